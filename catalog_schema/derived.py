@@ -1,0 +1,173 @@
+"""Columns that the pipeline makes, in lower snake case."""
+
+import pyarrow as pa
+
+from catalog_schema import vocabulary as words
+from catalog_schema.column import Column
+
+_FLUX_DENSITY = "10**-17 erg.s**-1.cm**-2.Angstrom**-1"
+_FLUX_DENSITY_IVAR = "10**34 erg**-2.s**2.cm**4.Angstrom**2"
+_POSITIVE = (0.0, float("inf"))
+_UNIT_INTERVAL = (0.0, 1.0)
+
+
+def _coded(name: str, enum: type[words.Described], text: str, ucd: str = "meta.code") -> Column:
+    return Column(name, pa.string(), text, ucd, vocabulary=enum.values())
+
+
+def _number(name: str, text: str, ucd: str = "stat.value", **rest: object) -> Column:
+    return Column(name, pa.float32(), text, ucd, **rest)  # type: ignore[arg-type]
+
+
+def _photometry(band: str, text: str, ucd: str) -> Column:
+    return _number(
+        f"flux_{band}", f"{text} flux from the Legacy Surveys, not corrected for extinction.",
+        ucd, unit="nJy", source="zcatalog, converted: 1 nanomaggy = 3631 nJy", nullable=True,
+    )
+
+
+def _snr(suffix: str, text: str, ucd: str) -> Column:
+    return _number(f"snr{suffix}", text, f"stat.snr;{ucd}", nullable=True)
+
+
+# Parent sample
+parent = _coded("parent", words.Parent, "Sample through which the spectrum entered.")
+split = _coded("split", words.Split, "Use in training, decided by a hash of the sky pixel.")
+z_source = _coded("z_source", words.RedshiftSource, "Origin of the adopted redshift.")
+flux_g = _photometry("g", "g-band", "phot.flux.density;em.opt.B")
+flux_r = _photometry("r", "r-band", "phot.flux.density;em.opt.R")
+flux_z = _photometry("z", "z-band", "phot.flux.density;em.opt.I")
+flux_w1 = _photometry("w1", "WISE W1", "phot.flux.density;em.IR.3-4um")
+flux_w2 = _photometry("w2", "WISE W2", "phot.flux.density;em.IR.4-8um")
+
+# Source files
+file_name = Column(
+    "file_name", pa.string(), "Path of the source file below the source.", "meta.id;meta.file"
+)
+n_bytes = Column("n_bytes", pa.int64(), "Size in bytes.", "meta.number", "byte", bounds=_POSITIVE)
+n_rows = Column("n_rows", pa.int64(), "Number of spectra in the file.", "meta.number")
+identity = Column(
+    "identity", pa.string(), "Digest that changes when the file does: size and time, or ETag.",
+    "meta.id",
+)
+
+# Spectra
+flux = _number("flux", "Observed-frame flux density, arms joined.", "phot.flux.density;em.wl",
+               unit=_FLUX_DENSITY, array="wave")
+ivar = _number("ivar", "Inverse variance of the flux; 0 marks a bad pixel.", "stat.weight",
+               unit=_FLUX_DENSITY_IVAR, bounds=_POSITIVE, array="wave")
+mask = Column("mask", pa.int32(), "DESI SPECMASK bits of the pixel; in an overlap the bits that "
+              "both arms share.", "meta.code.qual", array="wave")
+model = _number("model", "Reconstruction by the model, reddened again and on the observed grid.",
+                "phot.flux.density;em.wl", unit=_FLUX_DENSITY, array="wave")
+snr = _snr("", "Median signal-to-noise ratio per pixel over all good pixels.", "em.opt")
+snr_b = _snr("_b", "Median signal-to-noise ratio per pixel, b arm.", "em.opt.B")
+snr_r = _snr("_r", "Median signal-to-noise ratio per pixel, r arm.", "em.opt.R")
+snr_z = _snr("_z", "Median signal-to-noise ratio per pixel, z arm.", "em.opt.I")
+window_start = Column(
+    "window_start", pa.int32(), "First pixel of the window on the global rest-frame grid.",
+    "meta.number", bounds=_POSITIVE,
+)
+rest_flux = _number("rest_flux", "Dereddened flux over norm, on the rest-frame window.",
+                    "phot.flux.density;em.wl", array="window")
+rest_ivar = _number("rest_ivar", "Inverse variance of rest_flux; 0 marks a bad pixel.",
+                    "stat.weight", bounds=_POSITIVE, array="window")
+norm = _number("norm", "Flux density divided out of the window.", "phot.flux.density",
+               unit=_FLUX_DENSITY, bounds=_POSITIVE)
+n_valid = Column("n_valid", pa.int32(), "Rest-frame pixels with information.", "meta.number",
+                 bounds=_POSITIVE)
+coverage_b = _number("coverage_b", "Fraction of the b arm's pixels that are good.",
+                     "stat.value;em.opt.B", bounds=_UNIT_INTERVAL)
+coverage_r = _number("coverage_r", "Fraction of the r arm's pixels that are good.",
+                     "stat.value;em.opt.R", bounds=_UNIT_INTERVAL)
+coverage_z = _number("coverage_z", "Fraction of the z arm's pixels that are good.",
+                     "stat.value;em.opt.I", bounds=_UNIT_INTERVAL)
+
+# Scores
+chi2 = _number("chi2", "Reduced chi-squared of the reconstruction over all good pixels.",
+               "stat.fit.chi2", bounds=_POSITIVE)
+chi2_b = _number("chi2_b", "Reduced chi-squared of the reconstruction, b arm.",
+                 "stat.fit.chi2;em.opt.B", bounds=_POSITIVE, nullable=True)
+chi2_r = _number("chi2_r", "Reduced chi-squared of the reconstruction, r arm.",
+                 "stat.fit.chi2;em.opt.R", bounds=_POSITIVE, nullable=True)
+chi2_z = _number("chi2_z", "Reduced chi-squared of the reconstruction, z arm.",
+                 "stat.fit.chi2;em.opt.I", bounds=_POSITIVE, nullable=True)
+worst_arm = _coded("worst_arm", words.Arm, "Arm with the largest reduced chi-squared.")
+amplitude = _number("amplitude", "Maximum-likelihood factor between norm and the model.",
+                    "arith.factor")
+kl_divergence = _number("kl_divergence", "Divergence of the latent posterior from the prior, nats.",
+                        "stat.likelihood", bounds=_POSITIVE)
+isolation_score = _number("isolation_score", "Isolation Forest score of the latent, higher is "
+                          "more isolated.", bounds=_UNIT_INTERVAL)
+latent = _number("latent", "Mean of the latent posterior.", "stat.fit.param", array="latent")
+
+model_id = Column("model_id", pa.string(), "Digest that names the model which made the score.",
+                  "meta.version")
+
+# Calibration
+anomaly_score = _number("anomaly_score", "Combined statistic in units of the spread of spectra "
+                        "alike in SNR, redshift and coverage; larger is stranger.")
+p_value = Column("p_value", pa.float64(), "Probability that a normal spectrum alike in SNR, "
+                 "redshift and coverage scores as high.", "stat.probability",
+                 bounds=_UNIT_INTERVAL)
+q_value = Column("q_value", pa.float64(), "Benjamini-Hochberg false-discovery rate at which the "
+                 "object enters the list.", "stat.probability", bounds=_UNIT_INTERVAL)
+tier = _coded("tier", words.Tier, "Published grade by false-discovery level.")
+reason = Column("reason", pa.string(), "Statistic that contributes most to the score.", "meta.note",
+                vocabulary=("reconstruction", "latent", "isolation"))
+
+# Null population
+held_out = Column(
+    "held_out", pa.bool_(), "Whether the optimiser never saw the spectrum.", "meta.code"
+)
+log_snr = _number("log_snr", "Decimal logarithm of the floored signal-to-noise ratio.", "stat.snr")
+coverage = _number("coverage", "Fraction of the observed pixels that are good.",
+                   bounds=_UNIT_INTERVAL)
+reconstruction_departure = _number(
+    "reconstruction_departure", "Standardised departure of the reconstruction statistic."
+)
+latent_departure = _number(
+    "latent_departure", "Standardised departure of the latent divergence."
+)
+isolation_departure = _number(
+    "isolation_departure", "Standardised departure of the isolation score."
+)
+
+# Cross-match and classification
+catalogue = Column("catalogue", pa.string(), "External catalogue and its release.", "meta.id")
+match_state = _coded("match_state", words.MatchState, "Outcome of the search for a counterpart.")
+match_id = Column("match_id", pa.string(), "Identifier of the counterpart.", "meta.id.cross",
+                  nullable=True)
+separation = _number("separation", "Angular distance to the counterpart.", "pos.angDistance",
+                     unit="arcsec", bounds=_POSITIVE, nullable=True)
+artefact_probability = _number("artefact_probability", "Probability that instrument or reduction "
+                               "caused the anomaly; null where not assessed.", "stat.probability",
+                               bounds=_UNIT_INTERVAL, nullable=True)
+anomaly_class = _coded("anomaly_class", words.AnomalyClass, "What the anomaly is; null where not "
+                       "assessed.", "src.class").optional()
+review_status = _coded("review_status", words.ReviewStatus, "State of the visual inspection.")
+
+# Ledger
+stage = Column("stage", pa.string(), "Stage of the pipeline.", "meta.id")
+state = _coded("state", words.ShardState, "State of the shard in the stage.")
+n_expected = Column("n_expected", pa.int64(), "Rows that the stage was given.", "meta.number",
+                    bounds=_POSITIVE)
+n_made = Column("n_made", pa.int64(), "Rows that the stage wrote.", "meta.number", bounds=_POSITIVE)
+gate = Column("gate", pa.string(), "Named reason for which rows were dropped.", "meta.code")
+n_dropped = Column("n_dropped", pa.int64(), "Rows dropped by the gate.", "meta.number",
+                   bounds=_POSITIVE)
+error = Column("error", pa.string(), "Why the shard failed.", "meta.note", nullable=True)
+
+# Truth of the mock survey
+true_class = Column("true_class", pa.string(), "What the mock object is.", "src.class")
+z_true = Column("z_true", pa.float64(), "True redshift.", "src.redshift", nullable=True)
+family = Column(
+    "family", pa.string(), "Planted anomaly; null when normal.", "src.class", nullable=True
+)
+kind = Column("kind", pa.string(), "Astrophysical or instrumental.", "meta.code", nullable=True)
+strength = Column("strength", pa.float64(), "Integrated strength in the spectrum's own sigma.",
+                  "stat.snr", nullable=True)
+wave_rest = Column("wave_rest", pa.float64(), "Rest wavelength of the planted feature.", "em.wl",
+                   "Angstrom", nullable=True)
+snr_true = Column("snr_true", pa.float64(), "Noise-free median signal-to-noise ratio per pixel.",
+                  "stat.snr", nullable=True)

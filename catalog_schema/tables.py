@@ -1,0 +1,127 @@
+"""Every table of the data path, declared once; the order below is the direction of travel."""
+
+import pyarrow as pa
+
+from catalog_schema import derived as d
+from catalog_schema import desi
+from catalog_schema.column import Column, Table
+
+SCHEMA_VERSION = "1.0.0"
+
+# None: the size is a setting of the run (window length, latent dimension).
+DIMENSIONS: dict[str, int | None] = {"wave": desi.WAVE_SIZE, "window": None, "latent": None}
+
+_SHARD_KEY = (desi.SURVEY, desi.PROGRAM, desi.HEALPIX)
+_ROW_KEY = tuple(column.name for column in desi.KEY)
+_POSITION = (*_SHARD_KEY, desi.TARGETID)
+_SOURCE = (
+    desi.DESINAME, desi.TARGET_RA, desi.TARGET_DEC, desi.Z, desi.ZERR, desi.ZWARN, desi.SPECTYPE,
+    desi.DELTACHI2, desi.OBJTYPE, desi.COADD_FIBERSTATUS, desi.DESI_TARGET, desi.EBV,
+    desi.COADD_NUMEXP, desi.COADD_EXPTIME, desi.MEAN_MJD,
+    d.flux_g, d.flux_r, d.flux_z, d.flux_w1, d.flux_w2, d.parent, d.z_source, d.split,
+)
+_QUALITY = (
+    d.snr, d.snr_b, d.snr_r, d.snr_z, d.coverage_b, d.coverage_r, d.coverage_z, d.n_valid,
+)
+_SCORES = (
+    d.chi2, d.chi2_b, d.chi2_r, d.chi2_z, d.worst_arm, d.amplitude, d.kl_divergence,
+    d.isolation_score, d.latent, d.model_id,
+)
+_TIERS = (d.anomaly_score, d.p_value, d.q_value, d.tier, d.reason)
+_CLASSES = (d.artefact_probability, d.anomaly_class, d.review_status)
+
+TARGETS = Table(
+    "targets", "Parent sample: one row per spectrum to be scored.", _ROW_KEY, (*_POSITION, *_SOURCE)
+)
+FILES = Table(
+    "files", "Inventory of the source files.", ("SURVEY", "PROGRAM", "HEALPIX"),
+    (*_SHARD_KEY, d.file_name, d.n_bytes, d.n_rows, d.identity),
+)
+COADDS = Table(
+    "coadds", "Spectra with b, r and z joined on the 7,781-pixel observed grid.", _ROW_KEY,
+    (*_POSITION, d.snr, d.snr_b, d.snr_r, d.snr_z, d.coverage_b, d.coverage_r, d.coverage_z,
+     d.flux, d.ivar, d.mask),
+)
+RESTFRAME = Table(
+    "restframe", "Normalised windows on the global rest-frame grid.", _ROW_KEY,
+    (*_POSITION, desi.Z, d.split, *_QUALITY, d.norm, d.window_start, d.rest_flux, d.rest_ivar),
+)
+SCORES = Table(
+    "scores", "Latents and residual statistics of one model.", _ROW_KEY,
+    (*_POSITION, desi.Z, d.split, *_QUALITY, *_SCORES),
+)
+TIERS = Table("tiers", "Calibrated significance and grade.", _ROW_KEY, (*_POSITION, *_TIERS))
+NULL = Table(
+    "null", "Reference population that defines what is normal at given SNR, redshift and coverage.",
+    _ROW_KEY,
+    (*_POSITION, d.held_out, d.log_snr, desi.Z, d.coverage, d.chi2, d.kl_divergence,
+     d.isolation_score, d.reconstruction_departure, d.latent_departure, d.isolation_departure,
+     d.anomaly_score),
+)
+RECONSTRUCTIONS = Table(
+    "reconstructions", "Model flux of published objects in the observed frame.", _ROW_KEY,
+    (*_POSITION, d.model),
+)
+MATCHES = Table(
+    "matches", "Counterparts: one row per object and external catalogue.",
+    (*_ROW_KEY, "catalogue", "match_id"),
+    (*_POSITION, d.catalogue, d.match_state, d.match_id, d.separation),
+)
+CLASSES = Table(
+    "classes", "What the anomalies are and who said so.", _ROW_KEY, (*_POSITION, *_CLASSES)
+)
+COMPLETENESS = Table(
+    "completeness", "Ledger: rows given, made and failed by shard and stage.",
+    ("SURVEY", "PROGRAM", "HEALPIX", "stage"),
+    (*_SHARD_KEY, d.stage, d.state, d.n_expected, d.n_made, d.error),
+)
+GATES = Table(
+    "gates", "Ledger: rows dropped by shard, stage and named gate.",
+    ("SURVEY", "PROGRAM", "HEALPIX", "stage", "gate"),
+    (*_SHARD_KEY, d.stage, d.gate, d.n_dropped),
+)
+QUASARS = Table(
+    "quasars", "Published catalogue: every scored quasar, one row per TARGETID.", ("TARGETID",),
+    (*_POSITION, *_SOURCE, *_QUALITY, d.norm, *_SCORES, *_TIERS, *_CLASSES),
+)
+SPECTRA = Table(
+    "spectra", "Published spectra of graded objects with the model's reconstruction.",
+    ("TARGETID",), (*_POSITION, d.tier, d.flux, d.ivar, d.mask, d.model),
+)
+TRUTH = Table(
+    "truth", "What the mock survey planted; never read by the pipeline.", _ROW_KEY,
+    (*_POSITION, d.true_class, d.z_true, d.family, d.kind, d.strength, d.wave_rest, d.snr_true),
+)
+
+TABLES: tuple[Table, ...] = (
+    TARGETS, FILES, COADDS, RESTFRAME, SCORES, TIERS, NULL, RECONSTRUCTIONS, MATCHES, CLASSES,
+    COMPLETENESS, GATES, QUASARS, SPECTRA, TRUTH,
+)
+
+
+def arrow_schema(table: Table, **sizes: int) -> pa.Schema:
+    """Render a table as an Arrow schema.
+
+    Parameters
+    ----------
+    table : Table
+    **sizes : int
+        Sizes of the open dimensions, e.g. ``window=4368, latent=10``.
+
+    Returns
+    -------
+    pyarrow.Schema
+        Fields with unit, UCD and description as metadata.
+
+    Raises
+    ------
+    ValueError
+        If the table has an array column whose dimension has no size.
+    """
+    return pa.schema([column.field(_size(column, sizes)) for column in table.columns])
+
+
+def _size(column: Column, sizes: dict[str, int]) -> int | None:
+    if column.array is None:
+        return None
+    return DIMENSIONS[column.array] or sizes.get(column.array)

@@ -1,0 +1,108 @@
+"""Closed sets of words that coded columns may hold, each with its meaning."""
+
+from enum import StrEnum
+
+
+class Described(StrEnum):
+    """A string enumeration whose members carry a sentence of documentation."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> "Described":
+        """Build a member from its value and its meaning."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    @classmethod
+    def values(cls) -> tuple[str, ...]:
+        """Return every allowed value in order of declaration."""
+        return tuple(member.value for member in cls)
+
+
+class Parent(Described):
+    """Sample through which a spectrum entered."""
+
+    CORE = "core", "DESI's own quasar definition: primary, ZWARN = 0, SPECTYPE = QSO, good fibre."
+    EXTENDED = "extended", "Quasar by the union of the redshift fitter and the afterburners only."
+    CONTROL = "control", "Sky fibre, standard star, random galaxy or star: a negative control."
+    EXTERNAL = "external", "Spectrum handed over by a user and scored with a finished model."
+
+
+class Tier(Described):
+    """Published grade; each grade is a false-discovery level fixed before counts are seen."""
+
+    GOLD = "gold", "Anomalous at the strictest false-discovery level."
+    SILVER = "silver", "Anomalous at the middle false-discovery level."
+    BRONZE = "bronze", "Anomalous at the loosest false-discovery level."
+    NONE = "none", "Not anomalous at any published level."
+
+
+class Split(Described):
+    """Use of a spectrum in training, decided by its sky pixel."""
+
+    TRAIN = "train", "Seen by the optimiser."
+    VALIDATION = "validation", "Held out; decides early stopping."
+    TEST = "test", "Held out; never used for a decision."
+
+
+class Arm(Described):
+    """Spectrograph arm."""
+
+    B = "b", "3600 to 5800 Angstrom."
+    R = "r", "5760 to 7620 Angstrom."
+    Z = "z", "7520 to 9824 Angstrom."
+
+
+class RedshiftSource(Described):
+    """Origin of the adopted redshift."""
+
+    REDROCK = "redrock", "Best fit of DESI's template fitter."
+    QUASARNET = "quasarnet", "Refit around the line finder's redshift (qso_qn)."
+    USER = "user", "Handed over with the spectrum."
+
+
+class ReviewStatus(Described):
+    """State of the visual inspection of an object."""
+
+    UNREVIEWED = "unreviewed", "Nobody has looked at it."
+    REVIEWED = "reviewed", "At least one reviewer has judged it."
+    DISPUTED = "disputed", "Reviewers disagree; not yet adjudicated."
+
+
+class ShardState(Described):
+    """State of one shard in one stage."""
+
+    DONE = "done", "Output written, every row accounted for."
+    FAILED = "failed", "No output; the error says why."
+
+
+class MatchState(Described):
+    """Outcome of looking for an object in a catalogue."""
+
+    MATCHED = "matched", "Exactly one counterpart within the radius."
+    AMBIGUOUS = "ambiguous", "Several counterparts within the radius."
+    NO_MATCH = "no_match", "Inside the coverage, no counterpart."
+    NOT_COVERED = "not_covered", "Outside the catalogue's footprint."
+    SERVICE_ERROR = "service_error", "The service failed; to be asked again."
+    NOT_QUERIED = "not_queried", "Nobody has asked."
+
+
+class AnomalyClass(Described):
+    """What an anomalous spectrum is."""
+
+    BAL = "bal", "Broad absorption lines."
+    FELOBAL = "felobal", "Iron low-ionisation broad absorption lines."
+    DLA = "dla", "Damped Lyman-alpha absorber near the quasar's redshift."
+    REDDENED = "reddened", "Strong intrinsic dust reddening."
+    WEAK_LINE = "weak_line", "Emission lines unusually weak."
+    DOUBLE_PEAKED = "double_peaked", "Double-peaked broad lines."
+    CHANGING_LOOK = "changing_look", "Broad lines or continuum appearing or vanishing."
+    NARROW_LINE = "narrow_line", "Narrow emission line that belongs to no known system."
+    BLEND = "blend", "Second object in the fibre: blend or lens."
+    STAR = "star", "A star taken for a quasar."
+    GALAXY = "galaxy", "A galaxy taken for a quasar."
+    WRONG_Z = "wrong_z", "Quasar with a wrong redshift."
+    ARTEFACT = "artefact", "Fault of instrument or reduction."
+    UNKNOWN = "unknown", "None of the known kinds."

@@ -1,0 +1,213 @@
+"""Settings of a run: one TOML file, one section per stage, typed and checked."""
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.errors import UserError
+
+
+class Section(BaseModel):
+    """A section of the configuration: frozen, no unknown key, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class RunSettings(Section):
+    """What the whole run shares."""
+
+    source: str = "mock"
+    workers: int = Field(1, ge=1)
+    seed: int = Field(1, ge=0)
+
+
+class MockSettings(Section):
+    """Size of the mock survey."""
+
+    quasars: int = Field(1500, ge=1)
+    pixels: int = Field(12, ge=1)
+    seed: int = Field(1, ge=0)
+
+
+class TargetSettings(Section):
+    """The parent sample. Fractions are of sky pixels, so no object is on both sides."""
+
+    z_min: float = Field(0.05, ge=0)
+    z_max: float = Field(6.8, gt=0)
+    validation_fraction: float = Field(0.15, gt=0, lt=1)
+    test_fraction: float = Field(0.10, ge=0, lt=1)
+
+
+class ExtractSettings(Section):
+    """Joining the arms: a pixel below the floor is bad, as in DESI's own coaddition."""
+
+    ivar_floor: float = Field(1e-6, ge=0)
+
+
+class PreprocessSettings(Section):
+    """The rest-frame grid and what a window needs."""
+
+    log10_step: float = Field(1e-4, gt=0)
+    min_valid_fraction: float = Field(0.2, gt=0, le=1)
+    r_v: float = Field(3.1, ge=2, le=6)
+
+
+class TrainSettings(Section):
+    """The network and its optimisation."""
+
+    latent: int = Field(10, ge=1)
+    basis: int = Field(48, ge=1)
+    hidden: int = Field(128, ge=1)
+    patch: int = Field(16, ge=1)
+    channels: int = Field(32, ge=1)
+    epochs: int = Field(120, ge=1)
+    batch_size: int = Field(64, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    beta: float = Field(1.0, ge=0)
+    warmup_epochs: int = Field(20, ge=1)
+    patience: int = Field(15, ge=1)
+    model_error: float = Field(0.05, ge=0, lt=1)
+    device: str = "cpu"
+    threads: int = Field(2, ge=1)
+
+
+class ScoreSettings(Section):
+    """Statistics of the residual and of the latent.
+
+    A rest-frame pixel that fewer training spectra than `min_support` cover is not scored: the
+    model has not learnt it.
+    """
+
+    trees: int = Field(200, ge=1)
+    min_support: int = Field(20, ge=1)
+    min_valid_fraction: float = Field(0.1, gt=0, le=1)
+    batch_size: int = Field(256, ge=1)
+
+
+class CalibrateSettings(Section):
+    """The conditional null and the false-discovery levels of the tiers."""
+
+    neighbours: int = Field(200, ge=20)
+    tail_fraction: float = Field(0.15, gt=0, lt=0.5)
+    contamination: float = Field(0.05, ge=0, lt=0.5)
+    gold: float = Field(0.01, gt=0, lt=1)
+    silver: float = Field(0.05, gt=0, lt=1)
+    bronze: float = Field(0.10, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _levels_rise(self) -> "CalibrateSettings":
+        if not self.gold < self.silver < self.bronze:
+            raise ValueError("false-discovery levels must rise: gold < silver < bronze")
+        return self
+
+
+class ReconstructSettings(Section):
+    """Which spectra are published."""
+
+    reference_sample: int = Field(200, ge=0)
+
+
+class ReleaseSettings(Section):
+    """What a release may contain."""
+
+    title: str = "DESI-QAD: anomalous quasars"
+    accept_failed_shards: bool = False
+
+
+class Config(Section):
+    """The whole configuration; the resolved one is stored in the release's manifest."""
+
+    run: RunSettings = RunSettings()
+    mock: MockSettings = MockSettings()
+    target: TargetSettings = TargetSettings()
+    extract: ExtractSettings = ExtractSettings()
+    preprocess: PreprocessSettings = PreprocessSettings()
+    train: TrainSettings = TrainSettings()
+    score: ScoreSettings = ScoreSettings()
+    calibrate: CalibrateSettings = CalibrateSettings()
+    reconstruct: ReconstructSettings = ReconstructSettings()
+    release: ReleaseSettings = ReleaseSettings()
+
+
+def load_config(
+    path: Path | None = None, overrides: Iterable[str] = (), *, source: str | None = None
+) -> Config:
+    """Read, complete and check the configuration.
+
+    Parameters
+    ----------
+    path : Path or None
+        TOML file. Without it the mock survey gets ``configs/mock.toml``, anything else
+        ``configs/survey.toml``.
+    overrides : iterable of str
+        ``section.key=value``, the value in TOML; a bare word is a string.
+    source : str or None
+        Overrides ``run.source``.
+
+    Returns
+    -------
+    Config
+
+    Raises
+    ------
+    UserError
+        In one line: the file, the section, the key, what is wrong, the nearest valid key.
+    """
+    values, origin = _read(path, source)
+    for text in overrides:
+        section, key, value = _parse_override(text)
+        values.setdefault(section, {})[key] = value
+    if source is not None:
+        values.setdefault("run", {})["source"] = source
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        raise UserError(_explain(error, origin)) from None
+
+
+def _read(path: Path | None, source: str | None) -> tuple[dict[str, Any], str]:
+    if path is None:
+        name = "mock.toml" if source in (None, "mock") else "survey.toml"
+        text = resources.files("pipeline").joinpath("configs", name).read_text()
+        return tomllib.loads(text), f"configs/{name}"
+    try:
+        return tomllib.loads(path.read_text()), str(path)
+    except OSError as error:
+        raise UserError(f"configuration {path}: {error.strerror}; check --config") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"configuration {path} is not TOML: {error}") from None
+
+
+def _parse_override(text: str) -> tuple[str, str, Any]:
+    name, equals, literal = text.partition("=")
+    section, dot, key = name.partition(".")
+    if not (equals and dot and section and key):
+        raise UserError(f"--set {text!r} is not of the form section.key=value")
+    try:
+        return section, key, tomllib.loads(f"value = {literal}")["value"]
+    except tomllib.TOMLDecodeError:
+        return section, key, literal
+
+
+def _explain(error: ValidationError, origin: str) -> str:
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    where = f"{origin}: section [{location[0]}]" if location else origin
+    if len(location) > 1:
+        where += f", key {location[1]!r}"
+    if first["type"] == "extra_forbidden":
+        return f"{where} is unknown; {_suggest(location)}"
+    return f"{where}: {first['msg']}, got {first['input']!r}"
+
+
+def _suggest(location: list[str]) -> str:
+    valid: Mapping[str, Any] = Config.model_fields
+    if len(location) > 1:
+        valid = type(getattr(Config(), location[0])).model_fields
+    near = difflib.get_close_matches(location[-1], valid, n=1, cutoff=0.4)
+    return f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(valid)}"

@@ -1,0 +1,124 @@
+"""Stage `preprocess`: dereddened, normalised rest-frame windows, one Parquet file per shard."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
+from catalog_schema.tables import COADDS, RESTFRAME, TARGETS
+from pipeline.config import Config, PreprocessSettings
+from pipeline.science.extinction import transmission
+from pipeline.science.restframe import (
+    ObservedGrid,
+    RestFrameGrid,
+    find_window_starts,
+    make_grid,
+    normalise,
+    resample,
+)
+from pipeline.shards import Product, Report, Task, finished_shards, read_stamps, run_shards
+from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprint
+
+STAGE = "preprocess"
+REVISION = 1
+
+OBSERVED_GRID = ObservedGrid(WAVE_START, WAVE_STEP, WAVE_SIZE)
+_TARGET_COLUMNS = ["SURVEY", "PROGRAM", "TARGETID", "Z", "EBV", "split"]
+_QUALITY = ["snr", "snr_b", "snr_r", "snr_z", "coverage_b", "coverage_r", "coverage_z"]
+
+
+def preprocess(store: Store, config: Config) -> Report:
+    """Deredden, shift to the rest frame, resample and normalise every extracted spectrum.
+
+    Gates: `redshift_outside_grid`, `too_few_pixels` (fewer good pixels than the settings ask).
+
+    Parameters
+    ----------
+    store : Store
+        Reads `targets` and `coadds`, writes `restframe`.
+    config : Config
+        Reads ``preprocess``, ``run.workers``; the grid follows ``target.z_min`` and ``z_max``.
+
+    Returns
+    -------
+    Report
+        Of the dataset `restframe`.
+    """
+    return preprocess_on_grid(store, config, make_run_grid(config))
+
+
+def preprocess_on_grid(store: Store, config: Config, grid: RestFrameGrid) -> Report:
+    """Do what `preprocess` does on a given grid: a finished model brings its own."""
+    settings = config.preprocess
+    targets = store.read(store.lake.table(TARGETS.name), _TARGET_COLUMNS)
+    shards = finished_shards(store, "extract")
+    tasks = []
+    for shard, stamp in read_stamps(store, COADDS.name, shards).items():
+        path = store.lake.shard(COADDS.name, shard)
+        rows = _match(targets, store.read(path, ["SURVEY", "PROGRAM", "TARGETID"]))
+        inputs = [stamp.content, digest_rows(rows), repr(grid)]
+        fingerprint = make_fingerprint(STAGE, REVISION, [settings], inputs)
+        tasks.append(Task(shard, fingerprint, stamp.n_made, (str(path), rows)))
+    work = partial(_preprocess_shard, store.root, settings, grid)
+    return run_shards(store, STAGE, RESTFRAME, tasks, work, config.run.workers)
+
+
+def make_run_grid(config: Config) -> RestFrameGrid:
+    """Return the global grid of a run: it depends on the settings only, not on the data."""
+    target, settings = config.target, config.preprocess
+    return make_grid(
+        OBSERVED_GRID, target.z_min, target.z_max, settings.log10_step, config.train.patch
+    )
+
+
+def _preprocess_shard(
+    root: Path, settings: PreprocessSettings, grid: RestFrameGrid, task: Task
+) -> Product:
+    path, rows = task.arguments
+    coadds = Store(root).read(Path(path))
+    z = rows["Z"].to_numpy()
+    start, on_grid = find_window_starts(grid, OBSERVED_GRID, z)
+    flux, ivar = (to_matrix(coadds[name]) for name in ("flux", "ivar"))
+    ebv = pc.fill_null(rows["EBV"], 0.0).to_numpy()
+    passed = transmission(OBSERVED_GRID.wave, ebv, settings.r_v)
+    start = np.where(on_grid, start, 0).astype(np.int32)
+    rest_flux, rest_ivar = resample(flux / passed, ivar * passed**2, z, start, OBSERVED_GRID, grid)
+    n_valid = np.count_nonzero(rest_ivar, axis=1).astype(np.int32)
+    is_covered = n_valid >= settings.min_valid_fraction * (grid.window - grid.align)
+    kept = on_grid & is_covered
+    norm = normalise(rest_flux, rest_ivar)[:, None]
+    columns = {
+        **{
+            name: coadds[name].filter(kept) for name in ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
+        },
+        **{name: coadds[name].filter(kept) for name in _QUALITY},
+        "Z": z[kept],
+        "split": rows["split"].filter(kept),
+        "n_valid": n_valid[kept],
+        "norm": norm[kept, 0],
+        "window_start": start[kept],
+        "rest_flux": (rest_flux / norm)[kept],
+        "rest_ivar": (rest_ivar * norm**2)[kept],
+    }
+    dropped = {
+        "redshift_outside_grid": int((~on_grid).sum()),
+        "too_few_pixels": int((on_grid & ~is_covered).sum()),
+    }
+    return Product(columns_to_table(RESTFRAME, columns, window=grid.window), dropped)
+
+
+def to_matrix(column: pa.ChunkedArray) -> np.ndarray:
+    """Return a fixed-size list column as an array of shape (n, size)."""
+    size = column.type.list_size
+    return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, size)
+
+
+def _match(targets: pa.Table, coadds: pa.Table) -> pa.Table:
+    """Return the target rows of the coadds, in the coadds' order."""
+    keys = ["SURVEY", "PROGRAM", "TARGETID"]
+    order = coadds.append_column("order", pa.array(np.arange(coadds.num_rows)))
+    joined = order.join(targets, keys).sort_by("order")
+    return joined.select(_TARGET_COLUMNS).combine_chunks()

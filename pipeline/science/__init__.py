@@ -1,0 +1,1 @@
+"""Pure science: arrays in, arrays out; knows no path, no settings and no other package of ours."""

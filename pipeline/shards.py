@@ -1,0 +1,205 @@
+"""Runs a stage's work shard by shard, on this process or on Ray, and books every outcome."""
+
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from catalog_schema.column import Table
+from catalog_schema.vocabulary import ShardState
+from pipeline.errors import QadError, UserError
+from pipeline.layout import Shard
+from pipeline.ledger import Ledger, Outcome
+from pipeline.progress import track
+from pipeline.store import Stamp, Store
+
+
+@dataclass(frozen=True)
+class Task:
+    """One shard's work: plain values, so that it can travel to another machine."""
+
+    shard: Shard
+    fingerprint: str
+    n_expected: int
+    arguments: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Product:
+    """What the work on one shard made: rows, and why other rows are not among them."""
+
+    data: pa.Table
+    dropped: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """Result of a stage.
+
+    Attributes
+    ----------
+    dataset : str
+    made, skipped : int
+        Datasets written, and found done.
+    failed : tuple of Outcome
+        Shards without output, each with its reason.
+    n_expected, n_made : int
+        Rows given and rows in the datasets.
+    dropped : dict
+        Rows dropped by each gate.
+    notes : tuple of str
+        Warnings for the user.
+    """
+
+    dataset: str
+    made: int = 0
+    skipped: int = 0
+    failed: tuple[Outcome, ...] = ()
+    n_expected: int = 0
+    n_made: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+Work = Callable[[Task], Product]
+
+
+def run_shards(
+    store: Store, stage: str, table: Table, tasks: Sequence[Task], work: Work, workers: int
+) -> Report:
+    """Run `work` on every task whose dataset is not done, and write it to the ledger.
+
+    Parameters
+    ----------
+    store : Store
+    stage : str
+    table : Table
+        Schema of the dataset; its name is the dataset's.
+    tasks : sequence of Task
+    work : callable
+        Module-level function or a partial of one.
+    workers : int
+        1 runs here; more run as Ray tasks, on the cluster at ``RAY_ADDRESS`` if that is set.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    UserError
+        If the data root cannot take the data; a shard's own fault is reported, not raised.
+    """
+    run = partial(_run_task, store.root, stage, table, work)
+    outcomes = _run_on_ray(run, tasks, workers) if workers > 1 else map(run, tasks)
+    ledger = Ledger(store.lake.ledger)
+    ledger.keep_only(stage, [task.shard for task in tasks])
+    finished = []
+    for outcome in track(outcomes, stage, len(tasks)):
+        ledger.record([outcome])
+        finished.append(outcome)
+    return summarise(table.name, finished)
+
+
+def summarise(dataset: str, outcomes: Iterable[Outcome]) -> Report:
+    """Add the outcomes of a stage up, in the order of the shards."""
+    ordered = sorted(outcomes, key=lambda outcome: outcome.shard)
+    dropped: dict[str, int] = {}
+    for outcome in ordered:
+        for gate, count in outcome.dropped.items():
+            dropped[gate] = dropped.get(gate, 0) + count
+    done = [outcome for outcome in ordered if outcome.state is ShardState.DONE]
+    return Report(
+        dataset,
+        made=sum(not outcome.skipped for outcome in done),
+        skipped=sum(outcome.skipped for outcome in done),
+        failed=tuple(outcome for outcome in ordered if outcome.state is ShardState.FAILED),
+        n_expected=sum(outcome.n_expected for outcome in ordered),
+        n_made=sum(outcome.n_made for outcome in done),
+        dropped=dropped,
+        notes=tuple(f"{o.shard}: {note}" for o in done for note in o.notes),
+    )
+
+
+def finished_shards(store: Store, stage: str) -> list[Shard]:
+    """List the shards that a stage has finished, in order."""
+    return sorted(
+        outcome.shard
+        for outcome in Ledger(store.lake.ledger).outcomes(stage)
+        if outcome.state is ShardState.DONE
+    )
+
+
+def read_stamps(store: Store, dataset: str, shards: Iterable[Shard]) -> dict[Shard, Stamp]:
+    """Return the stamps of a sharded dataset.
+
+    Raises
+    ------
+    UserError
+        If a shard that the ledger calls done has no file.
+    """
+    stamps = {}
+    for shard in shards:
+        stamp = store.read_stamp(store.lake.shard(dataset, shard))
+        if stamp is None:
+            raise UserError(f"{store.lake.shard(dataset, shard)}: missing; run the stages again")
+        stamps[shard] = stamp
+    return stamps
+
+
+def _run_task(root: Path, stage: str, table: Table, work: Work, task: Task) -> Outcome:
+    store = Store(root)
+    path = store.lake.shard(table.name, task.shard)
+    booked = partial(Outcome, task.shard, stage, n_expected=task.n_expected)
+    done = store.find_done(path, task.fingerprint)
+    if done:
+        return booked(ShardState.DONE, n_made=done.n_made, dropped=done.dropped, notes=done.notes,
+                      skipped=True)  # fmt: skip
+    start = time.monotonic()
+    try:
+        product = work(task)
+    except UserError:
+        raise
+    except Exception as error:
+        path.unlink(missing_ok=True)
+        unforeseen = () if isinstance(error, QadError) else (traceback.format_exc(),)
+        reason = str(error) if isinstance(error, QadError) else f"{type(error).__name__}: {error}"
+        seconds = time.monotonic() - start
+        return booked(ShardState.FAILED, error=reason, notes=unforeseen, seconds=seconds)
+    stamp = store.write(
+        path, product.data, table, fingerprint=task.fingerprint, n_expected=task.n_expected,
+        n_made=product.data.num_rows, dropped=product.dropped, notes=product.notes,
+    )  # fmt: skip
+    return booked(
+        ShardState.DONE, n_made=stamp.n_made, dropped=stamp.dropped, notes=stamp.notes,
+        seconds=time.monotonic() - start, n_bytes=path.stat().st_size,
+    )  # fmt: skip
+
+
+def _run_on_ray(
+    run: Callable[[Task], Outcome], tasks: Sequence[Task], workers: int
+) -> Iterator[Outcome]:
+    import ray
+
+    address = os.environ.get("RAY_ADDRESS")
+    resources: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
+    ray.init(address=address, log_to_driver=False, **resources)
+    try:
+        remote = ray.remote(max_retries=3)(run.func).options(num_cpus=1)  # type: ignore[attr-defined]
+        waiting = list(reversed(tasks))
+        running: list = []
+        while waiting or running:
+            # Twice the workers keeps every one busy without queueing the whole survey.
+            while waiting and len(running) < 2 * workers:
+                running.append(remote.remote(*run.args, waiting.pop()))  # type: ignore[attr-defined]
+            ready, running = ray.wait(running, num_returns=1)
+            yield ray.get(ready[0])
+    finally:
+        ray.shutdown()

@@ -1,0 +1,270 @@
+"""The lake: datasets that appear whole or not at all, each with the fingerprint that made it."""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+
+from catalog_schema.column import Table
+from catalog_schema.tables import SCHEMA_VERSION, arrow_schema
+from pipeline.errors import DataError, UserError
+from pipeline.layout import Lake
+
+_STAMP_KEY = b"qad.stamp"
+# The root cannot take the data: no shard can succeed, so the run ends.
+_ROOT_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+# Row groups that keep the fetch of one spectrum in milliseconds (docs/lake.md).
+_SPECTRUM_ROWS = 64
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a dataset's footer says of its making.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Digest of stage, revision, settings, schema version and inputs.
+    content : str
+        Digest of the rows: what later stages take as their input's identity.
+    n_expected, n_made : int
+        Rows given to the stage and rows written.
+    dropped : dict
+        Rows dropped by each named gate.
+    notes : tuple of str
+        Warnings worth repeating when the dataset is found done.
+    """
+
+    fingerprint: str
+    content: str
+    n_expected: int
+    n_made: int
+    dropped: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def digest(*parts: Any) -> str:
+    """Return a SHA-256 hex digest of JSON-serialisable parts."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=_jsonable)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_fingerprint(
+    stage: str, revision: int, settings: Sequence[BaseModel], inputs: Sequence[str]
+) -> str:
+    """Digest everything that decides a dataset's rows.
+
+    Parameters
+    ----------
+    stage : str
+    revision : int
+        Raised by hand when the stage's code changes what it makes.
+    settings : sequence of pydantic sections
+        The settings that the stage reads.
+    inputs : sequence of str
+        Content digests of the datasets or identities of the files that it reads.
+    """
+    return digest(stage, revision, SCHEMA_VERSION, list(settings), list(inputs))
+
+
+def digest_rows(data: pa.Table) -> str:
+    """Digest the rows of a table, independent of chunking and of file metadata."""
+    sink = _HashSink()
+    bare = data.combine_chunks().replace_schema_metadata(None)
+    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), bare.schema) as stream:
+        stream.write_table(bare)
+    return sink.sha.hexdigest()
+
+
+class Store:
+    """Reads and writes the datasets below one data root."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.lake = Lake(root)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the data root for one writing process and clear what a killed one left.
+
+        Raises
+        ------
+        UserError
+            If the root cannot be written or another process holds it.
+        """
+        with guard_root(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+            handle = self.lake.lock.open("a+")
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.close()
+            raise UserError(
+                f"{self.root}: another qad process is writing here; wait for it to end"
+            ) from None
+        try:
+            for left in self.lake.dataset("").rglob(".*.tmp"):
+                left.unlink()
+            yield
+        finally:
+            handle.close()
+
+    def write(self, path: Path, data: pa.Table, table: Table, **made: Any) -> Stamp:
+        """Write a dataset atomically.
+
+        Parameters
+        ----------
+        path : Path
+            Its final place; it appears there complete or not at all.
+        data : pyarrow.Table
+            Rows, in the column order of the schema.
+        table : Table
+            The schema that the rows keep.
+        **made
+            Fields of `Stamp` other than the content.
+
+        Raises
+        ------
+        UserError
+            If the data root is full or read-only.
+        """
+        stamp = Stamp(content=digest_rows(data), **made)
+        metadata = {**(data.schema.metadata or {}), _STAMP_KEY: json.dumps(vars(stamp)).encode()}
+        data = data.replace_schema_metadata(metadata)
+        with replacing(path) as partial:
+            pq.write_table(data, partial, **parquet_options(data.schema))
+        return stamp
+
+    def read_stamp(self, path: Path) -> Stamp | None:
+        """Return the stamp of a dataset, or None where there is no whole one."""
+        try:
+            metadata = pq.read_metadata(path).metadata or {}
+        except (FileNotFoundError, pa.ArrowInvalid):
+            return None
+        if _STAMP_KEY not in metadata:
+            return None
+        values = json.loads(metadata[_STAMP_KEY])
+        return Stamp(**{**values, "notes": tuple(values["notes"])})
+
+    def find_done(self, path: Path, fingerprint: str) -> Stamp | None:
+        """Return the stamp of a dataset made with exactly this fingerprint, else None."""
+        stamp = self.read_stamp(path)
+        return stamp if stamp and stamp.fingerprint == fingerprint else None
+
+    def read(self, path: Path, columns: list[str] | None = None) -> pa.Table:
+        """Read a dataset.
+
+        Raises
+        ------
+        DataError
+            If it is missing or damaged.
+        """
+        try:
+            return pq.ParquetFile(path).read(columns=columns)
+        except FileNotFoundError:
+            raise DataError(f"{path}: missing; run the earlier stages first") from None
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(f"{path}: damaged ({error}); delete it and run again") from None
+
+
+def parquet_options(schema: pa.Schema) -> dict[str, Any]:
+    """Choose the Parquet layout: spectra byte-split in small row groups, the rest plain zstd."""
+    arrays = [name for name in schema.names if pa.types.is_fixed_size_list(schema.field(name).type)]
+    wide = [name for name in arrays if schema.field(name).type.list_size > 1000]
+    options: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
+    if wide:
+        floats = [n for n in wide if pa.types.is_floating(schema.field(n).type.value_type)]
+        options["row_group_size"] = _SPECTRUM_ROWS
+        options["use_dictionary"] = [n for n in schema.names if n not in wide]
+        options["column_encoding"] = {f"{n}.list.element": "BYTE_STREAM_SPLIT" for n in floats}
+    return options
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary sibling to write; move it to `path` only when the block succeeds.
+
+    Raises
+    ------
+    UserError
+        If the data root is full or read-only.
+    """
+    partial = path.with_name(f".{path.name}.tmp")
+    with guard_root(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield partial
+            with partial.open("rb") as handle:
+                os.fsync(handle.fileno())
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def guard_root(path: Path) -> Iterator[None]:
+    """Turn a full, read-only or failing disk into one line for the user."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _ROOT_FAULTS or isinstance(error, FileExistsError | NotADirectoryError):
+            reason = error.strerror or str(error)
+            raise UserError(
+                f"cannot write {path}: {reason}; free some space or choose another --root"
+            ) from None
+        raise
+
+
+def columns_to_table(table: Table, columns: Mapping[str, Any], **sizes: int) -> pa.Table:
+    """Assemble columns into a table that has the schema's types and order.
+
+    Two-dimensional arrays (n, size) become fixed-size lists.
+    """
+    schema = arrow_schema(table, **sizes)
+    arrays = [_to_arrow(columns[f.name], f) for f in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _to_arrow(values: Any, field_: pa.Field) -> pa.Array | pa.ChunkedArray:
+    if isinstance(values, pa.ChunkedArray | pa.Array):
+        return values.cast(field_.type)
+    if pa.types.is_fixed_size_list(field_.type):
+        flat = pa.array(values.reshape(-1), type=field_.type.value_type)
+        return pa.FixedSizeListArray.from_arrays(flat, type=field_.type)
+    return pa.array(values, type=field_.type, from_pandas=True)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(f"cannot digest {type(value).__name__}")
+
+
+class _HashSink:
+    """File-like object that hashes what is written to it."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.sha = hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        """Take bytes."""
+        self.sha.update(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is buffered."""
+
+    def close(self) -> None:
+        """Keep the digest readable."""

@@ -1,0 +1,1 @@
+"""The portal: web pages that show one published release."""
