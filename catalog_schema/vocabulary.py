@@ -1,6 +1,7 @@
 """Closed sets of words that coded columns may hold, each with its meaning."""
 
 from enum import StrEnum
+from typing import Self
 
 
 class Described(StrEnum):
@@ -14,6 +15,14 @@ class Described(StrEnum):
         member._value_ = value
         member.meaning = meaning
         return member
+
+    @classmethod
+    def parse(cls, value: str) -> Self:
+        """Return the member with this value; ValueError names the allowed ones."""
+        for member in cls:
+            if member.value == value:
+                return member
+        raise ValueError(f"{value!r} is not one of {', '.join(cls.values())}")
 
     @classmethod
     def values(cls) -> tuple[str, ...]:

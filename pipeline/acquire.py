@@ -47,11 +47,9 @@ def acquire(store: Store, config: Config) -> Report:
     Report
         Of the dataset `files`, one row per usable shard; unusable ones are failed outcomes.
     """
-    tree = find_tree(Path(config.run.source))
+    tree = find_tree(store, config)
     wanted = count_targets(store)
-    identities = [_identify(tree, shard) for shard in wanted]
-    fingerprint = make_fingerprint(STAGE, REVISION, [], [*map(str, wanted), *identities])
-    path = store.lake.table(FILES.name)
+    [(path, fingerprint)] = plan(store, config).items()
     ledger = Ledger(store.lake.ledger)
     booked = ledger.outcomes(STAGE)
     if store.find_done(path, fingerprint) and len(booked) == len(wanted):
@@ -83,6 +81,16 @@ def acquire(store: Store, config: Config) -> Report:
     ledger.keep_only(STAGE, wanted)
     ledger.record(outcomes)
     return replace(report, made=1)
+
+
+def plan(store: Store, config: Config) -> dict[Path, str]:
+    """Return the file that the stage is to make and its fingerprint."""
+    tree = find_tree(store, config)
+    inputs = [
+        f"{shard} {n_targets} {_identify(tree, shard)}"
+        for shard, n_targets in count_targets(store).items()
+    ]
+    return {store.lake.table(FILES.name): make_fingerprint(STAGE, REVISION, [], inputs)}
 
 
 def count_targets(store: Store) -> dict[Shard, int]:

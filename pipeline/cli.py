@@ -1,0 +1,216 @@
+"""The command line: `qad`. Heavy libraries are imported inside the calls, so help is instant."""
+
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.errors import QadError
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.shards import Report
+
+_PLUGINS = "qad.commands"
+
+
+class Commands(click.Group):
+    """The pipeline's own commands and those that other programs offer by entry point."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name every command, in the order of use."""
+        return [*self.commands, *sorted(entry_points(group=_PLUGINS).names)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command."""
+        own = super().get_command(ctx, cmd_name)
+        return own or _load_plugin(cmd_name)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="desi-qad", prog_name="qad")
+def qad() -> None:
+    """Find anomalous quasars in DESI spectra, release them, show them.
+
+    Exit codes: 0 fine, 1 some shards failed or a check did not pass, 2 the call, a file or the
+    configuration is wrong.
+    """
+
+
+_ROOT = click.option(
+    "--root", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
+    help="Data root: lake, models, ledger and releases live below it.",
+)  # fmt: skip
+_SOURCE = click.option(
+    "--source", default="mock", show_default=True,
+    help="`mock`, or a folder in the DR1 layout (the one that holds spectro/).",
+)  # fmt: skip
+_CONFIG = click.option(
+    "--config", "config_path", type=click.Path(path_type=Path),
+    help="TOML file; without it the mock survey and real spectra get their own settings.",
+)  # fmt: skip
+_SET = click.option(
+    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override one setting."
+)
+
+
+@qad.command()
+@_SOURCE
+@_ROOT
+@click.option("--version", "release_version", required=True, help="Release to make, X.Y.Z.")
+@_CONFIG
+@_SET
+def run(
+    source: str, root: Path, release_version: str, config_path: Path | None,
+    overrides: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Go from spectra to a release: every stage that is not done yet."""
+    from pipeline.config import load_config
+    from pipeline.layout import Lake
+
+    config = load_config(config_path, overrides, source=source)
+    Lake(root).release(release_version)
+    failed = _run_stages(root, config, last=None)
+    release = _load_plugin("release")
+    if release is None:
+        raise QadError("the release generator is not installed: pip install 'desi-qad[release]'")
+    release.get_command(click.get_current_context(), "build").callback(
+        root=root, version=release_version, source=source, config_path=config_path,
+        overrides=overrides,
+    )  # fmt: skip
+    sys.exit(1 if failed else 0)
+
+
+def _add_stage(name: str, about: str) -> None:
+    @qad.command(name, help=f"Run the stages up to `{name}`: {about}.")
+    @_SOURCE
+    @_ROOT
+    @_CONFIG
+    @_SET
+    def command(
+        source: str, root: Path, config_path: Path | None, overrides: tuple[str, ...]
+    ) -> None:
+        from pipeline.config import load_config
+
+        config = load_config(config_path, overrides, source=source)
+        sys.exit(1 if _run_stages(root, config, last=name) else 0)
+
+
+_add_stage("target", "the parent sample, every row counted")
+_add_stage("acquire", "an inventory of the source files")
+_add_stage("extract", "spectra with their arms joined")
+_add_stage("preprocess", "rest-frame windows")
+_add_stage("train", "the model")
+
+
+@qad.command()
+@click.option("--model", help="Id or folder of a finished model to apply to another source.")
+@click.option(
+    "--redshifts", type=click.Path(path_type=Path),
+    help="With --model and loose files: table with Z and TARGETID or file names.",
+)  # fmt: skip
+@_SOURCE
+@_ROOT
+@_CONFIG
+@_SET
+def score(
+    model: str | None, redshifts: Path | None, source: str, root: Path, config_path: Path | None,
+    overrides: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Score spectra; with --model, those of another source with a finished model.
+
+    With --model the source may also be a coadd FITS file, or a folder of coadd files and CSV
+    tables (wave, flux, ivar).
+    """
+    from pipeline.config import load_config
+
+    config = load_config(config_path, overrides, source=source)
+    if model is None:
+        sys.exit(1 if _run_stages(root, config, last="score") else 0)
+    from pipeline.apply import apply
+
+    path, reports = apply(root, config, model, redshifts)
+    for report in reports:
+        _tell(report.dataset, report)
+    click.echo(f"results     {path}")
+    sys.exit(1 if any(report.failed for report in reports) else 0)
+
+
+_add_stage("calibrate", "p-values, q-values and tiers")
+_add_stage("reconstruct", "the model's flux of what is published")
+
+
+@qad.command()
+@_ROOT
+@click.option("--failed", is_flag=True, help="List only the shards that failed.")
+def status(root: Path, failed: bool) -> None:
+    """Show what is done, stale or missing, and where every row went."""
+    from pipeline.status import describe_failures, describe_status
+    from pipeline.store import Store
+
+    if not root.is_dir():
+        raise QadError(f"{root}: no such data root; start with `qad run --root {root}`")
+    describe = describe_failures if failed else describe_status
+    for line in describe(Store(root)):
+        click.echo(line)
+
+
+@qad.command()
+@click.option("--quasars", type=click.IntRange(1), default=1500, show_default=True)
+@click.option("--pixels", type=click.IntRange(1), default=12, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+@click.option(
+    "--to", "folder", type=click.Path(path_type=Path), default=Path("data/mock/survey"),
+    show_default=True, help="New folder; the truth table is written beside it.",
+)  # fmt: skip
+def mock(quasars: int, pixels: int, seed: int, folder: Path) -> None:
+    """Write a mock survey in the DR1 layout, with planted anomalies."""
+    from pipeline.config import MockSettings
+    from pipeline.stages import write_mock
+
+    write_mock(folder, MockSettings(quasars=quasars, pixels=pixels, seed=seed))
+    click.echo(f"mock survey {folder}")
+
+
+def main() -> None:
+    """Run the command line: a fault is one line on stderr and exit code 2."""
+    try:
+        qad.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except QadError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+
+
+def _run_stages(root: Path, config: "Config", last: str | None) -> bool:
+    """Run the stages and say whether a shard failed."""
+    from pipeline.stages import run_stages
+    from pipeline.store import Store
+
+    store = Store(root)
+    with store.lock():
+        reports = run_stages(store, config, _tell, last)
+    return any(report.failed for report in reports)
+
+
+def _tell(name: str, report: "Report") -> None:
+    made = f"{report.made} made, {report.skipped} already done"
+    rows = f"{report.n_made} of {report.n_expected} rows" if report.n_expected else ""
+    gates = ", ".join(f"{gate} {count}" for gate, count in report.dropped.items() if count)
+    click.echo(f"{name:12}{made:28}{rows}{f'; dropped: {gates}' if gates else ''}")
+    for note in report.notes:
+        click.echo(f"{'':12}note: {note}")
+    for outcome in report.failed:
+        click.echo(f"{'':12}failed: {outcome.shard}: {outcome.error}", err=True)
+
+
+def _load_plugin(name: str) -> Any:
+    for point in entry_points(group=_PLUGINS, name=name):
+        return point.load()
+    return None

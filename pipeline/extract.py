@@ -16,6 +16,7 @@ from pipeline.layout import Shard
 from pipeline.science.coadd import Spectra, join_arms, measure_coverage, measure_snr
 from pipeline.shards import Product, Report, Task, finished_shards, run_shards
 from pipeline.store import Store, columns_to_table, make_fingerprint
+from pipeline.target import find_tree
 
 STAGE = "extract"
 REVISION = 1
@@ -38,7 +39,13 @@ def extract(store: Store, config: Config) -> Report:
     Report
         Of the dataset `coadds`; a shard whose file cannot be read is a failed outcome.
     """
-    settings = config.extract
+    work = partial(_extract_shard, config.extract)
+    return run_shards(store, STAGE, COADDS, plan(store, config), work, config.run.workers)
+
+
+def plan(store: Store, config: Config) -> list[Task]:
+    """Return one task per shard whose file is usable."""
+    root = find_tree(store, config).root
     targets = store.read(
         store.lake.table(TARGETS.name), ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
     )
@@ -50,11 +57,10 @@ def extract(store: Store, config: Config) -> Report:
     for shard in finished_shards(store, "acquire"):
         targetids = np.sort(_select(targets, shard)["TARGETID"].to_numpy())
         inputs = [files[shard]["identity"], *map(str, targetids)]
-        path = str(Path(config.run.source) / files[shard]["file_name"])
-        fingerprint = make_fingerprint(STAGE, REVISION, [settings], inputs)
+        path = str(root / files[shard]["file_name"])
+        fingerprint = make_fingerprint(STAGE, REVISION, [config.extract], inputs)
         tasks.append(Task(shard, fingerprint, len(targetids), (path, targetids)))
-    work = partial(_extract_shard, settings)
-    return run_shards(store, STAGE, COADDS, tasks, work, config.run.workers)
+    return tasks
 
 
 def spectra_to_table(shard: Shard, spectra: Spectra) -> pa.Table:

@@ -97,15 +97,18 @@ class Lake:
         """File that one process at a time holds."""
         return self.root / ".lock"
 
-    @property
-    def mock(self) -> Path:
-        """Mock survey made for ``--source mock``."""
-        return self.root / "mock"
+    def mock(self, name: str) -> Path:
+        """Tree of a mock survey, named by the digest of its settings."""
+        return self.root / "mock" / name
 
     @property
-    def applied(self) -> Path:
-        """Data roots of foreign spectra scored with a finished model."""
-        return self.root / "applied"
+    def config(self) -> Path:
+        """Resolved configuration of the last run."""
+        return self.root / "config.json"
+
+    def applied(self, name: str) -> Path:
+        """Data root of foreign spectra scored with a finished model."""
+        return self.root / "applied" / name
 
     def release(self, version: str) -> Path:
         """Folder of a release.

@@ -173,7 +173,7 @@ def _load(session: Session, stage: str | None) -> Iterator[Outcome]:
         yield Outcome(
             shard=shard,
             stage=row.stage,
-            state=ShardState(row.state),
+            state=ShardState.parse(row.state),
             n_expected=row.n_expected,
             n_made=row.n_made,
             dropped=dropped.get((*shard, row.stage), {}),

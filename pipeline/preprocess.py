@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.tables import COADDS, RESTFRAME, TARGETS
 from pipeline.config import Config, PreprocessSettings
-from pipeline.science.extinction import transmission
+from pipeline.science.extinction import deredden, transmission
 from pipeline.science.restframe import (
     ObservedGrid,
     RestFrameGrid,
@@ -27,7 +27,10 @@ REVISION = 1
 
 OBSERVED_GRID = ObservedGrid(WAVE_START, WAVE_STEP, WAVE_SIZE)
 _TARGET_COLUMNS = ["SURVEY", "PROGRAM", "TARGETID", "Z", "EBV", "split"]
-_QUALITY = ["snr", "snr_b", "snr_r", "snr_z", "coverage_b", "coverage_r", "coverage_z"]
+_CARRIED = (
+    "SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "snr", "snr_b", "snr_r", "snr_z",
+    "coverage_b", "coverage_r", "coverage_z",
+)  # fmt: skip
 
 
 def preprocess(store: Store, config: Config) -> Report:
@@ -52,7 +55,13 @@ def preprocess(store: Store, config: Config) -> Report:
 
 def preprocess_on_grid(store: Store, config: Config, grid: RestFrameGrid) -> Report:
     """Do what `preprocess` does on a given grid: a finished model brings its own."""
-    settings = config.preprocess
+    work = partial(_preprocess_shard, store.root, config.preprocess, grid)
+    return run_shards(store, STAGE, RESTFRAME, plan(store, config, grid), work, config.run.workers)
+
+
+def plan(store: Store, config: Config, grid: RestFrameGrid | None = None) -> list[Task]:
+    """Return one task per extracted shard."""
+    grid = grid or make_run_grid(config)
     targets = store.read(store.lake.table(TARGETS.name), _TARGET_COLUMNS)
     shards = finished_shards(store, "extract")
     tasks = []
@@ -60,10 +69,9 @@ def preprocess_on_grid(store: Store, config: Config, grid: RestFrameGrid) -> Rep
         path = store.lake.shard(COADDS.name, shard)
         rows = _match(targets, store.read(path, ["SURVEY", "PROGRAM", "TARGETID"]))
         inputs = [stamp.content, digest_rows(rows), repr(grid)]
-        fingerprint = make_fingerprint(STAGE, REVISION, [settings], inputs)
+        fingerprint = make_fingerprint(STAGE, REVISION, [config.preprocess], inputs)
         tasks.append(Task(shard, fingerprint, stamp.n_made, (str(path), rows)))
-    work = partial(_preprocess_shard, store.root, settings, grid)
-    return run_shards(store, STAGE, RESTFRAME, tasks, work, config.run.workers)
+    return tasks
 
 
 def make_run_grid(config: Config) -> RestFrameGrid:
@@ -74,34 +82,45 @@ def make_run_grid(config: Config) -> RestFrameGrid:
     )
 
 
-def _preprocess_shard(
-    root: Path, settings: PreprocessSettings, grid: RestFrameGrid, task: Task
+def make_windows(
+    coadds: pa.Table, targets: pa.Table, settings: PreprocessSettings, grid: RestFrameGrid
 ) -> Product:
-    path, rows = task.arguments
-    coadds = Store(root).read(Path(path))
-    z = rows["Z"].to_numpy()
+    """Turn spectra into rest-frame windows.
+
+    Parameters
+    ----------
+    coadds : pyarrow.Table
+        Rows of `coadds`.
+    targets : pyarrow.Table
+        Z, EBV and split of the same rows, in the same order.
+    settings : PreprocessSettings
+    grid : RestFrameGrid
+
+    Returns
+    -------
+    Product
+        Rows of `restframe` and the gates of the others.
+    """
+    z = targets["Z"].to_numpy()
     start, on_grid = find_window_starts(grid, OBSERVED_GRID, z)
-    flux, ivar = (to_matrix(coadds[name]) for name in ("flux", "ivar"))
-    ebv = pc.fill_null(rows["EBV"], 0.0).to_numpy()
-    passed = transmission(OBSERVED_GRID.wave, ebv, settings.r_v)
     start = np.where(on_grid, start, 0).astype(np.int32)
-    rest_flux, rest_ivar = resample(flux / passed, ivar * passed**2, z, start, OBSERVED_GRID, grid)
-    n_valid = np.count_nonzero(rest_ivar, axis=1).astype(np.int32)
+    ebv = pc.fill_null(targets["EBV"], 0.0).to_numpy()
+    passed = transmission(OBSERVED_GRID.wave, ebv, settings.r_v)
+    flux, ivar = deredden(to_matrix(coadds["flux"]), to_matrix(coadds["ivar"]), passed)
+    flux, ivar = resample(flux, ivar, z, start, OBSERVED_GRID, grid)
+    n_valid = np.count_nonzero(ivar, axis=1).astype(np.int32)
     is_covered = n_valid >= settings.min_valid_fraction * (grid.window - grid.align)
     kept = on_grid & is_covered
-    norm = normalise(rest_flux, rest_ivar)[:, None]
+    norm = normalise(flux, ivar)[:, None]
     columns = {
-        **{
-            name: coadds[name].filter(kept) for name in ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
-        },
-        **{name: coadds[name].filter(kept) for name in _QUALITY},
+        **{name: coadds[name].filter(kept) for name in _CARRIED},
         "Z": z[kept],
-        "split": rows["split"].filter(kept),
+        "split": targets["split"].filter(kept),
         "n_valid": n_valid[kept],
         "norm": norm[kept, 0],
         "window_start": start[kept],
-        "rest_flux": (rest_flux / norm)[kept],
-        "rest_ivar": (rest_ivar * norm**2)[kept],
+        "rest_flux": (flux / norm)[kept],
+        "rest_ivar": (ivar * norm**2)[kept],
     }
     dropped = {
         "redshift_outside_grid": int((~on_grid).sum()),
@@ -113,7 +132,16 @@ def _preprocess_shard(
 def to_matrix(column: pa.ChunkedArray) -> np.ndarray:
     """Return a fixed-size list column as an array of shape (n, size)."""
     size = column.type.list_size
-    return column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, size)
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    # Arrow's memory is read-only; torch wants arrays that could be written to.
+    return flat.reshape(-1, size).copy()
+
+
+def _preprocess_shard(
+    root: Path, settings: PreprocessSettings, grid: RestFrameGrid, task: Task
+) -> Product:
+    path, rows = task.arguments
+    return make_windows(Store(root).read(Path(path)), rows, settings, grid)
 
 
 def _match(targets: pa.Table, coadds: pa.Table) -> pa.Table:

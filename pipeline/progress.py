@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -39,3 +39,16 @@ def _print_lines(items: Iterable[T], label: str, total: int) -> Iterator[T]:
         if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
             last = time.monotonic()
             print(f"{label:12} {count}/{total}", file=sys.stderr, flush=True)
+
+
+def track_counts(label: str) -> Callable[[int, int], None]:
+    """Return a callback (done, total) that prints a line now and then."""
+    last = time.monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+            last = time.monotonic()
+            print(f"{label:12} {done}/{total}", file=sys.stderr, flush=True)
+
+    return tell

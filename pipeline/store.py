@@ -103,7 +103,8 @@ class Store:
             If the root cannot be written or another process holds it.
         """
         with guard_root(self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
+            if not self.root.is_dir():
+                self.root.mkdir(parents=True)
             handle = self.lake.lock.open("a+")
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -217,7 +218,7 @@ def guard_root(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _ROOT_FAULTS or isinstance(error, FileExistsError | NotADirectoryError):
+        if error.errno in _ROOT_FAULTS or isinstance(error, NotADirectoryError):
             reason = error.strerror or str(error)
             raise UserError(
                 f"cannot write {path}: {reason}; free some space or choose another --root"

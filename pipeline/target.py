@@ -61,10 +61,8 @@ def target(store: Store, config: Config) -> Report:
     UserError
         If the source holds no DESI tree or no quasar.
     """
-    tree = find_tree(Path(config.run.source))
-    path = store.lake.table(TARGETS.name)
-    inputs = _identify(tree)
-    fingerprint = make_fingerprint(STAGE, REVISION, [config.target], inputs)
+    tree = find_tree(store, config)
+    [(path, fingerprint)] = plan(store, config).items()
     ledger = Ledger(store.lake.ledger)
     if store.find_done(path, fingerprint):
         booked = [replace(outcome, skipped=True) for outcome in ledger.outcomes(STAGE)]
@@ -86,14 +84,24 @@ def target(store: Store, config: Config) -> Report:
     return replace(report, made=1)
 
 
-def find_tree(source: Path) -> DesiTree:
-    """Return the DR1 tree at `source`.
+def plan(store: Store, config: Config) -> dict[Path, str]:
+    """Return the file that the stage is to make and its fingerprint."""
+    inputs = _identify(find_tree(store, config))
+    fingerprint = make_fingerprint(STAGE, REVISION, [config.target], inputs)
+    return {store.lake.table(TARGETS.name): fingerprint}
+
+
+def find_tree(store: Store, config: Config) -> DesiTree:
+    """Return the DR1 tree that ``run.source`` names; `mock` is the mock survey below the root.
 
     Raises
     ------
     UserError
         If there is no tree, or nothing in it.
     """
+    if config.run.source == "mock":
+        return DesiTree(store.lake.mock(digest(config.mock)[:8]))
+    source = Path(config.run.source)
     tree = DesiTree(source)
     if not source.is_dir():
         raise UserError(f"source {source}: no such folder; give a tree in the DR1 layout or `mock`")

@@ -34,3 +34,10 @@ def transmission(wave: NDArray, ebv: NDArray, r_v: float) -> NDArray[np.float32]
     shape = curve(wave * units.AA) / curve(10_000 * units.AA)
     magnitudes = _A_1UM_PER_EBV * np.asarray(ebv)[:, None] * shape[None, :]
     return (10 ** (-0.4 * magnitudes)).astype(np.float32)
+
+
+def deredden(
+    flux: NDArray[np.float32], ivar: NDArray[np.float32], passed: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return flux and ivar, each (n, p), above the dust that let the fraction `passed` through."""
+    return flux / passed, ivar * passed * passed

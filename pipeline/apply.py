@@ -1,0 +1,176 @@
+"""Applying a finished model to other spectra: a tree, loose files, or arrays in a notebook."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
+from catalog_schema.vocabulary import Split
+from pipeline import models
+from pipeline.acquire import acquire
+from pipeline.calibrate import calibrate_with, grade, read_scores
+from pipeline.config import CalibrateSettings, Config, PreprocessSettings, ScoreSettings
+from pipeline.errors import UserError
+from pipeline.extract import extract, spectra_to_table
+from pipeline.ingest import ingest
+from pipeline.layout import DesiTree, Lake, Shard
+from pipeline.models import load_model, read_card
+from pipeline.preprocess import make_windows, preprocess_on_grid
+from pipeline.science.coadd import Spectra
+from pipeline.score import score_windows, score_with
+from pipeline.shards import Report
+from pipeline.store import Store, digest, replacing
+from pipeline.target import target
+
+RESULT = "scored.parquet"
+_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
+_ARRAYS = Shard("external", "array", 0)
+
+
+def find_model(name: str, root: Path) -> Path:
+    """Return the folder of a model given by id (below the data root) or by path.
+
+    Raises
+    ------
+    UserError
+        If there is no such model.
+    """
+    for folder in (Path(name), Lake(root).model(name)):
+        if (folder / models.CARD).is_file():
+            return folder
+    trained = sorted(path.parent.name for path in (root / "models").glob(f"*/{models.CARD}"))
+    known = f"models here: {', '.join(trained)}" if trained else f"no model below {root}"
+    raise UserError(f"model {name!r} is neither a folder nor an id; {known}")
+
+
+def apply(
+    root: Path, config: Config, model: str, redshifts: Path | None
+) -> tuple[Path, list[Report]]:
+    """Score the spectra of ``run.source`` with a finished model.
+
+    Parameters
+    ----------
+    root : Path
+        Data root; the results go to ``applied/<model>-<source>/`` below it.
+    config : Config
+        Reads ``run.source``: a tree in the DR1 layout, a coadd file, or a folder of spectra.
+    model : str
+        Id or folder.
+    redshifts : Path or None
+        For loose files; see `ingest`.
+
+    Returns
+    -------
+    path : Path
+        Parquet table with one row per scored spectrum: scores, p-value, tier.
+    reports : list of Report
+    """
+    folder = find_model(model, root).resolve()
+    source = Path(config.run.source)
+    if not source.exists():
+        raise UserError(f"source {source}: no such file or folder")
+    card = read_card(folder)
+    trained = {name: getattr(config, name).model_copy(update=values)
+               for name, values in card["settings"].items() if name != "target"}  # fmt: skip
+    config = config.model_copy(update={**trained, "run": config.run.model_copy(
+        update={"seed": card["seed"]})})  # fmt: skip
+    name = f"{card['id']}-{digest(str(source.resolve()), str(redshifts))[:8]}"
+    store = Store(Lake(root).applied(name))
+    with store.lock():
+        if DesiTree(source).reduction.is_dir():
+            reports = [stage(store, config) for stage in (target, acquire, extract)]
+        else:
+            reports = [ingest(store, config, source, redshifts)]
+        reports.append(preprocess_on_grid(store, config, load_model(folder).grid))
+        reports.append(score_with(store, config, folder))
+        if not reports[-1].n_made:
+            return store.root, reports
+        reports.append(calibrate_with(store, config, folder))
+        return _write_result(store), reports
+
+
+def _write_result(store: Store) -> Path:
+    names = store.read(store.lake.table("targets"), [*_KEY, "DESINAME"])
+    tiers = store.read(store.lake.table("tiers"))
+    joined = read_scores(store).join(tiers, _KEY).join(names, _KEY)
+    joined = joined.sort_by([(name, "ascending") for name in _KEY])
+    path = store.root / RESULT
+    with replacing(path) as partial:
+        pq.write_table(joined, partial)
+    return path
+
+
+@dataclass(frozen=True)
+class AnomalyModel:
+    """A trained model for use on arrays, e.g. in a notebook.
+
+    Examples
+    --------
+    >>> model = AnomalyModel.load("data/models/0123456789ab")   # doctest: +SKIP
+    >>> table = model.score(flux, ivar, z)                      # doctest: +SKIP
+    """
+
+    folder: Path
+    score_settings: ScoreSettings = field(default_factory=ScoreSettings)
+    calibrate_settings: CalibrateSettings = field(default_factory=CalibrateSettings)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "AnomalyModel":
+        """Open a model's folder; UserError if it is none."""
+        read_card(Path(folder))
+        return cls(Path(folder))
+
+    def score(self, flux: NDArray, ivar: NDArray, z: NDArray) -> pa.Table:
+        """Score spectra on DESI's joined grid.
+
+        Parameters
+        ----------
+        flux, ivar : ndarray, shape (n, 7781)
+            Observed frame, 1e-17 erg/s/cm²/Å, already corrected for Galactic extinction;
+            ivar = 0 or a value that is not finite marks a bad pixel.
+        z : ndarray, shape (n,)
+
+        Returns
+        -------
+        pyarrow.Table
+            Columns of `scores` and `tiers`; ``row`` is the input's row. Spectra with too few
+            pixels that the model knows, or a redshift outside its grid, are left out.
+
+        Raises
+        ------
+        UserError
+            If the shapes are wrong.
+        """
+        flux, ivar, z = np.atleast_2d(flux), np.atleast_2d(ivar), np.atleast_1d(z)
+        if flux.shape != ivar.shape or flux.shape != (len(z), WAVE_SIZE):
+            raise UserError(
+                f"flux {flux.shape}, ivar {ivar.shape} and z {z.shape} must be (n, {WAVE_SIZE}), "
+                f"the same, and (n,); the grid is {WAVE_START} + {WAVE_STEP} * pixel"
+            )
+        card = read_card(self.folder)
+        trained = PreprocessSettings(**card["settings"]["preprocess"])
+        targets = pa.table({"Z": z.astype(float), "EBV": np.zeros(len(z), np.float32),
+                            "split": [Split.TEST.value] * len(z)})  # fmt: skip
+        coadds = spectra_to_table(_ARRAYS, _clean(flux, ivar))
+        windows = make_windows(coadds, targets, trained, load_model(self.folder).grid).data
+        scores = score_windows(self.folder, self.score_settings, int(card["seed"]), windows).data
+        null = Store(self.folder).read(self.folder / models.NULL)
+        tiers = grade(scores, null, self.calibrate_settings)
+        result = scores.drop_columns([*_KEY, "split"]).add_column(0, "row", scores["TARGETID"])
+        for name in tiers.column_names[len(_KEY) :]:
+            result = result.append_column(name, tiers[name])
+        return result
+
+
+def _clean(flux: NDArray, ivar: NDArray) -> Spectra:
+    is_good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
+    return Spectra(
+        np.arange(len(flux)),
+        np.where(is_good, flux, 0).astype(np.float32),
+        np.where(is_good, ivar, 0).astype(np.float32),
+        np.zeros(flux.shape, np.int32),
+    )

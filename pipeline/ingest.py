@@ -1,0 +1,293 @@
+"""Spectra from outside a survey tree: coadd files and tables, laid out as `targets` and `coadds`.
+
+From `coadds` on nothing knows the survey, so the ordinary stages take over from here.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
+from catalog_schema.tables import COADDS, TARGETS
+from catalog_schema.vocabulary import Parent, RedshiftSource, ShardState, Split
+from pipeline.config import Config
+from pipeline.desi_files import open_fits, read_columns
+from pipeline.errors import DataError, UserError
+from pipeline.extract import join_file, spectra_to_table
+from pipeline.layout import Shard
+from pipeline.ledger import Ledger, Outcome
+from pipeline.science.coadd import Spectra
+from pipeline.shards import Product, Report, Task, run_shards
+from pipeline.store import Store, columns_to_table, digest, make_fingerprint
+from pipeline.target import identify_file
+
+STAGE = "extract"
+REVISION = 1
+
+# Shards of foreign files: the survey and program that no DESI file has.
+_SURVEY, _PROGRAM = "external", "file"
+_REDSHIFT_NAMES = ("Z", "z")
+_TARGETID_NAMES = ("TARGETID", "targetid", "desi_targetid")
+_POSITION_NAMES = {
+    "TARGET_RA": ("TARGET_RA", "RA", "ra"),
+    "TARGET_DEC": ("TARGET_DEC", "DEC", "dec"),
+}
+
+
+@dataclass(frozen=True)
+class Redshifts:
+    """Redshifts handed over with spectra, found by TARGETID or by file name.
+
+    Attributes
+    ----------
+    by_targetid : dict of int to int
+        Row of each TARGETID.
+    by_file : dict of str to int
+        Row of each file name that the table mentions in any column.
+    z, ra, dec : ndarray, shape (n,)
+    targetid : list of int or None
+    """
+
+    by_targetid: dict[int, int]
+    by_file: dict[str, int]
+    z: NDArray
+    ra: NDArray
+    dec: NDArray
+    targetid: list[int | None]
+
+
+def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -> Report:
+    """Lay out foreign spectra as `targets` and `coadds`.
+
+    Parameters
+    ----------
+    store : Store
+        Writes `targets` and `coadds`.
+    config : Config
+        Reads ``extract``.
+    source : Path
+        A coadd FITS file, or a folder of coadd files (``coadd-*.fits``) and tables (``*.csv``
+        with columns wave, flux, ivar on DESI's grid).
+    redshifts : Path or None
+        Table (FITS, CSV or Parquet) with Z and TARGETID, or with a column of file names. Without
+        it the redrock file beside each coadd is read.
+
+    Returns
+    -------
+    Report
+        Of the dataset `coadds`. Gates: `dead`, `no_redshift`.
+
+    Raises
+    ------
+    UserError
+        If the source holds no spectrum, or the table no redshift.
+    """
+    files = _list_files(source)
+    given = read_redshifts(redshifts) if redshifts else None
+    tasks, n_rows = [], 0
+    for number, path in enumerate(files):
+        known = given or _read_redrock(path)
+        shard = Shard(_SURVEY, _PROGRAM, number)
+        inputs = [path.name, identify_file(path), digest(known.z.tolist())]
+        fingerprint = make_fingerprint(STAGE, REVISION, [config.extract], inputs)
+        expected = _count_rows(path)
+        n_rows += expected
+        tasks.append(Task(shard, fingerprint, expected, (str(path), known)))
+    work = partial(_ingest_file, config.extract.ivar_floor)
+    report = run_shards(store, STAGE, COADDS, tasks, work, config.run.workers)
+    _write_targets(store, tasks, n_rows)
+    return report
+
+
+def read_redshifts(path: Path) -> Redshifts:
+    """Read a table of redshifts.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read or has no redshift column.
+    """
+    try:
+        columns = _read_any_table(path)
+    except (OSError, DataError, pa.ArrowInvalid, StopIteration) as error:
+        raise UserError(
+            f"redshifts {path}: unreadable ({error}); give FITS, CSV or Parquet"
+        ) from None
+    name = next((name for name in _REDSHIFT_NAMES if name in columns), None)
+    if name is None:
+        raise UserError(f"redshifts {path}: no column Z; it has {', '.join(columns)}")
+    n = len(columns[name])
+    id_name = next((name for name in _TARGETID_NAMES if name in columns), None)
+    targetid: list[int | None] = [None] * n
+    if id_name:
+        targetid = [_to_int(value) for value in columns[id_name]]
+    by_file = {
+        Path(value).name: row
+        for values in columns.values()
+        for row, value in enumerate(values)
+        if isinstance(value, str) and Path(value).suffix
+    }
+    position = {
+        ours: next((columns[theirs] for theirs in names if theirs in columns), [np.nan] * n)
+        for ours, names in _POSITION_NAMES.items()
+    }
+    return Redshifts(
+        {value: row for row, value in enumerate(targetid) if value is not None},
+        by_file,
+        np.array(columns[name], dtype=float),
+        np.array(position["TARGET_RA"], dtype=float),
+        np.array(position["TARGET_DEC"], dtype=float),
+        targetid,
+    )
+
+
+def _list_files(source: Path) -> list[Path]:
+    if source.is_file():
+        return [source]
+    files = sorted([*source.glob("coadd-*.fits*"), *source.glob("*.csv")])
+    spectra = [path for path in files if path.suffix != ".csv" or _is_spectrum(path)]
+    if not spectra:
+        raise UserError(f"source {source}: no coadd-*.fits and no CSV with wave, flux, ivar in it")
+    return spectra
+
+
+def _is_spectrum(path: Path) -> bool:
+    with path.open() as handle:
+        return {"wave", "flux", "ivar"} <= set(handle.readline().strip().split(","))
+
+
+def _count_rows(path: Path) -> int:
+    if path.suffix == ".csv":
+        return 1
+    try:
+        return len(read_columns(path, "FIBERMAP", ("TARGETID",))["TARGETID"])
+    except DataError:
+        # The work on this file fails with the same error, which the ledger then holds.
+        return 0
+
+
+def _ingest_file(ivar_floor: float, task: Task) -> Product:
+    path, known = Path(task.arguments[0]), task.arguments[1]
+    if path.suffix == ".csv":
+        spectra, dropped, notes = _read_csv(path, known)
+    else:
+        listed = read_columns(path, "FIBERMAP", ("TARGETID",))["TARGETID"]
+        spectra, dropped, notes = join_file(path, np.arange(len(listed)), listed, ivar_floor)
+    has_redshift = np.array([_find_row(known, path, int(t)) is not None for t in spectra.targetid])
+    has_redshift = has_redshift.astype(bool)
+    dropped["no_redshift"] = int((~has_redshift).sum())
+    kept = Spectra(*(values[has_redshift] for values in vars(spectra).values()))
+    return Product(spectra_to_table(task.shard, kept), dropped, notes)
+
+
+def _read_csv(path: Path, known: Redshifts) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
+    try:
+        values = np.genfromtxt(path, delimiter=",", names=True)
+        wave, flux, ivar = (values[name].astype(float) for name in ("wave", "flux", "ivar"))
+    except (ValueError, IndexError) as error:
+        raise DataError(f"{path}: no table of wave, flux, ivar ({error})") from None
+    pixels = (wave - WAVE_START) / WAVE_STEP
+    index = np.rint(pixels).astype(int)
+    if np.abs(pixels - index).max() > 0.01 or index.min() < 0 or index.max() >= WAVE_SIZE:
+        raise DataError(f"{path}: wavelengths are not on DESI's grid 3600 to 9824 Å in 0.8 Å")
+    is_good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
+    joined = np.zeros((2, 1, WAVE_SIZE), np.float32)
+    joined[0, 0, index[is_good]] = flux[is_good]
+    joined[1, 0, index[is_good]] = ivar[is_good]
+    row = _find_row(known, path, None)
+    targetid = known.targetid[row] if row is not None else None
+    # A file without a TARGETID gets a negative number from its name: no DESI target has one.
+    identity = targetid if targetid is not None else -int(digest(path.name)[:12], 16)
+    mask = np.zeros((1, WAVE_SIZE), np.int32)
+    alive = slice(0, int(is_good.any()))
+    spectra = Spectra(np.array([identity])[alive], joined[0][alive], joined[1][alive], mask[alive])
+    return spectra, {"dead": 1 - int(is_good.any())}, ()
+
+
+def _find_row(known: Redshifts, path: Path, targetid: int | None) -> int | None:
+    row = known.by_targetid.get(targetid) if targetid is not None else None
+    if row is None and path.suffix == ".csv":
+        row = known.by_file.get(path.name)
+    return row if row is not None and np.isfinite(known.z[row]) else None
+
+
+def _write_targets(store: Store, tasks: list[Task], n_rows: int) -> None:
+    """Write `targets` for the rows that became coadds, and book the stages before extract."""
+    rows: list[dict[str, object]] = []
+    booked = []
+    done = Ledger(store.lake.ledger).outcomes(STAGE)
+    finished = {outcome.shard for outcome in done if outcome.state is ShardState.DONE}
+    for task in tasks:
+        for stage in ("target", "acquire"):
+            n = task.n_expected
+            booked.append(Outcome(task.shard, stage, ShardState.DONE, n, n_made=n))
+        if task.shard in finished:
+            rows.extend(_describe(store, task))
+    columns = {name: [row.get(name) for row in rows] for name in TARGETS.names}
+    Ledger(store.lake.ledger).record(booked)
+    store.write(
+        store.lake.table(TARGETS.name), columns_to_table(TARGETS, columns), TARGETS,
+        fingerprint=digest([task.fingerprint for task in tasks]),
+        n_expected=n_rows, n_made=len(rows),
+    )  # fmt: skip
+
+
+def _describe(store: Store, task: Task) -> Iterator[dict[str, object]]:
+    path, known = Path(task.arguments[0]), task.arguments[1]
+    written = store.read(store.lake.shard(COADDS.name, task.shard), ["TARGETID"])
+    for targetid in written["TARGETID"].to_pylist():
+        row = _find_row(known, path, targetid)
+        yield {
+            "SURVEY": task.shard.survey,
+            "PROGRAM": task.shard.program,
+            "HEALPIX": task.shard.healpix,
+            "TARGETID": targetid,
+            "DESINAME": path.stem,
+            "TARGET_RA": _to_float(known.ra[row]),
+            "TARGET_DEC": _to_float(known.dec[row]),
+            "Z": float(known.z[row]),
+            "parent": Parent.EXTERNAL.value,
+            "z_source": RedshiftSource.USER.value,
+            "split": Split.TEST.value,
+        }
+
+
+def _read_redrock(path: Path) -> Redshifts:
+    beside = path.with_name(path.name.replace("coadd-", "redrock-", 1))
+    if beside == path or not beside.exists():
+        return Redshifts({}, {}, np.zeros(0), np.zeros(0), np.zeros(0), [])
+    return read_redshifts(beside)
+
+
+def _read_any_table(path: Path) -> dict[str, list]:
+    name = path.name.removesuffix(".gz")
+    if name.endswith(".parquet"):
+        return pq.read_table(path).to_pydict()
+    if name.endswith(".csv"):
+        with path.open(newline="") as handle:
+            rows = list(csv.DictReader(handle))
+        return {key: [row[key] for row in rows] for key in (rows[0] if rows else {})}
+    return _read_fits_table(path)
+
+
+def _read_fits_table(path: Path) -> dict[str, list]:
+    with open_fits(path) as hdus:
+        name = "REDSHIFTS" if "REDSHIFTS" in hdus else hdus[1].name
+        names = [column.name for column in hdus[name].columns]
+    return {key: values.tolist() for key, values in read_columns(path, name, names).items()}
+
+
+def _to_int(value: object) -> int | None:
+    text = str(value).strip()
+    return int(text) if text.lstrip("-").isdigit() else None
+
+
+def _to_float(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,121 @@
+"""Stage `reconstruct`: the model's flux, in the observed frame, of every spectrum to publish."""
+
+from functools import lru_cache, partial
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from catalog_schema.tables import RECONSTRUCTIONS, RESTFRAME, TARGETS, TIERS
+from catalog_schema.vocabulary import Tier
+from pipeline.config import Config, ReconstructSettings, ScoreSettings
+from pipeline.models import Model, load_model
+from pipeline.preprocess import OBSERVED_GRID
+from pipeline.science.extinction import transmission
+from pipeline.score import fit_table
+from pipeline.shards import Product, Report, Task, finished_shards, read_stamps, run_shards
+from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprint
+from pipeline.train import find_model_id
+
+STAGE = "reconstruct"
+REVISION = 1
+
+_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
+
+
+def reconstruct(store: Store, config: Config) -> Report:
+    """Reconstruct the graded spectra and a random sample of ungraded ones for comparison.
+
+    Parameters
+    ----------
+    store : Store
+        Reads `targets`, `restframe`, `tiers` and the model; writes `reconstructions`.
+    config : Config
+        Reads ``reconstruct``, ``score`` and ``preprocess.r_v``.
+
+    Returns
+    -------
+    Report
+        Of the dataset `reconstructions`.
+    """
+    folder = store.lake.model(find_model_id(store, config))
+    work = partial(_reconstruct_shard, store.root, folder, config.score, config.preprocess.r_v)
+    tasks = plan(store, config)
+    return run_shards(store, STAGE, RECONSTRUCTIONS, tasks, work, config.run.workers)
+
+
+def plan(store: Store, config: Config) -> list[Task]:
+    """Return one task per scored shard; it may publish no row."""
+    model_id = find_model_id(store, config)
+    targets = store.read(store.lake.table(TARGETS.name), [*_KEY, "EBV"])
+    chosen = choose_published(store.read(store.lake.table(TIERS.name)), config.reconstruct)
+    wanted = chosen.join(targets, _KEY).combine_chunks()
+    shards = finished_shards(store, "score")
+    tasks = []
+    for shard, stamp in read_stamps(store, RESTFRAME.name, shards).items():
+        rows = wanted.filter(
+            pc.and_(
+                pc.equal(wanted["HEALPIX"], shard.healpix),
+                pc.and_(pc.equal(wanted["SURVEY"], shard.survey),
+                        pc.equal(wanted["PROGRAM"], shard.program)),
+            )
+        ).sort_by("TARGETID")  # fmt: skip
+        inputs = [stamp.content, model_id, digest_rows(rows)]
+        sections = [config.score, config.preprocess]
+        fingerprint = make_fingerprint(STAGE, REVISION, sections, inputs)
+        path = str(store.lake.shard(RESTFRAME.name, shard))
+        tasks.append(Task(shard, fingerprint, rows.num_rows, (path, rows)))
+    return tasks
+
+
+def choose_published(tiers: pa.Table, settings: ReconstructSettings) -> pa.Table:
+    """Return the keys of the graded rows and of a sample of ungraded ones drawn by hash."""
+    is_graded = pc.not_equal(tiers["tier"], Tier.NONE.value).to_numpy()
+    ungraded = np.flatnonzero(~is_graded)
+    draw = _hash_keys(tiers.take(pa.array(ungraded)))
+    sample = ungraded[np.argsort(draw, kind="stable")[: settings.reference_sample]]
+    rows = np.sort(np.concatenate([np.flatnonzero(is_graded), sample]))
+    return tiers.select(_KEY).take(pa.array(rows))
+
+
+def _reconstruct_shard(
+    root: Path, folder: Path, settings: ScoreSettings, r_v: float, task: Task
+) -> Product:
+    path, rows = task.arguments
+    windows = Store(root).read(Path(path))
+    windows = windows.filter(pc.is_in(windows["TARGETID"], rows["TARGETID"].combine_chunks()))
+    windows = windows.sort_by("TARGETID")
+    model = np.zeros((0, OBSERVED_GRID.size), np.float32)
+    if windows.num_rows:
+        ebv = pc.fill_null(rows["EBV"], 0.0).to_numpy()
+        model = _to_observed_frame(_load(folder), settings, windows) * transmission(
+            OBSERVED_GRID.wave, ebv, r_v
+        )
+    columns = {**{name: windows[name] for name in _KEY}, "model": model}
+    return Product(columns_to_table(RECONSTRUCTIONS, columns))
+
+
+def _to_observed_frame(model: Model, settings: ScoreSettings, windows: pa.Table) -> NDArray:
+    """Return the dereddened model flux density on DESI's grid, shape (n, 7781)."""
+    fit = fit_table(model, settings, windows)
+    scaled = fit.model * windows["norm"].to_numpy()[:, None]
+    starts, redshifts = windows["window_start"].to_numpy(), windows["Z"].to_numpy()
+    flux = np.empty((len(scaled), OBSERVED_GRID.size), np.float32)
+    for row, (start, z) in enumerate(zip(starts, redshifts, strict=True)):
+        wave = model.grid.wave[start : start + scaled.shape[1]] * (1 + z)
+        flux[row] = np.interp(OBSERVED_GRID.wave, wave, scaled[row])
+    return flux
+
+
+@lru_cache(maxsize=2)
+def _load(folder: Path) -> Model:
+    return load_model(folder)
+
+
+def _hash_keys(rows: pa.Table) -> NDArray[np.uint64]:
+    keys = zip(*(rows[name].to_pylist() for name in _KEY), strict=True)
+    digests = (sha256(repr(key).encode()).digest() for key in keys)
+    return np.array([int.from_bytes(d[:8], "big") for d in digests], dtype=np.uint64)

@@ -1,0 +1,157 @@
+"""Calibrated significance: what a statistic means for a spectrum like this one.
+
+Statistics depend on signal-to-noise, redshift and coverage even for normal spectra. Each is
+therefore standardised among the spectra that are most alike in these three, with median and median
+absolute deviation, which the few anomalies among them hardly move. The combined statistic is
+standardised the same way and turned into a p-value by the pooled distribution.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+_MAD_TO_SIGMA = 1.4826
+# A spread below this is rounding, not scatter.
+_MIN_SPREAD = 1e-6
+# One unit of distance: 0.3 dex in SNR, 0.3 in ln(1+z), a tenth of the pixels in coverage.
+_LENGTHS = np.array([0.3, 0.3, 0.1])
+_MIN_GROUP = 40
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a normal spectrum's statistics depend on, each of shape (n,).
+
+    Attributes
+    ----------
+    log_snr : ndarray
+        log10 of the floored median SNR per pixel.
+    z : ndarray
+    coverage : ndarray
+        Fraction of the pixels that are good.
+    held_out : ndarray of bool
+        Whether the model never saw the spectrum: seen ones fit a little better.
+    """
+
+    log_snr: NDArray
+    z: NDArray
+    coverage: NDArray
+    held_out: NDArray
+
+    @property
+    def coordinates(self) -> NDArray:
+        """Scaled coordinates, shape (n, 3), in which neighbours are alike."""
+        columns = (self.log_snr, np.log1p(self.z), self.coverage)
+        return np.column_stack(columns) / _LENGTHS
+
+    def __len__(self) -> int:
+        return len(self.z)
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Distribution of the combined statistic: empirical body, exponential tail.
+
+    Attributes
+    ----------
+    sorted_values : ndarray
+        The reference population's values.
+    threshold, scale, fraction : float
+        Above the threshold lies this fraction, falling off with this e-folding scale.
+    """
+
+    sorted_values: NDArray
+    threshold: float
+    scale: float
+    fraction: float
+
+    def p_values(self, values: NDArray) -> NDArray[np.float64]:
+        """Return the probability that a normal spectrum exceeds each value, shape (n,)."""
+        n = len(self.sorted_values)
+        n_above = n - np.searchsorted(self.sorted_values, values, side="left")
+        body = (n_above + 1) / (n + 1)
+        beyond = self.fraction * np.exp(-(values - self.threshold) / self.scale)
+        return np.clip(np.where(values > self.threshold, beyond, body), 0, 1)
+
+
+def standardise(
+    reference: Conditions, statistics: NDArray, wanted: Conditions, values: NDArray, neighbours: int
+) -> NDArray[np.float64]:
+    """Express statistics in robust sigma of the reference spectra most alike.
+
+    Parameters
+    ----------
+    reference : Conditions, length r
+    statistics : ndarray, shape (r, k)
+        Statistics of the reference population.
+    wanted : Conditions, length n
+    values : ndarray, shape (n, k)
+        Statistics of the spectra in question.
+    neighbours : int
+        Reference spectra to compare with; fewer where the population is small.
+
+    Returns
+    -------
+    ndarray, shape (n, k)
+    """
+    result = np.zeros(values.shape)
+    for held_out in (False, True):
+        rows = np.flatnonzero(wanted.held_out == held_out)
+        pool = np.flatnonzero(reference.held_out == held_out)
+        if len(pool) < _MIN_GROUP:
+            pool = np.arange(len(reference))
+        if len(rows):
+            near = _find_neighbours(reference, pool, wanted, rows, neighbours)
+            result[rows] = _in_local_sigma(statistics[near], values[rows])
+    return result
+
+
+def fit_tail(values: NDArray, fraction: float, contamination: float) -> Tail:
+    """Fit the upper tail of a population that contains anomalies.
+
+    The scale is the maximum-likelihood one of an exponential censored at the contamination: how
+    far out the most extreme values lie does not matter, so anomalies cannot hide themselves.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    fraction : float
+        Upper part of the population taken as tail.
+    contamination : float
+        Upper part in which anomalies may lie; smaller than `fraction`.
+    """
+    ordered = np.sort(values)
+    threshold, ceiling = np.quantile(ordered, [1 - fraction, 1 - contamination])
+    inside = ordered[(ordered > threshold) & (ordered <= ceiling)]
+    n_beyond = int((ordered > ceiling).sum())
+    total = float((inside - threshold).sum() + n_beyond * (ceiling - threshold))
+    scale = max(total / max(len(inside), 1), _MIN_SPREAD)
+    return Tail(ordered, float(threshold), scale, fraction)
+
+
+def adjust_p_values(p_values: NDArray) -> NDArray[np.float64]:
+    """Return Benjamini–Hochberg (1995) q-values, shape (n,)."""
+    n = len(p_values)
+    order = np.argsort(p_values, kind="stable")
+    raised = p_values[order] * n / np.arange(1, n + 1)
+    q_values = np.empty(n)
+    q_values[order] = np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 1)
+    return q_values
+
+
+def _find_neighbours(
+    reference: Conditions, pool: NDArray, wanted: Conditions, rows: NDArray, neighbours: int
+) -> NDArray[np.intp]:
+    # A third of a small population at most: more would not be alike.
+    k = max(min(neighbours, len(pool) // 3), min(_MIN_GROUP, len(pool)))
+    tree = cKDTree(reference.coordinates[pool])
+    _, found = tree.query(wanted.coordinates[rows], k=k)
+    return pool[np.reshape(found, (len(rows), k))]
+
+
+def _in_local_sigma(local: NDArray, values: NDArray) -> NDArray:
+    centre = np.median(local, axis=1)
+    spread = _MAD_TO_SIGMA * np.median(np.abs(local - centre[:, None]), axis=1)
+    return (values - centre) / np.maximum(spread, _MIN_SPREAD)

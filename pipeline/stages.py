@@ -1,0 +1,154 @@
+"""The data path: every stage in order, run to the end or inspected without running."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from pipeline.config import Config, MockSettings
+from pipeline.errors import QadError, UserError
+from pipeline.mock.survey import make_survey
+from pipeline.progress import track_counts
+from pipeline.shards import Report
+from pipeline.store import Store, guard_root, replacing
+from pipeline.target import find_tree
+
+# Name of each stage and the dataset that it makes.
+STAGES = {
+    "target": "targets",
+    "acquire": "files",
+    "extract": "coadds",
+    "preprocess": "restframe",
+    "train": "models",
+    "score": "scores",
+    "calibrate": "tiers",
+    "reconstruct": "reconstructions",
+}
+
+
+@dataclass(frozen=True)
+class DatasetState:
+    """How much of a dataset is there: files done, made from other input or settings, missing."""
+
+    stage: str
+    dataset: str
+    done: int
+    stale: int
+    missing: int
+
+
+def run_stages(
+    store: Store, config: Config, tell: Callable[[str, Report], None], last: str | None = None
+) -> list[Report]:
+    """Run the stages in order, up to `last` or to the end.
+
+    Parameters
+    ----------
+    store : Store
+        Its lock must be held.
+    config : Config
+    tell : callable
+        Told each stage's name and report as it ends.
+    last : str, optional
+        Name of the last stage to run.
+
+    Raises
+    ------
+    UserError
+        If the call, the source or the data root is wrong. A bad shard is in its report.
+    """
+    save_config(store, config)
+    if config.run.source == "mock":
+        make_mock(store, config)
+    reports = []
+    for stage in STAGES:
+        report = getattr(_import_stage(stage), stage)(store, config)
+        tell(stage, report)
+        reports.append(report)
+        if stage == last:
+            break
+    return reports
+
+
+def make_mock(store: Store, config: Config) -> Path:
+    """Make the mock survey of the settings below the data root, unless it is there."""
+    folder = find_tree(store, config).root
+    if not folder.exists():
+        for left in folder.parent.glob(f".{folder.name}-*"):
+            shutil.rmtree(left)
+        folder.with_name(f"{folder.name}-truth.parquet").unlink(missing_ok=True)
+        write_mock(folder, config.mock)
+    return folder
+
+
+def write_mock(folder: Path, settings: MockSettings) -> None:
+    """Write a mock survey to a new folder and its truth table beside it.
+
+    Raises
+    ------
+    UserError
+        If the folder exists, cannot be written, or the sizes make no survey.
+    """
+    try:
+        with guard_root(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            make_survey(
+                folder, n_quasars=settings.quasars, n_pixels=settings.pixels,
+                seed=settings.seed, progress=track_counts("mock"),
+            )  # fmt: skip
+    except (FileExistsError, ValueError) as error:
+        raise UserError(f"mock survey: {error}") from None
+
+
+def inspect_datasets(store: Store, config: Config) -> Iterator[DatasetState]:
+    """Compare what is in the lake with what the settings and the source ask for."""
+    for stage, dataset in STAGES.items():
+        try:
+            planned = _list_planned(store, _import_stage(stage), config, dataset)
+        except QadError:
+            # Its input is not there yet, so neither is the plan.
+            planned = {}
+        states = [_look_up(store, path, fingerprint) for path, fingerprint in planned.items()]
+        missing = states.count("missing") if planned else 1
+        yield DatasetState(stage, dataset, states.count("done"), states.count("stale"), missing)
+
+
+def save_config(store: Store, config: Config) -> None:
+    """Keep the resolved configuration, from which `qad status` knows what the lake should hold."""
+    with replacing(store.lake.config) as partial:
+        partial.write_text(config.model_dump_json(indent=1) + "\n")
+
+
+def read_saved_config(store: Store) -> Config:
+    """Return the configuration of the last run.
+
+    Raises
+    ------
+    UserError
+        If nothing has run on this data root.
+    """
+    try:
+        return Config.model_validate_json(store.lake.config.read_text())
+    except (OSError, ValueError):
+        raise UserError(f"{store.root}: no run has been made here; start with `qad run`") from None
+
+
+def _import_stage(stage: str) -> ModuleType:
+    return import_module(f"pipeline.{stage}")
+
+
+def _list_planned(
+    store: Store, module: ModuleType, config: Config, dataset: str
+) -> dict[Path, str]:
+    planned = module.plan(store, config)
+    if isinstance(planned, dict):
+        return planned
+    return {store.lake.shard(dataset, task.shard): task.fingerprint for task in planned}
+
+
+def _look_up(store: Store, path: Path, fingerprint: str) -> str:
+    if path.is_dir() or store.find_done(path, fingerprint):
+        return "done"
+    return "stale" if path.exists() else "missing"
