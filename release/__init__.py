@@ -1,0 +1,1 @@
+"""The release generator: from the lake to a versioned, immutable, documented catalogue."""

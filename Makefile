@@ -1,0 +1,57 @@
+# Every target sets itself up. Data root, release version and port may be given:
+#   make release DATA=/somewhere VERSION=0.2.0
+DATA ?= data
+VERSION ?= 0.1.0
+PORT ?= 8501
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: release validate portal test test-fast lint bench schema-lock clean help
+
+help:
+	@echo "make release   mock survey, every stage, release $(VERSION) below $(DATA)/"
+	@echo "make portal    show the newest release in the browser, port $(PORT)"
+	@echo "make test      lint, types and every test"
+	@echo "make validate  check the release"
+
+# torch first and alone: a CPU build, so that nothing else pulls in gigabytes of CUDA.
+$(READY): constraints.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0 setuptools
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[pipeline,release,portal,dev]'
+	@touch $@
+
+release: $(READY)
+	$(BIN)/qad run --source mock --root $(DATA) --version $(VERSION)
+	$(BIN)/qad release validate $(DATA)/releases/$(VERSION)
+	@echo
+	@echo "Release:  $(DATA)/releases/$(VERSION)  (README.md says what is in it and how to open it)"
+	@echo "Next:     make portal                                shows it in the browser"
+	@echo "          $(BIN)/qad status --root $(DATA)           says where every row went"
+	@echo "          $(BIN)/qad run --source TREE --root DIR --version X.Y.Z   does the same for DESI spectra"
+
+validate: $(READY)
+	$(BIN)/qad release validate $(DATA)/releases/$(VERSION)
+
+portal: $(READY)
+	$(BIN)/qad portal $(DATA) --port $(PORT)
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest
+
+test-fast: $(READY)
+	$(BIN)/pytest -m "not slow"
+
+schema-lock: $(READY)
+	$(BIN)/python -m catalog_schema.lock
+
+clean:
+	rm -rf build *.egg-info .mypy_cache .ruff_cache

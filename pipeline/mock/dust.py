@@ -1,0 +1,29 @@
+"""Dust at the quasar and in the Milky Way."""
+
+import numpy as np
+
+
+def smc_transmission(rest: np.ndarray, ebv: float) -> np.ndarray:
+    """Transmission of dust like the SMC's (Pei 1992, table 4) at `rest` (n,) Å."""
+    micron = rest * 1e-4
+    terms = (
+        (185.0, 0.042, 90.0, 2.0),
+        (27.0, 0.08, 5.50, 4.0),
+        (0.005, 0.22, -1.95, 2.0),
+        (0.010, 9.7, -1.95, 2.0),
+        (0.012, 18.0, -1.80, 2.0),
+        (0.030, 25.0, 0.0, 2.0),
+    )
+    curve = np.zeros_like(rest)
+    for height, centre, offset, power in terms:
+        ratio = (micron / centre) ** power
+        curve += height / (ratio + 1 / ratio + offset)
+    return 10 ** (-0.4 * curve * (1 + 2.93) * ebv)
+
+
+def galactic_transmission(wave: np.ndarray, ebv: float) -> np.ndarray:
+    """Transmission (n,) of Milky Way dust, R_V = 3.1 (Cardelli 1989 with O'Donnell 1994)."""
+    y = 1e4 / wave - 1.82
+    a = np.polyval([-0.505, 1.647, -0.827, -1.718, 1.137, 0.701, -0.609, 0.104, 1.0], y)
+    b = np.polyval([3.347, -10.805, 5.491, 11.102, -7.985, -3.989, 2.908, 1.952, 0.0], y)
+    return 10 ** (-0.4 * (3.1 * a + b) * ebv)

@@ -1,0 +1,123 @@
+"""Make a release: join the lake's tables once and publish them with all that explains them."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from catalog_schema.lock import render_schema
+from catalog_schema.tables import NULL, TIERS
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.store import Store
+from release.catalogue import open_lake
+from release.completeness import write_completeness
+from release.conservation import close_release
+from release.docs import make_notes, write_documents
+from release.inputs import Inputs, read_inputs
+from release.manifest import MANIFEST, count_rows, make_manifest, read_manifest, write_json
+from release.sealing import building
+from release.spectra import write_spectra
+from release.tables import measure_strings, write_table
+
+REVISION = 1
+
+
+@dataclass(frozen=True)
+class ReleaseReport:
+    """What `build` made or found.
+
+    Attributes
+    ----------
+    path : Path
+    is_new : bool
+        False when the same release was there already.
+    counts : dict
+        As in the manifest.
+    """
+
+    path: Path
+    is_new: bool
+    counts: dict[str, Any]
+
+
+def build(store: Store, config: Config, version: str) -> ReleaseReport:
+    """Build release `version` from the lake, whole or not at all.
+
+    Parameters
+    ----------
+    store : Store
+    config : Config
+        The settings of the run; they are stored in the manifest.
+    version : str
+        X.Y.Z; a version never changes once it exists.
+
+    Returns
+    -------
+    ReleaseReport
+
+    Raises
+    ------
+    UserError
+        If rows are unaccounted for, shards failed, the catalogue is empty, or the version
+        exists with other content.
+    """
+    path = store.lake.release(version)
+    inputs = read_inputs(store, config)
+    fingerprint = inputs.fingerprint(REVISION)
+    if path.exists():
+        return ReleaseReport(path, False, _check_same(path, fingerprint)["counts"])
+    with building(path) as partial:
+        counts = _fill(partial, store, config, inputs, version, fingerprint)
+        if read_inputs(store, config).fingerprint(REVISION) != fingerprint:
+            raise UserError(f"{store.root} changed while the release was built; build it again")
+    return ReleaseReport(path, True, counts)
+
+
+def _check_same(path: Path, fingerprint: str) -> dict[str, Any]:
+    manifest = read_manifest(path)
+    if manifest is None:
+        raise UserError(f"{path} exists and is no release; move it away")
+    if manifest["fingerprint"] != fingerprint:
+        raise UserError(
+            f"release {path.name} exists and was made from other data or settings; "
+            "choose another --version"
+        )
+    return manifest
+
+
+def _fill(
+    folder: Path, store: Store, config: Config, inputs: Inputs, version: str, fingerprint: str
+) -> dict[str, Any]:
+    notes = make_notes(config.release.title, version)
+    scratch = folder / ".scratch"
+    scratch.mkdir()
+    with open_lake(store, inputs, scratch) as lake:
+        lake.check(config.calibrate)
+        tiers = lake.write(folder / "catalog", notes)
+        grades = lake.read_grades()
+        outcomes = close_release(inputs.account, lake.count_by_shard())
+    spectra = folder / "spectra" / "spectra.parquet"
+    n_spectra = write_spectra(spectra, store, inputs.shards, grades, notes, scratch)
+    shutil.rmtree(scratch)
+    write_completeness(folder / "completeness", outcomes, notes)
+    _copy_calibration(folder, store, inputs, notes)
+    counts = count_rows(inputs, outcomes, tiers, n_spectra)
+    manifest = make_manifest(version, config, inputs, fingerprint, counts)
+    write_json(folder / "schema" / "schema.json", render_schema())
+    write_json(folder / MANIFEST, manifest)
+    write_documents(folder, manifest, outcomes)
+    return counts
+
+
+def _copy_calibration(folder: Path, store: Store, inputs: Inputs, notes: dict[str, str]) -> None:
+    model = store.lake.model(inputs.model_id)
+    (folder / "model").mkdir()
+    for name in inputs.model:
+        shutil.copyfile(model / name, folder / "model" / name)
+    calibration = folder / "calibration"
+    null = store.read(model / "null.parquet")
+    tiers = store.read(store.lake.table("tiers")).sort_by([(n, "ascending") for n in TIERS.key])
+    for name, table, data in (("null", NULL, null), ("significance", TIERS, tiers)):
+        path = calibration / f"{name}.parquet"
+        write_table(path, table, [data], notes, measure_strings(data, table))

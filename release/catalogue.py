@@ -1,0 +1,163 @@
+"""The catalogue: the lake's narrow tables joined once, by DuckDB, whose only door this is."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from catalog_schema.tables import QUASARS, RESTFRAME, SCORES, TARGETS, TIERS
+from catalog_schema.vocabulary import ReviewStatus, Tier
+from pipeline.config import CalibrateSettings
+from pipeline.errors import UserError
+from pipeline.layout import Shard
+from pipeline.store import Store
+from release.inputs import Inputs
+from release.tables import find_open_strings, write_table
+
+if TYPE_CHECKING:
+    import duckdb
+
+_KEY = "SURVEY, PROGRAM, TARGETID"
+_BATCH_ROWS = 50_000
+# Beyond it DuckDB sorts and joins on disk.
+_MEMORY = "3GB"
+_CONSTANTS = {
+    "artefact_probability": "NULL",
+    "anomaly_class": "NULL",
+    "review_status": f"'{ReviewStatus.UNREVIEWED.value}'",
+}
+_PRIMARIES = f"""
+    CREATE TEMP TABLE primaries AS
+    SELECT {_KEY}, s.HEALPIX, c.tier
+    FROM scores s JOIN targets t USING ({_KEY}) JOIN tiers c USING ({_KEY})
+    QUALIFY row_number() OVER (
+        PARTITION BY TARGETID ORDER BY t.COADD_EXPTIME DESC NULLS LAST, SURVEY, PROGRAM
+    ) = 1
+"""
+_GRADED = f"""
+    FROM quasars WHERE tier != '{Tier.NONE.value}' ORDER BY anomaly_score DESC, TARGETID
+"""
+_STRANGERS = f"""
+    SELECT count(*) FROM tiers WHERE tier != CASE
+        WHEN q_value <= ? THEN '{Tier.GOLD.value}'
+        WHEN q_value <= ? THEN '{Tier.SILVER.value}'
+        WHEN q_value <= ? THEN '{Tier.BRONZE.value}'
+        ELSE '{Tier.NONE.value}' END
+"""
+
+
+@contextlib.contextmanager
+def open_lake(store: Store, inputs: Inputs, scratch: Path) -> Iterator["JoinedLake"]:
+    """Open the lake's tables in DuckDB and choose one spectrum per object.
+
+    The primary spectrum has the longest exposure; at equal exposure SURVEY, then PROGRAM decide.
+
+    Parameters
+    ----------
+    store : Store
+    inputs : Inputs
+    scratch : Path
+        Folder for what does not fit in memory.
+
+    Raises
+    ------
+    UserError
+        If the disk is full.
+    """
+    import duckdb
+
+    try:
+        with duckdb.connect() as connection:
+            connection.execute(f"SET memory_limit = '{_MEMORY}'")
+            connection.execute("SET temp_directory = ?", [str(scratch)])
+            yield JoinedLake(connection, store, inputs)
+    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"cannot write {store.root}: {reason}; free some space") from None
+
+
+class JoinedLake:
+    """The lake's tables, joined on demand."""
+
+    def __init__(
+        self, connection: "duckdb.DuckDBPyConnection", store: Store, inputs: Inputs
+    ) -> None:
+        self._connection = connection
+        for name in ("targets", "tiers"):
+            connection.read_parquet(str(store.lake.table(name))).create_view(name)
+        for name in ("scores", "restframe"):
+            paths = [str(store.lake.shard(name, shard)) for shard in inputs.shards]
+            connection.read_parquet(paths).create_view(name)
+        schema = pq.read_schema(store.lake.shard("scores", inputs.shards[0]))
+        self._n_latent = schema.field("latent").type.list_size
+        connection.execute(_PRIMARIES)
+
+    def check(self, levels: CalibrateSettings) -> None:
+        """Refuse tables that do not belong together.
+
+        Raises
+        ------
+        UserError
+        """
+        for name in ("targets", "tiers", "restframe"):
+            query = f"SELECT count(*) FROM scores ANTI JOIN {name} USING ({_KEY})"
+            if n_missing := self._count(query):
+                raise UserError(
+                    f"{n_missing} scored spectra are not in {name}; run `qad run` again"
+                )
+        if self._count("SELECT count(DISTINCT model_id) FROM scores") != 1:
+            raise UserError("the scores come from several models; run `qad run` again")
+        if n_strangers := self._count(_STRANGERS, levels.gold, levels.silver, levels.bronze):
+            raise UserError(
+                f"{n_strangers} tiers do not follow the levels in [calibrate]; "
+                "build with the --config and --set of the run"
+            )
+
+    def write(self, folder: Path, notes: dict[str, str]) -> dict[str, int]:
+        """Write quasars.parquet and anomalies.parquet; return the number of rows by tier."""
+        rows = f"""
+            SELECT {", ".join(_place(name) for name in QUASARS.names)}
+            FROM primaries p JOIN scores s USING ({_KEY}) JOIN targets t USING ({_KEY})
+            JOIN tiers c USING ({_KEY}) JOIN restframe r USING ({_KEY})
+            ORDER BY p.HEALPIX, TARGETID
+        """
+        self._publish(folder / "quasars.parquet", rows, notes)
+        self._connection.read_parquet(str(folder / "quasars.parquet")).create_view("quasars")
+        self._publish(folder / "anomalies.parquet", _GRADED, notes)
+        counts = self._connection.sql("SELECT tier, count(*) FROM primaries GROUP BY tier")
+        return dict(counts.fetchall())
+
+    def read_grades(self) -> pa.Table:
+        """Return SURVEY, PROGRAM, TARGETID and tier of every row of the catalogue."""
+        return self._connection.sql(f"SELECT {_KEY}, tier FROM primaries").to_arrow_table()
+
+    def count_by_shard(self) -> dict[Shard, int]:
+        """Return the number of rows of the catalogue that each shard gave."""
+        query = "SELECT SURVEY, PROGRAM, HEALPIX, count(*) FROM primaries GROUP BY ALL"
+        return {Shard(*key): count for *key, count in self._connection.sql(query).fetchall()}
+
+    def _publish(self, path: Path, query: str, notes: dict[str, str]) -> None:
+        lengths = self._measure_strings()
+        batches = self._connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+        parts = (pa.Table.from_batches([batch]) for batch in batches)
+        write_table(path, QUASARS, parts, notes, lengths, latent=self._n_latent)
+
+    def _measure_strings(self) -> dict[str, int]:
+        tables = f"scores s JOIN targets t USING ({_KEY})"
+        names = find_open_strings(QUASARS)
+        longest = ", ".join(f"max(length({_place(name)}))" for name in names)
+        lengths = self._connection.sql(f"SELECT {longest} FROM {tables}").fetchall()[0]
+        return {name: length or 1 for name, length in zip(names, lengths, strict=True)}
+
+    def _count(self, query: str, *values: float) -> int:
+        return int(self._connection.sql(query, params=list(values)).fetchall()[0][0])
+
+
+def _place(name: str) -> str:
+    if name in _CONSTANTS:
+        return f"{_CONSTANTS[name]} AS {name}"
+    tables = {"t": TARGETS, "s": SCORES, "c": TIERS, "r": RESTFRAME}
+    return next(f"{alias}.{name}" for alias, table in tables.items() if name in table.names)

@@ -1,0 +1,155 @@
+"""Checks that the tables of a release agree with each other and with the manifest."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from catalog_schema.vocabulary import ShardState, Tier
+from pipeline.layout import Shard
+from pipeline.ledger import Outcome
+from release.completeness import read_completeness
+from release.conservation import RELEASE_STAGE, STAGES, find_breaks
+from release.manifest import GRADES, MANIFEST, read_json
+
+_QUASARS = "catalog/quasars.parquet"
+_ANOMALIES = "catalog/anomalies.parquet"
+_SPECTRA = "spectra/spectra.parquet"
+_SIGNIFICANCE = "calibration/significance.parquet"
+GRADED_FILES = (_QUASARS, _ANOMALIES, _SIGNIFICANCE)
+_KEY = ["SURVEY", "PROGRAM", "TARGETID"]
+
+
+def check_tiers(path: Path, target: str) -> list[str]:
+    """Tiers follow from q-values and the manifest's levels, which are those of the settings."""
+    manifest = read_json(path / MANIFEST)
+    settings = manifest["config"]["calibrate"]
+    problems = [
+        f"{grade} is {manifest['tiers'][grade]} in the manifest, {settings[grade]} in its settings"
+        for grade in GRADES
+        if manifest["tiers"][grade] != settings[grade]
+    ]
+    data = _read(path, target, ["q_value", "tier"])
+    q_value = data["q_value"].to_numpy()
+    expected = np.full(len(q_value), Tier.NONE.value, dtype=object)
+    for grade in reversed(GRADES):
+        expected[q_value <= manifest["tiers"][grade]] = grade.value
+    n_wrong = int(np.count_nonzero(expected != data["tier"].to_numpy()))
+    return problems + _say(n_wrong, "tiers disagree with their q-values")
+
+
+def check_q_values(path: Path, target: str) -> list[str]:
+    """The q-values are the Benjamini-Hochberg transform of the p-values."""
+    data = _read(path, target, ["p_value", "q_value"])
+    q_value = data["q_value"].to_numpy()
+    is_wrong = ~np.isclose(q_value, adjust(data["p_value"].to_numpy()), rtol=1e-9, atol=0)
+    return _say(int(is_wrong.sum()), "q-values are not the Benjamini-Hochberg transform")
+
+
+def check_significance(path: Path, target: str) -> list[str]:
+    """The catalogue repeats the significance of the spectra that it publishes."""
+    names = [*_KEY, "anomaly_score", "p_value", "q_value", "tier", "reason"]
+    rows = _read(path, target, names)
+    known = _read(path, _SIGNIFICANCE, names)
+    n_same = rows.join(known, names, join_type="inner").num_rows
+    return _say(rows.num_rows - n_same, "rows differ from calibration/significance.parquet")
+
+
+def check_anomalies(path: Path, target: str) -> list[str]:
+    """The anomalies are the graded rows of the catalogue, strangest first."""
+    names = ["TARGETID", "tier", "anomaly_score"]
+    anomalies = _read(path, target, names)
+    graded = [row for row in _read(path, _QUASARS, names).to_pylist() if row["tier"] != Tier.NONE]
+    difference = {_freeze(row) for row in anomalies.to_pylist()} ^ {_freeze(row) for row in graded}
+    problems = _say(len(difference), "rows are not the graded rows of quasars.parquet")
+    if np.any(np.diff(anomalies["anomaly_score"].to_numpy()) > 0):
+        problems.append("not sorted by anomaly_score")
+    return problems
+
+
+def check_spectra(path: Path, target: str) -> list[str]:
+    """Every graded object has a spectrum; the others are the reference sample."""
+    tiers = _tiers_by_id(path, _QUASARS)
+    shown = _tiers_by_id(path, target)
+    n_reference = sum(tier == Tier.NONE for tier in shown.values())
+    limit = read_json(path / MANIFEST)["config"]["reconstruct"]["reference_sample"]
+    missing = [i for i, tier in tiers.items() if tier != Tier.NONE and i not in shown]
+    strange = [i for i, tier in shown.items() if tiers.get(i) != tier]
+    problems = _say(len(missing), "graded objects have no spectrum")
+    problems += _say(len(strange), "spectra disagree with the tier in quasars.parquet")
+    problems += _say(max(n_reference - limit, 0), "spectra beyond the reference sample")
+    if list(shown) != sorted(shown):
+        problems.append("not sorted by TARGETID")
+    return problems
+
+
+def check_counts(path: Path, target: str) -> list[str]:
+    """The counts of the manifest are those of the files."""
+    outcomes = _read_outcomes(path)
+    tiers = Counter(_tiers_by_id(path, _QUASARS).values())
+    gates: Counter[str] = Counter()
+    for outcome in outcomes:
+        gates.update(outcome.dropped)
+    found: dict[str, Any] = {
+        "quasars": pq.read_metadata(path / _QUASARS).num_rows,
+        "tiers": {tier.value: tiers[tier.value] for tier in Tier},
+        "spectra": pq.read_metadata(path / _SPECTRA).num_rows,
+        "gates": dict(sorted(gates.items())),
+        "shards": {
+            "done": sum(outcome.stage == RELEASE_STAGE for outcome in outcomes),
+            "failed": sum(outcome.state == ShardState.FAILED for outcome in outcomes),
+        },
+    }
+    stated = read_json(path / target)["counts"]
+    return [
+        f"{name}: the manifest says {stated.get(name)}, the files {count}"
+        for name, count in found.items()
+        if stated.get(name) != count
+    ]
+
+
+def check_conservation(path: Path, target: str) -> list[str]:
+    """Rows given are rows made plus rows dropped, from the first stage to the catalogue."""
+    outcomes = _read_outcomes(path)
+    problems = find_breaks(outcomes, (*STAGES, RELEASE_STAGE))
+    rows = _read(path, _QUASARS, ["SURVEY", "PROGRAM", "HEALPIX"])
+    published = rows.group_by(rows.column_names).aggregate([([], "count_all")])
+    counts = Counter({Shard(*key): count for *key, count in map(_freeze, published.to_pylist())})
+    counts.subtract({o.shard: o.n_made for o in outcomes if o.stage == RELEASE_STAGE})
+    wrong = [shard for shard, difference in sorted(counts.items()) if difference]
+    return problems + [f"{shard}: the catalogue holds another number of rows" for shard in wrong]
+
+
+def adjust(p_value: np.ndarray) -> np.ndarray:
+    """Return Benjamini-Hochberg q-values."""
+    order = np.argsort(p_value, kind="stable")
+    raw = p_value[order] * len(p_value) / np.arange(1, len(p_value) + 1)
+    q_value = np.empty_like(raw)
+    q_value[order] = np.minimum.accumulate(raw[::-1])[::-1]
+    return q_value
+
+
+def _read(path: Path, target: str, names: list[str]) -> pa.Table:
+    return pq.ParquetFile(path / target).read(columns=names)
+
+
+def _read_outcomes(path: Path) -> list[Outcome]:
+    names = ("completeness", "gates")
+    paths = (path / "completeness" / f"{name}.parquet" for name in names)
+    return read_completeness(*(pq.ParquetFile(file).read() for file in paths))
+
+
+def _tiers_by_id(path: Path, target: str) -> dict[int, str]:
+    data = _read(path, target, ["TARGETID", "tier"])
+    return dict(zip(data["TARGETID"].to_pylist(), data["tier"].to_pylist(), strict=True))
+
+
+def _freeze(row: dict[str, Any]) -> tuple:
+    return tuple(row.values())
+
+
+def _say(count: int, problem: str) -> list[str]:
+    return [f"{count} {problem}"] if count else []

@@ -1,0 +1,127 @@
+"""The documents of a release, rendered from its manifest, its ledger and the schema."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from catalog_schema.column import Column, Table
+from catalog_schema.desi import WAVE_START, WAVE_STEP
+from catalog_schema.tables import (
+    COMPLETENESS,
+    DIMENSIONS,
+    GATES,
+    NULL,
+    QUASARS,
+    SPECTRA,
+    TIERS,
+)
+from catalog_schema.vocabulary import ShardState, Tier
+from pipeline.ledger import Outcome
+from release.conservation import RELEASE_STAGE, REPEAT_OBSERVATION, SHARD_FAILED, STAGES
+
+LICENCE_URL = "https://creativecommons.org/licenses/by/4.0/"
+CITATION = (
+    "DESI-QAD; DESI Collaboration et al. 2026, Data Release 1 of the Dark Energy "
+    "Spectroscopic Instrument, AJ 171, 285 (arXiv:2503.14745)"
+)
+# Every Parquet table of a release and the schema that it keeps.
+FILES: dict[str, Table] = {
+    "catalog/quasars.parquet": QUASARS,
+    "catalog/anomalies.parquet": QUASARS,
+    "spectra/spectra.parquet": SPECTRA,
+    "calibration/significance.parquet": TIERS,
+    "calibration/null.parquet": NULL,
+    "completeness/completeness.parquet": COMPLETENESS,
+    "completeness/gates.parquet": GATES,
+}
+_TEXTS = {
+    "catalog/anomalies.parquet": "The graded rows of quasars.parquet, strangest first.",
+    "calibration/significance.parquet": "Calibrated significance of every scored spectrum, repeat "
+    "observations included.",
+}
+_DOCUMENTS = ("README.md", "ACKNOWLEDGEMENTS.md", "LICENSE", "CITATION.cff")
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
+
+
+def make_notes(title: str, version: str) -> dict[str, str]:
+    """Return the metadata of every published Parquet file: each one may travel alone."""
+    return {
+        "title": title,
+        "version": version,
+        "license": f"CC BY 4.0, {LICENCE_URL}",
+        "citation": CITATION,
+        "acknowledgement": _render("desi_acknowledgement.txt", {}).strip(),
+    }
+
+
+def write_documents(folder: Path, manifest: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
+    """Render README, acknowledgements, licence and citation into a release."""
+    facts = {
+        **manifest,
+        "licence_url": LICENCE_URL,
+        "citation": CITATION,
+        "files": FILES,
+        "texts": _TEXTS,
+        "wave_start": WAVE_START,
+        "wave_step": WAVE_STEP,
+        "tables": list(dict.fromkeys(FILES.values())),
+        "dimensions": DIMENSIONS,
+        "grades": list(Tier),
+        "size_category": _size_category(manifest["counts"]["quasars"]),
+        "stages": _sum_stages(outcomes),
+        "gates": _sum_gates(outcomes),
+        "failed": [outcome for outcome in outcomes if outcome.state == ShardState.FAILED],
+        "n_repeats": manifest["counts"]["gates"].get(REPEAT_OBSERVATION, 0),
+        "n_lost": manifest["counts"]["gates"].get(SHARD_FAILED, 0),
+        "describe_type": describe_type,
+    }
+    for name in _DOCUMENTS:
+        (folder / name).write_text(_render(f"{name}.j2", facts), encoding="utf-8")
+
+
+def describe_type(column: Column) -> str:
+    """Say a column's type in the words of the data dictionary."""
+    if column.array is None:
+        return str(column.type)
+    return f"{column.type}[{DIMENSIONS[column.array] or column.array}]"
+
+
+def _size_category(n_rows: int) -> str:
+    return next((name for limit, name in _SIZES if n_rows < limit), "1M<n<10M")
+
+
+def _sum_stages(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+    sums = []
+    for stage in (*STAGES, RELEASE_STAGE):
+        steps = [outcome for outcome in outcomes if outcome.stage == stage]
+        sums.append(
+            {
+                "stage": stage,
+                "n_expected": sum(outcome.n_expected for outcome in steps),
+                "n_made": sum(outcome.n_made for outcome in steps),
+                "n_dropped": sum(sum(outcome.dropped.values()) for outcome in steps),
+            }
+        )
+    return sums
+
+
+def _sum_gates(outcomes: Sequence[Outcome]) -> dict[tuple[str, str], int]:
+    sums: dict[tuple[str, str], int] = {}
+    for outcome in outcomes:
+        for gate, count in outcome.dropped.items():
+            key = (outcome.stage, gate)
+            sums[key] = sums.get(key, 0) + count
+    return {key: count for key, count in sums.items() if count}
+
+
+def _render(name: str, facts: dict[str, Any]) -> str:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("release"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(name).render(facts)

@@ -1,0 +1,139 @@
+"""What a release is made from: the shards, their contents, the model, the settings."""
+
+import json
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from catalog_schema.tables import SCHEMA_VERSION
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.layout import SPECPROD, Shard
+from pipeline.ledger import Ledger, Outcome
+from pipeline.store import Store, digest
+from release.conservation import Account, settle
+from release.sealing import hash_file
+
+MOCK = "mock"
+MODEL_CARD = "model.json"
+MODEL_FILES = ("weights.safetensors", MODEL_CARD, "null.parquet")
+SHARDED = ("coadds", "scores", "restframe", "reconstructions")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that decides the bytes of a release.
+
+    Attributes
+    ----------
+    account : Account
+        Where the rows of every shard went.
+    data : dict
+        Content digest of every dataset over its shards.
+    model_id : str
+    model : dict
+        Content digest of every file of the model.
+    source : dict
+        Kind of the source, its folder's name and the DESI reduction.
+    config : dict
+        The resolved settings, without those that cannot change the result.
+    """
+
+    account: Account
+    data: dict[str, str]
+    model_id: str
+    model: dict[str, str]
+    source: dict[str, str]
+    config: dict[str, Any]
+
+    @property
+    def shards(self) -> tuple[Shard, ...]:
+        """Shards to read."""
+        return tuple(self.account.n_scored)
+
+    def fingerprint(self, revision: int) -> str:
+        """Digest the inputs, the settings, the schema's version and the builder's revision."""
+        books = [
+            (str(o.shard), o.stage, o.state, o.n_expected, o.n_made, o.dropped, o.error)
+            for o in self.account.outcomes
+        ]
+        parts = (books, self.data, self.model_id, self.model, self.source, self.config)
+        return digest("release", revision, SCHEMA_VERSION, *parts)
+
+
+def read_inputs(store: Store, config: Config) -> Inputs:
+    """Collect the inputs without reading their rows.
+
+    Raises
+    ------
+    UserError
+        If the run is unfinished, rows are unaccounted for, shards failed, or nothing was scored.
+    """
+    outcomes = _read_ledger(store, config.run.source)
+    account = settle(outcomes, accept_failed=config.release.accept_failed_shards)
+    shards = tuple(account.n_scored)
+    if not shards:
+        raise UserError(f"{store.root}: no spectrum was scored, the catalogue would be empty")
+    data = {name: digest(_content(store, store.lake.table(name))) for name in ("targets", "tiers")}
+    for name in SHARDED:
+        paths = ((shard, store.lake.shard(name, shard)) for shard in shards)
+        data[name] = digest([(str(shard), _content(store, path)) for shard, path in paths])
+    model_id = _read_model_id(store, shards[0])
+    folder = store.lake.model(model_id)
+    model = {name: _content(store, folder / name) for name in _list_model(folder)}
+    source = _describe_source(config)
+    return Inputs(account, data, model_id, model, source, _resolve(config, source))
+
+
+def _read_ledger(store: Store, source: str) -> list[Outcome]:
+    path = store.lake.ledger
+    if not path.is_file():
+        raise UserError(f"{store.root}: nothing was run here; start with `qad run --root DIR`")
+    with Ledger(path).closing() as ledger:
+        outcomes = ledger.outcomes()
+    folders = [store.root, *([] if source == MOCK else [Path(source)])]
+    return [replace(outcome, error=_strip(outcome.error, folders)) for outcome in outcomes]
+
+
+def _strip(text: str | None, folders: list[Path]) -> str | None:
+    # The text is published: no path of the machine, and the same bytes from another one.
+    for folder in folders:
+        for name in (folder.resolve(), folder):
+            text = text and re.sub(rf"(?<![\w/.-]){re.escape(str(name))}/", "", text)
+    return text
+
+
+def _content(store: Store, path: Path) -> str:
+    try:
+        if path.suffix == ".parquet" and (stamp := store.read_stamp(path)):
+            return stamp.content
+        return hash_file(path)
+    except FileNotFoundError:
+        name = path.relative_to(store.root)
+        raise UserError(f"{name} is missing from {store.root}; run `qad run` again") from None
+
+
+def _list_model(folder: Path) -> list[str]:
+    found = {path.name for path in folder.glob("[!.]*") if path.is_file()}
+    return sorted(found.union(MODEL_FILES))
+
+
+def _read_model_id(store: Store, shard: Shard) -> str:
+    column = pq.ParquetFile(store.lake.shard("scores", shard)).read(columns=["model_id"])
+    return str(column["model_id"][0])
+
+
+def _describe_source(config: Config) -> dict[str, str]:
+    source = config.run.source
+    kind = MOCK if source == MOCK else "desi"
+    return {"kind": kind, "name": source.rstrip("/").rpartition("/")[2], "specprod": SPECPROD}
+
+
+def _resolve(config: Config, source: dict[str, str]) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(config.model_dump_json())
+    values["run"]["source"] = f"{source['kind']}:{source['name']}"
+    del values["run"]["workers"]
+    return values

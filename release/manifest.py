@@ -1,0 +1,104 @@
+"""The manifest: what a release holds and what exactly it was made from."""
+
+import json
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from catalog_schema.tables import SCHEMA_VERSION
+from catalog_schema.vocabulary import Tier
+from pipeline.config import Config
+from pipeline.ledger import Outcome
+from release.inputs import MODEL_CARD, Inputs
+
+MANIFEST = "manifest.json"
+GRADES = tuple(tier for tier in Tier if tier is not Tier.NONE)
+
+
+def make_manifest(
+    version: str, config: Config, inputs: Inputs, fingerprint: str, counts: dict[str, Any]
+) -> dict[str, Any]:
+    """Assemble the manifest; it holds no time, host or path, so equal inputs give equal bytes.
+
+    Parameters
+    ----------
+    version : str
+    config : Config
+    inputs : Inputs
+    fingerprint : str
+        Digest of everything that the release is made from.
+    counts : dict
+        Rows by table, tier, gate and shard state (see `count_rows`).
+    """
+    return {
+        "version": version,
+        "title": config.release.title,
+        "schema_version": SCHEMA_VERSION,
+        "source": inputs.source,
+        "code": find_code(),
+        "model": {"id": inputs.model_id, "content": inputs.model[MODEL_CARD]},
+        "config": inputs.config,
+        "data": inputs.data,
+        "counts": counts,
+        "tiers": {grade.value: getattr(config.calibrate, grade) for grade in GRADES},
+        "fingerprint": fingerprint,
+    }
+
+
+def count_rows(
+    inputs: Inputs, outcomes: tuple[Outcome, ...], tiers: dict[str, int], n_spectra: int
+) -> dict[str, Any]:
+    """Count what the manifest states and `qad release validate` recounts."""
+    gates: dict[str, int] = {}
+    for outcome in outcomes:
+        for gate, count in outcome.dropped.items():
+            gates[gate] = gates.get(gate, 0) + count
+    return {
+        "quasars": sum(tiers.values()),
+        "tiers": {tier.value: tiers.get(tier, 0) for tier in Tier},
+        "spectra": n_spectra,
+        "gates": {gate: count for gate, count in sorted(gates.items()) if count},
+        "shards": {"done": len(inputs.shards), "failed": len(inputs.account.failed)},
+    }
+
+
+def find_code() -> dict[str, Any]:
+    """Return the package's version and, when it runs from a checkout, commit and state."""
+    folder = Path(__file__).parent
+    code: dict[str, Any] = {"version": metadata.version("desi-qad"), "commit": None, "dirty": None}
+    # An installed copy may lie inside somebody else's checkout.
+    if _git(folder, "ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return code
+    changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
+    return code | {"commit": _git(folder, "rev-parse", "HEAD"), "dirty": bool(changes)}
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a release, or None where there is none."""
+    try:
+        values = read_json(folder / MANIFEST)
+    except (OSError, ValueError):
+        return None
+    return values if isinstance(values, dict) and "fingerprint" in values else None
+
+
+def read_json(path: Path) -> Any:
+    """Return the values of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write JSON for people and for diffs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

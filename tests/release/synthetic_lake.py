@@ -1,0 +1,169 @@
+"""A small lake, written through the store from the schema."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from catalog_schema import tables as t
+from catalog_schema.column import Column, Table
+from catalog_schema.vocabulary import ShardState, Tier
+from pipeline.config import Config
+from pipeline.layout import Shard
+from pipeline.ledger import Ledger, Outcome
+from pipeline.store import Store, columns_to_table
+
+MODEL_ID = "abc123"
+LEVELS = Config().calibrate
+SIZES = {"window": 30, "latent": 5}
+DARK, EAST, REPEAT = (
+    Shard("main", "dark", 100),
+    Shard("main", "dark", 101),
+    Shard("sv3", "dark", 100),
+)
+FAILED = Shard("main", "bright", 7)
+# Objects of DARK that were observed again in REPEAT: one longer, one shorter, one equally long.
+LONGER, SHORTER, EQUAL = 39_000_000_000_000_000, 39_000_000_000_000_001, 39_000_000_000_000_002
+
+
+@dataclass
+class Plan:
+    """What the lake holds; tests change it before it is written."""
+
+    seed: int = 1
+    rows: dict[Shard, int] = field(default_factory=lambda: {DARK: 24, EAST: 24, REPEAT: 12})
+    failed: tuple[Shard, ...] = ()
+    outcomes: Callable[[list[Outcome]], list[Outcome]] = lambda outcomes: outcomes
+
+
+def write_lake(root: Path, plan: Plan | None = None) -> Store:
+    """Write every dataset that a release reads."""
+    plan = plan or Plan()
+    store, rng = Store(root), np.random.default_rng(plan.seed)
+    keys = {shard: _keys(shard, n, place) for place, (shard, n) in enumerate(plan.rows.items())}
+    together = {name: np.concatenate([k[name] for k in keys.values()]) for name in keys[DARK]}
+    exposure = _exposures(together, rng)
+    _write(store, store.lake.table("targets"), t.TARGETS, together, rng, COADD_EXPTIME=exposure)
+    tiers = _grade(together, rng)
+    _write(store, store.lake.table("tiers"), t.TIERS, together, rng, **tiers)
+    for shard, key in keys.items():
+        _write_shard(store, shard, key, together, tiers["tier"], rng)
+    model = store.lake.model(MODEL_ID)
+    _write(store, model / "null.parquet", t.NULL, keys[EAST], rng)
+    (model / "reference.safetensors").write_bytes(rng.bytes(100))
+    (model / "weights.safetensors").write_bytes(rng.bytes(1000))
+    (model / "model.json").write_text('{"latent": 5}\n')
+    with Ledger(store.lake.ledger).closing() as ledger:
+        ledger.record(plan.outcomes(_outcomes(plan, root)))
+    return store
+
+
+def _keys(shard: Shard, n_rows: int, place: int) -> dict[str, Any]:
+    first = 0 if shard == REPEAT else 1000 * place
+    ids = LONGER + first + np.arange(n_rows)
+    ids[3:] += 500 * (shard == REPEAT)
+    return {
+        "SURVEY": np.full(n_rows, shard.survey),
+        "PROGRAM": np.full(n_rows, shard.program),
+        "HEALPIX": np.full(n_rows, shard.healpix),
+        "TARGETID": ids[::-1],
+    }
+
+
+def _exposures(keys: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
+    exposure = rng.uniform(1000, 2000, len(keys["TARGETID"]))
+    again = keys["SURVEY"] == "sv3"
+    for targetid, first, second in ((LONGER, 1000, 3000), (SHORTER, 1000, 500), (EQUAL, 9, 9)):
+        exposure[(keys["TARGETID"] == targetid) & ~again] = first
+        exposure[(keys["TARGETID"] == targetid) & again] = second
+    return exposure
+
+
+def _grade(keys: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+    n_rows = len(keys["TARGETID"])
+    p_value = rng.uniform(0, 1, n_rows)
+    p_value[5::9] = 10.0 ** -rng.uniform(2.5, 5, len(p_value[5::9]))
+    q_value = adjust(p_value)
+    tier = np.full(n_rows, Tier.NONE.value, dtype=object)
+    for grade in (Tier.BRONZE, Tier.SILVER, Tier.GOLD):
+        tier[q_value <= getattr(LEVELS, grade)] = grade.value
+    return {"anomaly_score": -np.log(p_value), "p_value": p_value, "q_value": q_value, "tier": tier}
+
+
+def adjust(p_value: np.ndarray) -> np.ndarray:
+    """Benjamini-Hochberg by its definition: the smallest level at which a row is in the list."""
+    order = np.argsort(p_value)
+    n_rows = len(p_value)
+    level = p_value[order] * n_rows / np.arange(1, n_rows + 1)
+    q_value = np.empty(n_rows)
+    q_value[order] = [level[place:].min() for place in range(n_rows)]
+    return q_value
+
+
+def _write_shard(
+    store: Store,
+    shard: Shard,
+    key: dict[str, Any],
+    together: dict[str, Any],
+    tier: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    for name, table in (("coadds", t.COADDS), ("restframe", t.RESTFRAME), ("scores", t.SCORES)):
+        _write(store, store.lake.shard(name, shard), table, key, rng)
+    here = (together["SURVEY"] == shard.survey) & (together["HEALPIX"] == shard.healpix)
+    chosen = (tier[here] != Tier.NONE.value) | (np.arange(here.sum()) % 11 == 0)
+    if shard == REPEAT:
+        chosen = tier[here] != Tier.NONE.value
+    published = {name: values[chosen] for name, values in key.items()}
+    _write(store, store.lake.shard("reconstructions", shard), t.RECONSTRUCTIONS, published, rng)
+
+
+def _write(
+    store: Store,
+    path: Path,
+    table: Table,
+    key: dict[str, Any],
+    rng: np.random.Generator,
+    **columns: Any,
+) -> None:
+    n_rows = len(key["TARGETID"])
+    known = {"model_id": np.full(n_rows, MODEL_ID), **key, **columns}
+    values = {c.name: known.get(c.name, _invent(c, n_rows, rng)) for c in table.columns}
+    data = columns_to_table(table, values, **SIZES)
+    store.write(path, data, table, fingerprint="f", n_expected=n_rows, n_made=n_rows)
+
+
+def _invent(column: Column, n_rows: int, rng: np.random.Generator) -> Any:
+    size = n_rows if column.array is None else (n_rows, {**t.DIMENSIONS, **SIZES}[column.array])
+    if column.vocabulary:
+        return rng.choice(column.vocabulary, size)
+    if pa.types.is_string(column.type):
+        return [None if column.nullable and n == 2 else f"{column.name}-{n}" for n in range(n_rows)]
+    if pa.types.is_boolean(column.type):
+        return rng.integers(0, 2, size).astype(bool)
+    low, high = column.bounds or (0, 1)
+    drawn = rng.uniform(low, min(high, 100), size)
+    return drawn.astype(column.type.to_pandas_dtype())
+
+
+def _outcomes(plan: Plan, root: Path) -> list[Outcome]:
+    done = [step for shard, n_rows in plan.rows.items() for step in _steps(shard, n_rows)]
+    error = f"DataError: {root}/mock/coadd.fits: truncated"
+    for shard in plan.failed:
+        target, acquire, extract, *_ = _steps(shard, 6)
+        lost = Outcome(shard, "extract", ShardState.FAILED, extract.n_expected, error=error)
+        done += [target, acquire, lost]
+    return done
+
+
+def _steps(shard: Shard, n: int) -> list[Outcome]:
+    return [
+        Outcome(shard, "target", ShardState.DONE, n + 8, n + 3, {"not_quasar": 5}),
+        Outcome(shard, "acquire", ShardState.DONE, n + 3, n + 3),
+        Outcome(shard, "extract", ShardState.DONE, n + 3, n + 2, {"no_data": 1}),
+        Outcome(shard, "preprocess", ShardState.DONE, n + 2, n, {"low_coverage": 2}),
+        Outcome(shard, "score", ShardState.DONE, n, n),
+    ]

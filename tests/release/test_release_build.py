@@ -1,0 +1,294 @@
+"""Building a release: what is in it, and that it is the same or not there at all."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from synthetic_lake import (
+    DARK,
+    EAST,
+    EQUAL,
+    FAILED,
+    LONGER,
+    REPEAT,
+    SHORTER,
+    Plan,
+    write_lake,
+)
+
+from catalog_schema.tables import RECONSTRUCTIONS, TARGETS, TIERS
+from catalog_schema.vocabulary import Tier
+from pipeline.config import Config, load_config
+from pipeline.errors import UserError
+from pipeline.ledger import Outcome
+from pipeline.store import Store
+from release import build as build_module
+from release.build import build
+from release.checks import validate
+from release.manifest import read_manifest
+from release.sealing import CHECKSUMS, building
+
+SPECTRUM_COLUMNS = {"coadds": ("flux", "ivar", "mask"), "reconstructions": ("model",)}
+ACCEPT = load_config(None, ["release.accept_failed_shards=true"])
+
+
+def read_bytes(folder: Path) -> dict[str, bytes]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_same_bytes_from_two_roots(tmp_path: Path, released: Path, config: Config) -> None:
+    other = write_lake(tmp_path / "elsewhere" / "root")
+    more_workers = config.model_copy(update={"run": config.run.model_copy(update={"workers": 7})})
+    again = build(other, more_workers, "0.1.0").path
+    assert read_bytes(again) == read_bytes(released)
+    assert all(str(tmp_path).encode() not in content for content in read_bytes(again).values())
+
+
+def test_row_groups_do_not_depend_on_how_rows_arrive(
+    store: Store, config: Config, released: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = read_bytes(released)
+    shutil.rmtree(released)
+    monkeypatch.setattr("release.spectra._BUCKET_ROWS", 3)
+    build(store, config, "0.1.0")
+    assert read_bytes(released) == before
+
+
+def test_second_build_changes_nothing(store: Store, config: Config, released: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in released.rglob("*")}
+    report = build(store, config, "0.1.0")
+    assert not report.is_new
+    assert report.counts["quasars"] == 57
+    assert {path: path.stat().st_mtime_ns for path in released.rglob("*")} == before
+
+
+def test_other_settings_need_another_version(store: Store, released: Path) -> None:
+    other = load_config(None, ['release.title="Another"'])
+    with pytest.raises(UserError, match=r"release 0.1.0 exists and was made from other"):
+        build(store, other, "0.1.0")
+    assert build(store, other, "0.1.1").is_new
+
+
+def test_other_data_need_another_version(tmp_path: Path, config: Config, released: Path) -> None:
+    store = write_lake(tmp_path / "root", Plan(seed=2))
+    with pytest.raises(UserError, match="choose another --version"):
+        build(store, config, "0.1.0")
+
+
+def test_files_are_read_only(released: Path) -> None:
+    modes = {path.stat().st_mode & 0o777 for path in released.rglob("*") if path.is_file()}
+    assert modes == {0o444}
+
+
+def test_one_row_per_object(released: Path) -> None:
+    quasars = pl.read_parquet(released / "catalog" / "quasars.parquet")
+    assert quasars["TARGETID"].is_unique().all()
+    surveys = dict(quasars.select("TARGETID", "SURVEY").iter_rows())
+    assert (surveys[LONGER], surveys[SHORTER], surveys[EQUAL]) == ("sv3", "main", "main")
+    manifest = read_manifest(released)
+    assert manifest is not None
+    assert manifest["counts"]["gates"]["repeat_observation"] == 3
+    assert "3 repeat observations were left out" in (released / "README.md").read_text()
+
+
+def test_catalogue_is_the_join_of_the_lake(store: Store, released: Path) -> None:
+    quasars = pl.read_parquet(released / "catalog" / "quasars.parquet")
+    assert quasars.equals(quasars.sort("HEALPIX", "TARGETID"))
+    assert quasars["artefact_probability"].is_null().all()
+    assert set(quasars["review_status"]) == {"unreviewed"}
+    key = ["SURVEY", "PROGRAM", "TARGETID"]
+    sources = {"tiers": ["p_value", "reason"], "targets": ["EBV", "DESINAME"]}
+    for name, columns in sources.items():
+        rows = pl.read_parquet(store.lake.table(name)).select(key + columns)
+        joined = quasars.select(key).join(rows, on=key, how="left", maintain_order="left")
+        assert joined.equals(quasars.select(key + columns))
+    paths = [store.lake.shard("scores", shard) for shard in (DARK, EAST, REPEAT)]
+    scores = pl.concat([pl.read_parquet(path) for path in paths]).select([*key, "latent", "chi2"])
+    joined = quasars.select(key).join(scores, on=key, how="left", maintain_order="left")
+    assert joined.equals(quasars.select([*key, "latent", "chi2"]))
+
+
+def test_anomalies_are_sorted(released: Path) -> None:
+    anomalies = pl.read_parquet(released / "catalog" / "anomalies.parquet")
+    assert anomalies.height > 3
+    assert Tier.NONE not in set(anomalies["tier"])
+    assert anomalies["anomaly_score"].is_sorted(descending=True)
+
+
+def test_spectra_come_from_the_right_rows(store: Store, released: Path) -> None:
+    spectra = pq.read_table(released / "spectra" / "spectra.parquet")
+    ids = spectra["TARGETID"].to_pylist()
+    assert ids == sorted(ids)
+    published = {row["TARGETID"]: row for row in spectra.to_pylist()}
+    n_compared = 0
+    for shard in (DARK, EAST, REPEAT):
+        for name, columns in SPECTRUM_COLUMNS.items():
+            for row in pq.read_table(store.lake.shard(name, shard)).to_pylist():
+                one = published.get(row["TARGETID"], {})
+                if one.get("SURVEY") == shard.survey:
+                    assert all(row[column] == one[column] for column in columns)
+                    n_compared += 1
+    assert n_compared == 2 * len(published)
+
+
+def test_broken_conservation_is_refused(tmp_path: Path, config: Config) -> None:
+    def lose_rows(outcomes: list[Outcome]) -> list[Outcome]:
+        lost = {(EAST, "preprocess"): {"dropped": {}}}
+        return [replace(o, **lost.get((o.shard, o.stage), {})) for o in outcomes]
+
+    store = write_lake(tmp_path, Plan(outcomes=lose_rows))
+    with pytest.raises(UserError, match=r"main-dark-101 \(preprocess: 2 rows\)"):
+        build(store, config, "0.1.0")
+    assert not (tmp_path / "releases").exists()
+
+
+def test_rows_lost_between_stages_are_refused(tmp_path: Path, config: Config) -> None:
+    def lose_rows(outcomes: list[Outcome]) -> list[Outcome]:
+        fewer = {(EAST, "score"): {"n_expected": 20, "n_made": 20}}
+        return [replace(o, **fewer.get((o.shard, o.stage), {})) for o in outcomes]
+
+    store = write_lake(tmp_path, Plan(outcomes=lose_rows))
+    with pytest.raises(UserError, match=r"main-dark-101 \(preprocess to score: 4 rows\)"):
+        build(store, config, "0.1.0")
+
+
+def test_unfinished_shard_is_refused(tmp_path: Path, config: Config) -> None:
+    def stop(outcomes: list[Outcome]) -> list[Outcome]:
+        return [o for o in outcomes if (o.shard, o.stage) != (DARK, "score")]
+
+    store = write_lake(tmp_path, Plan(outcomes=stop))
+    with pytest.raises(UserError, match=r"main-dark-100 \(ends at preprocess: 24 rows\)"):
+        build(store, config, "0.1.0")
+
+
+def test_failed_shard_is_refused(tmp_path: Path, config: Config) -> None:
+    store = write_lake(tmp_path, Plan(failed=(FAILED,)))
+    with pytest.raises(UserError, match=r"main-bright-7.*accept_failed_shards"):
+        build(store, config, "0.1.0")
+
+
+def test_failed_shard_is_counted_when_accepted(tmp_path: Path) -> None:
+    store = write_lake(tmp_path, Plan(failed=(FAILED,)))
+    report = build(store, ACCEPT, "0.1.0")
+    assert report.counts["shards"] == {"done": 3, "failed": 1}
+    assert report.counts["gates"]["shard_failed"] == 9
+    readme = (report.path / "README.md").read_text()
+    assert "`main-bright-7`, stage extract, 9 rows: DataError: mock/coadd.fits" in readme
+    assert all(result.passed for result in validate(report.path))
+
+
+def test_empty_catalogue_is_refused(tmp_path: Path, config: Config) -> None:
+    store = write_lake(tmp_path, Plan(outcomes=lambda outcomes: []))
+    with pytest.raises(UserError, match="empty"):
+        build(store, config, "0.1.0")
+
+
+def test_folder_without_a_run_is_refused(tmp_path: Path, config: Config) -> None:
+    with pytest.raises(UserError, match="nothing was run here"):
+        build(Store(tmp_path), config, "0.1.0")
+
+
+def test_tiers_of_other_levels_are_refused(store: Store) -> None:
+    with pytest.raises(UserError, match="do not follow the levels"):
+        build(store, load_config(None, ["calibrate.gold=0.000001"]), "0.1.0")
+
+
+def test_missing_dataset_is_named(store: Store, config: Config) -> None:
+    store.lake.shard("coadds", EAST).unlink()
+    with pytest.raises(UserError, match=r"lake/coadds/main/dark/101.parquet is missing"):
+        build(store, config, "0.1.0")
+
+
+def test_full_disk_leaves_nothing(
+    store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(build_module, "write_documents", fill_disk)
+    with pytest.raises(UserError, match=r"No space left on device; free some space"):
+        build(store, config, "0.1.0")
+    assert list((store.root / "releases").iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pipeline.config import Config
+from pipeline.store import Store
+from release import sealing
+from release.build import build
+
+{patch} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+build(Store(Path(sys.argv[1])), Config(), "0.1.0")
+"""
+
+
+@pytest.mark.parametrize("patch", ["sealing._sync", "sealing.list_files"])
+def test_killed_build_leaves_no_release(
+    tmp_path: Path, store: Store, config: Config, patch: str
+) -> None:
+    script = KILLED.format(patch=patch)
+    killed = subprocess.run([sys.executable, "-c", script, str(store.root)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    left = [path.name for path in (store.root / "releases").iterdir()]
+    assert left == [".0.1.0.partial"]
+    after = build(store, config, "0.1.0").path
+    untouched = build(write_lake(tmp_path / "other"), config, "0.1.0").path
+    assert read_bytes(after) == read_bytes(untouched)
+    assert [path.name for path in after.parent.iterdir()] == ["0.1.0"]
+
+
+def test_checksums_are_those_of_coreutils(released: Path) -> None:
+    done = subprocess.run(
+        ["sha256sum", "--check", "--strict", "--quiet", CHECKSUMS], cwd=released, check=False
+    )
+    assert done.returncode == 0
+
+
+def test_foreign_folder_is_not_overwritten(store: Store, config: Config) -> None:
+    (store.root / "releases" / "0.1.0").mkdir(parents=True)
+    with pytest.raises(UserError, match="is no release; move it away"):
+        build(store, config, "0.1.0")
+
+
+def test_two_builds_at_once_are_refused(store: Store, config: Config) -> None:
+    other = building(store.lake.release("0.2.0"))
+    with other, pytest.raises(UserError, match="another release is being built"):
+        build(store, config, "0.1.0")
+
+
+def test_lake_that_changes_meanwhile_is_refused(
+    store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def meddle(*_: object) -> None:
+        path = store.lake.table("targets")
+        rows = store.read(path).slice(1)
+        store.write(path, rows, TARGETS, fingerprint="", n_expected=0, n_made=0)
+
+    monkeypatch.setattr(build_module, "write_documents", meddle)
+    with pytest.raises(UserError, match="changed while the release was built"):
+        build(store, config, "0.1.0")
+    assert list((store.root / "releases").iterdir()) == []
+
+
+def test_graded_object_without_reconstruction_is_refused(store: Store, config: Config) -> None:
+    path = store.lake.shard("reconstructions", EAST)
+    empty = store.read(path).slice(0, 0)
+    store.write(path, empty, RECONSTRUCTIONS, fingerprint="", n_expected=0, n_made=0)
+    with pytest.raises(UserError, match="graded objects have no reconstruction"):
+        build(store, config, "0.1.0")
+
+
+def test_scored_spectra_without_a_tier_are_refused(store: Store, config: Config) -> None:
+    path = store.lake.table("tiers")
+    store.write(path, store.read(path).slice(2), TIERS, fingerprint="", n_expected=0, n_made=0)
+    with pytest.raises(UserError, match="2 scored spectra are not in tiers"):
+        build(store, config, "0.1.0")

@@ -1,0 +1,177 @@
+"""The checks pass on a fresh release and name what is wrong with a damaged one."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import synthetic_lake
+
+from pipeline.errors import UserError
+from release.checks import validate
+from release.consistency import adjust
+from release.sealing import seal
+
+
+def find_failed(path: Path) -> set[str]:
+    return {result.check for result in validate(path) if not result.passed}
+
+
+def change_column(
+    path: Path, name: str, change: Callable[[list[Any]], list[Any]], *, n_rows: int | None = None
+) -> None:
+    """Rewrite one column of a published table and seal the release again."""
+    data = pq.ParquetFile(path).read().slice(0, n_rows)
+    field = data.schema.field(name)
+    values = pa.array(change(data[name].to_pylist()), field.type)
+    data = data.set_column(data.column_names.index(name), field, values)
+    path.unlink()
+    pq.write_table(data, path)
+    seal(path.parents[1])
+
+
+def change_manifest(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = folder / "manifest.json"
+    values = json.loads(path.read_text())
+    change(values)
+    path.unlink()
+    path.write_text(json.dumps(values))
+    seal(folder)
+
+
+@pytest.fixture(autouse=True)
+def _reseal(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A sealed release is read-only; the tests that damage one write as its owner would.
+    monkeypatch.setattr("release.sealing._READ_ONLY", 0o644)
+
+
+def test_fresh_release_passes(released: Path) -> None:
+    results = validate(released)
+    assert [result for result in results if not result.passed] == []
+    assert len(results) > 25
+
+
+def test_flipped_byte(released: Path) -> None:
+    path = released / "model" / "weights.safetensors"
+    content = bytearray(path.read_bytes())
+    content[500] ^= 1
+    path.write_bytes(content)
+    assert find_failed(released) == {"checksums"}
+
+
+def test_flipped_byte_in_a_table_does_not_stop_the_checks(released: Path) -> None:
+    path = released / "spectra" / "spectra.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+    failed = find_failed(released)
+    assert {"checksums", "schema", "spectra"} <= failed
+    assert "documentation" not in failed
+
+
+def test_missing_and_extra_file(released: Path) -> None:
+    (released / "LICENSE").unlink()
+    assert find_failed(released) == {"checksums"}
+    (released / "LICENSE.txt").write_text("")
+    detail = validate(released)[0].detail
+    assert detail == "LICENSE is missing; LICENSE.txt is not listed"
+
+
+@pytest.mark.parametrize("name", ["README.md", "model/null.parquet", "SHA256SUMS"])
+def test_missing_file_of_meaning(released: Path, name: str) -> None:
+    (released / name).unlink()
+    assert "checksums" in find_failed(released)
+
+
+def test_nan(released: Path) -> None:
+    path = released / "catalog" / "quasars.parquet"
+    change_column(path, "chi2", lambda values: [float("nan"), *values[1:]])
+    assert find_failed(released) == {"schema"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("chi2", -1.0), ("worst_arm", "x"), ("TARGETID", 39_000_000_000_000_005)]
+)
+def test_value_outside_the_schema(released: Path, name: str, value: object) -> None:
+    path = released / "catalog" / "quasars.parquet"
+    change_column(path, name, lambda values: [value, *values[1:]])
+    assert "schema" in find_failed(released)
+
+
+def test_tier_that_disagrees_with_q(released: Path) -> None:
+    path = released / "catalog" / "quasars.parquet"
+    change_column(path, "tier", lambda v: [t.replace("gold", "bronze") for t in v])
+    failed = find_failed(released)
+    assert "tiers" in failed
+    assert "schema" not in failed
+
+
+def test_levels_that_disagree(released: Path) -> None:
+    change_manifest(released, lambda values: values["tiers"].update(gold=1e-9))
+    assert find_failed(released) == {"tiers"}
+
+
+def test_q_values_that_are_no_transform(released: Path) -> None:
+    path = released / "calibration" / "significance.parquet"
+    change_column(path, "p_value", lambda values: [v / 2 for v in values])
+    assert find_failed(released) == {"q_values", "significance"}
+
+
+def test_counts_that_disagree(released: Path) -> None:
+    change_manifest(released, lambda values: values["counts"]["tiers"].update(gold=99))
+    assert find_failed(released) == {"counts"}
+
+
+def test_broken_conservation(released: Path) -> None:
+    path = released / "completeness" / "completeness.parquet"
+    change_column(path, "n_expected", lambda values: [values[0] + 1, *values[1:]])
+    assert find_failed(released) == {"conservation"}
+
+
+def test_release_stage_is_part_of_the_law(released: Path) -> None:
+    path = released / "catalog" / "quasars.parquet"
+    change_column(path, "Z", lambda values: values, n_rows=50)
+    assert "conservation" in find_failed(released)
+
+
+def test_graded_object_without_spectrum(released: Path) -> None:
+    path = released / "spectra" / "spectra.parquet"
+    change_column(path, "HEALPIX", lambda values: values, n_rows=2)
+    assert find_failed(released) == {"spectra", "counts"}
+
+
+def test_anomaly_that_is_no_quasar(released: Path) -> None:
+    path = released / "catalog" / "anomalies.parquet"
+    change_column(path, "TARGETID", lambda values: [1, *values[1:]])
+    assert find_failed(released) == {"anomalies"}
+
+
+def test_readme_without_a_column(released: Path) -> None:
+    path = released / "README.md"
+    text = path.read_text()
+    path.unlink()
+    path.write_text(text.replace("`isolation_score`", "`something`"))
+    seal(released)
+    (problem,) = [result for result in validate(released) if not result.passed]
+    assert (problem.check, problem.detail) == ("documentation", "does not explain isolation_score")
+
+
+def test_lost_footer(released: Path) -> None:
+    path = released / "calibration" / "null.parquet"
+    data = pq.read_table(path).replace_schema_metadata(None)
+    path.unlink()
+    pq.write_table(data, path)
+    seal(released)
+    assert find_failed(released) == {"votable"}
+
+
+def test_no_release(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is no release"):
+        validate(tmp_path / "nothing")
+
+
+def test_adjustment_agrees_with_the_definition() -> None:
+    p_value = np.round(np.random.default_rng(3).uniform(0, 1, 200), 2)
+    assert np.allclose(adjust(p_value), synthetic_lake.adjust(p_value), rtol=1e-14)
