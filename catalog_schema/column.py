@@ -29,6 +29,8 @@ class Column:
         The allowed values of a coded string column.
     nullable : bool
         Whether null (never a sentinel such as -99) is allowed.
+    may_be_nan : bool
+        Whether single elements of an array may be NaN, i.e. undefined.
     array : str or None
         Name of the dimension of a fixed-size list column (see `tables.DIMENSIONS`).
     since : str
@@ -44,6 +46,7 @@ class Column:
     bounds: tuple[float, float] | None = None
     vocabulary: tuple[str, ...] | None = None
     nullable: bool = False
+    may_be_nan: bool = False
     array: str | None = None
     since: str = "1.0.0"
 

@@ -58,8 +58,9 @@ ivar = _number("ivar", "Inverse variance of the flux; 0 marks a bad pixel.", "st
                unit=_FLUX_DENSITY_IVAR, bounds=_POSITIVE, array="wave")
 mask = Column("mask", pa.int32(), "DESI SPECMASK bits of the pixel; in an overlap the bits that "
               "both arms share.", "meta.code.qual", array="wave")
-model = _number("model", "Reconstruction by the model, reddened again and on the observed grid.",
-                "phot.flux.density;em.wl", unit=_FLUX_DENSITY, array="wave")
+model = _number("model", "Reconstruction by the model, reddened again, on the observed grid; "
+                "NaN where the model has learnt from too few spectra.",
+                "phot.flux.density;em.wl", unit=_FLUX_DENSITY, may_be_nan=True, array="wave")
 snr = _snr("", "Median signal-to-noise ratio per pixel over all good pixels.", "em.opt")
 snr_b = _snr("_b", "Median signal-to-noise ratio per pixel, b arm.", "em.opt.B")
 snr_r = _snr("_r", "Median signal-to-noise ratio per pixel, r arm.", "em.opt.R")

@@ -63,6 +63,7 @@ def _render(column: Column) -> dict[str, Any]:
         "bounds": [str(bound) for bound in column.bounds] if column.bounds else None,
         "vocabulary": list(column.vocabulary) if column.vocabulary else None,
         "nullable": column.nullable,
+        "may_be_nan": column.may_be_nan,
         "since": column.since,
     }
     return {name: value for name, value in rendering.items() if value not in (None, "", False)}

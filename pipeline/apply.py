@@ -1,5 +1,6 @@
 """Applying a finished model to other spectra: a tree, loose files, or arrays in a notebook."""
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,13 +14,20 @@ from catalog_schema.vocabulary import Split
 from pipeline import models
 from pipeline.acquire import acquire
 from pipeline.calibrate import calibrate_with, grade, read_scores
-from pipeline.config import CalibrateSettings, Config, PreprocessSettings, ScoreSettings
+from pipeline.config import (
+    CalibrateSettings,
+    Config,
+    PreprocessSettings,
+    ReconstructSettings,
+    ScoreSettings,
+)
 from pipeline.errors import UserError
 from pipeline.extract import extract, spectra_to_table
 from pipeline.ingest import ingest
 from pipeline.layout import DesiTree, Lake, Shard
 from pipeline.models import load_model, read_card
 from pipeline.preprocess import make_windows, preprocess_on_grid
+from pipeline.reconstruct import reconstruct_with
 from pipeline.science.coadd import Spectra
 from pipeline.score import score_windows, score_with
 from pipeline.shards import Report
@@ -49,7 +57,7 @@ def find_model(name: str, root: Path) -> Path:
 
 def apply(
     root: Path, config: Config, model: str, redshifts: Path | None
-) -> tuple[Path, list[Report]]:
+) -> tuple[Path | None, list[Report]]:
     """Score the spectra of ``run.source`` with a finished model.
 
     Parameters
@@ -65,8 +73,10 @@ def apply(
 
     Returns
     -------
-    path : Path
-        Parquet table with one row per scored spectrum: scores, p-value, tier.
+    path : Path or None
+        None if no spectrum could be scored; else a Parquet table with one row per scored
+        spectrum: scores, p-value, tier. The model fluxes are in ``lake/reconstructions``
+        beside it.
     reports : list of Report
     """
     folder = find_model(model, root).resolve()
@@ -76,8 +86,9 @@ def apply(
     card = read_card(folder)
     trained = {name: getattr(config, name).model_copy(update=values)
                for name, values in card["settings"].items() if name != "target"}  # fmt: skip
-    config = config.model_copy(update={**trained, "run": config.run.model_copy(
-        update={"seed": card["seed"]})})  # fmt: skip
+    run = config.run.model_copy(update={"seed": card["seed"]})
+    publish_all = ReconstructSettings(reference_sample=sys.maxsize)
+    config = config.model_copy(update={**trained, "run": run, "reconstruct": publish_all})
     name = f"{card['id']}-{digest(str(source.resolve()), str(redshifts))[:8]}"
     store = Store(Lake(root).applied(name))
     with store.lock():
@@ -88,8 +99,9 @@ def apply(
         reports.append(preprocess_on_grid(store, config, load_model(folder).grid))
         reports.append(score_with(store, config, folder))
         if not reports[-1].n_made:
-            return store.root, reports
+            return None, reports
         reports.append(calibrate_with(store, config, folder))
+        reports.append(reconstruct_with(store, config, folder))
         return _write_result(store), reports
 
 

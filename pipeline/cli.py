@@ -73,6 +73,13 @@ def run(
     config = load_config(config_path, overrides, source=source)
     Lake(root).release(release_version)
     failed = _run_stages(root, config, last=None)
+    if failed and not config.release.accept_failed_shards:
+        click.echo(
+            f"error: release {release_version} is not built: shards failed, see above; mend their "
+            "files and run again, or leave them out with --set release.accept_failed_shards=true",
+            err=True,
+        )
+        sys.exit(1)
     release = _load_plugin("release")
     if release is None:
         raise QadError("the release generator is not installed: pip install 'desi-qad[release]'")
@@ -134,7 +141,7 @@ def score(
     path, reports = apply(root, config, model, redshifts)
     for report in reports:
         _tell(report.dataset, report)
-    click.echo(f"results     {path}")
+    click.echo(f"results     {path}" if path else "results     none: no spectrum could be scored")
     sys.exit(1 if any(report.failed for report in reports) else 0)
 
 

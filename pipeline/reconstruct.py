@@ -41,15 +41,19 @@ def reconstruct(store: Store, config: Config) -> Report:
     Report
         Of the dataset `reconstructions`.
     """
-    folder = store.lake.model(find_model_id(store, config))
+    return reconstruct_with(store, config, store.lake.model(find_model_id(store, config)))
+
+
+def reconstruct_with(store: Store, config: Config, folder: Path) -> Report:
+    """Do what `reconstruct` does with the model in a given folder."""
     work = partial(_reconstruct_shard, store.root, folder, config.score, config.preprocess.r_v)
-    tasks = plan(store, config)
+    tasks = plan(store, config, folder.name)
     return run_shards(store, STAGE, RECONSTRUCTIONS, tasks, work, config.run.workers)
 
 
-def plan(store: Store, config: Config) -> list[Task]:
+def plan(store: Store, config: Config, model_id: str | None = None) -> list[Task]:
     """Return one task per scored shard; it may publish no row."""
-    model_id = find_model_id(store, config)
+    model_id = model_id or find_model_id(store, config)
     targets = store.read(store.lake.table(TARGETS.name), [*_KEY, "EBV"])
     chosen = choose_published(store.read(store.lake.table(TIERS.name)), config.reconstruct)
     wanted = chosen.join(targets, _KEY).combine_chunks()
@@ -99,10 +103,15 @@ def _reconstruct_shard(
 
 
 def _to_observed_frame(model: Model, settings: ScoreSettings, windows: pa.Table) -> NDArray:
-    """Return the dereddened model flux density on DESI's grid, shape (n, 7781)."""
+    """Return the dereddened model flux density on DESI's grid, shape (n, 7781).
+
+    NaN where fewer training spectra than `min_support` cover the pixel.
+    """
     fit = fit_table(model, settings, windows)
-    scaled = fit.model * windows["norm"].to_numpy()[:, None]
     starts, redshifts = windows["window_start"].to_numpy(), windows["Z"].to_numpy()
+    is_learnt = model.support.numpy() >= settings.min_support
+    known = is_learnt[starts[:, None] + np.arange(fit.model.shape[1])]
+    scaled = np.where(known, fit.model * windows["norm"].to_numpy()[:, None], np.nan)
     flux = np.empty((len(scaled), OBSERVED_GRID.size), np.float32)
     for row, (start, z) in enumerate(zip(starts, redshifts, strict=True)):
         wave = model.grid.wave[start : start + scaled.shape[1]] * (1 + z)

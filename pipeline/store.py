@@ -22,7 +22,15 @@ from pipeline.layout import Lake
 
 _STAMP_KEY = b"qad.stamp"
 # The root cannot take the data: no shard can succeed, so the run ends.
-_ROOT_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+_ROOT_FAULTS = {
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EFBIG,
+    errno.EROFS,
+    errno.EACCES,
+    errno.EPERM,
+    errno.EIO,
+}
 # Row groups that keep the fetch of one spectrum in milliseconds (docs/lake.md).
 _SPECTRUM_ROWS = 64
 

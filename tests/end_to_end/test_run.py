@@ -1,0 +1,114 @@
+"""From a tree to a release by the command line; a killed run ends in the same bytes."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from conftest import QAD, Run, run_arguments, sums
+
+pytestmark = pytest.mark.slow
+
+
+def test_release_is_valid_and_holds_every_scored_row(finished: Path, qad: Run) -> None:
+    release = finished / "releases" / "0.1.0"
+    checked = qad("release", "validate", release)
+    assert checked.returncode == 0, checked.stdout
+    catalogue = pq.read_table(release / "catalog" / "quasars.parquet")
+    scored = sum(
+        pq.read_metadata(path).num_rows for path in finished.glob("lake/scores/*/*/*.parquet")
+    )
+    repeats = sum(
+        row["n_dropped"]
+        for row in pq.read_table(release / "completeness" / "gates.parquet").to_pylist()
+        if row["gate"] == "repeat_observation"
+    )
+    assert catalogue.num_rows + repeats == scored > 50
+
+
+def test_every_catalogue_row_is_accounted_for_in_status(finished: Path, qad: Run) -> None:
+    shown = qad("status", "--root", finished)
+    assert shown.returncode == 0
+    assert "not accounted for" not in shown.stdout
+    datasets = [line.split() for line in shown.stdout.splitlines()[3:11]]
+    assert all(row[2:] == ["0", "0"] and int(row[1]) > 0 for row in datasets), shown.stdout
+
+
+def test_second_run_finds_everything_done(survey: Path, finished: Path, qad: Run) -> None:
+    before = sums(finished)
+    again = qad(*run_arguments(survey, finished))
+    assert again.returncode == 0
+    stages = [line for line in again.stdout.splitlines() if " made, " in line]
+    assert len(stages) == 8
+    assert all(" 0 made, " in line for line in stages), again.stdout
+    assert sums(finished) == before
+
+
+def test_changed_setting_makes_stale_datasets_and_another_release(
+    survey: Path, tmp_path: Path, qad: Run
+) -> None:
+    root = tmp_path / "root"
+    assert qad(*run_arguments(survey, root)).returncode == 0
+    changed = qad(*run_arguments(survey, root, preprocess__min_valid_fraction=0.3))
+    assert changed.returncode == 2
+    assert "0.1.0 exists" in changed.stderr
+    assert "choose another --version" in changed.stderr
+
+
+def test_two_roots_and_two_workers_give_the_same_bytes(
+    survey: Path, finished: Path, tmp_path: Path, qad: Run
+) -> None:
+    other = tmp_path / "other"
+    done = qad(*run_arguments(survey, other, run__workers=2))
+    assert done.returncode == 0, done.stderr
+    assert sums(other) == sums(finished)
+
+
+@pytest.mark.parametrize(
+    "appears",
+    [
+        "lake/coadds/*/*/*.parquet",
+        "models/.*.checkpoint",
+        "lake/tiers/tiers.parquet",
+        "releases/.*/catalog",
+    ],
+)
+def test_killed_run_resumes_to_the_same_release(
+    survey: Path, finished: Path, tmp_path: Path, qad: Run, appears: str
+) -> None:
+    root = tmp_path / "root"
+    process = subprocess.Popen(
+        [str(QAD), *run_arguments(survey, root)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 240
+    while not any(root.glob(appears)) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    assert not (root / "releases" / "0.1.0").exists()
+    resumed = qad(*run_arguments(survey, root))
+    assert resumed.returncode == 0, resumed.stderr
+    assert sums(root) == sums(finished)
+
+
+def test_model_scores_another_tree_and_loose_files(
+    survey: Path, finished: Path, tmp_path: Path, qad: Run
+) -> None:
+    [card] = finished.glob("models/*/model.json")
+    model = json.loads(card.read_text())["id"]
+    coadd = next(survey.glob("spectro/redux/iron/healpix/sv3/dark/*/*/coadd-*.fits"))
+    for source in (survey, coadd):
+        scored = qad("score", "--model", model, "--source", source, "--root", finished)
+        assert scored.returncode == 0, scored.stderr
+        path = Path(scored.stdout.split("results")[1].strip())
+        rows = pq.read_table(path)
+        assert rows.num_rows > 10
+        assert rows["p_value"].null_count == 0
+    unknown = qad("score", "--model", "nosuch", "--source", survey, "--root", tmp_path)
+    assert unknown.returncode == 2
+    assert "nosuch" in unknown.stderr
