@@ -1,0 +1,135 @@
+"""The only door to Altair: frames in, charts out.
+
+Colours are those of Okabe and Ito and the cividis scale, which colour-blind readers can tell
+apart; tiers differ in shape as well.
+"""
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from catalog_schema.vocabulary import Tier
+from portal.columns import TIER_COLOURS, label
+from portal.projection import make_graticule, make_labels, project
+
+BLUE, GREY, DARK = "#0072B2", "#8C8C8C", "#3D3D3D"
+_TIERS = list(Tier.values())
+_SHAPES = ["diamond", "square", "triangle-up", "circle"]
+# Width in pixels at which neighbouring cells of the sky map just touch.
+_MAP_WIDTH, _MAP_HEIGHT = 560, 410
+_SCATTER_HEIGHT = 470
+FEW_MEMBERS = 30
+
+
+def draw_sky(cells: pd.DataFrame, order: int, value: str) -> alt.LayerChart:
+    """Draw HEALPix cells on a Mollweide map.
+
+    Parameters
+    ----------
+    cells : pandas.DataFrame
+        Of `queries.count_sky`; cells without a position are left to the caller to state.
+    order : int
+        HEALPix order of the cells.
+    value : str
+        ``rate``, or ``n`` for the coverage.
+    """
+    cells = cells.dropna(subset=["ra", "dec"]).copy()
+    cells["x"], cells["y"] = project(cells["ra"], cells["dec"])
+    cells["few"] = np.where(cells["n"] < FEW_MEMBERS, f"fewer than {FEW_MEMBERS}", "enough")
+    side = _MAP_WIDTH / 6 * np.sqrt(4 * np.pi / (12 * 4**order))
+    if value == "rate":
+        colour = alt.Color("rate:Q", title="anomalous", scale=alt.Scale(scheme="cividis"))
+        colour = colour.legend(format=".1%", orient="bottom", gradientLength=220)
+    else:
+        colour = alt.Color("n:Q", title="objects", scale=alt.Scale(scheme="cividis", type="sqrt"))
+        colour = colour.legend(orient="bottom", gradientLength=220)
+    marks = (
+        alt.Chart(cells)
+        .mark_point(shape="diamond", filled=True, size=max(12.0, 1.6 * side**2))
+        .encode(
+            alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-3.1, 2.9])),
+            alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-1.46, 1.46])),
+            color=colour,
+            opacity=alt.Opacity("few:O", legend=None).scale(
+                domain=["enough", f"fewer than {FEW_MEMBERS}"], range=[1, 0.45]
+            ),
+            tooltip=[
+                alt.Tooltip("pix:Q", title=f"HEALPix, nside {2**order} NESTED"),
+                alt.Tooltip("n:Q", title="objects", format=","),
+                alt.Tooltip("n_found:Q", title="anomalous", format=","),
+                alt.Tooltip("rate:Q", format=".2%"),
+                alt.Tooltip("ra:Q", title="mean RA (deg)", format=".2f"),
+                alt.Tooltip("dec:Q", title="mean Dec (deg)", format=".2f"),
+            ],
+        )
+    )
+    grid = (
+        alt.Chart(make_graticule())
+        .mark_line(strokeWidth=0.5, color="#BBBBBB")
+        .encode(alt.X("x:Q", axis=None), alt.Y("y:Q", axis=None), detail="line:N", order="step:Q")
+    )
+    texts = alt.Chart(make_labels()).mark_text(fontSize=10, color="#555555")
+    return (grid + marks + texts.encode(x="x:Q", y="y:Q", text="text:N")).properties(
+        height=_MAP_HEIGHT
+    )
+
+
+def draw_scores(points: pd.DataFrame, trend: pd.DataFrame) -> alt.LayerChart:
+    """Draw the score against SNR: single objects, and the median and central 68 % of all rows."""
+    snr = alt.X("snr:Q", title=label("snr"), scale=alt.Scale(type="log", nice=False))
+    band = alt.Chart(trend).mark_area(color=BLUE, opacity=0.18)
+    band = band.encode(snr, alt.Y("low:Q", title="anomaly_score"), y2="high:Q")
+    median = alt.Chart(trend).mark_line(color=BLUE, strokeWidth=2.5).encode(snr, y="median:Q")
+    dots = (
+        alt.Chart(points)
+        .mark_point(filled=True)
+        .encode(
+            snr,
+            alt.Y("anomaly_score:Q"),
+            color=_tier_colour(),
+            shape=alt.Shape("tier:N", title=None).scale(domain=_TIERS, range=_SHAPES),
+            size=alt.condition("datum.tier == 'none'", alt.value(9), alt.value(42)),
+            opacity=alt.condition("datum.tier == 'none'", alt.value(0.35), alt.value(0.9)),
+            tooltip=[
+                "TARGETID:N",
+                "tier:N",
+                _number("anomaly_score"),
+                _number("snr"),
+                _number("Z"),
+            ],
+        )
+    )
+    return (dots + band + median).properties(height=_SCATTER_HEIGHT).interactive()
+
+
+def draw_redshifts(counts: pd.DataFrame, tier: str, step: float, top: float) -> alt.Chart:
+    """Draw the number of objects of one tier per redshift bin, up to the redshift `top`."""
+    mine = counts[counts["tier"] == tier]
+    mine = mine.assign(end=mine["z"] + step)
+    return (
+        alt.Chart(mine)
+        .mark_bar(color=TIER_COLOURS[tier], binSpacing=0)
+        .encode(
+            alt.X("z:Q", title="Z", bin="binned", scale=alt.Scale(domain=[0, top], nice=False)),
+            alt.Y("n:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format="~s")),
+            x2="end:Q",
+            tooltip=[
+                alt.Tooltip("z:Q", title="Z from", format=".2f"),
+                alt.Tooltip("end:Q", title="Z to", format=".2f"),
+                alt.Tooltip("n:Q", title="objects", format=","),
+            ],
+        )
+        .properties(height=170)
+    )
+
+
+def _tier_colour() -> alt.Color:
+    return (
+        alt.Color("tier:N", sort=_TIERS, title=None)
+        .legend(orient="top")
+        .scale(domain=_TIERS, range=[TIER_COLOURS[tier] for tier in _TIERS])
+    )
+
+
+def _number(name: str) -> alt.Tooltip:
+    return alt.Tooltip(f"{name}:Q", format=".3f")

@@ -1,0 +1,90 @@
+"""The only door to DuckDB: open a release, lock the connection to it, fetch rows.
+
+Written to the calls that DuckDB 1.5 and 2.0 share.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+import pandas as pd
+import pyarrow as pa
+
+from catalog_schema import tables
+from portal.releases import CHECK_ADVICE, ReleaseError
+
+Connection = duckdb.DuckDBPyConnection
+Values = list[object]
+_Rows = TypeVar("_Rows")
+
+DATASETS = {
+    "quasars": "catalog/quasars.parquet",
+    "spectra": "spectra/spectra.parquet",
+    "completeness": "completeness/completeness.parquet",
+    "gates": "completeness/gates.parquet",
+}
+
+
+def connect(root: Path) -> Connection:
+    """Open a release for reading, locked to its directory.
+
+    A dataset that is missing or damaged is reported when it is asked for, so that one bad file
+    does not close every page.
+    """
+    con = duckdb.connect()
+    con.execute("CREATE TABLE faults (dataset VARCHAR, fault VARCHAR)").fetchall()
+    for dataset, path in DATASETS.items():
+        fault = _mount(con, dataset, root / path)
+        con.execute("INSERT INTO faults VALUES (?, ?)", [dataset, fault]).fetchall()
+    folder = str(root).replace("'", "''")
+    for setting in (
+        "parquet_metadata_cache = true",
+        f"allowed_directories = ['{folder}']",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        con.execute(f"SET {setting}").fetchall()
+    return con
+
+
+def fetch(con: Connection, dataset: str, sql: str, values: Values | None = None) -> pd.DataFrame:
+    """Run a question about one dataset.
+
+    Raises
+    ------
+    portal.releases.ReleaseError
+        If the dataset's file is missing, damaged or of another schema.
+    """
+    return _guard(con, dataset, lambda cursor: cursor.execute(sql, values or []).df())
+
+
+def fetch_arrow(con: Connection, dataset: str, sql: str, values: Values) -> pa.Table:
+    """Run a question as `fetch` does and return Arrow, which keeps array columns flat."""
+    return _guard(con, dataset, lambda cursor: cursor.sql(sql, params=values).to_arrow_table())
+
+
+def _mount(con: Connection, dataset: str, path: Path) -> str | None:
+    if not path.is_file():
+        return "is missing"
+    try:
+        con.read_parquet(str(path)).create_view(dataset)
+    except duckdb.Error:
+        return "is damaged: it is not a readable Parquet file"
+    return None
+
+
+def _guard(con: Connection, dataset: str, ask: Callable[[Connection], _Rows]) -> _Rows:
+    # A cursor of its own: pages run in parallel threads.
+    cursor = con.cursor()
+    found = cursor.execute("SELECT fault FROM faults WHERE dataset = ?", [dataset]).fetchall()
+    fault = found[0][0]
+    if fault is None:
+        try:
+            return ask(cursor)
+        except duckdb.BinderException as error:
+            reason = str(error).splitlines()[0]
+            fault = f"does not fit schema {tables.SCHEMA_VERSION} of this portal ({reason})"
+        except (duckdb.IOException, duckdb.InvalidInputException):
+            fault = "is damaged: its rows cannot be read"
+    raise ReleaseError(f"`{DATASETS[dataset]}` {fault}. {CHECK_ADVICE}")

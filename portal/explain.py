@@ -1,0 +1,112 @@
+"""An object's numbers in plain words, and the ways from it to other archives."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+Row = Mapping[str, object]
+
+_REASONS = {
+    "reconstruction": "the model cannot reconstruct the spectrum",
+    "latent": "the model's code for the spectrum is improbable",
+    "isolation": "few other spectra have a similar code",
+}
+
+
+class Link(NamedTuple):
+    """A way out of the portal."""
+
+    title: str
+    address: str
+
+
+def explain_score(row: Row, levels: Mapping[str, float]) -> str:
+    """Say what score, p, q and tier mean for one object."""
+    p, q, tier = _number(row, "p_value"), _number(row, "q_value"), str(row["tier"])
+    lines = [
+        f"**Score {_number(row, 'anomaly_score'):.2f}**, in units of the spread of spectra alike "
+        "in SNR, redshift and coverage: 0 is ordinary, larger is stranger.",
+        f"**p = {p:.2g}**: {_frequency(p)} as high.",
+        f"**q = {q:.2g}**: if everything up to this object is called anomalous, about "
+        f"{_percent(q)} of that list is expected to be normal.",
+        f"**Tier {tier}**: {_explain_tier(tier, levels)}",
+    ]
+    reason = str(row.get("reason"))
+    lines.append(f"**What stands out most**: {_REASONS.get(reason, reason)}{_explain_arm(row)}")
+    return "\n\n".join(lines)
+
+
+def list_links(row: Row) -> list[Link]:
+    """Return addresses of the same place in other archives; empty without a position."""
+    if row.get("TARGET_RA") is None or row.get("TARGET_DEC") is None:
+        return []
+    ra, dec = f"{_number(row, 'TARGET_RA'):.6f}", f"{_number(row, 'TARGET_DEC'):.6f}"
+    viewer = urlencode(
+        {"ra": ra, "dec": dec, "mark": f"{ra},{dec}", "layer": "ls-dr10", "zoom": 16}
+    )
+    simbad = urlencode(
+        {"Coord": f"{ra} {dec}", "CooFrame": "ICRS", "Radius": 5, "Radius.unit": "arcsec"}
+    )
+    ned = urlencode({"search_type": "Near Position Search", "lon": f"{ra}d", "lat": f"{dec}d"})
+    return [
+        Link("Legacy Surveys viewer", f"https://www.legacysurvey.org/viewer?{viewer}"),
+        Link("SIMBAD", f"https://simbad.cds.unistra.fr/simbad/sim-coo?{simbad}"),
+        Link("NED", f"https://ned.ipac.caltech.edu/cgi-bin/objsearch?{ned}"),
+        Link("SPARCL at NOIRLab", "https://astrosparcl.datalab.noirlab.edu/"),
+    ]
+
+
+def locate_coadd(row: Row, specprod: str) -> str:
+    """Return the address of the DESI file that holds the spectrum."""
+    survey, program, healpix = row["SURVEY"], row["PROGRAM"], int(_number(row, "HEALPIX"))
+    folder = f"spectro/redux/{specprod}/healpix/{survey}/{program}/{healpix // 100}/{healpix}"
+    return f"https://data.desi.lbl.gov/public/dr1/{folder}/coadd-{survey}-{program}-{healpix}.fits"
+
+
+def write_sparcl(targetid: str) -> str:
+    """Return Python code that fetches the spectrum from NOIRLab's SPARCL service."""
+    return (
+        "from sparcl.client import SparclClient\n\n"
+        f"found = SparclClient().retrieve_by_specid([{targetid}], dataset_list=['DESI-DR1'])\n"
+        "spectrum = found.records[0]"
+    )
+
+
+def cite_object(row: Row, title: str, version: str) -> str:
+    """Return a sentence that cites the object as published in a release."""
+    name = f"{row['DESINAME']} (DESI TARGETID {row['TARGETID']})"
+    if not row.get("DESINAME"):
+        name = f"DESI TARGETID {row['TARGETID']}"
+    return f"{name}, in: DESI-QAD developers, {title}, release {version}."
+
+
+def _number(row: Row, name: str) -> float:
+    return float(str(row[name]))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.995 else "all"
+
+
+def _frequency(p: float) -> str:
+    if p <= 0:
+        return "no normal spectrum of this kind scores"
+    if p >= 0.5:
+        return "most normal spectra of this kind score"
+    return f"about 1 in {round(1 / p):,} normal spectra of this kind scores"
+
+
+def _explain_tier(tier: str, levels: Mapping[str, float]) -> str:
+    if tier == "none":
+        return "not anomalous at any published level."
+    if tier in levels:
+        return f"the list is drawn so that at most {_percent(levels[tier])} of it is normal."
+    return "anomalous at this grade's false-discovery level."
+
+
+def _explain_arm(row: Row) -> str:
+    arms = {arm: row.get(f"chi2_{arm}") for arm in "brz"}
+    parts = [f"{arm} {float(str(chi2)):.2f}" for arm, chi2 in arms.items() if chi2 is not None]
+    if not parts:
+        return "."
+    return f". Reduced χ² by arm: {', '.join(parts)}; the worst is {row['worst_arm']}."

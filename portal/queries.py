@@ -1,0 +1,251 @@
+"""Every question that a page asks of a release.
+
+Values reach SQL as bound parameters; names of columns come from fixed tuples.
+"""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow as pa
+
+from catalog_schema import tables
+from portal.conditions import Filters, where
+from portal.database import Connection, fetch, fetch_arrow
+from portal.releases import ANOMALOUS
+from portal.spectrum import Spectrum
+
+SORTABLE = (
+    "anomaly_score", "p_value", "q_value", "Z", "snr", "chi2", "chi2_b", "chi2_r", "chi2_z",
+    "kl_divergence", "isolation_score", "artefact_probability", "TARGET_RA", "TARGET_DEC",
+)  # fmt: skip
+LISTED = (
+    "TARGETID", "tier", "anomaly_score", "p_value", "q_value", "Z", "snr", "reason", "worst_arm",
+    "chi2_b", "chi2_r", "chi2_z", "parent", "SPECTYPE", "ZWARN", "anomaly_class",
+    "artefact_probability", "review_status", "TARGET_RA", "TARGET_DEC", "DESINAME", "chi2",
+    "kl_divergence", "isolation_score",
+)  # fmt: skip
+# Order of the HEALPix pixels in the catalogue: nside 64.
+CATALOGUE_ORDER = 6
+_PLACES = "SURVEY, PROGRAM, HEALPIX"
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """An order of rows; ties go by TARGETID and nulls rank last."""
+
+    sort: str = "anomaly_score"
+    descending: bool = True
+
+    @property
+    def key(self) -> str:
+        """SQL expression to sort by."""
+        if self.sort not in SORTABLE:
+            raise ValueError(f"rows cannot be sorted by {self.sort}")
+        return f"coalesce({self.sort}::DOUBLE, '{'-' if self.descending else ''}infinity'::DOUBLE)"
+
+
+@dataclass(frozen=True)
+class Place:
+    """An object's rank from 1 and the TARGETIDs beside it, as text."""
+
+    rank: int
+    total: int
+    previous: str | None
+    following: str | None
+
+
+def count_tiers(con: Connection, filters: Filters) -> pd.DataFrame:
+    """Count rows by tier: columns tier, n."""
+    condition, values = where(filters)
+    sql = f"SELECT tier, count(*) AS n FROM quasars WHERE {condition} GROUP BY tier"
+    return fetch(con, "quasars", sql, values)
+
+
+def list_rows(
+    con: Connection, filters: Filters, ranking: Ranking, page: int, page_size: int
+) -> pd.DataFrame:
+    """Return one page of a ranking, pages counted from 1."""
+    condition, values = where(filters)
+    columns = ", ".join(_as_text(name) for name in LISTED)
+    order = f"{ranking.key} {'DESC' if ranking.descending else 'ASC'}, q.TARGETID"
+    # The narrow inner query sorts all rows; the wide one reads only those of the page.
+    sql = f"""SELECT {columns} FROM quasars q WHERE TARGETID IN (
+        SELECT TARGETID FROM quasars q WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?)
+        ORDER BY {order}"""
+    return fetch(con, "quasars", sql, [*values, page_size, (page - 1) * page_size])
+
+
+def find_place(con: Connection, filters: Filters, ranking: Ranking, targetid: int) -> Place | None:
+    """Return where an object stands in a ranking, or None if it is not part of it."""
+    condition, values = where(filters)
+    up, down, first = (">", "<", "DESC") if ranking.descending else ("<", ">", "ASC")
+    last = "ASC" if ranking.descending else "DESC"
+    before = f"(k {up} mine OR (k = mine AND TARGETID < id))"
+    after = f"(k {down} mine OR (k = mine AND TARGETID > id))"
+    sql = f"""WITH ranked AS MATERIALIZED (
+        SELECT TARGETID, {ranking.key} AS k FROM quasars WHERE {condition}),
+        me AS (SELECT TARGETID AS id, k AS mine FROM ranked WHERE TARGETID = ?)
+        SELECT count(*) AS total, count(*) FILTER ({before}) + 1 AS rank,
+        (SELECT TARGETID FROM ranked, me WHERE {before} ORDER BY k {last}, TARGETID DESC
+         LIMIT 1)::VARCHAR AS previous,
+        (SELECT TARGETID FROM ranked, me WHERE {after} ORDER BY k {first}, TARGETID
+         LIMIT 1)::VARCHAR AS following
+        FROM ranked, me"""
+    row = fetch(con, "quasars", sql, [*values, targetid]).iloc[0]
+    if not row["total"]:
+        return None
+    previous, following = (
+        None if pd.isna(row[name]) else str(row[name]) for name in ("previous", "following")
+    )
+    return Place(int(row["rank"]), int(row["total"]), previous, following)
+
+
+def count_sky(con: Connection, filters: Filters, order: int) -> pd.DataFrame:
+    """Count scored and anomalous objects in HEALPix cells.
+
+    The rate is taken among the objects that pass the filters which do not depend on the score.
+
+    Returns
+    -------
+    pandas.DataFrame
+        pix, n (objects), n_found (of the chosen tiers), rate, ra, dec: the mean position of the
+        members, null where no member has one.
+    """
+    condition, values = where(filters.population())
+    chosen, chosen_values = where(filters)
+    if not filters.tiers:
+        chosen += f" AND tier IN ({', '.join('?' * len(ANOMALOUS))})"
+        chosen_values += ANOMALOUS
+    sql = f"""WITH cell AS (
+        SELECT HEALPIX >> {2 * (CATALOGUE_ORDER - order)} AS pix, count(*) AS n,
+          count(*) FILTER ({chosen}) AS n_found,
+          avg(cos(radians(TARGET_DEC)) * cos(radians(TARGET_RA))) AS x,
+          avg(cos(radians(TARGET_DEC)) * sin(radians(TARGET_RA))) AS y,
+          avg(sin(radians(TARGET_DEC))) AS z
+        FROM quasars WHERE {condition} GROUP BY pix)
+        SELECT pix, n, n_found, n_found / n AS rate, (degrees(atan2(y, x)) + 360) % 360 AS ra,
+          degrees(atan2(z, sqrt(x * x + y * y))) AS dec
+        FROM cell ORDER BY pix"""
+    return fetch(con, "quasars", sql, [*chosen_values, *values])
+
+
+def count_redshifts(con: Connection, filters: Filters, step: float) -> pd.DataFrame:
+    """Count rows by tier in redshift bins: columns tier, z (lower edge), n."""
+    condition, values = where(filters)
+    sql = f"""SELECT tier, floor(Z / ?) * ? AS z, count(*) AS n FROM quasars
+        WHERE {condition} GROUP BY ALL ORDER BY ALL"""
+    return fetch(con, "quasars", sql, [step, step, *values])
+
+
+def sample_scores(
+    con: Connection, filters: Filters, n_anomalous: int, n_normal: int
+) -> pd.DataFrame:
+    """Draw objects for a scatter plot, the same ones each time.
+
+    Returns
+    -------
+    pandas.DataFrame
+        TARGETID (text), snr, anomaly_score, tier, Z; at most `n_anomalous` graded rows and
+        `n_normal` others.
+    """
+    condition, values = where(filters)
+    part = f"""(SELECT TARGETID::VARCHAR AS TARGETID, snr, anomaly_score, tier, Z FROM quasars
+        WHERE snr > 0 AND {condition} AND (tier <> 'none') = ? ORDER BY hash(TARGETID) LIMIT ?)"""
+    parameters = [*values, True, n_anomalous, *values, False, n_normal]
+    return fetch(con, "quasars", f"{part} UNION ALL {part}", parameters)
+
+
+def trace_scores(con: Connection, filters: Filters) -> pd.DataFrame:
+    """Summarise the score in bins of 0.1 dex of SNR over every row.
+
+    Returns
+    -------
+    pandas.DataFrame
+        snr (bin centre), n, low, median, high: quantiles 0.16, 0.5 and 0.84 of the score.
+    """
+    condition, values = where(filters)
+    sql = f"""WITH bin AS (
+        SELECT floor(log10(snr) * 10) / 10 AS edge, count(*) AS n,
+          approx_quantile(anomaly_score, [0.16, 0.5, 0.84]) AS q
+        FROM quasars WHERE snr > 0 AND {condition} GROUP BY edge)
+        SELECT pow(10, edge + 0.05) AS snr, n, q[1] AS low, q[2] AS median, q[3] AS high
+        FROM bin ORDER BY snr"""
+    return fetch(con, "quasars", sql, values)
+
+
+def correlate_scores(con: Connection, filters: Filters, one_in: int) -> float:
+    """Return Spearman's rank correlation of score and SNR over one in so many rows, or NaN."""
+    condition, values = where(filters)
+    sql = f"""SELECT snr, anomaly_score FROM quasars
+        WHERE snr > 0 AND {condition} AND hash(TARGETID) % ? = 0"""
+    ranks = fetch(con, "quasars", sql, [*values, one_in]).rank()
+    return float(ranks["snr"].corr(ranks["anomaly_score"]))
+
+
+def find_object(con: Connection, targetid: int) -> dict[str, object] | None:
+    """Return an object's catalogue row without its latent, or None."""
+    sql = f"""SELECT * EXCLUDE latent REPLACE ({_as_text("TARGETID")}) FROM quasars q
+        WHERE q.TARGETID = ?"""
+    rows = fetch(con, "quasars", sql, [targetid])
+    if rows.empty:
+        return None
+    row = rows.iloc[0]
+    return {str(name): None if pd.isna(row[name]) else row[name] for name in rows.columns}
+
+
+def find_spectrum(con: Connection, targetid: int) -> Spectrum | None:
+    """Return an object's published spectrum, or None."""
+    sql = "SELECT flux, ivar, mask, model FROM spectra WHERE TARGETID = ?"
+    rows = fetch_arrow(con, "spectra", sql, [targetid])
+    if rows.num_rows == 0:
+        return None
+    arrays = [rows[name].combine_chunks().flatten().to_numpy() for name in rows.column_names]
+    return Spectrum(*arrays)
+
+
+def sum_completeness(con: Connection) -> pd.DataFrame:
+    """Sum the ledger by stage.
+
+    Returns
+    -------
+    pandas.DataFrame
+        stage, n_shards, n_failed, n_expected, n_made, n_dropped and n_open, the number of shards
+        whose rows do not add up.
+    """
+    sql = f"""WITH dropped AS (
+          SELECT {_PLACES}, stage, sum(n_dropped) AS n_dropped FROM gates GROUP BY ALL),
+        shard AS (
+          SELECT c.*, coalesce(d.n_dropped, 0) AS n_dropped
+          FROM completeness c LEFT JOIN dropped d USING ({_PLACES}, stage))
+        SELECT stage, count(*) AS n_shards, count(*) FILTER (state = 'failed') AS n_failed,
+          sum(n_expected)::BIGINT AS n_expected, sum(n_made)::BIGINT AS n_made,
+          sum(n_dropped)::BIGINT AS n_dropped,
+          count(*) FILTER (n_expected <> n_made + n_dropped) AS n_open
+        FROM shard GROUP BY stage ORDER BY n_expected DESC, stage"""
+    fetch(con, "gates", "FROM gates LIMIT 0")
+    return fetch(con, "completeness", sql)
+
+
+def sum_gates(con: Connection) -> pd.DataFrame:
+    """Sum the dropped rows by stage and gate, largest first: columns stage, gate, n_dropped."""
+    sql = """SELECT stage, gate, sum(n_dropped)::BIGINT AS n_dropped FROM gates
+        GROUP BY ALL ORDER BY n_dropped DESC, stage, gate"""
+    return fetch(con, "gates", sql)
+
+
+def export_rows(con: Connection, filters: Filters) -> pa.Table:
+    """Return every column of the filtered rows, best score first, with the schema's metadata."""
+    condition, values = where(filters)
+    sql = f"SELECT * FROM quasars WHERE {condition} ORDER BY anomaly_score DESC, TARGETID"
+    return _describe(fetch_arrow(con, "quasars", sql, values))
+
+
+def _describe(rows: pa.Table) -> pa.Table:
+    known = {column.name: column.field(size=1).metadata for column in tables.QUASARS.columns}
+    fields = [field.with_metadata(known.get(field.name)) for field in rows.schema]
+    return rows.cast(pa.schema(fields))
+
+
+def _as_text(name: str) -> str:
+    # A browser holds numbers as doubles and would round identifiers above 2^53.
+    return "q.TARGETID::VARCHAR AS TARGETID" if name == "TARGETID" else name

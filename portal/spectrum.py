@@ -1,0 +1,121 @@
+"""One published spectrum as arrays, and what is computed from it for display."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog_schema import desi
+
+Array = NDArray[np.float64]
+
+# Bits of DESI's SPECMASK, by position.
+MASK_BITS = (
+    "SOMEBADPIX", "ALLBADPIX", "COSMIC", "LOWFLAT", "BADFIBERFLAT", "BRIGHTSKY", "BADSKY",
+    "BAD2DFIT", "NODATA", "BADFIBER", "BADCOLUMN",
+)  # fmt: skip
+# How far, in units of the central range, an axis follows its extreme values.
+_REACH = 1.5
+UNMASKED = "ivar = 0 without a bit"
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Flux, inverse variance, mask bits and model on DESI's joined observed grid."""
+
+    flux: NDArray[np.float32]
+    ivar: NDArray[np.float32]
+    mask: NDArray[np.int32]
+    model: NDArray[np.float32]
+
+    @property
+    def wave(self) -> Array:
+        """Observed wavelength in vacuum, Angstrom."""
+        return desi.WAVE_START + desi.WAVE_STEP * np.arange(len(self.flux), dtype=np.float64)
+
+    @property
+    def n_good(self) -> int:
+        """Number of pixels with information."""
+        return int(np.count_nonzero(self.ivar > 0))
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What the chart draws, one value per pixel; NaN where nothing is known."""
+
+    wave: Array
+    flux: Array
+    sigma: Array
+    model: Array
+    residual: Array
+
+
+def make_curves(spectrum: Spectrum, width: int) -> Curves:
+    """Smooth a spectrum with inverse-variance weights.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+    width : int
+        Pixels under the boxcar, odd; 1 leaves the spectrum as it is.
+
+    Returns
+    -------
+    Curves
+        The weighted mean flux and its one-sigma error, and the significance of the mean residual
+        of the unsmoothed spectrum in units of that error.
+    """
+    ivar = spectrum.ivar.astype(np.float64)
+    model = spectrum.model.astype(np.float64)
+    weight = _sum_windows(ivar, width)
+    seen = weight > 0
+    inverse = np.divide(1.0, weight, out=np.full_like(weight, np.nan), where=seen)
+    flux = _sum_windows(ivar * spectrum.flux, width) * inverse
+    # The model is undefined (NaN) where it has learnt from too few spectra.
+    fitted = np.where(np.isfinite(model), ivar, 0.0)
+    evidence = _sum_windows(fitted, width)
+    total = _sum_windows(fitted * (spectrum.flux - np.nan_to_num(model)), width)
+    compared = (evidence > 0) & seen
+    residual = np.full_like(total, np.nan)
+    residual[compared] = total[compared] / np.sqrt(evidence[compared])
+    return Curves(spectrum.wave, flux, np.sqrt(inverse), model, residual)
+
+
+def list_masked(spectrum: Spectrum) -> list[tuple[str, float, float, int]]:
+    """List runs of bad pixels: name of the bit, first and last observed wavelength, pixels."""
+    layers = [(name, (spectrum.mask & (1 << bit)) != 0) for bit, name in enumerate(MASK_BITS)]
+    layers.append((UNMASKED, (spectrum.ivar <= 0) & (spectrum.mask == 0)))
+    return [
+        (name, *_edges(first, last), int(last - first))
+        for name, bad in layers
+        for first, last in _runs(bad)
+    ]
+
+
+def robust_range(values: Array) -> tuple[float, float]:
+    """Return limits with a margin that hold every value unless a few dwarf all others."""
+    known = values[np.isfinite(values)]
+    if known.size == 0:
+        return 0.0, 1.0
+    low, high = np.quantile(known, [0.001, 0.999])
+    span = float(high - low) or 1.0
+    low = max(float(known.min()), low - _REACH * span)
+    high = min(float(known.max()), high + _REACH * span)
+    return float(low - 0.05 * span), float(high + 0.05 * span)
+
+
+def _sum_windows(values: Array, width: int) -> Array:
+    if width == 1:
+        return values
+    return np.convolve(values, np.ones(width), mode="same")
+
+
+def _runs(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return first and one past the last index of each run of true values."""
+    steps = np.flatnonzero(np.diff(np.concatenate(([False], flags, [False])).astype(np.int8)))
+    return steps.reshape(-1, 2)
+
+
+def _edges(first: int, last: int) -> tuple[float, float]:
+    low = desi.WAVE_START + desi.WAVE_STEP * (first - 0.5)
+    return float(low), float(low + desi.WAVE_STEP * (last - first))

@@ -1,0 +1,127 @@
+"""The page about the release: method, completeness, data dictionary, how to open and cite it."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import streamlit as st
+
+from catalog_schema.vocabulary import Parent, Tier
+from portal import columns, queries, recipes
+from portal.releases import Release, ReleaseError
+from portal.views.access import ask, current_release
+
+METHOD = """
+Each spectrum is joined over the three arms, resampled to a common rest-frame grid and encoded by
+a variational autoencoder that was trained on quasars. Three statistics say how strange a spectrum
+is: what the **reconstruction** misses, how improbable its **latent** code is, and how **isolated**
+that code is. Each is compared with spectra alike in SNR, redshift and coverage, so that a score
+means the same for bright and faint objects. The p-value of the combined score gives, over the
+whole list, a false-discovery rate (q-value); a tier is everything below a level of it that was
+fixed before anyone looked at the counts.
+"""
+_COUNTS = {
+    "stage": "Stage", "n_shards": "Shards", "n_failed": "Failed shards", "n_expected": "Rows given",
+    "n_made": "Rows made", "n_dropped": "Dropped by gates", "n_open": "Shards not adding up",
+}  # fmt: skip
+
+
+def show() -> None:
+    """Draw the page."""
+    release = current_release()
+    st.title("About this release")
+    _show_release(release)
+    _show_tiers(release)
+    for section in (_show_completeness, _show_cite, _show_downloads):
+        try:
+            section()
+        except ReleaseError as fault:
+            st.error(str(fault))
+    _show_dictionary()
+
+
+def _show_release(release: Release) -> None:
+    facts = {"Title": release.title, "Version": release.version, **release.facts}
+    st.table(pd.DataFrame(facts.items(), columns=["", "Value"]).set_index(""))
+
+
+def _show_tiers(release: Release) -> None:
+    st.header("Method and tiers")
+    st.markdown(METHOD)
+    counts = release.manifest.get("counts", {}).get("tiers", {})
+    tiers = [
+        (tier.value, _write(release.levels, tier), _write(counts, tier), tier.meaning)
+        for tier in Tier
+    ]
+    names = ["Tier", "False-discovery level", "Objects", "Meaning"]
+    st.dataframe(pd.DataFrame(tiers, columns=names), hide_index=True, alt="Tiers of this release")
+    st.markdown("**Parent samples**")
+    st.markdown("\n".join(f"- **{parent}**: {parent.meaning}" for parent in Parent))
+
+
+def _show_completeness() -> None:
+    st.header("Completeness")
+    st.markdown(
+        "Every row given to a stage is either made or dropped by a named gate; a release in which "
+        "*rows given − rows made − rows dropped* is not 0 for every shard is not built."
+    )
+    stages = ask(queries.sum_completeness)
+    st.dataframe(
+        stages.rename(columns=_COUNTS), hide_index=True, alt="Rows given, made and dropped by stage"
+    )
+    n_open = int(stages["n_open"].sum())
+    if n_open:
+        st.error(f"The law is broken in {n_open:,} shards: do not trust counts of this release.")
+    else:
+        st.success("The law holds for every shard and stage of this release.")
+    gates = ask(queries.sum_gates)
+    names = {"stage": "Stage", "gate": "Gate", "n_dropped": "Rows dropped"}
+    st.dataframe(gates.rename(columns=names), hide_index=True, alt="Rows dropped by gate")
+
+
+def _show_cite() -> None:
+    release = current_release()
+    st.header("How to open it")
+    for tab, recipe in zip(st.tabs(list(recipes.RECIPES)), recipes.RECIPES.values(), strict=True):
+        tab.code(recipe, language="python")
+    st.header("How to cite")
+    st.markdown("Cite this release and the DESI DR1 paper (DESI Collaboration, AJ 171, 285, 2026).")
+    st.code(release.read("CITATION.cff"), language="yaml", wrap_lines=True)
+    st.header("Acknowledgements")
+    with st.container(border=True):
+        st.markdown(_demote_headings(release.read("ACKNOWLEDGEMENTS.md")))
+
+
+def _show_downloads() -> None:
+    release = current_release()
+    st.header("Downloads")
+    for slot, name in zip(st.columns(4), ("manifest.json", "SHA256SUMS"), strict=False):
+        slot.download_button(
+            name, release.read(name), f"desi-qad-{release.version}-{name}", on_click="ignore",
+            width="stretch",
+        )  # fmt: skip
+
+
+def _show_dictionary() -> None:
+    st.header("Data dictionary")
+    left, right = st.columns([1, 2])
+    tables = {table.name: table for table in columns.PUBLISHED}
+    table = tables[left.selectbox("Table", list(tables), key="table")]
+    search = right.text_input("Search in it", key="word", placeholder="redshift, mag, snr …")
+    rows = columns.make_dictionary(table, search)
+    st.markdown(f"{table.description} {len(rows)} of {len(table.columns)} columns.")
+    if rows.empty:
+        st.info(f"No column of {table.name} mentions “{search}”.")
+        return
+    st.dataframe(rows, hide_index=True, alt=f"Columns of the table {table.name}")
+
+
+def _write(numbers: Mapping[str, float], tier: Tier) -> str:
+    return f"{numbers[tier.value]:,}" if tier.value in numbers else "–"
+
+
+def _demote_headings(text: str) -> str:
+    return "\n".join(f"###{line}" if line.startswith("#") else line for line in text.splitlines())
+
+
+if __name__ == "__main__":
+    show()

@@ -1,0 +1,178 @@
+"""The real server in a real browser: no console error, no request to anybody else."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+from portal_release import N_ROWS, row_id
+
+import portal
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+# Below a page's address the server is looked for in two places, the page's own folder first.
+PROBES = ("/_stcore/health", "/_stcore/host-config")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="chromium is not installed"),
+]
+
+
+@pytest.fixture(scope="module")
+def address(release: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = f"from portal.cli import portal; portal(['{release}', '--port', '{port}'])"
+    root = str(Path(portal.__file__).parents[1])
+    server = subprocess.Popen(
+        [sys.executable, "-c", command],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": root},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        assert server.poll() is None, "the server ended"
+        try:
+            with urlopen(address, timeout=1):
+                return
+        except (URLError, OSError):
+            time.sleep(0.1)
+    pytest.fail("the server did not answer within 30 s")
+
+
+class Watcher:
+    """Everything that a visit should not cause."""
+
+    def __init__(self, page, address: str) -> None:
+        self.address, self.faults = address, []
+        page.on("console", self.hear)
+        page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
+        page.on("request", self.see)
+
+    def hear(self, message) -> None:
+        is_probe = urlsplit(message.location["url"]).path.endswith(PROBES)
+        if message.type == "error" and not is_probe:
+            self.faults.append(f"console: {message.text}")
+
+    def see(self, request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("data", "blob") and parts.netloc != urlsplit(self.address).netloc:
+            self.faults.append(f"request: {request.url}")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, address: str):
+    context = browser.new_context(viewport={"width": 1440, "height": 1400})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    watcher = Watcher(page, address)
+    yield page
+    page.wait_for_timeout(500)
+    context.close()
+    assert watcher.faults == []
+
+
+def tick_first_row(page) -> None:
+    grid = page.get_by_test_id("stDataFrame").first
+    grid.scroll_into_view_if_needed()
+    box = grid.bounding_box()
+    page.mouse.click(box["x"] + 16, box["y"] + 54)
+
+
+def test_from_a_row_to_its_object_and_along_the_ranking(page, address: str) -> None:
+    page.goto(address)
+    page.get_by_text(f"Rows 1 to 50 of {N_ROWS}").wait_for()
+    sidebar = page.get_by_test_id("stSidebarUserContent")
+    sidebar.get_by_role("button", name="silver", exact=True).click()
+    page.get_by_text("Rows 1 to 8 of 8").wait_for()
+    assert page.url.endswith("?tier=silver")
+    tick_first_row(page)
+    page.get_by_role("link", name=f"Open object {row_id(4)}").click()
+    page.get_by_text("Number 1 of 8 in this ranking").wait_for()
+    page.locator(".marks").first.wait_for()
+    page.get_by_role("link", name="Next").click()
+    page.get_by_text("Number 2 of 8 in this ranking").wait_for()
+    page.wait_for_url(f"**/object?targetid={row_id(5)}*")
+    page.get_by_role("link", name="Back to the list").click()
+    page.get_by_text("Rows 1 to 8 of 8").wait_for()
+
+
+def test_a_row_can_be_opened_by_keyboard(page, address: str) -> None:
+    page.goto(address)
+    page.get_by_text(f"Rows 1 to 50 of {N_ROWS}").wait_for()
+    grid = page.get_by_test_id("data-grid-canvas").first
+    grid.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+Space")
+    page.get_by_role("link", name="Open object").wait_for()
+
+
+def test_deep_link_to_an_object(page, address: str) -> None:
+    page.goto(f"{address}/object?targetid={row_id(2)}")
+    page.get_by_text("pixels are good").wait_for()
+    page.get_by_text("rest", exact=True).click()
+    page.get_by_text("absorption", exact=True).click()
+    page.locator(".marks").first.wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Spectrum as CSV").click()
+    text = Path(download.value.path()).read_text()
+    assert text.splitlines()[0] == "wave,flux,ivar,mask,model"
+    assert len(text.splitlines()) == 7782
+
+
+def test_rows_can_be_downloaded(page, address: str) -> None:
+    page.goto(f"{address}/?tier=gold")
+    page.get_by_text("Rows 1 to 4 of 4").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="4 rows as CSV").click()
+    text = Path(download.value.path()).read_text()
+    assert str(row_id(0)) in text
+    assert len(text.splitlines()) == 5
+    with page.expect_download() as download:
+        page.get_by_role("button", name="4 rows as Parquet").click()
+    assert Path(download.value.path()).read_bytes()[:4] == b"PAR1"
+
+
+def test_about_page(page, address: str) -> None:
+    page.goto(f"{address}/about")
+    page.get_by_text("The law holds").wait_for()
+    page.get_by_placeholder("redshift, mag").fill("reddening")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 of 54 columns").wait_for()

@@ -1,0 +1,242 @@
+"""Questions to a release: filters, searches, ranking, damage."""
+
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from portal_release import N_ROWS, TIERS, row_id
+
+from portal import queries
+from portal.conditions import Filters
+from portal.database import Connection, connect
+from portal.queries import Ranking
+from portal.releases import ReleaseError
+from portal.search import Cone, Name, SearchError, Target, parse_search
+
+
+@pytest.fixture(scope="module")
+def con(release: Path) -> Connection:
+    return connect(release)
+
+
+def found(con: Connection, filters: Filters) -> list[str]:
+    return queries.list_rows(con, filters, Ranking(), 1, N_ROWS)["TARGETID"].tolist()
+
+
+def test_counts_by_tier_add_up(con: Connection) -> None:
+    counts = queries.count_tiers(con, Filters()).set_index("tier")["n"]
+    assert counts.to_dict() == {tier: TIERS.count(tier) for tier in set(TIERS)}
+
+
+def test_each_filter_keeps_what_it_says(con: Connection, release: Path) -> None:
+    rows = pq.read_table(release / "catalog/quasars.parquet").to_pandas()
+    cases = {
+        Filters(tiers=("gold", "silver")): rows["tier"].isin(["gold", "silver"]),
+        Filters(parents=("control",)): rows["parent"] == "control",
+        Filters(arms=("b",)): rows["worst_arm"] == "b",
+        Filters(z=(1.0, 2.0)): rows["Z"].between(1, 2),
+        Filters(z=(None, 2.0)): rows["Z"] <= 2,
+        Filters(snr=(3.0, None)): rows["snr"] >= 3,
+        Filters(max_p=0.01): rows["p_value"] <= 0.01,
+    }
+    for filters, expected in cases.items():
+        assert sorted(found(con, filters)) == sorted(rows["TARGETID"][expected].astype(str))
+
+
+def test_identifiers_above_2_53_arrive_exactly(con: Connection) -> None:
+    for row in (0, 1, N_ROWS - 1):
+        targetid = row_id(row)
+        assert float(targetid) != targetid or targetid % 2 == 0
+        assert found(con, Filters(search=str(targetid))) == [str(targetid)]
+        facts = queries.find_object(con, targetid)
+        assert facts is not None
+        assert facts["TARGETID"] == str(targetid)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("0 10 10", [0, 1]),
+        ("359.9999, 10, 10", [0, 1]),
+        ("360 10 10", [0, 1]),
+        ("00:00:00 +10:00:00 10", [0, 1]),
+        ("0.0005 10 1", [0]),
+        ("100 90 2", [2, 3]),
+        ("17 89.9999 0.1", [2]),
+        ("180 -80", []),
+    ],
+)
+def test_cone_crosses_zero_and_pole(con: Connection, text: str, rows: list[int]) -> None:
+    assert sorted(found(con, Filters(search=text))) == sorted(str(row_id(row)) for row in rows)
+
+
+def test_cone_agrees_with_brute_force(con: Connection, release: Path) -> None:
+    rows = (
+        pq.read_table(release / "catalog/quasars.parquet").to_pandas().dropna(subset=["TARGET_RA"])
+    )
+    ra, dec = np.radians(rows["TARGET_RA"]), np.radians(rows["TARGET_DEC"])
+    centre = np.radians([150.0, 20.0])
+    cosine = np.sin(dec) * np.sin(centre[1])
+    cosine += np.cos(dec) * np.cos(centre[1]) * np.cos(ra - centre[0])
+    inside = np.degrees(np.arccos(cosine)) * 3600 <= 20_000
+    assert inside.any()
+    assert sorted(found(con, Filters(search="150 20 20000"))) == sorted(
+        rows["TARGETID"][inside].astype(str)
+    )
+
+
+def test_search_box_understands(con: Connection) -> None:
+    assert parse_search("  ") is None
+    assert parse_search("39627000000000001") == Target(39627000000000001)
+    assert parse_search("-12") == Target(-12)
+    assert parse_search("10:00:00, -00:30:00") == Cone(150.0, -0.5)
+    assert parse_search("DESI J000003") == Name("DESI J000003")
+    assert found(con, Filters(search="desi j000003.00")) == [str(row_id(3))]
+
+
+@pytest.mark.parametrize(
+    "text", ["9223372036854775808", "1.5", "400 2", "10 95", "10 20 0", "10 20 x", "10 20 9e9"]
+)
+def test_search_box_refuses_with_a_reason(text: str) -> None:
+    with pytest.raises(SearchError, match=r"\."):
+        parse_search(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'; DROP VIEW quasars; --",
+        "x' OR '1'='1",
+        "1) OR (1=1",
+        "%",
+        "_",
+        "\\",
+        "COPY quasars TO '/tmp/x'",
+        "\x00",
+    ],
+)
+def test_injected_text_is_only_text(con: Connection, text: str) -> None:
+    assert found(con, Filters(search=text)) == []
+    assert len(found(con, Filters())) == N_ROWS
+
+
+def test_injected_words_are_only_words(con: Connection) -> None:
+    assert found(con, Filters(tiers=("gold') OR ('1'='1",))) == []
+    with pytest.raises(ValueError, match="sorted"):
+        queries.list_rows(con, Filters(), Ranking("1; DROP VIEW quasars"), 1, 5)
+
+
+def test_connection_is_locked(con: Connection) -> None:
+    for sql in (
+        "SELECT * FROM read_text('/etc/hostname')",
+        "SET enable_external_access = true",
+        "COPY (SELECT 1) TO '/tmp/qad-portal-leak.csv'",
+    ):
+        with pytest.raises(duckdb.Error):
+            con.cursor().execute(sql).fetchall()
+
+
+def test_every_row_is_on_exactly_one_page(con: Connection) -> None:
+    for ranking in (Ranking(), Ranking("snr", False), Ranking("artefact_probability")):
+        pages = [queries.list_rows(con, Filters(), ranking, page, 150) for page in (1, 2, 3)]
+        seen = [targetid for page in pages for targetid in page["TARGETID"]]
+        assert len(seen) == len(set(seen)) == N_ROWS
+
+
+def test_nulls_rank_last_either_way(con: Connection) -> None:
+    for descending in (True, False):
+        page = queries.list_rows(con, Filters(), Ranking("snr", descending), 1, N_ROWS)
+        assert page["TARGETID"].iloc[-1] == str(row_id(N_ROWS - 1))
+
+
+@pytest.mark.parametrize("ranking", [Ranking(), Ranking("snr", False), Ranking("Z")])
+def test_neighbours_follow_the_list(con: Connection, ranking: Ranking) -> None:
+    filters = Filters(tiers=("silver", "bronze"))
+    order = queries.list_rows(con, filters, ranking, 1, N_ROWS)["TARGETID"].tolist()
+    for rank, targetid in enumerate(order, start=1):
+        place = queries.find_place(con, filters, ranking, int(targetid))
+        assert place is not None
+        assert (place.rank, place.total) == (rank, len(order))
+        assert place.previous == (order[rank - 2] if rank > 1 else None)
+        assert place.following == (order[rank] if rank < len(order) else None)
+    assert queries.find_place(con, filters, ranking, row_id(0)) is None
+
+
+def test_sky_conserves_every_object(con: Connection) -> None:
+    for order in (3, 4, 5, 6):
+        cells = queries.count_sky(con, Filters(), order)
+        assert cells["n"].sum() == N_ROWS
+        assert cells["n_found"].sum() == 28
+        assert cells["pix"].max() < 12 * 4**order
+        assert cells["ra"].dropna().between(0, 360).all()
+
+
+def test_sky_rate_keeps_its_denominator(con: Connection) -> None:
+    cells = queries.count_sky(con, Filters(tiers=("gold",), parents=("core",)), 3)
+    n_core = len(found(con, Filters(parents=("core",))))
+    assert cells["n"].sum() == n_core
+    assert cells["n_found"].sum() == len(found(con, Filters(tiers=("gold",), parents=("core",))))
+
+
+def test_plots_state_all_rows(con: Connection) -> None:
+    assert queries.count_redshifts(con, Filters(), 0.1)["n"].sum() == N_ROWS
+    assert queries.trace_scores(con, Filters())["n"].sum() == N_ROWS - 1
+    points = queries.sample_scores(con, Filters(), 10, 50)
+    assert (points["tier"] != "none").sum() == 10
+    assert len(points) == 60
+    assert points.equals(queries.sample_scores(con, Filters(), 10, 50))
+    assert abs(queries.correlate_scores(con, Filters(), 1)) < 0.2
+    assert np.isnan(queries.correlate_scores(con, Filters(search=str(row_id(0))), 1))
+
+
+def test_spectrum_of_one_object(con: Connection, release: Path) -> None:
+    spectrum = queries.find_spectrum(con, row_id(5))
+    assert spectrum is not None
+    rows = pq.read_table(release / "spectra/spectra.parquet")
+    assert np.array_equal(spectrum.flux, np.array(rows["flux"][5].as_py(), dtype="f4"))
+    assert spectrum.mask[310] == 1 << 4
+    assert queries.find_spectrum(con, row_id(N_ROWS - 1)) is None
+
+
+def test_completeness_adds_up(con: Connection) -> None:
+    stages = queries.sum_completeness(con).set_index("stage")
+    assert stages.loc["extract", ["n_expected", "n_made", "n_dropped"]].tolist() == [460, 445, 15]
+    assert (stages["n_open"] == 0).all()
+    assert queries.sum_gates(con)["n_dropped"].tolist() == [45, 15]
+
+
+def test_export_keeps_units_and_type(con: Connection) -> None:
+    rows = queries.export_rows(con, Filters(tiers=("gold",)))
+    assert rows.num_rows == 4
+    assert rows.schema.field("TARGET_RA").metadata[b"unit"] == b"deg"
+    assert str(rows.schema.field("TARGETID").type) == "int64"
+
+
+@pytest.mark.parametrize("fault", ["missing", "damaged", "of another schema"])
+def test_bad_catalogue_is_one_line(own_release: Path, fault: str) -> None:
+    path = own_release / "catalog/quasars.parquet"
+    if fault == "missing":
+        path.unlink()
+    elif fault == "damaged":
+        path.write_bytes(path.read_bytes()[:-1000])
+    else:
+        pq.write_table(pq.read_table(path).drop_columns(["tier"]), path)
+    with pytest.raises(ReleaseError) as caught:
+        queries.count_tiers(connect(own_release), Filters())
+    message = str(caught.value)
+    assert "catalog/quasars.parquet" in message
+    assert "SHA256SUMS" in message
+    assert "\n" not in message
+
+
+def test_damaged_rows_are_one_line(own_release: Path) -> None:
+    path = own_release / "spectra/spectra.parquet"
+    data = bytearray(path.read_bytes())
+    data[1000 : len(data) // 2] = b"\xff" * (len(data) // 2 - 1000)
+    path.write_bytes(data)
+    con = connect(own_release)
+    with pytest.raises(ReleaseError, match=r"spectra/spectra\.parquet"):
+        queries.find_spectrum(con, row_id(0))
+    assert queries.count_tiers(con, Filters())["n"].sum() == N_ROWS
