@@ -9,7 +9,6 @@ from types import ModuleType
 
 from pipeline.config import Config, MockSettings
 from pipeline.errors import QadError, UserError
-from pipeline.mock.survey import make_survey
 from pipeline.progress import track_counts
 from pipeline.shards import Report
 from pipeline.store import Store, guard_root, replacing
@@ -91,6 +90,8 @@ def write_mock(folder: Path, settings: MockSettings) -> None:
     UserError
         If the folder exists, cannot be written, or the sizes make no survey.
     """
+    from pipeline.mock.survey import make_survey
+
     try:
         with guard_root(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)

@@ -2,35 +2,10 @@
 
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-QAD = Path(sys.executable).with_name("qad")
-# Every part of the pipeline, only smaller.
-SMALL = {
-    "train.epochs": 3,
-    "train.warmup_epochs": 1,
-    "train.basis": 12,
-    "train.latent": 6,
-    "train.hidden": 32,
-    "train.channels": 8,
-    "score.min_support": 3,
-    "score.trees": 20,
-    "target.validation_fraction": 0.25,
-    "reconstruct.reference_sample": 10,
-}
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-def run_arguments(source: Path | str, root: Path, **settings: object) -> list[str]:
-    """Return the arguments of `qad run` with the small settings."""
-    chosen = SMALL | {name.replace("__", "."): value for name, value in settings.items()}
-    sets = [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
-    return ["run", "--source", str(source), "--root", str(root), "--version", "0.1.0", *sets]
+from command_line import QAD, Run, run_arguments
 
 
 @pytest.fixture(scope="session")
@@ -66,8 +41,3 @@ def finished(survey: Path, tmp_path_factory: pytest.TempPathFactory, qad: Run) -
 def copy(survey: Path, tmp_path: Path) -> Path:
     """Return a copy of the survey that a test may spoil."""
     return Path(shutil.copytree(survey, tmp_path / "survey"))
-
-
-def sums(root: Path) -> str:
-    """Return the checksums of every file of the release."""
-    return (root / "releases" / "0.1.0" / "SHA256SUMS").read_text()

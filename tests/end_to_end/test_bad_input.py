@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from conftest import Run, run_arguments
+from command_line import Run, run_arguments
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import QAD, Run, run_arguments, sums
+from command_line import QAD, Run, run_arguments, sums
 
 pytestmark = pytest.mark.slow
 
@@ -107,7 +107,7 @@ def test_model_scores_another_tree_and_loose_files(
         assert scored.returncode == 0, scored.stderr
         path = Path(scored.stdout.split("results")[1].strip())
         rows = pq.read_table(path)
-        assert rows.num_rows > 10
+        assert rows.num_rows >= 5
         assert rows["p_value"].null_count == 0
     unknown = qad("score", "--model", "nosuch", "--source", survey, "--root", tmp_path)
     assert unknown.returncode == 2
