@@ -210,7 +210,7 @@ def _tell(name: str, report: "Report") -> None:
     made = f"{report.made} made, {report.skipped} already done"
     rows = f"{report.n_made} of {report.n_expected} rows" if report.n_expected else ""
     gates = ", ".join(f"{gate} {count}" for gate, count in report.dropped.items() if count)
-    click.echo(f"{name:12}{made:28}{rows}{f'; dropped: {gates}' if gates else ''}")
+    click.echo(f"{name:16}{made:28}{rows}{f'; dropped: {gates}' if gates else ''}")
     for note in report.notes:
         click.echo(f"{'':12}note: {note}")
     for outcome in report.failed:
