@@ -1,0 +1,54 @@
+"""A small survey and the lake that the whole pipeline makes of it, once per session."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from desi_tree import join_rows, make_rows, write_survey
+
+from pipeline.config import Config, load_config
+from pipeline.stages import run_stages
+from pipeline.store import Store
+
+SMALL = (
+    "target.z_min=1.5", "target.z_max=1.9", "target.validation_fraction=0.25",
+    "preprocess.log10_step=4e-4", "train.latent=3", "train.basis=6", "train.hidden=16",
+    "train.channels=4", "train.epochs=4", "train.warmup_epochs=2", "train.batch_size=16",
+    "train.threads=1", "score.trees=20", "score.min_support=3", "calibrate.neighbours=20",
+    "reconstruct.reference_sample=5",
+)  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty data root."""
+    return Store(tmp_path / "root")
+
+
+@pytest.fixture(scope="session")
+def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree with 45 quasars in two shards."""
+    root = tmp_path_factory.mktemp("survey") / "dr1"
+    write_survey(root, join_rows(make_rows(30), make_rows(15, 1001, HEALPIX=205)))
+    return root
+
+
+@pytest.fixture(scope="session")
+def config(survey: Path) -> Config:
+    """Settings that make every stage small."""
+    return load_config(None, SMALL, source=str(survey))
+
+
+@pytest.fixture(scope="session")
+def finished(survey: Path, config: Config, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The lake after every stage; not to be written to."""
+    store = Store(tmp_path_factory.mktemp("finished") / "root")
+    with store.lock():
+        run_stages(store, config, lambda name, report: None)
+    return store
+
+
+@pytest.fixture
+def lake(finished: Store, tmp_path: Path) -> Store:
+    """A copy of the finished lake, to be spoilt."""
+    return Store(Path(shutil.copytree(finished.root, tmp_path / "lake")))

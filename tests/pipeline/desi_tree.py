@@ -1,0 +1,118 @@
+"""Writes small trees in the DR1 layout: plain quasars, and any fault that a test asks for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE, WAVE_START, WAVE_STEP
+from pipeline.layout import DesiTree, Shard
+
+WAVE = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)
+# Rest wavelength (Å), height over the continuum and width (Å) of the broad lines.
+_LINES = ((1549.0, 2.0, 18.0), (1909.0, 1.0, 25.0), (2798.0, 0.8, 30.0))
+_FORMATS = {"f": "D", "i": "K", "b": "L", "U": "12A"}
+
+Rows = dict[str, NDArray]
+
+
+def make_rows(n: int, first_id: int = 1, **columns: object) -> Rows:
+    """Return zcatalog rows that pass every gate, with some columns replaced."""
+    ids = np.arange(first_id, first_id + n, dtype=np.int64)
+    rng = np.random.default_rng(first_id)
+    rows: dict[str, object] = {
+        "TARGETID": ids,
+        "SURVEY": "main",
+        "PROGRAM": "dark",
+        "HEALPIX": 100,
+        "Z": rng.uniform(1.5, 1.9, n),
+        "ZERR": 1e-4,
+        "ZWARN": 0,
+        "SPECTYPE": "QSO",
+        "DELTACHI2": 100.0,
+        "TARGET_RA": rng.uniform(0, 30, n),
+        "TARGET_DEC": rng.uniform(-20, 20, n),
+        "OBJTYPE": "TGT",
+        "COADD_FIBERSTATUS": 0,
+        "EBV": rng.uniform(0, 0.1, n),
+        "FLUX_G": 2.0,
+        "ZCAT_PRIMARY": True,
+        **columns,
+    }
+    return {name: np.broadcast_to(np.asarray(values), (n,)) for name, values in rows.items()}
+
+
+def join_rows(*parts: Rows) -> Rows:
+    """Append rows that have the same columns."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def write_table(path: Path, **tables: Mapping[str, NDArray]) -> Path:
+    """Write binary tables as named HDUs of one FITS file."""
+    hdus = [fits.PrimaryHDU(), *(_make_hdu(name, rows) for name, rows in tables.items())]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fits.HDUList(hdus).writeto(path, overwrite=True)
+    return path
+
+
+def write_zcatalog(root: Path, rows: Rows) -> Path:
+    """Write the merged redshift catalogue of a tree."""
+    return write_table(DesiTree(root).redshift_catalogue, ZCATALOG=rows)
+
+
+def write_coadd(
+    path: Path, targetid: NDArray, flux: NDArray, ivar: NDArray, mask: NDArray | None = None,
+    fibermap: Mapping[str, NDArray] | None = None,
+) -> Path:  # fmt: skip
+    """Write joined spectra (n, 7781) as the three arms of a coadd file."""
+    mask = np.zeros(flux.shape, np.uint32) if mask is None else mask
+    names = fibermap or {"TARGETID": np.asarray(targetid, np.int64)}
+    hdus = [fits.PrimaryHDU(), _make_hdu("FIBERMAP", names)]
+    for arm, (first, last) in ARM_PIXELS.items():
+        name = arm.upper()
+        hdus += [
+            fits.ImageHDU(WAVE[first:last], name=f"{name}_WAVELENGTH"),
+            fits.ImageHDU(flux[:, first:last].astype(np.float32), name=f"{name}_FLUX"),
+            fits.ImageHDU(ivar[:, first:last].astype(np.float32), name=f"{name}_IVAR"),
+            fits.ImageHDU(mask[:, first:last].astype(np.uint32), name=f"{name}_MASK"),
+        ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fits.HDUList(hdus).writeto(path, overwrite=True)
+    return path
+
+
+def make_quasars(
+    z: NDArray, seed: int = 0, noise: float = 0.1
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return flux and ivar (n, 7781) of power laws with broad lines of varied height."""
+    rng = np.random.default_rng(seed)
+    rest = WAVE / (1 + z[:, None])
+    flux = (rest / 2000) ** rng.normal(-1.5, 0.2, (len(z), 1))
+    for centre, height, width in _LINES:
+        heights = height * rng.lognormal(0, 0.3, (len(z), 1))
+        flux *= 1 + heights * np.exp(-0.5 * ((rest - centre) / width) ** 2)
+    sigma = noise * rng.lognormal(0, 0.3, (len(z), 1)) * np.ones_like(rest)
+    observed = flux + sigma * rng.standard_normal(flux.shape)
+    return observed.astype(np.float32), (1 / sigma**2).astype(np.float32)
+
+
+def write_survey(root: Path, rows: Rows) -> DesiTree:
+    """Write a whole tree: the catalogue and a coadd per shard."""
+    tree = DesiTree(root)
+    write_zcatalog(root, rows)
+    for pixel in np.unique(rows["HEALPIX"]):
+        here = rows["HEALPIX"] == pixel
+        flux, ivar = make_quasars(rows["Z"][here], int(pixel))
+        path = tree.file("coadd", Shard("main", "dark", int(pixel)))
+        write_coadd(path, rows["TARGETID"][here], flux, ivar)
+    return tree
+
+
+def _make_hdu(name: str, rows: Mapping[str, NDArray]) -> fits.BinTableHDU:
+    columns = [
+        fits.Column(n, _FORMATS[np.asarray(v).dtype.kind], array=np.asarray(v))
+        for n, v in rows.items()
+    ]
+    return fits.BinTableHDU.from_columns(columns, name=name)

@@ -1,0 +1,67 @@
+"""Paths: DESI's tree, the lake and the releases."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import UserError
+from pipeline.layout import DesiTree, Lake, Shard
+
+SHARD = Shard("sv3", "dark", 26065)
+
+
+def test_desi_paths() -> None:
+    tree = DesiTree(Path("dr1"))
+    folder = "dr1/spectro/redux/iron"
+    assert tree.file("coadd", SHARD) == Path(
+        f"{folder}/healpix/sv3/dark/260/26065/coadd-sv3-dark-26065.fits"
+    )
+    assert tree.redshift_catalogue == Path(f"{folder}/zcatalog/v1/zall-pix-iron.fits")
+
+
+shards = st.builds(
+    Shard,
+    st.sampled_from(["main", "sv1", "sv3", "cmx"]),
+    st.sampled_from(["dark", "bright", "backup", "other"]),
+    st.integers(0, 49151),
+)
+
+
+@given(wanted=st.sets(shards, max_size=6))
+def test_find_shards_inverts_file(tmp_path_factory: pytest.TempPathFactory, wanted: set) -> None:
+    tree = DesiTree(tmp_path_factory.mktemp("tree"))
+    for shard in wanted:
+        for kind in ("coadd", "redrock", "qso_mgii"):
+            path = tree.file(kind, shard)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        path.with_name(f"coadd-{shard}.fits.tmp").touch()
+        path.with_name("coadd-notes.fits").touch()
+    assert tree.find_shards("coadd") == sorted(wanted)
+    assert tree.find_shards("qso_mgii") == sorted(wanted)
+    assert tree.find_shards("qso_qn") == []
+
+
+def test_lake_keeps_everything_below_its_root() -> None:
+    lake = Lake(Path("root"))
+    paths = [
+        lake.table("targets"), lake.shard("coadds", SHARD), lake.model("m"), lake.checkpoint("m"),
+        lake.ledger, lake.lock, lake.mock("m"), lake.config, lake.applied("a"),
+        lake.release("1.2.3"),
+    ]  # fmt: skip
+    assert all(path.is_relative_to("root") for path in paths)
+    assert len(set(paths)) == len(paths)
+    assert lake.shard("coadds", SHARD) == Path("root/lake/coadds/sv3/dark/26065.parquet")
+
+
+@pytest.mark.parametrize("version", ["", "1", "1.0", "1.0.0.0", "v1.0.0", "1.0.0-rc1", "../1.0.0",
+                                     "1.0.0\n", "1.0.0 "])  # fmt: skip
+def test_version_of_another_form(version: str) -> None:
+    with pytest.raises(UserError, match=r"X\.Y\.Z"):
+        Lake(Path("root")).release(version)
+
+
+def test_shard_prints_as_in_file_names() -> None:
+    assert str(SHARD) == "sv3-dark-26065"

@@ -1,0 +1,195 @@
+"""Running shards: done ones are skipped, one fault stops one shard, a full disk stops all."""
+
+import os
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from catalog_schema.tables import GATES
+from catalog_schema.vocabulary import ShardState
+from pipeline.config import Config
+from pipeline.errors import DataError, UserError
+from pipeline.extract import extract
+from pipeline.layout import Shard
+from pipeline.ledger import Ledger
+from pipeline.shards import Product, Report, Task, finished_shards, read_stamps, run_shards
+from pipeline.store import Store, columns_to_table
+
+SHARDS = [Shard("main", "dark", n) for n in (3, 10, 200)]
+TASKS = [Task(shard, "f", 2, ("fine",)) for shard in SHARDS]
+
+
+def make_product(task: Task) -> Product:
+    columns = {
+        "SURVEY": [task.shard.survey], "PROGRAM": [task.shard.program],
+        "HEALPIX": [task.shard.healpix], "stage": ["x"], "gate": [task.arguments[0]],
+        "n_dropped": [1],
+    }  # fmt: skip
+    return Product(columns_to_table(GATES, columns), {"dead": 1}, ("a note",))
+
+
+def work(calls: list, faults: dict, task: Task) -> Product:
+    calls.append(task.shard)
+    if task.shard in faults:
+        raise faults[task.shard]
+    return make_product(task)
+
+
+class Runner:
+    """Runs the tasks here and counts the calls."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def __call__(self, tasks: list[Task] = TASKS, **faults: Exception) -> tuple[Report, list]:
+        calls: list = []
+        by_shard = {SHARDS[int(name[-1])]: error for name, error in faults.items()}
+        job = partial(work, calls, by_shard)
+        return run_shards(self.store, "x", GATES, tasks, job, workers=1), calls
+
+    def path(self, shard: Shard) -> Path:
+        return self.store.lake.shard("gates", shard)
+
+
+@pytest.fixture
+def run(store: Store) -> Runner:
+    return Runner(store)
+
+
+def test_shards_are_made_once(run: Runner) -> None:
+    report, calls = run()
+    assert calls == SHARDS
+    assert (report.made, report.skipped, report.n_expected, report.n_made) == (3, 0, 6, 3)
+    assert report.dropped == {"dead": 3}
+    assert report.notes == tuple(f"{shard}: a note" for shard in SHARDS)
+    again, calls = run()
+    assert calls == []
+    assert again == replace(report, made=0, skipped=3)
+    assert all(o.imbalance == 0 for o in Ledger(run.store.lake.ledger).outcomes("x"))
+
+
+def test_only_the_changed_shard_is_remade(run: Runner) -> None:
+    run()
+    before = [run.path(shard).stat().st_mtime_ns for shard in SHARDS]
+    changed = [TASKS[0], replace(TASKS[1], fingerprint="g", arguments=("other",)), TASKS[2]]
+    report, calls = run(changed)
+    assert calls == [SHARDS[1]]
+    assert (report.made, report.skipped) == (1, 2)
+    after = [run.path(shard).stat().st_mtime_ns for shard in SHARDS]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, False, True]
+    assert run.store.read(run.path(SHARDS[1]))["gate"].to_pylist() == ["other"]
+
+
+def test_deleted_and_damaged_files_are_made_again(run: Runner) -> None:
+    run()
+    run.path(SHARDS[0]).unlink()
+    run.path(SHARDS[2]).write_bytes(run.path(SHARDS[2]).read_bytes()[:-20])
+    report, calls = run()
+    assert calls == [SHARDS[0], SHARDS[2]]
+    assert (report.made, report.skipped) == (2, 1)
+
+
+def test_a_fault_stops_only_its_shard(run: Runner) -> None:
+    report, calls = run(shard1=DataError("file is truncated"))
+    assert calls == SHARDS
+    [failed] = report.failed
+    assert failed.shard == SHARDS[1]
+    assert failed.error == "file is truncated"
+    assert failed.notes == ()
+    assert (report.made, report.n_expected, report.n_made) == (2, 6, 2)
+    assert finished_shards(run.store, "x") == [SHARDS[0], SHARDS[2]]
+    assert not run.path(SHARDS[1]).exists()
+    mended, calls = run()
+    assert calls == [SHARDS[1]]
+    assert mended.failed == ()
+
+
+def test_a_fault_takes_the_old_file_away(run: Runner) -> None:
+    """Else a later stage would read rows of other settings."""
+    run()
+    changed = [replace(task, fingerprint="g") for task in TASKS]
+    run(changed, shard0=DataError("gone"))
+    assert not run.path(SHARDS[0]).exists()
+
+
+def test_unforeseen_fault_keeps_its_traceback(run: Runner) -> None:
+    report, _ = run(shard2=ZeroDivisionError("by zero"))
+    [failed] = report.failed
+    assert failed.error == "ZeroDivisionError: by zero"
+    assert "Traceback" in failed.notes[0]
+    [booked] = [o for o in Ledger(run.store.lake.ledger).outcomes("x")
+                if o.state is ShardState.FAILED]  # fmt: skip
+    assert "Traceback" in "\n".join(booked.notes)
+
+
+def test_user_error_ends_the_run_and_keeps_what_is_done(run: Runner) -> None:
+    with pytest.raises(UserError, match="disk is full"):
+        run(shard1=UserError("disk is full"))
+    assert finished_shards(run.store, "x") == [SHARDS[0]]
+    _, calls = run()
+    assert calls == SHARDS[1:]
+
+
+def test_rows_that_cannot_be_written_stop_only_their_shard(store: Store) -> None:
+    def make_union(task: Task) -> Product:
+        if task.shard != SHARDS[1]:
+            return make_product(task)
+        union = pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1])])
+        return Product(pa.table({"a": union}))
+
+    report = run_shards(store, "x", GATES, TASKS, make_union, workers=1)
+    assert [failed.shard for failed in report.failed] == [SHARDS[1]]
+    assert report.made == 2
+
+
+def test_shards_out_of_the_plan_are_forgotten(run: Runner) -> None:
+    run()
+    run(TASKS[1:])
+    assert finished_shards(run.store, "x") == SHARDS[1:]
+
+
+def test_no_task_is_an_empty_report(run: Runner) -> None:
+    assert run([]) == (Report("gates"), [])
+
+
+def test_report_is_in_order_of_the_shards(run: Runner) -> None:
+    report, calls = run(TASKS[::-1], shard0=DataError("a"), shard2=DataError("b"))
+    assert calls == SHARDS[::-1]
+    assert [failed.shard for failed in report.failed] == [SHARDS[0], SHARDS[2]]
+
+
+def test_stamp_that_is_missing_is_named(run: Runner) -> None:
+    run()
+    assert [*read_stamps(run.store, "gates", SHARDS)] == SHARDS
+    run.path(SHARDS[1]).unlink()
+    with pytest.raises(UserError, match=f"{SHARDS[1].healpix}.parquet: missing"):
+        read_stamps(run.store, "gates", SHARDS)
+
+
+@pytest.mark.slow
+def test_workers_make_the_same_bytes(lake: Store, config: Config) -> None:
+    shards = finished_shards(lake, "extract")
+    paths = [lake.lake.shard("coadds", shard) for shard in shards]
+    before = [path.read_bytes() for path in paths]
+    for path in paths:
+        path.unlink()
+    parallel = config.model_copy(update={"run": config.run.model_copy(update={"workers": 2})})
+    report = extract(lake, parallel)
+    assert report.made == len(shards) == 2
+    assert [path.read_bytes() for path in paths] == before
+
+
+@pytest.mark.slow
+def test_worker_s_user_error_is_one_line(lake: Store, config: Config) -> None:
+    """A root that refuses the data ends a parallel run as it ends a serial one."""
+    for shard in finished_shards(lake, "extract"):
+        path = lake.lake.shard("coadds", shard)
+        path.unlink()
+        os.symlink("/dev/full", path.with_name(f".{path.name}.tmp"))
+    parallel = config.model_copy(update={"run": config.run.model_copy(update={"workers": 2})})
+    with pytest.raises(UserError, match="cannot write") as caught:
+        extract(lake, parallel)
+    assert "\n" not in str(caught.value)

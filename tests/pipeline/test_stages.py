@@ -1,0 +1,74 @@
+"""The whole path: run twice it does nothing, and its state is told truly."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.ledger import Ledger
+from pipeline.shards import Report, finished_shards
+from pipeline.stages import STAGES, inspect_datasets, read_saved_config, run_stages
+from pipeline.status import describe_failures, describe_status
+from pipeline.store import Store
+
+
+def run(store: Store, config: Config, last: str | None = None) -> list[Report]:
+    with store.lock():
+        return run_stages(store, config, lambda name, report: None, last)
+
+
+def list_files(store: Store) -> dict[Path, int]:
+    files = [*(store.root / "lake").rglob("*.parquet"), *(store.root / "models").rglob("*.*")]
+    return {path: path.stat().st_mtime_ns for path in files if path.is_file()}
+
+
+def test_second_run_changes_nothing(lake: Store, config: Config) -> None:
+    before = list_files(lake)
+    reports = run(lake, config)
+    assert len(reports) == len(STAGES)
+    assert [report.made for report in reports] == [0] * len(STAGES)
+    assert list_files(lake) == before
+
+
+def test_every_row_of_the_lake_is_accounted_for(finished: Store) -> None:
+    outcomes = Ledger(finished.lake.ledger).outcomes()
+    assert {o.stage for o in outcomes} == set(STAGES) - {"train", "calibrate"}
+    assert all(o.imbalance == 0 for o in outcomes)
+
+
+def test_states_are_done_stale_and_missing(lake: Store, config: Config) -> None:
+    states = {s.stage: (s.done, s.stale, s.missing) for s in inspect_datasets(lake, config)}
+    sharded = ("extract", "preprocess", "score", "reconstruct")
+    # Calibration makes the tiers and, beside the model, the population.
+    twofold = (*sharded, "calibrate")
+    assert states == {stage: (2 if stage in twofold else 1, 0, 0) for stage in STAGES}
+    lake.lake.shard("coadds", finished_shards(lake, "extract")[0]).unlink()
+    other = config.model_copy(update={"score": config.score.model_copy(update={"trees": 7})})
+    states = {s.stage: (s.done, s.stale, s.missing) for s in inspect_datasets(lake, other)}
+    assert states["extract"] == (1, 0, 1)
+    assert states["score"] == (0, 2, 0)
+
+
+def test_run_stops_after_the_last_stage(store: Store, config: Config) -> None:
+    assert len(run(store, config, last="acquire")) == 2
+    assert not store.lake.dataset("coadds").exists()
+    assert read_saved_config(store) == config
+
+
+def test_settings_remake_what_depends_on_them(lake: Store, config: Config) -> None:
+    other = config.model_copy(
+        update={"calibrate": config.calibrate.model_copy(update={"tail_fraction": 0.2})}
+    )
+    made = {stage: report.made for stage, report in zip(STAGES, run(lake, other), strict=True)}
+    assert {stage for stage, n in made.items() if n} <= {"calibrate", "reconstruct"}
+    assert made["calibrate"] == 1
+
+
+def test_status_tells_what_is_there(lake: Store, store: Store) -> None:
+    lines = "\n".join(describe_status(lake))
+    assert "coadds                  2       0       0" in lines
+    assert "release     none yet" in lines
+    assert [*describe_failures(lake)] == ["no shard failed"]
+    with pytest.raises(UserError, match="no run has been made here"):
+        [*describe_status(store)]

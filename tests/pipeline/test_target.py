@@ -1,0 +1,304 @@
+"""The parent sample: every row of the source is kept or counted under the first gate it fails."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+from desi_tree import Rows, join_rows, make_rows, write_coadd, write_table, write_zcatalog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog_schema.tables import TARGETS
+from catalog_schema.validate import find_violations
+from catalog_schema.vocabulary import ShardState
+from pipeline.config import Config, TargetSettings, load_config
+from pipeline.errors import UserError
+from pipeline.layout import DesiTree, Shard
+from pipeline.ledger import Ledger
+from pipeline.store import Store
+from pipeline.target import find_gates, find_tree, target
+
+# Gate: columns that make a row fail it, in the order of the gates.
+FAULTS: dict[str, dict[str, object]] = {
+    "no_redshift": {"Z": np.nan},
+    "not_a_target": {"OBJTYPE": "SKY"},
+    "negative_targetid": {"TARGETID": [-5]},
+    "not_quasar": {"SPECTYPE": "GALAXY"},
+    "redshift_warning": {"ZWARN": 4},
+    "bad_fiberstatus": {"COADD_FIBERSTATUS": 16},
+    "not_primary": {"ZCAT_PRIMARY": False},
+    "redshift_outside_range": {"Z": 7.0},
+}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> DesiTree:
+    (tmp_path / "dr1").mkdir()
+    return DesiTree(tmp_path / "dr1")
+
+
+@pytest.fixture
+def make(store: Store, tree: DesiTree) -> Callable:
+    def run(rows: Rows | None = None) -> object:
+        if rows is not None:
+            write_zcatalog(tree.root, rows)
+        return target(store, load_config(None, source=str(tree.root)))
+
+    return run
+
+
+def read_targets(store: Store) -> dict[str, list]:
+    return store.read(store.lake.table("targets")).to_pydict()
+
+
+def test_every_gate_drops_its_row(make: Callable, store: Store) -> None:
+    bad = [make_rows(1, 100 + i, **columns) for i, columns in enumerate(FAULTS.values())]
+    twin = make_rows(1, 1)
+    report = make(join_rows(make_rows(3), *bad, twin))
+    assert report.dropped == {**dict.fromkeys(FAULTS, 1), "duplicate_row": 1}
+    assert (report.made, report.n_made, report.n_expected) == (1, 3, 3 + len(FAULTS) + 1)
+    assert read_targets(store)["TARGETID"] == [1, 2, 3]
+    assert find_violations(store.read(store.lake.table("targets")), TARGETS) == []
+
+
+@pytest.mark.parametrize("first", range(len(FAULTS)))
+def test_first_gate_wins(first: int) -> None:
+    gates = list(FAULTS)
+    columns: dict[str, object] = {}
+    for gate in reversed(gates[first:]):
+        columns |= FAULTS[gate]
+    assert find_gates(make_rows(1, **columns), TargetSettings()).tolist() == [gates[first]]
+
+
+@given(
+    z=st.lists(st.floats(allow_nan=True, width=32), min_size=1, max_size=30),
+    data=st.data(),
+)
+def test_kept_rows_are_those_without_a_fault(z: list, data: st.DataObject) -> None:
+    n = len(z)
+
+    def draw(values: list) -> np.ndarray:
+        return np.array(data.draw(st.lists(st.sampled_from(values), min_size=n, max_size=n)))
+
+    rows = make_rows(
+        n, TARGETID=draw([-1, 1, 2, 3]), ZWARN=draw([0, 0, 4]), SPECTYPE=draw(["QSO", "STAR"]),
+        COADD_FIBERSTATUS=draw([0, 8, 9]), Z=np.array(z),
+    )  # fmt: skip
+    gates = find_gates(rows, TargetSettings())
+    seen: set[tuple] = set()
+    for i in range(n):
+        key = (rows["HEALPIX"][i], rows["TARGETID"][i])
+        good = (
+            rows["TARGETID"][i] > 0 and rows["ZWARN"][i] == 0 and rows["SPECTYPE"][i] == "QSO"
+            and rows["COADD_FIBERSTATUS"][i] in (0, 8) and 0.05 <= rows["Z"][i] <= 6.8
+        )  # fmt: skip
+        assert (gates[i] == "") == (good and key not in seen)
+        seen.add(key)
+
+
+def test_limits_of_the_range_are_inside() -> None:
+    rows = make_rows(4, Z=[0.05, 6.8, 0.0499, 6.801])
+    assert (find_gates(rows, TargetSettings()) == "").tolist() == [True, True, False, False]
+
+
+def test_rows_are_conserved_by_shard(make: Callable, store: Store) -> None:
+    make(join_rows(make_rows(5), make_rows(4, 50, HEALPIX=7, ZWARN=[0, 4, 0, 4]),
+                   make_rows(2, 80, SURVEY="sv3", ZWARN=4)))  # fmt: skip
+    outcomes = {o.shard: o for o in Ledger(store.lake.ledger).outcomes("target")}
+    assert [*outcomes] == [Shard("main", "dark", 7), Shard("main", "dark", 100),
+                           Shard("sv3", "dark", 100)]  # fmt: skip
+    assert [(o.n_expected, o.n_made, o.imbalance) for o in outcomes.values()] == [
+        (4, 2, 0), (5, 5, 0), (2, 0, 0)
+    ]  # fmt: skip
+
+
+def test_order_of_the_catalogue_does_not_matter(make: Callable, store: Store) -> None:
+    rows = join_rows(make_rows(9), make_rows(9, 50, HEALPIX=7))
+    make(rows)
+    first = read_targets(store)
+    order = np.random.default_rng(0).permutation(18)
+    report = make({name: values[order] for name, values in rows.items()})
+    assert report.made == 1
+    assert read_targets(store) == first
+
+
+def test_done_is_skipped_and_tells_the_same(make: Callable) -> None:
+    first = make(join_rows(make_rows(3), make_rows(1, 9, ZWARN=4)))
+    second = make()
+    assert (second.made, second.skipped) == (0, 1)
+    assert (second.dropped, second.n_made) == (first.dropped, first.n_made)
+
+
+def test_columns_and_units(make: Callable, store: Store) -> None:
+    make(make_rows(2, FLUX_G=[2.0, np.nan], EBV=[0.1, np.nan]))
+    rows = read_targets(store)
+    # 1 nanomaggy is 3.631 microjansky.
+    assert rows["flux_g"] == [pytest.approx(7262.0), None]
+    assert rows["EBV"] == [pytest.approx(0.1), None]
+    assert rows["flux_w1"] == [None, None]
+    assert set(rows["parent"]) == {"core"}
+
+
+def test_missing_optional_columns_pass(make: Callable, store: Store) -> None:
+    rows = make_rows(2)
+    for name in ("COADD_FIBERSTATUS", "ZCAT_PRIMARY", "EBV", "FLUX_G"):
+        del rows[name]
+    assert make(rows).n_made == 2
+
+
+def test_missing_required_column_is_named(make: Callable) -> None:
+    rows = make_rows(2)
+    del rows["ZWARN"]
+    with pytest.raises(UserError, match="no column ZWARN"):
+        make(rows)
+
+
+def test_truncated_catalogue(make: Callable, tree: DesiTree) -> None:
+    path = write_zcatalog(tree.root, make_rows(200))
+    os.truncate(path, path.stat().st_size - 2880)
+    with pytest.raises(UserError, match="truncated"):
+        make()
+
+
+def test_catalogue_that_is_no_fits(make: Callable, tree: DesiTree) -> None:
+    write_zcatalog(tree.root, make_rows(2)).write_text("<html>404</html>")
+    with pytest.raises(UserError, match="unreadable FITS"):
+        make()
+
+
+@pytest.mark.parametrize("rows", [make_rows(3, ZWARN=4), {
+    name: values[:0] for name, values in make_rows(1).items()
+}], ids=["none", "empty"])  # fmt: skip
+def test_no_quasar_is_said_every_time(make: Callable, rows: Rows) -> None:
+    for attempt in (rows, None):
+        with pytest.raises(UserError, match="is a quasar"):
+            make(attempt)
+
+
+def test_source_that_is_no_tree(store: Store, tmp_path: Path, tree: DesiTree) -> None:
+    def explain(source: Path) -> str:
+        with pytest.raises(UserError) as caught:
+            find_tree(store, load_config(None, source=str(source)))
+        return str(caught.value)
+
+    assert "no such folder" in explain(tmp_path / "nothing")
+    assert "holds spectro/" in explain(tmp_path)
+    tree.reduction.mkdir(parents=True)
+    assert "neither a redshift catalogue nor a redrock file" in explain(tree.root)
+    assert find_tree(store, Config()).root.is_relative_to(store.root)
+
+
+REDSHIFTS = ("TARGETID", "Z", "ZERR", "ZWARN", "SPECTYPE", "DELTACHI2")
+FIBERMAP = ("TARGETID", "TARGET_RA", "TARGET_DEC", "OBJTYPE", "COADD_FIBERSTATUS", "EBV",
+            "COADD_EXPTIME")  # fmt: skip
+
+
+def write_redrock(tree: DesiTree, shard: Shard, rows: Rows, coadd: Rows | None = None) -> Path:
+    rows = {"COADD_EXPTIME": np.ones(len(rows["Z"])), **rows}
+    path = write_table(
+        tree.file("redrock", shard),
+        REDSHIFTS={name: rows[name] for name in REDSHIFTS},
+        FIBERMAP={name: rows[name] for name in FIBERMAP},
+    )
+    if coadd is not None:
+        coadd = {"COADD_EXPTIME": np.ones(len(coadd["Z"])), **coadd}
+        fibermap = {name: coadd[name] for name in FIBERMAP}
+        blank = np.ones((len(coadd["Z"]), 7781), np.float32)
+        write_coadd(tree.file("coadd", shard), coadd["TARGETID"], blank, blank, fibermap=fibermap)
+    return path
+
+
+DARK, BRIGHT = Shard("main", "dark", 100), Shard("main", "bright", 100)
+
+
+def test_redrock_files_stand_in_for_the_catalogue(
+    make: Callable, tree: DesiTree, store: Store
+) -> None:
+    write_redrock(tree, DARK, make_rows(4, ZWARN=[0, 4, 0, 0]))
+    write_redrock(tree, Shard("sv3", "dark", 7), make_rows(2, 50))
+    report = make()
+    assert (report.n_expected, report.n_made) == (6, 5)
+    rows = read_targets(store)
+    assert rows["SURVEY"] == ["main"] * 3 + ["sv3"] * 2
+    assert rows["HEALPIX"] == [100] * 3 + [7] * 2
+
+
+def test_target_of_the_coadd_without_redshift_is_counted(make: Callable, tree: DesiTree) -> None:
+    write_redrock(tree, DARK, make_rows(3), coadd=make_rows(5))
+    report = make()
+    assert (report.n_expected, report.n_made) == (5, 3)
+    assert report.dropped == {"no_redshift": 2}
+
+
+def test_primary_is_clear_then_longest_then_clearest(
+    make: Callable, tree: DesiTree, store: Store
+) -> None:
+    write_redrock(
+        tree,
+        DARK,
+        make_rows(
+            3, ZWARN=[4, 0, 0], COADD_EXPTIME=[900.0, 500.0, 500.0], DELTACHI2=[9.0, 9.0, 99.0]
+        ),
+    )
+    write_redrock(
+        tree,
+        BRIGHT,
+        make_rows(
+            3, ZWARN=[0, 0, 0], COADD_EXPTIME=[100.0, 600.0, 500.0], DELTACHI2=[9.0, 9.0, 9.0]
+        ),
+    )
+    report = make()
+    rows = read_targets(store)
+    assert dict(zip(rows["TARGETID"], rows["PROGRAM"], strict=True)) == {
+        1: "bright", 2: "bright", 3: "dark"
+    }  # fmt: skip
+    assert report.n_made == 3
+    assert report.n_expected == 6
+
+
+def test_spectrum_without_redshift_displaces_no_good_one(
+    make: Callable, tree: DesiTree, store: Store
+) -> None:
+    write_redrock(tree, DARK, make_rows(2))
+    # Redrock has no row for target 1 in the longer exposure of the other program.
+    other = make_rows(2, COADD_EXPTIME=[900.0, 900.0])
+    other["TARGETID"] = np.array([1, 99])
+    fitted = {name: values[1:] for name, values in other.items()}
+    write_redrock(tree, BRIGHT, fitted, coadd=other)
+    make()
+    assert 1 in read_targets(store)["TARGETID"]
+
+
+def test_unreadable_redrock_file_fails_its_shard_only(make: Callable, tree: DesiTree) -> None:
+    path = write_redrock(tree, DARK, make_rows(200))
+    write_redrock(tree, BRIGHT, make_rows(2, 500))
+    os.truncate(path, 2880 * 3)
+    report = make()
+    assert report.n_made == 2
+    [failed] = report.failed
+    assert failed.shard == DARK
+    assert failed.state is ShardState.FAILED
+
+
+def test_redrock_tables_that_disagree(make: Callable, tree: DesiTree) -> None:
+    rows = {"COADD_EXPTIME": np.ones(2), **make_rows(2)}
+    shuffled = {name: values[::-1] for name, values in rows.items()}
+    write_table(
+        tree.file("redrock", DARK),
+        REDSHIFTS={name: rows[name] for name in REDSHIFTS},
+        FIBERMAP={name: shuffled[name] for name in FIBERMAP},
+    )
+    with pytest.raises(UserError, match="different targets"):
+        make()
+
+
+def test_real_catalogue_is_conserved(real_data: Path, store: Store) -> None:
+    report = target(store, load_config(None, source=str(real_data / "survey")))
+    rows = store.read(store.lake.table("targets"))
+    assert report.n_expected == 835
+    assert report.n_made + sum(report.dropped.values()) == 835
+    assert find_violations(rows, TARGETS) == []
+    assert pc.all(pc.equal(rows["SPECTYPE"], "QSO")).as_py()

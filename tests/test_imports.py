@@ -1,0 +1,149 @@
+"""Directions of travel: who may import whom, and which doors the heavy libraries have."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = ("catalog_schema", "pipeline", "release", "portal")
+SOURCES = sorted(path for name in OURS for path in (ROOT / name).rglob("*.py"))
+
+# What release may use of the pipeline.
+SHARED = {f"pipeline.{name}" for name in ("config", "layout", "store", "ledger", "errors")}
+# Library: where it may be imported.
+DOORS = {
+    "ray": ("pipeline/shards.py",),
+    "boto3": (),
+    "streamlit": ("portal/",),
+    "altair": ("portal/",),
+    "duckdb": ("portal/", "release/"),
+    "torch": ("pipeline/",),
+    "sklearn": ("pipeline/",),
+    "dust_extinction": ("pipeline/",),
+    "cdshealpix": ("pipeline/", "release/"),
+}
+
+
+def find_imports(path: Path) -> set[str]:
+    """Return every module that a file imports, at the top or inside a function."""
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: relative import"
+            modules.add(node.module or "")
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return modules
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+IMPORTS = {name_of(path): find_imports(path) for path in SOURCES}
+
+
+def select(prefix: str, package: str) -> dict[str, set[str]]:
+    """Return what files below a prefix import from a package of ours."""
+    inside = {
+        name: {m for m in modules if m == package or m.startswith(f"{package}.")}
+        for name, modules in IMPORTS.items()
+        if name.startswith(prefix)
+    }
+    return {name: modules for name, modules in inside.items() if modules}
+
+
+def test_sources_are_found() -> None:
+    assert {name.split("/")[0] for name in IMPORTS} == set(OURS)
+    assert "catalog_schema.column" in IMPORTS["catalog_schema/tables.py"]
+    assert "ray" in IMPORTS["pipeline/shards.py"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "package"),
+    [
+        ("catalog_schema/", "pipeline"),
+        ("catalog_schema/", "release"),
+        ("catalog_schema/", "portal"),
+        ("pipeline/", "release"),
+        ("pipeline/", "portal"),
+        ("portal/", "pipeline"),
+        ("portal/", "release"),
+        ("release/", "portal"),
+    ],
+)
+def test_nobody_looks_up_the_stream(prefix: str, package: str) -> None:
+    assert select(prefix, package) == {}
+
+
+def test_release_uses_only_the_shared_part_of_the_pipeline() -> None:
+    allowed = {"pipeline", *SHARED}
+    beyond = {
+        name: {m for m in modules if m not in allowed and m.rpartition(".")[0] not in SHARED}
+        for name, modules in select("release/", "pipeline").items()
+    }
+    assert {name: modules for name, modules in beyond.items() if modules} == {}
+
+
+def test_science_knows_nobody_but_itself() -> None:
+    for package in OURS:
+        for name, modules in select("pipeline/science/", package).items():
+            assert all(module.startswith("pipeline.science") for module in modules), name
+
+
+def test_nobody_outside_the_mock_imports_its_inside() -> None:
+    users = {name for name in select("pipeline/", "pipeline.mock") if "/mock/" not in name}
+    assert users <= {"pipeline/stages.py"}
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_heavy_library_has_its_door(library: str) -> None:
+    users = [
+        name
+        for name, modules in IMPORTS.items()
+        if any(module.split(".")[0] == library for module in modules)
+    ]
+    assert [name for name in users if not name.startswith(DOORS[library] or ("-",))] == []
+
+
+def run_python(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False,
+        timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_help_loads_no_heavy_library() -> None:
+    heavy = "torch ray astropy streamlit duckdb numba sklearn pyarrow pydantic sqlalchemy numpy"
+    code = (
+        "import sys; from pipeline.cli import qad\n"
+        "qad.main(['--help'], standalone_mode=False)\n"
+        f"print('loaded:', [m for m in {heavy.split()} if m in sys.modules])"
+    )
+    out = run_python(code)
+    assert "reconstruct" in out
+    assert out.endswith("loaded: []\n")
+
+
+def test_portal_and_schema_import_without_the_pipeline() -> None:
+    """Every module of the portal but its pages, which run only inside a browser session."""
+    pages = {"portal.app"}
+    modules = [
+        name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+        for name in IMPORTS
+        if name.startswith(("portal/", "catalog_schema/")) and "/views/" not in name
+    ]
+    code = (
+        "import sys, importlib\n"
+        "for m in ('torch', 'ray', 'astroquery', 'numba', 'sklearn', 'pipeline', 'release'):\n"
+        "    sys.modules[m] = None\n"
+        f"for m in {[m for m in modules if m not in pages]}: importlib.import_module(m)\n"
+        "print('fine')"
+    )
+    assert "fine" in run_python(code)
