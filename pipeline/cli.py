@@ -44,8 +44,9 @@ _ROOT = click.option(
     help="Data root: lake, models, ledger and releases live below it.",
 )  # fmt: skip
 _SOURCE = click.option(
-    "--source", default="mock", show_default=True,
-    help="`mock`, or a folder in the DR1 layout (the one that holds spectro/).",
+    "--source",
+    help="`mock`, or a folder in the DR1 layout (the one that holds spectro/); without it "
+    "run.source of the configuration, which is `mock` by default.",
 )  # fmt: skip
 _CONFIG = click.option(
     "--config", "config_path", type=click.Path(path_type=Path),
@@ -63,7 +64,7 @@ _SET = click.option(
 @_CONFIG
 @_SET
 def run(
-    source: str, root: Path, release_version: str, config_path: Path | None,
+    source: str | None, root: Path, release_version: str, config_path: Path | None,
     overrides: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Go from spectra to a release: every stage that is not done yet."""
@@ -97,7 +98,7 @@ def _add_stage(name: str, about: str) -> None:
     @_CONFIG
     @_SET
     def command(
-        source: str, root: Path, config_path: Path | None, overrides: tuple[str, ...]
+        source: str | None, root: Path, config_path: Path | None, overrides: tuple[str, ...]
     ) -> None:
         from pipeline.config import load_config
 
@@ -123,8 +124,8 @@ _add_stage("train", "the model")
 @_CONFIG
 @_SET
 def score(
-    model: str | None, redshifts: Path | None, source: str, root: Path, config_path: Path | None,
-    overrides: tuple[str, ...],
+    model: str | None, redshifts: Path | None, source: str | None, root: Path,
+    config_path: Path | None, overrides: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Score spectra; with --model, those of another source with a finished model.
 

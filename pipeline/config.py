@@ -38,9 +38,17 @@ class TargetSettings(Section):
     """The parent sample. Fractions are of sky pixels, so no object is on both sides."""
 
     z_min: float = Field(0.05, ge=0)
-    z_max: float = Field(6.8, gt=0)
+    z_max: float = Field(6.8, gt=0, le=20)
     validation_fraction: float = Field(0.15, gt=0, lt=1)
     test_fraction: float = Field(0.10, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _ranges_hold(self) -> "TargetSettings":
+        if not self.z_min < self.z_max:
+            raise ValueError("z_min must be smaller than z_max")
+        if not self.validation_fraction + self.test_fraction < 1:
+            raise ValueError("validation_fraction + test_fraction must leave something to train")
+        return self
 
 
 class ExtractSettings(Section):
@@ -75,6 +83,12 @@ class TrainSettings(Section):
     device: str = "cpu"
     threads: int = Field(2, ge=1)
 
+    @model_validator(mode="after")
+    def _latent_fits_basis(self) -> "TrainSettings":
+        if self.latent > self.basis:
+            raise ValueError("latent must not exceed basis")
+        return self
+
 
 class ScoreSettings(Section):
     """Statistics of the residual and of the latent.
@@ -98,6 +112,12 @@ class CalibrateSettings(Section):
     gold: float = Field(0.01, gt=0, lt=1)
     silver: float = Field(0.05, gt=0, lt=1)
     bronze: float = Field(0.10, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _tail_holds_contamination(self) -> "CalibrateSettings":
+        if not self.contamination < self.tail_fraction:
+            raise ValueError("contamination must be smaller than tail_fraction")
+        return self
 
     @model_validator(mode="after")
     def _levels_rise(self) -> "CalibrateSettings":
@@ -161,7 +181,9 @@ def load_config(
     values, origin = _read(path, source)
     for text in overrides:
         section, key, value = _parse_override(text)
-        values.setdefault(section, {})[key] = value
+        if not isinstance(values.setdefault(section, {}), dict):
+            raise UserError(f"{origin}: {section} must be a section, [{section}]")
+        values[section][key] = value
     if source is not None:
         values.setdefault("run", {})["source"] = source
     try:

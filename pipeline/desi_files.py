@@ -1,6 +1,7 @@
 """Reading DESI's FITS files: tables by column, spectra by HDU name, every fault in one line."""
 
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from pipeline.science.coadd import ArmSpectra
 
 # Wavelengths are multiples of 0.8 Å to rounding; a shift of 1 % of a pixel is another grid.
 _WAVE_TOLERANCE = 0.01 * WAVE_STEP
-_READ_FAULTS = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError)
+_READ_FAULTS = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, zlib.error)
 
 
 @contextmanager
@@ -136,7 +137,8 @@ def _check_arm(path: Path, hdus: fits.HDUList, arm: str, n_rows: int) -> None:
     first, last = ARM_PIXELS[arm]
     wave = np.asarray(_get_hdu(path, hdus, f"{arm.upper()}_WAVELENGTH").data, dtype=np.float64)
     grid = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)[first:last]
-    if wave.shape != grid.shape or np.abs(wave - grid).max() > _WAVE_TOLERANCE:
+    # Not `>`: a NaN must not pass.
+    if wave.shape != grid.shape or not np.abs(wave - grid).max() <= _WAVE_TOLERANCE:
         raise DataError(
             f"{path}: HDU {arm.upper()}_WAVELENGTH is not DESI's grid "
             f"({grid[0]:.1f} to {grid[-1]:.1f} Å in steps of {WAVE_STEP} Å)"

@@ -4,13 +4,12 @@ From `coadds` on nothing knows the survey, so the ordinary stages take over from
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -32,7 +31,7 @@ STAGE = "extract"
 REVISION = 1
 
 # Shards of foreign files: the survey and program that no DESI file has.
-_SURVEY, _PROGRAM = "external", "file"
+_SURVEY = "external"
 _REDSHIFT_NAMES = ("Z", "z")
 _TARGETID_NAMES = ("TARGETID", "targetid", "desi_targetid")
 _POSITION_NAMES = {
@@ -62,6 +61,12 @@ class Redshifts:
     dec: NDArray
     targetid: list[int | None]
 
+    @property
+    def fingerprint(self) -> str:
+        """Digest of everything that decides which spectrum gets which redshift."""
+        numbers = [values.tolist() for values in (self.z, self.ra, self.dec)]
+        return digest(self.by_file, self.targetid, repr(numbers))
+
 
 def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -> Report:
     """Lay out foreign spectra as `targets` and `coadds`.
@@ -82,7 +87,7 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
     Returns
     -------
     Report
-        Of the dataset `coadds`. Gates: `dead`, `no_redshift`.
+        Of the dataset `coadds`. Gates: `dead`, `no_redshift`, `duplicate_row`.
 
     Raises
     ------
@@ -94,8 +99,9 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
     tasks, n_rows = [], 0
     for number, path in enumerate(files):
         known = given or _read_redrock(path)
-        shard = Shard(_SURVEY, _PROGRAM, number)
-        inputs = [path.name, identify_file(path), digest(known.z.tolist())]
+        # A program for each file: one object in two files is two spectra with different keys.
+        shard = Shard(_SURVEY, f"file{number}", 0)
+        inputs = [path.name, identify_file(path), known.fingerprint]
         fingerprint = make_fingerprint(STAGE, REVISION, [config.extract], inputs)
         expected = _count_rows(path)
         n_rows += expected
@@ -116,7 +122,7 @@ def read_redshifts(path: Path) -> Redshifts:
     """
     try:
         columns = _read_any_table(path)
-    except (OSError, DataError, pa.ArrowInvalid, StopIteration) as error:
+    except (OSError, DataError, ValueError, csv.Error) as error:
         raise UserError(
             f"redshifts {path}: unreadable ({error}); give FITS, CSV or Parquet"
         ) from None
@@ -125,6 +131,7 @@ def read_redshifts(path: Path) -> Redshifts:
         raise UserError(f"redshifts {path}: no column Z; it has {', '.join(columns)}")
     n = len(columns[name])
     id_name = next((name for name in _TARGETID_NAMES if name in columns), None)
+    z = _to_floats(path, name, columns[name])
     targetid: list[int | None] = [None] * n
     if id_name:
         targetid = [_to_int(value) for value in columns[id_name]]
@@ -138,14 +145,9 @@ def read_redshifts(path: Path) -> Redshifts:
         ours: next((columns[theirs] for theirs in names if theirs in columns), [np.nan] * n)
         for ours, names in _POSITION_NAMES.items()
     }
-    return Redshifts(
-        {value: row for row, value in enumerate(targetid) if value is not None},
-        by_file,
-        np.array(columns[name], dtype=float),
-        np.array(position["TARGET_RA"], dtype=float),
-        np.array(position["TARGET_DEC"], dtype=float),
-        targetid,
-    )
+    ra, dec = (_to_floats(path, ours, values) for ours, values in position.items())
+    by_targetid = {value: row for row, value in enumerate(targetid) if value is not None}
+    return Redshifts(by_targetid, by_file, z, ra, dec, targetid)
 
 
 def _list_files(source: Path) -> list[Path]:
@@ -180,10 +182,13 @@ def _ingest_file(ivar_floor: float, task: Task) -> Product:
     else:
         listed = read_columns(path, "FIBERMAP", ("TARGETID",))["TARGETID"]
         spectra, dropped, notes = join_file(path, np.arange(len(listed)), listed, ivar_floor)
-    has_redshift = np.array([_find_row(known, path, int(t)) is not None for t in spectra.targetid])
-    has_redshift = has_redshift.astype(bool)
+    targetids = spectra.targetid.tolist()
+    has_redshift = np.array([_find_row(known, path, t) is not None for t in targetids], bool)
+    is_first = np.zeros(len(targetids), bool)
+    is_first[np.unique(spectra.targetid, return_index=True)[1]] = True
     dropped["no_redshift"] = int((~has_redshift).sum())
-    kept = Spectra(*(values[has_redshift] for values in vars(spectra).values()))
+    dropped["duplicate_row"] = int((has_redshift & ~is_first).sum())
+    kept = Spectra(*(values[has_redshift & is_first] for values in vars(spectra).values()))
     return Product(spectra_to_table(task.shard, kept), dropped, notes)
 
 
@@ -285,8 +290,15 @@ def _read_fits_table(path: Path) -> dict[str, list]:
 
 
 def _to_int(value: object) -> int | None:
-    text = str(value).strip()
+    text = str(value).strip().removesuffix(".0")
     return int(text) if text.lstrip("-").isdigit() else None
+
+
+def _to_floats(path: Path, name: str, values: Sequence[object]) -> NDArray[np.float64]:
+    try:
+        return np.array(values, dtype=float)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"redshifts {path}: column {name} is not numeric ({error})") from None
 
 
 def _to_float(value: float) -> float | None:

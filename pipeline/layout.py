@@ -9,7 +9,7 @@ from pipeline.errors import UserError
 
 SPECPROD = "iron"
 _FILE_NAME = re.compile(r"^(?P<kind>\w+)-(?P<survey>\w+)-(?P<program>\w+)-(?P<healpix>\d+)\.fits$")
-_VERSION = re.compile(r"^\d+\.\d+\.\d+$")
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 class Shard(NamedTuple):
@@ -118,6 +118,6 @@ class Lake:
         UserError
             If the version is not of the form X.Y.Z.
         """
-        if not _VERSION.match(version):
+        if not _VERSION.fullmatch(version):
             raise UserError(f"version {version!r} is not of the form X.Y.Z; try --version 0.1.0")
         return self.root / "releases" / version

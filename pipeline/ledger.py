@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import BigInteger, Engine, Integer, String, create_engine, delete, event, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Engine,
+    Integer,
+    String,
+    create_engine,
+    delete,
+    event,
+    select,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from catalog_schema.vocabulary import ShardState
@@ -76,6 +86,7 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._engine: Engine = create_engine(f"sqlite:///{path}")
         event.listen(self._engine, "connect", _set_pragmas)
+        event.listen(self._engine, "begin", _begin)
         _Base.metadata.create_all(self._engine)
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
@@ -120,9 +131,15 @@ class Ledger:
 
 
 def _set_pragmas(connection: object, _: object) -> None:
+    # The driver would start no transaction for reading, and a reader see half of a write.
+    connection.isolation_level = None  # type: ignore[attr-defined]
     cursor = connection.cursor()  # type: ignore[attr-defined]
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA busy_timeout=30000")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
 
 
 def _key_values(key: tuple) -> dict[str, object]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -18,6 +19,8 @@ WEIGHTS = "weights.safetensors"
 CARD = "model.json"
 REFERENCE = "reference.safetensors"
 NULL = "null.parquet"
+
+_READ_FAULTS = (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError)
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,11 @@ class TrainingRecord:
     def advance(self, loss: float, counts: bool) -> "TrainingRecord":
         """Book an epoch; patience counts only once `counts` (β has reached its final value)."""
         is_best = loss < self.best_loss
-        waited = self.epochs_without_gain + 1 if counts else 1
+        waited = self.epochs_without_gain + counts
         return replace(
             self,
             epochs=self.epochs + 1,
-            best_loss=min(loss, self.best_loss),
+            best_loss=loss if is_best else self.best_loss,
             epochs_without_gain=0 if is_best else waited,
             losses=[*self.losses, loss],
         )
@@ -107,9 +110,9 @@ def load_model(folder: Path) -> Model:
         network = SpectrumVAE(shape)
         network.load_state_dict(load_file(folder / WEIGHTS))
         support = load_file(folder / REFERENCE)["support"]
-    except (OSError, KeyError, TypeError, RuntimeError, ValueError) as error:
-        raise UserError(f"model {folder}: damaged ({str(error).splitlines()[0]})") from None
-    return Model(card["id"], network.eval(), grid, support)
+        return Model(card["id"], network.eval(), grid, support)
+    except _READ_FAULTS as error:
+        raise _damaged(folder, error) from None
 
 
 def read_card(folder: Path) -> Mapping[str, Any]:
@@ -122,12 +125,26 @@ def read_card(folder: Path) -> Mapping[str, Any]:
     """
     try:
         return dict(json.loads((folder / CARD).read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         raise UserError(
             f"{folder} is no model: it has no readable {CARD}; give an id or a folder"
         ) from None
 
 
 def read_reference(folder: Path) -> Tensor:
-    """Return the latents of the training sample, shape (n, latent)."""
-    return load_file(folder / REFERENCE)["latents"]
+    """Return the latents of the training sample, shape (n, latent).
+
+    Raises
+    ------
+    UserError
+        If the file is missing or damaged.
+    """
+    try:
+        return load_file(folder / REFERENCE)["latents"]
+    except _READ_FAULTS as error:
+        raise _damaged(folder, error) from None
+
+
+def _damaged(folder: Path, error: Exception) -> UserError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return UserError(f"model {folder}: damaged ({reason}); delete it and train again")

@@ -165,6 +165,10 @@ def _run_task(root: Path, stage: str, table: Table, work: Work, task: Task) -> O
     start = time.monotonic()
     try:
         product = work(task)
+        stamp = store.write(
+            path, product.data, table, fingerprint=task.fingerprint, n_expected=task.n_expected,
+            n_made=product.data.num_rows, dropped=product.dropped, notes=product.notes,
+        )  # fmt: skip
     except UserError:
         raise
     except Exception as error:
@@ -173,14 +177,20 @@ def _run_task(root: Path, stage: str, table: Table, work: Work, task: Task) -> O
         reason = str(error) if isinstance(error, QadError) else f"{type(error).__name__}: {error}"
         seconds = time.monotonic() - start
         return booked(ShardState.FAILED, error=reason, notes=unforeseen, seconds=seconds)
-    stamp = store.write(
-        path, product.data, table, fingerprint=task.fingerprint, n_expected=task.n_expected,
-        n_made=product.data.num_rows, dropped=product.dropped, notes=product.notes,
-    )  # fmt: skip
     return booked(
         ShardState.DONE, n_made=stamp.n_made, dropped=stamp.dropped, notes=stamp.notes,
         seconds=time.monotonic() - start, n_bytes=path.stat().st_size,
     )  # fmt: skip
+
+
+def _get_result(reference: Any) -> Outcome:
+    import ray
+
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        # Ray wraps the worker's error in its traceback; the cause is the line for the user.
+        raise error.cause from None
 
 
 def _run_on_ray(
@@ -200,6 +210,6 @@ def _run_on_ray(
             while waiting and len(running) < 2 * workers:
                 running.append(remote.remote(*run.args, waiting.pop()))  # type: ignore[attr-defined]
             ready, running = ray.wait(running, num_returns=1)
-            yield ray.get(ready[0])
+            yield _get_result(ready[0])
     finally:
         ray.shutdown()

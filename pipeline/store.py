@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
@@ -86,12 +88,19 @@ def make_fingerprint(
 
 
 def digest_rows(data: pa.Table) -> str:
-    """Digest the rows of a table, independent of chunking and of file metadata."""
-    sink = _HashSink()
-    bare = data.combine_chunks().replace_schema_metadata(None)
-    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), bare.schema) as stream:
-        stream.write_table(bare)
-    return sink.sha.hexdigest()
+    """Digest the rows of a table: values and nulls, whatever the chunks and the metadata."""
+    sha = hashlib.sha256(str(data.schema.remove_metadata()).encode())
+    for column in data.columns:
+        array = column.combine_chunks()
+        if pa.types.is_fixed_size_list(array.type):
+            array = array.flatten()
+        sha.update(np.packbits(array.is_valid().to_numpy(zero_copy_only=False)).tobytes())
+        if pa.types.is_string(array.type):
+            sha.update(json.dumps(array.to_pylist()).encode())
+        else:
+            filled = pc.fill_null(array, pa.scalar(0).cast(array.type))
+            sha.update(np.ascontiguousarray(filled.to_numpy(zero_copy_only=False)).data)
+    return sha.hexdigest()
 
 
 class Store:
@@ -158,7 +167,7 @@ class Store:
         """Return the stamp of a dataset, or None where there is no whole one."""
         try:
             metadata = pq.read_metadata(path).metadata or {}
-        except (FileNotFoundError, pa.ArrowInvalid):
+        except (OSError, pa.ArrowInvalid):
             return None
         if _STAMP_KEY not in metadata:
             return None
@@ -257,23 +266,3 @@ def _jsonable(value: Any) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     raise TypeError(f"cannot digest {type(value).__name__}")
-
-
-class _HashSink:
-    """File-like object that hashes what is written to it."""
-
-    closed = False
-
-    def __init__(self) -> None:
-        self.sha = hashlib.sha256()
-
-    def write(self, data: Any) -> int:
-        """Take bytes."""
-        self.sha.update(data)
-        return len(data)
-
-    def flush(self) -> None:
-        """Nothing is buffered."""
-
-    def close(self) -> None:
-        """Keep the digest readable."""

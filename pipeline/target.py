@@ -73,14 +73,14 @@ def target(store: Store, config: Config) -> Report:
     outcomes = [*_count(rows, gates), *unreadable]
     kept = {name: values[gates == ""] for name, values in rows.items()}
     report = summarise(TARGETS.name, outcomes)
+    if not report.n_made:
+        raise UserError(f"{tree.root}: none of {len(gates)} rows is a quasar of the core parent")
     store.write(
         path, _to_targets(kept, config.target), TARGETS, fingerprint=fingerprint,
         n_expected=len(gates), n_made=len(kept["TARGETID"]), dropped=report.dropped,
     )  # fmt: skip
     ledger.keep_only(STAGE, [outcome.shard for outcome in outcomes])
     ledger.record(outcomes)
-    if not report.n_made:
-        raise UserError(f"{tree.root}: none of {len(gates)} rows is a quasar of the core parent")
     return replace(report, made=1)
 
 
@@ -222,9 +222,10 @@ def _append_unfitted(rows: Columns, observed: Columns) -> Columns:
 
 
 def _find_primary(rows: Columns) -> NDArray[np.bool_]:
-    """Mark the best spectrum of each target: no warning, then longest exposed, then clearest."""
+    """Mark the best spectrum of each target: fitted, no warning, longest exposed, clearest."""
     exposed = rows.get("COADD_EXPTIME", np.zeros(len(rows["Z"])))
-    order = np.lexsort((-rows["DELTACHI2"], -exposed, rows["ZWARN"] != 0, rows["TARGETID"]))
+    is_doubtful = ~np.isfinite(rows["Z"]) | (rows["ZWARN"] != 0)
+    order = np.lexsort((-rows["DELTACHI2"], -exposed, is_doubtful, rows["TARGETID"]))
     is_first = np.ones(len(order), bool)
     is_first[1:] = rows["TARGETID"][order][1:] != rows["TARGETID"][order][:-1]
     is_primary = np.empty(len(order), bool)

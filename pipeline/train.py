@@ -171,7 +171,7 @@ def _optimise(
         loss = _evaluate(network, validation, settings, device)
         is_annealed = epoch + 1 >= settings.warmup_epochs
         record = record.advance(loss, is_annealed)
-        if record.epochs_without_gain == 0:
+        if record.losses[-1] == record.best_loss:
             best = {name: value.clone() for name, value in network.state_dict().items()}
         state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(),
                  "best": best, "record": vars(record)}  # fmt: skip

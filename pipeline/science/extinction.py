@@ -13,7 +13,7 @@ def transmission(wave: NDArray, ebv: NDArray, r_v: float) -> NDArray[np.float32]
     Parameters
     ----------
     wave : ndarray, shape (p,)
-        Observed frame, vacuum, Å; 910 Å to 6 µm.
+        Observed frame, vacuum, Å; 1000 Å to 3.3 µm.
     ebv : ndarray, shape (n,)
         E(B-V) of Schlegel, Finkbeiner & Davis (1998), mag.
     r_v : float

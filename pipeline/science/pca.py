@@ -106,8 +106,8 @@ def _make_normal(weight: Tensor, design: Tensor, ridge: float) -> Tensor:
 
 
 def _whiten(coefficients: Tensor, components: Tensor) -> tuple[Tensor, Tensor]:
-    """Rotate to uncorrelated coefficients of unit variance, ordered by the basis' norm."""
-    spread = coefficients.std(0).clamp(min=1e-6)
-    scaled = components * spread[:, None]
-    unitary, norms, rotated = torch.linalg.svd(scaled, full_matrices=False)
-    return (coefficients / spread) @ unitary, norms[:, None] * rotated
+    """Rotate to uncorrelated coefficients of zero mean and unit variance, largest part first."""
+    unitary, scale = torch.linalg.qr(coefficients - coefficients.mean(0))
+    left, norms, right = torch.linalg.svd(scale @ components, full_matrices=False)
+    size = max(len(coefficients) - 1, 1) ** 0.5
+    return size * (unitary @ left), norms[:, None] / size * right

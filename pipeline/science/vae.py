@@ -130,6 +130,7 @@ class SpectrumVAE(nn.Module):
             First pixel of the window on the global grid.
         """
         shape = self.shape
+        flux = torch.where(ivar > 0, flux, 0.0)
         with torch.no_grad():
             weight = soften(ivar, shape.model_error)
             basis = LinearBasis(self.linear_mean, self.linear_components)

@@ -1,6 +1,7 @@
 """Training: the same seed gives the same bits, killed or not."""
 
 import signal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -166,10 +167,10 @@ def test_patience_counts_epochs_without_gain() -> None:
 
 def test_patience_of_one_does_not_end_the_warm_up(untrained: Store, config: Config) -> None:
     """Patience counts only once β has its final value."""
-    hasty = with_train(config, patience=1, warmup_epochs=6, epochs=6, learning_rate=5.0)
+    hasty = with_train(config, patience=1, warmup_epochs=6, epochs=6, learning_rate=50.0)
     training = read_card(untrained.lake.model(train(untrained, hasty).dataset))["training"]
-    # So large a step makes the second epoch worse than the first.
-    assert training["losses"][1] > training["losses"][0]
+    # So large a step makes some epoch of the warm-up worse than the one before.
+    assert any(b > a for a, b in pairwise(training["losses"][:5]))
     assert training["epochs"] == 6
 
 

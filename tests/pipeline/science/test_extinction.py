@@ -35,7 +35,7 @@ def test_stated_range_is_accepted(wave: float) -> None:
     assert 0 < transmission(np.array([wave]), np.array([0.1]), 3.1)[0, 0] < 1
 
 
-@pytest.mark.parametrize("wave", [910.0, 59_000.0])
+@pytest.mark.parametrize("wave", [1000.0, 33_000.0])
 def test_ends_of_the_documented_range(wave: float) -> None:
     assert 0 < transmission(np.array([wave]), np.array([0.1]), 3.1)[0, 0] < 1
 
