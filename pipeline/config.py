@@ -178,23 +178,24 @@ def load_config(
     UserError
         In one line: the file, the section, the key, what is wrong, the nearest valid key.
     """
-    values, origin = _read(path, source)
-    for text in overrides:
-        section, key, value = _parse_override(text)
+    chosen = [_parse_override(text) for text in overrides]
+    if source is not None:
+        chosen.append(("run", "source", source))
+    sources = [value for section, key, value in chosen if (section, key) == ("run", "source")]
+    values, origin = _read(path, sources[-1] if sources else "mock")
+    for section, key, value in chosen:
         if not isinstance(values.setdefault(section, {}), dict):
             raise UserError(f"{origin}: {section} must be a section, [{section}]")
         values[section][key] = value
-    if source is not None:
-        values.setdefault("run", {})["source"] = source
     try:
         return Config.model_validate(values)
     except ValidationError as error:
         raise UserError(_explain(error, origin)) from None
 
 
-def _read(path: Path | None, source: str | None) -> tuple[dict[str, Any], str]:
+def _read(path: Path | None, source: str) -> tuple[dict[str, Any], str]:
     if path is None:
-        name = "mock.toml" if source in (None, "mock") else "survey.toml"
+        name = "mock.toml" if source == "mock" else "survey.toml"
         text = resources.files("pipeline").joinpath("configs", name).read_text()
         return tomllib.loads(text), f"configs/{name}"
     try:

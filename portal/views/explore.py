@@ -34,7 +34,8 @@ def show() -> None:
     except SearchError as fault:
         st.warning(str(fault))
         return
-    counts = ask(queries.count_tiers, chosen).set_index("tier")["n"].to_dict()
+    found = ask(queries.count_tiers, chosen)
+    counts = {str(tier): int(n) for tier, n in zip(found["tier"], found["n"], strict=True)}
     total = sum(counts.values())
     _show_counts(counts, total)
     if total == 0:
