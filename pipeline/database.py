@@ -156,7 +156,10 @@ class Database:
 
 
 def _render(url: URL) -> str:
-    return url.set(password=None).difference_update_query(_SECRETS).render_as_string()
+    host = url.translate_connect_args(username="username")
+    host.pop("password", None)
+    query = url.difference_update_query(_SECRETS).query
+    return URL.create(url.drivername, **host, query=query).render_as_string()
 
 
 def _make_engine(url: URL) -> Engine:

@@ -18,11 +18,11 @@ class Base(DeclarativeBase):
 
 class _OneShardStage:
     # Empty in a file below its data root; the root's path in a database that several roots share.
-    lake: Mapped[str] = mapped_column(String(1024), primary_key=True)
-    survey: Mapped[str] = mapped_column(String(16), primary_key=True)
-    program: Mapped[str] = mapped_column(String(16), primary_key=True)
-    healpix: Mapped[int] = mapped_column(Integer, primary_key=True)
-    stage: Mapped[str] = mapped_column(String(16), primary_key=True)
+    lake: Mapped[str] = mapped_column(String(1024), primary_key=True, sort_order=-1)
+    survey: Mapped[str] = mapped_column(String(16), primary_key=True, sort_order=-1)
+    program: Mapped[str] = mapped_column(String(16), primary_key=True, sort_order=-1)
+    healpix: Mapped[int] = mapped_column(Integer, primary_key=True, sort_order=-1)
+    stage: Mapped[str] = mapped_column(String(16), primary_key=True, sort_order=-1)
 
 
 class ShardStage(_OneShardStage, Base):

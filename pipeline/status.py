@@ -17,13 +17,14 @@ from pipeline.store import Store, replacing
 def describe_status(store: Store) -> Iterator[str]:
     """Yield a line per dataset, then the ledger stage by stage, then the releases."""
     config = read_saved_config(store)
+    booked = store.ledger.outcomes()
     yield f"data root   {store.root}   source {config.run.source}"
     yield ""
     yield f"{'dataset':17}{'done':>8}{'stale':>8}{'missing':>8}"
     for state in inspect_datasets(store, config):
         yield f"{state.dataset:17}{state.done:8}{state.stale:8}{state.missing:8}"
     yield ""
-    yield from _describe_ledger(store)
+    yield from _describe_ledger(booked)
     yield ""
     releases = sorted(path.parent for path in store.root.glob("releases/*/manifest.json"))
     for release in releases:
@@ -59,8 +60,7 @@ def export_ledger(store: Store, folder: Path) -> list[Path]:
     return paths
 
 
-def _describe_ledger(store: Store) -> Iterator[str]:
-    booked = store.ledger.outcomes()
+def _describe_ledger(booked: list[Outcome]) -> Iterator[str]:
     yield f"{'stage':12}{'shards':>8}{'failed':>8}{'given':>10}{'made':>10}{'dropped':>10}"
     for stage in STAGES:
         outcomes = [outcome for outcome in booked if outcome.stage == stage]

@@ -6,6 +6,8 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
+_KEY = ("survey", "program", "healpix", "stage")
+
 
 def upgrade() -> None:
     """Make the tables as the first ledgers have them."""
@@ -17,16 +19,18 @@ def upgrade() -> None:
         sa.Column("n_expected", sa.BigInteger, nullable=False),
         sa.Column("n_made", sa.BigInteger, nullable=False),
         sa.Column("n_bytes", sa.BigInteger, nullable=False),
-        sa.Column("seconds", sa.Float, nullable=False),
+        sa.Column("seconds", sa.Double, nullable=False),
         sa.Column("error", sa.String),
         sa.Column("notes", sa.String, nullable=False),
         sa.Column("updated", sa.DateTime, nullable=False),
+        sa.PrimaryKeyConstraint(*_KEY, name="first_shard_stage"),
     )
     op.create_table(
         "shard_gate",
         *_key(),
-        sa.Column("gate", sa.String(32), primary_key=True),
+        sa.Column("gate", sa.String(32), nullable=False),
         sa.Column("n_dropped", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint(*_KEY, "gate", name="first_shard_gate"),
     )
 
 
@@ -38,8 +42,8 @@ def downgrade() -> None:
 
 def _key() -> list[sa.Column]:
     return [
-        sa.Column("survey", sa.String(16), primary_key=True),
-        sa.Column("program", sa.String(16), primary_key=True),
-        sa.Column("healpix", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("stage", sa.String(16), primary_key=True),
+        sa.Column("survey", sa.String(16), nullable=False),
+        sa.Column("program", sa.String(16), nullable=False),
+        sa.Column("healpix", sa.Integer, nullable=False),
+        sa.Column("stage", sa.String(16), nullable=False),
     ]

@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("n_made", sa.BigInteger, nullable=False),
         sa.Column("n_bytes", sa.BigInteger, nullable=False),
         sa.Column("requests", sa.JSON().with_variant(JSONB(), "postgresql"), nullable=False),
-        sa.Column("seconds", sa.Float, nullable=False),
+        sa.Column("seconds", sa.Double, nullable=False),
         sa.Column("error", sa.String),
         sa.Column("notes", sa.String, nullable=False),
         sa.Column("updated", sa.DateTime(timezone=True), nullable=False),
