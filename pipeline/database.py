@@ -32,7 +32,7 @@ _MIGRATIONS = Path(__file__).with_name("migrations")
 _REVISIONS = [path.name[:4] for path in sorted(_MIGRATIONS.glob("versions/[0-9]*.py"))]
 # Any constant does; it only has to be the same in every process that opens a ledger.
 _MIGRATION_LOCK = 7_714_113
-_SECRETS = ("password", "sslpassword", "passfile")
+_SECRETS = ("password", "sslpassword")
 _DRIVERS = {
     "sqlite": "sqlite",
     "postgres": "postgresql+psycopg",
