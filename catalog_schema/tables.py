@@ -6,7 +6,7 @@ from catalog_schema import derived as d
 from catalog_schema import desi
 from catalog_schema.column import Column, Table
 
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.1.0"
 
 # None: the size is a setting of the run (window length, latent dimension).
 DIMENSIONS: dict[str, int | None] = {"wave": desi.WAVE_SIZE, "window": None, "latent": None}

@@ -83,6 +83,8 @@ class ReviewStatus(Described):
 class ShardState(Described):
     """State of one shard in one stage."""
 
+    PLANNED = "planned", "To be done in the run that is going on, or in the next one."
+    RUNNING = "running", "Work has begun and has not ended."
     DONE = "done", "Output written, every row accounted for."
     FAILED = "failed", "No output; the error says why."
 

@@ -9,7 +9,7 @@ from pipeline.config import Config
 from pipeline.desi_files import check_coadd
 from pipeline.errors import DataError
 from pipeline.layout import DesiTree, Shard
-from pipeline.ledger import Ledger, Outcome
+from pipeline.ledger import Outcome
 from pipeline.progress import track
 from pipeline.shards import Report, summarise
 from pipeline.store import Store, columns_to_table, make_fingerprint
@@ -50,7 +50,7 @@ def acquire(store: Store, config: Config) -> Report:
     tree = find_tree(store, config)
     wanted = count_targets(store)
     [(path, fingerprint)] = plan(store, config).items()
-    ledger = Ledger(store.lake.ledger)
+    ledger = store.ledger
     booked = ledger.outcomes(STAGE)
     if store.find_done(path, fingerprint) and len(booked) == len(wanted):
         report = summarise(FILES.name, [replace(outcome, skipped=True) for outcome in booked])

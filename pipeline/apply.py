@@ -90,7 +90,7 @@ def apply(
     publish_all = ReconstructSettings(reference_sample=sys.maxsize)
     config = config.model_copy(update={**trained, "run": run, "reconstruct": publish_all})
     name = f"{card['id']}-{digest(str(source.resolve()), str(redshifts))[:8]}"
-    store = Store(Lake(root).applied(name))
+    store = Store(Lake(root).applied(name), config.run.ledger_url)
     with store.lock():
         if DesiTree(source).reduction.is_dir():
             reports = [stage(store, config) for stage in (target, acquire, extract)]

@@ -153,15 +153,24 @@ _add_stage("reconstruct", "the model's flux of what is published")
 @qad.command()
 @_ROOT
 @click.option("--failed", is_flag=True, help="List only the shards that failed.")
-def status(root: Path, failed: bool) -> None:
+@click.option(
+    "--export", type=click.Path(path_type=Path), metavar="DIR",
+    help="Write the ledger to DIR as completeness.parquet and gates.parquet instead.",
+)  # fmt: skip
+def status(root: Path, failed: bool, export: Path | None) -> None:
     """Show what is done, stale or missing, and where every row went."""
-    from pipeline.status import describe_failures, describe_status
-    from pipeline.store import Store
+    from pipeline.stages import open_root
+    from pipeline.status import describe_failures, describe_status, export_ledger
 
     if not root.is_dir():
         raise QadError(f"{root}: no such data root; start with `qad run --root {root}`")
+    store = open_root(root)
+    if export:
+        for path in export_ledger(store, export):
+            click.echo(f"wrote       {path}")
+        return
     describe = describe_failures if failed else describe_status
-    for line in describe(Store(root)):
+    for line in describe(store):
         click.echo(line)
 
 
@@ -201,7 +210,7 @@ def _run_stages(root: Path, config: "Config", last: str | None) -> bool:
     from pipeline.stages import run_stages
     from pipeline.store import Store
 
-    store = Store(root)
+    store = Store(root, config.run.ledger_url)
     with store.lock():
         reports = run_stages(store, config, _tell, last)
     return any(report.failed for report in reports)

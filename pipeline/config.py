@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, hide_passwords
 
 
 class Section(BaseModel):
@@ -24,6 +24,7 @@ class RunSettings(Section):
     source: str = "mock"
     workers: int = Field(1, ge=1)
     seed: int = Field(1, ge=0)
+    ledger_url: str = ""
 
 
 class MockSettings(Section):
@@ -210,7 +211,8 @@ def _parse_override(text: str) -> tuple[str, str, Any]:
     name, equals, literal = text.partition("=")
     section, dot, key = name.partition(".")
     if not (equals and dot and section and key):
-        raise UserError(f"--set {text!r} is not of the form section.key=value")
+        shown = hide_passwords(text)
+        raise UserError(f"--set {shown!r} is not of the form section.key=value")
     try:
         return section, key, tomllib.loads(f"value = {literal}")["value"]
     except tomllib.TOMLDecodeError:
@@ -225,7 +227,7 @@ def _explain(error: ValidationError, origin: str) -> str:
         where += f", key {location[1]!r}"
     if first["type"] == "extra_forbidden":
         return f"{where} is unknown; {_suggest(location)}"
-    return f"{where}: {first['msg']}, got {first['input']!r}"
+    return hide_passwords(f"{where}: {first['msg']}, got {first['input']!r}")
 
 
 def _suggest(location: list[str]) -> str:

@@ -21,7 +21,7 @@ from pipeline.desi_files import open_fits, read_columns
 from pipeline.errors import DataError, UserError
 from pipeline.extract import join_file, spectra_to_table
 from pipeline.layout import Shard
-from pipeline.ledger import Ledger, Outcome
+from pipeline.ledger import Outcome
 from pipeline.science.coadd import Spectra
 from pipeline.shards import Product, Report, Task, run_shards
 from pipeline.store import Store, columns_to_table, digest, make_fingerprint
@@ -227,7 +227,7 @@ def _write_targets(store: Store, tasks: list[Task], n_rows: int) -> None:
     """Write `targets` for the rows that became coadds, and book the stages before extract."""
     rows: list[dict[str, object]] = []
     booked = []
-    done = Ledger(store.lake.ledger).outcomes(STAGE)
+    done = store.ledger.outcomes(STAGE)
     finished = {outcome.shard for outcome in done if outcome.state is ShardState.DONE}
     for task in tasks:
         for stage in ("target", "acquire"):
@@ -236,7 +236,7 @@ def _write_targets(store: Store, tasks: list[Task], n_rows: int) -> None:
         if task.shard in finished:
             rows.extend(_describe(store, task))
     columns = {name: [row.get(name) for row in rows] for name in TARGETS.names}
-    Ledger(store.lake.ledger).record(booked)
+    store.ledger.record(booked)
     store.write(
         store.lake.table(TARGETS.name), columns_to_table(TARGETS, columns), TARGETS,
         fingerprint=digest([task.fingerprint for task in tasks]),

@@ -2,200 +2,122 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from sqlalchemy import (
-    BigInteger,
-    Connection,
-    Engine,
-    Integer,
-    String,
-    create_engine,
-    delete,
-    event,
-    select,
-)
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+import pyarrow as pa
+from sqlalchemy import URL
 
-from catalog_schema.vocabulary import ShardState
+from catalog_schema.tables import COMPLETENESS, GATES, arrow_schema
+from pipeline.database import PATIENCE, Database, choose_url, parse_url
 from pipeline.layout import Shard
+from pipeline.ledger_queries import book, forget_others, load
+from pipeline.outcome import Outcome
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What one stage did with one shard.
+class Balance:
+    """Rows of several outcomes added up.
 
-    The conservation law is ``n_expected = n_made + sum(dropped)`` for a done shard.
+    Attributes
+    ----------
+    n_expected, n_made, n_dropped : int
+    broken : tuple of Outcome
+        Those that break the conservation law or have not ended.
     """
 
-    shard: Shard
-    stage: str
-    state: ShardState
     n_expected: int
-    n_made: int = 0
-    dropped: dict[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    error: str | None = None
-    seconds: float = 0.0
-    n_bytes: int = 0
-    skipped: bool = False
+    n_made: int
+    n_dropped: int
+    broken: tuple[Outcome, ...]
 
     @property
     def imbalance(self) -> int:
-        """Rows that nobody can account for."""
-        return self.n_expected - self.n_made - sum(self.dropped.values())
+        """Rows that nobody can account for, in total."""
+        return self.n_expected - self.n_made - self.n_dropped
 
 
-class _Base(DeclarativeBase):
-    pass
+def balance(outcomes: Iterable[Outcome]) -> Balance:
+    """Check the law ``expected - made - dropped = 0`` for every outcome and in total."""
+    booked = tuple(outcomes)
+    return Balance(
+        n_expected=sum(outcome.n_expected for outcome in booked),
+        n_made=sum(outcome.n_made for outcome in booked),
+        n_dropped=sum(sum(outcome.dropped.values()) for outcome in booked),
+        broken=tuple(o for o in booked if o.imbalance or not o.is_settled),
+    )
 
 
-class _ShardRow(_Base):
-    __tablename__ = "shard_stage"
-    survey: Mapped[str] = mapped_column(String(16), primary_key=True)
-    program: Mapped[str] = mapped_column(String(16), primary_key=True)
-    healpix: Mapped[int] = mapped_column(Integer, primary_key=True)
-    stage: Mapped[str] = mapped_column(String(16), primary_key=True)
-    state: Mapped[str] = mapped_column(String(8))
-    attempts: Mapped[int] = mapped_column(Integer)
-    n_expected: Mapped[int] = mapped_column(BigInteger)
-    n_made: Mapped[int] = mapped_column(BigInteger)
-    n_bytes: Mapped[int] = mapped_column(BigInteger)
-    seconds: Mapped[float]
-    error: Mapped[str | None]
-    notes: Mapped[str]
-    updated: Mapped[datetime]
-
-
-class _GateRow(_Base):
-    __tablename__ = "shard_gate"
-    survey: Mapped[str] = mapped_column(String(16), primary_key=True)
-    program: Mapped[str] = mapped_column(String(16), primary_key=True)
-    healpix: Mapped[int] = mapped_column(Integer, primary_key=True)
-    stage: Mapped[str] = mapped_column(String(16), primary_key=True)
-    gate: Mapped[str] = mapped_column(String(32), primary_key=True)
-    n_dropped: Mapped[int] = mapped_column(BigInteger)
+def tabulate(outcomes: Iterable[Outcome]) -> tuple[pa.Table, pa.Table]:
+    """Render outcomes as the tables COMPLETENESS and GATES of the schema."""
+    steps, gates = [], []
+    for outcome in outcomes:
+        key = dict(zip(COMPLETENESS.key, (*outcome.shard, outcome.stage), strict=True))
+        counts = {"n_expected": outcome.n_expected, "n_made": outcome.n_made}
+        steps.append({**key, "state": outcome.state.value, **counts, "error": outcome.error})
+        gates += [
+            {**key, "gate": gate, "n_dropped": count}
+            for gate, count in sorted(outcome.dropped.items())
+            if count
+        ]
+    return (
+        pa.Table.from_pylist(steps, schema=arrow_schema(COMPLETENESS)),
+        pa.Table.from_pylist(gates, schema=arrow_schema(GATES)),
+    )
 
 
 class Ledger:
-    """Records and reports outcomes; SQLite in WAL mode, so readers never block the writer."""
+    """Records and reports outcomes; readers never block the writer.
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._engine: Engine = create_engine(f"sqlite:///{path}")
-        event.listen(self._engine, "connect", _set_pragmas)
-        event.listen(self._engine, "begin", _begin)
-        _Base.metadata.create_all(self._engine)
+    Parameters
+    ----------
+    place : Path or sqlalchemy.URL
+        A SQLite file, or a database.
+    lake : str
+        Whose outcomes these are, in a database that several data roots share.
+    patience : float
+        Seconds for which a write waits for a PostgreSQL server to come back.
+
+    Raises
+    ------
+    UserError
+        If the database cannot be opened, or a newer version made its tables.
+    """
+
+    def __init__(self, place: Path | URL, lake: str = "", patience: float = PATIENCE) -> None:
+        url = URL.create("sqlite", database=str(place)) if isinstance(place, Path) else place
+        self._database = Database(url, patience)
+        self._lake = lake
+
+    @classmethod
+    def of_root(cls, root: Path, file: Path, configured: str) -> "Ledger":
+        """Open a data root's ledger: at the environment's URL, the configured one, or in a file."""
+        url = choose_url(configured)
+        return cls(parse_url(url), lake=str(root.resolve())) if url else cls(file)
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
-        """Replace what the ledger says of these shards in these stages."""
-        with Session(self._engine) as session, session.begin():
-            for outcome in outcomes:
-                key = (*outcome.shard, outcome.stage)
-                old = session.get(_ShardRow, key)
-                if old and outcome.skipped and _says_the_same(old, outcome):
-                    continue
-                attempts = (old.attempts if old else 0) + (not outcome.skipped)
-                session.merge(_to_row(outcome, attempts))
-                session.execute(delete(_GateRow).where(*_matches(_GateRow, key)))
-                session.add_all(
-                    _GateRow(**_key_values(key), gate=gate, n_dropped=count)
-                    for gate, count in outcome.dropped.items()
-                    if count
-                )
+        """Replace what the ledger says of these shards in these stages.
+
+        A look that found the work done changes nothing but what differs. If the connection breaks
+        during a commit the write is repeated: the books stay right, an attempt may count twice.
+        """
+        booked = list(outcomes)
+        if booked:
+            self._database.write(partial(book, self._lake, booked))
 
     def keep_only(self, stage: str, shards: Iterable[Shard]) -> None:
         """Forget shards that are no longer part of the run's plan for this stage."""
-        planned = set(shards)
-        with Session(self._engine) as session, session.begin():
-            for outcome in list(_load(session, stage)):
-                if outcome.shard not in planned:
-                    key = (*outcome.shard, stage)
-                    for row in (_ShardRow, _GateRow):
-                        session.execute(delete(row).where(*_matches(row, key)))
+        self._database.write(partial(forget_others, self._lake, stage, set(shards)))
 
     def outcomes(self, stage: str | None = None) -> list[Outcome]:
         """Return the latest outcome of every shard, ordered by stage and shard."""
-        with Session(self._engine) as session:
-            return list(_load(session, stage))
+        return self._database.read(partial(load, self._lake, stage))
 
     @contextmanager
     def closing(self) -> Iterator["Ledger"]:
-        """Release the database file at the end of the block."""
+        """Release the database's connections at the end of the block."""
         try:
             yield self
         finally:
-            self._engine.dispose()
-
-
-def _set_pragmas(connection: object, _: object) -> None:
-    # The driver would start no transaction for reading, and a reader see half of a write.
-    connection.isolation_level = None  # type: ignore[attr-defined]
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA busy_timeout=30000")
-
-
-def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
-
-
-def _key_values(key: tuple) -> dict[str, object]:
-    return dict(zip(("survey", "program", "healpix", "stage"), key, strict=True))
-
-
-def _matches(row: type[_ShardRow] | type[_GateRow], key: tuple) -> list:
-    return [getattr(row, name) == value for name, value in _key_values(key).items()]
-
-
-def _says_the_same(old: _ShardRow, outcome: Outcome) -> bool:
-    return (old.state, old.n_expected, old.n_made) == (
-        outcome.state.value,
-        outcome.n_expected,
-        outcome.n_made,
-    )
-
-
-def _to_row(outcome: Outcome, attempts: int) -> _ShardRow:
-    return _ShardRow(
-        **_key_values((*outcome.shard, outcome.stage)),
-        state=outcome.state.value,
-        attempts=attempts,
-        n_expected=outcome.n_expected,
-        n_made=outcome.n_made,
-        n_bytes=outcome.n_bytes,
-        seconds=outcome.seconds,
-        error=outcome.error,
-        notes="\n".join(outcome.notes),
-        updated=datetime.now(UTC),
-    )
-
-
-def _load(session: Session, stage: str | None) -> Iterator[Outcome]:
-    shards = select(_ShardRow).order_by(
-        _ShardRow.stage, _ShardRow.survey, _ShardRow.program, _ShardRow.healpix
-    )
-    gates = select(_GateRow).order_by(_GateRow.gate)
-    if stage is not None:
-        shards = shards.where(_ShardRow.stage == stage)
-        gates = gates.where(_GateRow.stage == stage)
-    dropped: dict[tuple, dict[str, int]] = {}
-    for gate in session.scalars(gates):
-        key = (gate.survey, gate.program, gate.healpix, gate.stage)
-        dropped.setdefault(key, {})[gate.gate] = gate.n_dropped
-    for row in session.scalars(shards):
-        shard = Shard(row.survey, row.program, row.healpix)
-        yield Outcome(
-            shard=shard,
-            stage=row.stage,
-            state=ShardState.parse(row.state),
-            n_expected=row.n_expected,
-            n_made=row.n_made,
-            dropped=dropped.get((*shard, row.stage), {}),
-            notes=tuple(row.notes.splitlines()),
-            error=row.error,
-            seconds=row.seconds,
-            n_bytes=row.n_bytes,
-        )
+            self._database.close()

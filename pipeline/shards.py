@@ -1,6 +1,7 @@
 """Runs a stage's work shard by shard, on this process or on Ray, and books every outcome."""
 
 import os
+import socket
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,7 +16,7 @@ from catalog_schema.column import Table
 from catalog_schema.vocabulary import ShardState
 from pipeline.errors import QadError, UserError
 from pipeline.layout import Shard
-from pipeline.ledger import Ledger, Outcome
+from pipeline.ledger import Outcome
 from pipeline.progress import track
 from pipeline.store import Stamp, Store
 
@@ -32,11 +33,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Product:
-    """What the work on one shard made: rows, and why other rows are not among them."""
+    """What the work on one shard made: rows, and why other rows are not among them.
+
+    `requests` counts the requests that it took to a remote source, by how they ended.
+    """
 
     data: pa.Table
     dropped: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    requests: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class Report:
 
 
 Work = Callable[[Task], Product]
+Start = Callable[[Sequence[Task]], None]
 
 
 def run_shards(
@@ -97,13 +103,18 @@ def run_shards(
     UserError
         If the data root cannot take the data; a shard's own fault is reported, not raised.
     """
+    finished = [o for task in tasks if (o := _find_done(store, stage, table, task))]
+    done = {outcome.shard for outcome in finished}
+    waiting = [task for task in tasks if task.shard not in done]
+    book = partial(_book_state, store, stage)
+    store.ledger.keep_only(stage, [task.shard for task in tasks])
+    store.ledger.record(finished)
+    book(ShardState.PLANNED, waiting)
     run = partial(_run_task, store.root, stage, table, work)
-    outcomes = _run_on_ray(run, tasks, workers) if workers > 1 else map(run, tasks)
-    ledger = Ledger(store.lake.ledger)
-    ledger.keep_only(stage, [task.shard for task in tasks])
-    finished = []
-    for outcome in track(outcomes, stage, len(tasks)):
-        ledger.record([outcome])
+    start = partial(book, ShardState.RUNNING)
+    spread = _run_on_ray if workers > 1 and waiting else _run_here
+    for outcome in track(spread(run, waiting, workers, start), stage, len(waiting)):
+        store.ledger.record([outcome])
         finished.append(outcome)
     return summarise(table.name, finished)
 
@@ -132,7 +143,7 @@ def finished_shards(store: Store, stage: str) -> list[Shard]:
     """List the shards that a stage has finished, in order."""
     return sorted(
         outcome.shard
-        for outcome in Ledger(store.lake.ledger).outcomes(stage)
+        for outcome in store.ledger.outcomes(stage)
         if outcome.state is ShardState.DONE
     )
 
@@ -154,14 +165,25 @@ def read_stamps(store: Store, dataset: str, shards: Iterable[Shard]) -> dict[Sha
     return stamps
 
 
+def _find_done(store: Store, stage: str, table: Table, task: Task) -> Outcome | None:
+    done = store.find_done(store.lake.shard(table.name, task.shard), task.fingerprint)
+    if not done:
+        return None
+    return Outcome(
+        task.shard, stage, ShardState.DONE, task.n_expected, n_made=done.n_made,
+        dropped=done.dropped, notes=done.notes, skipped=True,
+    )  # fmt: skip
+
+
+def _book_state(store: Store, stage: str, state: ShardState, tasks: Sequence[Task]) -> None:
+    store.ledger.record(Outcome(task.shard, stage, state, task.n_expected) for task in tasks)
+
+
 def _run_task(root: Path, stage: str, table: Table, work: Work, task: Task) -> Outcome:
     store = Store(root)
     path = store.lake.shard(table.name, task.shard)
-    booked = partial(Outcome, task.shard, stage, n_expected=task.n_expected)
-    done = store.find_done(path, task.fingerprint)
-    if done:
-        return booked(ShardState.DONE, n_made=done.n_made, dropped=done.dropped, notes=done.notes,
-                      skipped=True)  # fmt: skip
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    booked = partial(Outcome, task.shard, stage, n_expected=task.n_expected, worker=worker)
     start = time.monotonic()
     try:
         product = work(task)
@@ -179,7 +201,7 @@ def _run_task(root: Path, stage: str, table: Table, work: Work, task: Task) -> O
         return booked(ShardState.FAILED, error=reason, notes=unforeseen, seconds=seconds)
     return booked(
         ShardState.DONE, n_made=stamp.n_made, dropped=stamp.dropped, notes=stamp.notes,
-        seconds=time.monotonic() - start, n_bytes=path.stat().st_size,
+        seconds=time.monotonic() - start, n_bytes=path.stat().st_size, requests=product.requests,
     )  # fmt: skip
 
 
@@ -193,8 +215,16 @@ def _get_result(reference: Any) -> Outcome:
         raise error.cause from None
 
 
+def _run_here(
+    run: Callable[[Task], Outcome], tasks: Sequence[Task], _: int, start: Start
+) -> Iterator[Outcome]:
+    for task in tasks:
+        start([task])
+        yield run(task)
+
+
 def _run_on_ray(
-    run: Callable[[Task], Outcome], tasks: Sequence[Task], workers: int
+    run: Callable[[Task], Outcome], tasks: Sequence[Task], workers: int, start: Start
 ) -> Iterator[Outcome]:
     import ray
 
@@ -208,6 +238,7 @@ def _run_on_ray(
         while waiting or running:
             # Twice the workers keeps every one busy without queueing the whole survey.
             while waiting and len(running) < 2 * workers:
+                start(waiting[-1:])
                 running.append(remote.remote(*run.args, waiting.pop()))  # type: ignore[attr-defined]
             ready, running = ray.wait(running, num_returns=1)
             yield _get_result(ready[0])

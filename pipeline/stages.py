@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from pipeline.config import Config, MockSettings
+from pipeline.database import choose_url, hide_password
 from pipeline.errors import QadError, UserError
 from pipeline.progress import track_counts
 from pipeline.shards import Report
@@ -62,12 +63,13 @@ def run_stages(
     if config.run.source == "mock":
         make_mock(store, config)
     reports = []
-    for stage in STAGES:
-        report = getattr(_import_stage(stage), stage)(store, config)
-        tell(stage, report)
-        reports.append(report)
-        if stage == last:
-            break
+    with store.ledger.closing():
+        for stage in STAGES:
+            report = getattr(_import_stage(stage), stage)(store, config)
+            tell(stage, report)
+            reports.append(report)
+            if stage == last:
+                break
     return reports
 
 
@@ -117,9 +119,16 @@ def inspect_datasets(store: Store, config: Config) -> Iterator[DatasetState]:
 
 
 def save_config(store: Store, config: Config) -> None:
-    """Keep the resolved configuration, from which `qad status` knows what the lake should hold."""
+    """Keep the resolved configuration, from which `qad status` knows what the lake should hold.
+
+    The ledger's password is not kept: it comes from the environment or from PostgreSQL's own
+    password file.
+    """
+    url = hide_password(choose_url(config.run.ledger_url))
+    run = config.run.model_copy(update={"ledger_url": url})
+    text = config.model_copy(update={"run": run}).model_dump_json(indent=1)
     with replacing(store.lake.config) as partial:
-        partial.write_text(config.model_dump_json(indent=1) + "\n")
+        partial.write_text(text + "\n")
 
 
 def read_saved_config(store: Store) -> Config:
@@ -134,6 +143,14 @@ def read_saved_config(store: Store) -> Config:
         return Config.model_validate_json(store.lake.config.read_text())
     except (OSError, ValueError):
         raise UserError(f"{store.root}: no run has been made here; start with `qad run`") from None
+
+
+def open_root(root: Path) -> Store:
+    """Open a data root with the ledger that its last run wrote."""
+    bare = Store(root)
+    if not bare.lake.config.is_file():
+        return bare
+    return Store(root, read_saved_config(bare).run.ledger_url)
 
 
 def _import_stage(stage: str) -> ModuleType:

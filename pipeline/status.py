@@ -1,24 +1,30 @@
-"""What a data root holds and where every row went, as lines of text."""
+"""What a data root holds and where every row went: lines of text, or two tables."""
 
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
+import pyarrow.parquet as pq
+
+from catalog_schema.tables import COMPLETENESS, GATES
 from catalog_schema.vocabulary import ShardState
-from pipeline.ledger import Ledger
+from pipeline.ledger import Outcome, balance, tabulate
 from pipeline.shards import summarise
 from pipeline.stages import STAGES, inspect_datasets, read_saved_config
-from pipeline.store import Store
+from pipeline.store import Store, replacing
 
 
 def describe_status(store: Store) -> Iterator[str]:
     """Yield a line per dataset, then the ledger stage by stage, then the releases."""
     config = read_saved_config(store)
+    booked = store.ledger.outcomes()
     yield f"data root   {store.root}   source {config.run.source}"
     yield ""
     yield f"{'dataset':17}{'done':>8}{'stale':>8}{'missing':>8}"
     for state in inspect_datasets(store, config):
         yield f"{state.dataset:17}{state.done:8}{state.stale:8}{state.missing:8}"
     yield ""
-    yield from _describe_ledger(store)
+    yield from _describe_ledger(booked)
     yield ""
     releases = sorted(path.parent for path in store.root.glob("releases/*/manifest.json"))
     for release in releases:
@@ -29,29 +35,60 @@ def describe_status(store: Store) -> Iterator[str]:
 
 def describe_failures(store: Store) -> Iterator[str]:
     """Yield a line per failed shard with its reason."""
-    failed = [o for o in Ledger(store.lake.ledger).outcomes() if o.state is ShardState.FAILED]
+    failed = [o for o in store.ledger.outcomes() if o.state is ShardState.FAILED]
     for outcome in failed:
         yield f"{outcome.stage:12}{outcome.shard}: {outcome.error}"
     if not failed:
         yield "no shard failed"
 
 
-def _describe_ledger(store: Store) -> Iterator[str]:
-    ledger = Ledger(store.lake.ledger)
+def export_ledger(store: Store, folder: Path) -> list[Path]:
+    """Write the ledger as the tables COMPLETENESS and GATES, a Parquet file each.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be written.
+    """
+    paths = []
+    tables = tabulate(store.ledger.outcomes())
+    for table, data in zip((COMPLETENESS, GATES), tables, strict=True):
+        path = folder / f"{table.name}.parquet"
+        with replacing(path) as partial:
+            pq.write_table(data, partial)
+        paths.append(path)
+    return paths
+
+
+def _describe_ledger(booked: list[Outcome]) -> Iterator[str]:
     yield f"{'stage':12}{'shards':>8}{'failed':>8}{'given':>10}{'made':>10}{'dropped':>10}"
     for stage in STAGES:
-        outcomes = ledger.outcomes(stage)
-        if not outcomes:
-            continue
-        report = summarise(stage, outcomes)
-        n_dropped = sum(report.dropped.values())
-        yield (
-            f"{stage:12}{len(outcomes):8}{len(report.failed):8}"
-            f"{report.n_expected:10}{report.n_made:10}{n_dropped:10}"
-        )
-        for gate, count in report.dropped.items():
-            if count:
-                yield f"{'':12}  {gate} {count}"
-        lost = sum(outcome.imbalance for outcome in outcomes)
-        if lost:
-            yield f"{'':12}  not accounted for: {lost} (failed shards; see `qad status --failed`)"
+        outcomes = [outcome for outcome in booked if outcome.stage == stage]
+        if outcomes:
+            yield from _describe_stage(stage, outcomes)
+    settled = balance(outcome for outcome in booked if outcome.is_settled)
+    n_shards = len({outcome.shard for outcome in booked})
+    n_failed = len({outcome.shard for outcome in booked if outcome.state is ShardState.FAILED})
+    yield (
+        f"{'total':12}{n_shards:8}{n_failed:8}"
+        f"{settled.n_expected:10}{settled.n_made:10}{settled.n_dropped:10}"
+        f"   given - made - dropped = {settled.imbalance}"
+        f"{f', broken in {len(settled.broken)} places' if settled.broken else ''}"
+    )
+
+
+def _describe_stage(stage: str, outcomes: list[Outcome]) -> Iterator[str]:
+    settled = [outcome for outcome in outcomes if outcome.is_settled]
+    report, sums = summarise(stage, settled), balance(settled)
+    yield (
+        f"{stage:12}{len(outcomes):8}{len(report.failed):8}"
+        f"{sums.n_expected:10}{sums.n_made:10}{sums.n_dropped:10}"
+    )
+    for gate, count in report.dropped.items():
+        if count:
+            yield f"{'':12}  {gate} {count}"
+    if sums.imbalance:
+        yield f"{'':12}  not accounted for: {sums.imbalance} (see `qad status --failed`)"
+    states = Counter(outcome.state.value for outcome in outcomes if not outcome.is_settled)
+    if states:
+        yield f"{'':12}  " + ", ".join(f"{count} {state}" for state, count in states.items())

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from pydantic import BaseModel
 
 from catalog_schema.column import Table
 from catalog_schema.tables import SCHEMA_VERSION, arrow_schema
+from pipeline.database import choose_url
 from pipeline.errors import DataError, UserError
 from pipeline.layout import Lake
+from pipeline.ledger import Ledger
 
 _STAMP_KEY = b"qad.stamp"
 # The root cannot take the data: no shard can succeed, so the run ends.
@@ -104,11 +107,29 @@ def digest_rows(data: pa.Table) -> str:
 
 
 class Store:
-    """Reads and writes the datasets below one data root."""
+    """Reads and writes the datasets below one data root.
 
-    def __init__(self, root: Path) -> None:
+    Parameters
+    ----------
+    root : Path
+    ledger_url : str
+        Database of the ledger; empty for a SQLite file below the root.
+    """
+
+    def __init__(self, root: Path, ledger_url: str = "") -> None:
         self.root = root
         self.lake = Lake(root)
+        self._ledger_url = ledger_url
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The completeness ledger, opened at its first use; the driver's, not the workers'."""
+        return Ledger.of_root(self.root, self.lake.ledger, self._ledger_url)
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether there is a ledger to read; asking does not make one."""
+        return bool(choose_url(self._ledger_url)) or self.lake.ledger.is_file()
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:

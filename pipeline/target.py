@@ -15,7 +15,7 @@ from pipeline.config import Config, TargetSettings
 from pipeline.desi_files import read_columns
 from pipeline.errors import DataError, UserError
 from pipeline.layout import DesiTree, Shard
-from pipeline.ledger import Ledger, Outcome
+from pipeline.ledger import Outcome
 from pipeline.science.sky import assign_splits
 from pipeline.shards import Report, summarise
 from pipeline.store import Store, columns_to_table, digest, make_fingerprint
@@ -63,7 +63,7 @@ def target(store: Store, config: Config) -> Report:
     """
     tree = find_tree(store, config)
     [(path, fingerprint)] = plan(store, config).items()
-    ledger = Ledger(store.lake.ledger)
+    ledger = store.ledger
     if store.find_done(path, fingerprint):
         booked = [replace(outcome, skipped=True) for outcome in ledger.outcomes(STAGE)]
         if booked:

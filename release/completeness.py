@@ -5,33 +5,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from catalog_schema.tables import COMPLETENESS, GATES, arrow_schema
+from catalog_schema.tables import COMPLETENESS, GATES
 from catalog_schema.vocabulary import ShardState
 from pipeline.layout import Shard
-from pipeline.ledger import Outcome
+from pipeline.ledger import Outcome, tabulate
 from release.tables import measure_strings, write_table
 
 
 def write_completeness(folder: Path, outcomes: Sequence[Outcome], notes: Mapping[str, str]) -> None:
     """Write the tables COMPLETENESS and GATES."""
-    steps = [
-        {
-            **_key(outcome),
-            "state": outcome.state.value,
-            "n_expected": outcome.n_expected,
-            "n_made": outcome.n_made,
-            "error": outcome.error,
-        }
-        for outcome in outcomes
-    ]
-    gates = [
-        {**_key(outcome), "gate": gate, "n_dropped": count}
-        for outcome in outcomes
-        for gate, count in sorted(outcome.dropped.items())
-        if count
-    ]
-    for table, rows in ((COMPLETENESS, steps), (GATES, gates)):
-        data = pa.Table.from_pylist(rows, schema=arrow_schema(table))
+    for table, data in zip((COMPLETENESS, GATES), tabulate(outcomes), strict=True):
         lengths = measure_strings(data, table)
         write_table(folder / f"{table.name}.parquet", table, [data], notes, lengths)
 
@@ -53,16 +36,6 @@ def read_completeness(steps: pa.Table, gates: pa.Table) -> list[Outcome]:
         )
         for row in steps.to_pylist()
     ]
-
-
-def _key(outcome: Outcome) -> dict[str, object]:
-    shard = outcome.shard
-    return {
-        "SURVEY": shard.survey,
-        "PROGRAM": shard.program,
-        "HEALPIX": shard.healpix,
-        "stage": outcome.stage,
-    }
 
 
 def _identity(row: Mapping[str, object]) -> tuple:

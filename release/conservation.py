@@ -7,7 +7,7 @@ from itertools import groupby, pairwise
 from catalog_schema.vocabulary import ShardState
 from pipeline.errors import UserError
 from pipeline.layout import Shard
-from pipeline.ledger import Outcome
+from pipeline.ledger import Outcome, balance
 
 STAGES = ("target", "acquire", "extract", "preprocess", "score")
 RELEASE_STAGE = "release"
@@ -102,9 +102,9 @@ def find_breaks(outcomes: Iterable[Outcome], stages: tuple[str, ...]) -> list[st
 
 
 def _shard_breaks(outcomes: list[Outcome], stages: tuple[str, ...]) -> Iterator[str]:
-    for outcome in outcomes:
-        if outcome.imbalance:
-            yield f"{outcome.shard} ({outcome.stage}: {outcome.imbalance} rows)"
+    for outcome in balance(outcomes).broken:
+        what = f"{outcome.imbalance} rows" if outcome.is_settled else outcome.state.value
+        yield f"{outcome.shard} ({outcome.stage}: {what})"
     for before, after in pairwise(outcomes):
         lost = before.n_made - after.n_expected
         if lost:

@@ -12,7 +12,7 @@ from catalog_schema.tables import SCHEMA_VERSION
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.layout import SPECPROD, Shard
-from pipeline.ledger import Ledger, Outcome
+from pipeline.ledger import Outcome
 from pipeline.store import Store, digest
 from release.conservation import Account, settle
 from release.sealing import hash_file
@@ -89,10 +89,9 @@ def read_inputs(store: Store, config: Config) -> Inputs:
 
 
 def _read_ledger(store: Store, source: str) -> list[Outcome]:
-    path = store.lake.ledger
-    if not path.is_file():
+    if not store.has_ledger:
         raise UserError(f"{store.root}: nothing was run here; start with `qad run --root DIR`")
-    with Ledger(path).closing() as ledger:
+    with store.ledger.closing() as ledger:
         outcomes = ledger.outcomes()
     folders = [store.root, *([] if source == MOCK else [Path(source)])]
     return [replace(outcome, error=_strip(outcome.error, folders)) for outcome in outcomes]
@@ -135,5 +134,5 @@ def _describe_source(config: Config) -> dict[str, str]:
 def _resolve(config: Config, source: dict[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(config.model_dump_json())
     values["run"]["source"] = f"{source['kind']}:{source['name']}"
-    del values["run"]["workers"]
+    del values["run"]["workers"], values["run"]["ledger_url"]
     return values

@@ -1,0 +1,203 @@
+"""The ledger's database: SQLite or PostgreSQL, brought up to date, waited for while it restarts."""
+
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    text,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+
+from pipeline.errors import UserError
+
+T = TypeVar("T")
+URL_VARIABLE = "QAD_LEDGER_URL"
+VERSION_TABLE = "ledger_version"
+# A server that restarts is back in seconds; a standby that takes over may need a minute.
+PATIENCE = 60.0
+_OPEN_PATIENCE = 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 8.0
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_REVISIONS = [path.name[:4] for path in sorted(_MIGRATIONS.glob("versions/[0-9]*.py"))]
+# Any constant does; it only has to be the same in every process that opens a ledger.
+_MIGRATION_LOCK = 7_714_113
+_SECRETS = ("password", "sslpassword")
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+
+
+def choose_url(configured: str) -> str:
+    """Return the database URL of the environment, else the configured one; may be empty."""
+    return os.environ.get(URL_VARIABLE) or configured
+
+
+def parse_url(given: str) -> URL:
+    """Read a database URL.
+
+    Raises
+    ------
+    UserError
+        If it is none of SQLite or PostgreSQL. The message does not repeat it.
+    """
+    try:
+        url = make_url(given)
+        return url.set(drivername=_DRIVERS[url.drivername])
+    except (ArgumentError, KeyError, ValueError):
+        raise UserError(
+            f"run.ledger_url or {URL_VARIABLE} is not the URL of a PostgreSQL or SQLite database; "
+            "give e.g. postgresql://user@host/name"
+        ) from None
+
+
+def hide_password(given: str) -> str:
+    """Return the URL without its password: what may be stored and shown."""
+    return _render(parse_url(given)) if given else ""
+
+
+class Database:
+    """Runs transactions, each again if the server went away meanwhile.
+
+    Parameters
+    ----------
+    url : sqlalchemy.URL
+    patience : float
+        Seconds for which a transaction waits for a PostgreSQL server to come back.
+
+    Raises
+    ------
+    UserError
+        If the database cannot be opened, or a newer version made its tables.
+    """
+
+    def __init__(self, url: URL, patience: float = PATIENCE) -> None:
+        self.name = _render(url)
+        # SQLite waits for its lock by itself; its other faults do not pass.
+        self._patience = patience if url.get_backend_name() == "postgresql" else 0.0
+        self._engine = _make_engine(url)
+        self._writing = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        opening = min(self._patience, _OPEN_PATIENCE)
+        if not self._transact(self._engine, self._is_current, opening):
+            self._transact(self._writing, self._migrate, opening)
+
+    @property
+    def dialect(self) -> str:
+        """Name of the kind of database: sqlite or postgresql."""
+        return self._engine.dialect.name
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work` reads; it must not write."""
+        return self._transact(self._engine, work, self._patience)
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction; it may run again after a lost connection.
+
+        Raises
+        ------
+        UserError
+            If the database is still away after the patience, or refuses.
+        """
+        return self._transact(self._writing, work, self._patience)
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self._engine.dispose()
+
+    def _transact(self, engine: Engine, work: Callable[[Connection], T], patience: float) -> T:
+        deadline, pause = time.monotonic() + patience, _FIRST_PAUSE
+        while True:
+            try:
+                with engine.begin() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if not _may_pass(error) or time.monotonic() + pause > deadline:
+                    raise UserError(f"ledger {self.name}: {_explain(error)}") from None
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _is_current(self, connection: Connection) -> bool:
+        revision = _read_revision(connection)
+        if revision and revision not in _REVISIONS:
+            raise UserError(
+                f"ledger {self.name}: made by a newer version of qad (revision {revision}, this "
+                f"one knows {_REVISIONS[-1]}); upgrade desi-qad or choose another ledger"
+            )
+        return revision == _REVISIONS[-1]
+
+    def _migrate(self, connection: Connection) -> None:
+        from alembic import command
+        from alembic.config import Config
+
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _MIGRATION_LOCK})
+        # Another process may have been faster while this one waited for the lock.
+        if self._is_current(connection):
+            return
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+        if _read_revision(connection) is None and inspect(connection).has_table("shard_stage"):
+            # Ledgers of before the migrations have the tables of the first one, and no version.
+            command.stamp(config, _REVISIONS[0])
+        command.upgrade(config, _REVISIONS[-1])
+
+
+def _render(url: URL) -> str:
+    host = url.translate_connect_args(username="username")
+    host.pop("password", None)
+    query = url.difference_update_query(_SECRETS).query
+    return URL.create(url.drivername, **host, query=query).render_as_string()
+
+
+def _make_engine(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        waiting = {"connect_timeout": 10, "application_name": "qad"}
+        return create_engine(url, pool_pre_ping=True, connect_args=waiting)
+    if url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: Any, _: object) -> None:
+    # Else the driver opens transactions by itself, and none around a change of tables.
+    connection.isolation_level = None
+    connection.execute("PRAGMA busy_timeout=30000")
+    connection.execute("PRAGMA journal_mode=WAL")
+    # A write-ahead log survives a killed process without a sync after every shard.
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later fails at once when another one wrote between.
+    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+
+def _read_revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
+
+
+def _may_pass(error: DBAPIError) -> bool:
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+def _explain(error: DBAPIError) -> str:
+    reason = re.sub(r"\s+", " ", str(error.orig)).strip()[:300]
+    return f"{reason}; see that the database answers, then run again: what is done is kept"

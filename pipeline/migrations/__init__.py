@@ -1,0 +1,1 @@
+"""Alembic's script folder: how a ledger of any age becomes today's."""

@@ -1,0 +1,328 @@
+"""The ledger on SQLite and on a real PostgreSQL: the same books, many writers, restarts."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from example_outcomes import DONE, SHARDS
+from postgres_server import Server
+
+from catalog_schema.tables import COMPLETENESS, GATES
+from catalog_schema.validate import find_violations
+from catalog_schema.vocabulary import ShardState
+from pipeline.config import Config, load_config
+from pipeline.database import parse_url
+from pipeline.errors import UserError
+from pipeline.layout import Shard
+from pipeline.ledger import Ledger, Outcome, balance
+from pipeline.shards import Product, Task, run_shards
+from pipeline.stages import open_root, read_saved_config, save_config
+from pipeline.status import describe_status, export_ledger
+from pipeline.store import Store, columns_to_table
+
+pytest_plugins = ["databases"]
+QAD = Path(sys.executable).with_name("qad")
+
+
+def open_ledger(url: str, lake: str = "a", patience: float = 20.0) -> Ledger:
+    return Ledger(parse_url(url), lake, patience)
+
+
+def test_round_trip_in_order(database_url: str) -> None:
+    failed = Outcome(SHARDS[2], "extract", ShardState.FAILED, 5, error="nul \x00 and \udcff")
+    other = replace(DONE, stage="acquire")
+    upper = replace(DONE, stage="Z")
+    open_ledger(database_url).record([failed, DONE, other, upper])
+    back = open_ledger(database_url)
+    shown = replace(failed, error="nul \\x00 and \\udcff")
+    assert back.outcomes() == [upper, other, DONE, shown]
+    assert back.outcomes("extract") == [DONE, shown]
+    assert back.outcomes("extract")[0].requests == {"ok": 3, "503": 1}
+
+
+def test_large_counts_and_negative_pixels(database_url: str) -> None:
+    big = replace(DONE, n_expected=2**60, n_made=2**60 - 3, n_bytes=2**62)
+    ledger = open_ledger(database_url)
+    ledger.record([big])
+    assert ledger.outcomes() == [big]
+
+
+def test_states_attempts_and_worker(database_url: str) -> None:
+    ledger = open_ledger(database_url)
+    planned = Outcome(SHARDS[0], "extract", ShardState.PLANNED, 10)
+    running = replace(planned, state=ShardState.RUNNING, worker="node:1")
+    seen = []
+    # The second run finds the shard as a killed one left it.
+    for outcome in (planned, running, planned, running, replace(DONE, worker="node:2")):
+        ledger.record([outcome])
+        [booked] = ledger.outcomes()
+        seen.append((booked.state.value, booked.attempts, booked.worker))
+    assert seen == [
+        ("planned", 0, ""), ("running", 1, "node:1"), ("planned", 1, ""), ("running", 2, "node:1"),
+        ("done", 2, "node:2"),
+    ]  # fmt: skip
+    ledger.record([replace(DONE, skipped=True, seconds=0.0, n_bytes=0, requests={})])
+    assert ledger.outcomes() == [DONE]
+    assert ledger.outcomes()[0].worker == "node:2"
+
+
+def test_planning_again_forgets_what_was_made(database_url: str) -> None:
+    ledger = open_ledger(database_url)
+    ledger.record([DONE])
+    planned = Outcome(SHARDS[0], "extract", ShardState.PLANNED, 12)
+    ledger.record([planned])
+    assert ledger.outcomes() == [planned]
+    assert ledger.outcomes()[0].attempts == 1
+
+
+def test_lakes_do_not_see_each_other(database_url: str) -> None:
+    first, second = open_ledger(database_url, "/a"), open_ledger(database_url, "/b")
+    first.record([DONE])
+    second.record([replace(DONE, n_made=0, dropped={"dead": 10}), replace(DONE, shard=SHARDS[1])])
+    second.keep_only("extract", [SHARDS[0]])
+    first.keep_only("extract", [SHARDS[0]])
+    assert first.outcomes() == [DONE]
+    assert second.outcomes()[0].dropped == {"dead": 10}
+    second.keep_only("extract", [])
+    assert (len(first.outcomes()), second.outcomes()) == (1, [])
+    second.record([replace(DONE, dropped={})])
+    assert second.outcomes()[0].dropped == {}
+
+
+WRITER = """
+import sys
+from example_outcomes import DONE
+from dataclasses import replace
+from pipeline.database import parse_url
+from pipeline.layout import Shard
+from pipeline.ledger import Ledger
+
+ledger, number = Ledger(parse_url(sys.argv[1]), "a"), int(sys.argv[3])
+for commit in range(int(sys.argv[2])):
+    own = replace(DONE, shard=Shard("main", "dark", 1000 * (number + 1) + commit))
+    ledger.record([own, DONE] if commit % 2 else [DONE, own])
+"""
+
+
+def test_processes_lose_no_update(database_url: str) -> None:
+    """Two processes open, migrate and write an empty database at the same time."""
+    command = [sys.executable, "-c", WRITER, database_url, "50"]
+    writers = [subprocess.Popen([*command, n], cwd=Path(__file__).parent) for n in ("0", "1")]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    outcomes = open_ledger(database_url).outcomes()
+    assert len(outcomes) == 1 + 2 * 50
+    assert [o.attempts for o in outcomes] == [100] + [1] * 100
+
+
+def test_eight_writers_lose_no_update(database_url: str) -> None:
+    ledgers = [open_ledger(database_url) for _ in range(8)]
+
+    def write(number: int) -> None:
+        for commit in range(50):
+            own = replace(DONE, shard=Shard("main", "dark", 1000 * (number + 1) + commit))
+            ledgers[number].record([own, DONE] if commit % 2 else [DONE, own])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    outcomes = ledgers[0].outcomes()
+    assert len(outcomes) == 1 + 8 * 50
+    assert outcomes[0].attempts == 400
+    assert {o.attempts for o in outcomes[1:]} == {1}
+    assert balance(outcomes).broken == ()
+
+
+def test_balance_holds_in_every_shard_and_in_total() -> None:
+    lost, won = replace(DONE, n_made=5), replace(DONE, shard=SHARDS[1], n_made=9)
+    cancelled = balance([lost, DONE, won])
+    assert (cancelled.n_expected, cancelled.n_made, cancelled.n_dropped) == (30, 21, 9)
+    assert cancelled.imbalance == 0
+    assert cancelled.broken == (lost, won)
+    empty = Outcome(SHARDS[2], "extract", ShardState.RUNNING, 0)
+    assert balance([DONE, empty]).broken == (empty,)
+    assert balance([]).broken == ()
+
+
+def make_product(store: Store, states: list, task: Task) -> Product:
+    states.append([o.state.value for o in store.ledger.outcomes("x")])
+    columns = {"SURVEY": ["main"], "PROGRAM": ["dark"], "HEALPIX": [task.shard.healpix],
+               "stage": ["x"], "gate": ["dead"], "n_dropped": [1]}  # fmt: skip
+    return Product(columns_to_table(GATES, columns), {"dead": 1}, requests={"ok": 2})
+
+
+def run_some(store: Store, work: Callable[[Task], Product], n: int = 3) -> list[Outcome]:
+    tasks = [Task(shard, "f", 2) for shard in SHARDS[:n]]
+    with store.lock():
+        run_shards(store, "x", GATES, tasks, work, workers=1)
+    return store.ledger.outcomes("x")
+
+
+def test_another_shell_sees_the_progress(database_url: str, tmp_path: Path) -> None:
+    store, other, states = (
+        Store(tmp_path / "r", database_url),
+        Store(tmp_path / "r", database_url),
+        [],
+    )
+    outcomes = run_some(store, lambda task: make_product(other, states, task))
+    assert states == [
+        ["running", "planned", "planned"], ["done", "running", "planned"],
+        ["done", "done", "running"],
+    ]  # fmt: skip
+    assert [(o.attempts, o.requests) for o in outcomes] == [(1, {"ok": 2})] * 3
+    assert all(o.worker.rpartition(":")[2].isdigit() and o.n_bytes for o in outcomes)
+
+
+def test_status_and_export_of_an_unfinished_run(database_url: str, tmp_path: Path) -> None:
+    store = Store(tmp_path / "root", database_url)
+    save_config(store, load_config(None, ["run.ledger_url=" + database_url]))
+    lost = Outcome(SHARDS[1], "extract", ShardState.FAILED, 4, error="truncated")
+    running = Outcome(SHARDS[2], "extract", ShardState.RUNNING, 6)
+    store.ledger.record([DONE, lost, running])
+    shown = "\n".join(describe_status(store))
+    assert "not accounted for: 4" in shown
+    assert "1 running" in shown
+    assert "given - made - dropped = 4, broken in 1 places" in shown
+    for path, table in zip(
+        export_ledger(store, tmp_path / "out"), (COMPLETENESS, GATES), strict=True
+    ):
+        assert path.name == f"{table.name}.parquet"
+        assert find_violations(pq.read_table(path), table) == []
+    states = pq.read_table(tmp_path / "out" / "completeness.parquet")["state"].to_pylist()
+    assert states == ["done", "failed", "running"]
+
+
+def test_restart_between_writes_is_not_noticed(postgres: Server, postgres_url: str) -> None:
+    ledger = open_ledger(postgres_url)
+    ledger.record([DONE])
+    for mode in ("fast", "immediate"):
+        postgres.stop(mode)
+        postgres.start()
+        ledger.record([DONE])
+    assert ledger.outcomes()[0].attempts == 3
+
+
+def test_run_survives_restarts_during_its_writes(
+    postgres: Server, postgres_url: str, tmp_path: Path
+) -> None:
+    """A thread restarts the server twice while shards are booked as fast as they can be."""
+    store = Store(tmp_path / "root", postgres_url)
+    ledger, stop = store.ledger, threading.Event()
+    faults: list[Exception] = []
+
+    def restart() -> None:
+        try:
+            for mode in ("fast", "immediate"):
+                time.sleep(0.2)
+                postgres.stop(mode)
+                time.sleep(0.3)
+                postgres.start()
+        except Exception as error:
+            faults.append(error)
+        stop.set()
+
+    thread = threading.Thread(target=restart)
+    thread.start()
+    n_booked = 0
+    while not stop.is_set():
+        ledger.record([replace(DONE, shard=Shard("main", "dark", n_booked))])
+        n_booked += 1
+    thread.join()
+    assert faults == []
+    outcomes = ledger.outcomes()
+    assert [o.shard.healpix for o in outcomes] == list(range(n_booked))
+    assert n_booked > 10
+    assert balance(outcomes).broken == ()
+
+
+def test_server_that_stays_away_ends_the_run_which_resumes(
+    postgres: Server, postgres_url: str, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "root", postgres_url)
+    store.ledger = Ledger(parse_url(postgres_url), str(store.root.resolve()), patience=1.0)
+    made: list[Shard] = []
+
+    def work(task: Task) -> Product:
+        made.append(task.shard)
+        if len(made) == 2:
+            postgres.stop()
+        return make_product(Store(tmp_path / "elsewhere"), [], task)
+
+    try:
+        with pytest.raises(UserError) as caught:
+            run_some(store, work)
+    finally:
+        postgres.start()
+    assert "\n" not in str(caught.value)
+    assert "correct-horse" not in str(caught.value)
+    assert made == SHARDS[:2]
+    left = [o.state.value for o in Store(store.root, postgres_url).ledger.outcomes("x")]
+    assert left == ["done", "running", "planned"]
+    # The file of the second shard was whole before its booking failed.
+    outcomes = run_some(Store(store.root, postgres_url), work)
+    assert made == SHARDS[:3]
+    assert balance(outcomes).broken == ()
+    assert [o.attempts for o in outcomes] == [1, 1, 1]
+
+
+def run_qad(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(QAD), *arguments], capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def test_password_is_neither_kept_nor_printed(
+    postgres: Server, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QAD_LEDGER_URL", postgres_url)
+    store = Store(tmp_path / "root")
+    save_config(store, Config())
+    store.ledger.record([DONE])
+    saved = read_saved_config(store).run.ledger_url
+    assert saved == postgres_url.replace("postgresql:", "postgresql+psycopg:").replace(
+        ":correct-horse@", "@"
+    )
+    assert not store.lake.ledger.exists()
+    # Another shell that knows the password finds the ledger by the saved settings.
+    monkeypatch.delenv("QAD_LEDGER_URL")
+    monkeypatch.setenv("PGPASSWORD", "correct-horse")
+    assert open_root(store.root).ledger.outcomes() == [DONE]
+    monkeypatch.delenv("PGPASSWORD")
+    wrong = run_qad(
+        "status", "--root", str(store.root), QAD_LEDGER_URL=postgres.url(password="hunter2")
+    )
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: ledger postgresql+psycopg://qad@127.0.0.1")
+    assert len(wrong.stderr.splitlines()) == 1
+    assert "hunter2" not in wrong.stderr + wrong.stdout
+
+
+@pytest.mark.parametrize(
+    "given", ["mysql://u:hunter2@h/d", "nonsense hunter2", "postgresql://u:hunter2@h:port/d"]
+)
+def test_url_of_something_else_is_refused(given: str) -> None:
+    with pytest.raises(UserError, match="QAD_LEDGER_URL") as caught:
+        parse_url(given)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("override", ["run.ledger_url", "run:ledger_url=", "run.ledger_url=["])
+def test_settings_with_a_password_are_refused_without_it(override: str) -> None:
+    text = f"{override}'postgresql://u:hunter2@h/d'{']' if '[' in override else ''}"
+    with pytest.raises(UserError) as caught:
+        load_config(None, [text])
+    assert "hunter2" not in str(caught.value)
+
+
+def test_damaged_file_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"this is no database" * 100)
+    with pytest.raises(UserError, match="not a database"):
+        Ledger(path)
