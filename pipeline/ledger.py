@@ -18,6 +18,10 @@ class Outcome:
     """What one stage did with one shard.
 
     The conservation law is ``n_expected = n_made + sum(dropped)`` for a done shard.
+
+    `requests` counts what was sent to the source by kind (``get``, ``head``, ``list``) and what
+    failed by kind (``slow_down``, ``short_read``, …). `n_bytes` are the bytes that came from the
+    source, or those written by a stage that does not read it.
     """
 
     shard: Shard
@@ -31,6 +35,7 @@ class Outcome:
     seconds: float = 0.0
     n_bytes: int = 0
     skipped: bool = False
+    requests: dict[str, int] = field(default_factory=dict)
 
     @property
     def imbalance(self) -> int:

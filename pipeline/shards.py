@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from catalog_schema.column import Table
 from catalog_schema.vocabulary import ShardState
-from pipeline.errors import QadError, UserError
+from pipeline.errors import DataError, QadError, UserError
 from pipeline.layout import Shard
 from pipeline.ledger import Ledger, Outcome
 from pipeline.progress import track
@@ -32,11 +32,13 @@ class Task:
 
 @dataclass(frozen=True)
 class Product:
-    """What the work on one shard made: rows, and why other rows are not among them."""
+    """What the work on one shard made: rows, why others are not among them, what was fetched."""
 
     data: pa.Table
     dropped: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    requests: dict[str, int] = field(default_factory=dict)
+    n_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -171,15 +173,19 @@ def _run_task(root: Path, stage: str, table: Table, work: Work, task: Task) -> O
         path.unlink(missing_ok=True)
         unforeseen = () if isinstance(error, QadError) else (traceback.format_exc(),)
         reason = str(error) if isinstance(error, QadError) else f"{type(error).__name__}: {error}"
-        seconds = time.monotonic() - start
-        return booked(ShardState.FAILED, error=reason, notes=unforeseen, seconds=seconds)
+        fetched = error if isinstance(error, DataError) else DataError()
+        return booked(
+            ShardState.FAILED, error=reason, notes=unforeseen, seconds=time.monotonic() - start,
+            requests=fetched.requests, n_bytes=fetched.n_bytes,
+        )  # fmt: skip
     stamp = store.write(
         path, product.data, table, fingerprint=task.fingerprint, n_expected=task.n_expected,
         n_made=product.data.num_rows, dropped=product.dropped, notes=product.notes,
     )  # fmt: skip
     return booked(
         ShardState.DONE, n_made=stamp.n_made, dropped=stamp.dropped, notes=stamp.notes,
-        seconds=time.monotonic() - start, n_bytes=path.stat().st_size,
+        seconds=time.monotonic() - start, requests=product.requests,
+        n_bytes=product.n_bytes or path.stat().st_size,
     )  # fmt: skip
 
 

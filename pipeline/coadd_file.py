@@ -1,0 +1,264 @@
+"""One coadd file: checked by its headers, its targets listed, the spectra of some rows read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE, WAVE_START, WAVE_STEP
+from pipeline.config import AcquireSettings
+from pipeline.desi_files import apply_scale, find_hdu, read_table
+from pipeline.errors import DataError
+from pipeline.fits_index import (
+    BLOCK,
+    FileIndex,
+    Hdu,
+    ReadAhead,
+    check_datasum,
+    decompress,
+    load_index,
+    save_index,
+    walk_headers,
+)
+from pipeline.ranges import Image, Link, Plan, Range, plan_ranges
+from pipeline.science.coadd import ArmSpectra
+from pipeline.sources import FileStat, SourceFile
+
+KINDS = ("FLUX", "IVAR", "MASK")
+# Wavelengths are multiples of 0.8 Å to rounding; a shift of 1 % of a pixel is another grid.
+_WAVE_TOLERANCE = 0.01 * WAVE_STEP
+_TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+_N_DIAGONALS = 11
+# Spectra are taken out of the raw bytes batch by batch: this bounds the memory of a shard.
+_BATCH_BYTES = 2**27
+
+
+@dataclass(frozen=True)
+class CoaddFile:
+    """A coadd whose headers are known."""
+
+    ahead: ReadAhead
+    index: FileIndex
+
+    @property
+    def file(self) -> SourceFile:
+        """The file, decompressed if it was not plain."""
+        return self.ahead.file
+
+    @property
+    def n_rows(self) -> int:
+        """Number of spectra."""
+        return self.hdu("FIBERMAP").shape[0]
+
+    def hdu(self, name: str) -> Hdu:
+        """Return an HDU; DataError if the file lacks it."""
+        return find_hdu(self.file, self.index, name)
+
+    def images(self) -> list[Hdu]:
+        """Return flux, ivar and mask of b, r, z, in this order."""
+        return [self.hdu(f"{arm.upper()}_{kind}") for arm in ARM_PIXELS for kind in KINDS]
+
+
+class _Part(NamedTuple):
+    """A fetched range and where it begins in the file."""
+
+    start: int
+    data: bytes
+
+
+def open_coadd(
+    file: SourceFile, kept: Path | None = None, identity: str | None = None
+) -> CoaddFile:
+    """Find the HDUs of a coadd, from the kept index if the file is still the same.
+
+    Parameters
+    ----------
+    file : SourceFile
+        May end in ``.gz``.
+    kept : Path, optional
+        Index of this file in the lake; written when it is not there.
+    identity : str, optional
+        What the file must be; with a kept index no request is needed.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, changed, truncated or no FITS file.
+    """
+    if file.path.endswith(".gz"):
+        ahead = ReadAhead(decompress(file, identity))
+        return CoaddFile(ahead, walk_headers(ahead))
+    index = load_index(kept, identity) if kept and identity else None
+    stat = FileStat(index.size, index.identity) if index else file.stat()
+    if identity and stat.identity != identity:
+        raise DataError(f"{file}: changed since it was listed; run again")
+    ahead = ReadAhead(file, stat)
+    index = index or (load_index(kept, stat.identity) if kept else None)
+    if index is None:
+        index = walk_headers(ahead, guess=_guess_headers)
+        if kept:
+            save_index(kept, index)
+    return CoaddFile(ahead, index)
+
+
+def check_coadd(coadd: CoaddFile) -> None:
+    """Check shapes and wavelengths.
+
+    Raises
+    ------
+    DataError
+        Naming the HDU that is missing, or that has another grid or shape.
+    """
+    for arm, (first, last) in ARM_PIXELS.items():
+        _check_grid(coadd, f"{arm.upper()}_WAVELENGTH", first, last)
+        for kind in KINDS:
+            hdu = coadd.hdu(f"{arm.upper()}_{kind}")
+            expected = (coadd.n_rows, last - first)
+            if hdu.shape != expected:
+                raise DataError(
+                    f"{coadd.file}: HDU {hdu.name} has shape {hdu.shape}, not {expected}"
+                )
+
+
+def read_targetids(coadd: CoaddFile) -> NDArray[np.int64]:
+    """Return the TARGETID of every row."""
+    blocks = read_table(coadd.ahead, coadd.index, "FIBERMAP", ("TARGETID",))
+    return np.concatenate([block["TARGETID"] for block in blocks])
+
+
+def plan_arms(
+    coadd: CoaddFile, rows: NDArray[np.intp], settings: AcquireSettings, link: Link | None = None
+) -> Plan:
+    """Plan the ranges that hold the spectra of some rows."""
+    images = [_to_image(hdu) for hdu in coadd.images()]
+    return plan_ranges(images, rows, link or coadd.file.source.link, settings.mode, settings.gap)
+
+
+def read_arms(
+    coadd: CoaddFile, rows: NDArray[np.intp], settings: AcquireSettings
+) -> list[ArmSpectra]:
+    """Read the spectra of some rows; an HDU that was fetched whole is verified.
+
+    Parameters
+    ----------
+    coadd : CoaddFile
+    rows : ndarray of int, shape (n,)
+    settings : AcquireSettings
+
+    Returns
+    -------
+    list of ArmSpectra
+        b, r, z with values in native byte order.
+
+    Raises
+    ------
+    DataError
+        If bytes cannot be had or are damaged.
+    """
+    hdus = coadd.images()
+    values = [np.empty((len(rows), hdu.shape[1]), _TYPES[_bitpix(hdu)]) for hdu in hdus]
+    for batch in _batches(plan_arms(coadd, rows, settings).ranges):
+        data = coadd.file.read(batch, coadd.index.identity)
+        for (start, _), block in zip(batch, data, strict=True):
+            part = _Part(start, block)
+            for hdu, taken in zip(hdus, values, strict=True):
+                _take_rows(coadd.file, hdu, part, rows, taken)
+    planes = [
+        taken if hdu.is_compressed else apply_scale(taken, hdu.bzero, hdu.bscale)
+        for hdu, taken in zip(hdus, values, strict=True)
+    ]
+    starts = [first for first, _ in ARM_PIXELS.values()]
+    return [ArmSpectra(first, *planes[3 * at : 3 * at + 3]) for at, first in enumerate(starts)]
+
+
+def _guess_headers(hdus: Sequence[Hdu]) -> list[Range]:
+    """Guess, from the number of targets, where the headers of the arms are."""
+    tables = {hdu.name: hdu for hdu in hdus}
+    if hdus[-1].name != "EXP_FIBERMAP" or "FIBERMAP" not in tables:
+        return []
+    n_rows, place, ranges = tables["FIBERMAP"].shape[0], hdus[-1].stop, []
+    for first, last in ARM_PIXELS.values():
+        n = last - first
+        for size in (8 * n, *[4 * n * n_rows] * 3, 4 * n * n_rows * _N_DIAGONALS):
+            # The wavelengths are checked, so they come along with their header.
+            span = BLOCK + (-(-size // BLOCK) * BLOCK if size == 8 * n else 0)
+            ranges.append((place, place + span))
+            place += BLOCK + -(-size // BLOCK) * BLOCK
+    return [*ranges, (place, place + 4 * BLOCK)]
+
+
+def _check_grid(coadd: CoaddFile, name: str, first: int, last: int) -> None:
+    hdu = coadd.hdu(name)
+    raw = coadd.ahead.read(hdu.data, hdu.data + hdu.n_bytes)
+    wave = apply_scale(np.frombuffer(raw, _TYPES[hdu.bitpix]), hdu.bzero, hdu.bscale)
+    grid = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)[first:last]
+    if wave.shape != grid.shape or np.abs(wave - grid).max() > _WAVE_TOLERANCE:
+        raise DataError(
+            f"{coadd.file}: HDU {name} is not DESI's grid "
+            f"({grid[0]:.1f} to {grid[-1]:.1f} Å in steps of {WAVE_STEP} Å)"
+        )
+
+
+def _to_image(hdu: Hdu) -> Image:
+    if hdu.is_compressed:
+        # The header says how to decompress the data.
+        return Image(hdu.start, hdu.stop - hdu.start, 1)
+    return Image(hdu.data, hdu.n_bytes // max(hdu.shape[0], 1), hdu.shape[0])
+
+
+def _bitpix(hdu: Hdu) -> int:
+    return 64 if hdu.is_compressed else hdu.bitpix
+
+
+def _batches(ranges: Sequence[Range]) -> list[list[Range]]:
+    batches: list[list[Range]] = []
+    room = 0
+    for start, stop in ranges:
+        if not batches or stop - start > room:
+            batches.append([])
+            room = _BATCH_BYTES
+        batches[-1].append((start, stop))
+        room -= stop - start
+    return batches
+
+
+def _take_rows(
+    file: SourceFile, hdu: Hdu, part: _Part, rows: NDArray[np.intp], taken: NDArray
+) -> None:
+    """Copy the rows of an image that lie in a part to their places."""
+    stop = part.start + len(part.data)
+    if stop <= hdu.start or hdu.stop <= part.start:
+        return
+    if hdu.is_compressed:
+        if part.start <= hdu.start and hdu.stop <= stop:
+            taken[:] = _decompress_image(file, hdu, part)[rows]
+        return
+    image = _to_image(hdu)
+    if part.start <= image.start and image.stop <= stop:
+        first = image.start - part.start
+        check_datasum(file, hdu, part.data[first : first + hdu.n_bytes])
+    starts = image.start + rows * image.row_bytes
+    is_here = (starts >= part.start) & (starts + image.row_bytes <= stop)
+    if is_here.any():
+        lowest, highest = int(rows[is_here].min()), int(rows[is_here].max())
+        view = np.frombuffer(
+            part.data, taken.dtype, (highest - lowest + 1) * hdu.shape[1],
+            image.start + lowest * image.row_bytes - part.start,
+        )  # fmt: skip
+        taken[is_here] = view.reshape(-1, hdu.shape[1])[rows[is_here] - lowest]
+
+
+def _decompress_image(file: SourceFile, hdu: Hdu, part: _Part) -> NDArray:
+    raw = part.data[hdu.start - part.start : hdu.stop - part.start]
+    check_datasum(file, hdu, raw[hdu.data - hdu.start : hdu.data - hdu.start + hdu.n_bytes])
+    alone = fits.PrimaryHDU().header.tostring().encode() + raw
+    try:
+        with fits.open(BytesIO(alone)) as hdus:
+            return np.asarray(hdus[1].data)
+    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+        raise DataError(f"{file}: HDU {hdu.name} cannot be decompressed ({error})") from None
