@@ -237,28 +237,24 @@ def _s3_faults() -> Iterator[None]:
             raise RequestError("slow_down") from error
         pause = answer.get("HTTPHeaders", {}).get("retry-after")
         raise RequestError.of_status(answer["HTTPStatusCode"], pause) from error
-    except IncompleteReadError as error:
-        raise RequestError("short_read", str(error)) from error
     except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
-        raise RequestError("connection", _first_line(error)) from error
+        raise _to_request_error(error) from error
 
 
 @contextmanager
 def _http_faults() -> Iterator[None]:
     try:
         yield
-    except urllib3.exceptions.ProtocolError as error:
-        is_short = "IncompleteRead" in str(error)
-        raise RequestError(
-            "short_read" if is_short else "connection", _first_line(error)
-        ) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise RequestError("connection", _first_line(error)) from error
+        raise _to_request_error(error) from error
 
 
 def _identify(headers: Mapping[str, str]) -> str:
     return digest(headers.get("ETag") or headers.get("Last-Modified") or "")
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _to_request_error(error: Exception) -> RequestError:
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    # Both libraries wrap a body that ends early in a general error.
+    is_short = "IncompleteRead" in line or isinstance(error, IncompleteReadError)
+    return RequestError("short_read" if is_short else "connection", line)
