@@ -1,10 +1,10 @@
 """One coadd file: checked by its headers, its targets listed, the spectra of some rows read."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from astropy.io import fits
@@ -64,11 +64,49 @@ class CoaddFile:
         return [self.hdu(f"{arm.upper()}_{kind}") for arm in ARM_PIXELS for kind in KINDS]
 
 
-class _Part(NamedTuple):
-    """A fetched range and where it begins in the file."""
+class _Plane:
+    """Values of some rows of one image, filled as parts of the file come in."""
 
-    start: int
-    data: bytes
+    def __init__(self, file: SourceFile, hdu: Hdu, rows: NDArray[np.intp]) -> None:
+        self.start, self.stop = hdu.start, hdu.stop
+        self._file, self._hdu, self._image = file, hdu, _to_image(hdu)
+        self._order = np.argsort(rows, kind="stable")
+        self._rows = rows[self._order]
+        self._starts = (self._image.start + self._rows * self._image.row_bytes).tolist()
+        dtype = np.int64 if hdu.is_compressed else np.dtype(_TYPES[hdu.bitpix])
+        self._values: NDArray = np.empty((len(rows), hdu.shape[1]), dtype)
+
+    def take(self, start: int, data: bytes) -> None:
+        """Copy the rows that lie in a part; `start` is its place in the file."""
+        image, stop = self._image, start + len(data)
+        if start <= image.start and image.stop <= stop:
+            self._take_whole(data[image.start - start : image.stop - start])
+        elif not self._hdu.is_compressed:
+            low = bisect_left(self._starts, start)
+            high = bisect_right(self._starts, stop - image.row_bytes)
+            if low < high:
+                first, last = int(self._rows[low]), int(self._rows[high - 1])
+                n_values = (last - first + 1) * self._hdu.shape[1]
+                part = np.frombuffer(
+                    data, self._values.dtype, n_values, self._starts[low] - start
+                ).reshape(-1, self._hdu.shape[1])
+                self._values[self._order[low:high]] = part[self._rows[low:high] - first]
+
+    def native(self) -> NDArray:
+        """Return the values, scaled, in native byte order."""
+        if self._hdu.is_compressed:
+            return self._values
+        return apply_scale(self._values, self._hdu.bzero, self._hdu.bscale)
+
+    def _take_whole(self, data: bytes) -> None:
+        hdu = self._hdu
+        if hdu.is_compressed:
+            whole = _decompress_image(self._file, hdu, data)
+            self._values = np.empty(self._values.shape, whole.dtype)
+        else:
+            check_datasum(self._file, hdu, data)
+            whole = np.frombuffer(data, self._values.dtype).reshape(hdu.shape)
+        self._values[self._order] = whole[self._rows]
 
 
 def open_coadd(
@@ -160,20 +198,16 @@ def read_arms(
     DataError
         If bytes cannot be had or are damaged.
     """
-    hdus = coadd.images()
-    values = [np.empty((len(rows), hdu.shape[1]), _TYPES[_bitpix(hdu)]) for hdu in hdus]
+    planes = [_Plane(coadd.file, hdu, rows) for hdu in coadd.images()]
     for batch in _batches(plan_arms(coadd, rows, settings).ranges):
         data = coadd.file.read(batch, coadd.index.identity)
-        for (start, _), block in zip(batch, data, strict=True):
-            part = _Part(start, block)
-            for hdu, taken in zip(hdus, values, strict=True):
-                _take_rows(coadd.file, hdu, part, rows, taken)
-    planes = [
-        taken if hdu.is_compressed else apply_scale(taken, hdu.bzero, hdu.bscale)
-        for hdu, taken in zip(hdus, values, strict=True)
-    ]
+        for (start, stop), part in zip(batch, data, strict=True):
+            for plane in planes:
+                if plane.start < stop and start < plane.stop:
+                    plane.take(start, part)
+    values = [plane.native() for plane in planes]
     starts = [first for first, _ in ARM_PIXELS.values()]
-    return [ArmSpectra(first, *planes[3 * at : 3 * at + 3]) for at, first in enumerate(starts)]
+    return [ArmSpectra(first, *values[3 * at : 3 * at + 3]) for at, first in enumerate(starts)]
 
 
 def _guess_headers(hdus: Sequence[Hdu]) -> list[Range]:
@@ -211,10 +245,6 @@ def _to_image(hdu: Hdu) -> Image:
     return Image(hdu.data, hdu.n_bytes // max(hdu.shape[0], 1), hdu.shape[0])
 
 
-def _bitpix(hdu: Hdu) -> int:
-    return 64 if hdu.is_compressed else hdu.bitpix
-
-
 def _batches(ranges: Sequence[Range]) -> list[list[Range]]:
     batches: list[list[Range]] = []
     room = 0
@@ -227,35 +257,9 @@ def _batches(ranges: Sequence[Range]) -> list[list[Range]]:
     return batches
 
 
-def _take_rows(
-    file: SourceFile, hdu: Hdu, part: _Part, rows: NDArray[np.intp], taken: NDArray
-) -> None:
-    """Copy the rows of an image that lie in a part to their places."""
-    stop = part.start + len(part.data)
-    if stop <= hdu.start or hdu.stop <= part.start:
-        return
-    if hdu.is_compressed:
-        if part.start <= hdu.start and hdu.stop <= stop:
-            taken[:] = _decompress_image(file, hdu, part)[rows]
-        return
-    image = _to_image(hdu)
-    if part.start <= image.start and image.stop <= stop:
-        first = image.start - part.start
-        check_datasum(file, hdu, part.data[first : first + hdu.n_bytes])
-    starts = image.start + rows * image.row_bytes
-    is_here = (starts >= part.start) & (starts + image.row_bytes <= stop)
-    if is_here.any():
-        lowest, highest = int(rows[is_here].min()), int(rows[is_here].max())
-        view = np.frombuffer(
-            part.data, taken.dtype, (highest - lowest + 1) * hdu.shape[1],
-            image.start + lowest * image.row_bytes - part.start,
-        )  # fmt: skip
-        taken[is_here] = view.reshape(-1, hdu.shape[1])[rows[is_here] - lowest]
-
-
-def _decompress_image(file: SourceFile, hdu: Hdu, part: _Part) -> NDArray:
-    raw = part.data[hdu.start - part.start : hdu.stop - part.start]
-    check_datasum(file, hdu, raw[hdu.data - hdu.start : hdu.data - hdu.start + hdu.n_bytes])
+def _decompress_image(file: SourceFile, hdu: Hdu, raw: bytes) -> NDArray:
+    first = hdu.data - hdu.start
+    check_datasum(file, hdu, raw[first : first + hdu.n_bytes])
     alone = fits.PrimaryHDU().header.tostring().encode() + raw
     try:
         with fits.open(BytesIO(alone)) as hdus:

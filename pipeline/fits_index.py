@@ -141,14 +141,14 @@ def read_header(ahead: ReadAhead, start: int) -> tuple[Header, int]:
     while True:
         block = ahead.read(place, place + BLOCK, _READ if start else _FIRST_READ)
         place += BLOCK
-        cards = [block[at : at + _CARD] for at in range(0, len(block), _CARD)]
         if place == start + BLOCK and not block.startswith((b"SIMPLE  =", b"XTENSION=")):
             raise DataError(
                 f"{ahead.file}: unreadable FITS (no header at byte {start}); fetch it again"
             )
         if len(block) < BLOCK:
             raise DataError(f"{ahead.file}: truncated in a header at byte {start}; fetch it again")
-        for card in cards:
+        for at in range(0, BLOCK, _CARD):
+            card = block[at : at + _CARD]
             if card[:8] == b"END     ":
                 return header, place
             if card[8:10] == b"= ":

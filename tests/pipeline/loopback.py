@@ -15,6 +15,13 @@ from moto.server import ThreadedMotoServer
 BUCKET = "desidata"
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of a client that has gone, as it may."""
+
+
 class Mirror:
     """Serves files with byte ranges; `faults` are spent one per GET, in order.
 
@@ -26,8 +33,8 @@ class Mirror:
         self.files = files
         self.faults: deque[int | str] = deque()
         self.gets: list[str] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _make_handler(self))
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._server = _Server(("127.0.0.1", 0), _make_handler(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 
     @property
