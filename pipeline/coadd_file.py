@@ -90,13 +90,19 @@ class _Plane:
                 part = np.frombuffer(
                     data, self._values.dtype, n_values, self._starts[low] - start
                 ).reshape(-1, self._hdu.shape[1])
-                self._values[self._order[low:high]] = part[self._rows[low:high] - first]
+                is_run = last - first == high - low - 1
+                taken = part if is_run else part[self._rows[low:high] - first]
+                self._values[self._order[low:high]] = taken
 
     def native(self) -> NDArray:
         """Return the values, scaled, in native byte order."""
         if self._hdu.is_compressed:
             return self._values
-        return apply_scale(self._values, self._hdu.bzero, self._hdu.bscale)
+        # In place: these arrays are most of what a shard takes of memory.
+        values = self._values
+        if not values.dtype.isnative:
+            values = values.byteswap(inplace=True).view(values.dtype.newbyteorder("="))
+        return apply_scale(values, self._hdu.bzero, self._hdu.bscale)
 
     def _take_whole(self, data: bytes) -> None:
         hdu = self._hdu

@@ -163,7 +163,7 @@ def _take(data: bytes, row_bytes: int, field: Field) -> NDArray:
 
 def apply_scale(values: NDArray, zero: float, scale: float) -> NDArray:
     """Return values in native byte order, scaled; unsigned where the offset means so."""
-    native = values.astype(values.dtype.newbyteorder("="))
+    native = values.astype(values.dtype.newbyteorder("="), copy=False)
     if zero == 0 and scale == 1:
         return native
     bits = 8 * native.dtype.itemsize

@@ -110,7 +110,7 @@ class LocalSource(Source):
     @property
     def link(self) -> Link:
         """A local disk behind the page cache."""
-        return Link(latency=2e-5, bandwidth=2e9)
+        return Link(latency=3e-6, bandwidth=2e9)
 
     def stat(self, path: str) -> FileStat:
         """Take size and modification time: cheap, and changes when the file does."""
