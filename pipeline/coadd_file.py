@@ -19,12 +19,11 @@ from pipeline.fits_index import (
     FileIndex,
     Hdu,
     ReadAhead,
-    check_datasum,
-    decompress,
     load_index,
     save_index,
     walk_headers,
 )
+from pipeline.integrity import check_datasum, decompress
 from pipeline.ranges import Image, Link, Plan, Range, plan_ranges
 from pipeline.science.coadd import ArmSpectra
 from pipeline.sources import FileStat, SourceFile

@@ -1,35 +1,20 @@
-"""Remote sources: public S3 buckets and HTTP mirrors, read by byte ranges.
+"""What the remote sources (`s3.py`, `mirror.py`) share: byte ranges, fetched and checked."""
 
-Design note: boto3 has its doors here and in ``release/publish.py``; stages see `SourceFile` only.
-"""
-
-import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from copy import copy
-from functools import partial
 from time import monotonic, thread_time
-from typing import Any, NamedTuple, Self
-from urllib.parse import quote, urlsplit
-
-import boto3
-import urllib3
-from botocore import UNSIGNED
-from botocore.config import Config as ClientConfig
-from botocore.exceptions import BotoCoreError, ClientError, IncompleteReadError
+from typing import NamedTuple, Self
+from urllib.parse import urlsplit
 
 from pipeline.config import AcquireSettings
 from pipeline.errors import UserError
 from pipeline.ranges import Link, Range
 from pipeline.sources import FileStat, Source
-from pipeline.store import digest
 from pipeline.transfer import RequestError, Transfer
 
 # A large range goes in parts over several connections, and a fault costs one part.
-_PART = 2**24
-# Where DESI's bucket is; another region costs a redirect.
-_REGION = "us-west-2"
+_PART = 2**23
 
 
 class Reply(NamedTuple):
@@ -41,6 +26,8 @@ class Reply(NamedTuple):
 
 class RemoteSource(Source):
     """What S3 and HTTP share: sessions, parts, retries and the checks on every reply."""
+
+    is_remote = True
 
     def __init__(self, location: str, settings: AcquireSettings) -> None:
         super().__init__(location)
@@ -100,99 +87,6 @@ class RemoteSource(Source):
     def _get(self, path: str, part: Range) -> Reply: ...
 
 
-class S3Source(RemoteSource):
-    """A public bucket, read without credentials; ``AWS_ENDPOINT_URL`` may name another server."""
-
-    def __init__(self, location: str, settings: AcquireSettings) -> None:
-        super().__init__(location, settings)
-        self._bucket, _, self._prefix = self.location.removeprefix("s3://").partition("/")
-        self._client = _make_client(settings)
-
-    def list(self, prefix: str) -> Iterator[str]:
-        """See `Source.list`."""
-        token: str | None = ""
-        while token is not None:
-            send = partial(self._list, prefix, token)
-            page = self._transfer.call(f"{self.location}/{prefix}", "list", send)
-            for entry in page.get("Contents", ()):
-                yield entry["Key"].removeprefix(self._key(""))
-            token = page.get("NextContinuationToken")
-
-    def _list(self, prefix: str, token: str) -> dict[str, Any]:
-        more = {"ContinuationToken": token} if token else {}
-        with _s3_faults():
-            return self._client.list_objects_v2(
-                Bucket=self._bucket, Prefix=self._key(prefix), **more
-            )
-
-    def _key(self, path: str) -> str:
-        return f"{self._prefix}/{path}" if self._prefix else path
-
-    def _head(self, path: str) -> FileStat:
-        with _s3_faults():
-            found = self._client.head_object(Bucket=self._bucket, Key=self._key(path))
-        return FileStat(found["ContentLength"], digest(found["ETag"]))
-
-    def _get(self, path: str, part: Range) -> Reply:
-        wanted = f"bytes={part[0]}-{part[1] - 1}"
-        with _s3_faults():
-            found = self._client.get_object(Bucket=self._bucket, Key=self._key(path), Range=wanted)
-
-        def read() -> bytes:
-            with _s3_faults():
-                return found["Body"].read()
-
-        return Reply(digest(found["ETag"]), read)
-
-
-class HttpSource(RemoteSource):
-    """A mirror that answers range requests; it cannot be listed."""
-
-    def __init__(self, location: str, settings: AcquireSettings) -> None:
-        super().__init__(location, settings)
-        retries = urllib3.Retry(3, connect=0, read=0, status=0, other=0, redirect=3)
-        self._pool = urllib3.PoolManager(
-            maxsize=settings.concurrency, retries=retries, timeout=settings.timeout_s
-        )
-
-    def list(self, prefix: str) -> Iterator[str]:
-        """See `Source.list`."""
-        raise UserError(
-            f"source {self.location}: files cannot be listed over HTTP; it needs the redshift "
-            "catalogue zall-pix"
-        )
-
-    def _head(self, path: str) -> FileStat:
-        with _http_faults():
-            reply = self._pool.request("HEAD", self._url(path))
-        if reply.status != 200:
-            raise RequestError.of_status(reply.status, reply.headers.get("Retry-After"))
-        return FileStat(int(reply.headers.get("Content-Length", 0)), _identify(reply.headers))
-
-    def _get(self, path: str, part: Range) -> Reply:
-        wanted = {"Range": f"bytes={part[0]}-{part[1] - 1}", "Accept-Encoding": "identity"}
-        with _http_faults():
-            reply = self._pool.request(
-                "GET", self._url(path), headers=wanted, preload_content=False
-            )
-        if reply.status != 206:
-            reply.close()
-            if reply.status == 200:
-                raise RequestError("no_ranges")
-            raise RequestError.of_status(reply.status, reply.headers.get("Retry-After"))
-
-        def read() -> bytes:
-            with _http_faults():
-                body = reply.read()
-            reply.release_conn()
-            return body
-
-        return Reply(_identify(reply.headers), read)
-
-    def _url(self, path: str) -> str:
-        return f"{self.location}/{quote(path)}"
-
-
 def open_remote(location: str, settings: AcquireSettings) -> RemoteSource:
     """Return the source at an ``s3://`` or ``http(s)://`` address.
 
@@ -203,58 +97,24 @@ def open_remote(location: str, settings: AcquireSettings) -> RemoteSource:
     """
     if not urlsplit(location).netloc:
         raise UserError(f"source {location}: give s3://BUCKET/PREFIX or https://HOST/PATH")
-    return (S3Source if location.startswith("s3:") else HttpSource)(location, settings)
+    # boto3 takes half a second to import, which only S3 is worth.
+    if location.startswith("s3:"):
+        from pipeline.s3 import S3Source
+
+        return S3Source(location, settings)
+    from pipeline.mirror import HttpSource
+
+    return HttpSource(location, settings)
+
+
+def to_request_error(error: Exception) -> RequestError:
+    """Classify a failure of the connection or of the body."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    # Both libraries wrap a body that ends early in an error that only its text tells.
+    is_short = "IncompleteRead" in line or "IncompleteRead" in type(error).__name__
+    return RequestError("short_read" if is_short else "connection", line)
 
 
 def _split(wanted: Range) -> list[Range]:
     start, stop = wanted
     return [(first, min(first + _PART, stop)) for first in range(start, stop, _PART)]
-
-
-def _make_client(settings: AcquireSettings) -> Any:
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    config = ClientConfig(
-        signature_version=UNSIGNED,
-        # Retries are ours, so that each fault is counted.
-        retries={"total_max_attempts": 1},
-        max_pool_connections=settings.concurrency,
-        connect_timeout=settings.timeout_s,
-        read_timeout=settings.timeout_s,
-        response_checksum_validation="when_required",
-        s3={"addressing_style": "path"} if endpoint else {},
-    )
-    region = os.environ.get("AWS_DEFAULT_REGION", _REGION)
-    return boto3.client("s3", region_name=region, endpoint_url=endpoint, config=config)
-
-
-@contextmanager
-def _s3_faults() -> Iterator[None]:
-    try:
-        yield
-    except ClientError as error:
-        answer = error.response["ResponseMetadata"]
-        if error.response["Error"].get("Code") == "SlowDown":
-            raise RequestError("slow_down") from error
-        pause = answer.get("HTTPHeaders", {}).get("retry-after")
-        raise RequestError.of_status(answer["HTTPStatusCode"], pause) from error
-    except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
-        raise _to_request_error(error) from error
-
-
-@contextmanager
-def _http_faults() -> Iterator[None]:
-    try:
-        yield
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise _to_request_error(error) from error
-
-
-def _identify(headers: Mapping[str, str]) -> str:
-    return digest(headers.get("ETag") or headers.get("Last-Modified") or "")
-
-
-def _to_request_error(error: Exception) -> RequestError:
-    line = (str(error).splitlines() or [type(error).__name__])[0]
-    # Both libraries wrap a body that ends early in a general error.
-    is_short = "IncompleteRead" in line or isinstance(error, IncompleteReadError)
-    return RequestError("short_read" if is_short else "connection", line)

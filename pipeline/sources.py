@@ -28,7 +28,12 @@ class FileStat(NamedTuple):
 
 
 class Source(ABC):
-    """Files below a location; paths are relative to it, ranges are (start, stop) in bytes."""
+    """Files below a location; paths are relative to it, ranges are (start, stop) in bytes.
+
+    What comes from a remote source is verified by its checksums.
+    """
+
+    is_remote = False
 
     def __init__(self, location: str) -> None:
         self.location = location.rstrip("/")

@@ -166,8 +166,8 @@ class Transfer:
             if attempt < self._settings.max_attempts:
                 self._back_off(last, attempt)
         raise DataError(
-            f"{name}: no answer after {self._settings.max_attempts} attempts, the last: "
-            f"{last.kind} ({last}); run again later"
+            f"{name}: no answer after {self._settings.max_attempts} attempts, the last fault: "
+            f"{last.kind}; run again later"
         ) from last
 
     def _back_off(self, fault: RequestError, attempt: int) -> None:

@@ -44,6 +44,10 @@ def test_bucket_makes_the_release_of_the_local_tree(
     assert again.returncode == 0
     stages = [line for line in again.stdout.splitlines() if " made, " in line]
     assert all(" 0 made, " in line for line in stages), again.stdout
+    [card] = finished.glob("models/*/model.json")
+    scored = qad("score", "--model", card.parent, "--source", source, "--root", root,
+                 env=environment)  # fmt: skip
+    assert scored.returncode == 0, scored.stderr
     planned = qad(
         "acquire", "--plan", "--source", source, "--root", tmp_path / "new", env=environment
     )

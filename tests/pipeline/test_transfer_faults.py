@@ -10,7 +10,7 @@ from loopback import Mirror, read_tree, serving, without_credentials
 
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import AcquireSettings
-from pipeline.errors import DataError, MissingFileError
+from pipeline.errors import DataError, MissingFileError, UserError
 from pipeline.extract import extract
 from pipeline.fits_index import load_index
 from pipeline.layout import Shard
@@ -77,7 +77,7 @@ def test_final_fault_is_one_line_and_no_retry(
 
 def test_attempts_end(mirror: Mirror, source: RemoteSource) -> None:
     mirror.faults.extend([503] * 9)
-    with pytest.raises(DataError, match="no answer after 4 attempts, the last: slow_down"):
+    with pytest.raises(DataError, match="no answer after 4 attempts, the last fault: slow_down"):
         source.read("file", [(0, 10)])
     assert len(mirror.gets) == 4
 
@@ -168,6 +168,14 @@ def test_bad_datasum_fails_the_shard_only(survey_mirror: Mirror, tmp_path: Path)
 
 def _identity(mirror: Mirror, name: str) -> str:
     return open_source(mirror.url, make_config(mirror.url).acquire).stat(name).identity
+
+
+def test_damaged_catalogue_ends_the_run(survey_mirror: Mirror, tmp_path: Path) -> None:
+    name = next(name for name in survey_mirror.files if "zall-pix" in name)
+    survey_mirror.files[name] = _damage(survey_mirror.files[name], 90_000)
+    with pytest.raises(UserError, match="HDU ZCATALOG is damaged: DATASUM"):
+        extract_lake(survey_mirror.url, tmp_path / "root")
+    assert not list((tmp_path / "root").rglob("targets.parquet"))
 
 
 def test_file_lost_or_closed_after_the_plan_fails_its_shard(
