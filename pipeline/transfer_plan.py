@@ -16,6 +16,7 @@ from pipeline.errors import DataError
 from pipeline.extract import find_rows, select_targetids
 from pipeline.layout import DesiTree, Shard
 from pipeline.progress import track
+from pipeline.ranges import Link
 from pipeline.store import Store
 from pipeline.target import find_tree
 
@@ -83,18 +84,23 @@ def _price(
         rows, _ = find_rows(read_targetids(coadd), wanted)
     except DataError as error:
         return ShardCost(0, np.zeros((3, len(_MODES))), str(error))
-    figures = [_price_mode(coadd, rows, settings, mode) for mode in _MODES.values()]
+    # The link is measured all the while; the modes are compared on the same one.
+    link = tree.source.link
+    figures = [_price_mode(coadd, rows, settings, mode, link) for mode in _MODES.values()]
     return ShardCost(len(rows), np.array(figures).T)
 
 
 def _price_mode(
-    coadd: CoaddFile, rows: NDArray[np.intp], settings: AcquireSettings, mode: str | None
+    coadd: CoaddFile,
+    rows: NDArray[np.intp],
+    settings: AcquireSettings,
+    mode: str | None,
+    link: Link,
 ) -> tuple[float, float, float]:
-    link = coadd.file.source.link
     if mode is None:
         return coadd.index.size, 1, link.cost(coadd.index.size, 1)
     chosen = settings if mode == "set" else settings.model_copy(update={"mode": mode})
-    plan = plan_arms(coadd, rows, chosen)
+    plan = plan_arms(coadd, rows, chosen, link)
     # One more request lists the file's targets.
     table = coadd.hdu("FIBERMAP")
     n_bytes, n_requests = plan.n_bytes + table.stop - table.start, len(plan.ranges) + 1
