@@ -1,26 +1,31 @@
 """Stage `acquire`: an inventory of the source files that the targets need, each checked."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from catalog_schema.tables import FILES, TARGETS
 from catalog_schema.vocabulary import ShardState
+from pipeline.coadd_file import check_coadd, open_coadd
 from pipeline.config import Config
-from pipeline.desi_files import check_coadd
 from pipeline.errors import DataError
-from pipeline.layout import DesiTree, Shard
+from pipeline.layout import DesiTree, Shard, is_remote
 from pipeline.ledger import Outcome
 from pipeline.progress import track
 from pipeline.shards import Report, summarise
+from pipeline.sources import booking
 from pipeline.store import Store, columns_to_table, make_fingerprint
-from pipeline.target import find_tree, identify_file
+from pipeline.target import find_tree
 
 STAGE = "acquire"
 REVISION = 1
+_SHARDS_AT_A_TIME = 8
 
 
 @dataclass(frozen=True)
-class SourceFile:
+class CheckedFile:
     """A checked coadd file: path below the source, bytes, spectra, identity."""
 
     shard: Shard
@@ -33,21 +38,21 @@ class SourceFile:
 def acquire(store: Store, config: Config) -> Report:
     """Check that every shard's coadd is there, whole and on DESI's grid.
 
-    A local tree is read in place: nothing is copied.
+    Only headers and wavelengths are read, and where the HDUs lie is kept in the lake; `extract`
+    fetches the spectra shard by shard, so raw bytes never pile up.
 
     Parameters
     ----------
     store : Store
-        Reads `targets`, writes `files`.
+        Reads `targets`, writes `files` and the index of each coadd.
     config : Config
-        Reads ``run.source``.
+        Reads ``run.source`` and ``acquire``.
 
     Returns
     -------
     Report
         Of the dataset `files`, one row per usable shard; unusable ones are failed outcomes.
     """
-    tree = find_tree(store, config)
     wanted = count_targets(store)
     [(path, fingerprint)] = plan(store, config).items()
     ledger = store.ledger
@@ -56,12 +61,8 @@ def acquire(store: Store, config: Config) -> Report:
         report = summarise(FILES.name, [replace(outcome, skipped=True) for outcome in booked])
         return replace(report, made=0, skipped=1)
     files, outcomes = [], []
-    for shard, n_targets in track(wanted.items(), STAGE, len(wanted)):
-        try:
-            files.append(_inspect(tree, shard))
-            outcome = Outcome(shard, STAGE, ShardState.DONE, n_targets, n_made=n_targets)
-        except DataError as error:
-            outcome = Outcome(shard, STAGE, ShardState.FAILED, n_targets, error=str(error))
+    for file, outcome in track(_inspect_all(store, config, wanted), STAGE, len(wanted)):
+        files += [file] if file else []
         outcomes.append(outcome)
     report = summarise(FILES.name, outcomes)
     columns = {
@@ -86,10 +87,13 @@ def acquire(store: Store, config: Config) -> Report:
 def plan(store: Store, config: Config) -> dict[Path, str]:
     """Return the file that the stage is to make and its fingerprint."""
     tree = find_tree(store, config)
-    inputs = [
-        f"{shard} {n_targets} {_identify(tree, shard)}"
-        for shard, n_targets in count_targets(store).items()
-    ]
+    wanted = count_targets(store)
+    with ThreadPoolExecutor(config.acquire.concurrency) as pool:
+        identities = pool.map(partial(_identify, tree), wanted)
+        inputs = [
+            f"{shard} {n_targets} {identity}"
+            for (shard, n_targets), identity in zip(wanted.items(), identities, strict=True)
+        ]
     return {store.lake.table(FILES.name): make_fingerprint(STAGE, REVISION, [], inputs)}
 
 
@@ -107,12 +111,37 @@ def count_targets(store: Store) -> dict[Shard, int]:
 
 
 def _identify(tree: DesiTree, shard: Shard) -> str:
-    path = tree.file("coadd", shard)
-    return identify_file(path) if path.exists() else "absent"
+    try:
+        return tree.find_file("coadd", shard).stat().identity
+    except DataError:
+        # Absent or closed: its inspection says which, and mending it changes the fingerprint.
+        return "absent"
 
 
-def _inspect(tree: DesiTree, shard: Shard) -> SourceFile:
-    path = tree.file("coadd", shard)
-    n_rows = check_coadd(path)
-    name = path.relative_to(tree.root).as_posix()
-    return SourceFile(shard, name, path.stat().st_size, n_rows, identify_file(path))
+def _inspect_all(
+    store: Store, config: Config, wanted: dict[Shard, int]
+) -> Iterator[tuple[CheckedFile | None, Outcome]]:
+    """Inspect the shards in order; of a remote source several at a time, for latency rules."""
+    inspect = partial(_inspect, store, find_tree(store, config))
+    if not is_remote(config.run.source):
+        yield from map(inspect, wanted, wanted.values())
+        return
+    with ThreadPoolExecutor(_SHARDS_AT_A_TIME) as pool:
+        yield from pool.map(inspect, wanted, wanted.values())
+
+
+def _inspect(
+    store: Store, tree: DesiTree, shard: Shard, n_targets: int
+) -> tuple[CheckedFile | None, Outcome]:
+    outcome = Outcome(shard, STAGE, ShardState.DONE, n_targets, n_made=n_targets)
+    try:
+        with booking(tree.source) as source:
+            file = DesiTree(source).find_file("coadd", shard)
+            coadd = open_coadd(file, store.lake.index(shard))
+            check_coadd(coadd)
+            size, identity = file.stat() if file.path.endswith(".gz") else coadd.ahead.stat
+    except DataError as error:
+        failed = replace(outcome, state=ShardState.FAILED, n_made=0, error=str(error))
+        return None, replace(failed, requests=error.requests, n_bytes=error.n_bytes)
+    spent = replace(outcome, requests=dict(source.counts.requests), n_bytes=source.counts.n_bytes)
+    return CheckedFile(shard, file.path, size, coadd.n_rows, identity), spent

@@ -24,7 +24,7 @@ from pipeline.config import (
 from pipeline.errors import UserError
 from pipeline.extract import extract, spectra_to_table
 from pipeline.ingest import ingest
-from pipeline.layout import DesiTree, Lake, Shard
+from pipeline.layout import REDUCTION, Lake, Shard, is_remote
 from pipeline.models import load_model, read_card
 from pipeline.preprocess import make_windows, preprocess_on_grid
 from pipeline.reconstruct import reconstruct_with
@@ -80,8 +80,8 @@ def apply(
     reports : list of Report
     """
     folder = find_model(model, root).resolve()
-    source = Path(config.run.source)
-    if not source.exists():
+    source = config.run.source
+    if not is_remote(source) and not Path(source).exists():
         raise UserError(f"source {source}: no such file or folder")
     card = read_card(folder)
     trained = {name: getattr(config, name).model_copy(update=values)
@@ -89,13 +89,14 @@ def apply(
     run = config.run.model_copy(update={"seed": card["seed"]})
     publish_all = ReconstructSettings(reference_sample=sys.maxsize)
     config = config.model_copy(update={**trained, "run": run, "reconstruct": publish_all})
-    name = f"{card['id']}-{digest(str(source.resolve()), str(redshifts))[:8]}"
+    place = source if is_remote(source) else str(Path(source).resolve())
+    name = f"{card['id']}-{digest(place, str(redshifts))[:8]}"
     store = Store(Lake(root).applied(name), config.run.ledger_url)
     with store.lock():
-        if DesiTree(source).reduction.is_dir():
+        if is_remote(source) or (Path(source) / REDUCTION).is_dir():
             reports = [stage(store, config) for stage in (target, acquire, extract)]
         else:
-            reports = [ingest(store, config, source, redshifts)]
+            reports = [ingest(store, config, Path(source), redshifts)]
         reports.append(preprocess_on_grid(store, config, load_model(folder).grid))
         reports.append(score_with(store, config, folder))
         if not reports[-1].n_made:

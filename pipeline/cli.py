@@ -45,8 +45,8 @@ _ROOT = click.option(
 )  # fmt: skip
 _SOURCE = click.option(
     "--source",
-    help="`mock`, or a folder in the DR1 layout (the one that holds spectro/); without it "
-    "run.source of the configuration, which is `mock` by default.",
+    help="`mock`, or a tree in the DR1 layout: the folder, s3://BUCKET/PREFIX or https:// address "
+    "that holds spectro/; without it run.source of the configuration, by default `mock`.",
 )  # fmt: skip
 _CONFIG = click.option(
     "--config", "config_path", type=click.Path(path_type=Path),
@@ -107,7 +107,38 @@ def _add_stage(name: str, about: str) -> None:
 
 
 _add_stage("target", "the parent sample, every row counted")
-_add_stage("acquire", "an inventory of the source files")
+
+
+@qad.command(help="Run the stages up to `acquire`: an inventory of the source files.")
+@click.option(
+    "--plan",
+    "is_plan",
+    is_flag=True,
+    help="Only say what fetching the spectra would take: rows, bytes and requests by mode, hours.",
+)
+@_SOURCE
+@_ROOT
+@_CONFIG
+@_SET
+def acquire(
+    is_plan: bool, source: str, root: Path, config_path: Path | None, overrides: tuple[str, ...]
+) -> None:  # fmt: skip
+    """Run the stages up to `acquire`, or price the transfer."""
+    from pipeline.config import load_config
+
+    config = load_config(config_path, overrides, source=source)
+    failed = _run_stages(root, config, last="target" if is_plan else "acquire")
+    if is_plan:
+        from pipeline.store import Store
+        from pipeline.transfer_plan import describe_transfer
+
+        store = Store(root)
+        with store.lock():
+            for line in describe_transfer(store, config):
+                click.echo(line)
+    sys.exit(1 if failed else 0)
+
+
 _add_stage("extract", "spectra with their arms joined")
 _add_stage("preprocess", "rest-frame windows")
 _add_stage("train", "the model")

@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -50,6 +50,23 @@ class TargetSettings(Section):
         if not self.validation_fraction + self.test_fraction < 1:
             raise ValueError("validation_fraction + test_fraction must leave something to train")
         return self
+
+
+class AcquireSettings(Section):
+    """Fetching from a remote source; none of it changes what is fetched.
+
+    `mode` is whole HDUs, rows, or the cheaper one for each file; `gap` (bytes) overrides the
+    planner's choice of how far apart two merged ranges may lie. Limits hold for each worker;
+    `max_requests_per_second` is shared among them, and 0 is no limit.
+    """
+
+    mode: Literal["auto", "hdus", "rows"] = "auto"
+    gap: int | None = Field(None, ge=0)
+    concurrency: int = Field(16, ge=1, le=256)
+    max_attempts: int = Field(6, ge=1)
+    backoff_s: float = Field(0.5, ge=0)
+    timeout_s: float = Field(30.0, gt=0)
+    max_requests_per_second: float = Field(0.0, ge=0)
 
 
 class ExtractSettings(Section):
@@ -146,6 +163,7 @@ class Config(Section):
     run: RunSettings = RunSettings()
     mock: MockSettings = MockSettings()
     target: TargetSettings = TargetSettings()
+    acquire: AcquireSettings = AcquireSettings()
     extract: ExtractSettings = ExtractSettings()
     preprocess: PreprocessSettings = PreprocessSettings()
     train: TrainSettings = TrainSettings()

@@ -1,50 +1,35 @@
-"""Reading DESI's FITS files: tables by column, spectra by HDU name, every fault in one line."""
+"""Reading the tables of DESI's FITS files by column, in blocks of rows."""
 
-import warnings
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
-from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE, WAVE_START, WAVE_STEP
 from pipeline.errors import DataError
-from pipeline.science.coadd import ArmSpectra
+from pipeline.fits_index import FileIndex, Hdu, Header, ReadAhead, read_header, walk_headers
+from pipeline.integrity import compare_datasum, decompress, sum_words
+from pipeline.sources import SourceFile
 
-# Wavelengths are multiples of 0.8 Å to rounding; a shift of 1 % of a pixel is another grid.
-_WAVE_TOLERANCE = 0.01 * WAVE_STEP
-_READ_FAULTS = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, zlib.error)
+# Rows are fetched in blocks of this size: large enough for any link, small in memory.
+_BLOCK_BYTES = 2**27
+_FORMAT = re.compile(r"^\s*(?P<repeat>\d*)(?P<code>[A-Z])")
+_TYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 
 
-@contextmanager
-def open_fits(path: Path, memmap: bool = True) -> Iterator[fits.HDUList]:
-    """Open a FITS file and make sure that it is whole.
+class Field(NamedTuple):
+    """A column: place in the row, raw type, scaling."""
 
-    Images with BZERO (MASK) cannot be memory-mapped; tables should be.
-
-    Raises
-    ------
-    DataError
-        If it is missing, no FITS file, or shorter than its headers say.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", AstropyWarning)
-            with fits.open(path, memmap=memmap) as hdus:
-                _check_whole(path, hdus)
-                yield hdus
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; fetch it or leave its shard out") from None
-    except _READ_FAULTS as error:
-        raise DataError(f"{path}: unreadable FITS ({_first_line(error)}); fetch it again") from None
+    offset: int
+    dtype: np.dtype
+    zero: float
+    scale: float
+    is_logical: bool
 
 
 def read_columns(
-    path: Path, hdu: str, required: Sequence[str], optional: Sequence[str] = ()
+    file: SourceFile, hdu: str, required: Sequence[str], optional: Sequence[str] = ()
 ) -> dict[str, NDArray]:
     """Read columns of a binary table in native byte order, strings stripped.
 
@@ -56,122 +41,132 @@ def read_columns(
     Raises
     ------
     DataError
-        If the HDU or a required column is missing.
+        If the HDU or a required column is missing, or the file is unreadable.
     """
-    with open_fits(path) as hdus:
-        table = _get_hdu(path, hdus, hdu)
-        names = set(table.columns.names)
-        lacking = [name for name in required if name not in names]
-        if lacking:
-            raise DataError(f"{path}: HDU {hdu} has no column {', '.join(lacking)}")
-        wanted = [*required, *(name for name in optional if name in names)]
-        return {name: _to_native(table.data[name]) for name in wanted}
+    blocks = list(iterate_columns(file, hdu, required, optional))
+    if len(blocks) == 1:
+        return blocks[0]
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
-def read_header(path: Path) -> Mapping[str, object]:
-    """Return the primary header's keywords."""
-    with open_fits(path) as hdus:
-        return dict(hdus[0].header)
+def iterate_columns(
+    file: SourceFile,
+    hdu: str,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    block_bytes: int = _BLOCK_BYTES,
+) -> Iterator[dict[str, NDArray]]:
+    """Yield what `read_columns` returns in blocks of rows, at least one."""
+    ahead = ReadAhead(decompress(file))
+    index = walk_headers(ahead, until=hdu)
+    yield from read_table(ahead, index, hdu, required, optional, block_bytes)
 
 
-def check_coadd(path: Path) -> int:
-    """Check a coadd's structure by its headers and wavelengths, and return its number of spectra.
-
-    Raises
-    ------
-    DataError
-        Naming the HDU that is missing, or that has another grid or shape.
-    """
-    with open_fits(path) as hdus:
-        n_rows = int(_get_hdu(path, hdus, "FIBERMAP").header["NAXIS2"])
-        for arm in ARM_PIXELS:
-            _check_arm(path, hdus, arm, n_rows)
-        return n_rows
-
-
-def read_arms(path: Path, rows: NDArray[np.intp]) -> list[ArmSpectra]:
-    """Read the spectra of some rows.
-
-    Parameters
-    ----------
-    path : Path
-        Coadd file; HDUs are found by name.
-    rows : ndarray of int, shape (n,)
-
-    Returns
-    -------
-    list of ArmSpectra
-        b, r, z with values in native byte order.
-
-    Raises
-    ------
-    DataError
-        As `check_coadd`.
-    """
-    with open_fits(path, memmap=False) as hdus:
-        n_rows = int(_get_hdu(path, hdus, "FIBERMAP").header["NAXIS2"])
-        arms = []
-        for arm, (first, _) in ARM_PIXELS.items():
-            _check_arm(path, hdus, arm, n_rows)
-            flux, ivar, mask = (
-                _read_rows(hdus[f"{arm.upper()}_{kind}"], rows) for kind in ("FLUX", "IVAR", "MASK")
-            )
-            arms.append(ArmSpectra(first, flux, ivar, mask))
-        return arms
+def read_table(
+    ahead: ReadAhead,
+    index: FileIndex,
+    hdu: str,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
+    block_bytes: int = _BLOCK_BYTES,
+) -> Iterator[dict[str, NDArray]]:
+    """Yield the columns of a table whose file has been walked, in blocks of rows."""
+    file = ahead.file
+    place = find_hdu(file, index, hdu)
+    if not place.is_table:
+        raise DataError(f"{file}: HDU {hdu} is not a binary table")
+    if place.stop - place.start <= block_bytes:
+        # Header and rows of a small table by one request.
+        ahead.read(place.start, place.stop)
+    fields = _parse_fields(file, read_header(ahead, place.start)[0])
+    lacking = [name for name in required if name not in fields]
+    if lacking:
+        raise DataError(f"{file}: HDU {hdu} has no column {', '.join(lacking)}")
+    wanted = {name: fields[name] for name in (*required, *optional) if name in fields}
+    n_rows, row_bytes = place.shape
+    # Four rows are a whole number of words of the checksum.
+    step = max(4, block_bytes // row_bytes // 4 * 4)
+    total = 0
+    for first in range(0, max(n_rows, 1), step):
+        last = min(first + step, n_rows)
+        start, stop = (place.data + row * row_bytes for row in (first, last))
+        data = ahead.read(start, stop) if n_rows <= step else _read(ahead, start, stop)
+        if file.source.is_remote:
+            total += sum_words(data)
+        yield {name: _take(data, row_bytes, field) for name, field in wanted.items()}
+    if file.source.is_remote and place.n_bytes == n_rows * row_bytes:
+        compare_datasum(file, place, total)
 
 
-def _check_whole(path: Path, hdus: fits.HDUList) -> None:
-    if path.suffix == ".gz":
-        return
-    size = path.stat().st_size
-    for hdu in hdus:
-        place = hdu.fileinfo()
-        end = place["datLoc"] + place["datSpan"]
-        if end > size:
-            raise DataError(
-                f"{path}: truncated in HDU {hdu.name}: {size} bytes of {end}; fetch it again"
-            )
+def list_tables(file: SourceFile) -> dict[str, list[str]]:
+    """Return the names of the columns of every binary table."""
+    ahead = ReadAhead(decompress(file))
+    tables = [hdu for hdu in walk_headers(ahead).hdus if hdu.is_table]
+    return {
+        hdu.name: list(_parse_fields(ahead.file, read_header(ahead, hdu.start)[0]))
+        for hdu in tables
+    }
 
 
-def _check_arm(path: Path, hdus: fits.HDUList, arm: str, n_rows: int) -> None:
-    first, last = ARM_PIXELS[arm]
-    wave = np.asarray(_get_hdu(path, hdus, f"{arm.upper()}_WAVELENGTH").data, dtype=np.float64)
-    grid = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)[first:last]
-    # Not `>`: a NaN must not pass.
-    if wave.shape != grid.shape or not np.abs(wave - grid).max() <= _WAVE_TOLERANCE:
-        raise DataError(
-            f"{path}: HDU {arm.upper()}_WAVELENGTH is not DESI's grid "
-            f"({grid[0]:.1f} to {grid[-1]:.1f} Å in steps of {WAVE_STEP} Å)"
-        )
-    for kind in ("FLUX", "IVAR", "MASK"):
-        name = f"{arm.upper()}_{kind}"
-        shape = _get_hdu(path, hdus, name).shape
-        if shape != (n_rows, len(grid)):
-            raise DataError(f"{path}: HDU {name} has shape {shape}, not {(n_rows, len(grid))}")
-
-
-def _read_rows(hdu: fits.ImageHDU, rows: NDArray[np.intp]) -> NDArray:
-    if not len(rows):
-        return np.zeros((0, hdu.shape[1]), np.float32)
-    # A section reads these rows only.
-    first = int(rows.min())
-    return _to_native(hdu.section[first : int(rows.max()) + 1])[rows - first]
-
-
-def _get_hdu(path: Path, hdus: fits.HDUList, name: str) -> fits.hdu.base.ExtensionHDU:
-    if name not in hdus:
+def find_hdu(file: SourceFile, index: FileIndex, name: str) -> Hdu:
+    """Return an HDU by name; DataError if the file lacks it."""
+    hdu = index.find(name)
+    if hdu is None:
         arm = name[0].lower() if name[1:2] == "_" else None
         what = f"arm {arm} is incomplete" if arm else "not a DESI file"
-        raise DataError(f"{path}: no HDU {name}: {what}; fetch it again or leave its shard out")
-    return hdus[name]
+        raise DataError(f"{file}: no HDU {name}: {what}; fetch it again or leave its shard out")
+    return hdu
 
 
-def _to_native(values: NDArray) -> NDArray:
-    array = np.asarray(values)
-    if array.dtype.kind in "SU":
-        return np.char.strip(array.astype(str))
-    return array.astype(array.dtype.newbyteorder("="))
+def _read(ahead: ReadAhead, start: int, stop: int) -> bytes:
+    # Past the cache of headers: a block of a large table is used once.
+    return ahead.file.read([(start, stop)], ahead.identity)[0]
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _parse_fields(file: SourceFile, header: Header) -> dict[str, Field]:
+    fields, offset = {}, 0
+    for number in range(1, int(header.get("TFIELDS", 0)) + 1):
+        match = _FORMAT.match(str(header.get(f"TFORM{number}", "")))
+        if not match:
+            raise DataError(f"{file}: column {number} has no format; fetch it again")
+        repeat, code = int(match["repeat"] or 1), match["code"]
+        name = str(header.get(f"TTYPE{number}", "")).strip()
+        zero, scale = (
+            float(header.get(f"T{key}{number}", rest)) for key, rest in (("ZERO", 0), ("SCAL", 1))
+        )
+        if code == "A":
+            fields[name] = Field(offset, np.dtype(f"S{max(repeat, 1)}"), 0, 1, False)
+            offset += repeat
+        elif code in _TYPES:
+            dtype = np.dtype(_TYPES[code])
+            shaped = np.dtype((dtype, (repeat,))) if repeat != 1 else dtype
+            fields[name] = Field(offset, shaped, zero, scale, code == "L")
+            offset += dtype.itemsize * repeat
+        else:
+            # Bits, complex numbers and variable-length arrays: no column that is read.
+            offset += {"X": -(-repeat // 8), "C": 8 * repeat, "M": 16 * repeat, "P": 8 * repeat,
+                       "Q": 16 * repeat}.get(code, 0)  # fmt: skip
+    return fields
+
+
+def _take(data: bytes, row_bytes: int, field: Field) -> NDArray:
+    layout = np.dtype({"names": ["v"], "formats": [field.dtype], "offsets": [field.offset],
+                       "itemsize": row_bytes})  # fmt: skip
+    values = np.frombuffer(data, layout)["v"]
+    if field.is_logical:
+        return values == b"T"
+    if values.dtype.kind == "S":
+        return np.char.strip(values.astype(str))
+    return apply_scale(values, field.zero, field.scale)
+
+
+def apply_scale(values: NDArray, zero: float, scale: float) -> NDArray:
+    """Return values in native byte order, scaled; unsigned where the offset means so."""
+    native = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if zero == 0 and scale == 1:
+        return native
+    bits = 8 * native.dtype.itemsize
+    if scale == 1 and native.dtype.kind == "i" and zero == 2.0 ** (bits - 1):
+        unsigned = native.view(f"u{bits // 8}")
+        return unsigned ^ unsigned.dtype.type(2 ** (bits - 1))
+    return native * scale + zero

@@ -12,7 +12,19 @@ class UserError(QadError):
 
 
 class DataError(QadError):
-    """A source file is wrong; its shard fails and the others go on (exit 1)."""
+    """A source file is wrong; its shard fails and the others go on (exit 1).
+
+    `requests` and `n_bytes` tell the ledger what was spent on the file before it failed.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.requests: dict[str, int] = {}
+        self.n_bytes = 0
+
+
+class MissingFileError(DataError):
+    """A source file is not there."""
 
 
 def hide_passwords(text: str) -> str:

@@ -1,7 +1,10 @@
-"""Stage `extract`: the targets' spectra, arms joined, one Parquet file per shard."""
+"""Stage `extract`: the targets' spectra, arms joined, one Parquet file per shard.
 
+The bytes of a shard are fetched here, in memory, and gone when its spectra are joined.
+"""
+
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,11 +13,13 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE
 from catalog_schema.tables import COADDS, FILES, TARGETS
-from pipeline.config import Config, ExtractSettings
-from pipeline.desi_files import read_arms, read_columns
-from pipeline.layout import Shard
+from pipeline.coadd_file import CoaddFile, open_coadd, read_arms, read_targetids
+from pipeline.config import AcquireSettings, Config, ExtractSettings
+from pipeline.errors import DataError
+from pipeline.layout import DesiTree, Lake, Shard
 from pipeline.science.coadd import Spectra, join_arms, measure_coverage, measure_snr
 from pipeline.shards import Product, Report, Task, finished_shards, run_shards
+from pipeline.sources import booking, open_source
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.target import find_tree
 
@@ -32,20 +37,21 @@ def extract(store: Store, config: Config) -> Report:
     store : Store
         Reads `targets` and `files`, writes `coadds`.
     config : Config
-        Reads ``run.source``, ``run.workers`` and ``extract``.
+        Reads ``run.source``, ``run.workers``, ``acquire`` and ``extract``.
 
     Returns
     -------
     Report
         Of the dataset `coadds`; a shard whose file cannot be read is a failed outcome.
     """
-    work = partial(_extract_shard, config.extract)
+    location = find_tree(store, config).root
+    reading = share_limits(config.acquire, config.run.workers)
+    work = partial(_extract_shard, config.extract, location, reading, store.lake)
     return run_shards(store, STAGE, COADDS, plan(store, config), work, config.run.workers)
 
 
 def plan(store: Store, config: Config) -> list[Task]:
     """Return one task per shard whose file is usable."""
-    root = find_tree(store, config).root
     targets = store.read(
         store.lake.table(TARGETS.name), ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
     )
@@ -55,12 +61,18 @@ def plan(store: Store, config: Config) -> list[Task]:
     }
     tasks = []
     for shard in finished_shards(store, "acquire"):
-        targetids = np.sort(_select(targets, shard)["TARGETID"].to_numpy())
+        targetids = select_targetids(targets, shard)
         inputs = [files[shard]["identity"], *map(str, targetids)]
-        path = str(root / files[shard]["file_name"])
         fingerprint = make_fingerprint(STAGE, REVISION, [config.extract], inputs)
-        tasks.append(Task(shard, fingerprint, len(targetids), (path, targetids)))
+        arguments = (files[shard]["file_name"], files[shard]["identity"], targetids)
+        tasks.append(Task(shard, fingerprint, len(targetids), arguments))
     return tasks
+
+
+def share_limits(settings: AcquireSettings, workers: int) -> AcquireSettings:
+    """Give each worker its part of the request rate."""
+    rate = settings.max_requests_per_second / workers
+    return settings.model_copy(update={"max_requests_per_second": rate})
 
 
 def spectra_to_table(shard: Shard, spectra: Spectra) -> pa.Table:
@@ -84,7 +96,11 @@ def spectra_to_table(shard: Shard, spectra: Spectra) -> pa.Table:
 
 
 def join_file(
-    path: Path, rows: NDArray[np.intp], targetids: NDArray[np.int64], ivar_floor: float
+    coadd: CoaddFile,
+    rows: NDArray[np.intp],
+    targetids: NDArray[np.int64],
+    ivar_floor: float,
+    reading: AcquireSettings,
 ) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
     """Read rows of a coadd file, join their arms and drop dead spectra.
 
@@ -95,13 +111,15 @@ def join_file(
         Rows dropped by each gate.
     notes : tuple of str
     """
-    spectra, n_invalid = join_arms(targetids, read_arms(path, rows), WAVE_SIZE, ivar_floor)
+    arms = read_arms(coadd, rows, reading)
+    spectra, n_invalid = join_arms(targetids, arms, WAVE_SIZE, ivar_floor)
     is_alive = (spectra.ivar > 0).any(axis=1)
     notes: tuple[str, ...] = ()
     if n_invalid.any():
         notes = (
-            f"{path.name}: {int(n_invalid.sum())} pixels of {np.count_nonzero(n_invalid)} spectra "
-            "are not finite or have negative ivar; taken as bad pixels",
+            f"{coadd.file.name}: {int(n_invalid.sum())} pixels of "
+            f"{np.count_nonzero(n_invalid)} spectra are not finite or have negative ivar; "
+            "taken as bad pixels",
         )
     alive = Spectra(
         targetids[is_alive], spectra.flux[is_alive], spectra.ivar[is_alive], spectra.mask[is_alive]
@@ -109,23 +127,74 @@ def join_file(
     return alive, {"dead": int((~is_alive).sum())}, notes
 
 
-def _extract_shard(settings: ExtractSettings, task: Task) -> Product:
-    path, wanted = Path(task.arguments[0]), task.arguments[1]
-    listed = read_columns(path, "FIBERMAP", ("TARGETID",))["TARGETID"]
+def fetch_object(source: str, lake: Lake, shard: Shard, targetid: int, config: Config) -> Spectra:
+    """Fetch one object's spectrum again.
+
+    Where the lake keeps the index of the shard's file, as after `acquire`, this takes a request
+    for the file's identity, one for its list of targets, and at most nine for the spectra.
+
+    Parameters
+    ----------
+    source : str
+        Location of the tree: folder, ``s3://`` or ``http(s)://`` address.
+    lake : Lake
+    shard : Shard
+    targetid : int
+    config : Config
+        Reads ``acquire`` and ``extract``.
+
+    Returns
+    -------
+    Spectra
+        One row; none if no pixel of it is good.
+
+    Raises
+    ------
+    DataError
+        If the file or the object is not there.
+    """
+    file = DesiTree(open_source(source, config.acquire)).file("coadd", shard)
+    coadd = open_coadd(file, lake.index(shard))
+    rows = np.flatnonzero(read_targetids(coadd) == targetid)[:1]
+    if not len(rows):
+        raise DataError(f"{file}: no target {targetid} in it; check SURVEY, PROGRAM and HEALPIX")
+    floor = config.extract.ivar_floor
+    return join_file(coadd, rows, np.array([targetid]), floor, config.acquire)[0]
+
+
+def _extract_shard(
+    settings: ExtractSettings, location: str, reading: AcquireSettings, lake: Lake, task: Task
+) -> Product:
+    name, identity, wanted = task.arguments
+    with booking(open_source(location, reading)) as source:
+        coadd = open_coadd(source.file(name), lake.index(task.shard), identity)
+        rows, is_there = find_rows(read_targetids(coadd), wanted)
+        found = wanted[is_there]
+        spectra, dropped, notes = join_file(coadd, rows, found, settings.ivar_floor, reading)
+    dropped["not_in_coadd"] = int((~is_there).sum())
+    product = Product(spectra_to_table(task.shard, spectra), dropped, notes)
+    counts = source.counts
+    return replace(product, requests=dict(counts.requests), n_bytes=counts.n_bytes)
+
+
+def find_rows(
+    listed: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the rows that list the wanted targets, and which of the wanted are listed at all."""
+    if not len(listed):
+        return np.zeros(0, np.intp), np.zeros(len(wanted), bool)
     order = np.argsort(listed, kind="stable")
     place = np.searchsorted(listed, wanted, sorter=order).clip(max=len(listed) - 1)
     is_there = listed[order[place]] == wanted
-    rows = order[place][is_there]
-    spectra, dropped, notes = join_file(path, rows, wanted[is_there], settings.ivar_floor)
-    dropped["not_in_coadd"] = int((~is_there).sum())
-    return Product(spectra_to_table(task.shard, spectra), dropped, notes)
+    return order[place][is_there], is_there
 
 
-def _select(targets: pa.Table, shard: Shard) -> pa.Table:
+def select_targetids(targets: pa.Table, shard: Shard) -> NDArray[np.int64]:
+    """Return the TARGETIDs of one shard in rising order."""
     is_here = pc.and_(
         pc.and_(
             pc.equal(targets["SURVEY"], shard.survey), pc.equal(targets["PROGRAM"], shard.program)
         ),
         pc.equal(targets["HEALPIX"], shard.healpix),
     )
-    return targets.filter(is_here)
+    return np.sort(targets.filter(is_here)["TARGETID"].to_numpy())

@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.tables import COADDS, TARGETS
 from catalog_schema.vocabulary import Parent, RedshiftSource, ShardState, Split
-from pipeline.config import Config
-from pipeline.desi_files import open_fits, read_columns
+from pipeline.coadd_file import check_coadd, open_coadd, read_targetids
+from pipeline.config import AcquireSettings, Config
+from pipeline.desi_files import list_tables, read_columns
 from pipeline.errors import DataError, UserError
 from pipeline.extract import join_file, spectra_to_table
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome
 from pipeline.science.coadd import Spectra
 from pipeline.shards import Product, Report, Task, run_shards
+from pipeline.sources import local_file
 from pipeline.store import Store, columns_to_table, digest, make_fingerprint
-from pipeline.target import identify_file
 
 STAGE = "extract"
 REVISION = 1
@@ -101,7 +102,7 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
         known = given or _read_redrock(path)
         # A program for each file: one object in two files is two spectra with different keys.
         shard = Shard(_SURVEY, f"file{number}", 0)
-        inputs = [path.name, identify_file(path), known.fingerprint]
+        inputs = [path.name, local_file(path).stat().identity, known.fingerprint]
         fingerprint = make_fingerprint(STAGE, REVISION, [config.extract], inputs)
         expected = _count_rows(path)
         n_rows += expected
@@ -169,7 +170,7 @@ def _count_rows(path: Path) -> int:
     if path.suffix == ".csv":
         return 1
     try:
-        return len(read_columns(path, "FIBERMAP", ("TARGETID",))["TARGETID"])
+        return open_coadd(local_file(path)).n_rows
     except DataError:
         # The work on this file fails with the same error, which the ledger then holds.
         return 0
@@ -180,8 +181,11 @@ def _ingest_file(ivar_floor: float, task: Task) -> Product:
     if path.suffix == ".csv":
         spectra, dropped, notes = _read_csv(path, known)
     else:
-        listed = read_columns(path, "FIBERMAP", ("TARGETID",))["TARGETID"]
-        spectra, dropped, notes = join_file(path, np.arange(len(listed)), listed, ivar_floor)
+        coadd = open_coadd(local_file(path))
+        check_coadd(coadd)
+        listed, every = read_targetids(coadd), np.arange(coadd.n_rows)
+        reading = AcquireSettings()
+        spectra, dropped, notes = join_file(coadd, every, listed, ivar_floor, reading)
     targetids = spectra.targetid.tolist()
     has_redshift = np.array([_find_row(known, path, t) is not None for t in targetids], bool)
     is_first = np.zeros(len(targetids), bool)
@@ -283,10 +287,13 @@ def _read_any_table(path: Path) -> dict[str, list]:
 
 
 def _read_fits_table(path: Path) -> dict[str, list]:
-    with open_fits(path) as hdus:
-        name = "REDSHIFTS" if "REDSHIFTS" in hdus else hdus[1].name
-        names = [column.name for column in hdus[name].columns]
-    return {key: values.tolist() for key, values in read_columns(path, name, names).items()}
+    file = local_file(path)
+    tables = list_tables(file)
+    if not tables:
+        raise DataError(f"{path}: no table in it")
+    name = "REDSHIFTS" if "REDSHIFTS" in tables else next(iter(tables))
+    columns = read_columns(file, name, tables[name])
+    return {key: values.tolist() for key, values in columns.items()}
 
 
 def _to_int(value: object) -> int | None:

@@ -3,13 +3,24 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import UserError
 
+if TYPE_CHECKING:
+    from pipeline.sources import Source, SourceFile
+
 SPECPROD = "iron"
 _FILE_NAME = re.compile(r"^(?P<kind>\w+)-(?P<survey>\w+)-(?P<program>\w+)-(?P<healpix>\d+)\.fits$")
+# Folder of the named reduction, below the folder or prefix that holds ``spectro/``.
+REDUCTION = f"spectro/redux/{SPECPROD}"
+_REMOTE = re.compile(r"^(s3|https?)://")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
+
+
+def is_remote(location: str) -> bool:
+    """Say whether a location is an S3 or HTTP address."""
+    return bool(_REMOTE.match(location))
 
 
 class Shard(NamedTuple):
@@ -28,36 +39,40 @@ class Shard(NamedTuple):
 
 @dataclass(frozen=True)
 class DesiTree:
-    """A local tree in the DR1 layout; `root` is the folder that holds ``spectro/``."""
+    """A tree in the DR1 layout; the source's location holds ``spectro/``."""
 
-    root: Path
-
-    @property
-    def reduction(self) -> Path:
-        """Folder of the named reduction."""
-        return self.root / "spectro" / "redux" / SPECPROD
+    source: "Source"
 
     @property
-    def redshift_catalogue(self) -> Path:
+    def root(self) -> str:
+        """Location of the tree, for messages."""
+        return self.source.location
+
+    @property
+    def redshift_catalogue(self) -> "SourceFile":
         """Merged redshift catalogue of all surveys and programs."""
-        return self.reduction / "zcatalog" / "v1" / f"zall-pix-{SPECPROD}.fits"
+        return self.source.file(f"{REDUCTION}/zcatalog/v1/zall-pix-{SPECPROD}.fits")
 
-    def file(self, kind: str, shard: Shard) -> Path:
-        """Path of a shard's file: coadd, redrock, qso_mgii or qso_qn."""
-        folder = self.reduction / "healpix" / shard.survey / shard.program
-        pixel = str(shard.healpix)
-        return folder / str(shard.healpix // 100) / pixel / f"{kind}-{shard}.fits"
+    def file(self, kind: str, shard: Shard) -> "SourceFile":
+        """Name a shard's file: coadd, redrock, qso_mgii or qso_qn."""
+        survey, program, pixel = shard
+        folder = f"{REDUCTION}/healpix/{survey}/{program}/{pixel // 100}/{pixel}"
+        return self.source.file(f"{folder}/{kind}-{shard}.fits")
+
+    def find_file(self, kind: str, shard: Shard) -> "SourceFile":
+        """Name a shard's file, or its gzipped variant where only that is there."""
+        plain = self.file(kind, shard)
+        packed = self.source.file(f"{plain.path}.gz")
+        return packed if not plain.exists() and packed.exists() else plain
 
     def find_shards(self, kind: str) -> list[Shard]:
         """List the shards that have a file of this kind, in order."""
-        found = (
-            _FILE_NAME.match(path.name)
-            for path in self.reduction.glob(f"healpix/*/*/*/*/{kind}-*.fits")
-        )
+        names = (path.rpartition("/")[2] for path in self.source.list(f"{REDUCTION}/healpix/"))
+        found = (_FILE_NAME.match(name) for name in names)
         return sorted(
             Shard(match["survey"], match["program"], int(match["healpix"]))
             for match in found
-            if match
+            if match and match["kind"] == kind
         )
 
 
@@ -78,6 +93,10 @@ class Lake:
     def shard(self, name: str, shard: Shard) -> Path:
         """File of one shard of a sharded dataset."""
         return self.dataset(name) / shard.survey / shard.program / f"{shard.healpix}.parquet"
+
+    def index(self, shard: Shard) -> Path:
+        """File that says where the HDUs of a shard's coadd lie."""
+        return self.dataset("index") / shard.survey / shard.program / f"{shard.healpix}.json"
 
     def model(self, model_id: str) -> Path:
         """Folder of a trained model."""

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from catalog_schema.column import Table
 from catalog_schema.vocabulary import ShardState
-from pipeline.errors import QadError, UserError
+from pipeline.errors import DataError, QadError, UserError
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome
 from pipeline.progress import track
@@ -33,7 +33,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Product:
-    """What the work on one shard made: rows, and why other rows are not among them.
+    """What the work on one shard made: rows, why others are not among them, what was fetched.
 
     `requests` counts the requests that it took to a remote source, by how they ended.
     """
@@ -42,6 +42,7 @@ class Product:
     dropped: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     requests: dict[str, int] = field(default_factory=dict)
+    n_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -197,11 +198,15 @@ def _run_task(root: Path, stage: str, table: Table, work: Work, task: Task) -> O
         path.unlink(missing_ok=True)
         unforeseen = () if isinstance(error, QadError) else (traceback.format_exc(),)
         reason = str(error) if isinstance(error, QadError) else f"{type(error).__name__}: {error}"
-        seconds = time.monotonic() - start
-        return booked(ShardState.FAILED, error=reason, notes=unforeseen, seconds=seconds)
+        fetched = error if isinstance(error, DataError) else DataError()
+        return booked(
+            ShardState.FAILED, error=reason, notes=unforeseen, seconds=time.monotonic() - start,
+            requests=fetched.requests, n_bytes=fetched.n_bytes,
+        )  # fmt: skip
     return booked(
         ShardState.DONE, n_made=stamp.n_made, dropped=stamp.dropped, notes=stamp.notes,
-        seconds=time.monotonic() - start, n_bytes=path.stat().st_size, requests=product.requests,
+        seconds=time.monotonic() - start, requests=product.requests,
+        n_bytes=product.n_bytes or path.stat().st_size,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from pipeline.errors import QadError, UserError
 from pipeline.progress import track_counts
 from pipeline.shards import Report
 from pipeline.store import Store, guard_root, replacing
-from pipeline.target import find_tree
+from pipeline.target import find_mock
 
 # Name of each stage and the dataset that it makes.
 STAGES = {
@@ -75,7 +75,7 @@ def run_stages(
 
 def make_mock(store: Store, config: Config) -> Path:
     """Make the mock survey of the settings below the data root, unless it is there."""
-    folder = find_tree(store, config).root
+    folder = find_mock(store, config)
     if not folder.exists():
         for left in folder.parent.glob(f".{folder.name}-*"):
             shutil.rmtree(left)

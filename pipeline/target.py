@@ -1,6 +1,7 @@
 """Stage `target`: the parent sample, every row of the redshift catalogue kept or counted out."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import reduce
 from pathlib import Path
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 from catalog_schema.tables import TARGETS
 from catalog_schema.vocabulary import Parent, RedshiftSource, ShardState, Split
 from pipeline.config import Config, TargetSettings
-from pipeline.desi_files import read_columns
+from pipeline.desi_files import iterate_columns, read_columns
 from pipeline.errors import DataError, UserError
-from pipeline.layout import DesiTree, Shard
+from pipeline.layout import REDUCTION, DesiTree, Shard, is_remote
 from pipeline.ledger import Outcome
 from pipeline.science.sky import assign_splits
 from pipeline.shards import Report, summarise
+from pipeline.sources import open_source
 from pipeline.store import Store, columns_to_table, digest, make_fingerprint
 
 STAGE = "target"
@@ -49,7 +51,7 @@ def target(store: Store, config: Config) -> Report:
     ----------
     store : Store
     config : Config
-        Reads ``run.source`` (a local tree in the DR1 layout) and ``target``.
+        Reads ``run.source`` (a tree in the DR1 layout), ``acquire`` and ``target``.
 
     Returns
     -------
@@ -68,16 +70,17 @@ def target(store: Store, config: Config) -> Report:
         booked = [replace(outcome, skipped=True) for outcome in ledger.outcomes(STAGE)]
         if booked:
             return replace(summarise(TARGETS.name, booked), made=0, skipped=1)
-    rows, unreadable = _read_catalogue(tree)
-    gates = find_gates(rows, config.target)
-    outcomes = [*_count(rows, gates), *unreadable]
-    kept = {name: values[gates == ""] for name, values in rows.items()}
+    unreadable: list[Outcome] = []
+    kept, counts = _select(_read_catalogue(tree, unreadable), config.target)
+    outcomes = [*_book(counts), *unreadable]
     report = summarise(TARGETS.name, outcomes)
     if not report.n_made:
-        raise UserError(f"{tree.root}: none of {len(gates)} rows is a quasar of the core parent")
+        raise UserError(
+            f"{tree.root}: none of {counts.total()} rows is a quasar of the core parent"
+        )
     store.write(
         path, _to_targets(kept, config.target), TARGETS, fingerprint=fingerprint,
-        n_expected=len(gates), n_made=len(kept["TARGETID"]), dropped=report.dropped,
+        n_expected=counts.total(), n_made=len(kept["TARGETID"]), dropped=report.dropped,
     )  # fmt: skip
     ledger.keep_only(STAGE, [outcome.shard for outcome in outcomes])
     ledger.record(outcomes)
@@ -99,30 +102,29 @@ def find_tree(store: Store, config: Config) -> DesiTree:
     UserError
         If there is no tree, or nothing in it.
     """
-    if config.run.source == "mock":
-        return DesiTree(store.lake.mock(digest(config.mock)[:8]))
-    source = Path(config.run.source)
-    tree = DesiTree(source)
-    if not source.is_dir():
-        raise UserError(f"source {source}: no such folder; give a tree in the DR1 layout or `mock`")
-    if not tree.reduction.is_dir():
-        raise UserError(
-            f"source {source}: no {tree.reduction.relative_to(source)} below it; "
-            "give the folder that holds spectro/"
-        )
-    if not tree.redshift_catalogue.exists() and not tree.find_shards("redrock"):
-        raise UserError(f"source {source}: neither a redshift catalogue nor a redrock file in it")
-    return tree
+    location = config.run.source
+    if location == "mock":
+        location = str(find_mock(store, config))
+    elif not is_remote(location):
+        source = Path(location)
+        if not source.is_dir():
+            raise UserError(
+                f"source {source}: no such folder; give a tree in the DR1 layout or `mock`"
+            )
+        if not (source / REDUCTION).is_dir():
+            raise UserError(
+                f"source {source}: no {REDUCTION} below it; give the folder that holds spectro/"
+            )
+    return DesiTree(open_source(location, config.acquire))
 
 
-def identify_file(path: Path) -> str:
-    """Digest a local file's size and modification time: cheap, and changes when the file does."""
-    status = path.stat()
-    return digest(status.st_size, status.st_mtime_ns)
+def find_mock(store: Store, config: Config) -> Path:
+    """Return the folder of the mock survey that these settings make."""
+    return store.lake.mock(digest(config.mock)[:8])
 
 
 def find_gates(rows: Mapping[str, NDArray], settings: TargetSettings) -> NDArray[np.str_]:
-    """Name the first gate that each row fails; empty where the row is kept.
+    """Name the first gate that each row fails by itself; empty where the row is kept.
 
     Parameters
     ----------
@@ -146,33 +148,65 @@ def find_gates(rows: Mapping[str, NDArray], settings: TargetSettings) -> NDArray
         "bad_fiberstatus": ~every if status is None else ~np.isin(status, _GOOD_FIBERSTATUS),
         "not_primary": ~rows.get("ZCAT_PRIMARY", every).astype(bool),
         "redshift_outside_range": (redshift < settings.z_min) | (redshift > settings.z_max),
-        "duplicate_row": _find_repeats(rows),
     }
     return np.select(list(fails.values()), list(fails), default="")
 
 
 def _identify(tree: DesiTree) -> list[str]:
-    if tree.redshift_catalogue.exists():
-        return [identify_file(tree.redshift_catalogue)]
+    if _has_catalogue(tree):
+        return [tree.redshift_catalogue.stat().identity]
     files = [
         tree.file(kind, s) for s in tree.find_shards("redrock") for kind in ("redrock", "coadd")
     ]
-    return [identify_file(path) for path in files if path.exists()]
+    return [file.stat().identity for file in files if file.exists()]
 
 
-def _read_catalogue(tree: DesiTree) -> tuple[Columns, list[Outcome]]:
-    if tree.redshift_catalogue.exists():
-        required = (*_SHARD_COLUMNS, *_REQUIRED)
-        try:
-            return read_columns(tree.redshift_catalogue, "ZCATALOG", required, _OPTIONAL), []
-        except DataError as error:
-            raise UserError(str(error)) from None
-    return _read_redrock_files(tree)
+def _has_catalogue(tree: DesiTree) -> bool:
+    try:
+        return tree.redshift_catalogue.exists()
+    except DataError as error:
+        raise UserError(str(error)) from None
 
 
-def _read_redrock_files(tree: DesiTree) -> tuple[Columns, list[Outcome]]:
-    parts, failed = [], []
-    for shard in tree.find_shards("redrock"):
+def _read_catalogue(tree: DesiTree, unreadable: list[Outcome]) -> Iterator[Columns]:
+    """Yield the redshift catalogue in blocks of rows: DR1's does not fit in memory."""
+    if not _has_catalogue(tree):
+        yield _read_redrock_files(tree, unreadable)
+        return
+    required = (*_SHARD_COLUMNS, *_REQUIRED)
+    try:
+        yield from iterate_columns(tree.redshift_catalogue, "ZCATALOG", required, _OPTIONAL)
+    except DataError as error:
+        raise UserError(str(error)) from None
+
+
+def _select(
+    blocks: Iterable[Columns], settings: TargetSettings
+) -> tuple[Columns, Counter[tuple[Shard, str]]]:
+    """Keep the rows that pass every gate, and count all rows by shard and gate."""
+    counts: Counter[tuple[Shard, str]] = Counter()
+    parts = []
+    for rows in blocks:
+        gates = find_gates(rows, settings)
+        counts.update(_count(rows, gates))
+        parts.append({name: values[gates == ""] for name, values in rows.items()})
+    kept = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    is_repeat = _find_repeats(kept)
+    repeats = {name: values[is_repeat] for name, values in kept.items()}
+    for (shard, gate), count in _count(repeats, np.full(is_repeat.sum(), "duplicate_row")).items():
+        counts[shard, gate] += count
+        counts[shard, ""] -= count
+    return {name: values[~is_repeat] for name, values in kept.items()}, counts
+
+
+def _read_redrock_files(tree: DesiTree, failed: list[Outcome]) -> Columns:
+    parts = []
+    shards = tree.find_shards("redrock")
+    if not shards:
+        raise UserError(
+            f"source {tree.root}: neither a redshift catalogue nor a redrock file in it"
+        )
+    for shard in shards:
         try:
             parts.append(_read_redrock(tree, shard))
         except DataError as error:
@@ -182,7 +216,7 @@ def _read_redrock_files(tree: DesiTree) -> tuple[Columns, list[Outcome]]:
     shared = reduce(lambda names, part: names & part.keys(), parts[1:], set(parts[0]))
     rows = {n: np.concatenate([part[n] for part in parts]) for n in parts[0] if n in shared}
     rows["ZCAT_PRIMARY"] = _find_primary(rows)
-    return rows, failed
+    return rows
 
 
 def _read_redrock(tree: DesiTree, shard: Shard) -> Columns:
@@ -243,13 +277,23 @@ def _find_repeats(rows: Mapping[str, NDArray]) -> NDArray[np.bool_]:
     return is_repeat
 
 
-def _count(rows: Columns, gates: NDArray[np.str_]) -> Iterable[Outcome]:
+def _count(rows: Columns, gates: NDArray[np.str_]) -> Counter[tuple[Shard, str]]:
     keys = pa.table({name: rows[name] for name in _SHARD_COLUMNS} | {"gate": gates})
     counts = keys.group_by([*_SHARD_COLUMNS, "gate"]).aggregate([([], "count_all")]).to_pylist()
+    return Counter(
+        {
+            (Shard(row["SURVEY"], row["PROGRAM"], int(row["HEALPIX"])), row["gate"]): row[
+                "count_all"
+            ]
+            for row in counts
+        }
+    )
+
+
+def _book(counts: Counter[tuple[Shard, str]]) -> Iterable[Outcome]:
     by_shard: dict[Shard, dict[str, int]] = {}
-    for row in counts:
-        shard = Shard(row["SURVEY"], row["PROGRAM"], int(row["HEALPIX"]))
-        by_shard.setdefault(shard, {})[row["gate"]] = row["count_all"]
+    for (shard, gate), count in counts.items():
+        by_shard.setdefault(shard, {})[gate] = count
     for shard, by_gate in sorted(by_shard.items()):
         n_made = by_gate.pop("", 0)
         n_expected = n_made + sum(by_gate.values())

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from catalog_schema.tables import SCHEMA_VERSION
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.layout import SPECPROD, Shard
+from pipeline.layout import SPECPROD, Shard, is_remote
 from pipeline.ledger import Outcome
 from pipeline.store import Store, digest
 from release.conservation import Account, settle
@@ -93,15 +93,18 @@ def _read_ledger(store: Store, source: str) -> list[Outcome]:
         raise UserError(f"{store.root}: nothing was run here; start with `qad run --root DIR`")
     with store.ledger.closing() as ledger:
         outcomes = ledger.outcomes()
-    folders = [store.root, *([] if source == MOCK else [Path(source)])]
-    return [replace(outcome, error=_strip(outcome.error, folders)) for outcome in outcomes]
+    names = [str(store.root.resolve()), str(store.root)]
+    if is_remote(source):
+        names.append(source.rstrip("/"))
+    elif source != MOCK:
+        names += [str(Path(source).resolve()), str(Path(source))]
+    return [replace(outcome, error=_strip(outcome.error, names)) for outcome in outcomes]
 
 
-def _strip(text: str | None, folders: list[Path]) -> str | None:
+def _strip(text: str | None, locations: list[str]) -> str | None:
     # The text is published: no path of the machine, and the same bytes from another one.
-    for folder in folders:
-        for name in (folder.resolve(), folder):
-            text = text and re.sub(rf"(?<![\w/.-]){re.escape(str(name))}/", "", text)
+    for name in locations:
+        text = text and re.sub(rf"(?<![\w/.-]){re.escape(name)}/", "", text)
     return text
 
 
@@ -134,5 +137,6 @@ def _describe_source(config: Config) -> dict[str, str]:
 def _resolve(config: Config, source: dict[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(config.model_dump_json())
     values["run"]["source"] = f"{source['kind']}:{source['name']}"
-    del values["run"]["workers"], values["run"]["ledger_url"]
+    # How many work, how bytes are fetched and where is booked changes no byte of the result.
+    del values["run"]["workers"], values["run"]["ledger_url"], values["acquire"]
     return values

@@ -16,7 +16,7 @@ SHARED = {f"pipeline.{name}" for name in ("config", "layout", "store", "ledger",
 # Library: where it may be imported.
 DOORS = {
     "ray": ("pipeline/shards.py",),
-    "boto3": (),
+    "boto3": ("pipeline/s3.py",),
     "streamlit": ("portal/",),
     "altair": ("portal/",),
     "duckdb": ("portal/", "release/"),

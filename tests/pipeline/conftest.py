@@ -1,12 +1,15 @@
-"""A small survey and the lake that the whole pipeline makes of it, once per session."""
+"""A small survey, the lake that the whole pipeline makes of it, and an S3 server."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from desi_tree import join_rows, make_rows, write_survey
+from loopback import s3_endpoint
 
 from pipeline.config import Config, load_config
+from pipeline.mock.survey import make_survey
 from pipeline.stages import run_stages
 from pipeline.store import Store
 
@@ -52,3 +55,18 @@ def finished(survey: Path, config: Config, tmp_path_factory: pytest.TempPathFact
 def lake(finished: Store, tmp_path: Path) -> Store:
     """A copy of the finished lake, to be spoilt."""
     return Store(Path(shutil.copytree(finished.root, tmp_path / "lake")))
+
+
+@pytest.fixture(scope="session")
+def mock_survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tree of a mock survey with two shards; copy it before changing it."""
+    tree = tmp_path_factory.mktemp("small") / "survey"
+    make_survey(tree, n_quasars=30, n_pixels=2, seed=1)
+    return tree
+
+
+@pytest.fixture(scope="session")
+def endpoint() -> Iterator[str]:
+    """Address of an S3 server on the loopback interface."""
+    with s3_endpoint() as address:
+        yield address

@@ -8,7 +8,9 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE, WAVE_START, WAVE_STEP
-from pipeline.layout import DesiTree, Shard
+from pipeline.config import AcquireSettings
+from pipeline.layout import REDUCTION, DesiTree, Shard
+from pipeline.sources import open_source
 
 WAVE = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)
 # Rest wavelength (Å), height over the continuum and width (Å) of the broad lines.
@@ -59,7 +61,7 @@ def write_table(path: Path, **tables: Mapping[str, NDArray]) -> Path:
 
 def write_zcatalog(root: Path, rows: Rows) -> Path:
     """Write the merged redshift catalogue of a tree."""
-    return write_table(DesiTree(root).redshift_catalogue, ZCATALOG=rows)
+    return write_table(LocalTree(root).redshift_catalogue, ZCATALOG=rows)
 
 
 def write_coadd(
@@ -98,9 +100,9 @@ def make_quasars(
     return observed.astype(np.float32), (1 / sigma**2).astype(np.float32)
 
 
-def write_survey(root: Path, rows: Rows) -> DesiTree:
+def write_survey(root: Path, rows: Rows) -> "LocalTree":
     """Write a whole tree: the catalogue and a coadd per shard."""
-    tree = DesiTree(root)
+    tree = LocalTree(root)
     write_zcatalog(root, rows)
     for pixel in np.unique(rows["HEALPIX"]):
         here = rows["HEALPIX"] == pixel
@@ -116,3 +118,25 @@ def _make_hdu(name: str, rows: Mapping[str, NDArray]) -> fits.BinTableHDU:
         for n, v in rows.items()
     ]
     return fits.BinTableHDU.from_columns(columns, name=name)
+
+
+class LocalTree:
+    """A tree in the DR1 layout as paths of this machine, to write to."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._tree = DesiTree(open_source(str(root), AcquireSettings()))
+
+    @property
+    def reduction(self) -> Path:
+        """Folder of the named reduction."""
+        return self.root / REDUCTION
+
+    @property
+    def redshift_catalogue(self) -> Path:
+        """Merged redshift catalogue."""
+        return self.root / self._tree.redshift_catalogue.path
+
+    def file(self, kind: str, shard: Shard) -> Path:
+        """Path of a shard's file."""
+        return self.root / self._tree.file(kind, shard).path

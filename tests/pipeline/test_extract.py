@@ -8,18 +8,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from astropy.io import fits
-from desi_tree import make_quasars, make_rows, write_coadd, write_zcatalog
+from desi_tree import LocalTree, make_quasars, make_rows, write_coadd, write_zcatalog
 
 from catalog_schema.desi import ARM_PIXELS
 from catalog_schema.tables import COADDS
 from catalog_schema.validate import find_violations
 from pipeline.acquire import acquire
-from pipeline.config import load_config
+from pipeline.coadd_file import CoaddFile, open_coadd
+from pipeline.config import AcquireSettings, load_config
 from pipeline.extract import extract, join_file
-from pipeline.layout import DesiTree, Shard
+from pipeline.layout import Shard
 from pipeline.ledger import Ledger
 from pipeline.preprocess import to_matrix
 from pipeline.shards import Report
+from pipeline.sources import local_file
 from pipeline.store import Store
 from pipeline.target import target
 
@@ -34,7 +36,7 @@ def spectra() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture
 def make(tmp_path: Path, store: Store) -> Callable:
-    tree = DesiTree(tmp_path / "dr1")
+    tree = LocalTree(tmp_path / "dr1")
 
     def run(targets: list[int], flux: np.ndarray, ivar: np.ndarray) -> Report:
         rows = make_rows(len(targets))
@@ -116,10 +118,14 @@ def test_file_that_vanished_or_changed(make: Callable, store: Store, spectra) ->
     np.testing.assert_allclose(to_matrix(read(store)["flux"]), 2 * to_matrix(first), rtol=1e-6)
 
 
+def opened(path: Path) -> CoaddFile:
+    return open_coadd(local_file(path))
+
+
 def test_real_dead_rows(real_data: Path) -> None:
     path = real_data / "desi" / "coadd-sv3-dark-26065.fits"
     ids = fits.getdata(path, "FIBERMAP")["TARGETID"].astype(np.int64)
-    spectra, dropped, _ = join_file(path, np.arange(5), ids, 1e-6)
+    spectra, dropped, _ = join_file(opened(path), np.arange(5), ids, 1e-6, AcquireSettings())
     assert dropped == {"dead": 3}
     assert spectra.targetid.tolist() == ids[[2, 4]].tolist()
     assert np.isfinite(spectra.flux).all()
@@ -130,7 +136,7 @@ def test_real_overlap_equals_the_computation_by_hand(real_data: Path) -> None:
     with fits.open(path) as hdus:
         data = {h.name: np.asarray(h.data, float) for h in hdus if h.name[:2] in ("B_", "R_", "Z_")}
     ids = fits.getdata(path, "FIBERMAP")["TARGETID"].astype(np.int64)
-    spectra, _, _ = join_file(path, np.arange(5), ids, 1e-6)
+    spectra, _, _ = join_file(opened(path), np.arange(5), ids, 1e-6, AcquireSettings())
     weight = {a: np.where(data[f"{a}_MASK"] == 0, data[f"{a}_IVAR"], 0) for a in "BRZ"}
     for one, two, start, stop in (("B", "R", 2700, 2751), ("R", "Z", 4900, 5026)):
         at = [slice(start - ARM_PIXELS[a.lower()][0], stop - ARM_PIXELS[a.lower()][0])
@@ -146,7 +152,7 @@ def test_real_overlap_equals_the_computation_by_hand(real_data: Path) -> None:
 
 def test_file_that_is_gone_fails_its_shard(lake: Store, config, tmp_path: Path) -> None:
     source = Path(shutil.copytree(config.run.source, tmp_path / "source"))
-    tree = DesiTree(source)
+    tree = LocalTree(source)
     tree.file("coadd", Shard("main", "dark", 205)).unlink()
     moved = config.model_copy(update={"run": config.run.model_copy(update={"source": str(source)})})
     target(lake, moved)

@@ -6,19 +6,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.config import AcquireSettings
 from pipeline.errors import UserError
 from pipeline.layout import DesiTree, Lake, Shard
+from pipeline.sources import open_source
 
 SHARD = Shard("sv3", "dark", 26065)
 
 
 def test_desi_paths() -> None:
-    tree = DesiTree(Path("dr1"))
+    tree = DesiTree(open_source("dr1", AcquireSettings()))
     folder = "dr1/spectro/redux/iron"
-    assert tree.file("coadd", SHARD) == Path(
+    assert str(tree.file("coadd", SHARD)) == (
         f"{folder}/healpix/sv3/dark/260/26065/coadd-sv3-dark-26065.fits"
     )
-    assert tree.redshift_catalogue == Path(f"{folder}/zcatalog/v1/zall-pix-iron.fits")
+    assert str(tree.redshift_catalogue) == f"{folder}/zcatalog/v1/zall-pix-iron.fits"
 
 
 shards = st.builds(
@@ -31,10 +33,11 @@ shards = st.builds(
 
 @given(wanted=st.sets(shards, max_size=6))
 def test_find_shards_inverts_file(tmp_path_factory: pytest.TempPathFactory, wanted: set) -> None:
-    tree = DesiTree(tmp_path_factory.mktemp("tree"))
+    root = tmp_path_factory.mktemp("tree")
+    tree = DesiTree(open_source(str(root), AcquireSettings()))
     for shard in wanted:
         for kind in ("coadd", "redrock", "qso_mgii"):
-            path = tree.file(kind, shard)
+            path = root / tree.file(kind, shard).path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
         path.with_name(f"coadd-{shard}.fits.tmp").touch()

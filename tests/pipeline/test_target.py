@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 import pytest
-from desi_tree import Rows, join_rows, make_rows, write_coadd, write_table, write_zcatalog
+from desi_tree import (
+    LocalTree,
+    Rows,
+    join_rows,
+    make_rows,
+    write_coadd,
+    write_table,
+    write_zcatalog,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +24,7 @@ from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config, TargetSettings, load_config
 from pipeline.errors import UserError
-from pipeline.layout import DesiTree, Shard
+from pipeline.layout import Shard
 from pipeline.ledger import Ledger
 from pipeline.store import Store
 from pipeline.target import find_gates, find_tree, target
@@ -35,13 +43,13 @@ FAULTS: dict[str, dict[str, object]] = {
 
 
 @pytest.fixture
-def tree(tmp_path: Path) -> DesiTree:
+def tree(tmp_path: Path) -> LocalTree:
     (tmp_path / "dr1").mkdir()
-    return DesiTree(tmp_path / "dr1")
+    return LocalTree(tmp_path / "dr1")
 
 
 @pytest.fixture
-def make(store: Store, tree: DesiTree) -> Callable:
+def make(store: Store, tree: LocalTree) -> Callable:
     def run(rows: Rows | None = None) -> object:
         if rows is not None:
             write_zcatalog(tree.root, rows)
@@ -156,14 +164,14 @@ def test_missing_required_column_is_named(make: Callable) -> None:
         make(rows)
 
 
-def test_truncated_catalogue(make: Callable, tree: DesiTree) -> None:
+def test_truncated_catalogue(make: Callable, tree: LocalTree) -> None:
     path = write_zcatalog(tree.root, make_rows(200))
     os.truncate(path, path.stat().st_size - 2880)
     with pytest.raises(UserError, match="truncated"):
         make()
 
 
-def test_catalogue_that_is_no_fits(make: Callable, tree: DesiTree) -> None:
+def test_catalogue_that_is_no_fits(make: Callable, tree: LocalTree) -> None:
     write_zcatalog(tree.root, make_rows(2)).write_text("<html>404</html>")
     with pytest.raises(UserError, match="unreadable FITS"):
         make()
@@ -178,7 +186,7 @@ def test_no_quasar_is_said_every_time(make: Callable, rows: Rows) -> None:
             make(attempt)
 
 
-def test_source_that_is_no_tree(store: Store, tmp_path: Path, tree: DesiTree) -> None:
+def test_source_that_is_no_tree(store: Store, tmp_path: Path, tree: LocalTree) -> None:
     def explain(source: Path) -> str:
         with pytest.raises(UserError) as caught:
             find_tree(store, load_config(None, source=str(source)))
@@ -186,9 +194,13 @@ def test_source_that_is_no_tree(store: Store, tmp_path: Path, tree: DesiTree) ->
 
     assert "no such folder" in explain(tmp_path / "nothing")
     assert "holds spectro/" in explain(tmp_path)
+    assert Path(find_tree(store, Config()).root).is_relative_to(store.root)
+
+
+def test_tree_without_redshifts(store: Store, tree: LocalTree) -> None:
     tree.reduction.mkdir(parents=True)
-    assert "neither a redshift catalogue nor a redrock file" in explain(tree.root)
-    assert find_tree(store, Config()).root.is_relative_to(store.root)
+    with pytest.raises(UserError, match="neither a redshift catalogue nor a redrock file"):
+        target(store, load_config(None, source=str(tree.root)))
 
 
 REDSHIFTS = ("TARGETID", "Z", "ZERR", "ZWARN", "SPECTYPE", "DELTACHI2")
@@ -196,7 +208,7 @@ FIBERMAP = ("TARGETID", "TARGET_RA", "TARGET_DEC", "OBJTYPE", "COADD_FIBERSTATUS
             "COADD_EXPTIME")  # fmt: skip
 
 
-def write_redrock(tree: DesiTree, shard: Shard, rows: Rows, coadd: Rows | None = None) -> Path:
+def write_redrock(tree: LocalTree, shard: Shard, rows: Rows, coadd: Rows | None = None) -> Path:
     rows = {"COADD_EXPTIME": np.ones(len(rows["Z"])), **rows}
     path = write_table(
         tree.file("redrock", shard),
@@ -215,7 +227,7 @@ DARK, BRIGHT = Shard("main", "dark", 100), Shard("main", "bright", 100)
 
 
 def test_redrock_files_stand_in_for_the_catalogue(
-    make: Callable, tree: DesiTree, store: Store
+    make: Callable, tree: LocalTree, store: Store
 ) -> None:
     write_redrock(tree, DARK, make_rows(4, ZWARN=[0, 4, 0, 0]))
     write_redrock(tree, Shard("sv3", "dark", 7), make_rows(2, 50))
@@ -226,7 +238,7 @@ def test_redrock_files_stand_in_for_the_catalogue(
     assert rows["HEALPIX"] == [100] * 3 + [7] * 2
 
 
-def test_target_of_the_coadd_without_redshift_is_counted(make: Callable, tree: DesiTree) -> None:
+def test_target_of_the_coadd_without_redshift_is_counted(make: Callable, tree: LocalTree) -> None:
     write_redrock(tree, DARK, make_rows(3), coadd=make_rows(5))
     report = make()
     assert (report.n_expected, report.n_made) == (5, 3)
@@ -234,7 +246,7 @@ def test_target_of_the_coadd_without_redshift_is_counted(make: Callable, tree: D
 
 
 def test_primary_is_clear_then_longest_then_clearest(
-    make: Callable, tree: DesiTree, store: Store
+    make: Callable, tree: LocalTree, store: Store
 ) -> None:
     write_redrock(
         tree,
@@ -260,7 +272,7 @@ def test_primary_is_clear_then_longest_then_clearest(
 
 
 def test_spectrum_without_redshift_displaces_no_good_one(
-    make: Callable, tree: DesiTree, store: Store
+    make: Callable, tree: LocalTree, store: Store
 ) -> None:
     write_redrock(tree, DARK, make_rows(2))
     # Redrock has no row for target 1 in the longer exposure of the other program.
@@ -272,7 +284,7 @@ def test_spectrum_without_redshift_displaces_no_good_one(
     assert 1 in read_targets(store)["TARGETID"]
 
 
-def test_unreadable_redrock_file_fails_its_shard_only(make: Callable, tree: DesiTree) -> None:
+def test_unreadable_redrock_file_fails_its_shard_only(make: Callable, tree: LocalTree) -> None:
     path = write_redrock(tree, DARK, make_rows(200))
     write_redrock(tree, BRIGHT, make_rows(2, 500))
     os.truncate(path, 2880 * 3)
@@ -283,7 +295,7 @@ def test_unreadable_redrock_file_fails_its_shard_only(make: Callable, tree: Desi
     assert failed.state is ShardState.FAILED
 
 
-def test_redrock_tables_that_disagree(make: Callable, tree: DesiTree) -> None:
+def test_redrock_tables_that_disagree(make: Callable, tree: LocalTree) -> None:
     rows = {"COADD_EXPTIME": np.ones(2), **make_rows(2)}
     shuffled = {name: values[::-1] for name, values in rows.items()}
     write_table(

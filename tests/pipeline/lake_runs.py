@@ -1,0 +1,34 @@
+"""How the tests run the stages that read the source, and what they compare."""
+
+from pathlib import Path
+
+from pipeline.config import Config, load_config
+from pipeline.stages import run_stages
+from pipeline.store import Stamp, Store
+
+FAST = ("acquire.backoff_s=0.01", "acquire.max_attempts=4", "acquire.timeout_s=5")
+
+
+def make_config(source: str | Path, *overrides: str) -> Config:
+    """Return settings that give up early."""
+    return load_config(None, (*FAST, *overrides), source=str(source))
+
+
+def extract_lake(source: str | Path, root: Path, *overrides: str) -> Store:
+    """Run the stages up to `extract`."""
+    store = Store(root)
+    with store.lock():
+        run_stages(store, make_config(source, *overrides), lambda *_: None, "extract")
+    return store
+
+
+def list_stamps(store: Store, *datasets: str) -> dict[str, Stamp]:
+    """Return the stamps of datasets by path below the lake."""
+    lake = store.lake.dataset("")
+    paths = sorted(path for name in datasets for path in (lake / name).rglob("*.parquet"))
+    return {path.relative_to(lake).as_posix(): store.read_stamp(path) for path in paths}
+
+
+def list_contents(store: Store) -> dict[str, str]:
+    """Return the content digests of what does not name the source's files."""
+    return {path: stamp.content for path, stamp in list_stamps(store, "targets", "coadds").items()}
