@@ -15,6 +15,7 @@ help:
 	@echo "make portal    show the newest release in the browser, port $(PORT)"
 	@echo "make test      lint, types and every test"
 	@echo "make validate  check the release"
+	@echo "make bench     measurements against named alternatives"
 
 # torch first and alone: a CPU build, so that nothing else pulls in gigabytes of CUDA.
 $(READY): constraints.txt pyproject.toml
@@ -49,6 +50,10 @@ test: lint
 
 test-fast: $(READY)
 	$(BIN)/pytest -m "not slow"
+
+# Each prints ratios against named alternatives, measured in the same run.
+bench: $(READY)
+	$(BIN)/python benchmarks/read_coadd.py
 
 schema-lock: $(READY)
 	$(BIN)/python -m catalog_schema.lock
