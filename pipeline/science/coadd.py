@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
@@ -62,22 +63,55 @@ def join_arms(
         Pixels per spectrum whose flux or ivar was not finite or ivar negative.
     """
     n = len(targetid)
-    weighted = np.zeros((n, size), np.float32)
-    weight = np.zeros((n, size), np.float32)
+    flux, weight = np.zeros((n, size), np.float32), np.zeros((n, size), np.float32)
     mask = np.full((n, size), -1, np.int32)
     n_invalid = np.zeros(n, np.int64)
     for arm in arms:
-        pixels = slice(arm.first_pixel, arm.first_pixel + arm.flux.shape[1])
-        is_valid = np.isfinite(arm.flux) & np.isfinite(arm.ivar) & (arm.ivar >= 0)
-        n_invalid += np.count_nonzero(~is_valid, axis=1)
-        is_good = is_valid & (arm.mask == 0) & (arm.ivar > ivar_floor)
-        ivar = np.where(is_good, arm.ivar, 0).astype(np.float32)
-        weight[:, pixels] += ivar
-        weighted[:, pixels] += ivar * np.where(is_good, arm.flux, 0).astype(np.float32)
-        mask[:, pixels] &= arm.mask.astype(np.int64).astype(np.int32)
-    flux = np.divide(weighted, weight, out=np.zeros_like(weighted), where=weight > 0)
-    mask[:, (mask == -1).all(axis=0)] = 0
+        values = [np.ascontiguousarray(array) for array in (arm.flux, arm.ivar, arm.mask)]
+        _add_arm(
+            values[0], values[1], values[2], arm.first_pixel, ivar_floor,
+            flux, weight, mask, n_invalid,
+        )  # fmt: skip
+    _divide(flux, weight, mask)
     return Spectra(targetid, flux, weight, mask), n_invalid
+
+
+@njit(cache=True)
+def _add_arm(  # type: ignore[no-untyped-def]
+    arm_flux, arm_ivar, arm_mask, first_pixel, ivar_floor, weighted, weight, mask, n_invalid
+):
+    n, n_pixels = arm_flux.shape
+    zero = np.float32(0)
+    floor = np.float32(ivar_floor)
+    for k in range(n):
+        # Rows of their own and no branches, so that the loop becomes vector instructions.
+        flux, ivar, bits = arm_flux[k], arm_ivar[k], arm_mask[k]
+        row = slice(first_pixel, first_pixel + n_pixels)
+        sum_flux, sum_weight, shared = weighted[k, row], weight[k, row], mask[k, row]
+        n_bad = 0
+        for i in range(n_pixels):
+            # A difference from itself is 0 for finite numbers only.
+            is_valid = (flux[i] - flux[i] == zero) & (ivar[i] - ivar[i] == zero) & (ivar[i] >= zero)
+            is_good = is_valid & (bits[i] == 0) & (ivar[i] > floor)
+            one_weight = ivar[i] if is_good else zero
+            one_flux = flux[i] if is_good else zero
+            sum_weight[i] += one_weight
+            sum_flux[i] += one_weight * one_flux
+            shared[i] &= np.int32(bits[i])
+            n_bad += not is_valid
+        n_invalid[k] += n_bad
+
+
+@njit(cache=True)
+def _divide(weighted, weight, mask):  # type: ignore[no-untyped-def]
+    n, n_pixels = weighted.shape
+    for k in range(n):
+        for i in range(n_pixels):
+            if weight[k, i] > 0.0:
+                weighted[k, i] /= weight[k, i]
+            if mask[k, i] == -1:
+                # No arm covers the pixel.
+                mask[k, i] = 0
 
 
 def measure_snr(flux: NDArray, ivar: NDArray) -> Floats:

@@ -162,16 +162,22 @@ def _resample(flux, ivar, first_edge, ratios, offset):  # type: ignore[no-untype
             low = high
             if right <= left:
                 continue
-            total = 0.0
-            weight = 0.0
-            square = 0.0
-            for i in range(int(left), min(int(right) + 1, n_in)):
-                overlap = min(right, i + 1.0) - max(left, float(i))
-                if overlap <= 0.0:
-                    continue
-                weighted = overlap * ivar[k, i]
+            first = int(left)
+            last = int(right)
+            # Only the first and the last observed pixel are partly covered.
+            overlap = min(right, first + 1.0) - left
+            weight = overlap * ivar[k, first]
+            total = weight * flux[k, first]
+            square = overlap * weight
+            for i in range(first + 1, last):
+                weight += ivar[k, i]
+                total += ivar[k, i] * flux[k, i]
+                square += ivar[k, i]
+            if first < last < n_in:
+                overlap = right - last
+                weighted = overlap * ivar[k, last]
                 weight += weighted
-                total += weighted * flux[k, i]
+                total += weighted * flux[k, last]
                 square += overlap * weighted
             if weight > 0.0:
                 out_flux[k, j] = total / weight
