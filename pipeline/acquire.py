@@ -14,7 +14,7 @@ from pipeline.errors import DataError
 from pipeline.layout import DesiTree, Shard, is_remote
 from pipeline.ledger import Outcome
 from pipeline.progress import track
-from pipeline.shards import Report, summarise
+from pipeline.shards import Report, split_by_shard, summarise
 from pipeline.sources import booking
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.target import find_tree
@@ -74,13 +74,14 @@ def acquire(store: Store, config: Config) -> Report:
             for name in ("file_name", "n_bytes", "n_rows", "identity")
         },
     }
+    # Booked first: a run killed in between finds no file and does it again.
+    ledger.keep_only(STAGE, wanted)
+    ledger.record(outcomes)
     store.write(
         path, columns_to_table(FILES, columns), FILES, fingerprint=fingerprint,
         n_expected=len(wanted), n_made=len(files),
         dropped={"unusable_file": len(wanted) - len(files)},
     )  # fmt: skip
-    ledger.keep_only(STAGE, wanted)
-    ledger.record(outcomes)
     return replace(report, made=1)
 
 
@@ -99,15 +100,9 @@ def plan(store: Store, config: Config) -> dict[Path, str]:
 
 def count_targets(store: Store) -> dict[Shard, int]:
     """Return the number of targets of each shard, in order of the shards."""
-    keys = ["SURVEY", "PROGRAM", "HEALPIX"]
-    targets = store.read(store.lake.table(TARGETS.name), columns=keys)
-    counts = targets.group_by(keys).aggregate([([], "count_all")]).to_pylist()
-    return {
-        shard: row["count_all"]
-        for shard, row in sorted(
-            (Shard(row["SURVEY"], row["PROGRAM"], row["HEALPIX"]), row) for row in counts
-        )
-    }
+    columns = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
+    targets = store.read(store.lake.table(TARGETS.name), columns)
+    return {shard: rows.num_rows for shard, rows in split_by_shard(targets).items()}
 
 
 def _identify(tree: DesiTree, shard: Shard) -> str:

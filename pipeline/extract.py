@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE
@@ -18,7 +17,7 @@ from pipeline.config import AcquireSettings, Config, ExtractSettings
 from pipeline.errors import DataError
 from pipeline.layout import DesiTree, Lake, Shard
 from pipeline.science.coadd import Spectra, join_arms, measure_coverage, measure_snr
-from pipeline.shards import Product, Report, Task, finished_shards, run_shards
+from pipeline.shards import Product, Report, Task, finished_shards, run_shards, split_by_shard
 from pipeline.sources import booking, open_source
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.target import find_tree
@@ -52,16 +51,15 @@ def extract(store: Store, config: Config) -> Report:
 
 def plan(store: Store, config: Config) -> list[Task]:
     """Return one task per shard whose file is usable."""
-    targets = store.read(
-        store.lake.table(TARGETS.name), ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
-    )
+    columns = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
+    targets = split_by_shard(store.read(store.lake.table(TARGETS.name), columns))
     files = {
         Shard(row["SURVEY"], row["PROGRAM"], row["HEALPIX"]): row
         for row in store.read(store.lake.table(FILES.name)).to_pylist()
     }
     tasks = []
     for shard in finished_shards(store, "acquire"):
-        targetids = select_targetids(targets, shard)
+        targetids = targets[shard]["TARGETID"].to_numpy()
         inputs = [files[shard]["identity"], *map(str, targetids)]
         fingerprint = make_fingerprint(STAGE, REVISION, [config.extract], inputs)
         arguments = (files[shard]["file_name"], files[shard]["identity"], targetids)
@@ -187,14 +185,3 @@ def find_rows(
     place = np.searchsorted(listed, wanted, sorter=order).clip(max=len(listed) - 1)
     is_there = listed[order[place]] == wanted
     return order[place][is_there], is_there
-
-
-def select_targetids(targets: pa.Table, shard: Shard) -> NDArray[np.int64]:
-    """Return the TARGETIDs of one shard in rising order."""
-    is_here = pc.and_(
-        pc.and_(
-            pc.equal(targets["SURVEY"], shard.survey), pc.equal(targets["PROGRAM"], shard.program)
-        ),
-        pc.equal(targets["HEALPIX"], shard.healpix),
-    )
-    return np.sort(targets.filter(is_here)["TARGETID"].to_numpy())

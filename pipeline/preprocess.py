@@ -19,7 +19,15 @@ from pipeline.science.restframe import (
     normalise,
     resample,
 )
-from pipeline.shards import Product, Report, Task, finished_shards, read_stamps, run_shards
+from pipeline.shards import (
+    Product,
+    Report,
+    Task,
+    finished_shards,
+    read_stamps,
+    run_shards,
+    split_by_shard,
+)
 from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprint
 
 STAGE = "preprocess"
@@ -62,12 +70,15 @@ def preprocess_on_grid(store: Store, config: Config, grid: RestFrameGrid) -> Rep
 def plan(store: Store, config: Config, grid: RestFrameGrid | None = None) -> list[Task]:
     """Return one task per extracted shard."""
     grid = grid or make_run_grid(config)
-    targets = store.read(store.lake.table(TARGETS.name), _TARGET_COLUMNS)
+    targets = store.read(store.lake.table(TARGETS.name), ["HEALPIX", *_TARGET_COLUMNS])
+    by_shard, nothing = split_by_shard(targets), targets.slice(0, 0)
     shards = finished_shards(store, "extract")
     tasks = []
     for shard, stamp in read_stamps(store, COADDS.name, shards).items():
         path = store.lake.shard(COADDS.name, shard)
-        rows = _match(targets, store.read(path, ["SURVEY", "PROGRAM", "TARGETID"]))
+        rows = _match(
+            by_shard.get(shard, nothing), store.read(path, ["SURVEY", "PROGRAM", "TARGETID"])
+        )
         inputs = [stamp.content, digest_rows(rows), repr(grid)]
         fingerprint = make_fingerprint(STAGE, REVISION, [config.preprocess], inputs)
         tasks.append(Task(shard, fingerprint, stamp.n_made, (str(path), rows)))

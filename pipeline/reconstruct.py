@@ -16,7 +16,15 @@ from pipeline.models import Model, load_model
 from pipeline.preprocess import OBSERVED_GRID
 from pipeline.science.extinction import transmission
 from pipeline.score import fit_table
-from pipeline.shards import Product, Report, Task, finished_shards, read_stamps, run_shards
+from pipeline.shards import (
+    Product,
+    Report,
+    Task,
+    finished_shards,
+    read_stamps,
+    run_shards,
+    split_by_shard,
+)
 from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprint
 from pipeline.train import find_model_id
 
@@ -56,17 +64,12 @@ def plan(store: Store, config: Config, model_id: str | None = None) -> list[Task
     model_id = model_id or find_model_id(store, config)
     targets = store.read(store.lake.table(TARGETS.name), [*_KEY, "EBV"])
     chosen = choose_published(store.read(store.lake.table(TIERS.name)), config.reconstruct)
-    wanted = chosen.join(targets, _KEY).combine_chunks()
+    joined = chosen.join(targets, _KEY)
+    wanted, nothing = split_by_shard(joined), joined.slice(0, 0)
     shards = finished_shards(store, "score")
     tasks = []
     for shard, stamp in read_stamps(store, RESTFRAME.name, shards).items():
-        rows = wanted.filter(
-            pc.and_(
-                pc.equal(wanted["HEALPIX"], shard.healpix),
-                pc.and_(pc.equal(wanted["SURVEY"], shard.survey),
-                        pc.equal(wanted["PROGRAM"], shard.program)),
-            )
-        ).sort_by("TARGETID")  # fmt: skip
+        rows = wanted.get(shard, nothing)
         inputs = [stamp.content, model_id, digest_rows(rows)]
         sections = [config.score, config.preprocess]
         fingerprint = make_fingerprint(STAGE, REVISION, sections, inputs)

@@ -78,12 +78,13 @@ def target(store: Store, config: Config) -> Report:
         raise UserError(
             f"{tree.root}: none of {counts.total()} rows is a quasar of the core parent"
         )
+    # Booked first: a run killed in between finds no file and does it again.
+    ledger.keep_only(STAGE, [outcome.shard for outcome in outcomes])
+    ledger.record(outcomes)
     store.write(
         path, _to_targets(kept, config.target), TARGETS, fingerprint=fingerprint,
         n_expected=counts.total(), n_made=len(kept["TARGETID"]), dropped=report.dropped,
     )  # fmt: skip
-    ledger.keep_only(STAGE, [outcome.shard for outcome in outcomes])
-    ledger.record(outcomes)
     return replace(report, made=1)
 
 
