@@ -19,12 +19,16 @@ class Section(BaseModel):
 
 
 class RunSettings(Section):
-    """What the whole run shares."""
+    """What the whole run shares.
+
+    `lake` is ``s3://BUCKET/PREFIX`` of datasets and models; empty, they are below the data root.
+    """
 
     source: str = "mock"
     workers: int = Field(1, ge=1)
     seed: int = Field(1, ge=0)
     ledger_url: str = ""
+    lake: str = ""
 
 
 class MockSettings(Section):
