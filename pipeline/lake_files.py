@@ -21,7 +21,7 @@ from pipeline.errors import UserError
 # Names the S3 server of the lake where it is another one than the source's.
 ENDPOINT_VARIABLES = ("QAD_LAKE_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _SCHEME = "s3:"
-_BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+)(?P<prefix>(/[\w.=-]+)*)/?")
+_BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+)(?P<prefix>(/(?!\.)[\w.=-]+)*)/?")
 _ATTEMPTS = 6
 _CONNECT_TIMEOUT = 10
 # The root cannot take the data: no shard can succeed, so the run ends.

@@ -45,7 +45,7 @@ def test_round_trip_in_order(database_url: str) -> None:
     shown = replace(failed, error="nul \\x00 and \\udcff")
     assert back.outcomes() == [upper, other, DONE, shown]
     assert back.outcomes("extract") == [DONE, shown]
-    assert back.outcomes("extract")[0].requests == {"ok": 3, "503": 1}
+    assert back.outcomes("extract")[0].requests == {"get": 3, "slow_down": 1}
 
 
 def test_large_counts_and_negative_pixels(database_url: str) -> None:
