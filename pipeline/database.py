@@ -164,7 +164,7 @@ class Database:
                 with engine.begin() as connection:
                     return work(connection)
             except DBAPIError as error:
-                if not may_pass(error) or time.monotonic() + pause > deadline:
+                if not _may_pass(error) or time.monotonic() + pause > deadline:
                     raise UserError(f"ledger {self.name}: {_explain(error)}") from None
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -234,9 +234,8 @@ def _read_revision(connection: Connection) -> str | None:
     return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
 
 
-def may_pass(error: DBAPIError) -> bool:
-    """Say whether a fault is that of a server that is away, and not a refusal."""
-    # A refused connection carries no code, only libpq's text.
+def _may_pass(error: DBAPIError) -> bool:
+    # A connection that is refused carries no code, only libpq's text.
     if _REFUSAL.search(str(error.orig)) and not _RESTARTING.search(str(error.orig)):
         return False
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)

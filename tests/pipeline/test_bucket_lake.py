@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from conftest import SMALL
 from loopback import BUCKET, FaultyProxy, bucket_environment, faulty_proxy, list_keys
@@ -89,6 +90,24 @@ def test_release_is_that_of_a_local_run(
     for path in (tmp_path / "one").rglob("*.json"):
         assert "secret" not in path.read_text()
         assert "correct-horse" not in path.read_text()
+
+
+def test_model_in_the_bucket_scores_other_spectra(
+    qad: Callable[..., Run], survey: Path, tmp_path: Path, environment: dict[str, str],
+    endpoint: str,
+) -> None:  # fmt: skip
+    assert qad("root").returncode == 0
+    [card] = [key for key in list_keys(endpoint, tmp_path.name) if key.endswith("/model.json")]
+    model, lake = card.split("/")[2], f"run.lake=s3://{BUCKET}/{tmp_path.name}"
+    words = ["--model", model, "--source", str(survey), "--root", str(tmp_path / "other")]
+    scored = subprocess.run(
+        [str(QAD), "score", *words, "--set", lake], capture_output=True, text=True, check=False,
+        env=environment, timeout=120,
+    )  # fmt: skip
+    assert scored.returncode == 0, scored.stderr
+    path = Path(scored.stdout.split("results")[1].strip())
+    assert path.is_relative_to(tmp_path / "other" / "applied")
+    assert pq.read_table(path).num_rows > 40
 
 
 def test_ray_workers_make_the_same_release(

@@ -267,6 +267,17 @@ def test_lock_lost_to_another_while_the_server_was_away_ends_the_run(
             store.ledger.record([DONE])
 
 
+def test_server_that_is_starting_is_waited_for(postgres: Server, postgres_url: str) -> None:
+    open_ledger(postgres_url).record([DONE])
+    postgres.stop()
+    starter = threading.Timer(0.7, postgres.start)
+    starter.start()
+    try:
+        assert open_ledger(postgres_url).outcomes() == [DONE]
+    finally:
+        starter.join()
+
+
 def test_restart_between_writes_is_not_noticed(postgres: Server, postgres_url: str) -> None:
     ledger = open_ledger(postgres_url)
     ledger.record([DONE])
