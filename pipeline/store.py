@@ -110,9 +110,19 @@ class Store:
         Database of the ledger; empty for a SQLite file below the root.
     lake_url : str
         ``s3://BUCKET/PREFIX`` of datasets and models; empty for folders below the root.
+
+    Raises
+    ------
+    UserError
+        If the root is not on this machine.
     """
 
     def __init__(self, root: Path, ledger_url: str = "", lake_url: str = "") -> None:
+        if is_object(root):
+            raise UserError(
+                f"--root {show(root)}: the data root is a folder, where releases are built; keep "
+                f"its datasets in the bucket by --root DIR --set run.lake={show(root)}"
+            )
         self.root = root
         self.lake = Lake(root, lake_url)
         self._ledger_url = ledger_url

@@ -191,6 +191,11 @@ def test_bucket_that_is_not_there_is_one_line(tmp_path: Path, proxy: FaultyProxy
         store.write(store.lake.table("gates"), make_gates(), GATES, **MADE)
 
 
+def test_bucket_as_a_root_is_told_where_to_go() -> None:
+    with pytest.raises(UserError, match="--root DIR --set run.lake=s3://bucket/prefix"):
+        Store(Path("s3://bucket/prefix"))
+
+
 @pytest.mark.parametrize("url", ["", "sqlite:///{root}/ledger.sqlite"])
 def test_bucket_without_postgresql_is_refused(store: Store, url: str) -> None:
     chosen = Store(store.root, url.format(root=store.root), store.lake.url)
