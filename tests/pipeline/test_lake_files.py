@@ -192,7 +192,7 @@ def test_bucket_that_is_not_there_is_one_line(tmp_path: Path, proxy: FaultyProxy
 
 
 def test_bucket_as_a_root_is_told_where_to_go() -> None:
-    with pytest.raises(UserError, match="--root DIR --set run.lake=s3://bucket/prefix"):
+    with pytest.raises(UserError, match=r"--root DIR --set run\.lake=s3://bucket/prefix"):
         Store(Path("s3://bucket/prefix"))
 
 
