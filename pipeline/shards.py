@@ -273,10 +273,12 @@ def _run_on_ray(
 
     address = os.environ.get("RAY_ADDRESS")
     resources: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
-    ray.init(address=address, log_to_driver=False, **resources)
+    # Not None: that would join whatever other run has a Ray of its own on this machine.
+    ray.init(address=address or "local", log_to_driver=False, **resources)
     try:
         remote = ray.remote(max_retries=3)(run.func)  # type: ignore[attr-defined]
-        roomiest = max(node["Resources"].get("memory", 0) for node in ray.nodes() if node["Alive"])
+        nodes = [node["Resources"] for node in ray.nodes() if node["Resources"].get("CPU")]
+        roomiest = max((node.get("memory", 0) for node in nodes), default=0)
         waiting = list(reversed(tasks))
         running: list = []
         while waiting or running:
