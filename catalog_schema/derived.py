@@ -159,6 +159,19 @@ n_dropped = Column("n_dropped", pa.int64(), "Rows dropped by the gate.", "meta.n
                    bounds=_POSITIVE)
 error = Column("error", pa.string(), "Why the shard failed.", "meta.note", nullable=True)
 
+attempts = Column("attempts", pa.int32(), "How often work on the shard began.", "meta.number",
+                  bounds=_POSITIVE)
+worker = Column("worker", pa.string(), "Host and process that did the work; empty where none was "
+                "needed.", "meta.id")
+seconds = Column("seconds", pa.float64(), "Duration of the last attempt.", "time.duration", "s",
+                 bounds=_POSITIVE)
+n_bytes_moved = Column("n_bytes_moved", pa.int64(), "Bytes fetched from the source, or written "
+                       "where none were.", "meta.number", "byte", bounds=_POSITIVE)
+n_requests = Column("n_requests", pa.int64(), "Requests sent to the source.", "meta.number",
+                    bounds=_POSITIVE)
+n_request_faults = Column("n_request_faults", pa.int64(), "Requests that failed, mended by a "
+                          "later one or not.", "meta.number", bounds=_POSITIVE)
+
 # Truth of the mock survey
 true_class = Column("true_class", pa.string(), "What the mock object is.", "src.class")
 z_true = Column("z_true", pa.float64(), "True redshift.", "src.redshift", nullable=True)

@@ -6,7 +6,7 @@ from catalog_schema import derived as d
 from catalog_schema import desi
 from catalog_schema.column import Column, Table
 
-SCHEMA_VERSION = "1.1.0"
+SCHEMA_VERSION = "1.2.0"
 
 # None: the size is a setting of the run (window length, latent dimension).
 DIMENSIONS: dict[str, int | None] = {"wave": desi.WAVE_SIZE, "window": None, "latent": None}
@@ -80,6 +80,13 @@ GATES = Table(
     ("SURVEY", "PROGRAM", "HEALPIX", "stage", "gate"),
     (*_SHARD_KEY, d.stage, d.gate, d.n_dropped),
 )
+EFFORT = Table(
+    "effort", "Ledger: what each stage took for each shard, and who did it; not published, for it "
+    "differs from run to run.",
+    ("SURVEY", "PROGRAM", "HEALPIX", "stage"),
+    (*_SHARD_KEY, d.stage, d.attempts, d.worker, d.seconds, d.n_bytes_moved, d.n_requests,
+     d.n_request_faults),
+)
 QUASARS = Table(
     "quasars", "Published catalogue: every scored quasar, one row per TARGETID.", ("TARGETID",),
     (*_POSITION, *_SOURCE, *_QUALITY, d.norm, *_SCORES, *_TIERS, *_CLASSES),
@@ -95,7 +102,7 @@ TRUTH = Table(
 
 TABLES: tuple[Table, ...] = (
     TARGETS, FILES, COADDS, RESTFRAME, SCORES, TIERS, NULL, RECONSTRUCTIONS, MATCHES, CLASSES,
-    COMPLETENESS, GATES, QUASARS, SPECTRA, TRUTH,
+    COMPLETENESS, GATES, EFFORT, QUASARS, SPECTRA, TRUTH,
 )
 
 

@@ -24,6 +24,7 @@ from pipeline.config import (
 from pipeline.errors import UserError
 from pipeline.extract import extract, spectra_to_table
 from pipeline.ingest import ingest
+from pipeline.lake_files import exists, replacing, show
 from pipeline.layout import REDUCTION, Lake, Shard, is_remote
 from pipeline.models import load_model, read_card
 from pipeline.preprocess import make_windows, preprocess_on_grid
@@ -31,7 +32,7 @@ from pipeline.reconstruct import reconstruct_with
 from pipeline.science.coadd import Spectra
 from pipeline.score import score_windows, score_with
 from pipeline.shards import Report
-from pipeline.store import Store, digest, replacing
+from pipeline.store import Store, digest
 from pipeline.target import target
 
 RESULT = "scored.parquet"
@@ -39,19 +40,19 @@ _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _ARRAYS = Shard("external", "array", 0)
 
 
-def find_model(name: str, root: Path) -> Path:
-    """Return the folder of a model given by id (below the data root) or by path.
+def find_model(name: str, lake: Lake) -> Path:
+    """Return the folder of a model given by id (in the lake) or by path.
 
     Raises
     ------
     UserError
         If there is no such model.
     """
-    for folder in (Path(name), Lake(root).model(name)):
-        if (folder / models.CARD).is_file():
+    for folder in (Path(name).resolve(), lake.model(name)):
+        if exists(folder / models.CARD):
             return folder
-    trained = sorted(path.parent.name for path in (root / "models").glob(f"*/{models.CARD}"))
-    known = f"models here: {', '.join(trained)}" if trained else f"no model below {root}"
+    trained = sorted(path.parent.name for path in lake.root.glob(f"models/*/{models.CARD}"))
+    known = f"models here: {', '.join(trained)}" if trained else f"no model in {show(lake.home)}"
     raise UserError(f"model {name!r} is neither a folder nor an id; {known}")
 
 
@@ -79,7 +80,8 @@ def apply(
         beside it.
     reports : list of Report
     """
-    folder = find_model(model, root).resolve()
+    lake = Lake(root, config.run.lake)
+    folder = find_model(model, lake)
     source = config.run.source
     if not is_remote(source) and not Path(source).exists():
         raise UserError(f"source {source}: no such file or folder")
@@ -91,7 +93,7 @@ def apply(
     config = config.model_copy(update={**trained, "run": run, "reconstruct": publish_all})
     place = source if is_remote(source) else str(Path(source).resolve())
     name = f"{card['id']}-{digest(place, str(redshifts))[:8]}"
-    store = Store(Lake(root).applied(name), config.run.ledger_url)
+    store = Store(lake.applied(name), config.run.ledger_url)
     with store.lock():
         if is_remote(source) or (Path(source) / REDUCTION).is_dir():
             reports = [stage(store, config) for stage in (target, acquire, extract)]

@@ -12,7 +12,7 @@ from pipeline import models
 from pipeline.config import CalibrateSettings, Config
 from pipeline.errors import UserError
 from pipeline.science.calibration import Conditions, adjust_p_values, fit_tail, standardise
-from pipeline.shards import Report, finished_shards, read_stamps
+from pipeline.shards import Report, finished_shards, read_contents
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.train import find_model_id
 
@@ -158,8 +158,7 @@ def find_tiers(q_values: NDArray, settings: CalibrateSettings) -> NDArray[np.str
 
 
 def _read_contents(store: Store) -> list[str]:
-    shards = finished_shards(store, "score")
-    return [stamp.content for stamp in read_stamps(store, SCORES.name, shards).values()]
+    return list(read_contents(store, "score", SCORES.name).values())
 
 
 def _get_conditions(scores: pa.Table) -> Conditions:

@@ -132,7 +132,7 @@ def acquire(
         from pipeline.store import Store
         from pipeline.transfer_plan import describe_transfer
 
-        store = Store(root)
+        store = Store(root, config.run.ledger_url, config.run.lake)
         with store.lock():
             for line in describe_transfer(store, config):
                 click.echo(line)
@@ -241,7 +241,7 @@ def _run_stages(root: Path, config: "Config", last: str | None) -> bool:
     from pipeline.stages import run_stages
     from pipeline.store import Store
 
-    store = Store(root, config.run.ledger_url)
+    store = Store(root, config.run.ledger_url, config.run.lake)
     with store.lock():
         reports = run_stages(store, config, _tell, last)
     return any(report.failed for report in reports)

@@ -24,7 +24,7 @@ from pipeline.fits_index import (
     walk_headers,
 )
 from pipeline.integrity import check_datasum, decompress
-from pipeline.ranges import Image, Link, Plan, Range, plan_ranges
+from pipeline.ranges import Image, Link, Plan, Range, cut_ranges, plan_ranges
 from pipeline.science.coadd import ArmSpectra
 from pipeline.sources import FileStat, SourceFile
 
@@ -33,8 +33,6 @@ KINDS = ("FLUX", "IVAR", "MASK")
 _WAVE_TOLERANCE = 0.01 * WAVE_STEP
 _TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _N_DIAGONALS = 11
-# Spectra are taken out of the raw bytes batch by batch: this bounds the memory of a shard.
-_BATCH_BYTES = 2**27
 
 
 @dataclass(frozen=True)
@@ -204,7 +202,9 @@ def read_arms(
         If bytes cannot be had or are damaged.
     """
     planes = [_Plane(coadd.file, hdu, rows) for hdu in coadd.images()]
-    for batch in _batches(plan_arms(coadd, rows, settings).ranges):
+    begins, limit = [plane.start for plane in planes], settings.max_raw_bytes
+    ranges = cut_ranges(plan_arms(coadd, rows, settings).ranges, begins, limit)
+    for batch in _batches(ranges, limit):
         data = coadd.file.read(batch, coadd.index.identity)
         for (start, stop), part in zip(batch, data, strict=True):
             for plane in planes:
@@ -251,13 +251,13 @@ def _to_image(hdu: Hdu) -> Image:
     return Image(hdu.data, hdu.n_bytes // max(hdu.shape[0], 1), hdu.shape[0])
 
 
-def _batches(ranges: Sequence[Range]) -> list[list[Range]]:
+def _batches(ranges: Sequence[Range], limit: int) -> list[list[Range]]:
     batches: list[list[Range]] = []
     room = 0
     for start, stop in ranges:
         if not batches or stop - start > room:
             batches.append([])
-            room = _BATCH_BYTES
+            room = limit
         batches[-1].append((start, stop))
         room -= stop - start
     return batches

@@ -19,12 +19,16 @@ class Section(BaseModel):
 
 
 class RunSettings(Section):
-    """What the whole run shares."""
+    """What the whole run shares.
+
+    `lake` is ``s3://BUCKET/PREFIX`` of datasets and models; empty, they are below the data root.
+    """
 
     source: str = "mock"
     workers: int = Field(1, ge=1)
     seed: int = Field(1, ge=0)
     ledger_url: str = ""
+    lake: str = ""
 
 
 class MockSettings(Section):
@@ -57,7 +61,8 @@ class AcquireSettings(Section):
 
     `mode` is whole HDUs, rows, or the cheaper one for each file; `gap` (bytes) overrides the
     planner's choice of how far apart two merged ranges may lie. Limits hold for each worker;
-    `max_requests_per_second` is shared among them, and 0 is no limit.
+    `max_requests_per_second` is shared among them, and 0 is no limit. `max_raw_bytes` of a file's
+    spectra are in memory at a time, or one HDU where that is larger; none are on disk.
     """
 
     mode: Literal["auto", "hdus", "rows"] = "auto"
@@ -67,6 +72,7 @@ class AcquireSettings(Section):
     backoff_s: float = Field(0.5, ge=0)
     timeout_s: float = Field(30.0, gt=0)
     max_requests_per_second: float = Field(0.0, ge=0)
+    max_raw_bytes: int = Field(2**27, ge=1)
 
 
 class ExtractSettings(Section):

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import DataError
+from pipeline.lake_files import opening, replacing
 from pipeline.ranges import Range, choose_gap, merge_ranges
 from pipeline.sources import FileStat, SourceFile
-from pipeline.store import replacing
 
 BLOCK = 2880
 # The first read takes a coadd's tables of some hundred targets; later ones a header and more.
@@ -156,7 +156,8 @@ def read_header(ahead: ReadAhead, start: int) -> tuple[Header, int]:
 def load_index(path: Path, identity: str) -> FileIndex | None:
     """Return the kept index of a file that still has this identity."""
     try:
-        values = json.loads(path.read_text())
+        with opening(path) as file:
+            values = json.loads(file.read())
         hdus = tuple(Hdu(**{**hdu, "shape": tuple(hdu["shape"])}) for hdu in values["hdus"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import UserError
+from pipeline.lake_files import locate
 
 if TYPE_CHECKING:
     from pipeline.sources import Source, SourceFile
@@ -15,6 +16,8 @@ _FILE_NAME = re.compile(r"^(?P<kind>\w+)-(?P<survey>\w+)-(?P<program>\w+)-(?P<he
 # Folder of the named reduction, below the folder or prefix that holds ``spectro/``.
 REDUCTION = f"spectro/redux/{SPECPROD}"
 _REMOTE = re.compile(r"^(s3|https?)://")
+# A model's folder is whole when it has this file.
+MODEL_CARD = "model.json"
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -78,13 +81,24 @@ class DesiTree:
 
 @dataclass(frozen=True)
 class Lake:
-    """Paths of the datasets below a data root."""
+    """Paths of a data root: datasets and models, which may be in a bucket, and the local rest."""
 
     root: Path
+    url: str = ""
+
+    @property
+    def home(self) -> Path:
+        """Where datasets and models are: the bucket's prefix if there is one, or the root."""
+        return locate(self.url) if self.url else self.root
+
+    @property
+    def local_dataset_folder(self) -> Path:
+        """Folder of the datasets on this machine; empty where they are in a bucket."""
+        return self.root / "lake"
 
     def dataset(self, name: str) -> Path:
         """File of a global dataset, or folder of a sharded one."""
-        return self.root / "lake" / name
+        return self.home / "lake" / name
 
     def table(self, name: str) -> Path:
         """File of a global dataset."""
@@ -100,11 +114,11 @@ class Lake:
 
     def model(self, model_id: str) -> Path:
         """Folder of a trained model."""
-        return self.root / "models" / model_id
+        return self.home / "models" / model_id
 
     def checkpoint(self, model_id: str) -> Path:
         """File from which an interrupted training resumes."""
-        return self.root / "models" / f".{model_id}.checkpoint"
+        return self.home / "models" / f".{model_id}.checkpoint"
 
     @property
     def ledger(self) -> Path:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from catalog_schema.tables import QUASARS, RESTFRAME, SCORES, TARGETS, TIERS
 from catalog_schema.vocabulary import ReviewStatus, Tier
@@ -87,11 +86,11 @@ class JoinedLake:
     ) -> None:
         self._connection = connection
         for name in ("targets", "tiers"):
-            connection.read_parquet(str(store.lake.table(name))).create_view(name)
+            connection.register(name, store.open_dataset([store.lake.table(name)]))
         for name in ("scores", "restframe"):
-            paths = [str(store.lake.shard(name, shard)) for shard in inputs.shards]
-            connection.read_parquet(paths).create_view(name)
-        schema = pq.read_schema(store.lake.shard("scores", inputs.shards[0]))
+            paths = [store.lake.shard(name, shard) for shard in inputs.shards]
+            connection.register(name, store.open_dataset(paths))
+        schema = store.open_dataset([store.lake.shard("scores", inputs.shards[0])]).schema
         self._n_latent = schema.field("latent").type.list_size
         connection.execute(_PRIMARIES)
 
