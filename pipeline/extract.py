@@ -23,7 +23,7 @@ from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.target import find_tree
 
 STAGE = "extract"
-REVISION = 1
+REVISION = 2
 
 
 def extract(store: Store, config: Config) -> Report:
