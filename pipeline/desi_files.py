@@ -160,13 +160,17 @@ def _take(data: bytes, row_bytes: int, field: Field) -> NDArray:
     return apply_scale(values, field.zero, field.scale)
 
 
-def apply_scale(values: NDArray, zero: float, scale: float) -> NDArray:
-    """Return values in native byte order, scaled; unsigned where the offset means so."""
+def apply_scale(values: NDArray, zero: float, scale: float, in_place: bool = False) -> NDArray:
+    """Return values in native byte order, scaled; unsigned where the offset means so.
+
+    `in_place` lets unsigned integers take the memory of the values.
+    """
     native = values.astype(values.dtype.newbyteorder("="), copy=False)
     if zero == 0 and scale == 1:
         return native
     bits = 8 * native.dtype.itemsize
     if scale == 1 and native.dtype.kind == "i" and zero == 2.0 ** (bits - 1):
         unsigned = native.view(f"u{bits // 8}")
-        return unsigned ^ unsigned.dtype.type(2 ** (bits - 1))
+        sign = unsigned.dtype.type(2 ** (bits - 1))
+        return np.bitwise_xor(unsigned, sign, out=unsigned if in_place else None)
     return native * scale + zero

@@ -1,7 +1,7 @@
 """Where the HDUs of a FITS file lie: read from its headers in few requests, never assumed."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,7 +17,21 @@ BLOCK = 2880
 _FIRST_READ = 2**18
 _READ = 2**15
 _CARD = 80
-Header = Mapping[str, str | int | float | bool]
+
+class Header(Mapping[str, str | int | float | bool]):
+    """Keywords of an HDU; of its hundreds of cards only those asked for are parsed."""
+
+    def __init__(self, cards: Mapping[bytes, bytes]) -> None:
+        self._cards = cards
+
+    def __getitem__(self, key: str) -> str | int | float | bool:
+        return _parse_value(self._cards[key.ljust(8).encode()])
+
+    def __iter__(self) -> Iterator[str]:
+        return (key.decode("latin-1").rstrip() for key in self._cards)
+
+    def __len__(self) -> int:
+        return len(self._cards)
 
 
 @dataclass(frozen=True)
@@ -134,7 +148,7 @@ def read_header(ahead: ReadAhead, start: int) -> tuple[Header, int]:
     DataError
         If there is no header at this place.
     """
-    header: dict[str, str | int | float | bool] = {}
+    cards: dict[bytes, bytes] = {}
     place = start
     while True:
         block = ahead.read(place, place + BLOCK, _READ if start else _FIRST_READ)
@@ -145,12 +159,12 @@ def read_header(ahead: ReadAhead, start: int) -> tuple[Header, int]:
             )
         if len(block) < BLOCK:
             raise DataError(f"{ahead.file}: truncated in a header at byte {start}; fetch it again")
-        for at in range(0, BLOCK, _CARD):
-            card = block[at : at + _CARD]
-            if card[:8] == b"END     ":
-                return header, place
-            if card[8:10] == b"= ":
-                header.setdefault(card[:8].decode("latin-1").strip(), _parse_value(card[10:]))
+        lines = [block[at : at + _CARD] for at in range(0, BLOCK, _CARD)]
+        # Of a keyword that is repeated the first counts.
+        found = {line[:8]: line[10:] for line in reversed(lines) if line[8:10] == b"= "}
+        cards = found | cards
+        if any(line[:8] == b"END     " for line in lines):
+            return Header(cards), place
 
 
 def load_index(path: Path, identity: str) -> FileIndex | None:
