@@ -152,7 +152,9 @@ def report_scaling(folder: Path) -> None:
         seconds = time.perf_counter() - begin
         # Ray starts once for each stage.
         starts = 2 * start_up if workers > 1 else 0.0
-        print(f"{workers:<10}{seconds:10.1f}{32 * 320 / seconds:12.0f}   Ray's start: {starts:.1f} s")
+        print(
+            f"{workers:<10}{seconds:10.1f}{32 * 320 / seconds:12.0f}   Ray's start: {starts:.1f} s"
+        )
 
 
 def report_memory(folder: Path) -> None:

@@ -28,9 +28,7 @@ def time_reading(path: str, targetids: np.ndarray, repeats: int) -> dict[str, fl
 
         works["desispec, default"] = partial(read_spectra, path)
         works["desispec, by TARGETID"] = partial(read_spectra, path, targetids=targetids)
-        works["desispec, best"] = partial(
-            read_spectra, path, targetids=targetids, skip_hdus=UNUSED
-        )
+        works["desispec, best"] = partial(read_spectra, path, targetids=targetids, skip_hdus=UNUSED)
     if find_spec("fitsio"):
         works["fitsio, row slices"] = partial(_read_fitsio, path, targetids)
     return time_in_turns(works, repeats)
@@ -82,11 +80,15 @@ def _run_chain(paths: list[str], targetids: np.ndarray, given: dict[str, np.ndar
         for k in range(len(wanted)):
             good = joined.ivar["brz"][k] * (joined.mask["brz"][k] == 0)
             rest = wave / (1 + given["z"][first + k])
-            values.append(resample_flux(given["centres"][first + k], rest, joined.flux["brz"][k], good))
+            values.append(
+                resample_flux(given["centres"][first + k], rest, joined.flux["brz"][k], good)
+            )
         first += len(wanted)
-        columns = {"TARGETID": wanted, **{
-            name: [pair[at].astype("f4") for pair in values] for at, name in enumerate(("flux", "ivar"))
-        }}  # fmt: skip
+        columns = {
+            "TARGETID": wanted,
+            "flux": [flux.astype("f4") for flux, _ in values],
+            "ivar": [ivar.astype("f4") for _, ivar in values],
+        }
         with tempfile.NamedTemporaryFile(suffix=".parquet") as handle:
             pq.write_table(pa.table(columns), handle.name)
 

@@ -16,13 +16,16 @@ PEERS_VARIABLE = "QAD_BENCH_PYTHON"
 def time_in_turns(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """Return each work's median CPU seconds; a first turn, for compilers and caches, is dropped."""
     seconds: dict[str, list[float]] = {name: [] for name in works}
+    # Collected beforehand: in between it would empty the processor's cache.
+    gc.collect()
+    gc.disable()
     for turn in range(repeats + 1):
         for name, work in works.items():
-            gc.collect()
             begin = time.process_time()
             work()
             if turn:
                 seconds[name].append(time.process_time() - begin)
+    gc.enable()
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 

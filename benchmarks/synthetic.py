@@ -6,9 +6,9 @@ import numpy as np
 from astropy.io import fits
 
 from catalog_schema.desi import ARM_PIXELS, WAVE_START, WAVE_STEP
+from pipeline.config import AcquireSettings
 from pipeline.layout import REDUCTION, DesiTree, Shard
 from pipeline.sources import open_source
-from pipeline.config import AcquireSettings
 
 FIRST_TARGETID = 39627000000000000
 

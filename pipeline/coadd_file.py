@@ -231,9 +231,7 @@ def _make_planes(coadd: CoaddFile, rows: NDArray[np.intp]) -> list[_Plane]:
     # In one piece, which the system maps in large pages and the next file uses again: faults of
     # small pages would take longer than the reading.
     pieces = np.split(np.empty(sum(sizes), np.uint8), np.cumsum(sizes)[:-1])
-    return [
-        _Plane(coadd.file, hdu, rows, piece) for hdu, piece in zip(hdus, pieces, strict=True)
-    ]
+    return [_Plane(coadd.file, hdu, rows, piece) for hdu, piece in zip(hdus, pieces, strict=True)]
 
 
 def _row_bytes(hdu: Hdu) -> int:

@@ -131,9 +131,8 @@ def _parse_fields(file: SourceFile, header: Header) -> dict[str, Field]:
             raise DataError(f"{file}: column {number} has no format; fetch it again")
         repeat, code = int(match["repeat"] or 1), match["code"]
         name = str(header.get(f"TTYPE{number}", "")).strip()
-        zero, scale = (
-            float(header.get(f"T{key}{number}", rest)) for key, rest in (("ZERO", 0), ("SCAL", 1))
-        )
+        zero = float(header.get(f"TZERO{number}", 0))
+        scale = float(header.get(f"TSCAL{number}", 1))
         if code == "A":
             fields[name] = Field(offset, np.dtype(f"S{max(repeat, 1)}"), 0, 1, False)
             offset += repeat

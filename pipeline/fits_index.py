@@ -1,7 +1,7 @@
 """Where the HDUs of a FITS file lie: read from its headers in few requests, never assumed."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,21 +17,22 @@ BLOCK = 2880
 _FIRST_READ = 2**18
 _READ = 2**15
 _CARD = 80
+Value = str | int | float | bool
 
-class Header(Mapping[str, str | int | float | bool]):
+
+class Header:
     """Keywords of an HDU; of its hundreds of cards only those asked for are parsed."""
 
     def __init__(self, cards: Mapping[bytes, bytes]) -> None:
         self._cards = cards
 
-    def __getitem__(self, key: str) -> str | int | float | bool:
+    def __getitem__(self, key: str) -> Value:
         return _parse_value(self._cards[key.ljust(8).encode()])
 
-    def __iter__(self) -> Iterator[str]:
-        return (key.decode("latin-1").rstrip() for key in self._cards)
-
-    def __len__(self) -> int:
-        return len(self._cards)
+    def get(self, key: str, default: Value) -> Value:
+        """Return a keyword's value, or the default where there is none."""
+        card = self._cards.get(key.ljust(8).encode())
+        return default if card is None else _parse_value(card)
 
 
 @dataclass(frozen=True)
@@ -204,12 +205,12 @@ def _to_hdu(header: Header, start: int, data: int, number: int) -> Hdu:
         bzero=float(header.get("BZERO", 0)),
         bscale=float(header.get("BSCALE", 1)),
         datasum=int(datasum) if datasum.isdigit() else None,
-        is_table=header.get("XTENSION") == "BINTABLE" and not is_compressed,
+        is_table=header.get("XTENSION", "") == "BINTABLE" and not is_compressed,
         is_compressed=is_compressed,
     )
 
 
-def _parse_value(card: bytes) -> str | int | float | bool:
+def _parse_value(card: bytes) -> Value:
     text = card.decode("latin-1").strip()
     if text.startswith("'"):
         return text[1:].split("'")[0].rstrip()

@@ -152,12 +152,12 @@ def _round_up(value: int, multiple: int) -> int:
 def _resample(flux, ivar, first_edge, ratios, offset):  # type: ignore[no-untyped-def]
     n, n_in = flux.shape
     n_out = ratios.shape[0] - 1
-    out_flux = np.empty((n, n_out), np.float32)
-    out_ivar = np.empty((n, n_out), np.float32)
+    out = np.empty((2, n, n_out), np.float32)
+    out_flux, out_ivar = out[0], out[1]
     # Two pixels without weight follow, for edges that lie at the end of the observed grid.
     weight, product = np.zeros(n_in + 2), np.zeros(n_in + 2)
-    pixel, part = np.empty(n_out + 1, np.int64), np.empty(n_out + 1)
-    sums = np.empty((3, n_out))
+    pixel, part = np.empty(n_out + 1, np.int32), np.empty(n_out + 1)
+    sums = np.empty(n_out), np.empty(n_out), np.empty(n_out)
     for k in range(n):
         # Passes of their own: all but the sums over a bin's pixels become vector instructions.
         for i in range(n_in):
@@ -170,9 +170,9 @@ def _resample(flux, ivar, first_edge, ratios, offset):  # type: ignore[no-untype
             place = place if place < n_in else float(n_in)
             pixel[j] = np.int32(place)
             part[j] = place - pixel[j]
-        _sum_bins(weight, product, pixel, part, sums)
+        _sum_bins(weight, product, pixel, part, *sums)
         for j in range(n_out):
-            total, weighted, square = sums[0, j], sums[1, j], sums[2, j]
+            total, weighted, square = sums[0][j], sums[1][j], sums[2][j]
             is_good = total > 0.0
             # One division for both results.
             inverse = 1.0 / (total * square if is_good else 1.0)
@@ -182,25 +182,27 @@ def _resample(flux, ivar, first_edge, ratios, offset):  # type: ignore[no-untype
 
 
 @njit(cache=True)
-def _sum_bins(weight, product, pixel, part, sums):  # type: ignore[no-untyped-def]
+def _sum_bins(weight, product, pixel, part, total, weighted, square):  # type: ignore[no-untyped-def]
     """Write Σ a w, Σ a w f and Σ a² w of each bin; only its first and last pixel have a < 1."""
-    for j in range(sums.shape[1]):
-        first, last = pixel[j], pixel[j + 1]
+    first, left = np.int64(pixel[0]), part[0]
+    for j in range(total.shape[0]):
+        last, right = np.int64(pixel[j + 1]), part[j + 1]
         if last - first < 2:
             is_cut = last > first
-            low = 1.0 - part[j] if is_cut else part[j + 1] - part[j]
-            high = part[j + 1] if is_cut else 0.0
+            low = 1.0 - left if is_cut else right - left
+            high = right if is_cut else 0.0
             low_weight, high_weight = low * weight[first], high * weight[first + 1]
-            sums[0, j] = low_weight + high_weight
-            sums[1, j] = low * product[first] + high * product[first + 1]
-            sums[2, j] = low * low_weight + high * high_weight
+            total[j] = low_weight + high_weight
+            weighted[j] = low * product[first] + high * product[first + 1]
+            square[j] = low * low_weight + high * high_weight
         else:
-            low, high = 1.0 - part[j], part[j + 1]
-            low_weight, high_weight = low * weight[first], high * weight[last]
+            low = 1.0 - left
+            low_weight, high_weight = low * weight[first], right * weight[last]
             inner_weight, inner_product = weight[first + 1], product[first + 1]
             for i in range(first + 2, last):
                 inner_weight += weight[i]
                 inner_product += product[i]
-            sums[0, j] = low_weight + inner_weight + high_weight
-            sums[1, j] = low * product[first] + inner_product + high * product[last]
-            sums[2, j] = low * low_weight + inner_weight + high * high_weight
+            total[j] = low_weight + inner_weight + high_weight
+            weighted[j] = low * product[first] + inner_product + right * product[last]
+            square[j] = low * low_weight + inner_weight + right * high_weight
+        first, left = last, right
