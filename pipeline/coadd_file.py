@@ -98,7 +98,7 @@ class _Plane:
     def places(self) -> list[tuple[int, memoryview]]:
         """Return where each row begins in the file and where its bytes are to go."""
         size = self._image.row_bytes
-        rows = memoryview(self._values).cast("B") if len(self._rows) else memoryview(b"")
+        rows = self._values.reshape(-1).view(np.uint8).data
         pairs = zip(self._order.tolist(), self._starts, strict=True)
         return [(start, rows[size * at : size * (at + 1)]) for at, start in pairs]
 

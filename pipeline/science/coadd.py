@@ -70,8 +70,8 @@ def join_arms(
     """
     n = len(targetid)
     # In one piece, so that the next call finds its memory mapped: page faults would take longer.
-    flux, ivar, mask = np.empty((3, n, size), np.float32)
-    mask = mask.view(np.int32)
+    planes = np.empty((3, n, size), np.float32)
+    flux, ivar, mask = planes[0], planes[1], planes[2].view(np.int32)
     n_invalid = np.zeros(n, np.int64)
     covered = 0
     for arm in sorted(arms, key=lambda arm: arm.first_pixel):
