@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.science.median import median_of_good
 
-PIXELS = st.lists(
-    st.tuples(st.floats(-1e6, 1e6, width=32), st.booleans()), min_size=1, max_size=40
-)
+PIXELS = st.lists(st.tuples(st.floats(-1e6, 1e6, width=32), st.booleans()), min_size=1, max_size=40)
 
 
 @given(pixels=PIXELS)
