@@ -109,7 +109,7 @@ def report_steps(options: argparse.Namespace, folder: Path) -> None:
     z, grid = targets["Z"].to_numpy(), make_run_grid(config)
     start, _ = find_window_starts(grid, OBSERVED_GRID, z)
     peers = time_peers(
-        "chain", 1, paths=[str(path) for path in paths], z=z,
+        "chain", 2, paths=[str(path) for path in paths], z=z,
         targetid=targets["TARGETID"].to_numpy(),
         centres=grid.wave[start[:, None] + np.arange(grid.window)],
     )  # fmt: skip

@@ -3,18 +3,22 @@
 import gc
 import json
 import os
-import statistics
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
+
 PEERS_VARIABLE = "QAD_BENCH_PYTHON"
 
 
 def time_in_turns(works: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Return each work's median CPU seconds; a first turn, for compilers and caches, is dropped."""
+    """Return each work's least CPU seconds; a first turn, for compilers and caches, is dropped.
+
+    The least, as in `timeit`: what others on the machine add through the shared cache is positive.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in works}
     # Collected beforehand: in between it would empty the processor's cache.
     gc.collect()
@@ -26,7 +30,7 @@ def time_in_turns(works: Mapping[str, Callable[[], object]], repeats: int) -> di
             if turn:
                 seconds[name].append(time.process_time() - begin)
     gc.enable()
-    return {name: statistics.median(values) for name, values in seconds.items()}
+    return {name: min(values) for name, values in seconds.items()}
 
 
 def time_peers(kind: str, repeats: int, **given: object) -> dict[str, float]:
@@ -38,8 +42,6 @@ def time_peers(kind: str, repeats: int, **given: object) -> dict[str, float]:
             "of an environment that has them"
         )
         return {}
-    import numpy as np
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "given.npz"
         np.savez(path, **given)  # type: ignore[arg-type]
