@@ -131,9 +131,8 @@ def _parse_fields(file: SourceFile, header: Header) -> dict[str, Field]:
             raise DataError(f"{file}: column {number} has no format; fetch it again")
         repeat, code = int(match["repeat"] or 1), match["code"]
         name = str(header.get(f"TTYPE{number}", "")).strip()
-        zero, scale = (
-            float(header.get(f"T{key}{number}", rest)) for key, rest in (("ZERO", 0), ("SCAL", 1))
-        )
+        zero = float(header.get(f"TZERO{number}", 0))
+        scale = float(header.get(f"TSCAL{number}", 1))
         if code == "A":
             fields[name] = Field(offset, np.dtype(f"S{max(repeat, 1)}"), 0, 1, False)
             offset += repeat
@@ -160,13 +159,17 @@ def _take(data: bytes, row_bytes: int, field: Field) -> NDArray:
     return apply_scale(values, field.zero, field.scale)
 
 
-def apply_scale(values: NDArray, zero: float, scale: float) -> NDArray:
-    """Return values in native byte order, scaled; unsigned where the offset means so."""
+def apply_scale(values: NDArray, zero: float, scale: float, in_place: bool = False) -> NDArray:
+    """Return values in native byte order, scaled; unsigned where the offset means so.
+
+    `in_place` lets unsigned integers take the memory of the values.
+    """
     native = values.astype(values.dtype.newbyteorder("="), copy=False)
     if zero == 0 and scale == 1:
         return native
     bits = 8 * native.dtype.itemsize
     if scale == 1 and native.dtype.kind == "i" and zero == 2.0 ** (bits - 1):
         unsigned = native.view(f"u{bits // 8}")
-        return unsigned ^ unsigned.dtype.type(2 ** (bits - 1))
+        sign = unsigned.dtype.type(2 ** (bits - 1))
+        return np.bitwise_xor(unsigned, sign, out=unsigned if in_place else None)
     return native * scale + zero

@@ -23,7 +23,9 @@ from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.target import find_tree
 
 STAGE = "extract"
-REVISION = 1
+REVISION = 2
+# Rows measured at a time: their arrays stay in the processor's cache.
+_BLOCK_ROWS = 64
 
 
 def extract(store: Store, config: Config) -> Report:
@@ -75,22 +77,10 @@ def share_limits(settings: AcquireSettings, workers: int) -> AcquireSettings:
 
 def spectra_to_table(shard: Shard, spectra: Spectra) -> pa.Table:
     """Lay joined spectra out as rows of `coadds`, with SNR and coverage per arm."""
-    n = len(spectra.targetid)
-    columns: dict[str, object] = {
-        "SURVEY": [shard.survey] * n,
-        "PROGRAM": [shard.program] * n,
-        "HEALPIX": [shard.healpix] * n,
-        "TARGETID": spectra.targetid,
-        "snr": measure_snr(spectra.flux, spectra.ivar),
-        "flux": spectra.flux,
-        "ivar": spectra.ivar,
-        "mask": spectra.mask,
-    }
-    for arm, (first, last) in ARM_PIXELS.items():
-        flux, ivar = spectra.flux[:, first:last], spectra.ivar[:, first:last]
-        columns[f"snr_{arm}"] = measure_snr(flux, ivar)
-        columns[f"coverage_{arm}"] = measure_coverage(ivar)
-    return columns_to_table(COADDS, columns)
+    firsts = range(0, max(len(spectra.targetid), 1), _BLOCK_ROWS)
+    return pa.concat_tables(
+        _to_rows(shard, spectra.take(slice(first, first + _BLOCK_ROWS))) for first in firsts
+    )
 
 
 def join_file(
@@ -111,7 +101,7 @@ def join_file(
     """
     arms = read_arms(coadd, rows, reading)
     spectra, n_invalid = join_arms(targetids, arms, WAVE_SIZE, ivar_floor)
-    is_alive = (spectra.ivar > 0).any(axis=1)
+    is_alive = spectra.ivar.max(axis=1, initial=0) > 0
     notes: tuple[str, ...] = ()
     if n_invalid.any():
         notes = (
@@ -119,9 +109,7 @@ def join_file(
             f"{np.count_nonzero(n_invalid)} spectra are not finite or have negative ivar; "
             "taken as bad pixels",
         )
-    alive = Spectra(
-        targetids[is_alive], spectra.flux[is_alive], spectra.ivar[is_alive], spectra.mask[is_alive]
-    )
+    alive = spectra if is_alive.all() else spectra.take(is_alive)
     return alive, {"dead": int((~is_alive).sum())}, notes
 
 
@@ -158,6 +146,25 @@ def fetch_object(source: str, lake: Lake, shard: Shard, targetid: int, config: C
         raise DataError(f"{file}: no target {targetid} in it; check SURVEY, PROGRAM and HEALPIX")
     floor = config.extract.ivar_floor
     return join_file(coadd, rows, np.array([targetid]), floor, config.acquire)[0]
+
+
+def _to_rows(shard: Shard, spectra: Spectra) -> pa.Table:
+    n = len(spectra.targetid)
+    columns: dict[str, object] = {
+        "SURVEY": [shard.survey] * n,
+        "PROGRAM": [shard.program] * n,
+        "HEALPIX": [shard.healpix] * n,
+        "TARGETID": spectra.targetid,
+        "snr": measure_snr(spectra.flux, spectra.ivar),
+        "flux": spectra.flux,
+        "ivar": spectra.ivar,
+        "mask": spectra.mask,
+    }
+    for arm, (first, last) in ARM_PIXELS.items():
+        flux, ivar = spectra.flux[:, first:last], spectra.ivar[:, first:last]
+        columns[f"snr_{arm}"] = measure_snr(flux, ivar)
+        columns[f"coverage_{arm}"] = measure_coverage(ivar)
+    return columns_to_table(COADDS, columns)
 
 
 def _extract_shard(

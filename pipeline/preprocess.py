@@ -31,8 +31,10 @@ from pipeline.shards import (
 from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprint
 
 STAGE = "preprocess"
-REVISION = 1
+REVISION = 2
 
+# Rows worked on at a time: their arrays stay in the processor's cache and are used again.
+_BLOCK_ROWS = 64
 OBSERVED_GRID = ObservedGrid(WAVE_START, WAVE_STEP, WAVE_SIZE)
 _TARGET_COLUMNS = ["SURVEY", "PROGRAM", "TARGETID", "Z", "EBV", "split"]
 _CARRIED = (
@@ -112,6 +114,35 @@ def make_windows(
     Product
         Rows of `restframe` and the gates of the others.
     """
+    firsts = range(0, max(coadds.num_rows, 1), _BLOCK_ROWS)
+    blocks = [
+        _make_block(coadds.slice(first, _BLOCK_ROWS), targets.slice(first, _BLOCK_ROWS),
+                    settings, grid)
+        for first in firsts
+    ]  # fmt: skip
+    dropped = {gate: sum(block.dropped[gate] for block in blocks) for gate in blocks[0].dropped}
+    return Product(pa.concat_tables(block.data for block in blocks), dropped)
+
+
+def to_matrix(column: pa.ChunkedArray) -> np.ndarray:
+    """Return a fixed-size list column as an array of shape (n, size)."""
+    size = column.type.list_size
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    # Arrow's memory is read-only; torch wants arrays that could be written to.
+    return flat.reshape(-1, size).copy()
+
+
+def _preprocess_shard(
+    root: Path, settings: PreprocessSettings, grid: RestFrameGrid, task: Task
+) -> Product:
+    path, rows = task.arguments
+    coadds = Store(root).read(Path(path), [*_CARRIED, "flux", "ivar"])
+    return make_windows(coadds, rows, settings, grid)
+
+
+def _make_block(
+    coadds: pa.Table, targets: pa.Table, settings: PreprocessSettings, grid: RestFrameGrid
+) -> Product:
     z = targets["Z"].to_numpy()
     start, on_grid = find_window_starts(grid, OBSERVED_GRID, z)
     start = np.where(on_grid, start, 0).astype(np.int32)
@@ -138,21 +169,6 @@ def make_windows(
         "too_few_pixels": int((on_grid & ~is_covered).sum()),
     }
     return Product(columns_to_table(RESTFRAME, columns, window=grid.window), dropped)
-
-
-def to_matrix(column: pa.ChunkedArray) -> np.ndarray:
-    """Return a fixed-size list column as an array of shape (n, size)."""
-    size = column.type.list_size
-    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    # Arrow's memory is read-only; torch wants arrays that could be written to.
-    return flat.reshape(-1, size).copy()
-
-
-def _preprocess_shard(
-    root: Path, settings: PreprocessSettings, grid: RestFrameGrid, task: Task
-) -> Product:
-    path, rows = task.arguments
-    return make_windows(Store(root).read(Path(path)), rows, settings, grid)
 
 
 def _match(targets: pa.Table, coadds: pa.Table) -> pa.Table:

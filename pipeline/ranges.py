@@ -166,5 +166,5 @@ def choose_gap(ranges: Sequence[Range], link: Link) -> int:
 def _cut(image: Image, wanted: NDArray[np.intp]) -> list[Range]:
     if image.n_rows == 1:
         return [(image.start, image.stop)] if len(wanted) else []
-    starts = image.start + wanted * image.row_bytes
-    return [(int(start), int(start) + image.row_bytes) for start in starts]
+    starts = (image.start + wanted * image.row_bytes).tolist()
+    return [(start, start + image.row_bytes) for start in starts]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from desi_tree import make_quasars
 from hypothesis import given
@@ -114,3 +115,17 @@ def test_grid_change_remakes_every_shard(lake: Store, config: Config) -> None:
     assert preprocess(lake, config).skipped == 2
     wider = config.model_copy(update={"target": config.target.model_copy(update={"z_max": 2.5})})
     assert preprocess(lake, wider).made == 2
+
+
+def test_blocks_of_rows_are_one_table() -> None:
+    """More rows than are worked on at a time: each has what it has alone."""
+    z = np.linspace(0.1, 4.0, 130)
+    flux, ivar = make_quasars(z)
+    ivar[[5, 100]] = 0
+    coadds, targets = make_input(flux, ivar, z)
+    product = make_windows(coadds, targets, SETTINGS, GRID)
+    assert product.dropped == {"redshift_outside_grid": 0, "too_few_pixels": 2}
+    assert product.data["TARGETID"].to_pylist() == [k for k in range(130) if k not in (5, 100)]
+    for k in (0, 64, 129):
+        alone = make_windows(coadds.slice(k, 1), targets.slice(k, 1), SETTINGS, GRID).data
+        assert product.data.filter(pc.equal(product.data["TARGETID"], k)).equals(alone)
