@@ -98,6 +98,18 @@ def read_table(
         compare_datasum(file, place, total)
 
 
+def find_rows(
+    listed: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the rows that list the wanted targets, and which of the wanted are listed at all."""
+    if not len(listed):
+        return np.zeros(0, np.intp), np.zeros(len(wanted), bool)
+    order = np.argsort(listed, kind="stable")
+    place = np.searchsorted(listed, wanted, sorter=order).clip(max=len(listed) - 1)
+    is_there = listed[order[place]] == wanted
+    return order[place][is_there], is_there
+
+
 def list_tables(file: SourceFile) -> dict[str, list[str]]:
     """Return the names of the columns of every binary table."""
     ahead = ReadAhead(decompress(file))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.errors import UserError
+from pipeline.errors import DataError, UserError
 
 if TYPE_CHECKING:
     from pipeline.sources import Source, SourceFile
@@ -64,6 +64,17 @@ class DesiTree:
         plain = self.file(kind, shard)
         packed = self.source.file(f"{plain.path}.gz")
         return packed if not plain.exists() and packed.exists() else plain
+
+    def identify(self, kind: str, shard: Shard) -> str:
+        """Return what changes whenever a shard's file does.
+
+        A file that is absent or closed has an identity too: reading it says which, and mending it
+        changes the identity.
+        """
+        try:
+            return self.find_file(kind, shard).stat().identity
+        except DataError:
+            return "absent"
 
     def find_shards(self, kind: str) -> list[Shard]:
         """List the shards that have a file of this kind, in order."""

@@ -162,6 +162,13 @@ def split_by_shard(rows: pa.Table) -> dict[Shard, pa.Table]:
     return parts
 
 
+def read_shards(
+    store: Store, dataset: str, shards: Iterable[Shard], columns: list[str] | None = None
+) -> dict[Shard, pa.Table]:
+    """Read shards of a dataset, each in order of TARGETID."""
+    return {shard: store.read(store.lake.shard(dataset, shard), columns) for shard in shards}
+
+
 def read_stamps(store: Store, dataset: str, shards: Iterable[Shard]) -> dict[Shard, Stamp]:
     """Return the stamps of a sharded dataset.
 

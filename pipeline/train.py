@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from catalog_schema.tables import RESTFRAME
-from catalog_schema.vocabulary import Split
+from catalog_schema.vocabulary import Parent, Split
 from pipeline.config import Config, TrainSettings
 from pipeline.errors import UserError
 from pipeline.models import Model, TrainingRecord, save_model
@@ -20,11 +21,11 @@ from pipeline.preprocess import make_run_grid, to_matrix
 from pipeline.progress import track
 from pipeline.science.pca import fit_basis
 from pipeline.science.vae import ModelShape, SpectrumVAE, limit_influence, negative_elbo, soften
-from pipeline.shards import Report, finished_shards, read_stamps
+from pipeline.shards import Report, finished_shards, read_shards, read_stamps
 from pipeline.store import Store, digest, guard_root, make_fingerprint, replacing
 
 STAGE = "train"
-REVISION = 1
+REVISION = 2
 
 _BASIS_ITERATIONS = 8
 # The basis is a starting point: this many spectra determine it well enough.
@@ -117,11 +118,11 @@ def find_model_id(store: Store, config: Config) -> str:
 
 
 def load_windows(store: Store) -> Windows:
-    """Read every rest-frame window into memory, shards in order."""
-    columns = ["split", "window_start", "rest_flux", "rest_ivar"]
-    shards = finished_shards(store, "preprocess")
-    tables = [store.read(store.lake.shard(RESTFRAME.name, s), columns) for s in shards]
-    tables = [table for table in tables if table.num_rows]
+    """Read every rest-frame window of the core parent into memory, shards in order."""
+    columns = ["parent", "split", "window_start", "rest_flux", "rest_ivar"]
+    shards = read_shards(store, RESTFRAME.name, finished_shards(store, "preprocess"), columns)
+    is_core = pc.field("parent") == Parent.CORE.value
+    tables = [table for rows in shards.values() if (table := rows.filter(is_core)).num_rows]
     if not tables:
         raise UserError(f"{store.root}: no rest-frame spectrum to train on; see `qad status`")
     flux, ivar = (

@@ -20,7 +20,7 @@ from release.sealing import hash_file
 MOCK = "mock"
 MODEL_CARD = "model.json"
 MODEL_FILES = ("weights.safetensors", MODEL_CARD, "null.parquet")
-SHARDED = ("coadds", "scores", "restframe", "reconstructions")
+SHARDED = ("targets", "coadds", "scores", "restframe", "reconstructions")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def read_inputs(store: Store, config: Config) -> Inputs:
     shards = tuple(account.n_scored)
     if not shards:
         raise UserError(f"{store.root}: no spectrum was scored, the catalogue would be empty")
-    data = {name: digest(_content(store, store.lake.table(name))) for name in ("targets", "tiers")}
+    data = {"tiers": digest(_content(store, store.lake.table("tiers")))}
     for name in SHARDED:
         paths = ((shard, store.lake.shard(name, shard)) for shard in shards)
         data[name] = digest([(str(shard), _content(store, path)) for shard, path in paths])
