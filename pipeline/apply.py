@@ -109,9 +109,7 @@ def apply(
 
 def _write_result(store: Store) -> Path:
     shards = finished_shards(store, "score")
-    names = pa.concat_tables(
-        read_shards(store, "targets", shards, [*_KEY, "DESINAME"]).values()
-    )
+    names = pa.concat_tables(read_shards(store, "targets", shards, [*_KEY, "DESINAME"]).values())
     tiers = store.read(store.lake.table("tiers"))
     # Negative controls are scored but not graded.
     joined = read_scores(store).join(tiers, _KEY, join_type="inner").join(names, _KEY)

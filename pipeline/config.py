@@ -51,7 +51,7 @@ class TargetSettings(Section):
     sky_fraction: float = Field(0.01, ge=0, le=1)
     standard_fraction: float = Field(0.05, ge=0, le=1)
     galaxy_fraction: float = Field(0.002, ge=0, le=1)
-    star_fraction: float = Field(0.005, ge=0, le=1)
+    star_fraction: float = Field(0.002, ge=0, le=1)
 
     @model_validator(mode="after")
     def _ranges_hold(self) -> "TargetSettings":
