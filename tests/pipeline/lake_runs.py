@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+
 from pipeline.config import Config, load_config
 from pipeline.stages import run_stages
 from pipeline.store import Stamp, Store
@@ -20,6 +22,12 @@ def extract_lake(source: str | Path, root: Path, *overrides: str) -> Store:
     with store.lock():
         run_stages(store, make_config(source, *overrides), lambda *_: None, "extract")
     return store
+
+
+def read_all(store: Store, dataset: str) -> pa.Table:
+    """Return the rows of a sharded dataset, shards in order."""
+    paths = sorted(store.lake.dataset(dataset).rglob("*.parquet"))
+    return pa.concat_tables([store.read(path) for path in paths])
 
 
 def list_stamps(store: Store, *datasets: str) -> dict[str, Stamp]:

@@ -19,15 +19,16 @@ from desi_tree import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog_schema.tables import TARGETS
+from catalog_schema.tables import CANDIDATES
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config, TargetSettings, load_config
 from pipeline.errors import UserError
 from pipeline.layout import Shard
 from pipeline.ledger import Ledger
+from pipeline.selection import find_gates
 from pipeline.store import Store
-from pipeline.target import find_gates, find_tree, target
+from pipeline.target import find_tree, target
 
 # Gate: columns that make a row fail it, in the order of the gates.
 FAULTS: dict[str, dict[str, object]] = {
@@ -59,7 +60,7 @@ def make(store: Store, tree: LocalTree) -> Callable:
 
 
 def read_targets(store: Store) -> dict[str, list]:
-    return store.read(store.lake.table("targets")).to_pydict()
+    return store.read(store.lake.table("candidates")).to_pydict()
 
 
 def test_every_gate_drops_its_row(make: Callable, store: Store) -> None:
@@ -69,7 +70,7 @@ def test_every_gate_drops_its_row(make: Callable, store: Store) -> None:
     assert report.dropped == {**dict.fromkeys(FAULTS, 1), "duplicate_row": 1}
     assert (report.made, report.n_made, report.n_expected) == (1, 3, 3 + len(FAULTS) + 1)
     assert read_targets(store)["TARGETID"] == [1, 2, 3]
-    assert find_violations(store.read(store.lake.table("targets")), TARGETS) == []
+    assert find_violations(store.read(store.lake.table("candidates")), CANDIDATES) == []
 
 
 @pytest.mark.parametrize("first", range(len(FAULTS)))
@@ -309,8 +310,8 @@ def test_redrock_tables_that_disagree(make: Callable, tree: LocalTree) -> None:
 
 def test_real_catalogue_is_conserved(real_data: Path, store: Store) -> None:
     report = target(store, load_config(None, source=str(real_data / "survey")))
-    rows = store.read(store.lake.table("targets"))
+    rows = store.read(store.lake.table("candidates"))
     assert report.n_expected == 835
     assert report.n_made + sum(report.dropped.values()) == 835
-    assert find_violations(rows, TARGETS) == []
+    assert find_violations(rows, CANDIDATES) == []
     assert pc.all(pc.equal(rows["SPECTYPE"], "QSO")).as_py()

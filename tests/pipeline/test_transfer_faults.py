@@ -176,7 +176,7 @@ def test_damaged_catalogue_ends_the_run(survey_mirror: Mirror, tmp_path: Path) -
     survey_mirror.files[name] = _damage(data, len(data) - 20_000)
     with pytest.raises(UserError, match="HDU ZCATALOG is damaged: DATASUM"):
         extract_lake(survey_mirror.url, tmp_path / "root")
-    assert not list((tmp_path / "root").rglob("targets.parquet"))
+    assert not list((tmp_path / "root").rglob("candidates.parquet"))
 
 
 def test_file_lost_or_closed_after_the_plan_fails_its_shard(
