@@ -11,11 +11,11 @@ from pipeline.errors import DataError, UserError
 from pipeline.layout import DesiTree, Shard
 
 SHARD_COLUMNS = ("SURVEY", "PROGRAM", "HEALPIX")
-_REQUIRED = ("TARGETID", "Z", "ZWARN", "SPECTYPE", "TARGET_RA", "TARGET_DEC", "OBJTYPE")
+REQUIRED = ("TARGETID", "Z", "ZWARN", "SPECTYPE", "TARGET_RA", "TARGET_DEC", "OBJTYPE")
 _TARGET_BITS = (
     "DESI_TARGET", "SCND_TARGET", "SV1_DESI_TARGET", "SV2_DESI_TARGET", "SV3_DESI_TARGET",
 )  # fmt: skip
-_OPTIONAL = (
+OPTIONAL = (
     "ZERR", "DELTACHI2", "COADD_FIBERSTATUS", "EBV", "COADD_NUMEXP", "COADD_EXPTIME", "MEAN_MJD",
     "DESINAME", "ZCAT_PRIMARY", "FLUX_G", "FLUX_R", "FLUX_Z", "FLUX_W1", "FLUX_W2",
     *_TARGET_BITS,
@@ -64,9 +64,9 @@ def read_catalogue(tree: DesiTree, unreadable: dict[Shard, str]) -> Iterator[Col
     if not _has_catalogue(tree):
         yield _read_redrock_files(tree, unreadable)
         return
-    required = (*SHARD_COLUMNS, *_REQUIRED)
+    required = (*SHARD_COLUMNS, *REQUIRED)
     try:
-        yield from iterate_columns(tree.redshift_catalogue, "ZCATALOG", required, _OPTIONAL)
+        yield from iterate_columns(tree.redshift_catalogue, "ZCATALOG", required, OPTIONAL)
     except DataError as error:
         raise UserError(str(error)) from None
 
@@ -95,8 +95,8 @@ def _read_redrock(tree: DesiTree, shard: Shard) -> Columns:
     """Join a redrock file's tables; a target of the coadd without a redshift gets Z = NaN."""
     path = tree.file("redrock", shard)
     redshifts = read_columns(path, "REDSHIFTS", _REDSHIFT_COLUMNS)
-    required = tuple(name for name in _REQUIRED if name not in redshifts)
-    optional = tuple(name for name in _OPTIONAL if name not in redshifts)
+    required = tuple(name for name in REQUIRED if name not in redshifts)
+    optional = tuple(name for name in OPTIONAL if name not in redshifts)
     fibermap = read_columns(path, "FIBERMAP", ("TARGETID", *required), optional)
     if not np.array_equal(redshifts["TARGETID"], fibermap["TARGETID"]):
         raise DataError(f"{path}: REDSHIFTS and FIBERMAP list different targets; fetch it again")
