@@ -54,6 +54,7 @@ test-fast: $(READY)
 # Each prints ratios against named alternatives, measured in the same run.
 bench: $(READY)
 	$(BIN)/python benchmarks/read_coadd.py
+	$(BIN)/python benchmarks/stream_catalogue.py
 
 schema-lock: $(READY)
 	$(BIN)/python -m catalog_schema.lock
