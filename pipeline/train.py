@@ -21,7 +21,7 @@ from pipeline.preprocess import make_run_grid, to_matrix
 from pipeline.progress import track
 from pipeline.science.pca import fit_basis
 from pipeline.science.vae import ModelShape, SpectrumVAE, limit_influence, negative_elbo, soften
-from pipeline.shards import Report, finished_shards, read_shards, read_stamps
+from pipeline.shards import Report, finished_shards, read_stamps
 from pipeline.store import Store, digest, guard_root, make_fingerprint, replacing
 
 STAGE = "train"
@@ -120,9 +120,10 @@ def find_model_id(store: Store, config: Config) -> str:
 def load_windows(store: Store) -> Windows:
     """Read every rest-frame window of the core parent into memory, shards in order."""
     columns = ["parent", "split", "window_start", "rest_flux", "rest_ivar"]
-    shards = read_shards(store, RESTFRAME.name, finished_shards(store, "preprocess"), columns)
     is_core = pc.field("parent") == Parent.CORE.value
-    tables = [table for rows in shards.values() if (table := rows.filter(is_core)).num_rows]
+    paths = [store.lake.shard(RESTFRAME.name, s) for s in finished_shards(store, "preprocess")]
+    core = (store.read(path, columns).filter(is_core) for path in paths)
+    tables = [table for table in core if table.num_rows]
     if not tables:
         raise UserError(f"{store.root}: no rest-frame spectrum to train on; see `qad status`")
     flux, ivar = (
