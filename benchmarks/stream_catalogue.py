@@ -1,6 +1,6 @@
 """Measures streaming DR1's redshift catalogue into candidates: rows per second, memory, bytes.
 
-Usage: python benchmarks/stream_catalogue.py [--rows 500000 2000000] [--remote-rows 100000 400000]
+Usage: python benchmarks/stream_catalogue.py [--rows 500000 2000000] [--remote-rows 200000 600000]
 
 Writes catalogues with DR1's 136 columns (787 bytes a row) and its shares of quasars, galaxies,
 stars and sky in a temporary folder. Each reader selects the same candidates in a process of its
@@ -223,7 +223,7 @@ def main() -> None:
     """Write the catalogues and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[500_000, 2_000_000])
-    parser.add_argument("--remote-rows", type=int, nargs="*", default=[100_000, 400_000])
+    parser.add_argument("--remote-rows", type=int, nargs="*", default=[200_000, 600_000])
     parser.add_argument("--measure", nargs=2, metavar=("READER", "LOCATION"))
     options = parser.parse_args()
     if options.measure:

@@ -14,7 +14,7 @@ from pipeline.sources import SourceFile
 
 # Rows are fetched in blocks: of a remote source large enough for any link, of a local one small
 # enough that the allocator hands the same memory out again.
-_REMOTE_BLOCK, _LOCAL_BLOCK = 2**27, 2**24
+_REMOTE_BLOCK, _LOCAL_BLOCK = 2**26, 2**24
 _FORMAT = re.compile(r"^\s*(?P<repeat>\d*)(?P<code>[A-Z])")
 _TYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 

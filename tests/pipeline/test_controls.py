@@ -47,12 +47,10 @@ def test_controls_are_scored_and_neither_graded_nor_published(runs: list) -> Non
     assert sorted(controls["control"].to_pylist()) == ["galaxy"] * 12 + ["sky"] * 2
     assert scores.num_rows == 59
     assert pc.all(pc.is_valid(controls["chi2"])).as_py()
-    for rows in (
-        store.read(store.lake.table("tiers")),
-        store.read(store.lake.model(model_id) / "null.parquet"),
-        read_all(store, "reconstructions"),
-    ):
-        assert rows.num_rows == 45
+    tiers = store.read(store.lake.table("tiers"))
+    null = store.read(store.lake.model(model_id) / "null.parquet")
+    assert tiers.num_rows == null.num_rows == 45
+    for rows in (tiers, null, read_all(store, "reconstructions")):
         assert max(rows["TARGETID"].to_pylist()) < 2001
 
 
