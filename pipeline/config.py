@@ -49,7 +49,7 @@ class TargetSettings(Section):
     test_fraction: float = Field(0.10, ge=0, lt=1)
     quasarnet_threshold: float = Field(0.95, gt=0, lt=1)
     sky_fraction: float = Field(0.01, ge=0, le=1)
-    standard_fraction: float = Field(0.05, ge=0, le=1)
+    standard_fraction: float = Field(0.02, ge=0, le=1)
     galaxy_fraction: float = Field(0.002, ge=0, le=1)
     star_fraction: float = Field(0.002, ge=0, le=1)
 
