@@ -1,6 +1,7 @@
 """Every path of the project: DESI's tree, the lake below a data root, and the releases."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -71,10 +72,11 @@ class DesiTree:
         A file that is absent or closed has an identity too: reading it says which, and mending it
         changes the identity.
         """
-        try:
-            return self.find_file(kind, shard).stat().identity
-        except DataError:
-            return "absent"
+        plain = self.file(kind, shard)
+        for file in (plain, self.source.file(f"{plain.path}.gz")):
+            with suppress(DataError):
+                return file.stat().identity
+        return "absent"
 
     def find_shards(self, kind: str) -> list[Shard]:
         """List the shards that have a file of this kind, in order."""
