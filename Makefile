@@ -59,6 +59,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/chain.py
 	$(BIN)/python benchmarks/lake_layout.py
 	$(BIN)/python benchmarks/dr1_plan.py
+	$(BIN)/python benchmarks/stream_catalogue.py
 
 schema-lock: $(READY)
 	$(BIN)/python -m catalog_schema.lock

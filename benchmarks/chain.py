@@ -23,6 +23,7 @@ from synthetic import FIRST_TARGETID, write_coadd, write_tree
 from catalog_schema.desi import WAVE_SIZE
 from catalog_schema.tables import COADDS, RESTFRAME, TARGETS
 from pipeline.acquire import acquire
+from pipeline.adopt import adopt
 from pipeline.coadd_file import open_coadd, read_arms, read_targetids
 from pipeline.config import AcquireSettings, Config, load_config
 from pipeline.extract import extract, join_file, spectra_to_table
@@ -30,6 +31,7 @@ from pipeline.layout import Shard
 from pipeline.preprocess import OBSERVED_GRID, make_run_grid, make_windows, preprocess
 from pipeline.science.coadd import join_arms
 from pipeline.science.restframe import find_window_starts
+from pipeline.shards import finished_shards, read_shards
 from pipeline.sources import local_file
 from pipeline.store import Store
 from pipeline.target import target
@@ -43,6 +45,7 @@ def prepare(folder: Path, config: Config) -> Store:
     """Run the stages before the chain."""
     store = Store(folder / "root")
     target(store, config)
+    adopt(store, config)
     acquire(store, config)
     return store
 
@@ -102,7 +105,8 @@ def report_steps(options: argparse.Namespace, folder: Path) -> None:
     paths = write_tree(folder / "tree", options.files, N_TARGETS, N_QUASARS)
     config = load_config(None, source=str(folder / "tree"))
     store = prepare(folder, config)
-    targets = store.read(store.lake.table(TARGETS.name))
+    shards = finished_shards(store, "acquire")
+    targets = pa.concat_tables(read_shards(store, TARGETS.name, shards).values())
     n = targets.num_rows
     steps = time_steps(store, paths[0], targets.slice(0, N_QUASARS), 3 * options.repeats)
     stages = time_stages(store, config, options.repeats)
@@ -186,7 +190,10 @@ def print_peak(path: Path) -> None:
         store.write(Path(folder) / "coadds", spectra_to_table(SHARD, spectra), COADDS, **MADE)
         del spectra
         table = store.read(Path(folder) / "coadds")
-        targets = pa.table({"Z": np.full(n, 2.0), "EBV": np.full(n, 0.1), "split": ["train"] * n})
+        targets = pa.table({
+            "Z": np.full(n, 2.0), "EBV": np.full(n, 0.1), "split": ["train"] * n,
+            "parent": ["core"] * n, "control": pa.nulls(n, pa.string()),
+        })  # fmt: skip
         windows = make_windows(table, targets, config.preprocess, make_run_grid(config)).data
         store.write(Path(folder) / "restframe", windows, RESTFRAME, **MADE)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)

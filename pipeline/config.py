@@ -40,12 +40,22 @@ class MockSettings(Section):
 
 
 class TargetSettings(Section):
-    """The parent sample. Fractions are of sky pixels, so no object is on both sides."""
+    """The parent samples.
+
+    `validation_fraction` and `test_fraction` are of sky pixels, so no object is on both sides; the
+    others are of the spectra that may be drawn as negative controls. `quasarnet_threshold` is the
+    confidence above which QuasarNet counts.
+    """
 
     z_min: float = Field(0.05, ge=0)
     z_max: float = Field(6.8, gt=0, le=20)
     validation_fraction: float = Field(0.15, gt=0, lt=1)
     test_fraction: float = Field(0.10, ge=0, lt=1)
+    quasarnet_threshold: float = Field(0.95, gt=0, lt=1)
+    sky_fraction: float = Field(0.01, ge=0, le=1)
+    standard_fraction: float = Field(0.02, ge=0, le=1)
+    galaxy_fraction: float = Field(0.002, ge=0, le=1)
+    star_fraction: float = Field(0.002, ge=0, le=1)
 
     @model_validator(mode="after")
     def _ranges_hold(self) -> "TargetSettings":

@@ -14,11 +14,12 @@ from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE
 from catalog_schema.tables import COADDS, FILES, TARGETS
 from pipeline.coadd_file import CoaddFile, open_coadd, read_arms, read_targetids
 from pipeline.config import AcquireSettings, Config, ExtractSettings
+from pipeline.desi_files import find_rows
 from pipeline.errors import DataError
 from pipeline.layout import DesiTree, Lake, Shard
 from pipeline.science.coadd import Spectra, join_arms, measure_coverage, measure_snr
-from pipeline.shards import Product, Report, Task, finished_shards, run_shards, split_by_shard
-from pipeline.sources import booking, open_source
+from pipeline.shards import Product, Report, Task, finished_shards, read_shards, run_shards
+from pipeline.sources import booking, open_source, share_limits
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.target import find_tree
 
@@ -53,26 +54,20 @@ def extract(store: Store, config: Config) -> Report:
 
 def plan(store: Store, config: Config) -> list[Task]:
     """Return one task per shard whose file is usable."""
-    columns = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
-    targets = split_by_shard(store.read(store.lake.table(TARGETS.name), columns))
+    shards = finished_shards(store, "acquire")
+    targets = read_shards(store, TARGETS.name, shards, ["TARGETID"])
     files = {
         Shard(row["SURVEY"], row["PROGRAM"], row["HEALPIX"]): row
         for row in store.read(store.lake.table(FILES.name)).to_pylist()
     }
     tasks = []
-    for shard in finished_shards(store, "acquire"):
+    for shard in shards:
         targetids = targets[shard]["TARGETID"].to_numpy()
         inputs = [files[shard]["identity"], *map(str, targetids)]
         fingerprint = make_fingerprint(STAGE, REVISION, [config.extract], inputs)
         arguments = (files[shard]["file_name"], files[shard]["identity"], targetids)
         tasks.append(Task(shard, fingerprint, len(targetids), arguments))
     return tasks
-
-
-def share_limits(settings: AcquireSettings, workers: int) -> AcquireSettings:
-    """Give each worker its part of the request rate."""
-    rate = settings.max_requests_per_second / workers
-    return settings.model_copy(update={"max_requests_per_second": rate})
 
 
 def spectra_to_table(shard: Shard, spectra: Spectra) -> pa.Table:
@@ -180,15 +175,3 @@ def _extract_shard(
     product = Product(spectra_to_table(task.shard, spectra), dropped, notes)
     counts = source.counts
     return replace(product, requests=dict(counts.requests), n_bytes=counts.n_bytes)
-
-
-def find_rows(
-    listed: NDArray[np.int64], wanted: NDArray[np.int64]
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Return the rows that list the wanted targets, and which of the wanted are listed at all."""
-    if not len(listed):
-        return np.zeros(0, np.intp), np.zeros(len(wanted), bool)
-    order = np.argsort(listed, kind="stable")
-    place = np.searchsorted(listed, wanted, sorter=order).clip(max=len(listed) - 1)
-    is_there = listed[order[place]] == wanted
-    return order[place][is_there], is_there

@@ -1,11 +1,12 @@
 """Every path of the project: DESI's tree, the lake below a data root, and the releases."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.errors import UserError
+from pipeline.errors import DataError, UserError
 from pipeline.lake_files import locate
 
 if TYPE_CHECKING:
@@ -67,6 +68,18 @@ class DesiTree:
         plain = self.file(kind, shard)
         packed = self.source.file(f"{plain.path}.gz")
         return packed if not plain.exists() and packed.exists() else plain
+
+    def identify(self, kind: str, shard: Shard) -> str:
+        """Return what changes whenever a shard's file does.
+
+        A file that is absent or closed has an identity too: reading it says which, and mending it
+        changes the identity.
+        """
+        plain = self.file(kind, shard)
+        for file in (plain, self.source.file(f"{plain.path}.gz")):
+            with suppress(DataError):
+                return file.stat().identity
+        return "absent"
 
     def find_shards(self, kind: str) -> list[Shard]:
         """List the shards that have a file of this kind, in order."""

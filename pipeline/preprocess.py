@@ -24,9 +24,9 @@ from pipeline.shards import (
     Report,
     Task,
     finished_shards,
+    read_shards,
     read_stamps,
     run_shards,
-    split_by_shard,
 )
 from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprint
 
@@ -36,7 +36,8 @@ REVISION = 2
 # Rows worked on at a time: their arrays stay in the processor's cache and are used again.
 _BLOCK_ROWS = 64
 OBSERVED_GRID = ObservedGrid(WAVE_START, WAVE_STEP, WAVE_SIZE)
-_TARGET_COLUMNS = ["SURVEY", "PROGRAM", "TARGETID", "Z", "EBV", "split"]
+_OF_TARGET = ("split", "parent", "control")
+_TARGET_COLUMNS = ["SURVEY", "PROGRAM", "TARGETID", "Z", "EBV", *_OF_TARGET]
 _CARRIED = (
     "SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "snr", "snr_b", "snr_r", "snr_z",
     "coverage_b", "coverage_r", "coverage_z",
@@ -72,15 +73,13 @@ def preprocess_on_grid(store: Store, config: Config, grid: RestFrameGrid) -> Rep
 def plan(store: Store, config: Config, grid: RestFrameGrid | None = None) -> list[Task]:
     """Return one task per extracted shard."""
     grid = grid or make_run_grid(config)
-    targets = store.read(store.lake.table(TARGETS.name), ["HEALPIX", *_TARGET_COLUMNS])
-    by_shard, nothing = split_by_shard(targets), targets.slice(0, 0)
     shards = finished_shards(store, "extract")
+    targets = read_shards(store, TARGETS.name, shards, _TARGET_COLUMNS)
+    coadds = read_shards(store, COADDS.name, shards, ["SURVEY", "PROGRAM", "TARGETID"])
     tasks = []
     for shard, stamp in read_stamps(store, COADDS.name, shards).items():
         path = store.lake.shard(COADDS.name, shard)
-        rows = _match(
-            by_shard.get(shard, nothing), store.read(path, ["SURVEY", "PROGRAM", "TARGETID"])
-        )
+        rows = _match(targets[shard], coadds[shard])
         inputs = [stamp.content, digest_rows(rows), repr(grid)]
         fingerprint = make_fingerprint(STAGE, REVISION, [config.preprocess], inputs)
         tasks.append(Task(shard, fingerprint, stamp.n_made, (str(path), rows)))
@@ -105,7 +104,7 @@ def make_windows(
     coadds : pyarrow.Table
         Rows of `coadds`.
     targets : pyarrow.Table
-        Z, EBV and split of the same rows, in the same order.
+        Z, EBV, split, parent and control of the same rows, in the same order.
     settings : PreprocessSettings
     grid : RestFrameGrid
 
@@ -157,7 +156,7 @@ def _make_block(
     columns = {
         **{name: coadds[name].filter(kept) for name in _CARRIED},
         "Z": z[kept],
-        "split": targets["split"].filter(kept),
+        **{name: targets[name].filter(kept) for name in _OF_TARGET},
         "n_valid": n_valid[kept],
         "norm": norm[kept, 0],
         "window_start": start[kept],

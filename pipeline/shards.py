@@ -180,6 +180,17 @@ def read_contents(store: Store, stage: str, dataset: str) -> dict[Shard, str]:
     return {**contents, **{shard: stamp.content for shard, stamp in stamps.items()}}
 
 
+def read_shards(
+    store: Store, dataset: str, shards: Iterable[Shard], columns: list[str] | None = None
+) -> dict[Shard, pa.Table]:
+    """Read shards of a dataset, each in order of TARGETID."""
+
+    def read(shard: Shard) -> tuple[Shard, pa.Table]:
+        return shard, store.read(store.lake.shard(dataset, shard), columns)
+
+    return dict(store.map(read, list(shards)))
+
+
 def read_stamps(store: Store, dataset: str, shards: Iterable[Shard]) -> dict[Shard, Stamp]:
     """Return the stamps of a sharded dataset.
 

@@ -236,6 +236,12 @@ def booking(source: Source) -> Iterator[Source]:
         raise
 
 
+def share_limits(settings: AcquireSettings, workers: int) -> AcquireSettings:
+    """Give each worker its part of the request rate."""
+    rate = settings.max_requests_per_second / workers
+    return settings.model_copy(update={"max_requests_per_second": rate})
+
+
 @lru_cache(maxsize=4)
 def open_source(location: str, settings: AcquireSettings) -> Source:
     """Return the source at a location; connections are kept for the next call.

@@ -19,7 +19,8 @@ from pipeline.target import find_mock
 
 # Name of each stage and the dataset that it makes.
 STAGES = {
-    "target": "targets",
+    "target": "candidates",
+    "adopt": "targets",
     "acquire": "files",
     "extract": "coadds",
     "preprocess": "restframe",

@@ -7,11 +7,12 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from catalog_schema.tables import RESTFRAME
-from catalog_schema.vocabulary import Split
+from catalog_schema.vocabulary import Parent, Split
 from pipeline.config import Config, TrainSettings
 from pipeline.errors import UserError
 from pipeline.lake_files import exists, opening, remove, replacing, replacing_folder
@@ -24,7 +25,7 @@ from pipeline.shards import Report, finished_shards, read_contents
 from pipeline.store import Store, digest, make_fingerprint
 
 STAGE = "train"
-REVISION = 1
+REVISION = 2
 
 _BASIS_ITERATIONS = 8
 # The basis is a starting point: this many spectra determine it well enough.
@@ -117,11 +118,12 @@ def find_model_id(store: Store, config: Config) -> str:
 
 
 def load_windows(store: Store) -> Windows:
-    """Read every rest-frame window into memory, shards in order."""
-    columns = ["split", "window_start", "rest_flux", "rest_ivar"]
-    shards = finished_shards(store, "preprocess")
-    tables = [store.read(store.lake.shard(RESTFRAME.name, s), columns) for s in shards]
-    tables = [table for table in tables if table.num_rows]
+    """Read every rest-frame window of the core parent into memory, shards in order."""
+    columns = ["parent", "split", "window_start", "rest_flux", "rest_ivar"]
+    is_core = pc.field("parent") == Parent.CORE.value
+    paths = [store.lake.shard(RESTFRAME.name, s) for s in finished_shards(store, "preprocess")]
+    core = (store.read(path, columns).filter(is_core) for path in paths)
+    tables = [table for table in core if table.num_rows]
     if not tables:
         raise UserError(f"{store.root}: no rest-frame spectrum to train on; see `qad status`")
     flux, ivar = (

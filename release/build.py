@@ -21,7 +21,7 @@ from release.sealing import building
 from release.spectra import write_spectra
 from release.tables import measure_strings, write_table
 
-REVISION = 1
+REVISION = 2
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,9 @@ def _fill(
         lake.check(config.calibrate)
         tiers = lake.write(folder / "catalog", notes)
         grades = lake.read_grades()
-        outcomes = close_release(inputs.account, lake.count_by_shard())
+        outcomes = close_release(
+            inputs.account, lake.count_by_shard("primaries"), lake.count_by_shard("controls")
+        )
     spectra = folder / "spectra" / "spectra.parquet"
     n_spectra = write_spectra(spectra, store, inputs.shards, grades, notes, scratch)
     shutil.rmtree(scratch)

@@ -19,7 +19,7 @@ from release.sealing import hash_file
 
 MOCK = "mock"
 MODEL_FILES = ("weights.safetensors", MODEL_CARD, "null.parquet")
-SHARDED = ("coadds", "scores", "restframe", "reconstructions")
+SHARDED = ("targets", "coadds", "scores", "restframe", "reconstructions")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def read_inputs(store: Store, config: Config) -> Inputs:
     shards = tuple(account.n_scored)
     if not shards:
         raise UserError(f"{store.root}: no spectrum was scored, the catalogue would be empty")
-    data = {name: digest(_content(store, store.lake.table(name))) for name in ("targets", "tiers")}
+    data = {"tiers": digest(_content(store, store.lake.table("tiers")))}
     for name in SHARDED:
         paths = [store.lake.shard(name, shard) for shard in shards]
         contents = store.map(partial(_content, store), paths)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import SMALL
+from lake_runs import SMALL
 from loopback import BUCKET, FaultyProxy, bucket_environment, faulty_proxy, list_keys
 from postgres_server import Server
 
@@ -75,7 +75,8 @@ def test_release_is_that_of_a_local_run(
     assert left == {".lock", "config.json", "releases"}
     kinds = {key.split("/")[2] for key in list_keys(endpoint, f"{tmp_path.name}/lake/")}
     assert kinds == {
-        "targets", "files", "index", "coadds", "restframe", "scores", "tiers", "reconstructions"
+        "candidates", "targets", "files", "index", "coadds", "restframe", "scores", "tiers",
+        "reconstructions",
     }  # fmt: skip
     again = qad("two", "run.workers=2")
     assert again.returncode == 0, again.stderr
@@ -85,7 +86,7 @@ def test_release_is_that_of_a_local_run(
     status = [str(QAD), "status", "--root", str(tmp_path / "one")]
     shown = subprocess.run(status, capture_output=True, text=True, check=True, env=environment)
     assert f"s3://{BUCKET}/{tmp_path.name}" in shown.stdout
-    rows = [line.split() for line in shown.stdout.splitlines()[3:11]]
+    rows = [line.split() for line in shown.stdout.splitlines()[3:12]]
     assert all(row[2:] == ["0", "0"] for row in rows), shown.stdout
     for path in (tmp_path / "one").rglob("*.json"):
         assert "secret" not in path.read_text()

@@ -7,6 +7,7 @@ import pytest
 from desi_tree import make_quasars
 from hypothesis import given
 from hypothesis import strategies as st
+from lake_runs import read_all
 
 from catalog_schema.tables import RESTFRAME, TARGETS
 from catalog_schema.validate import find_violations
@@ -29,7 +30,8 @@ def make_input(flux, ivar, z, ebv=0.0) -> tuple[pa.Table, pa.Table]:
                       np.zeros(np.shape(flux), np.int32))  # fmt: skip
     ebv = np.broadcast_to(np.asarray(ebv, np.float32), (n,))
     targets = pa.table({"Z": np.asarray(z, float), "EBV": pa.array(ebv, from_pandas=True),
-                        "split": ["train"] * n})  # fmt: skip
+                        "split": ["train"] * n, "parent": ["core"] * n,
+                        "control": pa.nulls(n, pa.string())})  # fmt: skip
     return spectra_to_table(Shard("main", "dark", 1), spectra), targets
 
 
@@ -102,11 +104,9 @@ def test_any_reddening_of_the_schema_gives_numbers(ebv: float) -> None:
 
 def test_lake_carries_the_targets_over(finished: Store) -> None:
     shards = finished_shards(finished, "preprocess")
-    rows = pa.concat_tables(
-        [finished.read(finished.lake.shard("restframe", shard)) for shard in shards]
-    )
-    targets = finished.read(finished.lake.table("targets"))
-    keys = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "Z", "split"]
+    assert len(shards) == 2
+    rows, targets = read_all(finished, "restframe"), read_all(finished, "targets")
+    keys = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "Z", "split", "parent", "control"]
     order = [("HEALPIX", "ascending"), ("TARGETID", "ascending")]
     assert rows.select(keys).sort_by(order).equals(targets.select(keys).sort_by(order))
 

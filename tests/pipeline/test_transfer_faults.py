@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from lake_runs import extract_lake, list_contents, make_config
+from lake_runs import extract_lake, list_contents, list_stamps, make_config
 from loopback import (
     FaultyProxy,
     Mirror,
@@ -172,7 +172,7 @@ def test_bad_datasum_fails_the_shard_only(survey_mirror: Mirror, tmp_path: Path)
     assert failed.shard == shard
     assert "HDU R_IVAR is damaged: DATASUM" in failed.error
     assert not store.lake.shard("coadds", shard).exists()
-    assert len(list_contents(store)) == 2
+    assert len(list_stamps(store, "coadds")) == 1
 
 
 def _identity(mirror: Mirror, name: str) -> str:
@@ -185,7 +185,7 @@ def test_damaged_catalogue_ends_the_run(survey_mirror: Mirror, tmp_path: Path) -
     survey_mirror.files[name] = _damage(data, len(data) - 20_000)
     with pytest.raises(UserError, match="HDU ZCATALOG is damaged: DATASUM"):
         extract_lake(survey_mirror.url, tmp_path / "root")
-    assert not list((tmp_path / "root").rglob("targets.parquet"))
+    assert not list((tmp_path / "root").rglob("candidates.parquet"))
 
 
 def test_file_lost_or_closed_after_the_plan_fails_its_shard(
@@ -274,6 +274,6 @@ def test_truncated_file_fails_its_shard_in_acquire(survey_mirror: Mirror, tmp_pa
     name = _find_coadd(survey_mirror.files)
     survey_mirror.files[name] = survey_mirror.files[name][:-40_000]
     store = extract_lake(survey_mirror.url, tmp_path / "root")
-    assert len(list_contents(store)) == 2
+    assert len(list_stamps(store, "coadds")) == 1
     [failed] = [o for o in Ledger(store.lake.ledger).outcomes("acquire") if o.error]
     assert "truncated in HDU" in failed.error
