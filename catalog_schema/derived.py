@@ -4,9 +4,11 @@ import pyarrow as pa
 
 from catalog_schema import vocabulary as words
 from catalog_schema.column import Column
+from catalog_schema.statistics import FILTER_WIDTHS, REASONS, STATISTICS
 
 _FLUX_DENSITY = "10**-17 erg.s**-1.cm**-2.Angstrom**-1"
 _FLUX_DENSITY_IVAR = "10**34 erg**-2.s**2.cm**4.Angstrom**2"
+_WIDTHS = ", ".join(map(str, FILTER_WIDTHS))
 _POSITIVE = (0.0, float("inf"))
 _UNIT_INTERVAL = (0.0, 1.0)
 
@@ -82,8 +84,9 @@ window_start = Column(
 )
 rest_flux = _number("rest_flux", "Dereddened flux over norm, on the rest-frame window.",
                     "phot.flux.density;em.wl", array="window")
-rest_ivar = _number("rest_ivar", "Inverse variance of rest_flux; 0 marks a bad pixel.",
-                    "stat.weight", bounds=_POSITIVE, array="window")
+rest_weight = _number("rest_weight", "Weight of rest_flux: weights of neighbours add up to "
+                      "the inverse variance of their mean; 0 marks a bad pixel.", "stat.weight",
+                      bounds=_POSITIVE, array="window")
 norm = _number("norm", "Flux density divided out of the window.", "phot.flux.density",
                unit=_FLUX_DENSITY, bounds=_POSITIVE)
 n_valid = Column("n_valid", pa.int32(), "Rest-frame pixels with information.", "meta.number",
@@ -112,7 +115,15 @@ kl_divergence = _number("kl_divergence", "Divergence of the latent posterior fro
 isolation_score = _number("isolation_score", "Isolation Forest score of the latent, higher is "
                           "more isolated.", bounds=_UNIT_INTERVAL)
 latent = _number("latent", "Mean of the latent posterior.", "stat.fit.param", array="latent")
-
+statistics = _number("statistics", "Raw statistics, in the order of catalog_schema/statistics.py: "
+                     + ", ".join(s.name for s in STATISTICS) + ". NaN without a pixel.",
+                     may_be_nan=True, array="statistic")
+emission_wave = _number("emission_wave", "Rest wavelength of the most significant excess at each "
+                        f"filter width ({_WIDTHS} pixels); NaN without one.", "em.wl",
+                        unit="Angstrom", may_be_nan=True, array="filter")
+absorption_wave = _number("absorption_wave", "Rest wavelength of the most significant lack of flux "
+                          f"at each filter width ({_WIDTHS} pixels); NaN without one.", "em.wl",
+                          unit="Angstrom", may_be_nan=True, array="filter")
 model_id = Column("model_id", pa.string(), "Digest that names the model which made the score.",
                   "meta.version")
 
@@ -126,24 +137,14 @@ q_value = Column("q_value", pa.float64(), "Benjamini-Hochberg false-discovery ra
                  "object enters the list.", "stat.probability", bounds=_UNIT_INTERVAL)
 tier = _coded("tier", words.Tier, "Published grade by false-discovery level.")
 reason = Column("reason", pa.string(), "Statistic that contributes most to the score.", "meta.note",
-                vocabulary=("reconstruction", "latent", "isolation"))
+                vocabulary=tuple(REASONS))
+departures = _number("departures", "Statistics, in the same order, in units of the spread of "
+                     "spectra alike in SNR, redshift and coverage.", array="statistic")
 
 # Null population
-held_out = Column(
-    "held_out", pa.bool_(), "Whether the optimiser never saw the spectrum.", "meta.code"
-)
 log_snr = _number("log_snr", "Decimal logarithm of the floored signal-to-noise ratio.", "stat.snr")
 coverage = _number("coverage", "Fraction of the observed pixels that are good.",
                    bounds=_UNIT_INTERVAL)
-reconstruction_departure = _number(
-    "reconstruction_departure", "Standardised departure of the reconstruction statistic."
-)
-latent_departure = _number(
-    "latent_departure", "Standardised departure of the latent divergence."
-)
-isolation_departure = _number(
-    "isolation_departure", "Standardised departure of the isolation score."
-)
 
 # Cross-match and classification
 catalogue = Column("catalogue", pa.string(), "External catalogue and its release.", "meta.id")

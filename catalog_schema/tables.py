@@ -5,11 +5,15 @@ import pyarrow as pa
 from catalog_schema import derived as d
 from catalog_schema import desi
 from catalog_schema.column import Column, Table
+from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
 
-SCHEMA_VERSION = "1.2.0"
+SCHEMA_VERSION = "1.3.0"
 
 # None: the size is a setting of the run (window length, latent dimension).
-DIMENSIONS: dict[str, int | None] = {"wave": desi.WAVE_SIZE, "window": None, "latent": None}
+DIMENSIONS: dict[str, int | None] = {
+    "wave": desi.WAVE_SIZE, "window": None, "latent": None,
+    "statistic": len(STATISTICS), "filter": len(FILTER_WIDTHS),
+}
 
 _SHARD_KEY = (desi.SURVEY, desi.PROGRAM, desi.HEALPIX)
 _ROW_KEY = tuple(column.name for column in desi.KEY)
@@ -27,9 +31,9 @@ _QUALITY = (
 )
 _SCORES = (
     d.chi2, d.chi2_b, d.chi2_r, d.chi2_z, d.worst_arm, d.amplitude, d.kl_divergence,
-    d.isolation_score, d.latent, d.model_id,
+    d.isolation_score, d.latent, d.statistics, d.emission_wave, d.absorption_wave, d.model_id,
 )
-_TIERS = (d.anomaly_score, d.p_value, d.q_value, d.tier, d.reason)
+_TIERS = (d.anomaly_score, d.p_value, d.q_value, d.tier, d.reason, d.departures)
 _CLASSES = (d.artefact_probability, d.anomaly_class, d.review_status)
 
 CANDIDATES = Table(
@@ -53,19 +57,17 @@ COADDS = Table(
 RESTFRAME = Table(
     "restframe", "Normalised windows on the global rest-frame grid.", _ROW_KEY,
     (*_POSITION, desi.Z, d.split, *_SAMPLE, *_QUALITY, d.norm, d.window_start, d.rest_flux,
-     d.rest_ivar),
+     d.rest_weight),
 )
 SCORES = Table(
-    "scores", "Latents and residual statistics of one model.", _ROW_KEY,
+    "scores", "Latents and statistics of the model.", _ROW_KEY,
     (*_POSITION, desi.Z, d.split, *_SAMPLE, *_QUALITY, *_SCORES),
 )
 TIERS = Table("tiers", "Calibrated significance and grade.", _ROW_KEY, (*_POSITION, *_TIERS))
 NULL = Table(
     "null", "Reference population that defines what is normal at given SNR, redshift and coverage.",
     _ROW_KEY,
-    (*_POSITION, d.held_out, d.log_snr, desi.Z, d.coverage, d.chi2, d.kl_divergence,
-     d.isolation_score, d.reconstruction_departure, d.latent_departure, d.isolation_departure,
-     d.anomaly_score),
+    (*_POSITION, d.log_snr, desi.Z, d.coverage, d.statistics, d.departures, d.anomaly_score),
 )
 RECONSTRUCTIONS = Table(
     "reconstructions", "Model flux of published objects in the observed frame.", _ROW_KEY,

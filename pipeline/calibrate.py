@@ -7,22 +7,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import NULL, SCORES, TIERS
-from catalog_schema.vocabulary import Parent, Split, Tier
+from catalog_schema.vocabulary import Parent, Tier
 from pipeline import models
 from pipeline.config import CalibrateSettings, Config
 from pipeline.errors import UserError
+from pipeline.preprocess import to_matrix
 from pipeline.science.calibration import Conditions, adjust_p_values, fit_tail, standardise
 from pipeline.shards import Report, finished_shards, read_contents
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.train import find_model_id
 
 STAGE = "calibrate"
-REVISION = 2
+REVISION = 3
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
-_STATISTICS = ("chi2", "kl_divergence", "isolation_score")
-_REASONS = ("reconstruction", "latent", "isolation")
+_REASONS = np.array([statistic.reason for statistic in STATISTICS])
+_IS_TWO_SIDED = np.array([statistic.two_sided for statistic in STATISTICS])
+_IS_RATIO = np.array([statistic.is_ratio for statistic in STATISTICS])
+_SMALLEST_RATIO = 1e-6
+_CEILING = 8.0
 # Below this SNR per pixel the noise no longer changes how a spectrum scores.
 _SNR_FLOOR = 0.1
 
@@ -107,11 +112,10 @@ def make_null(scores: pa.Table, settings: CalibrateSettings) -> pa.Table:
     combined = _combine(departures)
     total = standardise(conditions, combined, conditions, combined, settings.neighbours)
     columns = {
-        **{name: scores[name] for name in (*_KEY, "Z", *_STATISTICS)},
-        "held_out": conditions.held_out,
+        **{name: scores[name] for name in (*_KEY, "Z", "statistics")},
         "log_snr": conditions.log_snr,
         "coverage": conditions.coverage,
-        **{f"{reason}_departure": departures[:, i] for i, reason in enumerate(_REASONS)},
+        "departures": departures.astype(np.float32),
         "anomaly_score": total[:, 0],
     }
     return columns_to_table(NULL, columns)
@@ -128,15 +132,12 @@ def grade(scores: pa.Table, null: pa.Table, settings: CalibrateSettings) -> pa.T
         Rows of `null`.
     settings : CalibrateSettings
     """
-    reference = Conditions(
-        *(null[name].to_numpy(zero_copy_only=False)
-          for name in ("log_snr", "Z", "coverage", "held_out"))
-    )  # fmt: skip
+    reference = Conditions(*(null[name].to_numpy() for name in ("log_snr", "Z", "coverage")))
     conditions = _get_conditions(scores)
     departures = standardise(
         reference, _get_statistics(null), conditions, _get_statistics(scores), settings.neighbours
     )
-    known = np.column_stack([null[f"{reason}_departure"].to_numpy() for reason in _REASONS])
+    known = to_matrix(null["departures"]).astype(np.float64)
     total = standardise(
         reference, _combine(known), conditions, _combine(departures), settings.neighbours
     )[:, 0]
@@ -151,7 +152,8 @@ def grade(scores: pa.Table, null: pa.Table, settings: CalibrateSettings) -> pa.T
         "p_value": p_values,
         "q_value": q_values,
         "tier": find_tiers(q_values, settings),
-        "reason": np.array(_REASONS)[np.argmax(departures, axis=1)],
+        "reason": _REASONS[np.argmax(_take_strange_side(departures), axis=1)],
+        "departures": departures.astype(np.float32),
     }
     return columns_to_table(TIERS, columns)
 
@@ -170,20 +172,26 @@ def _read_contents(store: Store) -> list[str]:
 def _get_conditions(scores: pa.Table) -> Conditions:
     snr = np.nan_to_num(scores["snr"].to_numpy(), nan=_SNR_FLOOR)
     arms = [scores[f"coverage_{arm}"].to_numpy() for arm in ("b", "r", "z")]
-    return Conditions(
-        np.log10(np.maximum(snr, _SNR_FLOOR)),
-        scores["Z"].to_numpy(),
-        np.mean(arms, axis=0),
-        scores["split"].to_numpy().astype(str) != Split.TRAIN.value,
-    )
+    log_snr = np.log10(np.maximum(snr, _SNR_FLOOR))
+    return Conditions(log_snr, scores["Z"].to_numpy(), np.mean(arms, axis=0))
 
 
 def _get_statistics(rows: pa.Table) -> NDArray[np.float64]:
-    """Return the raw statistics on scales where normal spectra scatter evenly, shape (n, 3)."""
-    chi2, divergence, isolation = (rows[name].to_numpy().astype(float) for name in _STATISTICS)
-    return np.column_stack([np.log(np.maximum(chi2, 1e-6)), np.log1p(divergence), isolation])
+    """Return the raw statistics on scales where normal spectra scatter evenly, shape (n, k)."""
+    values = to_matrix(rows["statistics"]).astype(np.float64)
+    values[:, _IS_RATIO] = np.log(np.maximum(values[:, _IS_RATIO], _SMALLEST_RATIO))
+    return values
+
+
+def _take_strange_side(departures: NDArray) -> NDArray[np.float64]:
+    """Return how far each statistic lies on a side that is strange, 0 or more, shape (n, k)."""
+    return np.where(_IS_TWO_SIDED, np.abs(departures), np.maximum(departures, 0))
 
 
 def _combine(departures: NDArray) -> NDArray[np.float64]:
-    """Add the departures towards strangeness in quadrature, shape (n, 1)."""
-    return np.sqrt(np.sum(np.maximum(departures, 0) ** 2, axis=1, keepdims=True))
+    """Add the departures towards strangeness in quadrature, shape (n, 1).
+
+    Each counts up to a ceiling: one freak value does not decide alone.
+    """
+    strange = np.minimum(_take_strange_side(departures), _CEILING)
+    return np.sqrt((strange**2).sum(axis=1, keepdims=True))

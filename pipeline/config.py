@@ -100,9 +100,10 @@ class PreprocessSettings(Section):
 
 
 class TrainSettings(Section):
-    """The network and its optimisation."""
+    """The members' networks and their optimisation; `folds` is the number of members."""
 
-    latent: int = Field(10, ge=1)
+    folds: int = Field(4, ge=2)
+    latent: int = Field(32, ge=1)
     basis: int = Field(48, ge=1)
     hidden: int = Field(128, ge=1)
     patch: int = Field(16, ge=1)

@@ -1,11 +1,13 @@
-"""Trained models on disk: weights, grid, sizes and the latents of the training sample."""
+"""Trained models on disk: members' weights, grid, sizes, latents of the training samples."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
@@ -14,14 +16,17 @@ from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.lake_files import opening, show
 from pipeline.layout import MODEL_CARD
+from pipeline.science.draw import hash_to_unit
 from pipeline.science.restframe import RestFrameGrid
 from pipeline.science.vae import ModelShape, SpectrumVAE
 
-WEIGHTS = "weights.safetensors"
+WEIGHTS = "weights-{}.safetensors"
 CARD = MODEL_CARD
 REFERENCE = "reference.safetensors"
 NULL = "null.parquet"
 
+# The draw of the fold is another one than those of controls and their redshifts.
+_FOLD_STREAM = 2
 _READ_FAULTS = (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError)
 
 
@@ -48,26 +53,50 @@ class TrainingRecord:
 
 
 @dataclass(frozen=True)
+class Member:
+    """A network trained on all folds but one, which is the one that it scores.
+
+    Attributes
+    ----------
+    network : SpectrumVAE
+    support : Tensor of int32, shape (grid.size,)
+        Training spectra that cover each pixel.
+    latents : Tensor, shape (n, latent)
+        Latents of its training sample: the reference for isolation.
+    """
+
+    network: SpectrumVAE
+    support: Tensor
+    latents: Tensor
+
+
+@dataclass(frozen=True)
 class Model:
-    """A network with what is needed to use it.
+    """Members, one for each fold, with what is needed to use them.
 
     Attributes
     ----------
     model_id : str
-    network : SpectrumVAE
+    members : tuple of Member
+        Member k has seen no spectrum of fold k.
     grid : RestFrameGrid
-    support : Tensor of int32, shape (grid.size,)
-        Training spectra that cover each pixel.
+    excess : Tensor, shape (grid.size / 16,)
+        Fraction of the model by which normal spectra scatter about it beyond their noise.
     """
 
     model_id: str
-    network: SpectrumVAE
+    members: tuple[Member, ...]
     grid: RestFrameGrid
-    support: Tensor
+    excess: Tensor
+
+
+def assign_folds(targetid: NDArray[np.int64], n_folds: int) -> NDArray[np.intp]:
+    """Return the fold of each target, shape (n,): all spectra of one object are in one fold."""
+    return (hash_to_unit(targetid, _FOLD_STREAM) * n_folds).astype(np.intp)
 
 
 def save_model(
-    folder: Path, model: Model, latents: Tensor, record: TrainingRecord, config: Config
+    folder: Path, model: Model, records: Sequence[TrainingRecord], config: Config
 ) -> None:
     """Write a model into an existing folder.
 
@@ -75,25 +104,27 @@ def save_model(
     ----------
     folder : Path
     model : Model
-    latents : Tensor, shape (n, latent)
-        Latents of the training sample: the reference for isolation.
-    record : TrainingRecord
+    records : sequence of TrainingRecord
+        Of each member.
     config : Config
         The settings that decide the model are kept in the card.
     """
-    save_file(model.network.state_dict(), folder / WEIGHTS)
-    save_file({"latents": latents, "support": model.support}, folder / REFERENCE)
+    reference = {"excess": model.excess}
+    for k, member in enumerate(model.members):
+        save_file(member.network.state_dict(), folder / WEIGHTS.format(k))
+        reference |= {f"latents_{k}": member.latents, f"support_{k}": member.support}
+    save_file(reference, folder / REFERENCE)
     card = {
         "id": model.model_id,
         "grid": asdict(model.grid),
-        "shape": asdict(model.network.shape),
+        "shape": asdict(model.members[0].network.shape),
         "settings": {
             section: getattr(config, section).model_dump(mode="json")
             for section in ("target", "extract", "preprocess", "train")
         },
         "seed": config.run.seed,
-        "training": asdict(record),
-        "n_training": len(latents),
+        "training": [asdict(record) for record in records],
+        "n_training": [len(member.latents) for member in model.members],
     }
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
 
@@ -109,10 +140,15 @@ def load_model(folder: Path) -> Model:
     card = read_card(folder)
     try:
         shape, grid = ModelShape(**card["shape"]), RestFrameGrid(**card["grid"])
-        network = SpectrumVAE(shape)
-        network.load_state_dict(_load_tensors(folder / WEIGHTS))
-        support = _load_tensors(folder / REFERENCE)["support"]
-        return Model(card["id"], network.eval(), grid, support)
+        reference = _load_tensors(folder / REFERENCE)
+        members = []
+        for k in range(len(card["training"])):
+            network = SpectrumVAE(shape)
+            network.load_state_dict(_load_tensors(folder / WEIGHTS.format(k)))
+            members.append(
+                Member(network.eval(), reference[f"support_{k}"], reference[f"latents_{k}"])
+            )
+        return Model(card["id"], tuple(members), grid, reference["excess"])
     except _READ_FAULTS as error:
         raise _damaged(folder, error) from None
 
@@ -132,20 +168,6 @@ def read_card(folder: Path) -> Mapping[str, Any]:
         raise UserError(
             f"{show(folder)} is no model: it has no readable {CARD}; give an id or a folder"
         ) from None
-
-
-def read_reference(folder: Path) -> Tensor:
-    """Return the latents of the training sample, shape (n, latent).
-
-    Raises
-    ------
-    UserError
-        If the file is missing or damaged.
-    """
-    try:
-        return _load_tensors(folder / REFERENCE)["latents"]
-    except _READ_FAULTS as error:
-        raise _damaged(folder, error) from None
 
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:

@@ -31,7 +31,7 @@ from pipeline.shards import (
 from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprint
 
 STAGE = "preprocess"
-REVISION = 2
+REVISION = 3
 
 # Rows worked on at a time: their arrays stay in the processor's cache and are used again.
 _BLOCK_ROWS = 64
@@ -148,11 +148,11 @@ def _make_block(
     ebv = pc.fill_null(targets["EBV"], 0.0).to_numpy()
     passed = transmission(OBSERVED_GRID.wave, ebv, settings.r_v)
     flux, ivar = deredden(to_matrix(coadds["flux"]), to_matrix(coadds["ivar"]), passed)
-    flux, ivar = resample(flux, ivar, z, start, OBSERVED_GRID, grid)
-    n_valid = np.count_nonzero(ivar, axis=1).astype(np.int32)
+    flux, weight = resample(flux, ivar, z, start, OBSERVED_GRID, grid)
+    n_valid = np.count_nonzero(weight, axis=1).astype(np.int32)
     is_covered = n_valid >= settings.min_valid_fraction * (grid.window - grid.align)
     kept = on_grid & is_covered
-    norm = normalise(flux, ivar)[:, None]
+    norm = normalise(flux, weight)[:, None]
     columns = {
         **{name: coadds[name].filter(kept) for name in _CARRIED},
         "Z": z[kept],
@@ -161,7 +161,7 @@ def _make_block(
         "norm": norm[kept, 0],
         "window_start": start[kept],
         "rest_flux": (flux / norm)[kept],
-        "rest_ivar": (ivar * norm**2)[kept],
+        "rest_weight": (weight * norm**2)[kept],
     }
     dropped = {
         "redshift_outside_grid": int((~on_grid).sum()),

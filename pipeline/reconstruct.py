@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from catalog_schema.tables import RECONSTRUCTIONS, RESTFRAME, TARGETS, TIERS
 from catalog_schema.vocabulary import Tier
 from pipeline.config import Config, ReconstructSettings, ScoreSettings
-from pipeline.models import Model, load_model
+from pipeline.models import Model, assign_folds, load_model
 from pipeline.preprocess import OBSERVED_GRID
 from pipeline.science.extinction import transmission
 from pipeline.score import fit_table
@@ -113,8 +113,11 @@ def _to_observed_frame(model: Model, settings: ScoreSettings, windows: pa.Table)
     """
     fit = fit_table(model, settings, windows)
     starts, redshifts = windows["window_start"].to_numpy(), windows["Z"].to_numpy()
-    is_learnt = model.support.numpy() >= settings.min_support
-    known = is_learnt[starts[:, None] + np.arange(fit.model.shape[1])]
+    folds = assign_folds(windows["TARGETID"].to_numpy(), len(model.members))
+    is_learnt = np.stack([member.support.numpy() for member in model.members])[folds] >= (
+        settings.min_support
+    )
+    known = np.take_along_axis(is_learnt, starts[:, None] + np.arange(fit.model.shape[1]), axis=1)
     scaled = np.where(known, fit.model * windows["norm"].to_numpy()[:, None], np.nan)
     flux = np.empty((len(scaled), OBSERVED_GRID.size), np.float32)
     for row, (start, z) in enumerate(zip(starts, redshifts, strict=True)):

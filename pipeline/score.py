@@ -6,19 +6,31 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import torch
+from numpy.typing import NDArray
 
+from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import RESTFRAME, SCORES, arrow_schema
 from catalog_schema.vocabulary import Arm
 from pipeline.config import Config, ScoreSettings
-from pipeline.models import Model, load_model, read_card, read_reference
-from pipeline.preprocess import to_matrix
-from pipeline.science.anomaly import Fit, Isolation, find_arm, fit_windows, reduced_chi2
+from pipeline.models import Model, assign_folds, load_model, read_card
+from pipeline.preprocess import OBSERVED_GRID, to_matrix
+from pipeline.science.anomaly import (
+    Fit,
+    Isolation,
+    add_excess,
+    fit_windows,
+    join_fits,
+    measure_statistics,
+    take_fit,
+)
+from pipeline.science.hypotheses import Hypotheses
+from pipeline.science.restframe import find_noise_share
 from pipeline.shards import Product, Report, Task, finished_shards, read_stamps, run_shards
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.train import find_model_id
 
 STAGE = "score"
-REVISION = 2
+REVISION = 3
 
 _CARRIED = (
     "SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "Z", "split", "parent", "control",
@@ -69,16 +81,24 @@ def plan(store: Store, config: Config, model_id: str | None = None) -> list[Task
 
 
 def fit_table(model: Model, settings: ScoreSettings, windows: pa.Table) -> Fit:
-    """Fit the rows of a `restframe` table in batches, on one thread: the bits never vary."""
+    """Fit each row of a `restframe` table by the member that has not seen its object.
+
+    In batches, on one thread: the bits never vary.
+    """
     torch.set_num_threads(1)
-    flux, ivar = (torch.from_numpy(to_matrix(windows[n])) for n in ("rest_flux", "rest_ivar"))
+    flux, weight = (torch.from_numpy(to_matrix(windows[n])) for n in ("rest_flux", "rest_weight"))
     start = torch.from_numpy(windows["window_start"].to_numpy().astype(np.int64))
-    fits = [
-        fit_windows(model.network, model.support, settings.min_support,
-                    flux[batch], ivar[batch], start[batch])
-        for batch in torch.arange(len(start)).split(settings.batch_size)
-    ]  # fmt: skip
-    return Fit(*(np.concatenate([getattr(fit, name) for fit in fits]) for name in vars(fits[0])))
+    folds = assign_folds(windows["TARGETID"].to_numpy(), len(model.members))
+    fits, rows = [], []
+    for k, member in enumerate(model.members):
+        for batch in torch.from_numpy(np.flatnonzero(folds == k)).split(settings.batch_size):
+            if len(batch):
+                tensors = flux[batch], weight[batch], start[batch]
+                fits.append(
+                    fit_windows(member.network, member.support, settings.min_support, *tensors)
+                )
+                rows.append(batch.numpy())
+    return take_fit(join_fits(fits), np.argsort(np.concatenate(rows)))
 
 
 def score_windows(folder: Path, settings: ScoreSettings, seed: int, windows: pa.Table) -> Product:
@@ -97,18 +117,18 @@ def score_windows(folder: Path, settings: ScoreSettings, seed: int, windows: pa.
     Product
         Rows of `scores` and the gates of the others.
     """
-    model, isolation = _load(folder, settings.trees, seed)
-    sizes = {"latent": model.network.shape.latent}
+    scorer = _load(folder, settings, seed)
+    sizes = {"latent": scorer.model.members[0].network.shape.latent}
     if not windows.num_rows:
         return Product(arrow_schema(SCORES, **sizes).empty_table())
-    fit = fit_table(model, settings, windows)
+    fit = fit_table(scorer.model, settings, windows)
     n_used = np.count_nonzero(fit.is_used, axis=1)
-    kept = n_used >= settings.min_valid_fraction * model.grid.window
+    kept = n_used >= settings.min_valid_fraction * scorer.model.grid.window
     columns = {name: windows[name].filter(kept) for name in _CARRIED} | {
-        name: values[kept] for name, values in _measure(model, isolation, windows, fit).items()
+        name: values[kept] for name, values in scorer.measure(windows, fit).items()
     }
     columns["n_valid"] = n_used[kept].astype(np.int32)
-    columns["model_id"] = [model.model_id] * int(kept.sum())
+    columns["model_id"] = [scorer.model.model_id] * int(kept.sum())
     table = columns_to_table(SCORES, columns, **sizes)
     return Product(table, {"outside_training_range": int((~kept).sum())})
 
@@ -119,24 +139,61 @@ def _score_shard(
     return score_windows(folder, settings, seed, Store(root).read(Path(task.arguments[0])))
 
 
-def _measure(model: Model, isolation: Isolation, windows: pa.Table, fit: Fit) -> dict:
-    pixels = windows["window_start"].to_numpy()[:, None] + np.arange(fit.chi.shape[1])
-    observed = model.grid.wave[pixels] * (1 + windows["Z"].to_numpy()[:, None])
-    n_parameters = fit.latent.shape[1] + 1
-    by_arm = {arm: reduced_chi2(fit, n_parameters, find_arm(observed, arm)) for arm in Arm.values()}
-    stacked = np.stack([by_arm[arm] for arm in Arm.values()], 1)
-    worst = np.argmax(np.where(np.isnan(stacked), -np.inf, stacked), axis=1)
+class _Scorer:
+    """A model with what is derived from it once: hypotheses and forests of each member."""
+
+    def __init__(self, model: Model, n_trees: int, seed: int) -> None:
+        self.model = model
+        wave = torch.from_numpy(model.grid.wave.astype(np.float32))
+        self._hypotheses = [Hypotheses(m.network.linear_basis, wave) for m in model.members]
+        self._forests = [Isolation(m.latents.numpy(), n_trees, seed) for m in model.members]
+        self._noise_share = find_noise_share(model.grid, OBSERVED_GRID)
+
+    def measure(self, windows: pa.Table, fit: Fit) -> dict[str, NDArray]:
+        """Return the columns of `scores` that the fit of some windows gives."""
+        start, z = windows["window_start"].to_numpy(), windows["Z"].to_numpy()
+        weight = add_excess(fit, self.model.excess.numpy(), start)
+        folds = assign_folds(windows["TARGETID"].to_numpy(), len(self.model.members))
+        parts, rows = [], []
+        for k, (hypotheses, forest) in enumerate(zip(self._hypotheses, self._forests, strict=True)):
+            mine = np.flatnonzero(folds == k)
+            if len(mine):
+                part = take_fit(fit, mine)
+                found = measure_statistics(
+                    part, weight[mine], self._noise_share, hypotheses, start[mine], z[mine],
+                    self.model.grid,
+                )  # fmt: skip
+                parts.append(found | {"isolation": forest.score(part.latent)})
+                rows.append(mine)
+        order = np.argsort(np.concatenate(rows))
+        found = {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
+        return _to_columns(found, fit)
+
+
+def _to_columns(found: dict[str, NDArray], fit: Fit) -> dict[str, NDArray]:
+    by_arm = np.stack([found[f"chi2_{arm}"] for arm in Arm.values()], 1)
+    worst = np.argmax(np.where(np.isnan(by_arm), -np.inf, by_arm), axis=1)
     return {
-        "chi2": reduced_chi2(fit, n_parameters),
-        **{f"chi2_{arm}": values for arm, values in by_arm.items()},
+        **{
+            name: found[name]
+            for name in (
+                "chi2",
+                "chi2_b",
+                "chi2_r",
+                "chi2_z",
+                "kl_divergence",
+                "emission_wave",
+                "absorption_wave",
+            )
+        },
         "worst_arm": np.array(Arm.values())[worst],
         "amplitude": fit.amplitude,
-        "kl_divergence": np.maximum(fit.divergence, 0),
-        "isolation_score": isolation.score(fit.latent),
+        "isolation_score": found["isolation"],
         "latent": fit.latent,
+        "statistics": np.stack([found[s.name] for s in STATISTICS], 1).astype(np.float32),
     }
 
 
 @lru_cache(maxsize=2)
-def _load(folder: Path, n_trees: int, seed: int) -> tuple[Model, Isolation]:
-    return load_model(folder), Isolation(read_reference(folder).numpy(), n_trees, seed)
+def _load(folder: Path, settings: ScoreSettings, seed: int) -> _Scorer:
+    return _Scorer(load_model(folder), settings.trees, seed)

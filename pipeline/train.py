@@ -1,8 +1,8 @@
-"""Stage `train`: fit the variational autoencoder; resume exactly where a killed run stopped."""
+"""Stage `train`: fit the members of the model; resume exactly where a killed run stopped."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
 
@@ -16,44 +16,52 @@ from catalog_schema.vocabulary import Parent, Split
 from pipeline.config import Config, TrainSettings
 from pipeline.errors import UserError
 from pipeline.lake_files import exists, opening, remove, replacing, replacing_folder
-from pipeline.models import CARD, Model, TrainingRecord, save_model
-from pipeline.preprocess import make_run_grid, to_matrix
+from pipeline.models import CARD, Member, Model, TrainingRecord, assign_folds, save_model
+from pipeline.preprocess import OBSERVED_GRID, make_run_grid, to_matrix
 from pipeline.progress import track
+from pipeline.science.anomaly import fit_windows, join_fits, measure_excess
 from pipeline.science.pca import fit_basis
+from pipeline.science.restframe import find_noise_share
 from pipeline.science.vae import ModelShape, SpectrumVAE, limit_influence, negative_elbo, soften
 from pipeline.shards import Report, finished_shards, read_contents
 from pipeline.store import Store, digest, make_fingerprint
 
 STAGE = "train"
-REVISION = 2
+REVISION = 3
 
-_BASIS_ITERATIONS = 8
-# The basis is a starting point: this many spectra determine it well enough.
-_BASIS_SPECTRA = 3000
+# This many spectra determine the basis well enough.
+_BASIS_SPECTRA = 8000
+# As many of each member's unseen spectra tell the excess scatter.
+_EXCESS_SPECTRA = 4000
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Rest-frame windows resident in memory: flux, ivar (n, m), start (n,), split (n,)."""
+    """Rest-frame windows in memory: flux, weight (n, m), start, split, targetid (n,)."""
 
     flux: Tensor
-    ivar: Tensor
+    weight: Tensor
     start: Tensor
     split: np.ndarray
+    targetid: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Windows":
+        """Return the windows of a mask or of row numbers."""
+        return Windows(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def part(self, split: Split) -> "Windows":
         """Return the windows of one split."""
-        chosen = torch.from_numpy(np.flatnonzero(self.split == split.value))
-        return Windows(
-            self.flux[chosen], self.ivar[chosen], self.start[chosen], self.split[chosen.numpy()]
-        )
+        return self.take(self.split == split.value)
 
     def __len__(self) -> int:
         return len(self.start)
 
 
 def train(store: Store, config: Config) -> Report:
-    """Train the model on the `train` split and keep the weights that are best on `validation`.
+    """Train one member for each fold and keep the weights that are best on `validation`.
+
+    A member learns from the `train` split without its fold, so that every spectrum has a member
+    that never saw it and its score is that of an unknown one.
 
     Parameters
     ----------
@@ -70,36 +78,35 @@ def train(store: Store, config: Config) -> Report:
     Raises
     ------
     UserError
-        If a split is empty.
+        If a split or a member's training sample is empty.
     """
     model_id = find_model_id(store, config)
     folder = store.lake.model(model_id)
     if exists(folder / CARD):
         return Report(model_id, skipped=1)
-    settings, seed = config.train, config.run.seed
+    settings = config.train
     torch.set_num_threads(settings.threads)
     if settings.device != "cpu":
         # The CPU kernels used here are deterministic without asking.
         torch.use_deterministic_algorithms(True)
     windows = load_windows(store)
     training, validation = (windows.part(split) for split in (Split.TRAIN, Split.VALIDATION))
-    if not len(training) or not len(validation):
+    folds = assign_folds(training.targetid, settings.folds)
+    if not len(validation) or len(np.unique(folds)) < 2:
         raise UserError(
             f"{store.root}: {len(training)} training and {len(validation)} validation spectra; "
             "give more spectra or raise target.validation_fraction"
         )
-    grid = make_run_grid(config)
-    shape = ModelShape(
-        grid.size, grid.window, settings.patch, settings.channels, settings.latent,
-        settings.basis, settings.hidden, settings.model_error,
-    )  # fmt: skip
-    network = _start_network(shape, training, seed)
-    record = _optimise(
-        network, training, validation, settings, seed, store.lake.checkpoint(model_id)
-    )
-    _publish(folder, Model(model_id, network, grid, _count_support(training, grid.size)),
-             training, record, config)  # fmt: skip
-    remove(store.lake.checkpoint(model_id))
+    checkpoints = [store.lake.checkpoint(f"{model_id}-{k}") for k in range(settings.folds)]
+    trained = [
+        _train_member(training.take(folds != k), validation, config, checkpoint)
+        for k, checkpoint in enumerate(checkpoints)
+    ]
+    members, records = zip(*trained, strict=True)
+    excess = _measure_excess(members, training, folds, config)
+    _publish(folder, Model(model_id, members, make_run_grid(config), excess), records, config)
+    for checkpoint in checkpoints:
+        remove(checkpoint)
     return Report(model_id, made=1, n_expected=len(windows), n_made=len(windows))
 
 
@@ -114,25 +121,67 @@ def find_model_id(store: Store, config: Config) -> str:
     contents = read_contents(store, "preprocess", RESTFRAME.name)
     inputs = [f"{shard} {content}" for shard, content in contents.items()]
     seed = digest(config.run.seed)
-    return make_fingerprint(STAGE, REVISION, [config.train], [*inputs, seed])[:12]
+    return make_fingerprint(STAGE, REVISION, [config.train, config.score], [*inputs, seed])[:12]
 
 
 def load_windows(store: Store) -> Windows:
     """Read every rest-frame window of the core parent into memory, shards in order."""
-    columns = ["parent", "split", "window_start", "rest_flux", "rest_ivar"]
+    columns = ["TARGETID", "parent", "split", "window_start", "rest_flux", "rest_weight"]
     is_core = pc.field("parent") == Parent.CORE.value
     paths = [store.lake.shard(RESTFRAME.name, s) for s in finished_shards(store, "preprocess")]
     core = (store.read(path, columns).filter(is_core) for path in paths)
     tables = [table for table in core if table.num_rows]
     if not tables:
         raise UserError(f"{store.root}: no rest-frame spectrum to train on; see `qad status`")
-    flux, ivar = (
+    flux, weight = (
         torch.from_numpy(np.concatenate([to_matrix(table[name]) for table in tables]))
-        for name in ("rest_flux", "rest_ivar")
+        for name in ("rest_flux", "rest_weight")
     )
-    start = np.concatenate([table["window_start"].to_numpy() for table in tables])
-    split = np.concatenate([table["split"].to_numpy() for table in tables])
-    return Windows(flux, ivar, torch.from_numpy(start.astype(np.int64)), split.astype(str))
+    start, split, targetid = (
+        np.concatenate([table[name].to_numpy() for table in tables])
+        for name in ("window_start", "split", "TARGETID")
+    )
+    starts = torch.from_numpy(start.astype(np.int64))
+    return Windows(flux, weight, starts, split.astype(str), targetid)
+
+
+def _train_member(
+    training: Windows, validation: Windows, config: Config, checkpoint: Path
+) -> tuple[Member, TrainingRecord]:
+    settings, seed, grid = config.train, config.run.seed, make_run_grid(config)
+    shape = ModelShape(
+        grid.size, grid.window, settings.patch, settings.channels, settings.latent,
+        settings.basis, settings.hidden, settings.model_error,
+    )  # fmt: skip
+    network = _start_network(shape, training, seed)
+    record = _optimise(network, training, validation, settings, seed, checkpoint)
+    with torch.no_grad():
+        latents = [
+            network.encode(*_to(torch.device("cpu"), training, batch)).mean
+            for batch in torch.arange(len(training)).split(settings.batch_size)
+        ]
+    support = _count_support(training, grid.size)
+    return Member(network, support, torch.cat(latents)), record
+
+
+def _measure_excess(
+    members: Sequence[Member], training: Windows, folds: np.ndarray, config: Config
+) -> Tensor:
+    """Measure the scatter about the model of spectra that the fitting member has not seen."""
+    fits, starts = [], []
+    for k, member in enumerate(members):
+        unseen = training.take(np.flatnonzero(folds == k)[:_EXCESS_SPECTRA])
+        if len(unseen):
+            tensors = unseen.flux, unseen.weight, unseen.start
+            fits.append(
+                fit_windows(member.network, member.support, config.score.min_support, *tensors)
+            )
+            starts.append(unseen.start.numpy())
+    grid = make_run_grid(config)
+    share = find_noise_share(grid, OBSERVED_GRID)
+    return torch.from_numpy(
+        measure_excess(join_fits(fits), share, np.concatenate(starts), grid.size)
+    )
 
 
 def _start_network(shape: ModelShape, training: Windows, seed: int) -> SpectrumVAE:
@@ -140,11 +189,10 @@ def _start_network(shape: ModelShape, training: Windows, seed: int) -> SpectrumV
     network = SpectrumVAE(shape)
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randperm(len(training), generator=generator)[:_BASIS_SPECTRA]
-    weight = soften(training.ivar[chosen], shape.model_error)
+    weight = soften(training.weight[chosen], shape.model_error)
     basis = fit_basis(
-        training.flux[chosen], weight, training.start[chosen], shape.grid, shape.basis,
-        _BASIS_ITERATIONS, generator,
-    )  # fmt: skip
+        training.flux[chosen], weight, training.start[chosen], shape.grid, shape.basis, generator
+    )
     network.start_from(basis)
     return network
 
@@ -197,8 +245,8 @@ def _run_epoch(
     order = torch.randperm(len(training), generator=generator)
     for batch in order.split(settings.batch_size):
         noise = torch.randn(len(batch), settings.latent, generator=generator)
-        flux, ivar, start = _to(device, training, batch)
-        bound = negative_elbo(network, flux, ivar, start, noise.to(device), beta)
+        flux, weight, start = _to(device, training, batch)
+        bound = negative_elbo(network, flux, weight, start, noise.to(device), beta)
         loss = limit_influence(bound).mean()
         optimiser.zero_grad()
         loss.backward()
@@ -215,32 +263,25 @@ def _evaluate(
     losses = []
     for batch in torch.arange(len(validation)).split(settings.batch_size):
         noise = torch.zeros(len(batch), settings.latent, device=device)
-        flux, ivar, start = _to(device, validation, batch)
-        losses.append(negative_elbo(network, flux, ivar, start, noise, settings.beta))
+        flux, weight, start = _to(device, validation, batch)
+        losses.append(negative_elbo(network, flux, weight, start, noise, settings.beta))
     return float(limit_influence(torch.cat(losses)).mean())
 
 
 def _to(device: torch.device, windows: Windows, batch: Tensor) -> Iterator[Tensor]:
-    return (values[batch].to(device) for values in (windows.flux, windows.ivar, windows.start))
+    return (values[batch].to(device) for values in (windows.flux, windows.weight, windows.start))
 
 
 def _count_support(training: Windows, size: int) -> Tensor:
     """Count the training spectra that cover each pixel of the global grid, shape (size,)."""
     support = torch.zeros(size, dtype=torch.int32)
     pixels = torch.arange(training.flux.shape[1])
-    for start, ivar in zip(training.start, training.ivar, strict=True):
-        support[start + pixels] += (ivar > 0).int()
+    for start, weight in zip(training.start, training.weight, strict=True):
+        support[start + pixels] += (weight > 0).int()
     return support
 
 
-@torch.no_grad()
-def _publish(
-    folder: Path, model: Model, training: Windows, record: TrainingRecord, config: Config
-) -> None:
-    """Write the model's folder and move it into place."""
-    latents = [
-        model.network.encode(*_to(torch.device("cpu"), training, batch)).mean
-        for batch in torch.arange(len(training)).split(config.train.batch_size)
-    ]
+def _publish(folder: Path, model: Model, records: Sequence[TrainingRecord], config: Config) -> None:
+    """Write the model's folder, whole or not at all."""
     with replacing_folder(folder, last=CARD) as partial:
-        save_model(partial, model, torch.cat(latents), record, config)
+        save_model(partial, model, records, config)

@@ -4,13 +4,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-Row = Mapping[str, object]
+from catalog_schema.statistics import REASONS
 
-_REASONS = {
-    "reconstruction": "the model cannot reconstruct the spectrum",
-    "latent": "the model's code for the spectrum is improbable",
-    "isolation": "few other spectra have a similar code",
-}
+Row = Mapping[str, object]
 
 
 class Link(NamedTuple):
@@ -32,8 +28,13 @@ def explain_score(row: Row, levels: Mapping[str, float]) -> str:
         f"**Tier {tier}**: {_explain_tier(tier, levels)}",
     ]
     reason = str(row.get("reason"))
-    lines.append(f"**What stands out most**: {_REASONS.get(reason, reason)}{_explain_arm(row)}")
+    lines.append(f"**What stands out most**: {_explain_reason(reason)}{_explain_arm(row)}")
     return "\n\n".join(lines)
+
+
+def _explain_reason(reason: str) -> str:
+    meaning = REASONS.get(reason, reason)
+    return meaning[0].lower() + meaning[1:].rstrip(".")
 
 
 def list_links(row: Row) -> list[Link]:

@@ -1,9 +1,9 @@
 """Calibrated significance: what a statistic means for a spectrum like this one.
 
 Statistics depend on signal-to-noise, redshift and coverage even for normal spectra. Each is
-therefore standardised among the spectra that are most alike in these three, with median and median
-absolute deviation, which the few anomalies among them hardly move. The combined statistic is
-standardised the same way and turned into a p-value by the pooled distribution.
+therefore standardised among the spectra that are most alike in these three, with the median
+and the spread to either side of it, which the few anomalies among them hardly move. The combined
+statistic is standardised the same way and turned into a p-value by the pooled distribution.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-_MAD_TO_SIGMA = 1.4826
+# Quantiles of a Gaussian one standard deviation below and above its median.
+_BELOW, _ABOVE = 0.1587, 0.8413
 # A spread below this is rounding, not scatter.
 _MIN_SPREAD = 1e-6
 # One unit of distance: 0.3 dex in SNR, 0.3 in ln(1+z), a tenth of the pixels in coverage.
 _LENGTHS = np.array([0.3, 0.3, 0.1])
 _MIN_GROUP = 40
+# Values looked at together: bounds the memory.
+_BLOCK_VALUES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,11 @@ class Conditions:
     z : ndarray
     coverage : ndarray
         Fraction of the pixels that are good.
-    held_out : ndarray of bool
-        Whether the model never saw the spectrum: seen ones fit a little better.
     """
 
     log_snr: NDArray
     z: NDArray
     coverage: NDArray
-    held_out: NDArray
 
     @property
     def coordinates(self) -> NDArray:
@@ -88,24 +88,22 @@ def standardise(
         Statistics of the reference population.
     wanted : Conditions, length n
     values : ndarray, shape (n, k)
-        Statistics of the spectra in question.
+        Statistics of the spectra in question; NaN where there is none.
     neighbours : int
         Reference spectra to compare with; fewer where the population is small.
 
     Returns
     -------
     ndarray, shape (n, k)
+        0 where the statistic is NaN.
     """
+    near = _find_neighbours(reference, wanted, neighbours)
     result = np.zeros(values.shape)
-    for held_out in (False, True):
-        rows = np.flatnonzero(wanted.held_out == held_out)
-        pool = np.flatnonzero(reference.held_out == held_out)
-        if len(pool) < _MIN_GROUP:
-            pool = np.arange(len(reference))
-        if len(rows):
-            near = _find_neighbours(reference, pool, wanted, rows, neighbours)
-            result[rows] = _in_local_sigma(statistics[near], values[rows])
-    return result
+    size = max(_BLOCK_VALUES // max(near.shape[1] * values.shape[1], 1), 1)
+    for first in range(0, len(values), size):
+        rows = slice(first, first + size)
+        result[rows] = _in_local_sigma(statistics[near[rows]], values[rows])
+    return np.nan_to_num(result)
 
 
 def fit_tail(values: NDArray, fraction: float, contamination: float) -> Tail:
@@ -142,16 +140,17 @@ def adjust_p_values(p_values: NDArray) -> NDArray[np.float64]:
 
 
 def _find_neighbours(
-    reference: Conditions, pool: NDArray, wanted: Conditions, rows: NDArray, neighbours: int
+    reference: Conditions, wanted: Conditions, neighbours: int
 ) -> NDArray[np.intp]:
     # A third of a small population at most: more would not be alike.
-    k = max(min(neighbours, len(pool) // 3), min(_MIN_GROUP, len(pool)))
-    tree = cKDTree(reference.coordinates[pool])
-    _, found = tree.query(wanted.coordinates[rows], k=k)
-    return pool[np.reshape(found, (len(rows), k))]
+    k = max(min(neighbours, len(reference) // 3), min(_MIN_GROUP, len(reference)))
+    _, found = cKDTree(reference.coordinates).query(wanted.coordinates, k=k)
+    return np.reshape(found, (len(wanted), k))
 
 
 def _in_local_sigma(local: NDArray, values: NDArray) -> NDArray:
-    centre = np.median(local, axis=1)
-    spread = _MAD_TO_SIGMA * np.median(np.abs(local - centre[:, None]), axis=1)
-    return (values - centre) / np.maximum(spread, _MIN_SPREAD)
+    local = np.where(np.isnan(local), values[:, None], local)
+    low, centre, high = np.quantile(local, [_BELOW, 0.5, _ABOVE], axis=1)
+    departure = values - centre
+    spread = np.where(departure > 0, high - centre, centre - low)
+    return departure / np.maximum(spread, _MIN_SPREAD)

@@ -3,12 +3,17 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 # Ridge on a spectrum's coefficients, in units of their prior variance (they are whitened).
 _COEFFICIENT_RIDGE = 1.0
 # Pixels seen by few spectra are shrunk towards the mean spectrum: prior weight of the basis.
 _BASIS_RIDGE = 3.0
+# Pixels per bin and iterations: the components are found where it is cheap and refined after.
+_COARSE, _COARSE_ITERATIONS, _ROBUST_ITERATIONS = 16, 40, 15
+_FINE, _FINE_ITERATIONS = 4, 3
+# A spectrum of this many times the median chi-squared pulls with half the weight of a normal one.
+_HALF_INFLUENCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -20,23 +25,24 @@ class LinearBasis:
 
 
 def fit_basis(
-    flux: Tensor, ivar: Tensor, start: Tensor, size: int, n_components: int,
-    n_iterations: int, generator: torch.Generator,
+    flux: Tensor, weight: Tensor, start: Tensor, size: int, n_components: int,
+    generator: torch.Generator,
 ) -> LinearBasis:  # fmt: skip
-    """Fit mean and basis by alternating weighted least squares.
+    """Fit mean and basis by alternating weighted least squares, from coarse to fine bins.
 
     Minimises Σ w (f − μ − c·V)² over windows that lie at different places of the grid, as
-    empca (Bailey 2012, PASP 124, 1015) does on a common one.
+    empca (Bailey 2012, PASP 124, 1015) does on a common one. Spectra that do not fit are weighed
+    down, so that anomalies make no component of their own.
 
     Parameters
     ----------
-    flux, ivar : Tensor, shape (n, m)
-        Windows; ivar = 0 marks a missing pixel.
+    flux, weight : Tensor, shape (n, m)
+        Windows; weight = 0 marks a missing pixel, and sums of weights are inverse variances.
     start : Tensor of int64, shape (n,)
-        First pixel of each window on the grid.
+        First pixel of each window on the grid, a multiple of 16 as `size` and m are.
     size : int
         Pixels of the grid.
-    n_components, n_iterations : int
+    n_components : int
     generator : torch.Generator
         Seeds the first coefficients.
 
@@ -44,22 +50,29 @@ def fit_basis(
     -------
     LinearBasis
     """
-    grid_flux, grid_ivar = (_place(values, start, size) for values in (flux, ivar))
-    weight = grid_ivar.sum(0)
-    mean = (grid_flux * grid_ivar).sum(0) / weight.clamp(min=1e-12)
-    coefficients = torch.randn(len(flux), n_components, generator=generator)
-    components = torch.zeros(n_components, size)
-    for _ in range(n_iterations):
-        design = torch.cat([torch.ones(len(flux), 1), coefficients], 1)
-        solved = _solve(grid_flux.T, grid_ivar.T, design, _BASIS_RIDGE)
-        mean, components = solved[:, 0], solved[:, 1:].T.contiguous()
-        coefficients = _solve(grid_flux - mean, grid_ivar, components.T, _COEFFICIENT_RIDGE)
-        coefficients, components = _whiten(coefficients, components)
-    return LinearBasis(mean.contiguous(), components.contiguous())
+    coarse_flux, coarse_weight = rebin(flux, weight, _COARSE)
+    coarse_start, coarse_size = start // _COARSE, size // _COARSE
+    first = torch.randn(len(flux), n_components, generator=generator)
+    basis = _iterate(
+        coarse_flux, coarse_weight, coarse_start, coarse_size, first, _COARSE_ITERATIONS
+    )
+    influence = _weigh_down(coarse_flux, coarse_weight, coarse_start, basis)
+    coarse_weight = coarse_weight * influence
+    first, _ = infer_coefficients(coarse_flux, coarse_weight, coarse_start, basis)
+    basis = _iterate(
+        coarse_flux, coarse_weight, coarse_start, coarse_size, first, _ROBUST_ITERATIONS
+    )
+    fine_flux, fine_weight = rebin(flux, weight * influence, _FINE)
+    first, _ = infer_coefficients(coarse_flux, coarse_weight, coarse_start, basis)
+    basis = _iterate(fine_flux, fine_weight, start // _FINE, size // _FINE, first, _FINE_ITERATIONS)
+    spread = nn.functional.interpolate(
+        torch.cat([basis.mean[None], basis.components])[None], scale_factor=_FINE, mode="linear"
+    )[0]
+    return LinearBasis(spread[0].contiguous(), spread[1:].contiguous())
 
 
 def infer_coefficients(
-    flux: Tensor, ivar: Tensor, start: Tensor, basis: LinearBasis
+    flux: Tensor, weight: Tensor, start: Tensor, basis: LinearBasis
 ) -> tuple[Tensor, Tensor]:
     """Return mean and variance of the coefficients' posterior, each of shape (n, k).
 
@@ -68,18 +81,49 @@ def infer_coefficients(
 
     Parameters
     ----------
-    flux, ivar : Tensor, shape (n, m)
+    flux, weight : Tensor, shape (n, m)
     start : Tensor of int64, shape (n,)
     basis : LinearBasis
     """
     size = basis.mean.shape[0]
-    grid_flux, grid_ivar = (_place(values, start, size) for values in (flux, ivar))
+    grid_flux, grid_weight = (_place(values, start, size) for values in (flux, weight))
     design = basis.components.T
-    normal = _make_normal(grid_ivar, design, _COEFFICIENT_RIDGE)
-    target = (grid_ivar * (grid_flux - basis.mean)) @ design
+    normal = _make_normal(grid_weight, design, _COEFFICIENT_RIDGE)
+    target = (grid_weight * (grid_flux - basis.mean)) @ design
     covariance = torch.linalg.inv(normal)
     mean = (covariance @ target[:, :, None])[:, :, 0]
     return mean, covariance.diagonal(dim1=1, dim2=2)
+
+
+def rebin(flux: Tensor, weight: Tensor, factor: int) -> tuple[Tensor, Tensor]:
+    """Average windows (n, m) over bins of `factor` pixels; weights add up, shapes (n, m/factor)."""
+    shape = (len(flux), -1, factor)
+    total = weight.reshape(shape).sum(2)
+    product = (flux * weight).reshape(shape).sum(2)
+    return torch.where(total > 0, product / total.clamp(min=1e-30), 0.0), total
+
+
+def _iterate(
+    flux: Tensor, weight: Tensor, start: Tensor, size: int, coefficients: Tensor, n_iterations: int
+) -> LinearBasis:
+    grid_flux, grid_weight = (_place(values, start, size) for values in (flux, weight))
+    mean, components = torch.zeros(size), torch.zeros(coefficients.shape[1], size)
+    for _ in range(n_iterations):
+        design = torch.cat([torch.ones(len(flux), 1), coefficients], 1)
+        solved = _solve(grid_flux.T, grid_weight.T, design, _BASIS_RIDGE)
+        mean, components = solved[:, 0], solved[:, 1:].T.contiguous()
+        coefficients = _solve(grid_flux - mean, grid_weight, components.T, _COEFFICIENT_RIDGE)
+        coefficients, components = _whiten(coefficients, components)
+    return LinearBasis(mean.contiguous(), components.contiguous())
+
+
+def _weigh_down(flux: Tensor, weight: Tensor, start: Tensor, basis: LinearBasis) -> Tensor:
+    """Return each spectrum's influence in (0, 1], shape (n, 1), falling with its chi-squared."""
+    coefficients, _ = infer_coefficients(flux, weight, start, basis)
+    spectrum = basis.mean + coefficients @ basis.components
+    model = spectrum.gather(1, start[:, None] + torch.arange(flux.shape[1]))
+    chi2 = (weight * (flux - model) ** 2).sum(1) / (weight > 0).sum(1).clamp(min=1)
+    return 1 / (1 + (chi2 / (_HALF_INFLUENCE * chi2.median())) ** 2)[:, None]
 
 
 def _place(windows: Tensor, start: Tensor, size: int) -> Tensor:

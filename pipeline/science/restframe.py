@@ -91,8 +91,10 @@ def resample(
     """Resample observed spectra to their rest-frame windows.
 
     With a the overlap of an observed pixel in units of its width and w its ivar,
-    flux = Σ a w f / Σ a w and ivar = (Σ a w)² / Σ a² w: the weighted mean flux density over the
-    pixel and its exact inverse variance for independent input pixels.
+    flux = Σ a w f / Σ a w, the weighted mean flux density over the pixel, and weight = Σ a w.
+    Weights add up over pixels to the inverse variance of their mean, exactly, which the inverse
+    variances of single pixels do not: neighbours share an observed pixel and so its noise. A
+    single pixel's own variance is less than 1 / weight by `find_noise_share`.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def resample(
 
     Returns
     -------
-    flux, ivar : ndarray of float32, shape (n, window)
+    flux, weight : ndarray of float32, shape (n, window)
         In the input's units; both 0 where no good pixel overlaps.
     """
     ratios = 10 ** (grid.log10_step * np.arange(grid.window + 1))
@@ -119,6 +121,20 @@ def resample(
         ratios,
         offset,
     )
+
+
+def find_noise_share(grid: RestFrameGrid, observed: ObservedGrid) -> Floats:
+    """Return variance × weight of a resampled pixel, shape (window,), below 1.
+
+    A pixel as wide as L observed ones, averaged over where its edges fall and with equal ivar, has
+    Σ a² / Σ a = 1 − 1/(3 L), and L − L²/3 where L < 1.
+    """
+    low, _ = _log10_edges(observed)
+    # A window starts up to `align` pixels blueward of the first observed pixel.
+    pixels = np.arange(grid.window, dtype=np.float64) + 0.5 * (1 - grid.align)
+    wave = 10 ** (low + grid.log10_step * pixels)
+    ratio = wave * np.log(10) * grid.log10_step / observed.step
+    return np.where(ratio < 1, ratio - ratio**2 / 3, 1 - 1 / (3 * ratio)).astype(np.float32)
 
 
 def normalise(flux: Floats, ivar: Floats) -> Floats:
@@ -153,11 +169,11 @@ def _resample(flux, ivar, first_edge, ratios, offset):  # type: ignore[no-untype
     n, n_in = flux.shape
     n_out = ratios.shape[0] - 1
     out = np.empty((2, n, n_out), np.float32)
-    out_flux, out_ivar = out[0], out[1]
+    out_flux, out_weight = out[0], out[1]
     # Two pixels without weight follow, for edges that lie at the end of the observed grid.
     weight, product = np.zeros(n_in + 2), np.zeros(n_in + 2)
     pixel, part = np.empty(n_out + 1, np.int32), np.empty(n_out + 1)
-    sums = np.empty(n_out), np.empty(n_out), np.empty(n_out)
+    sums = np.empty(n_out), np.empty(n_out)
     for k in range(n):
         # Passes of their own: all but the sums over a bin's pixels become vector instructions.
         for i in range(n_in):
@@ -172,18 +188,15 @@ def _resample(flux, ivar, first_edge, ratios, offset):  # type: ignore[no-untype
             part[j] = place - pixel[j]
         _sum_bins(weight, product, pixel, part, *sums)
         for j in range(n_out):
-            total, weighted, square = sums[0][j], sums[1][j], sums[2][j]
-            is_good = total > 0.0
-            # One division for both results.
-            inverse = 1.0 / (total * square if is_good else 1.0)
-            out_flux[k, j] = weighted * square * inverse if is_good else 0.0
-            out_ivar[k, j] = total * total * total * inverse if is_good else 0.0
-    return out_flux, out_ivar
+            total, weighted = sums[0][j], sums[1][j]
+            out_flux[k, j] = weighted / total if total > 0.0 else 0.0
+            out_weight[k, j] = total
+    return out_flux, out_weight
 
 
 @njit(cache=True)
-def _sum_bins(weight, product, pixel, part, total, weighted, square):  # type: ignore[no-untyped-def]
-    """Write Σ a w, Σ a w f and Σ a² w of each bin; only its first and last pixel have a < 1."""
+def _sum_bins(weight, product, pixel, part, total, weighted):  # type: ignore[no-untyped-def]
+    """Write Σ a w and Σ a w f of each bin; only its first and last pixel have a < 1."""
     first, left = np.int64(pixel[0]), part[0]
     for j in range(total.shape[0]):
         last, right = np.int64(pixel[j + 1]), part[j + 1]
@@ -191,18 +204,14 @@ def _sum_bins(weight, product, pixel, part, total, weighted, square):  # type: i
             is_cut = last > first
             low = 1.0 - left if is_cut else right - left
             high = right if is_cut else 0.0
-            low_weight, high_weight = low * weight[first], high * weight[first + 1]
-            total[j] = low_weight + high_weight
+            total[j] = low * weight[first] + high * weight[first + 1]
             weighted[j] = low * product[first] + high * product[first + 1]
-            square[j] = low * low_weight + high * high_weight
         else:
             low = 1.0 - left
-            low_weight, high_weight = low * weight[first], right * weight[last]
             inner_weight, inner_product = weight[first + 1], product[first + 1]
             for i in range(first + 2, last):
                 inner_weight += weight[i]
                 inner_product += product[i]
-            total[j] = low_weight + inner_weight + high_weight
+            total[j] = low * weight[first] + inner_weight + right * weight[last]
             weighted[j] = low * product[first] + inner_product + right * product[last]
-            square[j] = low * low_weight + inner_weight + right * high_weight
         first, left = last, right

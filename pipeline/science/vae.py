@@ -14,8 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pipeline.science.pca import LinearBasis, infer_coefficients
+from pipeline.science.pca import LinearBasis, infer_coefficients, rebin
 
+# Pixels per bin in which the linear posterior is solved: fine enough for narrow lines.
+_LINEAR_BIN = 4
 _LOG_VARIANCE_RANGE = (-10.0, 4.0)
 # Half a reduced chi-squared of 3: beyond it a spectrum is no example of a normal one.
 _INFLUENCE_LIMIT = 1.5
@@ -105,14 +107,21 @@ class SpectrumVAE(nn.Module):
         )
         self.skip = nn.Linear(shape.latent, shape.basis, bias=False)
         self.paint = nn.Linear(shape.basis, shape.grid)
-        self.register_buffer("linear_mean", torch.zeros(shape.grid))
-        self.register_buffer("linear_components", torch.zeros(shape.latent, shape.grid))
+        n_bins = shape.grid // _LINEAR_BIN
+        self.register_buffer("linear_mean", torch.zeros(n_bins))
+        self.register_buffer("linear_components", torch.zeros(shape.latent, n_bins))
+
+    @property
+    def linear_basis(self) -> LinearBasis:
+        """Mean and components of unit prior variance from which the network started, in bins."""
+        return LinearBasis(self.linear_mean, self.linear_components)
 
     @torch.no_grad()
     def start_from(self, basis: LinearBasis) -> None:
         """Make the network the linear model of a basis of `shape.basis` components."""
-        self.linear_mean.copy_(basis.mean)
-        self.linear_components.copy_(basis.components[: self.shape.latent])
+        components = basis.components[: self.shape.latent]
+        self.linear_mean.copy_(basis.mean.reshape(-1, _LINEAR_BIN).mean(1))
+        self.linear_components.copy_(components.reshape(len(components), -1, _LINEAR_BIN).mean(2))
         self.paint.weight.copy_(basis.components.T)
         self.paint.bias.copy_(basis.mean)
         self.skip.weight.copy_(torch.eye(self.shape.basis, self.shape.latent))
@@ -133,8 +142,9 @@ class SpectrumVAE(nn.Module):
         flux = torch.where(ivar > 0, flux, 0.0)
         with torch.no_grad():
             weight = soften(ivar, shape.model_error)
-            basis = LinearBasis(self.linear_mean, self.linear_components)
-            coefficients, variance = infer_coefficients(flux, weight, start, basis)
+            coefficients, variance = infer_coefficients(
+                *rebin(flux, weight, _LINEAR_BIN), start // _LINEAR_BIN, self.linear_basis
+            )
         trust = ivar / (ivar + 1)
         patches = self.embed(torch.stack([torch.asinh(flux) * trust, trust], 1))
         index = (start // shape.patch)[:, None] + torch.arange(patches.shape[2], device=flux.device)

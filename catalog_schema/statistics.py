@@ -1,0 +1,91 @@
+"""The statistics of which the anomaly score is made: names, order, meaning, reason given."""
+
+from dataclasses import dataclass
+
+# Widths of the matched filters, pixels of the rest-frame grid (69 km/s each at 1e-4 dex).
+FILTER_WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+# Up to this width a filter's find is called narrow: 16 pixels are 1100 km/s.
+NARROW_WIDTH = 16
+# Filters at least this wide also give their mean power over the whole spectrum.
+POWER_WIDTHS = (16, 32, 64, 128, 256)
+# Hypotheses tested against the model's own freedom; see pipeline/science/hypotheses.py.
+HYPOTHESES = {
+    "b_offset": "arm_offset",
+    "r_offset": "arm_offset",
+    "z_offset": "arm_offset",
+    "sky": "sky",
+    "lines": "lines",
+    "blue_lines": "lines",
+    "slope": "continuum",
+    "curvature": "continuum",
+    "reddening": "continuum",
+    "blackbody_3200": "second_source",
+    "blackbody_4000": "second_source",
+    "blackbody_5000": "second_source",
+    "blackbody_7000": "second_source",
+    "flat": "second_source",
+    "iron": "iron",
+}
+# Leading directions of the latent that are looked at one by one.
+LATENT_AXES = 8
+
+REASONS = {
+    "reconstruction": "The residual as a whole is larger than the noise.",
+    "narrow_emission": "Excess flux up to 16 pixels (1100 km/s) wide.",
+    "narrow_absorption": "Missing flux up to 16 pixels (1100 km/s) wide.",
+    "broad_emission": "Excess flux wider than 16 pixels.",
+    "broad_absorption": "Missing flux wider than 16 pixels.",
+    "structure": "Residuals correlated over many pixels, all along the spectrum.",
+    "arm_offset": "One arm too bright or too faint for the others.",
+    "sky": "Residual that follows the noise, as sky light does.",
+    "lines": "Emission lines stronger or weaker than the continuum leads to expect.",
+    "continuum": "Slope or curvature of the continuum, reddening.",
+    "second_source": "Smooth light added or missing, as of a star or a galaxy.",
+    "iron": "Iron blends stronger or weaker than usual.",
+    "latent": "Unusual combination of otherwise normal traits.",
+}
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One statistic.
+
+    Attributes
+    ----------
+    name : str
+    reason : str
+        What a large departure means, one of `REASONS`.
+    two_sided : bool
+        Whether low values are as strange as high ones.
+    is_ratio : bool
+        Whether it scatters evenly in the logarithm.
+    """
+
+    name: str
+    reason: str
+    two_sided: bool = False
+    is_ratio: bool = False
+
+
+def _list_statistics() -> tuple[Statistic, ...]:
+    filters = [
+        Statistic(f"{kind}_{width}", f"{'narrow' if width <= NARROW_WIDTH else 'broad'}_{kind}")
+        for kind in ("emission", "absorption")
+        for width in FILTER_WIDTHS
+    ]
+    return (
+        *(
+            Statistic(name, "reconstruction", is_ratio=True)
+            for name in ("chi2", "chi2_b", "chi2_r", "chi2_z")
+        ),
+        *filters,
+        *(Statistic(f"power_{width}", "structure", is_ratio=True) for width in POWER_WIDTHS),
+        *(Statistic(name, reason, two_sided=True) for name, reason in HYPOTHESES.items()),
+        Statistic("distance", "latent", is_ratio=True),
+        Statistic("kl_divergence", "latent", is_ratio=True),
+        Statistic("isolation", "latent"),
+        *(Statistic(f"axis_{k}", "latent", two_sided=True) for k in range(LATENT_AXES)),
+    )
+
+
+STATISTICS = _list_statistics()
