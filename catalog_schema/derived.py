@@ -146,6 +146,11 @@ log_snr = _number("log_snr", "Decimal logarithm of the floored signal-to-noise r
 coverage = _number("coverage", "Fraction of the observed pixels that are good.",
                    bounds=_UNIT_INTERVAL)
 
+# Evidence
+injection = Column("injection", pa.string(), "Kind of feature planted.", "meta.code")
+planted = Column("planted", pa.float64(), "Signal-to-noise ratio of the whole planted feature.",
+                 "stat.snr", bounds=_POSITIVE)
+
 # Cross-match and classification
 catalogue = Column("catalogue", pa.string(), "External catalogue and its release.", "meta.id")
 match_state = _coded("match_state", words.MatchState, "Outcome of the search for a counterpart.")

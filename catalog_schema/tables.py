@@ -69,6 +69,15 @@ NULL = Table(
     _ROW_KEY,
     (*_POSITION, d.log_snr, desi.Z, d.coverage, d.statistics, d.departures, d.anomaly_score),
 )
+CONTROLS = Table(
+    "controls", "Negative controls, graded as if they had been taken for quasars.", _ROW_KEY,
+    (*_POSITION, d.control, desi.Z, d.snr, d.anomaly_score, d.p_value, d.tier),
+)
+INJECTIONS = Table(
+    "injections", "Features planted in ordinary quasars, and the grades that these would get.",
+    (*_ROW_KEY, "injection", "planted"),
+    (*_POSITION, desi.Z, d.snr, d.injection, d.planted, d.anomaly_score, d.p_value, d.tier),
+)
 RECONSTRUCTIONS = Table(
     "reconstructions", "Model flux of published objects in the observed frame.", _ROW_KEY,
     (*_POSITION, d.model),
@@ -112,7 +121,8 @@ TRUTH = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    CANDIDATES, TARGETS, FILES, COADDS, RESTFRAME, SCORES, TIERS, NULL, RECONSTRUCTIONS, MATCHES,
+    CANDIDATES, TARGETS, FILES, COADDS, RESTFRAME, SCORES, TIERS, NULL, CONTROLS, INJECTIONS,
+    RECONSTRUCTIONS, MATCHES,
     CLASSES, COMPLETENESS, GATES, EFFORT, QUASARS, SPECTRA, TRUTH,
 )
 

@@ -132,6 +132,24 @@ def grade(scores: pa.Table, null: pa.Table, settings: CalibrateSettings) -> pa.T
         Rows of `null`.
     settings : CalibrateSettings
     """
+    departures, total, p_values = compare(scores, null, settings)
+    q_values = adjust_p_values(p_values)
+    columns = {
+        **{name: scores[name] for name in _KEY},
+        "anomaly_score": total,
+        "p_value": p_values,
+        "q_value": q_values,
+        "tier": find_tiers(q_values, settings),
+        "reason": _REASONS[np.argmax(_take_strange_side(departures), axis=1)],
+        "departures": departures.astype(np.float32),
+    }
+    return columns_to_table(TIERS, columns)
+
+
+def compare(
+    scores: pa.Table, null: pa.Table, settings: CalibrateSettings
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Return departures (n, k), combined score (n,) and p-value (n,) of spectra under a null."""
     reference = Conditions(*(null[name].to_numpy() for name in ("log_snr", "Z", "coverage")))
     conditions = _get_conditions(scores)
     departures = standardise(
@@ -144,18 +162,7 @@ def grade(scores: pa.Table, null: pa.Table, settings: CalibrateSettings) -> pa.T
     tail = fit_tail(
         null["anomaly_score"].to_numpy(), settings.tail_fraction, settings.contamination
     )
-    p_values = tail.p_values(total)
-    q_values = adjust_p_values(p_values)
-    columns = {
-        **{name: scores[name] for name in _KEY},
-        "anomaly_score": total,
-        "p_value": p_values,
-        "q_value": q_values,
-        "tier": find_tiers(q_values, settings),
-        "reason": _REASONS[np.argmax(_take_strange_side(departures), axis=1)],
-        "departures": departures.astype(np.float32),
-    }
-    return columns_to_table(TIERS, columns)
+    return departures, total, tail.p_values(total)
 
 
 def find_tiers(q_values: NDArray, settings: CalibrateSettings) -> NDArray[np.str_]:

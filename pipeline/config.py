@@ -161,6 +161,13 @@ class CalibrateSettings(Section):
         return self
 
 
+class InjectSettings(Section):
+    """Planted features: how many hosts, and the features' signal-to-noise ratios."""
+
+    hosts: int = Field(400, ge=1)
+    strengths: tuple[float, ...] = Field((5.0, 10.0, 20.0, 40.0), min_length=1, strict=False)
+
+
 class ReconstructSettings(Section):
     """Which spectra are published."""
 
@@ -186,6 +193,7 @@ class Config(Section):
     train: TrainSettings = TrainSettings()
     score: ScoreSettings = ScoreSettings()
     calibrate: CalibrateSettings = CalibrateSettings()
+    inject: InjectSettings = InjectSettings()
     reconstruct: ReconstructSettings = ReconstructSettings()
     release: ReleaseSettings = ReleaseSettings()
 

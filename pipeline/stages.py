@@ -27,6 +27,8 @@ STAGES = {
     "train": "models",
     "score": "scores",
     "calibrate": "tiers",
+    "control": "controls",
+    "inject": "injections",
     "reconstruct": "reconstructions",
 }
 

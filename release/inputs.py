@@ -18,7 +18,7 @@ from release.conservation import Account, settle
 from release.sealing import hash_file
 
 MOCK = "mock"
-MODEL_FILES = ("weights.safetensors", MODEL_CARD, "null.parquet")
+MODEL_FILES = ("weights-0.safetensors", "reference.safetensors", MODEL_CARD, "null.parquet")
 SHARDED = ("targets", "coadds", "scores", "restframe", "reconstructions")
 
 

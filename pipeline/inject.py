@@ -1,0 +1,143 @@
+"""Stage `inject`: plant features in real spectra and count which of them the score finds."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from catalog_schema.tables import INJECTIONS, RESTFRAME, TIERS
+from catalog_schema.vocabulary import Parent, Tier
+from pipeline import calibrate
+from pipeline.config import Config
+from pipeline.control import find_tiers
+from pipeline.models import load_model
+from pipeline.preprocess import to_matrix
+from pipeline.science.draw import hash_to_unit
+from pipeline.science.injection import SHAPES, draw_feature
+from pipeline.science.restframe import RestFrameGrid
+from pipeline.score import score_windows
+from pipeline.shards import Report, finished_shards
+from pipeline.store import Store, columns_to_table, make_fingerprint
+from pipeline.train import find_model_id
+
+STAGE = "inject"
+REVISION = 1
+
+_HOST_STREAM = 3
+_KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
+
+
+def inject(store: Store, config: Config) -> Report:
+    """Plant every kind of feature at every strength in a sample of ungraded core quasars.
+
+    The changed windows pass the same scoring and calibration as the survey itself.
+
+    Parameters
+    ----------
+    store : Store
+        Reads `restframe`, `tiers` and the model with its `null`; writes `injections`.
+    config : Config
+        Reads ``inject``, ``score``, ``calibrate`` and ``run.seed``.
+
+    Returns
+    -------
+    Report
+        Of the dataset `injections`.
+    """
+    [(path, fingerprint)] = plan(store, config).items()
+    done = store.find_done(path, fingerprint)
+    if done:
+        return Report(INJECTIONS.name, skipped=1, n_expected=done.n_expected, n_made=done.n_made)
+    folder = store.lake.model(find_model_id(store, config))
+    hosts, grid, seed = _read_hosts(store, config), load_model(folder).grid, config.run.seed
+    parts = []
+    # Kind by kind: the copies of the windows are many times the sample.
+    for kind in SHAPES:
+        planted = plant(hosts, grid, kind, config.inject.strengths, seed)
+        scores = score_windows(folder, config.score, seed, planted).data
+        parts.append(_grade(store, config, planted, scores))
+    rows = pa.concat_tables(parts)
+    n = rows.num_rows
+    store.write(path, rows, INJECTIONS, fingerprint=fingerprint, n_expected=n, n_made=n)
+    return Report(INJECTIONS.name, made=1, n_expected=n, n_made=n)
+
+
+def plan(store: Store, config: Config) -> dict[Path, str]:
+    """Return the file that the stage is to make and its fingerprint."""
+    inputs = list(calibrate.plan(store, config).values())
+    sections = [config.inject, config.score, config.calibrate]
+    fingerprint = make_fingerprint(STAGE, REVISION, sections, inputs)
+    return {store.lake.table(INJECTIONS.name): fingerprint}
+
+
+def plant(
+    hosts: pa.Table, grid: RestFrameGrid, kind: str, strengths: tuple[float, ...], seed: int
+) -> pa.Table:
+    """Plant one feature in copies of every host, one for each strength.
+
+    Parameters
+    ----------
+    hosts : pyarrow.Table
+        Rows of `restframe`.
+    grid : RestFrameGrid
+    kind : str
+        One of `science.injection.SHAPES`.
+    strengths : tuple of float
+    seed : int
+
+    Returns
+    -------
+    pyarrow.Table
+        Rows of `restframe` with ``injection`` and ``planted``; a feature that meets no good
+        pixel is left out.
+    """
+    flux, weight = (to_matrix(hosts[name]) for name in ("rest_flux", "rest_weight"))
+    starts, z = hosts["window_start"].to_numpy(), hosts["Z"].to_numpy()
+    rows, sizes, changed = [], [], []
+    for row in range(hosts.num_rows):
+        rest = grid.wave[starts[row] : starts[row] + grid.window]
+        for number, strength in enumerate(strengths):
+            rng = np.random.default_rng([seed, row, list(SHAPES).index(kind), number])
+            observed = rest * (1 + z[row])
+            feature = draw_feature(kind, rest, observed, flux[row], weight[row], strength, rng)
+            if feature.any():
+                rows.append(row)
+                sizes.append(strength)
+                changed.append(flux[row] + feature)
+    matrix = np.array(changed, np.float32).ravel()
+    planted = hosts.take(pa.array(rows, pa.int64()))
+    column = pa.FixedSizeListArray.from_arrays(pa.array(matrix), grid.window)
+    planted = planted.set_column(planted.column_names.index("rest_flux"), "rest_flux", column)
+    planted = planted.append_column("injection", pa.array([kind] * len(rows), pa.string()))
+    return planted.append_column("planted", pa.array(sizes, pa.float64()))
+
+
+def _read_hosts(store: Store, config: Config) -> pa.Table:
+    """Return windows of ungraded core quasars, drawn by TARGETID."""
+    tiers = store.read(store.lake.table(TIERS.name))
+    ordinary = tiers.filter(pc.equal(tiers["tier"], Tier.NONE.value))["TARGETID"]
+    chosen = []
+    for shard in finished_shards(store, "score"):
+        windows = store.read(store.lake.shard(RESTFRAME.name, shard))
+        is_core = pc.equal(windows["parent"], Parent.CORE.value)
+        is_ordinary = pc.is_in(windows["TARGETID"], ordinary.combine_chunks())
+        chosen.append(windows.filter(pc.and_(is_core, is_ordinary)))
+    found = pa.concat_tables(chosen)
+    draw = hash_to_unit(found["TARGETID"].to_numpy(), _HOST_STREAM)
+    rows = np.sort(np.argsort(draw, kind="stable")[: config.inject.hosts])
+    return found.take(pa.array(rows)).combine_chunks()
+
+
+def _grade(store: Store, config: Config, planted: pa.Table, scores: pa.Table) -> pa.Table:
+    null_path = next(iter(calibrate.plan(store, config)))
+    _, total, p_values = calibrate.compare(scores, store.read(null_path), config.calibrate)
+    columns = {
+        **{name: scores[name] for name in (*_KEY, "Z", "snr")},
+        "injection": planted["injection"],
+        "planted": planted["planted"],
+        "anomaly_score": total,
+        "p_value": p_values,
+        "tier": find_tiers(p_values, store.read(store.lake.table(TIERS.name))),
+    }
+    return columns_to_table(INJECTIONS, columns)
