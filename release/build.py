@@ -15,6 +15,7 @@ from release.catalogue import open_lake
 from release.completeness import write_completeness
 from release.conservation import close_release
 from release.docs import make_notes, write_documents
+from release.evidence import write_evidence
 from release.inputs import Inputs, read_inputs
 from release.manifest import MANIFEST, count_rows, make_manifest, read_manifest, write_json
 from release.sealing import building
@@ -106,10 +107,11 @@ def _fill(
     write_completeness(folder / "completeness", outcomes, notes)
     _copy_calibration(folder, store, inputs, notes)
     counts = count_rows(inputs, outcomes, tiers, n_spectra)
+    evidence = write_evidence(folder, store, notes)
     manifest = make_manifest(version, config, inputs, fingerprint, counts)
     write_json(folder / "schema" / "schema.json", render_schema())
     write_json(folder / MANIFEST, manifest)
-    write_documents(folder, manifest, outcomes)
+    write_documents(folder, manifest, outcomes, evidence)
     return counts
 
 

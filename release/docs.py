@@ -8,8 +8,10 @@ from catalog_schema.column import Column, Table
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.tables import (
     COMPLETENESS,
+    CONTROLS,
     DIMENSIONS,
     GATES,
+    INJECTIONS,
     NULL,
     QUASARS,
     SPECTRA,
@@ -24,6 +26,7 @@ from release.conservation import (
     SHARD_FAILED,
     STAGES,
 )
+from release.evidence import BRIGHT_SNR, FOUND_BELOW
 
 LICENCE_URL = "https://creativecommons.org/licenses/by/4.0/"
 CITATION = (
@@ -37,6 +40,8 @@ FILES: dict[str, Table] = {
     "spectra/spectra.parquet": SPECTRA,
     "calibration/significance.parquet": TIERS,
     "calibration/null.parquet": NULL,
+    "validation/controls.parquet": CONTROLS,
+    "validation/injections.parquet": INJECTIONS,
     "completeness/completeness.parquet": COMPLETENESS,
     "completeness/gates.parquet": GATES,
 }
@@ -60,13 +65,28 @@ def make_notes(title: str, version: str) -> dict[str, str]:
     }
 
 
-def write_documents(folder: Path, manifest: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
-    """Render README, acknowledgements, licence and citation into a release."""
+def write_documents(
+    folder: Path, manifest: dict[str, Any], outcomes: Sequence[Outcome], evidence: dict[str, Any]
+) -> None:
+    """Render README, acknowledgements, licence and citation into a release.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : dict
+    outcomes : sequence of Outcome
+        The ledger, the release's own step included.
+    evidence : dict
+        Summary of the validation tables.
+    """
     facts = {
         **manifest,
         "licence_url": LICENCE_URL,
         "citation": CITATION,
         "files": FILES,
+        "evidence": evidence,
+        "found_below": FOUND_BELOW,
+        "bright_snr": BRIGHT_SNR,
         "texts": _TEXTS,
         "wave_start": WAVE_START,
         "wave_step": WAVE_STEP,

@@ -19,6 +19,7 @@ from release.sealing import hash_file
 
 MOCK = "mock"
 MODEL_FILES = ("weights-0.safetensors", "reference.safetensors", MODEL_CARD, "null.parquet")
+GLOBAL = ("tiers", "controls", "injections")
 SHARDED = ("targets", "coadds", "scores", "restframe", "reconstructions")
 
 
@@ -76,7 +77,7 @@ def read_inputs(store: Store, config: Config) -> Inputs:
     shards = tuple(account.n_scored)
     if not shards:
         raise UserError(f"{store.root}: no spectrum was scored, the catalogue would be empty")
-    data = {"tiers": digest(_content(store, store.lake.table("tiers")))}
+    data = {name: digest(_content(store, store.lake.table(name))) for name in GLOBAL}
     for name in SHARDED:
         paths = [store.lake.shard(name, shard) for shard in shards]
         contents = store.map(partial(_content, store), paths)

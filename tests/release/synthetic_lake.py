@@ -56,7 +56,13 @@ def write_lake(root: Path, plan: Plan | None = None) -> Store:
     model = store.lake.model(MODEL_ID)
     _write(store, model / "null.parquet", t.NULL, keys[EAST], rng)
     (model / "reference.safetensors").write_bytes(rng.bytes(100))
-    (model / "weights.safetensors").write_bytes(rng.bytes(1000))
+    lent = _draw_controls(keys[EAST])
+    for name, table, facts in (
+        ("controls", t.CONTROLS, {"control": ["sky"] * N_CONTROLS}),
+        ("injections", t.INJECTIONS, {"injection": ["narrow_emission"] * N_CONTROLS}),
+    ):
+        _write(store, store.lake.table(name), table, lent, rng, **facts)
+    (model / "weights-0.safetensors").write_bytes(rng.bytes(1000))
     (model / "model.json").write_text('{"latent": 5}\n')
     with Ledger(store.lake.ledger).closing() as ledger:
         ledger.record(plan.outcomes(_outcomes(plan, root)))
