@@ -7,7 +7,6 @@ CPU microseconds per spectrum, one thread; files of 500 targets of which 60 are 
 """
 
 import argparse
-import resource
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from side_by_side import time_in_turns, time_peers
+from side_by_side import read_peak, time_in_turns, time_peers
 from synthetic import FIRST_TARGETID, write_coadd, write_tree
 
 from catalog_schema.desi import WAVE_SIZE
@@ -196,7 +195,7 @@ def print_peak(path: Path) -> None:
         })  # fmt: skip
         windows = make_windows(table, targets, config.preprocess, make_run_grid(config)).data
         store.write(Path(folder) / "restframe", windows, RESTFRAME, **MADE)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3)
+    print(read_peak())
 
 
 def main() -> None:

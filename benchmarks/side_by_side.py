@@ -54,3 +54,12 @@ def time_peers(kind: str, repeats: int, **given: object) -> dict[str, float]:
     if absent:
         print(f"skipped: {absent} of the peers, which {python} cannot import")
     return found
+
+
+def read_peak() -> float:
+    """Return this process's peak resident memory in MB (Linux).
+
+    `resource.getrusage` would give at least that of the parent, from which it was forked.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1e3

@@ -12,7 +12,6 @@ the common way, boto3 to a file and then astropy.
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from side_by_side import read_peak
 
 from pipeline.mock.columns import ZCATALOG, parse
 from pipeline.redshift_catalogue import OPTIONAL, REQUIRED, SHARD_COLUMNS
@@ -167,14 +167,6 @@ def measure(reader: str, location: str) -> None:
         "cpu": time.process_time() - cpu, "base": base, "peak": read_peak(),
     }  # fmt: skip
     print(json.dumps(figures))
-
-
-def read_peak() -> float:
-    """Peak resident memory of this process in MB; not that of the parent it was forked from."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) / 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 def report(place: str, readers: dict, locations: dict[int, str], environment: dict) -> None:
