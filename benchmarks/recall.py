@@ -1,0 +1,207 @@
+"""Measures which planted anomalies our score and its peers find, on the same spectra.
+
+Usage: python benchmarks/recall.py [--root DIR] [--quasars 3000] [--set section.key=value ...]
+
+The mock survey is made and run up to the tiers (or found below DIR); its truth is read here only.
+Every peer sees the train split, as ours does, and is judged on all core quasars. The threshold is
+the 99th percentile of the normal spectra; intervals are 95 per cent, bootstrapped over objects.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from sklearn.ensemble import IsolationForest
+from sklearn.metrics import roc_auc_score
+
+from pipeline.config import load_config
+from pipeline.preprocess import to_matrix
+from pipeline.science.pca import LinearBasis, fit_basis, infer_coefficients, rebin
+from pipeline.shards import finished_shards
+from pipeline.stages import run_stages
+from pipeline.store import Store
+from pipeline.target import find_mock
+
+_COMPONENTS, _BIN, _OBSERVED_BIN = 16, 4, 8
+_EPOCHS, _HIDDEN = 40, 64
+_KEY = ["SURVEY", "PROGRAM", "TARGETID"]
+_BOOTSTRAPS = 400
+
+
+def main() -> None:
+    """Parse the call, run what is not done, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path)
+    parser.add_argument("--quasars", type=int, default=3000)
+    parser.add_argument("--set", action="append", default=[], dest="overrides")
+    call = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        store = Store(call.root or Path(scratch))
+        size = [f"mock.quasars={call.quasars}", f"mock.pixels={max(call.quasars // 125, 1)}"]
+        config = load_config(None, [*size, *call.overrides])
+        with store.lock():
+            run_stages(store, config, lambda stage, _: print(stage, flush=True), "control")
+        truth = pl.read_parquet(f"{find_mock(store, config)}-truth.parquet")
+        report(store, truth)
+
+
+def report(store: Store, truth: pl.DataFrame) -> None:
+    """Print recall, ranking and dependence on SNR of every score."""
+    rows, windows, observed = load(store)
+    table = rows.join(truth.select(*_KEY, "family", "strength"), on=_KEY, how="left",
+                      maintain_order="left")  # fmt: skip
+    training = (table["split"] == "train").to_numpy()
+    scores: dict[str, NDArray] = {
+        "ours": table["anomaly_score"].to_numpy(),
+        "ours, chi2 alone": table["chi2"].to_numpy(),
+        **score_by_pca(*windows, training),
+        "plain autoencoder, observed": score_by_autoencoder(observed, training),
+    }
+    is_odd = table["family"].is_not_null().to_numpy()
+    snr = table["snr"].to_numpy()
+    print(f"\n{len(table)} core quasars, {is_odd.sum()} planted, {(is_odd & (snr > 2)).sum()} of "
+          "them with SNR > 2")  # fmt: skip
+    print(f"{'score':30s} {'recall':>20s} {'recall, SNR > 2':>20s} {'AUC':>6s} {'rho(SNR)':>9s}")
+    for name, score in scores.items():
+        found = score > np.quantile(score[~is_odd], 0.99)
+        rho = spearmanr(score[~is_odd], snr[~is_odd])[0]
+        shares = f"{interval(found[is_odd]):>20s} {interval(found[is_odd & (snr > 2)]):>20s}"
+        print(f"{name:30s} {shares} {roc_auc_score(is_odd, score):6.3f} {rho:+9.3f}")
+    print_ours(table, is_odd)
+    sky = store.read(store.lake.table("controls")).to_pandas()
+    sky = sky[sky["control"] == "sky"]
+    print(f"sky fibres: {len(sky)}, in a tier {(sky['tier'] != 'none').sum()}")
+
+
+def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
+    """Print our recall by strength and family, rho by redshift, and what is in the tiers."""
+    normal = table.filter(pl.Series(~is_odd))
+    odd = table.filter(pl.Series(is_odd)).with_columns(
+        found=pl.col("anomaly_score") > normal["anomaly_score"].quantile(0.99)
+    )
+    cuts = [5.0, 10.0, 20.0, 50.0]
+    print("by strength (sigma):", *odd.group_by(pl.col("strength").cut(cuts)).agg(
+        pl.len(), pl.col("found").mean().round(2)).sort("strength").rows())  # fmt: skip
+    print("by family:", *odd.group_by("family").agg(
+        pl.len(), pl.col("found").mean().round(2)).sort("family").rows())  # fmt: skip
+    for low, high in ((0, 1), (1, 1.5), (1.5, 2), (2, 2.5), (2.5, 5)):
+        part = normal.filter(pl.col("Z").is_between(low, high))
+        print(f"z {low}-{high}: {len(part)} normal, rho(SNR) "
+              f"{spearmanr(part['anomaly_score'], part['snr'])[0]:+.3f}")  # fmt: skip
+    p_values = normal["p_value"]
+    print("normal spectra with p below 0.001, 0.01, 0.1, 0.5:",
+          *(f"{(p_values < level).mean():.4f}" for level in (0.001, 0.01, 0.1, 0.5)))  # fmt: skip
+    for tier in ("gold", "silver", "bronze"):
+        mine = table.filter(pl.Series(table["tier"] == tier))
+        print(f"{tier}: {len(mine)}, of them normal {mine['family'].is_null().sum()}")
+
+
+def load(store: Store) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]:
+    """Return core rows with their scores, their windows in bins, their observed spectra in bins."""
+    parts, fluxes, weights, starts, observed = [], [], [], [], []
+    for shard in finished_shards(store, "score"):
+        scores = store.read(store.lake.shard("scores", shard), [*_KEY, "split", "parent", "Z",
+                                                               "snr", "chi2"])  # fmt: skip
+        windows = store.read(store.lake.shard("restframe", shard))
+        coadds = store.read(store.lake.shard("coadds", shard), ["TARGETID", "flux", "ivar"])
+        core = pl.from_arrow(scores).filter(pl.col("parent") == "core")  # type: ignore[arg-type]
+        assert isinstance(core, pl.DataFrame)
+        wanted = core["TARGETID"].to_numpy()
+        rows = find(windows["TARGETID"].to_numpy(), wanted)
+        flux, weight = rebin(*(torch.from_numpy(to_matrix(windows[name])[rows])
+                               for name in ("rest_flux", "rest_weight")), _BIN)  # fmt: skip
+        fluxes.append(flux)
+        weights.append(weight)
+        starts.append(torch.from_numpy(windows["window_start"].to_numpy()[rows] // _BIN).long())
+        rows = find(coadds["TARGETID"].to_numpy(), wanted)
+        seen = to_matrix(coadds["flux"])[rows][:, : -5 or None]
+        observed.append(seen.reshape(len(seen), -1, _OBSERVED_BIN).mean(2))
+        parts.append(core)
+    tiers = pl.from_arrow(store.read(store.lake.table("tiers"), [*_KEY, "anomaly_score", "p_value",
+                                                                 "tier"]))  # fmt: skip
+    assert isinstance(tiers, pl.DataFrame)
+    table = pl.concat(parts).join(tiers, on=_KEY, how="left", maintain_order="left")
+    return (
+        table,
+        (torch.cat(fluxes), torch.cat(weights), torch.cat(starts)),
+        np.concatenate(observed),
+    )
+
+
+def find(targetids: NDArray, wanted: NDArray) -> NDArray[np.intp]:
+    """Return the row of each wanted TARGETID."""
+    order = np.argsort(targetids)
+    return order[np.searchsorted(targetids[order], wanted)]
+
+
+def score_by_pca(
+    flux: torch.Tensor, weight: torch.Tensor, start: torch.Tensor, training: NDArray
+) -> dict[str, NDArray]:
+    """Score by chi-squared of a weighted PCA, and by an Isolation Forest on its coefficients."""
+    size = int(start.max()) + flux.shape[1]
+    size += -size % 16
+    chosen = torch.from_numpy(np.flatnonzero(training))
+    # One bin of the input is one pixel of this grid; `fit_basis` wants starts in sixteens of it.
+    aligned = start[chosen] // 16 * 16
+    basis = fit_basis(flux[chosen], weight[chosen], aligned, size + 16, _COMPONENTS,
+                      torch.Generator().manual_seed(0))  # fmt: skip
+    coefficients, _ = infer_coefficients(flux, weight, start // 16 * 16, basis)
+    model = reconstruct(basis, coefficients, start // 16 * 16, flux.shape[1])
+    chi2 = (weight * (flux - model) ** 2).sum(1) / (weight > 0).sum(1).clamp(min=1)
+    forest = IsolationForest(n_estimators=200, random_state=0).fit(coefficients[chosen].numpy())
+    return {
+        f"weighted PCA-{_COMPONENTS}, chi2": chi2.numpy(),
+        f"Isolation Forest on PCA-{_COMPONENTS}": -forest.score_samples(coefficients.numpy()),
+    }
+
+
+def reconstruct(
+    basis: LinearBasis, coefficients: torch.Tensor, start: torch.Tensor, width: int
+) -> torch.Tensor:
+    """Return the model on each window."""
+    spectrum = basis.mean + coefficients @ basis.components
+    return spectrum.gather(1, start[:, None] + torch.arange(width))
+
+
+def score_by_autoencoder(flux: NDArray, training: NDArray) -> NDArray:
+    """Score by the mean squared error of an unweighted autoencoder on observed spectra."""
+    torch.manual_seed(0)
+    values = torch.from_numpy(
+        flux / np.maximum(np.median(np.abs(flux), axis=1, keepdims=True), 1e-3)
+    )
+    values = values.clamp(-10, 10).float()
+    size = values.shape[1]
+    layers: Callable[..., torch.nn.Module] = torch.nn.Linear
+    network = torch.nn.Sequential(
+        layers(size, 256), torch.nn.GELU(), layers(256, _HIDDEN), torch.nn.GELU(),
+        layers(_HIDDEN, 256), torch.nn.GELU(), layers(256, size),
+    )  # fmt: skip
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
+    chosen = torch.from_numpy(np.flatnonzero(training))
+    for _ in range(_EPOCHS):
+        for batch in chosen[torch.randperm(len(chosen))].split(128):
+            loss = ((network(values[batch]) - values[batch]) ** 2).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    with torch.no_grad():
+        error: NDArray = ((network(values) - values) ** 2).mean(1).numpy()
+    return error
+
+
+def interval(found: NDArray) -> str:
+    """Return a share with its bootstrapped 95 per cent interval."""
+    rng = np.random.default_rng(0)
+    drawn = rng.choice(found, (_BOOTSTRAPS, len(found))).mean(1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return f"{found.mean():.3f} ({low:.2f}-{high:.2f})"
+
+
+if __name__ == "__main__":
+    main()
