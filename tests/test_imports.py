@@ -16,7 +16,8 @@ SHARED = {f"pipeline.{name}" for name in ("config", "layout", "store", "ledger",
 # Library: where it may be imported.
 DOORS = {
     "ray": ("pipeline/shards.py",),
-    "boto3": ("pipeline/s3.py",),
+    "boto3": ("pipeline/s3.py", "release/bucket.py"),
+    "huggingface_hub": ("release/hub.py",),
     "streamlit": ("portal/",),
     "altair": ("portal/",),
     "duckdb": ("portal/", "release/"),
