@@ -5,6 +5,7 @@ boto3 has its doors here and in `pipeline.s3`.
 
 import base64
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -35,6 +36,7 @@ from release.versions import parse_version
 # Larger files go in parts; S3 takes 10,000 of them and none below 5 MiB.
 _PART_BYTES = 2**26
 _PIECE = 2**20
+_TIMEOUT_S = 60
 _MOVES = 3
 _ADVICE = {
     "NoSuchBucket": "create the bucket first",
@@ -191,7 +193,7 @@ class Bucket:
                     raise
 
     def _send_parts(self, path: Path, where: dict[str, str]) -> list[dict[str, Any]]:
-        parts = []
+        parts: list[dict[str, Any]] = []
         with path.open("rb") as handle:
             while body := handle.read(self._part_bytes):
                 number = len(parts) + 1
@@ -222,10 +224,12 @@ def _make_client() -> Any:
     session = boto3.Session()
     anonymous = {} if session.get_credentials() else {"signature_version": UNSIGNED}
     # Checksums are compared here with those of the release, which reach further than S3's own.
+    named = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"} & os.environ.keys()
     settings = Config(
         connect_timeout=10,
-        read_timeout=60,
+        read_timeout=_TIMEOUT_S,
         response_checksum_validation="when_required",
+        s3={"addressing_style": "path"} if named else {},
         **anonymous,
     )
     region = session.region_name or "us-west-2"

@@ -160,7 +160,7 @@ def _parse(origin: Origin, text: bytes) -> dict[str, str]:
 def _fill(folder: Path, origin: Origin, wanted: dict[str, str], text: bytes) -> tuple[int, int]:
     missing = [name for name, sum_ in wanted.items() if not _is_right(folder / name, sum_)]
     n_bytes = 0
-    with show_transfer(f"fetch {origin.name}", 0) as tell:
+    with show_transfer(f"fetch {origin.name}", None) as tell:
         for name in missing:
             n_bytes += _fetch_file(folder / name, origin, name, wanted[name], tell)
     _place(folder / CHECKSUMS, text)

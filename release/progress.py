@@ -11,15 +11,15 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 
 @contextmanager
-def show_transfer(label: str, total: int) -> Iterator[Tell]:
+def show_transfer(label: str, total: int | None) -> Iterator[Tell]:
     """Give a function to call with the number of bytes that were moved.
 
     Parameters
     ----------
     label : str
         What is done and where, e.g. ``send to s3://bucket``.
-    total : int
-        Bytes to move.
+    total : int or None
+        Bytes to move, where they are known before.
     """
     if sys.stderr.isatty():
         with _draw_bar(label, total) as tell:
@@ -31,7 +31,7 @@ def show_transfer(label: str, total: int) -> Iterator[Tell]:
 
 
 @contextmanager
-def _draw_bar(label: str, total: int) -> Iterator[Tell]:
+def _draw_bar(label: str, total: int | None) -> Iterator[Tell]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
 
@@ -42,7 +42,7 @@ def _draw_bar(label: str, total: int) -> Iterator[Tell]:
 
 
 class _Lines:
-    def __init__(self, label: str, total: int) -> None:
+    def __init__(self, label: str, total: int | None) -> None:
         self._label, self._total, self._done = label, total, 0
         self._begin = self._last = time.monotonic()
 
@@ -58,5 +58,6 @@ class _Lines:
 
     def _print(self) -> None:
         rate = self._done / max(time.monotonic() - self._begin, 1e-3)
-        done = f"{self._done / 1e6:.1f} of {self._total / 1e6:.1f} MB, {rate / 1e6:.1f} MB/s"
+        total = "" if self._total is None else f" of {self._total / 1e6:.1f}"
+        done = f"{self._done / 1e6:.1f}{total} MB, {rate / 1e6:.1f} MB/s"
         print(f"{self._label}: {done}", file=sys.stderr, flush=True)

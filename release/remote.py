@@ -1,4 +1,4 @@
-"""What publishing and fetching share: a place to send to, a place to read from, and their faults."""
+"""What publishing and fetching share: places to send to and to read from, and their faults."""
 
 import hashlib
 from collections.abc import Callable, Iterator

@@ -34,10 +34,11 @@ class Version(NamedTuple):
 
     def bump(self, change: Change) -> "Version":
         """Return the lowest version that may follow after a change."""
-        place = Change.MAJOR - change
-        if not self.major:
-            place = 1 if change is Change.MAJOR else 2
-        return Version(*self[:place], self[place] + 1, *(0,) * (2 - place))
+        if change is Change.MAJOR and self.major:
+            return Version(self.major + 1, 0, 0)
+        if change is (Change.MINOR if self.major else Change.MAJOR):
+            return Version(self.major, self.minor + 1, 0)
+        return Version(self.major, self.minor, self.patch + 1)
 
 
 def parse_version(text: str) -> Version:
