@@ -11,16 +11,24 @@ from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.store import Store
 from release.catalogue import open_lake
+from release.changelog import write_changelog
 from release.completeness import write_completeness
 from release.conservation import close_release
 from release.docs import make_notes, write_documents
 from release.inputs import Inputs, read_inputs
-from release.manifest import MANIFEST, count_rows, make_manifest, read_manifest, write_json
+from release.manifest import (
+    MANIFEST,
+    count_rows,
+    make_manifest,
+    read_json,
+    read_manifest,
+    write_json,
+)
 from release.sealing import building
 from release.spectra import write_spectra
 from release.tables import measure_strings, write_table
 
-REVISION = 1
+REVISION = 2
 
 
 @dataclass(frozen=True)
@@ -59,8 +67,8 @@ def build(store: Store, config: Config, version: str) -> ReleaseReport:
     Raises
     ------
     UserError
-        If rows are unaccounted for, shards failed, the catalogue is empty, or the version
-        exists with other content.
+        If rows are unaccounted for, shards failed, the catalogue is empty, the version exists
+        with other content, or it is too low for what changed since the previous one.
     """
     path = store.lake.release(version)
     inputs = read_inputs(store, config)
@@ -69,6 +77,7 @@ def build(store: Store, config: Config, version: str) -> ReleaseReport:
         return ReleaseReport(path, False, _check_same(path, fingerprint)["counts"])
     with building(path) as partial:
         counts = _fill(partial, store, config, inputs, version, fingerprint)
+        write_changelog(partial, path, read_json(partial / MANIFEST))
         if read_inputs(store, config).fingerprint(REVISION) != fingerprint:
             raise UserError(f"{store.root} changed while the release was built; build it again")
     return ReleaseReport(path, True, counts)

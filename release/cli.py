@@ -64,6 +64,24 @@ def validate(path: Path) -> None:
     sys.exit(0 if all(result.passed for result in results) else 1)
 
 
+@release.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option(
+    "--rows", "file", type=click.Path(path_type=Path), metavar="FILE",
+    help="Also write every changed object to FILE.parquet or FILE.json.",
+)  # fmt: skip
+def diff(old: Path, new: Path, file: Path | None) -> None:
+    """Say what changed from the release at OLD to the one at NEW, object by object, and why."""
+    with _one_line_errors():
+        from release.diff import compare, render_difference, write_rows
+
+        difference = compare(old, new)
+        if file:
+            write_rows(difference, file)
+        click.echo(render_difference(difference), nl=False)
+
+
 _TO = click.option(
     "--to", "addresses", multiple=True, required=True, metavar="ADDRESS",
     help="s3://BUCKET/PREFIX or hf://ORG/NAME; may be given several times.",

@@ -80,7 +80,9 @@ def hold(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise UserError(f"{folder}: another qad works there; wait for it to end") from None
+        raise UserError(
+            f"{folder}: another release is being built or moved here; wait for it to end"
+        ) from None
     else:
         yield
     finally:

@@ -100,16 +100,22 @@ class _Handler(BaseHTTPRequestHandler):
         kept = {k: v for k, v in answer.getheaders() if k.lower() not in dropped}
         if action == "flip":
             content = content[:-1] + bytes([content[-1] ^ 1])
-        self._reply(answer.status, kept, content, is_cut=action == "cut", length=answer.length)
+        self._reply(
+            answer.status,
+            kept,
+            content,
+            is_cut=action == "cut",
+            length=answer.getheader("Content-Length"),
+        )
 
     def _reply(
         self, status: int, headers: dict[str, str], content: bytes, is_cut: bool = False,
-        length: int | None = None,
+        length: str | None = None,
     ) -> None:  # fmt: skip
         self.send_response_only(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content) or length or 0))
+        self.send_header("Content-Length", length or str(len(content)))
         self.end_headers()
         if is_cut:
             content, self.close_connection = content[: len(content) // 2], True
