@@ -15,6 +15,8 @@ from release.changelog import write_changelog
 from release.completeness import write_completeness
 from release.conservation import close_release
 from release.docs import make_notes, write_documents
+from release.faces import write_faces
+from release.footprint import write_footprint
 from release.inputs import Inputs, read_inputs
 from release.manifest import (
     MANIFEST,
@@ -24,6 +26,7 @@ from release.manifest import (
     read_manifest,
     write_json,
 )
+from release.report import write_report
 from release.sealing import building
 from release.spectra import write_spectra
 from release.tables import measure_strings, write_table
@@ -77,7 +80,9 @@ def build(store: Store, config: Config, version: str) -> ReleaseReport:
         return ReleaseReport(path, False, _check_same(path, fingerprint)["counts"])
     with building(path) as partial:
         counts = _fill(partial, store, config, inputs, version, fingerprint)
-        write_changelog(partial, path, read_json(partial / MANIFEST))
+        manifest = read_json(partial / MANIFEST)
+        write_changelog(partial, path, manifest)
+        write_faces(partial, manifest)
         if read_inputs(store, config).fingerprint(REVISION) != fingerprint:
             raise UserError(f"{store.root} changed while the release was built; build it again")
     return ReleaseReport(path, True, counts)
@@ -116,6 +121,8 @@ def _fill(
     write_json(folder / "schema" / "schema.json", render_schema())
     write_json(folder / MANIFEST, manifest)
     write_documents(folder, manifest, outcomes)
+    write_footprint(folder)
+    write_report(folder, manifest)
     return counts
 
 
