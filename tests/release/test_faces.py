@@ -90,7 +90,7 @@ def test_macros_agree_with_astropy(catalogue: duckdb.DuckDBPyConnection) -> None
     expected = sky[0].separation(sky).to_value(u.arcsec)
     centre = rows.row(0)[1:]
     query = "SELECT angsep_arcsec(?, ?, TARGET_RA, TARGET_DEC) AS s FROM quasars"
-    found = catalogue.execute(query, list(centre)).pl()["s"].to_numpy()
+    found = catalogue.sql(query, params=list(centre)).pl()["s"].to_numpy()
     assert np.allclose(found, expected, rtol=1e-9, atol=1e-6)
     radius = float(np.median(expected))
     inside = catalogue.execute(f"FROM cone({centre[0]}, {centre[1]}, {radius})").pl()
