@@ -32,6 +32,17 @@ def _snr(suffix: str, text: str, ucd: str) -> Column:
 
 # Parent sample
 parent = _coded("parent", words.Parent, "Sample through which the spectrum entered.")
+control = Column("control", pa.string(), "What a negative control is; null for all others.",
+                 "meta.code", vocabulary=words.ControlKind.values(), nullable=True, since="1.2.0")
+target_class = Column(
+    "target_class", pa.string(), "Which rule of the union of quasar finders holds; null if none.",
+    "meta.code", vocabulary=words.TargetClass.values(), nullable=True, since="1.2.0",
+)
+qso_maskbits = Column(
+    "qso_maskbits", pa.int32(), "Who calls it a quasar, bits as in DESI's QSO_MASKBITS: 1 template "
+    "fitter, 2 MgII finder, 3 QuasarNet, 4 QuasarNet with a new redshift; union confirmed as "
+    "5 BGS, 6 ELG, 7 WISE-variable target.", "meta.code.qual", bounds=(0, 255), since="1.2.0",
+)
 split = _coded("split", words.Split, "Use in training, decided by a hash of the sky pixel.")
 z_source = _coded("z_source", words.RedshiftSource, "Origin of the adopted redshift.")
 flux_g = _photometry("g", "g-band", "phot.flux.density;em.opt.B")
@@ -158,6 +169,19 @@ gate = Column("gate", pa.string(), "Named reason for which rows were dropped.", 
 n_dropped = Column("n_dropped", pa.int64(), "Rows dropped by the gate.", "meta.number",
                    bounds=_POSITIVE)
 error = Column("error", pa.string(), "Why the shard failed.", "meta.note", nullable=True)
+
+attempts = Column("attempts", pa.int32(), "How often work on the shard began.", "meta.number",
+                  bounds=_POSITIVE)
+worker = Column("worker", pa.string(), "Host and process that did the work; empty where none was "
+                "needed.", "meta.id")
+seconds = Column("seconds", pa.float64(), "Duration of the last attempt.", "time.duration", "s",
+                 bounds=_POSITIVE)
+n_bytes_moved = Column("n_bytes_moved", pa.int64(), "Bytes fetched from the source, or written "
+                       "where none were.", "meta.number", "byte", bounds=_POSITIVE)
+n_requests = Column("n_requests", pa.int64(), "Requests sent to the source.", "meta.number",
+                    bounds=_POSITIVE)
+n_request_faults = Column("n_request_faults", pa.int64(), "Requests that failed, mended by a "
+                          "later one or not.", "meta.number", bounds=_POSITIVE)
 
 # Truth of the mock survey
 true_class = Column("true_class", pa.string(), "What the mock object is.", "src.class")

@@ -9,6 +9,7 @@ from catalog_schema.lock import render_schema
 from catalog_schema.tables import NULL, TIERS
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.lake_files import local_folder
 from pipeline.store import Store
 from release.catalogue import open_lake
 from release.changelog import write_changelog
@@ -110,7 +111,9 @@ def _fill(
         lake.check(config.calibrate)
         tiers = lake.write(folder / "catalog", notes)
         grades = lake.read_grades()
-        outcomes = close_release(inputs.account, lake.count_by_shard())
+        outcomes = close_release(
+            inputs.account, lake.count_by_shard("primaries"), lake.count_by_shard("controls")
+        )
     spectra = folder / "spectra" / "spectra.parquet"
     n_spectra = write_spectra(spectra, store, inputs.shards, grades, notes, scratch)
     shutil.rmtree(scratch)
@@ -127,12 +130,12 @@ def _fill(
 
 
 def _copy_calibration(folder: Path, store: Store, inputs: Inputs, notes: dict[str, str]) -> None:
-    model = store.lake.model(inputs.model_id)
     (folder / "model").mkdir()
-    for name in inputs.model:
-        shutil.copyfile(model / name, folder / "model" / name)
+    with local_folder(store.lake.model(inputs.model_id)) as model:
+        for name in inputs.model:
+            shutil.copyfile(model / name, folder / "model" / name)
     calibration = folder / "calibration"
-    null = store.read(model / "null.parquet")
+    null = store.read(folder / "model" / "null.parquet")
     tiers = store.read(store.lake.table("tiers")).sort_by([(n, "ascending") for n in TIERS.key])
     for name, table, data in (("null", NULL, null), ("significance", TIERS, tiers)):
         path = calibration / f"{name}.parquet"

@@ -3,13 +3,12 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from catalog_schema.tables import QUASARS, RESTFRAME, SCORES, TARGETS, TIERS
-from catalog_schema.vocabulary import ReviewStatus, Tier
+from catalog_schema.vocabulary import Parent, ReviewStatus, Tier
 from pipeline.config import CalibrateSettings
 from pipeline.errors import UserError
 from pipeline.layout import Shard
@@ -19,11 +18,13 @@ from release.tables import find_open_strings, write_table
 
 if TYPE_CHECKING:
     import duckdb
+    from pyarrow.dataset import Dataset
 
 _KEY = "SURVEY, PROGRAM, TARGETID"
 _BATCH_ROWS = 50_000
 # Beyond it DuckDB sorts and joins on disk.
 _MEMORY = "3GB"
+_IS_CONTROL = f"parent = '{Parent.CONTROL.value}'"
 _CONSTANTS = {
     "artefact_probability": "NULL",
     "anomaly_class": "NULL",
@@ -86,13 +87,14 @@ class JoinedLake:
         self, connection: "duckdb.DuckDBPyConnection", store: Store, inputs: Inputs
     ) -> None:
         self._connection = connection
-        for name in ("targets", "tiers"):
-            connection.read_parquet(str(store.lake.table(name))).create_view(name)
-        for name in ("scores", "restframe"):
-            paths = [str(store.lake.shard(name, shard)) for shard in inputs.shards]
-            connection.read_parquet(paths).create_view(name)
-        schema = pq.read_schema(store.lake.shard("scores", inputs.shards[0]))
-        self._n_latent = schema.field("latent").type.list_size
+        connection.register("tiers", store.open_dataset([store.lake.table("tiers")]))
+        for name in ("targets", "restframe"):
+            connection.register(name, _open_sharded(store, inputs, name))
+        scored = _open_sharded(store, inputs, "scores")
+        connection.register("scored", scored)
+        connection.execute(f"CREATE VIEW scores AS FROM scored WHERE NOT {_IS_CONTROL}")
+        connection.execute(f"CREATE VIEW controls AS FROM scored WHERE {_IS_CONTROL}")
+        self._n_latent = scored.schema.field("latent").type.list_size
         connection.execute(_PRIMARIES)
 
     def check(self, levels: CalibrateSettings) -> None:
@@ -134,9 +136,9 @@ class JoinedLake:
         """Return SURVEY, PROGRAM, TARGETID and tier of every row of the catalogue."""
         return self._connection.sql(f"SELECT {_KEY}, tier FROM primaries").to_arrow_table()
 
-    def count_by_shard(self) -> dict[Shard, int]:
-        """Return the number of rows of the catalogue that each shard gave."""
-        query = "SELECT SURVEY, PROGRAM, HEALPIX, count(*) FROM primaries GROUP BY ALL"
+    def count_by_shard(self, view: Literal["primaries", "controls"]) -> dict[Shard, int]:
+        """Return the number of rows of the catalogue, or of controls, that each shard gave."""
+        query = f"SELECT SURVEY, PROGRAM, HEALPIX, count(*) FROM {view} GROUP BY ALL"
         return {Shard(*key): count for *key, count in self._connection.sql(query).fetchall()}
 
     def _publish(self, path: Path, query: str, notes: dict[str, str]) -> None:
@@ -154,6 +156,10 @@ class JoinedLake:
 
     def _count(self, query: str, *values: float) -> int:
         return int(self._connection.sql(query, params=list(values)).fetchall()[0][0])
+
+
+def _open_sharded(store: Store, inputs: Inputs, dataset: str) -> "Dataset":
+    return store.open_dataset([store.lake.shard(dataset, shard) for shard in inputs.shards])
 
 
 def _place(name: str) -> str:

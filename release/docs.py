@@ -18,7 +18,13 @@ from catalog_schema.tables import (
 )
 from catalog_schema.vocabulary import ShardState, Tier
 from pipeline.ledger import Outcome
-from release.conservation import RELEASE_STAGE, REPEAT_OBSERVATION, SHARD_FAILED, STAGES
+from release.conservation import (
+    NEGATIVE_CONTROL,
+    RELEASE_STAGE,
+    REPEAT_OBSERVATION,
+    SHARD_FAILED,
+    STAGES,
+)
 
 LICENCE_URL = "https://creativecommons.org/licenses/by/4.0/"
 CITATION = (
@@ -75,6 +81,7 @@ def write_documents(folder: Path, manifest: dict[str, Any], outcomes: Sequence[O
         "gates": _sum_gates(outcomes),
         "failed": [outcome for outcome in outcomes if outcome.state == ShardState.FAILED],
         "n_repeats": manifest["counts"]["gates"].get(REPEAT_OBSERVATION, 0),
+        "n_controls": manifest["counts"]["gates"].get(NEGATIVE_CONTROL, 0),
         "n_lost": manifest["counts"]["gates"].get(SHARD_FAILED, 0),
         "describe_type": describe_type,
     }

@@ -12,7 +12,9 @@ OURS = ("catalog_schema", "pipeline", "release", "portal")
 SOURCES = sorted(path for name in OURS for path in (ROOT / name).rglob("*.py"))
 
 # What release may use of the pipeline.
-SHARED = {f"pipeline.{name}" for name in ("config", "layout", "store", "ledger", "errors")}
+SHARED = {
+    f"pipeline.{name}" for name in ("config", "errors", "lake_files", "layout", "ledger", "store")
+}
 # Library: where it may be imported.
 DOORS = {
     "ray": ("pipeline/shards.py",),

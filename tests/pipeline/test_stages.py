@@ -39,7 +39,7 @@ def test_every_row_of_the_lake_is_accounted_for(finished: Store) -> None:
 
 def test_states_are_done_stale_and_missing(lake: Store, config: Config) -> None:
     states = {s.stage: (s.done, s.stale, s.missing) for s in inspect_datasets(lake, config)}
-    sharded = ("extract", "preprocess", "score", "reconstruct")
+    sharded = ("adopt", "extract", "preprocess", "score", "reconstruct")
     # Calibration makes the tiers and, beside the model, the population.
     twofold = (*sharded, "calibrate")
     assert states == {stage: (2 if stage in twofold else 1, 0, 0) for stage in STAGES}
@@ -51,7 +51,7 @@ def test_states_are_done_stale_and_missing(lake: Store, config: Config) -> None:
 
 
 def test_run_stops_after_the_last_stage(store: Store, config: Config) -> None:
-    assert len(run(store, config, last="acquire")) == 2
+    assert len(run(store, config, last="acquire")) == 3
     assert not store.lake.dataset("coadds").exists()
     assert read_saved_config(store) == config
 
