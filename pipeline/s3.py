@@ -1,6 +1,6 @@
 """A public S3 bucket of the survey, read by byte ranges.
 
-Design note: boto3 has its doors here and in ``release/publish.py``; stages see `SourceFile` only.
+Design note: boto3 has its doors here and in ``release/bucket.py``; stages see `SourceFile` only.
 """
 
 import os

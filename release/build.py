@@ -12,12 +12,23 @@ from pipeline.errors import UserError
 from pipeline.lake_files import local_folder
 from pipeline.store import Store
 from release.catalogue import open_lake
+from release.changelog import write_changelog
 from release.completeness import write_completeness
 from release.conservation import close_release
 from release.docs import make_notes, write_documents
 from release.evidence import write_evidence
+from release.faces import write_faces
+from release.footprint import write_footprint
 from release.inputs import Inputs, read_inputs
-from release.manifest import MANIFEST, count_rows, make_manifest, read_manifest, write_json
+from release.manifest import (
+    MANIFEST,
+    count_rows,
+    make_manifest,
+    read_json,
+    read_manifest,
+    write_json,
+)
+from release.report import write_report
 from release.sealing import building
 from release.spectra import write_spectra
 from release.tables import measure_strings, write_table
@@ -61,8 +72,8 @@ def build(store: Store, config: Config, version: str) -> ReleaseReport:
     Raises
     ------
     UserError
-        If rows are unaccounted for, shards failed, the catalogue is empty, or the version
-        exists with other content.
+        If rows are unaccounted for, shards failed, the catalogue is empty, the version exists
+        with other content, or it is too low for what changed since the previous one.
     """
     path = store.lake.release(version)
     inputs = read_inputs(store, config)
@@ -71,6 +82,9 @@ def build(store: Store, config: Config, version: str) -> ReleaseReport:
         return ReleaseReport(path, False, _check_same(path, fingerprint)["counts"])
     with building(path) as partial:
         counts = _fill(partial, store, config, inputs, version, fingerprint)
+        manifest = read_json(partial / MANIFEST)
+        write_changelog(partial, path, manifest)
+        write_faces(partial, manifest)
         if read_inputs(store, config).fingerprint(REVISION) != fingerprint:
             raise UserError(f"{store.root} changed while the release was built; build it again")
     return ReleaseReport(path, True, counts)
@@ -112,6 +126,8 @@ def _fill(
     write_json(folder / "schema" / "schema.json", render_schema())
     write_json(folder / MANIFEST, manifest)
     write_documents(folder, manifest, outcomes, evidence)
+    write_footprint(folder)
+    write_report(folder, manifest)
     return counts
 
 

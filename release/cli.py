@@ -13,13 +13,14 @@ from pipeline.errors import QadError
 if TYPE_CHECKING:
     from pipeline.config import Config
     from release.checks import Result
+    from release.publish import Delivery
 
 _USER_ERROR = 2
 
 
 @click.group()
 def release() -> None:
-    """Build and check versioned releases."""
+    """Build, check, compare, publish and fetch versioned releases."""
 
 
 @release.command()
@@ -63,6 +64,94 @@ def validate(path: Path) -> None:
     sys.exit(0 if all(result.passed for result in results) else 1)
 
 
+@release.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option(
+    "--rows", "file", type=click.Path(path_type=Path), metavar="FILE",
+    help="Also write every changed object to FILE.parquet or FILE.json.",
+)  # fmt: skip
+def diff(old: Path, new: Path, file: Path | None) -> None:
+    """Say what changed from the release at OLD to the one at NEW, object by object, and why."""
+    with _one_line_errors():
+        from release.diff import compare, render_difference, write_rows
+
+        difference = compare(old, new)
+        if file:
+            write_rows(difference, file)
+        click.echo(render_difference(difference), nl=False)
+
+
+_TO = click.option(
+    "--to", "addresses", multiple=True, required=True, metavar="ADDRESS",
+    help="s3://BUCKET/PREFIX or hf://ORG/NAME; may be given several times.",
+)  # fmt: skip
+_PRODUCTION = click.option(
+    "--production", "is_production", is_flag=True,
+    help="The real place; without it staging/ of the bucket, or the branch staging.",
+)  # fmt: skip
+
+
+@release.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@_TO
+@_PRODUCTION
+@click.option("--dry-run", "is_dry", is_flag=True, help="Only say what would be sent.")
+def publish(path: Path, addresses: tuple[str, ...], is_production: bool, is_dry: bool) -> None:
+    """Send the release at PATH, read it back, and set its tag or latest.json."""
+    with _one_line_errors():
+        from release.publish import open_target
+        from release.publish import publish as send
+
+        # Buckets first: a tag or a latest.json is set only when every place holds the release.
+        ordered = sorted(addresses, key=lambda address: not address.startswith("s3://"))
+        done = send(path, [open_target(address, is_production) for address in ordered], is_dry)
+    for delivery in done:
+        if is_dry:
+            click.echo(f"would send {_count(delivery)} to {delivery.target}")
+            for name in delivery.sent:
+                click.echo(f"  {name}")
+        elif delivery.sent or delivery.is_moved:
+            click.echo(f"published at {delivery.target}: {_count(delivery)} sent and verified")
+        else:
+            click.echo(f"already published at {delivery.target}, nothing moved")
+
+
+@release.command()
+@click.argument("version")
+@_TO
+@_PRODUCTION
+@click.option("--reason", required=True, help="One line that everyone who fetches it will read.")
+def withdraw(version: str, addresses: tuple[str, ...], is_production: bool, reason: str) -> None:
+    """Add a notice to a published VERSION; its files stay as they are."""
+    with _one_line_errors():
+        from release.publish import open_target
+        from release.publish import withdraw as add_notice
+
+        targets = [open_target(address, is_production) for address in addresses]
+        done = add_notice(version, targets, reason)
+    for target, is_new in done.items():
+        click.echo(f"{target}: {version} {'withdrawn' if is_new else 'was withdrawn already'}")
+
+
+@release.command()
+@click.argument("address")
+@click.option("--into", type=click.Path(path_type=Path), required=True, help="Folder of releases.")
+@click.option("--subset", type=click.Choice(["all", "anomalies"]), default="all", show_default=True)
+def fetch(address: str, into: Path, subset: str) -> None:
+    """Bring the release at ADDRESS (s3://, hf://ORG/NAME@TAG, https://) and check every file."""
+    with _one_line_errors():
+        from release.fetch import fetch as bring
+
+        done = bring(address, into, subset)
+    if done.notice:
+        click.echo(f"warning: release {done.version} was withdrawn: {done.notice}", err=True)
+    click.echo(
+        f"release {done.version}: {done.n_files:,} files fetched, {done.n_bytes / 1e6:.1f} MB; "
+        f"all checksums right, {done.path}"
+    )
+
+
 def run_build(root: Path, version: str, config: "Config") -> None:
     """Build a release and print what it holds.
 
@@ -90,6 +179,10 @@ def run_build(root: Path, version: str, config: "Config") -> None:
     click.echo(f"  {counts['spectra']:,} spectra")
     shards = counts["shards"]
     click.echo(f"  {shards['done']:,} shards, {shards['failed']:,} failed and left out")
+
+
+def _count(delivery: "Delivery") -> str:
+    return f"{len(delivery.sent):,} files, {delivery.n_bytes / 1e6:.1f} MB"
 
 
 def _tabulate(results: "list[Result]") -> Iterator[str]:

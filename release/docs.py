@@ -1,5 +1,6 @@
 """The documents of a release, rendered from its manifest, its ledger and the schema."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,8 @@ _TEXTS = {
     "calibration/significance.parquet": "Calibrated significance of every scored spectrum, repeat "
     "observations included.",
 }
+# SQL and examples, the same in every release.
+_VERBATIM = Path(__file__).with_name("templates") / "verbatim"
 _DOCUMENTS = ("README.md", "ACKNOWLEDGEMENTS.md", "LICENSE", "CITATION.cff")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
 
@@ -61,14 +64,14 @@ def make_notes(title: str, version: str) -> dict[str, str]:
         "version": version,
         "license": f"CC BY 4.0, {LICENCE_URL}",
         "citation": CITATION,
-        "acknowledgement": _render("desi_acknowledgement.txt", {}).strip(),
+        "acknowledgement": render("desi_acknowledgement.txt", {}).strip(),
     }
 
 
 def write_documents(
     folder: Path, manifest: dict[str, Any], outcomes: Sequence[Outcome], evidence: dict[str, Any]
 ) -> None:
-    """Render README, acknowledgements, licence and citation into a release.
+    """Render README, acknowledgements, licence, citation, SQL and examples into a release.
 
     Parameters
     ----------
@@ -102,8 +105,9 @@ def write_documents(
         "n_lost": manifest["counts"]["gates"].get(SHARD_FAILED, 0),
         "describe_type": describe_type,
     }
+    shutil.copytree(_VERBATIM, folder, dirs_exist_ok=True)
     for name in _DOCUMENTS:
-        (folder / name).write_text(_render(f"{name}.j2", facts), encoding="utf-8")
+        (folder / name).write_text(render(f"{name}.j2", facts), encoding="utf-8")
 
 
 def describe_type(column: Column) -> str:
@@ -141,7 +145,8 @@ def _sum_gates(outcomes: Sequence[Outcome]) -> dict[tuple[str, str], int]:
     return {key: count for key, count in sums.items() if count}
 
 
-def _render(name: str, facts: dict[str, Any]) -> str:
+def render(name: str, facts: dict[str, Any]) -> str:
+    """Fill a template of this package."""
     import jinja2
 
     environment = jinja2.Environment(

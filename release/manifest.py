@@ -1,7 +1,9 @@
 """The manifest: what a release holds and what exactly it was made from."""
 
 import json
+import os
 import subprocess
+from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,14 @@ from pipeline.ledger import Outcome
 from release.inputs import MODEL_CARD, Inputs
 
 MANIFEST = "manifest.json"
+_PACKAGE_DATE = "2026-11-21"
 GRADES = tuple(tier for tier in Tier if tier is not Tier.NONE)
 
 
 def make_manifest(
     version: str, config: Config, inputs: Inputs, fingerprint: str, counts: dict[str, Any]
 ) -> dict[str, Any]:
-    """Assemble the manifest; it holds no time, host or path, so equal inputs give equal bytes.
+    """Assemble the manifest; without clock, host or path: equal inputs give equal bytes.
 
     Parameters
     ----------
@@ -34,6 +37,7 @@ def make_manifest(
     return {
         "version": version,
         "title": config.release.title,
+        "date": find_date(),
         "schema_version": SCHEMA_VERSION,
         "source": inputs.source,
         "code": find_code(),
@@ -72,6 +76,19 @@ def find_code() -> dict[str, Any]:
         return code
     changes = _git(folder, "status", "--porcelain", "--untracked-files=no")
     return code | {"commit": _git(folder, "rev-parse", "HEAD"), "dirty": bool(changes)}
+
+
+def find_date() -> str:
+    """Return the day that a release states, which follows its code and not the clock.
+
+    It is that of ``SOURCE_DATE_EPOCH`` where it is set, else of the checkout's commit, else of
+    this version of the package.
+    """
+    if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
+        return datetime.fromtimestamp(int(epoch), UTC).date().isoformat()
+    if find_code()["commit"]:
+        return str(_git(Path(__file__).parent, "log", "-1", "--format=%cs"))
+    return _PACKAGE_DATE
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

@@ -27,7 +27,7 @@ def building(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.partial")
     with guard_root(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _hold(path.parent):
+        with hold(path.parent):
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir()
             try:
@@ -68,12 +68,21 @@ def hash_file(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _hold(folder: Path) -> Iterator[None]:
+def hold(folder: Path) -> Iterator[None]:
+    """Keep a folder for this process: nobody else builds, publishes or fetches there.
+
+    Raises
+    ------
+    UserError
+        If another process has it.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise UserError(f"{folder}: another release is being built; wait for it to end") from None
+        raise UserError(
+            f"{folder}: another release is being built or moved here; wait for it to end"
+        ) from None
     else:
         yield
     finally:

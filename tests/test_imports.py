@@ -18,7 +18,8 @@ SHARED = {
 # Library: where it may be imported.
 DOORS = {
     "ray": ("pipeline/shards.py",),
-    "boto3": ("pipeline/s3.py",),
+    "boto3": ("pipeline/s3.py", "release/bucket.py"),
+    "huggingface_hub": ("release/hub.py",),
     "streamlit": ("portal/",),
     "altair": ("portal/",),
     "duckdb": ("portal/", "release/"),

@@ -151,8 +151,8 @@ def _make_proxy_handler(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:
             reply = proxy.ask(self.command, self.path, self.headers, body)
             self._answer(reply.status, reply.getheaders(), reply.read(), is_cut=fault == "cut")
 
-        do_GET = do_HEAD = pass_on  # noqa: N815
-        do_PUT = do_POST = do_DELETE = pass_on  # noqa: N815
+        do_GET = do_HEAD = pass_on
+        do_PUT = do_POST = do_DELETE = pass_on
 
         def _read_body(self) -> Iterator[bytes]:
             if self.headers.get("Transfer-Encoding") != "chunked":

@@ -1,5 +1,6 @@
 """A small lake and its release, made once and copied for every test."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from synthetic_lake import write_lake
 from pipeline.config import Config
 from pipeline.store import Store
 from release.build import build
+
+# The Hub's client reads these once, when it is imported; its Xet protocol has no stand-in.
+os.environ.update(HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_TELEMETRY="1")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,252 @@
+"""What changed between two releases, object by object, and why."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import UserError
+from pipeline.store import guard_root
+from release.manifest import read_manifest
+from release.versions import Change
+
+_QUASARS = "catalog/quasars.parquet"
+_SCORES = ("anomaly_score", "p_value", "q_value", "tier")
+# Settings that decide which objects are there, what they score, and how scores are graded.
+_SETTINGS = ("target", "extract", "preprocess", "train", "score")
+_ROWS = """
+    CREATE TEMP TABLE {name} AS SELECT *, CASE WHEN tier != 'none' THEN row_number() OVER (
+        PARTITION BY tier != 'none' ORDER BY anomaly_score DESC, TARGETID) END AS rank
+    FROM read_parquet(?)
+"""
+_CHANGES = """
+    SELECT TARGETID,
+        CASE WHEN o.tier IS NULL THEN 'entered' WHEN n.tier IS NULL THEN 'left'
+            WHEN o.tier != n.tier THEN 'tier moved' ELSE 'rank moved' END AS change,
+        o.tier AS old_tier, n.tier AS new_tier, o.rank AS old_rank, n.rank AS new_rank,
+        CASE WHEN o.tier IS NULL OR n.tier IS NULL THEN ?
+            WHEN o.anomaly_score != n.anomaly_score THEN ?
+            WHEN o.p_value != n.p_value OR o.q_value != n.q_value THEN ?
+            WHEN o.tier != n.tier THEN 'calibration'
+            ELSE 'others moved' END AS cause
+    FROM old_rows o FULL JOIN new_rows n USING (TARGETID)
+    WHERE o.tier IS DISTINCT FROM n.tier OR o.rank IS DISTINCT FROM n.rank
+    ORDER BY least(o.rank, n.rank) NULLS LAST, TARGETID
+"""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Difference between two releases.
+
+    Attributes
+    ----------
+    old, new : str
+        Versions.
+    rows : pyarrow.Table
+        One row per object that entered or left the catalogue, or whose tier or rank among the
+        graded objects moved: TARGETID, change, old_tier, new_tier, old_rank, new_rank, cause.
+        Ranks are null for ungraded objects. Strangest first.
+    causes : tuple of str
+        What differs between the manifests: source, data, settings, model, calibration, code.
+    n_rescored, n_edited : int
+        Objects in both whose significance differs; whose other columns differ.
+    added, removed : tuple of str
+        Columns; one whose type changed is in both.
+    """
+
+    old: str
+    new: str
+    rows: pa.Table
+    causes: tuple[str, ...]
+    n_rescored: int
+    n_edited: int
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    @property
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Number of objects by change and cause."""
+        groups = self.rows.group_by(["change", "cause"]).aggregate([([], "count_all")])
+        found = {(row["change"], row["cause"]): row["count_all"] for row in groups.to_pylist()}
+        return dict(sorted(found.items()))
+
+    @property
+    def weight(self) -> tuple[Change, str]:
+        """How large a step of the version the difference needs, and why."""
+        n_left, n_entered = (
+            sum(count for (change, _), count in self.counts.items() if change == name)
+            for name in ("left", "entered")
+        )
+        if self.n_rescored or n_left or self.removed:
+            reasons = (
+                (self.n_rescored, "objects rescored"),
+                (n_left, "objects removed"),
+                (len(self.removed), "columns removed"),
+            )
+            return Change.MAJOR, _join(reasons)
+        reasons = (
+            (n_entered, "objects added"),
+            (len(self.added), "columns added"),
+            (self.n_edited, "objects with new values"),
+        )
+        text = _join(reasons)
+        return (Change.MINOR, text) if text else (Change.PATCH, "text or metadata changed")
+
+
+def compare(old: Path, new: Path) -> Difference:
+    """Compare two release folders.
+
+    Objects are the same when their TARGETID is. The cause of a change is what differs between the
+    manifests and can have had that effect; several possible causes are joined by ``+``.
+
+    Parameters
+    ----------
+    old, new : Path
+
+    Returns
+    -------
+    Difference
+
+    Raises
+    ------
+    UserError
+        If one of them is no release or its catalogue is damaged.
+    """
+    import duckdb
+
+    manifests = [_read_manifest(path) for path in (old, new)]
+    causes = _find_causes(*manifests)
+    added, removed = _compare_columns(old, new)
+    with duckdb.connect() as connection:
+        for name, path in (("old_rows", old), ("new_rows", new)):
+            try:
+                connection.execute(_ROWS.format(name=name), [str(path / _QUASARS)])
+            except duckdb.Error:
+                raise _refuse(path, f"{_QUASARS} has not the columns it should") from None
+        query = connection.sql(_CHANGES, params=_attribute(causes))
+        rows = query.to_arrow_table()
+        common = [
+            name
+            for name in pq.read_schema(old / _QUASARS).names
+            if name not in {*added, *removed, "TARGETID"}
+        ]
+        n_rescored = _count(connection, _SCORES)
+        n_edited = _count(connection, [name for name in common if name not in _SCORES])
+    versions = [manifest["version"] for manifest in manifests]
+    return Difference(versions[0], versions[1], rows, causes, n_rescored, n_edited, added, removed)
+
+
+def render_difference(difference: Difference, n_shown: int = 20) -> str:
+    """Say the difference in Markdown: counts by change and cause, and the strangest objects."""
+    change, reason = difference.weight
+    lines = [
+        f"Since {difference.old}: {reason} ({change.name.lower()} change). "
+        f"Differing inputs: {', '.join(difference.causes) or 'none'}.",
+    ]
+    for title, names in (("added", difference.added), ("removed", difference.removed)):
+        if names:
+            lines.append(f"Columns {title}: {', '.join(f'`{name}`' for name in names)}.")
+    if not difference.rows.num_rows:
+        return "\n\n".join([*lines, "No object entered, left or moved."]) + "\n"
+    lines.append(
+        _tabulate(
+            ("change", "cause", "objects"),
+            [(*key, f"{count:,}") for key, count in difference.counts.items()],
+        )
+    )
+    names = difference.rows.column_names
+    shown = difference.rows.slice(0, n_shown).to_pylist()
+    lines.append(f"The first {len(shown)} of {difference.rows.num_rows:,} objects:")
+    values = [["" if row[name] is None else str(row[name]) for name in names] for row in shown]
+    lines.append(_tabulate(names, values))
+    return "\n\n".join(lines) + "\n"
+
+
+def write_rows(difference: Difference, path: Path) -> None:
+    """Write the changed objects as Parquet or JSON, by the ending of the file.
+
+    Raises
+    ------
+    UserError
+        If the ending is another, or the file cannot be written.
+    """
+    with guard_root(path):
+        if path.suffix == ".parquet":
+            pq.write_table(difference.rows, path)
+        elif path.suffix == ".json":
+            path.write_text(json.dumps(difference.rows.to_pylist(), indent=1) + "\n")
+        else:
+            raise UserError(f"{path}: rows are written as .parquet or .json")
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    manifest = read_manifest(path)
+    if manifest is None:
+        raise _refuse(path, "its manifest is missing or damaged")
+    return manifest
+
+
+def _compare_columns(old: Path, new: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    schemas = []
+    for path in (old, new):
+        try:
+            schema = pq.read_schema(path / _QUASARS)
+        except (OSError, pa.ArrowException):
+            raise _refuse(path, f"{_QUASARS} is missing or damaged") from None
+        schemas.append({field.name: field.type for field in schema})
+    before, after = schemas
+    added = tuple(name for name, kind in after.items() if before.get(name) != kind)
+    return added, tuple(name for name, kind in before.items() if after.get(name) != kind)
+
+
+def _refuse(path: Path, problem: str) -> UserError:
+    return UserError(f"{path} cannot be compared: {problem}; mend it or move it away")
+
+
+def _find_causes(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
+    def differs(*keys: str) -> bool:
+        values: list[Any] = [old, new]
+        for key in keys:
+            values = [value.get(key) for value in values]
+        return bool(values[0] != values[1])
+
+    found = {
+        "source": differs("source"),
+        "data": differs("data", "targets") or differs("data", "coadds"),
+        "settings": any(differs("config", name) for name in _SETTINGS),
+        "model": differs("model", "content"),
+        "calibration": differs("config", "calibrate"),
+        "code": differs("code") or differs("schema_version"),
+    }
+    return tuple(name for name, is_different in found.items() if is_different)
+
+
+def _attribute(causes: tuple[str, ...]) -> list[str]:
+    """Return the causes of membership, of scores and of their significance."""
+    able = (
+        ("source", "data", "settings"),
+        ("source", "data", "settings", "model"),
+        ("source", "data", "settings", "model", "calibration"),
+    )
+    # A release without any other difference was made by other code.
+    return ["+".join(name for name in causes if name in names) or "code" for names in able]
+
+
+def _count(connection: Any, names: Sequence[str]) -> int:
+    differs = " OR ".join(f'o."{name}" IS DISTINCT FROM n."{name}"' for name in names)
+    query = f"SELECT count(*) FROM old_rows o JOIN new_rows n USING (TARGETID) WHERE {differs}"
+    return int(connection.sql(query).fetchall()[0][0])
+
+
+def _join(reasons: Sequence[tuple[int, str]]) -> str:
+    return ", ".join(f"{count:,} {text}" for count, text in reasons if count)
+
+
+def _tabulate(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,142 @@
+"""What publishing and fetching share: places to send to and to read from, and their faults."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.errors import QadError
+from release.sealing import CHECKSUMS, hash_file, read_checksums
+
+Tell = Callable[[int], None]
+LATEST = "latest.json"
+NOTICES = "withdrawn"
+_ATTEMPTS = 5
+
+
+class RemoteError(QadError):
+    """The other side refuses, fails or holds something else; what is done is kept."""
+
+
+class PassingError(RemoteError):
+    """A fault that may pass: another attempt is worth it."""
+
+
+class MissingError(RemoteError):
+    """There is no such object."""
+
+
+class ChecksumError(RemoteError):
+    """An object's bytes are not those that were published."""
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A validated, sealed release on its way out.
+
+    Attributes
+    ----------
+    path : Path
+    version : str
+        X.Y.Z.
+    """
+
+    path: Path
+    version: str
+
+    @cached_property
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of every file by its path, that of the list itself last."""
+        return {**read_checksums(self.path), CHECKSUMS: self.seal}
+
+    @cached_property
+    def seal(self) -> str:
+        """SHA-256 of the list of checksums: the identity of the release."""
+        return hash_file(self.path / CHECKSUMS)
+
+    def size(self, name: str) -> int:
+        """Return the bytes of a file."""
+        return (self.path / name).stat().st_size
+
+
+class Origin(Protocol):
+    """A place that files are read from."""
+
+    name: str
+
+    def read(self, path: str, start: int = 0) -> Iterator[bytes]:
+        """Yield the bytes of a file from `start` on; raises `RemoteError`."""
+        ...
+
+
+class Target(Protocol):
+    """A place that releases are published to.
+
+    Attributes
+    ----------
+    name : str
+        Address, with the staging place where it is one; without credentials.
+    """
+
+    name: str
+
+    def find_missing(self, parcel: Parcel) -> list[str]:
+        """List the files that are still to be sent; raises where another content is there."""
+        ...
+
+    def send(self, parcel: Parcel, names: list[str], tell: Tell) -> None:
+        """Send files; none that is there is overwritten."""
+        ...
+
+    def open_sent(self, parcel: Parcel) -> tuple[str, Origin]:
+        """Return what was sent for reading back, after a word that identifies its state."""
+        ...
+
+    def announce(self, parcel: Parcel) -> bool:
+        """Make the release findable; False if it was already."""
+        ...
+
+    def read_notice(self, version: str) -> dict[str, Any] | None:
+        """Return the notice of withdrawal of a version, if any."""
+        ...
+
+    def withdraw(self, version: str, notice: dict[str, Any]) -> bool:
+        """Add a notice of withdrawal; False if there was one."""
+        ...
+
+
+def read_remote(origin: Origin, path: str) -> bytes:
+    """Return a small file whole."""
+    return b"".join(read_steadily(origin, path))
+
+
+def hash_remote(origin: Origin, path: str, tell: Tell) -> str:
+    """Return the SHA-256 of a file as it is read back."""
+    checksum = hashlib.sha256()
+    for piece in read_steadily(origin, path):
+        checksum.update(piece)
+        tell(len(piece))
+    return checksum.hexdigest()
+
+
+def read_steadily(origin: Origin, path: str, start: int = 0) -> Iterator[bytes]:
+    """Yield a file's bytes, going on from where a passing fault cut them off.
+
+    Raises
+    ------
+    RemoteError
+        If a fault does not pass: five attempts in a row gave no byte.
+    """
+    failures = 0
+    while True:
+        try:
+            for piece in origin.read(path, start):
+                start, failures = start + len(piece), 0
+                yield piece
+            return
+        except PassingError:
+            failures += 1
+            if failures == _ATTEMPTS:
+                raise

@@ -1,0 +1,170 @@
+"""What changed between releases, why, and which version that needs."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from synthetic_lake import LEVELS, Plan, write_lake
+
+from pipeline.config import Config, load_config
+from pipeline.errors import UserError
+from pipeline.store import Store
+from release.build import build
+from release.cli import release
+from release.diff import compare
+from release.versions import Change, Version, check_bump, find_previous, parse_version
+
+QUASARS = "catalog/quasars.parquet"
+
+
+@pytest.fixture
+def later(released: Path, tmp_path: Path) -> Path:
+    """A copy of the release, to be changed, that calls itself 0.1.1."""
+    path = Path(shutil.copytree(released, tmp_path / "later"))
+    for file in path.rglob("*.*"):
+        file.chmod(0o644)
+    change_manifest(path, version="0.1.1")
+    return path
+
+
+def change_manifest(path: Path, **values: Any) -> None:
+    file = path / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def change_rows(path: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    pq.write_table(change(pq.read_table(path / QUASARS)), path / QUASARS)
+
+
+def set_column(rows: pa.Table, name: str, change: Callable[[Any], Any]) -> pa.Table:
+    place = rows.schema.get_field_index(name)
+    values = pa.array(map(change, rows[name].to_pylist()), rows.schema.field(name).type)
+    return rows.set_column(place, rows.schema.field(name), values)
+
+
+def test_nothing_changed(released: Path, later: Path) -> None:
+    difference = compare(released, later)
+    assert (difference.rows.num_rows, difference.causes) == (0, ())
+    assert difference.weight[0] is Change.PATCH
+
+
+def test_objects_that_entered_and_left(released: Path, later: Path) -> None:
+    data = json.loads((later / "manifest.json").read_text())["data"]
+    change_manifest(later, data=data | {"targets": "other"})
+    change_rows(later, lambda rows: rows.slice(4))
+    gone = set(pq.read_table(released / QUASARS)["TARGETID"].to_pylist()[:4])
+    rows = compare(released, later).rows.to_pylist()
+    left = {row["TARGETID"]: row["cause"] for row in rows if row["change"] == "left"}
+    assert left == dict.fromkeys(gone, "data")
+    assert compare(released, later).weight[0] is Change.MAJOR
+    back = compare(later, released)
+    entered = {row["TARGETID"] for row in back.rows.to_pylist() if row["change"] == "entered"}
+    assert entered == gone
+    assert back.weight[0] is Change.MINOR
+
+
+def test_rescored_by_another_model(released: Path, later: Path) -> None:
+    change_manifest(later, model={"id": "new", "content": "new"})
+    change_rows(later, lambda rows: set_column(rows, "anomaly_score", lambda value: -value))
+    difference = compare(released, later)
+    causes = {row["cause"] for row in difference.rows.to_pylist()}
+    assert causes == {"model"}
+    assert {row["change"] for row in difference.rows.to_pylist()} == {"rank moved"}
+    assert difference.weight == (Change.MAJOR, "57 objects rescored")
+
+
+def test_tiers_moved_by_other_levels(released: Path, later: Path) -> None:
+    config = json.loads((later / "manifest.json").read_text())["config"]
+    config["calibrate"]["gold"] = 0.001
+    change_manifest(later, config=config)
+    change_rows(
+        later, lambda rows: set_column(rows, "tier", lambda t: "silver" if t == "gold" else t)
+    )
+    difference = compare(released, later)
+    n_gold = pl.read_parquet(released / QUASARS).filter(pl.col("tier") == "gold").height
+    assert difference.counts == {("tier moved", "calibration"): n_gold}
+    assert difference.causes == ("calibration",)
+
+
+def test_columns_and_values(released: Path, later: Path) -> None:
+    change_rows(later, lambda rows: rows.append_column("new", pa.array(range(rows.num_rows))))
+    assert compare(released, later).weight == (Change.MINOR, "1 columns added")
+    assert compare(later, released).weight == (Change.MAJOR, "1 columns removed")
+    shutil.copyfile(released / QUASARS, later / QUASARS)
+    change_rows(later, lambda rows: set_column(rows, "review_status", lambda _: "confirmed"))
+    assert compare(released, later).weight == (Change.MINOR, "57 objects with new values")
+
+
+def test_command_line(released: Path, later: Path, tmp_path: Path) -> None:
+    change_rows(later, lambda rows: rows.slice(4))
+    run = CliRunner()
+    for name in ("rows.parquet", "rows.json"):
+        done = run.invoke(
+            release, ["diff", str(released), str(later), "--rows", str(tmp_path / name)]
+        )
+        assert done.exit_code == 0, done.output
+        assert "Since 0.1.0: 4 objects removed (major change)." in done.output
+    frame = pl.read_parquet(tmp_path / "rows.parquet")
+    assert frame.to_dicts() == json.loads((tmp_path / "rows.json").read_text())
+    for arguments in ([str(tmp_path), str(later)], [str(released), str(later), "--rows", "x.csv"]):
+        done = run.invoke(release, ["diff", *arguments])
+        assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+
+
+def test_damaged_previous_release(released: Path, later: Path) -> None:
+    (later / QUASARS).write_bytes(b"PAR1")
+    with pytest.raises(UserError, match="is missing or damaged; mend it or move it away"):
+        compare(later, released)
+
+
+def test_generator_refuses_a_wrong_bump(released: Path, tmp_path: Path, config: Config) -> None:
+    other = write_lake(tmp_path / "other", Plan(seed=2))
+    shutil.copytree(released.parent, other.root / "releases")
+    with pytest.raises(
+        UserError, match=r"rescored since 0.1.0, a major change; give --version 0.2.0"
+    ):
+        build(other, config, "0.1.1")
+    assert not other.lake.release("0.1.1").exists()
+    made = build(other, config, "0.2.0").path
+    text = (made / "CHANGELOG.md").read_text()
+    assert "## 0.2.0" in text
+    assert "## 0.1.0\n\nThe first release" in text
+
+
+def test_text_is_a_patch(released: Path, store: Store) -> None:
+    text = load_config(None, ['release.title="Another"'])
+    assert build(store, text, "0.1.1").is_new
+    stricter = load_config(None, [f"calibrate.gold={LEVELS.gold}", 'release.title="Third"'])
+    assert find_previous(store.lake.release("0.1.2")) == store.lake.release("0.1.1")
+    assert (
+        "No object entered" in (build(store, stricter, "0.1.2").path / "CHANGELOG.md").read_text()
+    )
+
+
+@pytest.mark.parametrize(
+    ("previous", "change", "right"),
+    [("0.1.4", Change.PATCH, "0.1.5"), ("0.1.4", Change.MINOR, "0.1.5"),
+     ("0.1.4", Change.MAJOR, "0.2.0"), ("1.2.3", Change.PATCH, "1.2.4"),
+     ("1.2.3", Change.MINOR, "1.3.0"), ("1.2.3", Change.MAJOR, "2.0.0")],
+)  # fmt: skip
+def test_lowest_version_that_is_right(previous: str, change: Change, right: str) -> None:
+    assert str(parse_version(previous).bump(change)) == right
+    check_bump(previous, right, change, "it")
+
+
+@given(st.tuples(*[st.integers(0, 20)] * 3), st.sampled_from(Change))
+def test_bump_goes_up_and_no_further_than_needed(numbers: tuple[int, ...], change: Change) -> None:
+    version = Version(*numbers)
+    bumped = version.bump(change)
+    assert bumped > version
+    assert sum(bumped) <= sum(version) + 1
+    assert [version.bump(c) for c in Change] == sorted(version.bump(c) for c in Change)
