@@ -6,7 +6,7 @@ from catalog_schema import derived as d
 from catalog_schema import desi
 from catalog_schema.column import Column, Table
 
-SCHEMA_VERSION = "1.1.0"
+SCHEMA_VERSION = "1.2.0"
 
 # None: the size is a setting of the run (window length, latent dimension).
 DIMENSIONS: dict[str, int | None] = {"wave": desi.WAVE_SIZE, "window": None, "latent": None}
@@ -63,9 +63,20 @@ RECONSTRUCTIONS = Table(
     (*_POSITION, d.model),
 )
 MATCHES = Table(
-    "matches", "Counterparts: one row per object and external catalogue.",
-    (*_ROW_KEY, "catalogue", "match_id"),
-    (*_POSITION, d.catalogue, d.match_state, d.match_id, d.separation),
+    "matches", "Counterparts: object and external catalogue, a row for each counterpart, and one "
+    "that says why where there is none.",
+    (*_ROW_KEY, "catalogue", "match_rank"),
+    (*_POSITION, d.catalogue, d.match_state, d.match_rank, d.n_candidates, d.match_id, d.match_ra,
+     d.match_dec, d.separation, d.normalised_separation, d.chance_probability, d.attributes,
+     d.query_date, d.service_error),
+)
+CATALOGUES = Table(
+    "catalogues", "External catalogues: what was searched, how, and with what outcome.",
+    ("catalogue",),
+    (d.catalogue, d.catalogue_title, d.access, d.location, d.file_digest, d.match_radius,
+     d.max_normalised_separation, d.catalogue_epoch, d.coverage_rule, d.chance_rate, d.n_shifted,
+     d.n_sources, d.n_bad_positions, d.n_duplicates, *d.match_counts, d.query_date,
+     d.acknowledgement),
 )
 CLASSES = Table(
     "classes", "What the anomalies are and who said so.", _ROW_KEY, (*_POSITION, *_CLASSES)
@@ -94,8 +105,8 @@ TRUTH = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    TARGETS, FILES, COADDS, RESTFRAME, SCORES, TIERS, NULL, RECONSTRUCTIONS, MATCHES, CLASSES,
-    COMPLETENESS, GATES, QUASARS, SPECTRA, TRUTH,
+    TARGETS, FILES, COADDS, RESTFRAME, SCORES, TIERS, NULL, RECONSTRUCTIONS, MATCHES, CATALOGUES,
+    CLASSES, COMPLETENESS, GATES, QUASARS, SPECTRA, TRUTH,
 )
 
 

@@ -24,6 +24,7 @@ STAGES = {
     "train": "models",
     "score": "scores",
     "calibrate": "tiers",
+    "crossmatch": "matches",
     "reconstruct": "reconstructions",
 }
 
