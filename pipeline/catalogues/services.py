@@ -1,6 +1,7 @@
 """Asking a catalogue's service in bulk (CDS XMatch or TAP): cached, retried, rate-limited."""
 
 import random
+import re
 import time
 import warnings
 from collections.abc import Callable
@@ -160,6 +161,8 @@ def _ask_xmatch(c: CatalogueSettings, objects: Any, radius: float, timeout_s: fl
 
     client = XMatchClass()
     client.TIMEOUT = timeout_s
+    # The client would fetch the names of all tables before each question.
+    client.is_table_available = lambda name: isinstance(name, str)
     if c.url:
         client.URL = c.url
     return client.query(
@@ -188,7 +191,9 @@ def _make_session(timeout_s: float) -> Any:
 
     class Session(requests.Session):
         def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-            return super().request(*args, **{"timeout": timeout_s, **kwargs})
+            response = super().request(*args, **{"timeout": timeout_s, **kwargs})
+            response.raise_for_status()
+            return response
 
     return Session()
 
@@ -221,7 +226,9 @@ def _find_wish(error: BaseException) -> float:
 
 
 def _describe(error: BaseException) -> str:
-    status = _find_status(error)
-    text = " ".join(str(error).split()) or type(error).__name__
-    text = text if status is None or str(status) in text else f"HTTP {status}: {text}"
-    return text[:_LONGEST_TEXT]
+    response = _find_response(error)
+    if response is None:
+        text = str(error) or type(error).__name__
+    else:
+        text = f"HTTP {response.status_code}: {re.sub('<[^>]*>', ' ', response.text)}"
+    return " ".join(text.split())[:_LONGEST_TEXT]

@@ -59,14 +59,15 @@ def offset(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the positions at a distance (degrees) and position angle (radians, north to east)."""
     lat, arc = np.radians(dec), np.radians(distance)
-    sine = np.sin(lat) * np.cos(arc) + np.cos(lat) * np.sin(arc) * np.cos(angle)
-    east = np.sin(angle) * np.sin(arc) * np.cos(lat)
-    new_lat = np.arcsin(np.clip(sine, -1, 1))
-    turn = np.arctan2(east, np.cos(arc) - np.sin(lat) * sine)
-    new_ra = np.mod(ra + np.degrees(turn), 360)
+    # Components towards the meridian, the east and the pole: exact at the poles too.
+    inward = np.cos(lat) * np.cos(arc) - np.sin(lat) * np.sin(arc) * np.cos(angle)
+    east = np.sin(arc) * np.sin(angle)
+    north = np.sin(lat) * np.cos(arc) + np.cos(lat) * np.sin(arc) * np.cos(angle)
+    new_ra = np.mod(ra + np.degrees(np.arctan2(east, inward)), 360)
+    new_dec = np.degrees(np.arctan2(north, np.hypot(inward, east)))
     # A position that does not move keeps its bits.
     is_still = np.broadcast_to(arc == 0, np.shape(ra))
-    return np.where(is_still, np.mod(ra, 360), new_ra), np.where(is_still, dec, np.degrees(new_lat))
+    return np.where(is_still, np.mod(ra, 360), new_ra), np.where(is_still, dec, new_dec)
 
 
 def shift_positions(
