@@ -51,9 +51,15 @@ test: lint
 test-fast: $(READY)
 	$(BIN)/pytest -m "not slow"
 
-# Each prints ratios against named alternatives, measured in the same run.
+# Each prints ratios against named alternatives, measured in the same run; other people's tools only
+# where QAD_BENCH_PYTHON names the python of an environment that has them (docs/performance.md).
 bench: $(READY)
 	$(BIN)/python benchmarks/read_coadd.py
+	$(BIN)/python benchmarks/resample.py
+	$(BIN)/python benchmarks/chain.py
+	$(BIN)/python benchmarks/lake_layout.py
+	$(BIN)/python benchmarks/dr1_plan.py
+	$(BIN)/python benchmarks/stream_catalogue.py
 
 schema-lock: $(READY)
 	$(BIN)/python -m catalog_schema.lock

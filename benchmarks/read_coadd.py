@@ -1,27 +1,26 @@
 """Measures reading the quasars of one coadd file: bytes, requests, seconds, side by side.
 
-Usage: python benchmarks/read_coadd.py [--targets 500] [--quasars 60] [--repeats 9]
+Usage: [QAD_BENCH_PYTHON=PYTHON] python benchmarks/read_coadd.py [--targets 500] [--quasars 60]
 
 Makes a coadd of DESI's layout in a temporary folder. Prints bytes and requests of whole-HDU and
 row mode against the whole file, the planner's choice against the best fixed rule under three link
-models, and the time of reading the rows from the local file against astropy, bare preads, and
-fitsio and desispec where they can be imported.
+models, and the CPU time of reading the rows from the local file against astropy, bare preads,
+fitsio and desispec.
 """
 
 import argparse
-import gc
 import os
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
-from importlib.util import find_spec
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from side_by_side import time_in_turns, time_peers
+from synthetic import FIRST_TARGETID, write_coadd
 
-from catalog_schema.desi import ARM_PIXELS, WAVE_START, WAVE_STEP
+from catalog_schema.desi import ARM_PIXELS
 from pipeline.coadd_file import (
     CoaddFile,
     check_coadd,
@@ -43,28 +42,6 @@ LINKS = {
     "campus (60 ms, 1 Gb/s)": Link(0.06, 1.25e8, 16, 1e-3),
     "home (150 ms, 50 Mb/s)": Link(0.15, 6.25e6, 8, 1e-3),
 }
-
-
-def write_coadd(path: Path, n_targets: int) -> None:
-    """Write a coadd with DESI's HDUs and noise in them."""
-    rng = np.random.default_rng(1)
-    table = np.zeros(n_targets, [("TARGETID", ">i8"), *((f"C{i}", ">f4") for i in range(80))])
-    table["TARGETID"] = 39627000000000000 + np.arange(n_targets)
-    hdus = [fits.PrimaryHDU(), fits.BinTableHDU(table, name="FIBERMAP")]
-    hdus.append(fits.BinTableHDU(table, name="EXP_FIBERMAP"))
-    for arm, (first, last) in ARM_PIXELS.items():
-        shape = (n_targets, last - first)
-        values = {
-            "WAVELENGTH": WAVE_START + WAVE_STEP * np.arange(first, last),
-            "FLUX": rng.normal(size=shape).astype(np.float32),
-            "IVAR": rng.gamma(4, size=shape).astype(np.float32),
-            "MASK": (rng.random(shape) < 0.003).astype(np.uint32),
-            "RESOLUTION": rng.random((n_targets, 11, last - first), dtype=np.float32),
-        }
-        hdus += [fits.ImageHDU(data, name=f"{arm.upper()}_{kind}") for kind, data in values.items()]
-    for hdu in hdus:
-        hdu.add_checksum()
-    fits.HDUList([*hdus, fits.BinTableHDU(table, name="SCORES")]).writeto(path)
 
 
 def report_bytes(coadd: CoaddFile, rows: np.ndarray) -> None:
@@ -114,8 +91,9 @@ def read_ours(path: Path, rows: np.ndarray) -> None:
 
 def read_ours_indexed(path: Path, rows: np.ndarray) -> None:
     """Read as `extract` does: the headers are known."""
-    kept = path.with_suffix(".json")
-    coadd = open_coadd(local_file(path), kept)
+    coadd = open_coadd(
+        local_file(path), path.with_suffix(".json"), local_file(path).stat().identity
+    )
     read_targetids(coadd)
     read_arms(coadd, rows, AcquireSettings())
 
@@ -152,26 +130,8 @@ def make_pread(coadd: CoaddFile) -> Callable[[Path, np.ndarray], None]:
     return read_pread
 
 
-def read_fitsio(path: Path, rows: np.ndarray) -> None:
-    """Read one slice per row."""
-    import fitsio
-
-    with fitsio.FITS(path) as hdus:
-        hdus["FIBERMAP"].read(columns=["TARGETID"])
-        for name in NAMES:
-            np.concatenate([hdus[name][int(row) : int(row) + 1, :] for row in rows])
-
-
-def read_desispec(path: Path, rows: np.ndarray) -> None:
-    """Read by TARGETID without what is not needed."""
-    from desispec.io import read_spectra
-
-    targetids = 39627000000000000 + rows
-    read_spectra(path, targetids=targetids, skip_hdus=("RESOLUTION", "EXP_FIBERMAP", "SCORES"))
-
-
 def report_times(path: Path, coadd: CoaddFile, rows: np.ndarray, repeats: int) -> None:
-    """Print the median time of each reader in turns, and its ratio to ours."""
+    """Print the CPU time of each reader, and its ratio to ours as `extract` reads."""
     readers: dict[str, Callable[[Path, np.ndarray], None]] = {
         "ours, from nothing": read_ours,
         "ours, headers known": read_ours_indexed,
@@ -179,24 +139,15 @@ def report_times(path: Path, coadd: CoaddFile, rows: np.ndarray, repeats: int) -
         "astropy, memory map": read_astropy_memmap,
         "astropy, section": read_astropy_section,
     }
-    if find_spec("fitsio"):
-        readers["fitsio, row slices"] = read_fitsio
-    if find_spec("desispec"):
-        os.environ.setdefault("DESI_LOGLEVEL", "ERROR")
-        readers["desispec read_spectra"] = read_desispec
-    times: dict[str, list[float]] = {name: [] for name in readers}
-    for turn in range(repeats + 1):
-        for name, read in readers.items():
-            gc.collect()
-            begin = time.perf_counter()
-            read(path, rows)
-            if turn:
-                times[name].append(1e3 * (time.perf_counter() - begin))
-    ours = statistics.median(times["ours, from nothing"])
-    print(f"\n{'reader (page cache warm)':28}{'ms':>10}{'ratio to ours':>16}")
-    for name, values in times.items():
-        middle = statistics.median(values)
-        print(f"{name:28}{middle:10.1f}{middle / ours:16.2f}")
+    works = {name: partial(read, path, rows) for name, read in readers.items()}
+    seconds = time_in_turns(works, repeats)
+    seconds |= time_peers(
+        "read", max(1, repeats // 3), paths=[str(path)], targetid=FIRST_TARGETID + rows
+    )
+    ours = seconds["ours, headers known"]
+    print(f"\n{'reader (page cache warm)':28}{'CPU ms':>10}{'ratio to ours':>16}")
+    for name, value in seconds.items():
+        print(f"{name:28}{1e3 * value:10.1f}{value / ours:16.2f}")
 
 
 def main() -> None:

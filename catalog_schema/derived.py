@@ -32,6 +32,17 @@ def _snr(suffix: str, text: str, ucd: str) -> Column:
 
 # Parent sample
 parent = _coded("parent", words.Parent, "Sample through which the spectrum entered.")
+control = Column("control", pa.string(), "What a negative control is; null for all others.",
+                 "meta.code", vocabulary=words.ControlKind.values(), nullable=True, since="1.2.0")
+target_class = Column(
+    "target_class", pa.string(), "Which rule of the union of quasar finders holds; null if none.",
+    "meta.code", vocabulary=words.TargetClass.values(), nullable=True, since="1.2.0",
+)
+qso_maskbits = Column(
+    "qso_maskbits", pa.int32(), "Who calls it a quasar, bits as in DESI's QSO_MASKBITS: 1 template "
+    "fitter, 2 MgII finder, 3 QuasarNet, 4 QuasarNet with a new redshift; union confirmed as "
+    "5 BGS, 6 ELG, 7 WISE-variable target.", "meta.code.qual", bounds=(0, 255), since="1.2.0",
+)
 split = _coded("split", words.Split, "Use in training, decided by a hash of the sky pixel.")
 z_source = _coded("z_source", words.RedshiftSource, "Origin of the adopted redshift.")
 flux_g = _photometry("g", "g-band", "phot.flux.density;em.opt.B")
@@ -140,69 +151,75 @@ match_state = _coded("match_state", words.MatchState, "Outcome of the search for
 match_rank = Column(
     "match_rank", pa.int32(), "1 for the nearest counterpart or where there is none; further "
     "counterparts follow in order of separation.", "stat.rank", bounds=(1, float("inf")),
+    since="1.3.0",
 )
 n_candidates = Column("n_candidates", pa.int32(), "Catalogue sources that are possible "
-                      "counterparts of the object.", "meta.number", bounds=_POSITIVE)
+                      "counterparts of the object.", "meta.number", bounds=_POSITIVE, since="1.3.0")
 match_id = Column("match_id", pa.string(), "Identifier of the counterpart.", "meta.id.cross",
                   nullable=True)
 match_ra = Column("match_ra", pa.float64(), "Right ascension of the counterpart, ICRS, at the "
-                  "objects' epoch.", "pos.eq.ra", "deg", bounds=(0, 360), nullable=True)
+                  "objects' epoch.", "pos.eq.ra", "deg", bounds=(0, 360), nullable=True,
+                  since="1.3.0")
 match_dec = Column("match_dec", pa.float64(), "Declination of the counterpart, ICRS, at the "
-                   "objects' epoch.", "pos.eq.dec", "deg", bounds=(-90, 90), nullable=True)
+                   "objects' epoch.", "pos.eq.dec", "deg", bounds=(-90, 90), nullable=True,
+                   since="1.3.0")
 separation = _number("separation", "Angular distance to the counterpart.", "pos.angDistance",
                      unit="arcsec", bounds=_POSITIVE, nullable=True)
 normalised_separation = _number(
     "normalised_separation", "Separation over the one-sigma positional error per axis of object "
     "and counterpart combined; null where the catalogue states no error.",
-    "pos.angDistance;arith.ratio", bounds=_POSITIVE, nullable=True,
+    "pos.angDistance;arith.ratio", bounds=_POSITIVE, nullable=True, since="1.3.0",
 )
 chance_probability = _number(
     "chance_probability", "Probability that an unrelated source lies as near, from the density of "
     "sources at shifted positions.", "stat.probability", bounds=_UNIT_INTERVAL, nullable=True,
+    since="1.3.0",
 )
 attributes = Column("attributes", pa.string(), "Columns of the catalogue that are carried along, "
-                    "a JSON object under the catalogue's own names.", "meta.note", nullable=True)
+                    "a JSON object under the catalogue's own names.", "meta.note", nullable=True,
+                    since="1.3.0")
 query_date = Column("query_date", pa.string(), "UTC day on which the service was asked; null for a "
-                    "local file.", "time.epoch", nullable=True)
+                    "local file.", "time.epoch", nullable=True, since="1.3.0")
 service_error = Column("service_error", pa.string(), "What went wrong at the service.",
-                       "meta.note", nullable=True)
+                       "meta.note", nullable=True, since="1.3.0")
 catalogue_title = Column("catalogue_title", pa.string(), "Title and release of the catalogue.",
-                         "meta.title")
+                         "meta.title", since="1.3.0")
 access = Column("access", pa.string(), "How the catalogue was searched.", "meta.code",
-                vocabulary=("xmatch", "tap", "file", "none"))
+                vocabulary=("xmatch", "tap", "file", "none"), since="1.3.0")
 location = Column("location", pa.string(), "Table at the service, or name of the local file.",
-                  "meta.id", nullable=True)
+                  "meta.id", nullable=True, since="1.3.0")
 file_digest = Column("file_digest", pa.string(), "SHA-256 of the SHA-256 of each local file.",
-                     "meta.id", nullable=True)
+                     "meta.id", nullable=True, since="1.3.0")
 match_radius = _number("match_radius", "Largest separation of a counterpart.", "pos.angDistance",
-                       unit="arcsec", bounds=_POSITIVE)
+                       unit="arcsec", bounds=_POSITIVE, since="1.3.0")
 max_normalised_separation = _number(
     "max_normalised_separation", "Largest normalised separation of a counterpart that states its "
     "error; null where only the radius counts.", "pos.angDistance;arith.ratio", bounds=_POSITIVE,
-    nullable=True,
+    nullable=True, since="1.3.0",
 )
 catalogue_epoch = Column("catalogue_epoch", pa.float64(), "Julian epoch of the catalogue's "
-                         "positions.", "time.epoch", "yr", nullable=True)
+                         "positions.", "time.epoch", "yr", nullable=True, since="1.3.0")
 coverage_rule = Column("coverage_rule", pa.string(), "Where the catalogue covers the sky.",
-                       "meta.note")
+                       "meta.note", since="1.3.0")
 chance_rate = _number("chance_rate", "Mean number of counterparts of a shifted position inside "
                       "the coverage; null where nothing was searched.", "stat.mean",
-                      bounds=_POSITIVE, nullable=True)
+                      bounds=_POSITIVE, nullable=True, since="1.3.0")
 n_shifted = Column("n_shifted", pa.int64(), "Shifted positions inside the coverage.",
-                   "meta.number", bounds=_POSITIVE)
+                   "meta.number", bounds=_POSITIVE, since="1.3.0")
 n_sources = Column("n_sources", pa.int64(), "Sources of a local file that were searched; null for "
-                   "a service.", "meta.number", bounds=_POSITIVE, nullable=True)
+                   "a service.", "meta.number", bounds=_POSITIVE, nullable=True, since="1.3.0")
 n_bad_positions = Column("n_bad_positions", pa.int64(), "Rows of a local file left out for want "
-                         "of a valid position.", "meta.number", bounds=_POSITIVE, nullable=True)
+                         "of a valid position.", "meta.number", bounds=_POSITIVE, nullable=True,
+                         since="1.3.0")
 n_duplicates = Column("n_duplicates", pa.int64(), "Rows of a local file left out as duplicates.",
-                      "meta.number", bounds=_POSITIVE, nullable=True)
+                      "meta.number", bounds=_POSITIVE, nullable=True, since="1.3.0")
 match_counts = tuple(
     Column(f"n_{state.value}", pa.int64(), f"Objects in state {state.value}. {state.meaning}",
-           "meta.number", bounds=_POSITIVE)
+           "meta.number", bounds=_POSITIVE, since="1.3.0")
     for state in words.MatchState
 )
 acknowledgement = Column("acknowledgement", pa.string(), "Text that users of the catalogue owe.",
-                         "meta.note")
+                         "meta.note", since="1.3.0")
 artefact_probability = _number("artefact_probability", "Probability that instrument or reduction "
                                "caused the anomaly; null where not assessed.", "stat.probability",
                                bounds=_UNIT_INTERVAL, nullable=True)
@@ -220,6 +237,19 @@ gate = Column("gate", pa.string(), "Named reason for which rows were dropped.", 
 n_dropped = Column("n_dropped", pa.int64(), "Rows dropped by the gate.", "meta.number",
                    bounds=_POSITIVE)
 error = Column("error", pa.string(), "Why the shard failed.", "meta.note", nullable=True)
+
+attempts = Column("attempts", pa.int32(), "How often work on the shard began.", "meta.number",
+                  bounds=_POSITIVE)
+worker = Column("worker", pa.string(), "Host and process that did the work; empty where none was "
+                "needed.", "meta.id")
+seconds = Column("seconds", pa.float64(), "Duration of the last attempt.", "time.duration", "s",
+                 bounds=_POSITIVE)
+n_bytes_moved = Column("n_bytes_moved", pa.int64(), "Bytes fetched from the source, or written "
+                       "where none were.", "meta.number", "byte", bounds=_POSITIVE)
+n_requests = Column("n_requests", pa.int64(), "Requests sent to the source.", "meta.number",
+                    bounds=_POSITIVE)
+n_request_faults = Column("n_request_faults", pa.int64(), "Requests that failed, mended by a "
+                          "later one or not.", "meta.number", bounds=_POSITIVE)
 
 # Truth of the mock survey
 true_class = Column("true_class", pa.string(), "What the mock object is.", "src.class")

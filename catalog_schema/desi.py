@@ -43,11 +43,12 @@ TARGET_DEC = Column(
     "zcatalog", (-90, 90), nullable=True,
 )
 Z = Column(
-    "Z", pa.float64(), "Redshift used for the rest frame.", "src.redshift", source="zcatalog"
+    "Z", pa.float64(), "Redshift used for the rest frame.", "src.redshift",
+    source="zcatalog, or what z_source names",
 )
 ZERR = Column(
     "ZERR", pa.float64(), "One-sigma error of the redshift.", "stat.error;src.redshift",
-    source="zcatalog", nullable=True,
+    source="zcatalog, or what z_source names", nullable=True,
 )
 ZWARN = Column(
     "ZWARN", pa.int64(), "Redshift warning bits of the template fitter; 0 is good.",

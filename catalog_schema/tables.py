@@ -6,7 +6,7 @@ from catalog_schema import derived as d
 from catalog_schema import desi
 from catalog_schema.column import Column, Table
 
-SCHEMA_VERSION = "1.2.0"
+SCHEMA_VERSION = "1.3.0"
 
 # None: the size is a setting of the run (window length, latent dimension).
 DIMENSIONS: dict[str, int | None] = {"wave": desi.WAVE_SIZE, "window": None, "latent": None}
@@ -14,12 +14,14 @@ DIMENSIONS: dict[str, int | None] = {"wave": desi.WAVE_SIZE, "window": None, "la
 _SHARD_KEY = (desi.SURVEY, desi.PROGRAM, desi.HEALPIX)
 _ROW_KEY = tuple(column.name for column in desi.KEY)
 _POSITION = (*_SHARD_KEY, desi.TARGETID)
-_SOURCE = (
+_CATALOGUE = (
     desi.DESINAME, desi.TARGET_RA, desi.TARGET_DEC, desi.Z, desi.ZERR, desi.ZWARN, desi.SPECTYPE,
     desi.DELTACHI2, desi.OBJTYPE, desi.COADD_FIBERSTATUS, desi.DESI_TARGET, desi.EBV,
     desi.COADD_NUMEXP, desi.COADD_EXPTIME, desi.MEAN_MJD,
-    d.flux_g, d.flux_r, d.flux_z, d.flux_w1, d.flux_w2, d.parent, d.z_source, d.split,
+    d.flux_g, d.flux_r, d.flux_z, d.flux_w1, d.flux_w2,
 )
+_SOURCE = (*_CATALOGUE, d.parent, d.z_source, d.qso_maskbits, d.split)
+_SAMPLE = (d.parent, d.control)
 _QUALITY = (
     d.snr, d.snr_b, d.snr_r, d.snr_z, d.coverage_b, d.coverage_r, d.coverage_z, d.n_valid,
 )
@@ -30,8 +32,14 @@ _SCORES = (
 _TIERS = (d.anomaly_score, d.p_value, d.q_value, d.tier, d.reason)
 _CLASSES = (d.artefact_probability, d.anomaly_class, d.review_status)
 
+CANDIDATES = Table(
+    "candidates", "Rows of the redshift catalogue that may enter a parent sample; of the extended "
+    "one only if the afterburners agree.", _ROW_KEY,
+    (*_POSITION, *_CATALOGUE, *_SAMPLE, d.target_class, d.split),
+)
 TARGETS = Table(
-    "targets", "Parent sample: one row per spectrum to be scored.", _ROW_KEY, (*_POSITION, *_SOURCE)
+    "targets", "Parent samples: one row per spectrum to be scored, with the adopted redshift.",
+    _ROW_KEY, (*_POSITION, *_SOURCE, d.control),
 )
 FILES = Table(
     "files", "Inventory of the source files.", ("SURVEY", "PROGRAM", "HEALPIX"),
@@ -44,11 +52,12 @@ COADDS = Table(
 )
 RESTFRAME = Table(
     "restframe", "Normalised windows on the global rest-frame grid.", _ROW_KEY,
-    (*_POSITION, desi.Z, d.split, *_QUALITY, d.norm, d.window_start, d.rest_flux, d.rest_ivar),
+    (*_POSITION, desi.Z, d.split, *_SAMPLE, *_QUALITY, d.norm, d.window_start, d.rest_flux,
+     d.rest_ivar),
 )
 SCORES = Table(
     "scores", "Latents and residual statistics of one model.", _ROW_KEY,
-    (*_POSITION, desi.Z, d.split, *_QUALITY, *_SCORES),
+    (*_POSITION, desi.Z, d.split, *_SAMPLE, *_QUALITY, *_SCORES),
 )
 TIERS = Table("tiers", "Calibrated significance and grade.", _ROW_KEY, (*_POSITION, *_TIERS))
 NULL = Table(
@@ -91,6 +100,13 @@ GATES = Table(
     ("SURVEY", "PROGRAM", "HEALPIX", "stage", "gate"),
     (*_SHARD_KEY, d.stage, d.gate, d.n_dropped),
 )
+EFFORT = Table(
+    "effort", "Ledger: what each stage took for each shard, and who did it; not published, for it "
+    "differs from run to run.",
+    ("SURVEY", "PROGRAM", "HEALPIX", "stage"),
+    (*_SHARD_KEY, d.stage, d.attempts, d.worker, d.seconds, d.n_bytes_moved, d.n_requests,
+     d.n_request_faults),
+)
 QUASARS = Table(
     "quasars", "Published catalogue: every scored quasar, one row per TARGETID.", ("TARGETID",),
     (*_POSITION, *_SOURCE, *_QUALITY, d.norm, *_SCORES, *_TIERS, *_CLASSES),
@@ -105,8 +121,8 @@ TRUTH = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    TARGETS, FILES, COADDS, RESTFRAME, SCORES, TIERS, NULL, RECONSTRUCTIONS, MATCHES, CATALOGUES,
-    CLASSES, COMPLETENESS, GATES, QUASARS, SPECTRA, TRUTH,
+    CANDIDATES, TARGETS, FILES, COADDS, RESTFRAME, SCORES, TIERS, NULL, RECONSTRUCTIONS, MATCHES,
+    CATALOGUES, CLASSES, COMPLETENESS, GATES, EFFORT, QUASARS, SPECTRA, TRUTH,
 )
 
 

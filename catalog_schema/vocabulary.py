@@ -39,6 +39,24 @@ class Parent(Described):
     EXTERNAL = "external", "Spectrum handed over by a user and scored with a finished model."
 
 
+class ControlKind(Described):
+    """What a negative control is."""
+
+    SKY = "sky", "Fibre that looked at empty sky."
+    STANDARD = "standard", "Standard star, bits 33 to 35 of DESI_TARGET."
+    GALAXY = "galaxy", "Random spectrum that the template fitter calls GALAXY, without warning."
+    STAR = "star", "Random spectrum that the template fitter calls STAR, without warning."
+
+
+class TargetClass(Described):
+    """Reason of an observation that lets the afterburners' word count; the first that holds."""
+
+    QSO = "qso", "Selected as a quasar."
+    ELG = "elg", "Selected as an emission-line galaxy."
+    WISE_VARIABLE = "wise_variable", "Selected for its infrared variability, WISE_VAR_QSO."
+    BGS = "bgs", "Selected as a bright galaxy."
+
+
 class Tier(Described):
     """Published grade; each grade is a false-discovery level fixed before counts are seen."""
 
@@ -69,6 +87,7 @@ class RedshiftSource(Described):
 
     REDROCK = "redrock", "Best fit of DESI's template fitter."
     QUASARNET = "quasarnet", "Refit around the line finder's redshift (qso_qn)."
+    DRAWN = "drawn", "A core quasar's, lent to a negative control."
     USER = "user", "Handed over with the spectrum."
 
 

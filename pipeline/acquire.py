@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from catalog_schema.tables import FILES, TARGETS
+from catalog_schema.tables import FILES
 from catalog_schema.vocabulary import ShardState
 from pipeline.coadd_file import check_coadd, open_coadd
 from pipeline.config import Config
@@ -14,7 +14,7 @@ from pipeline.errors import DataError
 from pipeline.layout import DesiTree, Shard, is_remote
 from pipeline.ledger import Outcome
 from pipeline.progress import track
-from pipeline.shards import Report, split_by_shard, summarise
+from pipeline.shards import Report, summarise
 from pipeline.sources import booking
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.target import find_tree
@@ -90,7 +90,7 @@ def plan(store: Store, config: Config) -> dict[Path, str]:
     tree = find_tree(store, config)
     wanted = count_targets(store)
     with ThreadPoolExecutor(config.acquire.concurrency) as pool:
-        identities = pool.map(partial(_identify, tree), wanted)
+        identities = pool.map(partial(tree.identify, "coadd"), wanted)
         inputs = [
             f"{shard} {n_targets} {identity}"
             for (shard, n_targets), identity in zip(wanted.items(), identities, strict=True)
@@ -99,18 +99,12 @@ def plan(store: Store, config: Config) -> dict[Path, str]:
 
 
 def count_targets(store: Store) -> dict[Shard, int]:
-    """Return the number of targets of each shard, in order of the shards."""
-    columns = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
-    targets = store.read(store.lake.table(TARGETS.name), columns)
-    return {shard: rows.num_rows for shard, rows in split_by_shard(targets).items()}
-
-
-def _identify(tree: DesiTree, shard: Shard) -> str:
-    try:
-        return tree.find_file("coadd", shard).stat().identity
-    except DataError:
-        # Absent or closed: its inspection says which, and mending it changes the fingerprint.
-        return "absent"
+    """Return the number of targets of each shard that has any, in order of the shards."""
+    return {
+        outcome.shard: outcome.n_made
+        for outcome in store.ledger.outcomes("adopt")
+        if outcome.state is ShardState.DONE and outcome.n_made
+    }
 
 
 def _inspect_all(

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
-from catalog_schema.vocabulary import Split
+from catalog_schema.vocabulary import Parent, Split
 from pipeline import models
 from pipeline.acquire import acquire
+from pipeline.adopt import adopt
 from pipeline.calibrate import calibrate_with, grade, read_scores
 from pipeline.config import (
     CalibrateSettings,
@@ -24,14 +25,15 @@ from pipeline.config import (
 from pipeline.errors import UserError
 from pipeline.extract import extract, spectra_to_table
 from pipeline.ingest import ingest
+from pipeline.lake_files import exists, replacing, show
 from pipeline.layout import REDUCTION, Lake, Shard, is_remote
 from pipeline.models import load_model, read_card
 from pipeline.preprocess import make_windows, preprocess_on_grid
 from pipeline.reconstruct import reconstruct_with
 from pipeline.science.coadd import Spectra
 from pipeline.score import score_windows, score_with
-from pipeline.shards import Report
-from pipeline.store import Store, digest, replacing
+from pipeline.shards import Report, finished_shards, read_shards
+from pipeline.store import Store, digest
 from pipeline.target import target
 
 RESULT = "scored.parquet"
@@ -39,19 +41,19 @@ _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _ARRAYS = Shard("external", "array", 0)
 
 
-def find_model(name: str, root: Path) -> Path:
-    """Return the folder of a model given by id (below the data root) or by path.
+def find_model(name: str, lake: Lake) -> Path:
+    """Return the folder of a model given by id (in the lake) or by path.
 
     Raises
     ------
     UserError
         If there is no such model.
     """
-    for folder in (Path(name), Lake(root).model(name)):
-        if (folder / models.CARD).is_file():
+    for folder in (Path(name).resolve(), lake.model(name)):
+        if exists(folder / models.CARD):
             return folder
-    trained = sorted(path.parent.name for path in (root / "models").glob(f"*/{models.CARD}"))
-    known = f"models here: {', '.join(trained)}" if trained else f"no model below {root}"
+    trained = sorted(path.parent.name for path in lake.root.glob(f"models/*/{models.CARD}"))
+    known = f"models here: {', '.join(trained)}" if trained else f"no model in {show(lake.home)}"
     raise UserError(f"model {name!r} is neither a folder nor an id; {known}")
 
 
@@ -79,7 +81,8 @@ def apply(
         beside it.
     reports : list of Report
     """
-    folder = find_model(model, root).resolve()
+    lake = Lake(root, config.run.lake)
+    folder = find_model(model, lake)
     source = config.run.source
     if not is_remote(source) and not Path(source).exists():
         raise UserError(f"source {source}: no such file or folder")
@@ -91,10 +94,10 @@ def apply(
     config = config.model_copy(update={**trained, "run": run, "reconstruct": publish_all})
     place = source if is_remote(source) else str(Path(source).resolve())
     name = f"{card['id']}-{digest(place, str(redshifts))[:8]}"
-    store = Store(Lake(root).applied(name), config.run.ledger_url)
+    store = Store(lake.applied(name), config.run.ledger_url)
     with store.lock():
         if is_remote(source) or (Path(source) / REDUCTION).is_dir():
-            reports = [stage(store, config) for stage in (target, acquire, extract)]
+            reports = [stage(store, config) for stage in (target, adopt, acquire, extract)]
         else:
             reports = [ingest(store, config, Path(source), redshifts)]
         reports.append(preprocess_on_grid(store, config, load_model(folder).grid))
@@ -107,9 +110,11 @@ def apply(
 
 
 def _write_result(store: Store) -> Path:
-    names = store.read(store.lake.table("targets"), [*_KEY, "DESINAME"])
+    shards = finished_shards(store, "score")
+    names = pa.concat_tables(read_shards(store, "targets", shards, [*_KEY, "DESINAME"]).values())
     tiers = store.read(store.lake.table("tiers"))
-    joined = read_scores(store).join(tiers, _KEY).join(names, _KEY)
+    # Negative controls are scored but not graded.
+    joined = read_scores(store).join(tiers, _KEY, join_type="inner").join(names, _KEY)
     joined = joined.sort_by([(name, "ascending") for name in _KEY])
     path = store.root / RESULT
     with replacing(path) as partial:
@@ -166,14 +171,18 @@ class AnomalyModel:
             )
         card = read_card(self.folder)
         trained = PreprocessSettings(**card["settings"]["preprocess"])
-        targets = pa.table({"Z": z.astype(float), "EBV": np.zeros(len(z), np.float32),
-                            "split": [Split.TEST.value] * len(z)})  # fmt: skip
+        n = len(z)
+        targets = pa.table({
+            "Z": z.astype(float), "EBV": np.zeros(n, np.float32), "split": [Split.TEST.value] * n,
+            "parent": [Parent.EXTERNAL.value] * n, "control": pa.nulls(n, pa.string()),
+        })  # fmt: skip
         coadds = spectra_to_table(_ARRAYS, _clean(flux, ivar))
         windows = make_windows(coadds, targets, trained, load_model(self.folder).grid).data
         scores = score_windows(self.folder, self.score_settings, int(card["seed"]), windows).data
         null = Store(self.folder).read(self.folder / models.NULL)
         tiers = grade(scores, null, self.calibrate_settings)
-        result = scores.drop_columns([*_KEY, "split"]).add_column(0, "row", scores["TARGETID"])
+        scored = scores.drop_columns([*_KEY, "split", "parent", "control"])
+        result = scored.add_column(0, "row", scores["TARGETID"])
         for name in tiers.column_names[len(_KEY) :]:
             result = result.append_column(name, tiers[name])
         return result

@@ -4,20 +4,21 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from catalog_schema.tables import NULL, SCORES, TIERS
-from catalog_schema.vocabulary import Split, Tier
+from catalog_schema.vocabulary import Parent, Split, Tier
 from pipeline import models
 from pipeline.config import CalibrateSettings, Config
 from pipeline.errors import UserError
 from pipeline.science.calibration import Conditions, adjust_p_values, fit_tail, standardise
-from pipeline.shards import Report, finished_shards, read_stamps
+from pipeline.shards import Report, finished_shards, read_contents
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.train import find_model_id
 
 STAGE = "calibrate"
-REVISION = 1
+REVISION = 2
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _STATISTICS = ("chi2", "kl_divergence", "isolation_score")
@@ -27,7 +28,7 @@ _SNR_FLOOR = 0.1
 
 
 def calibrate(store: Store, config: Config) -> Report:
-    """Calibrate every score against the run's own population.
+    """Calibrate every quasar's score against the core quasars of the run.
 
     Parameters
     ----------
@@ -46,10 +47,15 @@ def calibrate(store: Store, config: Config) -> Report:
     if all(done) and done[1]:
         return Report(TIERS.name, skipped=1, n_expected=done[1].n_made, n_made=done[1].n_made)
     scores = read_scores(store)
-    null = make_null(scores, config.calibrate)
-    n = scores.num_rows
-    store.write(null_path, null, NULL, fingerprint=fingerprint, n_expected=n, n_made=n)
-    tiers = grade(scores, null, config.calibrate)
+    core = scores.filter(pc.field("parent") == Parent.CORE.value)
+    null = make_null(core, config.calibrate)
+    store.write(
+        null_path, null, NULL, fingerprint=fingerprint,
+        n_expected=core.num_rows, n_made=core.num_rows,
+    )  # fmt: skip
+    quasars = scores.filter(pc.field("parent") != Parent.CONTROL.value)
+    tiers = grade(quasars, null, config.calibrate)
+    n = quasars.num_rows
     store.write(tiers_path, tiers, TIERS, fingerprint=fingerprint, n_expected=n, n_made=n)
     return Report(TIERS.name, made=1, n_expected=n, n_made=n)
 
@@ -67,7 +73,7 @@ def calibrate_with(store: Store, config: Config, folder: Path) -> Report:
     stamp = store.read_stamp(null_path)
     if stamp is None:
         raise UserError(f"model {folder} has no {models.NULL}; run `qad run` on its own data first")
-    scores = read_scores(store)
+    scores = read_scores(store).filter(pc.field("parent") != Parent.CONTROL.value)
     tiers = grade(scores, store.read(null_path), config.calibrate)
     inputs = [*_read_contents(store), stamp.content]
     fingerprint = make_fingerprint(STAGE, REVISION, [config.calibrate], inputs)
@@ -158,8 +164,7 @@ def find_tiers(q_values: NDArray, settings: CalibrateSettings) -> NDArray[np.str
 
 
 def _read_contents(store: Store) -> list[str]:
-    shards = finished_shards(store, "score")
-    return [stamp.content for stamp in read_stamps(store, SCORES.name, shards).values()]
+    return list(read_contents(store, "score", SCORES.name).values())
 
 
 def _get_conditions(scores: pa.Table) -> Conditions:

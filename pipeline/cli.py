@@ -106,7 +106,8 @@ def _add_stage(name: str, about: str) -> None:
         sys.exit(1 if _run_stages(root, config, last=name) else 0)
 
 
-_add_stage("target", "the parent sample, every row counted")
+_add_stage("target", "what may enter a parent sample, every row counted")
+_add_stage("adopt", "the parent samples, with the redshift of every row")
 
 
 @qad.command(help="Run the stages up to `acquire`: an inventory of the source files.")
@@ -127,12 +128,12 @@ def acquire(
     from pipeline.config import load_config
 
     config = load_config(config_path, overrides, source=source)
-    failed = _run_stages(root, config, last="target" if is_plan else "acquire")
+    failed = _run_stages(root, config, last="adopt" if is_plan else "acquire")
     if is_plan:
         from pipeline.store import Store
         from pipeline.transfer_plan import describe_transfer
 
-        store = Store(root)
+        store = Store(root, config.run.ledger_url, config.run.lake)
         with store.lock():
             for line in describe_transfer(store, config):
                 click.echo(line)
@@ -242,7 +243,7 @@ def _run_stages(root: Path, config: "Config", last: str | None) -> bool:
     from pipeline.stages import run_stages
     from pipeline.store import Store
 
-    store = Store(root, config.run.ledger_url)
+    store = Store(root, config.run.ledger_url, config.run.lake)
     with store.lock():
         reports = run_stages(store, config, _tell, last)
     return any(report.failed for report in reports)

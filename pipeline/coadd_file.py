@@ -24,7 +24,7 @@ from pipeline.fits_index import (
     walk_headers,
 )
 from pipeline.integrity import check_datasum, decompress
-from pipeline.ranges import Image, Link, Plan, Range, plan_ranges
+from pipeline.ranges import Image, Link, Plan, Range, cut_ranges, plan_ranges
 from pipeline.science.coadd import ArmSpectra
 from pipeline.sources import FileStat, SourceFile
 
@@ -33,8 +33,6 @@ KINDS = ("FLUX", "IVAR", "MASK")
 _WAVE_TOLERANCE = 0.01 * WAVE_STEP
 _TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _N_DIAGONALS = 11
-# Spectra are taken out of the raw bytes batch by batch: this bounds the memory of a shard.
-_BATCH_BYTES = 2**27
 
 
 @dataclass(frozen=True)
@@ -66,14 +64,16 @@ class CoaddFile:
 class _Plane:
     """Values of some rows of one image, filled as parts of the file come in."""
 
-    def __init__(self, file: SourceFile, hdu: Hdu, rows: NDArray[np.intp]) -> None:
+    def __init__(
+        self, file: SourceFile, hdu: Hdu, rows: NDArray[np.intp], memory: NDArray[np.uint8]
+    ) -> None:
         self.start, self.stop = hdu.start, hdu.stop
         self._file, self._hdu, self._image = file, hdu, _to_image(hdu)
         self._order = np.argsort(rows, kind="stable")
         self._rows = rows[self._order]
         self._starts = (self._image.start + self._rows * self._image.row_bytes).tolist()
-        dtype = np.int64 if hdu.is_compressed else np.dtype(_TYPES[hdu.bitpix])
-        self._values: NDArray = np.empty((len(rows), hdu.shape[1]), dtype)
+        values = memory[: len(rows) * _row_bytes(hdu)].view(_TYPES[hdu.bitpix])
+        self._values: NDArray = values.reshape(len(rows), hdu.shape[1])
 
     def take(self, start: int, data: bytes) -> None:
         """Copy the rows that lie in a part; `start` is its place in the file."""
@@ -93,6 +93,13 @@ class _Plane:
                 taken = part if is_run else part[self._rows[low:high] - first]
                 self._values[self._order[low:high]] = taken
 
+    def places(self) -> list[tuple[int, memoryview]]:
+        """Return where each row begins in the file and where its bytes are to go."""
+        size = self._image.row_bytes
+        rows = self._values.reshape(-1).view(np.uint8).data
+        pairs = zip(self._order.tolist(), self._starts, strict=True)
+        return [(start, rows[size * at : size * (at + 1)]) for at, start in pairs]
+
     def native(self) -> NDArray:
         """Return the values, scaled, in native byte order."""
         if self._hdu.is_compressed:
@@ -101,7 +108,7 @@ class _Plane:
         values = self._values
         if not values.dtype.isnative:
             values = values.byteswap(inplace=True).view(values.dtype.newbyteorder("="))
-        return apply_scale(values, self._hdu.bzero, self._hdu.bscale)
+        return apply_scale(values, self._hdu.bzero, self._hdu.bscale, in_place=True)
 
     def _take_whole(self, data: bytes) -> None:
         hdu = self._hdu
@@ -203,16 +210,42 @@ def read_arms(
     DataError
         If bytes cannot be had or are damaged.
     """
-    planes = [_Plane(coadd.file, hdu, rows) for hdu in coadd.images()]
-    for batch in _batches(plan_arms(coadd, rows, settings).ranges):
+    planes = _make_planes(coadd, rows)
+    plan = plan_arms(coadd, rows, settings)
+    is_plain = not any(hdu.is_compressed for hdu in coadd.images())
+    if plan.mode == "rows" and is_plain and not coadd.file.source.is_remote:
+        places = [place for plane in planes for place in plane.places()]
+        coadd.file.read_into(places, coadd.index.identity)
+    else:
+        _take_ranges(coadd, planes, plan.ranges, settings.max_raw_bytes)
+    values = [plane.native() for plane in planes]
+    starts = [first for first, _ in ARM_PIXELS.values()]
+    return [ArmSpectra(first, *values[3 * at : 3 * at + 3]) for at, first in enumerate(starts)]
+
+
+def _make_planes(coadd: CoaddFile, rows: NDArray[np.intp]) -> list[_Plane]:
+    hdus = coadd.images()
+    sizes = [-(-len(rows) * _row_bytes(hdu) // 64) * 64 for hdu in hdus]
+    # In one piece, which the system maps in large pages and the next file uses again: faults of
+    # small pages would take longer than the reading.
+    pieces = np.split(np.empty(sum(sizes), np.uint8), np.cumsum(sizes)[:-1])
+    return [_Plane(coadd.file, hdu, rows, piece) for hdu, piece in zip(hdus, pieces, strict=True)]
+
+
+def _row_bytes(hdu: Hdu) -> int:
+    return hdu.shape[1] * np.dtype(_TYPES[hdu.bitpix]).itemsize
+
+
+def _take_ranges(
+    coadd: CoaddFile, planes: Sequence[_Plane], ranges: Sequence[Range], limit: int
+) -> None:
+    begins = [plane.start for plane in planes]
+    for batch in _batches(cut_ranges(ranges, begins, limit), limit):
         data = coadd.file.read(batch, coadd.index.identity)
         for (start, stop), part in zip(batch, data, strict=True):
             for plane in planes:
                 if plane.start < stop and start < plane.stop:
                     plane.take(start, part)
-    values = [plane.native() for plane in planes]
-    starts = [first for first, _ in ARM_PIXELS.values()]
-    return [ArmSpectra(first, *values[3 * at : 3 * at + 3]) for at, first in enumerate(starts)]
 
 
 def _guess_headers(hdus: Sequence[Hdu]) -> list[Range]:
@@ -251,13 +284,13 @@ def _to_image(hdu: Hdu) -> Image:
     return Image(hdu.data, hdu.n_bytes // max(hdu.shape[0], 1), hdu.shape[0])
 
 
-def _batches(ranges: Sequence[Range]) -> list[list[Range]]:
+def _batches(ranges: Sequence[Range], limit: int) -> list[list[Range]]:
     batches: list[list[Range]] = []
     room = 0
     for start, stop in ranges:
         if not batches or stop - start > room:
             batches.append([])
-            room = _BATCH_BYTES
+            room = limit
         batches[-1].append((start, stop))
         room -= stop - start
     return batches

@@ -19,12 +19,16 @@ class Section(BaseModel):
 
 
 class RunSettings(Section):
-    """What the whole run shares."""
+    """What the whole run shares.
+
+    `lake` is ``s3://BUCKET/PREFIX`` of datasets and models; empty, they are below the data root.
+    """
 
     source: str = "mock"
     workers: int = Field(1, ge=1)
     seed: int = Field(1, ge=0)
     ledger_url: str = ""
+    lake: str = ""
 
 
 class MockSettings(Section):
@@ -36,12 +40,22 @@ class MockSettings(Section):
 
 
 class TargetSettings(Section):
-    """The parent sample. Fractions are of sky pixels, so no object is on both sides."""
+    """The parent samples.
+
+    `validation_fraction` and `test_fraction` are of sky pixels, so no object is on both sides; the
+    others are of the spectra that may be drawn as negative controls. `quasarnet_threshold` is the
+    confidence above which QuasarNet counts.
+    """
 
     z_min: float = Field(0.05, ge=0)
     z_max: float = Field(6.8, gt=0, le=20)
     validation_fraction: float = Field(0.15, gt=0, lt=1)
     test_fraction: float = Field(0.10, ge=0, lt=1)
+    quasarnet_threshold: float = Field(0.95, gt=0, lt=1)
+    sky_fraction: float = Field(0.01, ge=0, le=1)
+    standard_fraction: float = Field(0.02, ge=0, le=1)
+    galaxy_fraction: float = Field(0.002, ge=0, le=1)
+    star_fraction: float = Field(0.002, ge=0, le=1)
 
     @model_validator(mode="after")
     def _ranges_hold(self) -> "TargetSettings":
@@ -57,7 +71,8 @@ class AcquireSettings(Section):
 
     `mode` is whole HDUs, rows, or the cheaper one for each file; `gap` (bytes) overrides the
     planner's choice of how far apart two merged ranges may lie. Limits hold for each worker;
-    `max_requests_per_second` is shared among them, and 0 is no limit.
+    `max_requests_per_second` is shared among them, and 0 is no limit. `max_raw_bytes` of a file's
+    spectra are in memory at a time, or one HDU where that is larger; none are on disk.
     """
 
     mode: Literal["auto", "hdus", "rows"] = "auto"
@@ -67,6 +82,7 @@ class AcquireSettings(Section):
     backoff_s: float = Field(0.5, ge=0)
     timeout_s: float = Field(30.0, gt=0)
     max_requests_per_second: float = Field(0.0, ge=0)
+    max_raw_bytes: int = Field(2**27, ge=1)
 
 
 class ExtractSettings(Section):

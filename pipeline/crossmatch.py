@@ -28,7 +28,7 @@ from pipeline.config import CatalogueSettings, Config, CrossmatchSettings
 from pipeline.errors import UserError
 from pipeline.layout import is_remote
 from pipeline.science.match import find_chance_probability, normalise_separations
-from pipeline.shards import Report
+from pipeline.shards import Report, finished_shards
 from pipeline.sources import local_file
 from pipeline.store import Store, columns_to_table, digest, digest_rows, make_fingerprint
 from pipeline.target import find_mock
@@ -135,7 +135,10 @@ def read_objects(store: Store) -> Objects:
         If the earlier stages have not run.
     """
     tiers = store.read(store.lake.table(TIERS.name), [*_KEY, "tier"])
-    targets = store.read(store.lake.table(TARGETS.name), [*_KEY, "TARGET_RA", "TARGET_DEC"])
+    paths = [store.lake.shard(TARGETS.name, shard) for shard in finished_shards(store, "score")]
+    columns = [*_KEY, "TARGET_RA", "TARGET_DEC"]
+    parts = store.map(lambda path: store.read(path, columns), paths)
+    targets = pa.concat_tables(parts)
     rows = tiers.join(targets, _KEY).sort_by([(name, "ascending") for name in _KEY])
     ra, dec = (pc.fill_null(rows[f"TARGET_{name}"], np.nan).to_numpy() for name in ("RA", "DEC"))
     is_graded = pc.not_equal(rows["tier"], Tier.NONE.value).to_numpy()

@@ -3,7 +3,8 @@
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
+from pipeline.database_hold import Hold, find_hold
 from pipeline.errors import UserError
 
 T = TypeVar("T")
@@ -32,6 +34,8 @@ _MIGRATIONS = Path(__file__).with_name("migrations")
 _REVISIONS = [path.name[:4] for path in sorted(_MIGRATIONS.glob("versions/[0-9]*.py"))]
 # Any constant does; it only has to be the same in every process that opens a ledger.
 _MIGRATION_LOCK = 7_714_113
+_REFUSAL = re.compile(r"connection to server .* FATAL: |no password supplied", re.DOTALL)
+_RESTARTING = re.compile(r"starting up|shutting down|recovery|not yet accepting|too many|slots")
 _SECRETS = ("password", "sslpassword")
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -90,6 +94,7 @@ class Database:
         self._patience = patience if url.get_backend_name() == "postgresql" else 0.0
         self._engine = _make_engine(url)
         self._writing = self._engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
+        self._hold: Hold | None = None
         opening = min(self._patience, _OPEN_PATIENCE)
         if not self._transact(self._engine, self._is_current, opening):
             self._transact(self._writing, self._migrate, opening)
@@ -111,7 +116,42 @@ class Database:
         UserError
             If the database is still away after the patience, or refuses.
         """
-        return self._transact(self._writing, work, self._patience)
+
+        def work_as_holder(connection: Connection) -> T:
+            if self._hold:
+                self._hold.confirm()
+            return work(connection)
+
+        return self._transact(self._writing, work_as_holder, self._patience)
+
+    @contextmanager
+    def holding(self, name: str) -> Iterator[None]:
+        """Hold a name on a PostgreSQL server till the block ends; SQLite has no use for it.
+
+        The server gives the name back when the process ends or its machine vanishes. When the
+        server restarts, the next write takes the name again, or ends if another was faster.
+
+        Raises
+        ------
+        UserError
+            If another process holds it.
+        """
+        if self.dialect != "postgresql":
+            yield
+            return
+        self._hold = hold = Hold(self._engine, name)
+        try:
+            self._transact(self._engine, lambda _: hold.confirm(), 0.0)
+            yield
+        finally:
+            hold.release()
+            self._hold = None
+
+    def is_held(self, name: str) -> bool:
+        """Say whether some process holds a name."""
+        if self.dialect != "postgresql":
+            return False
+        return self.read(lambda connection: find_hold(connection, name))
 
     def close(self) -> None:
         """Give every connection back."""
@@ -195,6 +235,9 @@ def _read_revision(connection: Connection) -> str | None:
 
 
 def _may_pass(error: DBAPIError) -> bool:
+    # A connection that is refused carries no code, only libpq's text.
+    if _REFUSAL.search(str(error.orig)) and not _RESTARTING.search(str(error.orig)):
+        return False
     return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 

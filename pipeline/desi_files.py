@@ -12,8 +12,9 @@ from pipeline.fits_index import FileIndex, Hdu, Header, ReadAhead, read_header, 
 from pipeline.integrity import compare_datasum, decompress, sum_words
 from pipeline.sources import SourceFile
 
-# Rows are fetched in blocks of this size: large enough for any link, small in memory.
-_BLOCK_BYTES = 2**27
+# Rows are fetched in blocks: of a remote source large enough for any link, of a local one small
+# enough that the allocator hands the same memory out again.
+_REMOTE_BLOCK, _LOCAL_BLOCK = 2**26, 2**24
 _FORMAT = re.compile(r"^\s*(?P<repeat>\d*)(?P<code>[A-Z])")
 _TYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 
@@ -54,7 +55,7 @@ def iterate_columns(
     hdu: str,
     required: Sequence[str],
     optional: Sequence[str] = (),
-    block_bytes: int = _BLOCK_BYTES,
+    block_bytes: int | None = None,
 ) -> Iterator[dict[str, NDArray]]:
     """Yield what `read_columns` returns in blocks of rows, at least one."""
     ahead = ReadAhead(decompress(file))
@@ -68,10 +69,11 @@ def read_table(
     hdu: str,
     required: Sequence[str],
     optional: Sequence[str] = (),
-    block_bytes: int = _BLOCK_BYTES,
+    block_bytes: int | None = None,
 ) -> Iterator[dict[str, NDArray]]:
     """Yield the columns of a table whose file has been walked, in blocks of rows."""
     file = ahead.file
+    block_bytes = block_bytes or (_REMOTE_BLOCK if file.source.is_remote else _LOCAL_BLOCK)
     place = find_hdu(file, index, hdu)
     if not place.is_table:
         raise DataError(f"{file}: HDU {hdu} is not a binary table")
@@ -96,6 +98,18 @@ def read_table(
         yield {name: _take(data, row_bytes, field) for name, field in wanted.items()}
     if file.source.is_remote and place.n_bytes == n_rows * row_bytes:
         compare_datasum(file, place, total)
+
+
+def find_rows(
+    listed: NDArray[np.int64], wanted: NDArray[np.int64]
+) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the rows that list the wanted targets, and which of the wanted are listed at all."""
+    if not len(listed):
+        return np.zeros(0, np.intp), np.zeros(len(wanted), bool)
+    order = np.argsort(listed, kind="stable")
+    place = np.searchsorted(listed, wanted, sorter=order).clip(max=len(listed) - 1)
+    is_there = listed[order[place]] == wanted
+    return order[place][is_there], is_there
 
 
 def list_tables(file: SourceFile) -> dict[str, list[str]]:
@@ -131,9 +145,8 @@ def _parse_fields(file: SourceFile, header: Header) -> dict[str, Field]:
             raise DataError(f"{file}: column {number} has no format; fetch it again")
         repeat, code = int(match["repeat"] or 1), match["code"]
         name = str(header.get(f"TTYPE{number}", "")).strip()
-        zero, scale = (
-            float(header.get(f"T{key}{number}", rest)) for key, rest in (("ZERO", 0), ("SCAL", 1))
-        )
+        zero = float(header.get(f"TZERO{number}", 0))
+        scale = float(header.get(f"TSCAL{number}", 1))
         if code == "A":
             fields[name] = Field(offset, np.dtype(f"S{max(repeat, 1)}"), 0, 1, False)
             offset += repeat
@@ -160,13 +173,17 @@ def _take(data: bytes, row_bytes: int, field: Field) -> NDArray:
     return apply_scale(values, field.zero, field.scale)
 
 
-def apply_scale(values: NDArray, zero: float, scale: float) -> NDArray:
-    """Return values in native byte order, scaled; unsigned where the offset means so."""
+def apply_scale(values: NDArray, zero: float, scale: float, in_place: bool = False) -> NDArray:
+    """Return values in native byte order, scaled; unsigned where the offset means so.
+
+    `in_place` lets unsigned integers take the memory of the values.
+    """
     native = values.astype(values.dtype.newbyteorder("="), copy=False)
     if zero == 0 and scale == 1:
         return native
     bits = 8 * native.dtype.itemsize
     if scale == 1 and native.dtype.kind == "i" and zero == 2.0 ** (bits - 1):
         unsigned = native.view(f"u{bits // 8}")
-        return unsigned ^ unsigned.dtype.type(2 ** (bits - 1))
+        sign = unsigned.dtype.type(2 ** (bits - 1))
+        return np.bitwise_xor(unsigned, sign, out=unsigned if in_place else None)
     return native * scale + zero

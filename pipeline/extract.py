@@ -14,16 +14,19 @@ from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE
 from catalog_schema.tables import COADDS, FILES, TARGETS
 from pipeline.coadd_file import CoaddFile, open_coadd, read_arms, read_targetids
 from pipeline.config import AcquireSettings, Config, ExtractSettings
+from pipeline.desi_files import find_rows
 from pipeline.errors import DataError
 from pipeline.layout import DesiTree, Lake, Shard
 from pipeline.science.coadd import Spectra, join_arms, measure_coverage, measure_snr
-from pipeline.shards import Product, Report, Task, finished_shards, run_shards, split_by_shard
-from pipeline.sources import booking, open_source
+from pipeline.shards import Product, Report, Task, finished_shards, read_shards, run_shards
+from pipeline.sources import booking, open_source, share_limits
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.target import find_tree
 
 STAGE = "extract"
-REVISION = 1
+REVISION = 2
+# Rows measured at a time: their arrays stay in the processor's cache.
+_BLOCK_ROWS = 64
 
 
 def extract(store: Store, config: Config) -> Report:
@@ -51,14 +54,14 @@ def extract(store: Store, config: Config) -> Report:
 
 def plan(store: Store, config: Config) -> list[Task]:
     """Return one task per shard whose file is usable."""
-    columns = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
-    targets = split_by_shard(store.read(store.lake.table(TARGETS.name), columns))
+    shards = finished_shards(store, "acquire")
+    targets = read_shards(store, TARGETS.name, shards, ["TARGETID"])
     files = {
         Shard(row["SURVEY"], row["PROGRAM"], row["HEALPIX"]): row
         for row in store.read(store.lake.table(FILES.name)).to_pylist()
     }
     tasks = []
-    for shard in finished_shards(store, "acquire"):
+    for shard in shards:
         targetids = targets[shard]["TARGETID"].to_numpy()
         inputs = [files[shard]["identity"], *map(str, targetids)]
         fingerprint = make_fingerprint(STAGE, REVISION, [config.extract], inputs)
@@ -67,30 +70,12 @@ def plan(store: Store, config: Config) -> list[Task]:
     return tasks
 
 
-def share_limits(settings: AcquireSettings, workers: int) -> AcquireSettings:
-    """Give each worker its part of the request rate."""
-    rate = settings.max_requests_per_second / workers
-    return settings.model_copy(update={"max_requests_per_second": rate})
-
-
 def spectra_to_table(shard: Shard, spectra: Spectra) -> pa.Table:
     """Lay joined spectra out as rows of `coadds`, with SNR and coverage per arm."""
-    n = len(spectra.targetid)
-    columns: dict[str, object] = {
-        "SURVEY": [shard.survey] * n,
-        "PROGRAM": [shard.program] * n,
-        "HEALPIX": [shard.healpix] * n,
-        "TARGETID": spectra.targetid,
-        "snr": measure_snr(spectra.flux, spectra.ivar),
-        "flux": spectra.flux,
-        "ivar": spectra.ivar,
-        "mask": spectra.mask,
-    }
-    for arm, (first, last) in ARM_PIXELS.items():
-        flux, ivar = spectra.flux[:, first:last], spectra.ivar[:, first:last]
-        columns[f"snr_{arm}"] = measure_snr(flux, ivar)
-        columns[f"coverage_{arm}"] = measure_coverage(ivar)
-    return columns_to_table(COADDS, columns)
+    firsts = range(0, max(len(spectra.targetid), 1), _BLOCK_ROWS)
+    return pa.concat_tables(
+        _to_rows(shard, spectra.take(slice(first, first + _BLOCK_ROWS))) for first in firsts
+    )
 
 
 def join_file(
@@ -111,7 +96,7 @@ def join_file(
     """
     arms = read_arms(coadd, rows, reading)
     spectra, n_invalid = join_arms(targetids, arms, WAVE_SIZE, ivar_floor)
-    is_alive = (spectra.ivar > 0).any(axis=1)
+    is_alive = spectra.ivar.max(axis=1, initial=0) > 0
     notes: tuple[str, ...] = ()
     if n_invalid.any():
         notes = (
@@ -119,9 +104,7 @@ def join_file(
             f"{np.count_nonzero(n_invalid)} spectra are not finite or have negative ivar; "
             "taken as bad pixels",
         )
-    alive = Spectra(
-        targetids[is_alive], spectra.flux[is_alive], spectra.ivar[is_alive], spectra.mask[is_alive]
-    )
+    alive = spectra if is_alive.all() else spectra.take(is_alive)
     return alive, {"dead": int((~is_alive).sum())}, notes
 
 
@@ -160,6 +143,25 @@ def fetch_object(source: str, lake: Lake, shard: Shard, targetid: int, config: C
     return join_file(coadd, rows, np.array([targetid]), floor, config.acquire)[0]
 
 
+def _to_rows(shard: Shard, spectra: Spectra) -> pa.Table:
+    n = len(spectra.targetid)
+    columns: dict[str, object] = {
+        "SURVEY": [shard.survey] * n,
+        "PROGRAM": [shard.program] * n,
+        "HEALPIX": [shard.healpix] * n,
+        "TARGETID": spectra.targetid,
+        "snr": measure_snr(spectra.flux, spectra.ivar),
+        "flux": spectra.flux,
+        "ivar": spectra.ivar,
+        "mask": spectra.mask,
+    }
+    for arm, (first, last) in ARM_PIXELS.items():
+        flux, ivar = spectra.flux[:, first:last], spectra.ivar[:, first:last]
+        columns[f"snr_{arm}"] = measure_snr(flux, ivar)
+        columns[f"coverage_{arm}"] = measure_coverage(ivar)
+    return columns_to_table(COADDS, columns)
+
+
 def _extract_shard(
     settings: ExtractSettings, location: str, reading: AcquireSettings, lake: Lake, task: Task
 ) -> Product:
@@ -173,15 +175,3 @@ def _extract_shard(
     product = Product(spectra_to_table(task.shard, spectra), dropped, notes)
     counts = source.counts
     return replace(product, requests=dict(counts.requests), n_bytes=counts.n_bytes)
-
-
-def find_rows(
-    listed: NDArray[np.int64], wanted: NDArray[np.int64]
-) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Return the rows that list the wanted targets, and which of the wanted are listed at all."""
-    if not len(listed):
-        return np.zeros(0, np.intp), np.zeros(len(wanted), bool)
-    order = np.argsort(listed, kind="stable")
-    place = np.searchsorted(listed, wanted, sorter=order).clip(max=len(listed) - 1)
-    is_there = listed[order[place]] == wanted
-    return order[place][is_there], is_there

@@ -8,16 +8,31 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.errors import DataError
+from pipeline.lake_files import opening, replacing
 from pipeline.ranges import Range, choose_gap, merge_ranges
 from pipeline.sources import FileStat, SourceFile
-from pipeline.store import replacing
 
 BLOCK = 2880
 # The first read takes a coadd's tables of some hundred targets; later ones a header and more.
 _FIRST_READ = 2**18
 _READ = 2**15
 _CARD = 80
-Header = Mapping[str, str | int | float | bool]
+Value = str | int | float | bool
+
+
+class Header:
+    """Keywords of an HDU; of its hundreds of cards only those asked for are parsed."""
+
+    def __init__(self, cards: Mapping[bytes, bytes]) -> None:
+        self._cards = cards
+
+    def __getitem__(self, key: str) -> Value:
+        return _parse_value(self._cards[key.ljust(8).encode()])
+
+    def get(self, key: str, default: Value) -> Value:
+        """Return a keyword's value, or the default where there is none."""
+        card = self._cards.get(key.ljust(8).encode())
+        return default if card is None else _parse_value(card)
 
 
 @dataclass(frozen=True)
@@ -134,7 +149,7 @@ def read_header(ahead: ReadAhead, start: int) -> tuple[Header, int]:
     DataError
         If there is no header at this place.
     """
-    header: dict[str, str | int | float | bool] = {}
+    cards: dict[bytes, bytes] = {}
     place = start
     while True:
         block = ahead.read(place, place + BLOCK, _READ if start else _FIRST_READ)
@@ -145,18 +160,19 @@ def read_header(ahead: ReadAhead, start: int) -> tuple[Header, int]:
             )
         if len(block) < BLOCK:
             raise DataError(f"{ahead.file}: truncated in a header at byte {start}; fetch it again")
-        for at in range(0, BLOCK, _CARD):
-            card = block[at : at + _CARD]
-            if card[:8] == b"END     ":
-                return header, place
-            if card[8:10] == b"= ":
-                header.setdefault(card[:8].decode("latin-1").strip(), _parse_value(card[10:]))
+        lines = [block[at : at + _CARD] for at in range(0, BLOCK, _CARD)]
+        # Of a keyword that is repeated the first counts.
+        found = {line[:8]: line[10:] for line in reversed(lines) if line[8:10] == b"= "}
+        cards = found | cards
+        if any(line[:8] == b"END     " for line in lines):
+            return Header(cards), place
 
 
 def load_index(path: Path, identity: str) -> FileIndex | None:
     """Return the kept index of a file that still has this identity."""
     try:
-        values = json.loads(path.read_text())
+        with opening(path) as file:
+            values = json.loads(file.read())
         hdus = tuple(Hdu(**{**hdu, "shape": tuple(hdu["shape"])}) for hdu in values["hdus"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -190,12 +206,12 @@ def _to_hdu(header: Header, start: int, data: int, number: int) -> Hdu:
         bzero=float(header.get("BZERO", 0)),
         bscale=float(header.get("BSCALE", 1)),
         datasum=int(datasum) if datasum.isdigit() else None,
-        is_table=header.get("XTENSION") == "BINTABLE" and not is_compressed,
+        is_table=header.get("XTENSION", "") == "BINTABLE" and not is_compressed,
         is_compressed=is_compressed,
     )
 
 
-def _parse_value(card: bytes) -> str | int | float | bool:
+def _parse_value(card: bytes) -> Value:
     text = card.decode("latin-1").strip()
     if text.startswith("'"):
         return text[1:].split("'")[0].rstrip()

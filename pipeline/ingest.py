@@ -24,7 +24,7 @@ from pipeline.extract import join_file, spectra_to_table
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome
 from pipeline.science.coadd import Spectra
-from pipeline.shards import Product, Report, Task, run_shards
+from pipeline.shards import Product, Report, Task, finished_shards, run_shards
 from pipeline.sources import local_file
 from pipeline.store import Store, columns_to_table, digest, make_fingerprint
 
@@ -97,19 +97,17 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
     """
     files = _list_files(source)
     given = read_redshifts(redshifts) if redshifts else None
-    tasks, n_rows = [], 0
+    tasks = []
     for number, path in enumerate(files):
         known = given or _read_redrock(path)
         # A program for each file: one object in two files is two spectra with different keys.
         shard = Shard(_SURVEY, f"file{number}", 0)
         inputs = [path.name, local_file(path).stat().identity, known.fingerprint]
         fingerprint = make_fingerprint(STAGE, REVISION, [config.extract], inputs)
-        expected = _count_rows(path)
-        n_rows += expected
-        tasks.append(Task(shard, fingerprint, expected, (str(path), known)))
+        tasks.append(Task(shard, fingerprint, _count_rows(path), (str(path), known)))
     work = partial(_ingest_file, config.extract.ivar_floor)
     report = run_shards(store, STAGE, COADDS, tasks, work, config.run.workers)
-    _write_targets(store, tasks, n_rows)
+    _write_targets(store, tasks)
     return report
 
 
@@ -227,25 +225,23 @@ def _find_row(known: Redshifts, path: Path, targetid: int | None) -> int | None:
     return row if row is not None and np.isfinite(known.z[row]) else None
 
 
-def _write_targets(store: Store, tasks: list[Task], n_rows: int) -> None:
+def _write_targets(store: Store, tasks: list[Task]) -> None:
     """Write `targets` for the rows that became coadds, and book the stages before extract."""
-    rows: list[dict[str, object]] = []
-    booked = []
-    done = store.ledger.outcomes(STAGE)
-    finished = {outcome.shard for outcome in done if outcome.state is ShardState.DONE}
+    finished = set(finished_shards(store, STAGE))
     for task in tasks:
-        for stage in ("target", "acquire"):
-            n = task.n_expected
-            booked.append(Outcome(task.shard, stage, ShardState.DONE, n, n_made=n))
         if task.shard in finished:
-            rows.extend(_describe(store, task))
-    columns = {name: [row.get(name) for row in rows] for name in TARGETS.names}
-    store.ledger.record(booked)
-    store.write(
-        store.lake.table(TARGETS.name), columns_to_table(TARGETS, columns), TARGETS,
-        fingerprint=digest([task.fingerprint for task in tasks]),
-        n_expected=n_rows, n_made=len(rows),
-    )  # fmt: skip
+            rows = list(_describe(store, task))
+            columns = {name: [row.get(name) for row in rows] for name in TARGETS.names}
+            store.write(
+                store.lake.shard(TARGETS.name, task.shard), columns_to_table(TARGETS, columns),
+                TARGETS, fingerprint=task.fingerprint, n_expected=task.n_expected,
+                n_made=len(rows),
+            )  # fmt: skip
+    store.ledger.record(
+        Outcome(task.shard, stage, ShardState.DONE, task.n_expected, n_made=task.n_expected)
+        for task in tasks
+        for stage in ("target", "adopt", "acquire")
+    )
 
 
 def _describe(store: Store, task: Task) -> Iterator[dict[str, object]]:
@@ -264,6 +260,7 @@ def _describe(store: Store, task: Task) -> Iterator[dict[str, object]]:
             "Z": float(known.z[row]),
             "parent": Parent.EXTERNAL.value,
             "z_source": RedshiftSource.USER.value,
+            "qso_maskbits": 0,
             "split": Split.TEST.value,
         }
 

@@ -1,11 +1,13 @@
 """Every path of the project: DESI's tree, the lake below a data root, and the releases."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.errors import UserError
+from pipeline.errors import DataError, UserError
+from pipeline.lake_files import locate
 
 if TYPE_CHECKING:
     from pipeline.sources import Source, SourceFile
@@ -15,6 +17,8 @@ _FILE_NAME = re.compile(r"^(?P<kind>\w+)-(?P<survey>\w+)-(?P<program>\w+)-(?P<he
 # Folder of the named reduction, below the folder or prefix that holds ``spectro/``.
 REDUCTION = f"spectro/redux/{SPECPROD}"
 _REMOTE = re.compile(r"^(s3|https?)://")
+# A model's folder is whole when it has this file.
+MODEL_CARD = "model.json"
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -65,6 +69,18 @@ class DesiTree:
         packed = self.source.file(f"{plain.path}.gz")
         return packed if not plain.exists() and packed.exists() else plain
 
+    def identify(self, kind: str, shard: Shard) -> str:
+        """Return what changes whenever a shard's file does.
+
+        A file that is absent or closed has an identity too: reading it says which, and mending it
+        changes the identity.
+        """
+        plain = self.file(kind, shard)
+        for file in (plain, self.source.file(f"{plain.path}.gz")):
+            with suppress(DataError):
+                return file.stat().identity
+        return "absent"
+
     def find_shards(self, kind: str) -> list[Shard]:
         """List the shards that have a file of this kind, in order."""
         names = (path.rpartition("/")[2] for path in self.source.list(f"{REDUCTION}/healpix/"))
@@ -78,13 +94,24 @@ class DesiTree:
 
 @dataclass(frozen=True)
 class Lake:
-    """Paths of the datasets below a data root."""
+    """Paths of a data root: datasets and models, which may be in a bucket, and the local rest."""
 
     root: Path
+    url: str = ""
+
+    @property
+    def home(self) -> Path:
+        """Where datasets and models are: the bucket's prefix if there is one, or the root."""
+        return locate(self.url) if self.url else self.root
+
+    @property
+    def local_dataset_folder(self) -> Path:
+        """Folder of the datasets on this machine; empty where they are in a bucket."""
+        return self.root / "lake"
 
     def dataset(self, name: str) -> Path:
         """File of a global dataset, or folder of a sharded one."""
-        return self.root / "lake" / name
+        return self.home / "lake" / name
 
     def table(self, name: str) -> Path:
         """File of a global dataset."""
@@ -113,11 +140,11 @@ class Lake:
 
     def model(self, model_id: str) -> Path:
         """Folder of a trained model."""
-        return self.root / "models" / model_id
+        return self.home / "models" / model_id
 
     def checkpoint(self, model_id: str) -> Path:
         """File from which an interrupted training resumes."""
-        return self.root / "models" / f".{model_id}.checkpoint"
+        return self.home / "models" / f".{model_id}.checkpoint"
 
     @property
     def ledger(self) -> Path:

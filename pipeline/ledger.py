@@ -9,10 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 from sqlalchemy import URL
 
-from catalog_schema.tables import COMPLETENESS, GATES, arrow_schema
-from pipeline.database import PATIENCE, Database, choose_url, parse_url
-from pipeline.layout import Shard
-from pipeline.ledger_queries import book, forget_others, load
+from catalog_schema.tables import COMPLETENESS, EFFORT, GATES, arrow_schema
+from pipeline.database import PATIENCE, URL_VARIABLE, Database, choose_url, parse_url
+from pipeline.errors import UserError
+from pipeline.layout import Lake, Shard
+from pipeline.ledger_queries import book, forget_others, load, plan_running
 from pipeline.outcome import Outcome
 
 
@@ -53,7 +54,7 @@ def tabulate(outcomes: Iterable[Outcome]) -> tuple[pa.Table, pa.Table]:
     """Render outcomes as the tables COMPLETENESS and GATES of the schema."""
     steps, gates = [], []
     for outcome in outcomes:
-        key = dict(zip(COMPLETENESS.key, (*outcome.shard, outcome.stage), strict=True))
+        key = _key(outcome)
         counts = {"n_expected": outcome.n_expected, "n_made": outcome.n_made}
         steps.append({**key, "state": outcome.state.value, **counts, "error": outcome.error})
         gates += [
@@ -65,6 +66,27 @@ def tabulate(outcomes: Iterable[Outcome]) -> tuple[pa.Table, pa.Table]:
         pa.Table.from_pylist(steps, schema=arrow_schema(COMPLETENESS)),
         pa.Table.from_pylist(gates, schema=arrow_schema(GATES)),
     )
+
+
+def tabulate_effort(outcomes: Iterable[Outcome]) -> pa.Table:
+    """Render what the outcomes took as the table EFFORT of the schema."""
+    rows = [
+        {
+            **_key(outcome),
+            "attempts": outcome.attempts,
+            "worker": outcome.worker,
+            "seconds": outcome.seconds,
+            "n_bytes_moved": outcome.n_bytes,
+            "n_requests": outcome.n_requests,
+            "n_request_faults": outcome.n_request_faults,
+        }
+        for outcome in outcomes
+    ]
+    return pa.Table.from_pylist(rows, schema=arrow_schema(EFFORT))
+
+
+def _key(outcome: Outcome) -> dict[str, object]:
+    return dict(zip(COMPLETENESS.key, (*outcome.shard, outcome.stage), strict=True))
 
 
 class Ledger:
@@ -91,10 +113,42 @@ class Ledger:
         self._lake = lake
 
     @classmethod
-    def of_root(cls, root: Path, file: Path, configured: str) -> "Ledger":
-        """Open a data root's ledger: at the environment's URL, the configured one, or in a file."""
-        url = choose_url(configured)
-        return cls(parse_url(url), lake=str(root.resolve())) if url else cls(file)
+    def of_lake(cls, lake: Lake, configured: str) -> "Ledger":
+        """Open a lake's ledger: at the environment's URL, the configured one, or in a file.
+
+        Raises
+        ------
+        UserError
+            Also if the lake is in a bucket and the URL is not that of a PostgreSQL database.
+        """
+        url = parse_url(given) if (given := choose_url(configured)) else None
+        if lake.url and (url is None or url.get_backend_name() != "postgresql"):
+            raise UserError(
+                f"{lake.url}: a lake in a bucket needs a PostgreSQL ledger, which all machines "
+                f"see; set {URL_VARIABLE} or run.ledger_url"
+            )
+        return cls(url, lake.url or str(lake.root.resolve())) if url else cls(lake.ledger)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Be the only one who books this lake in a PostgreSQL database, till the block ends.
+
+        Raises
+        ------
+        UserError
+            If another process, here or on another machine, is that already.
+        """
+        with self._database.holding(self._lake):
+            yield
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a process holds the lake's books in a PostgreSQL database."""
+        return self._database.is_held(self._lake)
+
+    def interrupt(self) -> None:
+        """Plan again what is booked as running: whoever holds the lake knows that nobody does."""
+        self._database.write(partial(plan_running, self._lake))
 
     def record(self, outcomes: Iterable[Outcome]) -> None:
         """Replace what the ledger says of these shards in these stages.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, insert, not_, or_, select
+from sqlalchemy import Connection, and_, bindparam, case, delete, insert, not_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Delete, Insert
 
@@ -48,6 +48,12 @@ def forget_others(lake: str, stage: str, planned: set[Shard], connection: Connec
         connection.execute(_delete_gates(), keys)
 
 
+def plan_running(lake: str, connection: Connection) -> None:
+    """Set what is booked as running back to planned; the attempts stay."""
+    is_running = and_(STAGES.c.lake == lake, STAGES.c.state == ShardState.RUNNING.value)
+    connection.execute(update(STAGES).where(is_running).values(state=ShardState.PLANNED.value))
+
+
 def load(lake: str, stage: str | None, connection: Connection) -> list[Outcome]:
     """Return every outcome of a lake, ordered by stage and shard."""
     steps = select(STAGES).where(STAGES.c.lake == lake)
@@ -76,7 +82,9 @@ def _upsert(dialect: str) -> Insert:
     ends = and_(old.state == running, new.state != running)
     values = {name: new[name] for name in old.keys() if name not in SHARD_STAGE_KEY}  # noqa: SIM118
     values["attempts"] = old.attempts + case((ends, 0), else_=new.attempts)
-    is_same = and_(*(old[name] == new[name] for name in ("state", "n_expected", "n_made")))
+    is_same = and_(
+        *(old[name] == new[name] for name in ("state", "n_expected", "n_made", "content"))
+    )
     # A look at finished work keeps the time and the size that the work took.
     tells_more = or_(new.attempts > 0, not_(is_same))
     upsert: Insert = statement.on_conflict_do_update(
@@ -123,6 +131,7 @@ def _to_row(lake: str, outcome: Outcome) -> dict[str, object]:
         "requests": outcome.requests,
         "seconds": outcome.seconds,
         "error": None if outcome.error is None else _clean(outcome.error),
+        "content": outcome.content,
         "notes": _clean("\n".join(outcome.notes)),
         "updated": datetime.now(UTC),
     }
@@ -141,6 +150,7 @@ def _to_outcome(row: Any, dropped: dict[str, int]) -> Outcome:
         seconds=row["seconds"],
         n_bytes=row["n_bytes"],
         requests=row["requests"],
+        content=row["content"],
         worker=row["worker"],
         attempts=row["attempts"],
     )

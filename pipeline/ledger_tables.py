@@ -37,6 +37,8 @@ class ShardStage(_OneShardStage, Base):
     n_bytes: Mapped[int] = mapped_column(BigInteger)
     requests: Mapped[dict[str, Any]] = mapped_column(JSON().with_variant(JSONB(), "postgresql"))
     seconds: Mapped[float]
+    # Digest of the rows that were made; empty where none are, and in books of before revision 0003.
+    content: Mapped[str] = mapped_column(String(64))
     error: Mapped[str | None]
     notes: Mapped[str]
     updated: Mapped[datetime] = mapped_column(DateTime(timezone=True))

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.lake_files import opening, show
+from pipeline.layout import MODEL_CARD
 from pipeline.science.restframe import RestFrameGrid
 from pipeline.science.vae import ModelShape, SpectrumVAE
 
 WEIGHTS = "weights.safetensors"
-CARD = "model.json"
+CARD = MODEL_CARD
 REFERENCE = "reference.safetensors"
 NULL = "null.parquet"
 
@@ -108,8 +110,8 @@ def load_model(folder: Path) -> Model:
     try:
         shape, grid = ModelShape(**card["shape"]), RestFrameGrid(**card["grid"])
         network = SpectrumVAE(shape)
-        network.load_state_dict(load_file(folder / WEIGHTS))
-        support = load_file(folder / REFERENCE)["support"]
+        network.load_state_dict(_load_tensors(folder / WEIGHTS))
+        support = _load_tensors(folder / REFERENCE)["support"]
         return Model(card["id"], network.eval(), grid, support)
     except _READ_FAULTS as error:
         raise _damaged(folder, error) from None
@@ -124,10 +126,11 @@ def read_card(folder: Path) -> Mapping[str, Any]:
         If the folder is no model.
     """
     try:
-        return dict(json.loads((folder / CARD).read_text()))
+        with opening(folder / CARD) as file:
+            return dict(json.loads(file.read()))
     except (OSError, ValueError, TypeError):
         raise UserError(
-            f"{folder} is no model: it has no readable {CARD}; give an id or a folder"
+            f"{show(folder)} is no model: it has no readable {CARD}; give an id or a folder"
         ) from None
 
 
@@ -140,11 +143,16 @@ def read_reference(folder: Path) -> Tensor:
         If the file is missing or damaged.
     """
     try:
-        return load_file(folder / REFERENCE)["latents"]
+        return _load_tensors(folder / REFERENCE)["latents"]
     except _READ_FAULTS as error:
         raise _damaged(folder, error) from None
 
 
+def _load_tensors(path: Path) -> dict[str, Tensor]:
+    with opening(path) as file:
+        return load(file.read())
+
+
 def _damaged(folder: Path, error: Exception) -> UserError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return UserError(f"model {folder}: damaged ({reason}); delete it and train again")
+    return UserError(f"model {show(folder)}: damaged ({reason}); delete it and train again")

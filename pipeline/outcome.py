@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from catalog_schema.vocabulary import ShardState
 from pipeline.layout import Shard
 
+# Under which requests are counted; every other name in `requests` is that of a fault.
+REQUEST_KINDS = ("get", "head", "list", "read")
 _SETTLED = (ShardState.DONE, ShardState.FAILED)
 
 
@@ -13,8 +15,9 @@ class Outcome:
     """What one stage did with one shard.
 
     The conservation law is ``n_expected = n_made + sum(dropped)`` for a done shard. `requests`
-    counts requests to a remote source by how they ended (ok, retried, 503 …); `worker` is
-    host:pid of the process that did it, and `attempts` how often work on it began.
+    counts requests to a remote source by kind (get, head, list) and by fault; `worker` is
+    host:pid of the process that did it, and `attempts` how often work on it began. `content` is
+    the digest of the rows that it made.
     """
 
     shard: Shard
@@ -29,8 +32,19 @@ class Outcome:
     n_bytes: int = 0
     skipped: bool = False
     requests: dict[str, int] = field(default_factory=dict)
+    content: str = field(default="", compare=False)
     worker: str = field(default="", compare=False)
     attempts: int = field(default=0, compare=False)
+
+    @property
+    def n_requests(self) -> int:
+        """Requests that were sent, those that failed included."""
+        return sum(count for kind, count in self.requests.items() if kind in REQUEST_KINDS)
+
+    @property
+    def n_request_faults(self) -> int:
+        """Requests that failed, mended by a later one or not."""
+        return sum(self.requests.values()) - self.n_requests
 
     @property
     def imbalance(self) -> int:

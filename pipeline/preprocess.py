@@ -24,17 +24,20 @@ from pipeline.shards import (
     Report,
     Task,
     finished_shards,
+    read_shards,
     read_stamps,
     run_shards,
-    split_by_shard,
 )
 from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprint
 
 STAGE = "preprocess"
-REVISION = 1
+REVISION = 2
 
+# Rows worked on at a time: their arrays stay in the processor's cache and are used again.
+_BLOCK_ROWS = 64
 OBSERVED_GRID = ObservedGrid(WAVE_START, WAVE_STEP, WAVE_SIZE)
-_TARGET_COLUMNS = ["SURVEY", "PROGRAM", "TARGETID", "Z", "EBV", "split"]
+_OF_TARGET = ("split", "parent", "control")
+_TARGET_COLUMNS = ["SURVEY", "PROGRAM", "TARGETID", "Z", "EBV", *_OF_TARGET]
 _CARRIED = (
     "SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "snr", "snr_b", "snr_r", "snr_z",
     "coverage_b", "coverage_r", "coverage_z",
@@ -70,15 +73,13 @@ def preprocess_on_grid(store: Store, config: Config, grid: RestFrameGrid) -> Rep
 def plan(store: Store, config: Config, grid: RestFrameGrid | None = None) -> list[Task]:
     """Return one task per extracted shard."""
     grid = grid or make_run_grid(config)
-    targets = store.read(store.lake.table(TARGETS.name), ["HEALPIX", *_TARGET_COLUMNS])
-    by_shard, nothing = split_by_shard(targets), targets.slice(0, 0)
     shards = finished_shards(store, "extract")
+    targets = read_shards(store, TARGETS.name, shards, _TARGET_COLUMNS)
+    coadds = read_shards(store, COADDS.name, shards, ["SURVEY", "PROGRAM", "TARGETID"])
     tasks = []
     for shard, stamp in read_stamps(store, COADDS.name, shards).items():
         path = store.lake.shard(COADDS.name, shard)
-        rows = _match(
-            by_shard.get(shard, nothing), store.read(path, ["SURVEY", "PROGRAM", "TARGETID"])
-        )
+        rows = _match(targets[shard], coadds[shard])
         inputs = [stamp.content, digest_rows(rows), repr(grid)]
         fingerprint = make_fingerprint(STAGE, REVISION, [config.preprocess], inputs)
         tasks.append(Task(shard, fingerprint, stamp.n_made, (str(path), rows)))
@@ -103,7 +104,7 @@ def make_windows(
     coadds : pyarrow.Table
         Rows of `coadds`.
     targets : pyarrow.Table
-        Z, EBV and split of the same rows, in the same order.
+        Z, EBV, split, parent and control of the same rows, in the same order.
     settings : PreprocessSettings
     grid : RestFrameGrid
 
@@ -112,32 +113,14 @@ def make_windows(
     Product
         Rows of `restframe` and the gates of the others.
     """
-    z = targets["Z"].to_numpy()
-    start, on_grid = find_window_starts(grid, OBSERVED_GRID, z)
-    start = np.where(on_grid, start, 0).astype(np.int32)
-    ebv = pc.fill_null(targets["EBV"], 0.0).to_numpy()
-    passed = transmission(OBSERVED_GRID.wave, ebv, settings.r_v)
-    flux, ivar = deredden(to_matrix(coadds["flux"]), to_matrix(coadds["ivar"]), passed)
-    flux, ivar = resample(flux, ivar, z, start, OBSERVED_GRID, grid)
-    n_valid = np.count_nonzero(ivar, axis=1).astype(np.int32)
-    is_covered = n_valid >= settings.min_valid_fraction * (grid.window - grid.align)
-    kept = on_grid & is_covered
-    norm = normalise(flux, ivar)[:, None]
-    columns = {
-        **{name: coadds[name].filter(kept) for name in _CARRIED},
-        "Z": z[kept],
-        "split": targets["split"].filter(kept),
-        "n_valid": n_valid[kept],
-        "norm": norm[kept, 0],
-        "window_start": start[kept],
-        "rest_flux": (flux / norm)[kept],
-        "rest_ivar": (ivar * norm**2)[kept],
-    }
-    dropped = {
-        "redshift_outside_grid": int((~on_grid).sum()),
-        "too_few_pixels": int((on_grid & ~is_covered).sum()),
-    }
-    return Product(columns_to_table(RESTFRAME, columns, window=grid.window), dropped)
+    firsts = range(0, max(coadds.num_rows, 1), _BLOCK_ROWS)
+    blocks = [
+        _make_block(coadds.slice(first, _BLOCK_ROWS), targets.slice(first, _BLOCK_ROWS),
+                    settings, grid)
+        for first in firsts
+    ]  # fmt: skip
+    dropped = {gate: sum(block.dropped[gate] for block in blocks) for gate in blocks[0].dropped}
+    return Product(pa.concat_tables(block.data for block in blocks), dropped)
 
 
 def to_matrix(column: pa.ChunkedArray) -> np.ndarray:
@@ -152,7 +135,39 @@ def _preprocess_shard(
     root: Path, settings: PreprocessSettings, grid: RestFrameGrid, task: Task
 ) -> Product:
     path, rows = task.arguments
-    return make_windows(Store(root).read(Path(path)), rows, settings, grid)
+    coadds = Store(root).read(Path(path), [*_CARRIED, "flux", "ivar"])
+    return make_windows(coadds, rows, settings, grid)
+
+
+def _make_block(
+    coadds: pa.Table, targets: pa.Table, settings: PreprocessSettings, grid: RestFrameGrid
+) -> Product:
+    z = targets["Z"].to_numpy()
+    start, on_grid = find_window_starts(grid, OBSERVED_GRID, z)
+    start = np.where(on_grid, start, 0).astype(np.int32)
+    ebv = pc.fill_null(targets["EBV"], 0.0).to_numpy()
+    passed = transmission(OBSERVED_GRID.wave, ebv, settings.r_v)
+    flux, ivar = deredden(to_matrix(coadds["flux"]), to_matrix(coadds["ivar"]), passed)
+    flux, ivar = resample(flux, ivar, z, start, OBSERVED_GRID, grid)
+    n_valid = np.count_nonzero(ivar, axis=1).astype(np.int32)
+    is_covered = n_valid >= settings.min_valid_fraction * (grid.window - grid.align)
+    kept = on_grid & is_covered
+    norm = normalise(flux, ivar)[:, None]
+    columns = {
+        **{name: coadds[name].filter(kept) for name in _CARRIED},
+        "Z": z[kept],
+        **{name: targets[name].filter(kept) for name in _OF_TARGET},
+        "n_valid": n_valid[kept],
+        "norm": norm[kept, 0],
+        "window_start": start[kept],
+        "rest_flux": (flux / norm)[kept],
+        "rest_ivar": (ivar * norm**2)[kept],
+    }
+    dropped = {
+        "redshift_outside_grid": int((~on_grid).sum()),
+        "too_few_pixels": int((on_grid & ~is_covered).sum()),
+    }
+    return Product(columns_to_table(RESTFRAME, columns, window=grid.window), dropped)
 
 
 def _match(targets: pa.Table, coadds: pa.Table) -> pa.Table:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -123,6 +124,29 @@ def merge_ranges(ranges: Sequence[Range], gap: int) -> list[Range]:
     return merged
 
 
+def cut_ranges(ranges: Sequence[Range], places: Sequence[int], limit: int) -> list[Range]:
+    """Cut ranges that are longer than a limit, but only at some places.
+
+    Parameters
+    ----------
+    ranges : sequence of Range
+    places : sequence of int
+        Where a range may be cut, in order, e.g. where images begin.
+    limit : int
+        Bytes; what lies between two places stays in one piece also if it is longer.
+    """
+    cut: list[Range] = []
+    for start, stop in ranges:
+        first = start
+        inside = [place for place in places if start < place < stop]
+        for place, following in pairwise([*inside, stop]):
+            if following - first > limit:
+                cut.append((first, place))
+                first = place
+        cut.append((first, stop))
+    return cut
+
+
 def choose_gap(ranges: Sequence[Range], link: Link) -> int:
     """Return the gap whose merged ranges cost least: every gap that occurs is tried."""
     if len(ranges) < 2:
@@ -142,5 +166,5 @@ def choose_gap(ranges: Sequence[Range], link: Link) -> int:
 def _cut(image: Image, wanted: NDArray[np.intp]) -> list[Range]:
     if image.n_rows == 1:
         return [(image.start, image.stop)] if len(wanted) else []
-    starts = image.start + wanted * image.row_bytes
-    return [(int(start), int(start) + image.row_bytes) for start in starts]
+    starts = (image.start + wanted * image.row_bytes).tolist()
+    return [(start, start + image.row_bytes) for start in starts]

@@ -21,6 +21,7 @@ from pipeline.shards import (
     Report,
     Task,
     finished_shards,
+    read_shards,
     read_stamps,
     run_shards,
     split_by_shard,
@@ -62,11 +63,11 @@ def reconstruct_with(store: Store, config: Config, folder: Path) -> Report:
 def plan(store: Store, config: Config, model_id: str | None = None) -> list[Task]:
     """Return one task per scored shard; it may publish no row."""
     model_id = model_id or find_model_id(store, config)
-    targets = store.read(store.lake.table(TARGETS.name), [*_KEY, "EBV"])
-    chosen = choose_published(store.read(store.lake.table(TIERS.name)), config.reconstruct)
-    joined = chosen.join(targets, _KEY)
-    wanted, nothing = split_by_shard(joined), joined.slice(0, 0)
     shards = finished_shards(store, "score")
+    targets = read_shards(store, TARGETS.name, shards, [*_KEY, "EBV"])
+    chosen = choose_published(store.read(store.lake.table(TIERS.name)), config.reconstruct)
+    joined = chosen.join(pa.concat_tables(targets.values()), _KEY)
+    wanted, nothing = split_by_shard(joined), joined.slice(0, 0)
     tasks = []
     for shard, stamp in read_stamps(store, RESTFRAME.name, shards).items():
         rows = wanted.get(shard, nothing)

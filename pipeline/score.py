@@ -18,11 +18,11 @@ from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.train import find_model_id
 
 STAGE = "score"
-REVISION = 1
+REVISION = 2
 
 _CARRIED = (
-    "SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "Z", "split", "snr", "snr_b", "snr_r", "snr_z",
-    "coverage_b", "coverage_r", "coverage_z",
+    "SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "Z", "split", "parent", "control",
+    "snr", "snr_b", "snr_r", "snr_z", "coverage_b", "coverage_r", "coverage_z",
 )  # fmt: skip
 
 

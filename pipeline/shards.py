@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,10 +14,16 @@ import pyarrow as pa
 from catalog_schema.column import Table
 from catalog_schema.vocabulary import ShardState
 from pipeline.errors import DataError, QadError, UserError
-from pipeline.layout import Shard
+from pipeline.lake_files import measure, remove, show
+from pipeline.layout import Lake, Shard
 from pipeline.ledger import Outcome
 from pipeline.progress import track
 from pipeline.store import Stamp, Store
+
+# Torch and the stage's other libraries; and what a spectrum takes in the hungriest stage, where
+# flux, inverse variance and mask of its arms, joined, and resampled are in memory at once.
+_WORKER_BYTES = 600 * 2**20
+_ROW_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -104,14 +109,15 @@ def run_shards(
     UserError
         If the data root cannot take the data; a shard's own fault is reported, not raised.
     """
-    finished = [o for task in tasks if (o := _find_done(store, stage, table, task))]
+    find = partial(_find_done, store, stage, table)
+    finished = [outcome for outcome in store.map(find, tasks) if outcome]
     done = {outcome.shard for outcome in finished}
     waiting = [task for task in tasks if task.shard not in done]
     book = partial(_book_state, store, stage)
     store.ledger.keep_only(stage, [task.shard for task in tasks])
     store.ledger.record(finished)
     book(ShardState.PLANNED, waiting)
-    run = partial(_run_task, store.root, stage, table, work)
+    run = partial(_run_task, store.lake, stage, table, work)
     start = partial(book, ShardState.RUNNING)
     spread = _run_on_ray if workers > 1 and waiting else _run_here
     for outcome in track(spread(run, waiting, workers, start), stage, len(waiting)):
@@ -162,6 +168,29 @@ def split_by_shard(rows: pa.Table) -> dict[Shard, pa.Table]:
     return parts
 
 
+def read_contents(store: Store, stage: str, dataset: str) -> dict[Shard, str]:
+    """Return the content digest of every shard that a stage has finished, in order.
+
+    They are in the ledger; only what an older version booked is looked up in the dataset's files.
+    """
+    done = [o for o in store.ledger.outcomes(stage) if o.state is ShardState.DONE]
+    contents = {outcome.shard: outcome.content for outcome in done}
+    unknown = [shard for shard, content in contents.items() if not content]
+    stamps = read_stamps(store, dataset, unknown)
+    return {**contents, **{shard: stamp.content for shard, stamp in stamps.items()}}
+
+
+def read_shards(
+    store: Store, dataset: str, shards: Iterable[Shard], columns: list[str] | None = None
+) -> dict[Shard, pa.Table]:
+    """Read shards of a dataset, each in order of TARGETID."""
+
+    def read(shard: Shard) -> tuple[Shard, pa.Table]:
+        return shard, store.read(store.lake.shard(dataset, shard), columns)
+
+    return dict(store.map(read, list(shards)))
+
+
 def read_stamps(store: Store, dataset: str, shards: Iterable[Shard]) -> dict[Shard, Stamp]:
     """Return the stamps of a sharded dataset.
 
@@ -170,13 +199,20 @@ def read_stamps(store: Store, dataset: str, shards: Iterable[Shard]) -> dict[Sha
     UserError
         If a shard that the ledger calls done has no file.
     """
-    stamps = {}
-    for shard in shards:
-        stamp = store.read_stamp(store.lake.shard(dataset, shard))
+
+    def read(shard: Shard) -> tuple[Shard, Stamp]:
+        path = store.lake.shard(dataset, shard)
+        stamp = store.read_stamp(path)
         if stamp is None:
-            raise UserError(f"{store.lake.shard(dataset, shard)}: missing; run the stages again")
-        stamps[shard] = stamp
-    return stamps
+            raise UserError(f"{show(path)}: missing; run the stages again")
+        return shard, stamp
+
+    return dict(store.map(read, list(shards)))
+
+
+def estimate_memory(task: Task) -> int:
+    """Return the bytes that a worker may take for a task: its libraries and the shard's rows."""
+    return _WORKER_BYTES + _ROW_BYTES * task.n_expected
 
 
 def _find_done(store: Store, stage: str, table: Table, task: Task) -> Outcome | None:
@@ -185,7 +221,7 @@ def _find_done(store: Store, stage: str, table: Table, task: Task) -> Outcome | 
         return None
     return Outcome(
         task.shard, stage, ShardState.DONE, task.n_expected, n_made=done.n_made,
-        dropped=done.dropped, notes=done.notes, skipped=True,
+        dropped=done.dropped, notes=done.notes, content=done.content, skipped=True,
     )  # fmt: skip
 
 
@@ -193,8 +229,8 @@ def _book_state(store: Store, stage: str, state: ShardState, tasks: Sequence[Tas
     store.ledger.record(Outcome(task.shard, stage, state, task.n_expected) for task in tasks)
 
 
-def _run_task(root: Path, stage: str, table: Table, work: Work, task: Task) -> Outcome:
-    store = Store(root)
+def _run_task(lake: Lake, stage: str, table: Table, work: Work, task: Task) -> Outcome:
+    store = Store(lake.root, lake_url=lake.url)
     path = store.lake.shard(table.name, task.shard)
     worker = f"{socket.gethostname()}:{os.getpid()}"
     booked = partial(Outcome, task.shard, stage, n_expected=task.n_expected, worker=worker)
@@ -208,7 +244,7 @@ def _run_task(root: Path, stage: str, table: Table, work: Work, task: Task) -> O
     except UserError:
         raise
     except Exception as error:
-        path.unlink(missing_ok=True)
+        remove(path)
         unforeseen = () if isinstance(error, QadError) else (traceback.format_exc(),)
         reason = str(error) if isinstance(error, QadError) else f"{type(error).__name__}: {error}"
         fetched = error if isinstance(error, DataError) else DataError()
@@ -218,8 +254,8 @@ def _run_task(root: Path, stage: str, table: Table, work: Work, task: Task) -> O
         )  # fmt: skip
     return booked(
         ShardState.DONE, n_made=stamp.n_made, dropped=stamp.dropped, notes=stamp.notes,
-        seconds=time.monotonic() - start, requests=product.requests,
-        n_bytes=product.n_bytes or path.stat().st_size,
+        content=stamp.content, seconds=time.monotonic() - start, requests=product.requests,
+        n_bytes=product.n_bytes or measure(path),
     )  # fmt: skip
 
 
@@ -248,16 +284,22 @@ def _run_on_ray(
 
     address = os.environ.get("RAY_ADDRESS")
     resources: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
-    ray.init(address=address, log_to_driver=False, **resources)
+    # Not None: that would join whatever other run has a Ray of its own on this machine.
+    ray.init(address=address or "local", log_to_driver=False, **resources)
     try:
-        remote = ray.remote(max_retries=3)(run.func).options(num_cpus=1)  # type: ignore[attr-defined]
+        remote = ray.remote(max_retries=3)(run.func)  # type: ignore[attr-defined]
+        nodes = [node["Resources"] for node in ray.nodes() if node["Resources"].get("CPU")]
+        roomiest = max((node.get("memory", 0) for node in nodes), default=0)
         waiting = list(reversed(tasks))
         running: list = []
         while waiting or running:
             # Twice the workers keeps every one busy without queueing the whole survey.
             while waiting and len(running) < 2 * workers:
-                start(waiting[-1:])
-                running.append(remote.remote(*run.args, waiting.pop()))  # type: ignore[attr-defined]
+                task = waiting.pop()
+                start([task])
+                # More than any node has would wait for ever.
+                needs = {"num_cpus": 1, "memory": min(estimate_memory(task), int(roomiest))}
+                running.append(remote.options(**needs).remote(*run.args, task))  # type: ignore[attr-defined]
             ready, running = ray.wait(running, num_returns=1)
             yield _get_result(ready[0])
     finally:

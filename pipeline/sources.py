@@ -74,6 +74,14 @@ class Source(ABC):
             If the file is missing, changed, too short, or the source does not answer.
         """
 
+    def read_into(
+        self, path: str, places: Sequence[tuple[int, memoryview]], identity: str | None = None
+    ) -> None:
+        """Fill buffers with the bytes that begin at their places; see `read`."""
+        ranges = [(start, start + len(buffer)) for start, buffer in places]
+        for (_, buffer), data in zip(places, self.read(path, ranges, identity), strict=True):
+            buffer[:] = data
+
     @abstractmethod
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the paths that start so, in order."""
@@ -106,6 +114,12 @@ class SourceFile:
         """See `Source.read`."""
         return self.source.read(self.path, ranges, identity)
 
+    def read_into(
+        self, places: Sequence[tuple[int, memoryview]], identity: str | None = None
+    ) -> None:
+        """See `Source.read_into`."""
+        self.source.read_into(self.path, places, identity)
+
 
 class LocalSource(Source):
     """A folder, read in place."""
@@ -124,6 +138,29 @@ class LocalSource(Source):
 
     def read(self, path: str, ranges: Sequence[Range], identity: str | None = None) -> list[bytes]:
         """See `Source.read`."""
+        with self._open(path, identity) as descriptor:
+            return [self._read_range(path, descriptor, wanted) for wanted in ranges]
+
+    def read_into(
+        self, path: str, places: Sequence[tuple[int, memoryview]], identity: str | None = None
+    ) -> None:
+        """See `Source.read_into`; nothing is copied on the way."""
+        with self._open(path, identity) as descriptor:
+            for start, buffer in places:
+                n_read = os.preadv(descriptor, [buffer], start)
+                if n_read != len(buffer):
+                    buffer[:] = self._read_range(path, descriptor, (start, start + len(buffer)))
+        self.counts.add("read", sum(len(buffer) for _, buffer in places), len(places))
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """See `Source.list`."""
+        root = Path(self.location)
+        folder = root / prefix.rpartition("/")[0]
+        names = (place.relative_to(root).as_posix() for place in folder.rglob("*"))
+        yield from sorted(name for name in names if name.startswith(prefix))
+
+    @contextmanager
+    def _open(self, path: str, identity: str | None) -> Iterator[int]:
         try:
             descriptor = os.open(self._place(path), os.O_RDONLY)
         except (FileNotFoundError, NotADirectoryError):
@@ -133,16 +170,9 @@ class LocalSource(Source):
         try:
             if identity and _stat_local(os.fstat(descriptor)).identity != identity:
                 raise DataError(f"{self.file(path)}: changed since it was listed; run again")
-            return [self._read_range(path, descriptor, wanted) for wanted in ranges]
+            yield descriptor
         finally:
             os.close(descriptor)
-
-    def list(self, prefix: str) -> Iterator[str]:
-        """See `Source.list`."""
-        root = Path(self.location)
-        folder = root / prefix.rpartition("/")[0]
-        names = (place.relative_to(root).as_posix() for place in folder.rglob("*"))
-        yield from sorted(name for name in names if name.startswith(prefix))
 
     def _place(self, path: str) -> str:
         return os.path.join(self.location, path)
@@ -204,6 +234,12 @@ def booking(source: Source) -> Iterator[Source]:
     except DataError as error:
         error.requests, error.n_bytes = dict(session.counts.requests), session.counts.n_bytes
         raise
+
+
+def share_limits(settings: AcquireSettings, workers: int) -> AcquireSettings:
+    """Give each worker its part of the request rate."""
+    rate = settings.max_requests_per_second / workers
+    return settings.model_copy(update={"max_requests_per_second": rate})
 
 
 @lru_cache(maxsize=4)

@@ -10,14 +10,17 @@ from types import ModuleType
 from pipeline.config import Config, MockSettings
 from pipeline.database import choose_url, hide_password
 from pipeline.errors import QadError, UserError
+from pipeline.lake_files import exists, guard_root, replacing
+from pipeline.layout import MODEL_CARD
 from pipeline.progress import track_counts
 from pipeline.shards import Report
-from pipeline.store import Store, guard_root, replacing
+from pipeline.store import Store
 from pipeline.target import find_mock
 
 # Name of each stage and the dataset that it makes.
 STAGES = {
-    "target": "targets",
+    "target": "candidates",
+    "adopt": "targets",
     "acquire": "files",
     "extract": "coadds",
     "preprocess": "restframe",
@@ -151,7 +154,8 @@ def open_root(root: Path) -> Store:
     bare = Store(root)
     if not bare.lake.config.is_file():
         return bare
-    return Store(root, read_saved_config(bare).run.ledger_url)
+    run = read_saved_config(bare).run
+    return Store(root, run.ledger_url, run.lake)
 
 
 def _import_stage(stage: str) -> ModuleType:
@@ -168,6 +172,6 @@ def _list_planned(
 
 
 def _look_up(store: Store, path: Path, fingerprint: str) -> str:
-    if path.is_dir() or store.find_done(path, fingerprint):
+    if exists(path / MODEL_CARD) or store.find_done(path, fingerprint):
         return "done"
-    return "stale" if path.exists() else "missing"
+    return "stale" if exists(path) else "missing"

@@ -6,25 +6,27 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from catalog_schema.tables import COMPLETENESS, GATES
+from catalog_schema.tables import COMPLETENESS, EFFORT, GATES
 from catalog_schema.vocabulary import ShardState
-from pipeline.ledger import Outcome, balance, tabulate
+from pipeline.lake_files import replacing
+from pipeline.ledger import Outcome, balance, tabulate, tabulate_effort
 from pipeline.shards import summarise
 from pipeline.stages import STAGES, inspect_datasets, read_saved_config
-from pipeline.store import Store, replacing
+from pipeline.store import Store
 
 
 def describe_status(store: Store) -> Iterator[str]:
     """Yield a line per dataset, then the ledger stage by stage, then the releases."""
     config = read_saved_config(store)
     booked = store.ledger.outcomes()
-    yield f"data root   {store.root}   source {config.run.source}"
+    lake = f"   lake {store.lake.url}" if store.lake.url else ""
+    yield f"data root   {store.root}{lake}   source {config.run.source}"
     yield ""
     yield f"{'dataset':17}{'done':>8}{'stale':>8}{'missing':>8}"
     for state in inspect_datasets(store, config):
         yield f"{state.dataset:17}{state.done:8}{state.stale:8}{state.missing:8}"
     yield ""
-    yield from _describe_ledger(booked)
+    yield from _describe_ledger(booked, store.is_in_use)
     yield ""
     releases = sorted(path.parent for path in store.root.glob("releases/*/manifest.json"))
     for release in releases:
@@ -43,7 +45,7 @@ def describe_failures(store: Store) -> Iterator[str]:
 
 
 def export_ledger(store: Store, folder: Path) -> list[Path]:
-    """Write the ledger as the tables COMPLETENESS and GATES, a Parquet file each.
+    """Write the ledger as the tables COMPLETENESS, GATES and EFFORT, a Parquet file each.
 
     Raises
     ------
@@ -51,8 +53,9 @@ def export_ledger(store: Store, folder: Path) -> list[Path]:
         If the folder cannot be written.
     """
     paths = []
-    tables = tabulate(store.ledger.outcomes())
-    for table, data in zip((COMPLETENESS, GATES), tables, strict=True):
+    outcomes = store.ledger.outcomes()
+    tables = (*tabulate(outcomes), tabulate_effort(outcomes))
+    for table, data in zip((COMPLETENESS, GATES, EFFORT), tables, strict=True):
         path = folder / f"{table.name}.parquet"
         with replacing(path) as partial:
             pq.write_table(data, partial)
@@ -60,12 +63,12 @@ def export_ledger(store: Store, folder: Path) -> list[Path]:
     return paths
 
 
-def _describe_ledger(booked: list[Outcome]) -> Iterator[str]:
+def _describe_ledger(booked: list[Outcome], is_in_use: bool) -> Iterator[str]:
     yield f"{'stage':12}{'shards':>8}{'failed':>8}{'given':>10}{'made':>10}{'dropped':>10}"
     for stage in STAGES:
         outcomes = [outcome for outcome in booked if outcome.stage == stage]
         if outcomes:
-            yield from _describe_stage(stage, outcomes)
+            yield from _describe_stage(stage, outcomes, is_in_use)
     settled = balance(outcome for outcome in booked if outcome.is_settled)
     n_shards = len({outcome.shard for outcome in booked})
     n_failed = len({outcome.shard for outcome in booked if outcome.state is ShardState.FAILED})
@@ -77,7 +80,7 @@ def _describe_ledger(booked: list[Outcome]) -> Iterator[str]:
     )
 
 
-def _describe_stage(stage: str, outcomes: list[Outcome]) -> Iterator[str]:
+def _describe_stage(stage: str, outcomes: list[Outcome], is_in_use: bool) -> Iterator[str]:
     settled = [outcome for outcome in outcomes if outcome.is_settled]
     report, sums = summarise(stage, settled), balance(settled)
     yield (
@@ -89,6 +92,9 @@ def _describe_stage(stage: str, outcomes: list[Outcome]) -> Iterator[str]:
             yield f"{'':12}  {gate} {count}"
     if sums.imbalance:
         yield f"{'':12}  not accounted for: {sums.imbalance} (see `qad status --failed`)"
-    states = Counter(outcome.state.value for outcome in outcomes if not outcome.is_settled)
+    # Nobody is at work where nobody holds the root: a killed run left those.
+    names = {ShardState.RUNNING: "running" if is_in_use else "interrupted"}
+    unsettled = (outcome.state for outcome in outcomes if not outcome.is_settled)
+    states = Counter(names.get(state, state.value) for state in unsettled)
     if states:
         yield f"{'':12}  " + ", ".join(f"{count} {state}" for state, count in states.items())

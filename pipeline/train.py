@@ -1,30 +1,31 @@
 """Stage `train`: fit the variational autoencoder; resume exactly where a killed run stopped."""
 
 import math
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from catalog_schema.tables import RESTFRAME
-from catalog_schema.vocabulary import Split
+from catalog_schema.vocabulary import Parent, Split
 from pipeline.config import Config, TrainSettings
 from pipeline.errors import UserError
-from pipeline.models import Model, TrainingRecord, save_model
+from pipeline.lake_files import exists, opening, remove, replacing, replacing_folder
+from pipeline.models import CARD, Model, TrainingRecord, save_model
 from pipeline.preprocess import make_run_grid, to_matrix
 from pipeline.progress import track
 from pipeline.science.pca import fit_basis
 from pipeline.science.vae import ModelShape, SpectrumVAE, limit_influence, negative_elbo, soften
-from pipeline.shards import Report, finished_shards, read_stamps
-from pipeline.store import Store, digest, guard_root, make_fingerprint, replacing
+from pipeline.shards import Report, finished_shards, read_contents
+from pipeline.store import Store, digest, make_fingerprint
 
 STAGE = "train"
-REVISION = 1
+REVISION = 2
 
 _BASIS_ITERATIONS = 8
 # The basis is a starting point: this many spectra determine it well enough.
@@ -73,7 +74,7 @@ def train(store: Store, config: Config) -> Report:
     """
     model_id = find_model_id(store, config)
     folder = store.lake.model(model_id)
-    if folder.is_dir():
+    if exists(folder / CARD):
         return Report(model_id, skipped=1)
     settings, seed = config.train, config.run.seed
     torch.set_num_threads(settings.threads)
@@ -98,7 +99,7 @@ def train(store: Store, config: Config) -> Report:
     )
     _publish(folder, Model(model_id, network, grid, _count_support(training, grid.size)),
              training, record, config)  # fmt: skip
-    store.lake.checkpoint(model_id).unlink(missing_ok=True)
+    remove(store.lake.checkpoint(model_id))
     return Report(model_id, made=1, n_expected=len(windows), n_made=len(windows))
 
 
@@ -110,18 +111,19 @@ def plan(store: Store, config: Config) -> dict[Path, str]:
 
 def find_model_id(store: Store, config: Config) -> str:
     """Return the id of the model that the settings and the data define."""
-    stamps = read_stamps(store, RESTFRAME.name, finished_shards(store, "preprocess"))
-    inputs = [f"{shard} {stamp.content}" for shard, stamp in stamps.items()]
+    contents = read_contents(store, "preprocess", RESTFRAME.name)
+    inputs = [f"{shard} {content}" for shard, content in contents.items()]
     seed = digest(config.run.seed)
     return make_fingerprint(STAGE, REVISION, [config.train], [*inputs, seed])[:12]
 
 
 def load_windows(store: Store) -> Windows:
-    """Read every rest-frame window into memory, shards in order."""
-    columns = ["split", "window_start", "rest_flux", "rest_ivar"]
-    shards = finished_shards(store, "preprocess")
-    tables = [store.read(store.lake.shard(RESTFRAME.name, s), columns) for s in shards]
-    tables = [table for table in tables if table.num_rows]
+    """Read every rest-frame window of the core parent into memory, shards in order."""
+    columns = ["parent", "split", "window_start", "rest_flux", "rest_ivar"]
+    is_core = pc.field("parent") == Parent.CORE.value
+    paths = [store.lake.shard(RESTFRAME.name, s) for s in finished_shards(store, "preprocess")]
+    core = (store.read(path, columns).filter(is_core) for path in paths)
+    tables = [table for table in core if table.num_rows]
     if not tables:
         raise UserError(f"{store.root}: no rest-frame spectrum to train on; see `qad status`")
     flux, ivar = (
@@ -157,8 +159,9 @@ def _optimise(
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate)
     best = {name: value.clone() for name, value in network.state_dict().items()}
     record = TrainingRecord()
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True, map_location=device)
+    if exists(checkpoint):
+        with opening(checkpoint) as file:
+            saved = torch.load(BytesIO(file.read()), weights_only=True, map_location=device)
         network.load_state_dict(saved["network"])
         optimiser.load_state_dict(saved["optimiser"])
         best, record = saved["best"], TrainingRecord(**saved["record"])
@@ -239,9 +242,5 @@ def _publish(
         model.network.encode(*_to(torch.device("cpu"), training, batch)).mean
         for batch in torch.arange(len(training)).split(config.train.batch_size)
     ]
-    partial = folder.with_name(f".{folder.name}.partial")
-    with guard_root(folder):
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+    with replacing_folder(folder, last=CARD) as partial:
         save_model(partial, model, torch.cat(latents), record, config)
-        os.replace(partial, folder)

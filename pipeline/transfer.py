@@ -53,11 +53,11 @@ class Counts:
         self.n_bytes = 0
         self._lock = threading.Lock()
 
-    def add(self, kind: str | None, n_bytes: int = 0) -> None:
-        """Count one event, bytes, or both."""
+    def add(self, kind: str | None, n_bytes: int = 0, n_events: int = 1) -> None:
+        """Count events, bytes, or both."""
         with self._lock:
             if kind:
-                self.requests[kind] += 1
+                self.requests[kind] += n_events
             self.n_bytes += n_bytes
 
 

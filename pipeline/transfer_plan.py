@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_schema.tables import TARGETS
+from pipeline.acquire import count_targets
 from pipeline.coadd_file import CoaddFile, check_coadd, open_coadd, plan_arms, read_targetids
 from pipeline.config import AcquireSettings, Config
+from pipeline.desi_files import find_rows
 from pipeline.errors import DataError
-from pipeline.extract import find_rows
 from pipeline.layout import DesiTree, Shard
 from pipeline.progress import track
 from pipeline.ranges import Link
-from pipeline.shards import split_by_shard
+from pipeline.shards import read_shards
 from pipeline.store import Store
 from pipeline.target import find_tree
 
@@ -45,9 +46,8 @@ def describe_transfer(store: Store, config: Config) -> Iterator[str]:
         each other down, on the link as measured while the headers were read.
     """
     tree = find_tree(store, config)
-    columns = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
-    targets = split_by_shard(store.read(store.lake.table(TARGETS.name), columns))
-    shards = list(targets)
+    shards = list(count_targets(store))
+    targets = read_shards(store, TARGETS.name, shards, ["TARGETID"])
     wanted = [rows["TARGETID"].to_numpy() for rows in targets.values()]
     work = partial(_price, store, tree, config.acquire)
     with ThreadPoolExecutor(_SHARDS_AT_A_TIME) as pool:

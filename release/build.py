@@ -9,6 +9,7 @@ from catalog_schema.lock import render_schema
 from catalog_schema.tables import NULL, TIERS
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.lake_files import local_folder
 from pipeline.store import Store
 from release.catalogue import open_lake
 from release.completeness import write_completeness
@@ -20,7 +21,7 @@ from release.sealing import building
 from release.spectra import write_spectra
 from release.tables import measure_strings, write_table
 
-REVISION = 1
+REVISION = 3
 
 
 @dataclass(frozen=True)
@@ -95,15 +96,18 @@ def _fill(
     with open_lake(store, inputs, scratch) as lake:
         lake.check(config.calibrate)
         tiers = lake.write(folder / "catalog", notes)
+        catalogues = lake.write_matches(folder / "catalog", notes)
         grades = lake.read_grades()
-        outcomes = close_release(inputs.account, lake.count_by_shard())
+        outcomes = close_release(
+            inputs.account, lake.count_by_shard("primaries"), lake.count_by_shard("controls")
+        )
     spectra = folder / "spectra" / "spectra.parquet"
     n_spectra = write_spectra(spectra, store, inputs.shards, grades, notes, scratch)
     shutil.rmtree(scratch)
     write_completeness(folder / "completeness", outcomes, notes)
     _copy_calibration(folder, store, inputs, notes)
     counts = count_rows(inputs, outcomes, tiers, n_spectra)
-    manifest = make_manifest(version, config, inputs, fingerprint, counts)
+    manifest = make_manifest(version, config, inputs, fingerprint, counts, catalogues)
     write_json(folder / "schema" / "schema.json", render_schema())
     write_json(folder / MANIFEST, manifest)
     write_documents(folder, manifest, outcomes)
@@ -111,12 +115,12 @@ def _fill(
 
 
 def _copy_calibration(folder: Path, store: Store, inputs: Inputs, notes: dict[str, str]) -> None:
-    model = store.lake.model(inputs.model_id)
     (folder / "model").mkdir()
-    for name in inputs.model:
-        shutil.copyfile(model / name, folder / "model" / name)
+    with local_folder(store.lake.model(inputs.model_id)) as model:
+        for name in inputs.model:
+            shutil.copyfile(model / name, folder / "model" / name)
     calibration = folder / "calibration"
-    null = store.read(model / "null.parquet")
+    null = store.read(folder / "model" / "null.parquet")
     tiers = store.read(store.lake.table("tiers")).sort_by([(n, "ascending") for n in TIERS.key])
     for name, table, data in (("null", NULL, null), ("significance", TIERS, tiers)):
         path = calibration / f"{name}.parquet"

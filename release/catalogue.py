@@ -3,27 +3,30 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalog_schema.tables import QUASARS, RESTFRAME, SCORES, TARGETS, TIERS
-from catalog_schema.vocabulary import ReviewStatus, Tier
+from catalog_schema.column import Table
+from catalog_schema.tables import CATALOGUES, MATCHES, QUASARS, RESTFRAME, SCORES, TARGETS, TIERS
+from catalog_schema.vocabulary import MatchState, Parent, ReviewStatus, Tier
 from pipeline.config import CalibrateSettings
 from pipeline.errors import UserError
 from pipeline.layout import Shard
 from pipeline.store import Store
-from release.inputs import Inputs
+from release.inputs import MATCHED, Inputs
 from release.tables import find_open_strings, write_table
 
 if TYPE_CHECKING:
     import duckdb
+    from pyarrow.dataset import Dataset
 
 _KEY = "SURVEY, PROGRAM, TARGETID"
 _BATCH_ROWS = 50_000
 # Beyond it DuckDB sorts and joins on disk.
 _MEMORY = "3GB"
+_IS_CONTROL = f"parent = '{Parent.CONTROL.value}'"
 _CONSTANTS = {
     "artefact_probability": "NULL",
     "anomaly_class": "NULL",
@@ -46,6 +49,30 @@ _STRANGERS = f"""
         WHEN q_value <= ? THEN '{Tier.SILVER.value}'
         WHEN q_value <= ? THEN '{Tier.BRONZE.value}'
         ELSE '{Tier.NONE.value}' END
+"""
+
+
+# Objects that some catalogue says nothing of.
+_UNMATCHED = f"""
+    SELECT {_KEY} FROM primaries LEFT JOIN matches USING ({_KEY})
+    GROUP BY ALL HAVING count(DISTINCT catalogue) != (SELECT count(*) FROM catalogues)
+"""
+_COUNTED = f"""
+    WITH counts AS (
+        SELECT catalogue, {
+    ", ".join(
+        f"count(*) FILTER (match_state = '{state.value}' AND match_rank = 1) AS n_{state.value}"
+        for state in MatchState
+    )
+}
+        FROM {{published}} GROUP BY catalogue)
+    SELECT {
+    ", ".join(
+        f"{'n' if name in {f'n_{state.value}' for state in MatchState} else 'c'}.{name}"
+        for name in CATALOGUES.names
+    )
+}
+    FROM catalogues c JOIN counts n USING (catalogue) ORDER BY c.catalogue
 """
 
 
@@ -86,13 +113,17 @@ class JoinedLake:
         self, connection: "duckdb.DuckDBPyConnection", store: Store, inputs: Inputs
     ) -> None:
         self._connection = connection
-        for name in ("targets", "tiers"):
-            connection.read_parquet(str(store.lake.table(name))).create_view(name)
-        for name in ("scores", "restframe"):
-            paths = [str(store.lake.shard(name, shard)) for shard in inputs.shards]
-            connection.read_parquet(paths).create_view(name)
-        schema = pq.read_schema(store.lake.shard("scores", inputs.shards[0]))
-        self._n_latent = schema.field("latent").type.list_size
+        connection.register("tiers", store.open_dataset([store.lake.table("tiers")]))
+        for name in ("targets", "restframe"):
+            connection.register(name, _open_sharded(store, inputs, name))
+        for name in MATCHED:
+            paths = [store.lake.catalogue(name, catalogue) for catalogue in inputs.catalogues]
+            connection.register(name, store.open_dataset(paths))
+        scored = _open_sharded(store, inputs, "scores")
+        connection.register("scored", scored)
+        connection.execute(f"CREATE VIEW scores AS FROM scored WHERE NOT {_IS_CONTROL}")
+        connection.execute(f"CREATE VIEW controls AS FROM scored WHERE {_IS_CONTROL}")
+        self._n_latent = scored.schema.field("latent").type.list_size
         connection.execute(_PRIMARIES)
 
     def check(self, levels: CalibrateSettings) -> None:
@@ -110,6 +141,8 @@ class JoinedLake:
                 )
         if self._count("SELECT count(DISTINCT model_id) FROM scores") != 1:
             raise UserError("the scores come from several models; run `qad run` again")
+        if n_missing := self._count(f"SELECT count(*) FROM ({_UNMATCHED})"):
+            raise UserError(f"{n_missing} objects are not in matches; run `qad run` again")
         if n_strangers := self._count(_STRANGERS, levels.gold, levels.silver, levels.bronze):
             raise UserError(
                 f"{n_strangers} tiers do not follow the levels in [calibrate]; "
@@ -124,36 +157,56 @@ class JoinedLake:
             JOIN tiers c USING ({_KEY}) JOIN restframe r USING ({_KEY})
             ORDER BY p.HEALPIX, TARGETID
         """
-        self._publish(folder / "quasars.parquet", rows, notes)
+        source = f"scores s JOIN targets t USING ({_KEY})"
+        lengths = self._measure_strings(QUASARS, source)
+        self._publish(folder / "quasars.parquet", QUASARS, rows, notes, lengths)
         self._connection.read_parquet(str(folder / "quasars.parquet")).create_view("quasars")
-        self._publish(folder / "anomalies.parquet", _GRADED, notes)
+        self._publish(folder / "anomalies.parquet", QUASARS, _GRADED, notes, lengths)
         counts = self._connection.sql("SELECT tier, count(*) FROM primaries GROUP BY tier")
         return dict(counts.fetchall())
+
+    def write_matches(self, folder: Path, notes: dict[str, str]) -> pa.Table:
+        """Write crossmatch.parquet and catalogues.parquet; return the rows of the latter."""
+        published = f"matches SEMI JOIN primaries USING ({_KEY})"
+        for path, table, query, source in (
+            (folder / "crossmatch.parquet", MATCHES,
+             f"SELECT * FROM {published} ORDER BY HEALPIX, TARGETID, catalogue, match_rank",
+             "matches"),
+            (folder / "catalogues.parquet", CATALOGUES, _COUNTED.format(published=published),
+             "catalogues"),
+        ):  # fmt: skip
+            self._publish(path, table, query, notes, self._measure_strings(table, source))
+        return pq.read_table(folder / "catalogues.parquet")
 
     def read_grades(self) -> pa.Table:
         """Return SURVEY, PROGRAM, TARGETID and tier of every row of the catalogue."""
         return self._connection.sql(f"SELECT {_KEY}, tier FROM primaries").to_arrow_table()
 
-    def count_by_shard(self) -> dict[Shard, int]:
-        """Return the number of rows of the catalogue that each shard gave."""
-        query = "SELECT SURVEY, PROGRAM, HEALPIX, count(*) FROM primaries GROUP BY ALL"
+    def count_by_shard(self, view: Literal["primaries", "controls"]) -> dict[Shard, int]:
+        """Return the number of rows of the catalogue, or of controls, that each shard gave."""
+        query = f"SELECT SURVEY, PROGRAM, HEALPIX, count(*) FROM {view} GROUP BY ALL"
         return {Shard(*key): count for *key, count in self._connection.sql(query).fetchall()}
 
-    def _publish(self, path: Path, query: str, notes: dict[str, str]) -> None:
-        lengths = self._measure_strings()
+    def _publish(
+        self, path: Path, table: Table, query: str, notes: dict[str, str], lengths: dict[str, int]
+    ) -> None:
         batches = self._connection.sql(query).to_arrow_reader(_BATCH_ROWS)
         parts = (pa.Table.from_batches([batch]) for batch in batches)
-        write_table(path, QUASARS, parts, notes, lengths, latent=self._n_latent)
+        write_table(path, table, parts, notes, lengths, latent=self._n_latent)
 
-    def _measure_strings(self) -> dict[str, int]:
-        tables = f"scores s JOIN targets t USING ({_KEY})"
-        names = find_open_strings(QUASARS)
-        longest = ", ".join(f"max(length({_place(name)}))" for name in names)
-        lengths = self._connection.sql(f"SELECT {longest} FROM {tables}").fetchall()[0]
+    def _measure_strings(self, table: Table, source: str) -> dict[str, int]:
+        names = find_open_strings(table)
+        places = [_place(name) if table is QUASARS else name for name in names]
+        longest = ", ".join(f"max(length({place}))" for place in places)
+        lengths = self._connection.sql(f"SELECT {longest} FROM {source}").fetchall()[0]
         return {name: length or 1 for name, length in zip(names, lengths, strict=True)}
 
     def _count(self, query: str, *values: float) -> int:
         return int(self._connection.sql(query, params=list(values)).fetchall()[0][0])
+
+
+def _open_sharded(store: Store, inputs: Inputs, dataset: str) -> "Dataset":
+    return store.open_dataset([store.lake.shard(dataset, shard) for shard in inputs.shards])
 
 
 def _place(name: str) -> str:

@@ -81,7 +81,8 @@ def run_build(root: Path, version: str, config: "Config") -> None:
     from pipeline.store import Store
     from release.build import build as build_release
 
-    report = build_release(Store(root, config.run.ledger_url), config, version)
+    store = Store(root, config.run.ledger_url, config.run.lake)
+    report = build_release(store, config, version)
     counts = report.counts
     click.echo(f"release {version}: {'done' if report.is_new else 'already done'}, {report.path}")
     tiers = ", ".join(f"{count:,} {tier}" for tier, count in counts["tiers"].items())

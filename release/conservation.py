@@ -1,6 +1,6 @@
 """The conservation law: every row given to a stage is either made or dropped by a named gate."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
@@ -9,10 +9,11 @@ from pipeline.errors import UserError
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome, balance
 
-STAGES = ("target", "acquire", "extract", "preprocess", "score")
+STAGES = ("target", "adopt", "acquire", "extract", "preprocess", "score")
 RELEASE_STAGE = "release"
 SHARD_FAILED = "shard_failed"
 REPEAT_OBSERVATION = "repeat_observation"
+NEGATIVE_CONTROL = "negative_control"
 _N_NAMED = 5
 
 
@@ -72,19 +73,24 @@ def settle(outcomes: Iterable[Outcome], *, accept_failed: bool) -> Account:
     return Account(kept, failed)
 
 
-def close_release(account: Account, n_published: dict[Shard, int]) -> tuple[Outcome, ...]:
-    """Add the release's own step: of a repeated object only one observation is published."""
-    steps = [
-        Outcome(
-            shard=shard,
-            stage=RELEASE_STAGE,
-            state=ShardState.DONE,
-            n_expected=n_scored,
-            n_made=n_published.get(shard, 0),
-            dropped={REPEAT_OBSERVATION: n_scored - n_published.get(shard, 0)},
-        )
-        for shard, n_scored in account.n_scored.items()
-    ]
+def close_release(
+    account: Account, n_published: Mapping[Shard, int], n_controls: Mapping[Shard, int]
+) -> tuple[Outcome, ...]:
+    """Add the release's own step.
+
+    Negative controls are not published, and of a repeated object only one observation is.
+
+    Parameters
+    ----------
+    account : Account
+    n_published, n_controls : mapping of Shard to int
+        Rows of the catalogue and scored controls of every shard that has any.
+    """
+    steps = []
+    for shard, n_scored in account.n_scored.items():
+        n_made, n_control = n_published.get(shard, 0), n_controls.get(shard, 0)
+        dropped = {NEGATIVE_CONTROL: n_control, REPEAT_OBSERVATION: n_scored - n_made - n_control}
+        steps.append(Outcome(shard, RELEASE_STAGE, ShardState.DONE, n_scored, n_made, dropped))
     shards = _by_shard((*account.outcomes, *steps))
     return tuple(outcome for shard in shards for outcome in shard)
 

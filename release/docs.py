@@ -7,17 +7,25 @@ from typing import Any
 from catalog_schema.column import Column, Table
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.tables import (
+    CATALOGUES,
     COMPLETENESS,
     DIMENSIONS,
     GATES,
+    MATCHES,
     NULL,
     QUASARS,
     SPECTRA,
     TIERS,
 )
-from catalog_schema.vocabulary import ShardState, Tier
+from catalog_schema.vocabulary import MatchState, ShardState, Tier
 from pipeline.ledger import Outcome
-from release.conservation import RELEASE_STAGE, REPEAT_OBSERVATION, SHARD_FAILED, STAGES
+from release.conservation import (
+    NEGATIVE_CONTROL,
+    RELEASE_STAGE,
+    REPEAT_OBSERVATION,
+    SHARD_FAILED,
+    STAGES,
+)
 
 LICENCE_URL = "https://creativecommons.org/licenses/by/4.0/"
 CITATION = (
@@ -28,6 +36,8 @@ CITATION = (
 FILES: dict[str, Table] = {
     "catalog/quasars.parquet": QUASARS,
     "catalog/anomalies.parquet": QUASARS,
+    "catalog/crossmatch.parquet": MATCHES,
+    "catalog/catalogues.parquet": CATALOGUES,
     "spectra/spectra.parquet": SPECTRA,
     "calibration/significance.parquet": TIERS,
     "calibration/null.parquet": NULL,
@@ -67,11 +77,13 @@ def write_documents(folder: Path, manifest: dict[str, Any], outcomes: Sequence[O
         "tables": list(dict.fromkeys(FILES.values())),
         "dimensions": DIMENSIONS,
         "grades": list(Tier),
+        "match_states": list(MatchState),
         "size_category": _size_category(manifest["counts"]["quasars"]),
         "stages": _sum_stages(outcomes),
         "gates": _sum_gates(outcomes),
         "failed": [outcome for outcome in outcomes if outcome.state == ShardState.FAILED],
         "n_repeats": manifest["counts"]["gates"].get(REPEAT_OBSERVATION, 0),
+        "n_controls": manifest["counts"]["gates"].get(NEGATIVE_CONTROL, 0),
         "n_lost": manifest["counts"]["gates"].get(SHARD_FAILED, 0),
         "describe_type": describe_type,
     }

@@ -3,24 +3,25 @@
 import json
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from catalog_schema.tables import SCHEMA_VERSION
+from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.layout import SPECPROD, Shard, is_remote
+from pipeline.lake_files import local_folder, show
+from pipeline.layout import MODEL_CARD, SPECPROD, Shard, is_remote
 from pipeline.ledger import Outcome
 from pipeline.store import Store, digest
 from release.conservation import Account, settle
 from release.sealing import hash_file
 
 MOCK = "mock"
-MODEL_CARD = "model.json"
 MODEL_FILES = ("weights.safetensors", MODEL_CARD, "null.parquet")
-SHARDED = ("coadds", "scores", "restframe", "reconstructions")
+MATCHED = ("catalogues", "matches")
+SHARDED = ("targets", "coadds", "scores", "restframe", "reconstructions")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Inputs:
         Where the rows of every shard went.
     data : dict
         Content digest of every dataset over its shards.
+    catalogues : tuple of str
+        External catalogues of the cross-match.
     model_id : str
     model : dict
         Content digest of every file of the model.
@@ -44,6 +47,7 @@ class Inputs:
 
     account: Account
     data: dict[str, str]
+    catalogues: tuple[str, ...]
     model_id: str
     model: dict[str, str]
     source: dict[str, str]
@@ -77,15 +81,21 @@ def read_inputs(store: Store, config: Config) -> Inputs:
     shards = tuple(account.n_scored)
     if not shards:
         raise UserError(f"{store.root}: no spectrum was scored, the catalogue would be empty")
-    data = {name: digest(_content(store, store.lake.table(name))) for name in ("targets", "tiers")}
+    data = {"tiers": digest(_content(store, store.lake.table("tiers")))}
     for name in SHARDED:
-        paths = ((shard, store.lake.shard(name, shard)) for shard in shards)
-        data[name] = digest([(str(shard), _content(store, path)) for shard, path in paths])
+        paths = [store.lake.shard(name, shard) for shard in shards]
+        contents = store.map(partial(_content, store), paths)
+        data[name] = digest([(str(s), c) for s, c in zip(shards, contents, strict=True)])
+    catalogues = tuple(resolve_catalogues(config.crossmatch))
+    for name in MATCHED:
+        paths = [store.lake.catalogue(name, catalogue) for catalogue in catalogues]
+        data[name] = digest(catalogues, store.map(partial(_content, store), paths))
     model_id = _read_model_id(store, shards[0])
-    folder = store.lake.model(model_id)
-    model = {name: _content(store, folder / name) for name in _list_model(folder)}
+    with local_folder(store.lake.model(model_id)) as folder:
+        model = {name: _content(store, folder / name) for name in _list_model(folder)}
     source = _describe_source(config)
-    return Inputs(account, data, model_id, model, source, _resolve(config, source))
+    resolved = _resolve(config, source)
+    return Inputs(account, data, catalogues, model_id, model, source, resolved)
 
 
 def _read_ledger(store: Store, source: str) -> list[Outcome]:
@@ -94,6 +104,8 @@ def _read_ledger(store: Store, source: str) -> list[Outcome]:
     with store.ledger.closing() as ledger:
         outcomes = ledger.outcomes()
     names = [str(store.root.resolve()), str(store.root)]
+    if store.lake.url:
+        names += [show(store.lake.home), str(store.lake.home)]
     if is_remote(source):
         names.append(source.rstrip("/"))
     elif source != MOCK:
@@ -114,8 +126,8 @@ def _content(store: Store, path: Path) -> str:
             return stamp.content
         return hash_file(path)
     except FileNotFoundError:
-        name = path.relative_to(store.root)
-        raise UserError(f"{name} is missing from {store.root}; run `qad run` again") from None
+        name = path.relative_to(home) if path.is_relative_to(home := store.lake.home) else path.name
+        raise UserError(f"{name} is missing from {show(home)}; run `qad run` again") from None
 
 
 def _list_model(folder: Path) -> list[str]:
@@ -124,7 +136,7 @@ def _list_model(folder: Path) -> list[str]:
 
 
 def _read_model_id(store: Store, shard: Shard) -> str:
-    column = pq.ParquetFile(store.lake.shard("scores", shard)).read(columns=["model_id"])
+    column = store.read(store.lake.shard("scores", shard), ["model_id"])
     return str(column["model_id"][0])
 
 
@@ -137,6 +149,14 @@ def _describe_source(config: Config) -> dict[str, str]:
 def _resolve(config: Config, source: dict[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(config.model_dump_json())
     values["run"]["source"] = f"{source['kind']}:{source['name']}"
-    # How many work, how bytes are fetched and where is booked changes no byte of the result.
-    del values["run"]["workers"], values["run"]["ledger_url"], values["acquire"]
+    # How many work, how bytes are fetched and where they are kept changes no byte of the result.
+    for name in ("workers", "ledger_url", "lake"):
+        del values["run"][name]
+    del values["acquire"]
+    # Local catalogues go by name: where they lie is nobody's business.
+    for catalogue in values["crossmatch"]["catalogues"].values():
+        catalogue["files"] = [Path(file).name for file in catalogue["files"]]
+        catalogue["moc"] = Path(catalogue["moc"]).name
+    for name in ("threads", "memory_mb", "timeout_s", "max_attempts", "backoff_s"):
+        del values["crossmatch"][name]
     return values

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.tables import SPECTRA, arrow_schema
@@ -83,7 +82,7 @@ def write_spectra(
 
 def _find_published(store: Store, shards: Sequence[Shard], grades: pa.Table) -> pa.Table:
     paths = [store.lake.shard("reconstructions", shard) for shard in shards]
-    found = pa.concat_tables([pq.ParquetFile(path).read(columns=_KEY) for path in paths])
+    found = pa.concat_tables(store.map(lambda path: store.read(path, _KEY), paths))
     published = found.cast(grades.select(_KEY).schema).join(grades, _KEY, join_type="inner")
     is_graded = pc.field("tier") != Tier.NONE.value
     n_missing = grades.filter(is_graded).num_rows - published.filter(is_graded).num_rows

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pipeline.catalogues.reader import read_blocks
 from pipeline.config import CatalogueSettings
 from pipeline.errors import UserError
+from pipeline.lake_files import replacing
 from pipeline.science.match import find_survivors, propagate
 from pipeline.science.sky import find_cells
-from pipeline.store import replacing
 
 # The order of HATS' own index: cells of 0.4 milliarcsec.
 INDEX_ORDER = 29

@@ -24,7 +24,8 @@ from pipeline.catalogues.index import (
 from pipeline.catalogues.reader import votable_to_arrow
 from pipeline.config import CatalogueSettings, CrossmatchSettings
 from pipeline.errors import QadError
-from pipeline.store import digest, replacing
+from pipeline.lake_files import replacing
+from pipeline.store import digest
 
 _ROW = "qad_row"
 _DATE = b"qad.query_date"

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pipeline.mock import columns
+from pipeline.mock.fibermap import WISE_VAR_QSO
 from pipeline.mock.observe import Coadd, Target
 
 
@@ -13,10 +14,12 @@ def build_afterburners(
     targets: list[Target],
     coadd: Coadd,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Tables MGII and QN_RR: a row for each QSO target and for each spectrum Redrock calls QSO."""
+    """Tables MGII and QN_RR: QSO and WISE-variable targets, and what Redrock calls QSO."""
     is_science = fibermap["OBJTYPE"] == b"TGT"
-    bits = fibermap["FA_TARGET"]
-    chosen = np.flatnonzero(is_science & ((bits & 4 > 0) | (redshifts["SPECTYPE"] == b"QSO")))
+    is_selected = fibermap["FA_TARGET"] & 4 > 0
+    if "SCND_TARGET" in (fibermap.dtype.names or ()):
+        is_selected |= fibermap["SCND_TARGET"] & WISE_VAR_QSO > 0
+    chosen = np.flatnonzero(is_science & (is_selected | (redshifts["SPECTYPE"] == b"QSO")))
     sample = [targets[row] for row in chosen]
     is_quasar = np.array([target.true_class == "quasar" for target in sample], dtype=bool)
     z_true = np.array([target.z_true for target in sample])

@@ -15,6 +15,15 @@ _TARGET_BITS = {  # DESI_TARGET
     "sky": 1 << 32,
     "stuck": 0,
 }
+_ELG, _SECONDARY = 1 << 1, 1 << 62
+WISE_VAR_QSO = 1 << 35  # SCND_TARGET
+# Share of a class that was selected for another reason, and its DESI_TARGET.
+_OTHER_REASONS = (
+    ("quasar", 0.03, _ELG),
+    ("quasar", 0.03, _SECONDARY),
+    ("galaxy", 0.10, 1 << 2 | 1 << 18),
+    ("star", 0.50, 1 << 61),
+)
 _BAD_STATUS = (1 << 9, 1 << 10, 1 << 16, 1 << 22, 1 << 23, 1 << 24)
 
 
@@ -122,7 +131,7 @@ def build_fibermap(
         SERSIC=np.where(kinds == "galaxy", 1.0, 0.0),
     )
     _add_photometry(rng, table, targets, is_sky)
-    _add_target_bits(table, survey, program, kinds)
+    _add_target_bits(rng, table, survey, program, kinds)
     _add_exposure_summaries(table, exposures, is_dead)
     return table
 
@@ -152,13 +161,20 @@ def _add_photometry(
     table["REF_ID"] = np.where(bright, rng.integers(10**18, 4 * 10**18, bright.size), 0)
 
 
-def _add_target_bits(table: np.ndarray, survey: str, program: str, kinds: np.ndarray) -> None:
+def _add_target_bits(
+    rng: np.random.Generator, table: np.ndarray, survey: str, program: str, kinds: np.ndarray
+) -> None:
     bits = np.array([_TARGET_BITS[kind] for kind in kinds])
+    for kind, share, other in _OTHER_REASONS:
+        bits = np.where((kinds == kind) & (rng.random(bits.size) < share), other, bits)
     is_science = ~np.isin(kinds, ("sky", "stuck"))
     if program == "bright":
-        bits = np.where(is_science, bits | 1 << 60, bits)
+        # Bright time observes bright galaxies in place of emission-line galaxies.
+        bits = np.where(is_science, bits & ~_ELG | 1 << 60, bits)
         table["BGS_TARGET"] = np.where(is_science, 1 << 1, 0)
     table["FA_TARGET"] = bits
+    if survey == "main":
+        table["SCND_TARGET"] = np.where(bits & _SECONDARY > 0, WISE_VAR_QSO, 0)
     if survey == "sv3":
         table["SV3_DESI_TARGET"] = np.where(is_science, bits, 0)
         bits = np.where(is_science, 0, bits)

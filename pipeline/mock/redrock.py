@@ -6,7 +6,11 @@ from pipeline.mock import columns
 from pipeline.mock.instrument import ARM_SLICES, ARM_WAVE
 from pipeline.mock.observe import Coadd, Target
 
-MISSED_SHARE = 0.03
+# Of normal quasars: taken for galaxies, half of them at the right redshift; and called quasars
+# at a wrong redshift, with a warning.
+MISSED_SHARE, CONFUSED_SHARE = 0.03, 0.02
+# The MgII finder sees no farther.
+_MGII_LIMIT = 2.4
 _ZWARN_LOW_DELTA_CHI2, _ZWARN_NODATA = 1 << 2, 1 << 9
 _SCORE_RANGES = {"B": (4000, 5800), "R": (5800, 7600), "Z": (7600, 9800)}
 # Typical TSNR2 of 1000 s in dark time by arm, in the order of columns.TSNR2_CLASSES.
@@ -48,15 +52,20 @@ def build_redshifts(
 ) -> np.ndarray:
     """REDSHIFTS of the redrock file (n rows).
 
-    Faint spectra get ZWARN 4; 3 % of normal quasars are taken for galaxies, which the
-    afterburners put right; fibres without data get ZWARN 512.
+    Faint spectra get ZWARN 4, fibres without data 512. Some normal quasars are taken for galaxies
+    or get a wrong redshift with ZWARN 4, which the afterburners put right.
     """
     n = len(targets)
     kinds = np.array([target.true_class for target in targets])
     z = np.array([target.z_catalog for target in targets])
     is_normal = np.array([target.family is None for target in targets])
     is_sky = np.isin(kinds, ("sky", "stuck"))
-    is_missed = (kinds == "quasar") & is_normal & (rng.random(n) < MISSED_SHARE) & (z > 0.8)
+    chance = rng.random(n)
+    is_plain = (kinds == "quasar") & is_normal & (z > 0.8)
+    is_missed = is_plain & (chance < MISSED_SHARE)
+    is_host_like = is_missed & (chance < MISSED_SHARE / 2) & (z < _MGII_LIMIT)
+    is_confused = is_plain & ~is_missed & (chance < MISSED_SHARE + CONFUSED_SHARE)
+    has_no_redshift = is_sky | is_confused | (is_missed & ~is_host_like)
     spectype = np.select(
         [(kinds == "quasar") & ~is_missed, np.isin(kinds, ("star", "standard"))],
         ["QSO", "STAR"],
@@ -65,11 +74,12 @@ def build_redshifts(
     zerr = (
         np.where(kinds == "quasar", 4e-4, 3e-5) * (1 + np.nan_to_num(z)) * rng.lognormal(0, 0.4, n)
     )
-    z = np.where(is_sky | is_missed, rng.uniform(0.05, 1.6, n), z + zerr * rng.standard_normal(n))
+    z = np.where(has_no_redshift, rng.uniform(0.05, 1.6, n), z + zerr * rng.standard_normal(n))
     delta_chi2 = 1500 * (coadd.snr + 0.05) ** 2 * rng.lognormal(0.0, 0.7, n)
     delta_chi2 = np.where(is_sky, rng.exponential(3, n), delta_chi2)
     n_pixels = np.count_nonzero(coadd.ivar, axis=1)
-    zwarn = np.where((delta_chi2 < 40) & is_normal | is_sky, _ZWARN_LOW_DELTA_CHI2, 0)
+    is_unclear = (delta_chi2 < 40) & is_normal | is_sky | is_confused
+    zwarn = np.where(is_unclear, _ZWARN_LOW_DELTA_CHI2, 0)
     zwarn = np.where(n_pixels == 0, _ZWARN_NODATA, zwarn)
     n_coefficients = np.select([spectype == "QSO", spectype == "STAR"], [4, 5], 10)
     coefficients = rng.normal(0, 20 * (1 + coadd.snr[:, None]), (n, 10))

@@ -6,6 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.science.median import median_of_good
+
 Floats = NDArray[np.float32]
 
 
@@ -26,6 +28,10 @@ class Spectra:
     flux: Floats
     ivar: Floats
     mask: NDArray[np.int32]
+
+    def take(self, rows: slice | NDArray) -> "Spectra":
+        """Return some of the spectra; a slice copies nothing."""
+        return Spectra(self.targetid[rows], self.flux[rows], self.ivar[rows], self.mask[rows])
 
 
 @dataclass(frozen=True)
@@ -63,55 +69,80 @@ def join_arms(
         Pixels per spectrum whose flux or ivar was not finite or ivar negative.
     """
     n = len(targetid)
-    flux, weight = np.zeros((n, size), np.float32), np.zeros((n, size), np.float32)
-    mask = np.full((n, size), -1, np.int32)
+    # In one piece, so that the next call finds its memory mapped: page faults would take longer.
+    planes = np.empty((3, n, size), np.float32)
+    flux, ivar, mask = planes[0], planes[1], planes[2].view(np.int32)
     n_invalid = np.zeros(n, np.int64)
-    for arm in arms:
+    covered = 0
+    for arm in sorted(arms, key=lambda arm: arm.first_pixel):
         values = [np.ascontiguousarray(array) for array in (arm.flux, arm.ivar, arm.mask)]
-        _add_arm(
-            values[0], values[1], values[2], arm.first_pixel, ivar_floor,
-            flux, weight, mask, n_invalid,
+        n_invalid += _add_arm(
+            values[0], values[1], values[2], arm.first_pixel, covered, np.float32(ivar_floor),
+            flux, ivar, mask,
         )  # fmt: skip
-    _divide(flux, weight, mask)
-    return Spectra(targetid, flux, weight, mask), n_invalid
+        covered = max(covered, arm.first_pixel + arm.flux.shape[1])
+    for array in (flux, ivar, mask):
+        array[:, covered:] = 0
+    return Spectra(targetid, flux, ivar, mask), n_invalid
 
 
 @njit(cache=True)
 def _add_arm(  # type: ignore[no-untyped-def]
-    arm_flux, arm_ivar, arm_mask, first_pixel, ivar_floor, weighted, weight, mask, n_invalid
+    arm_flux, arm_ivar, arm_mask, first, covered, floor, flux, ivar, mask
 ):
+    """Write an arm behind the pixels that others cover, and average it into these."""
     n, n_pixels = arm_flux.shape
-    zero = np.float32(0)
-    floor = np.float32(ivar_floor)
+    n_shared = min(max(covered - first, 0), n_pixels)
+    n_invalid = np.zeros(n, np.int64)
     for k in range(n):
-        # Rows of their own and no branches, so that the loop becomes vector instructions.
-        flux, ivar, bits = arm_flux[k], arm_ivar[k], arm_mask[k]
-        row = slice(first_pixel, first_pixel + n_pixels)
-        sum_flux, sum_weight, shared = weighted[k, row], weight[k, row], mask[k, row]
-        n_bad = 0
-        for i in range(n_pixels):
-            # A difference from itself is 0 for finite numbers only.
-            is_valid = (flux[i] - flux[i] == zero) & (ivar[i] - ivar[i] == zero) & (ivar[i] >= zero)
-            is_good = is_valid & (bits[i] == 0) & (ivar[i] > floor)
-            one_weight = ivar[i] if is_good else zero
-            one_flux = flux[i] if is_good else zero
-            sum_weight[i] += one_weight
-            sum_flux[i] += one_weight * one_flux
-            shared[i] &= np.int32(bits[i])
-            n_bad += not is_valid
-        n_invalid[k] += n_bad
+        for i in range(covered, first):
+            flux[k, i], ivar[k, i], mask[k, i] = 0, 0, 0
+        split, stop = first + n_shared, first + n_pixels
+        n_invalid[k] = _average_arm(
+            arm_flux[k, :n_shared], arm_ivar[k, :n_shared], arm_mask[k, :n_shared], floor,
+            flux[k, first:split], ivar[k, first:split], mask[k, first:split],
+        ) + _copy_arm(
+            arm_flux[k, n_shared:], arm_ivar[k, n_shared:], arm_mask[k, n_shared:], floor,
+            flux[k, split:stop], ivar[k, split:stop], mask[k, split:stop],
+        )  # fmt: skip
+    return n_invalid
 
 
-@njit(cache=True)
-def _divide(weighted, weight, mask):  # type: ignore[no-untyped-def]
-    n, n_pixels = weighted.shape
-    for k in range(n):
-        for i in range(n_pixels):
-            if weight[k, i] > 0.0:
-                weighted[k, i] /= weight[k, i]
-            if mask[k, i] == -1:
-                # No arm covers the pixel.
-                mask[k, i] = 0
+# The two loops are free of branches, and the count, exact in float32 below 2**24, may be summed in
+# any order: so the compiler turns them into vector instructions.
+@njit(cache=True, fastmath={"reassoc"})
+def _copy_arm(arm_flux, arm_ivar, arm_mask, floor, flux, ivar, mask):  # type: ignore[no-untyped-def]
+    zero, one = np.float32(0), np.float32(1)
+    n_invalid = zero
+    for i in range(arm_flux.shape[0]):
+        # A difference from itself is 0 for finite numbers only.
+        is_finite = (arm_flux[i] - arm_flux[i] == zero) & (arm_ivar[i] - arm_ivar[i] == zero)
+        is_valid = is_finite & (arm_ivar[i] >= zero)
+        is_good = is_valid & (arm_mask[i] == 0) & (arm_ivar[i] > floor)
+        flux[i] = arm_flux[i] if is_good else zero
+        ivar[i] = arm_ivar[i] if is_good else zero
+        mask[i] = np.int32(arm_mask[i])
+        n_invalid += zero if is_valid else one
+    return n_invalid
+
+
+@njit(cache=True, fastmath={"reassoc"}, error_model="numpy")
+def _average_arm(arm_flux, arm_ivar, arm_mask, floor, flux, ivar, mask):  # type: ignore[no-untyped-def]
+    zero, one = np.float32(0), np.float32(1)
+    n_invalid = zero
+    for i in range(arm_flux.shape[0]):
+        is_finite = (arm_flux[i] - arm_flux[i] == zero) & (arm_ivar[i] - arm_ivar[i] == zero)
+        is_valid = is_finite & (arm_ivar[i] >= zero)
+        is_good = is_valid & (arm_mask[i] == 0) & (arm_ivar[i] > floor)
+        new_flux = arm_flux[i] if is_good else zero
+        new_ivar = arm_ivar[i] if is_good else zero
+        total = ivar[i] + new_ivar
+        weighted = ivar[i] * flux[i] + new_ivar * new_flux
+        flux[i] = weighted / (total if total > zero else one)
+        ivar[i] = total
+        mask[i] &= np.int32(arm_mask[i])
+        n_invalid += zero if is_valid else one
+    return n_invalid
 
 
 def measure_snr(flux: NDArray, ivar: NDArray) -> Floats:
@@ -121,11 +152,7 @@ def measure_snr(flux: NDArray, ivar: NDArray) -> Floats:
     ----------
     flux, ivar : ndarray, shape (n, p)
     """
-    ratio = np.where(ivar > 0, flux * np.sqrt(ivar), np.nan)
-    snr = np.full(len(flux), np.nan, np.float32)
-    has_signal = (ivar > 0).any(axis=1)
-    snr[has_signal] = np.nanmedian(ratio[has_signal], axis=1)
-    return snr
+    return median_of_good(flux * np.sqrt(ivar), ivar > 0).astype(np.float32)
 
 
 def measure_coverage(ivar: NDArray) -> Floats:

@@ -10,6 +10,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pipeline.science.median import median_of_good
+
 Floats = NDArray[np.float32]
 # A norm below this many standard errors would blow noise up to the size of a signal.
 _NORM_FLOOR_SIGMA = 3.0
@@ -129,12 +131,11 @@ def normalise(flux: Floats, ivar: Floats) -> Floats:
     ----------
     flux, ivar : ndarray of float32, shape (n, m)
     """
-    good = np.where(ivar > 0, flux, np.nan)
     norm = np.ones(len(flux), np.float32)
-    has_signal = (ivar > 0).any(axis=1)
-    error = 1 / np.sqrt(ivar[has_signal].sum(axis=1, dtype=np.float64))
-    median = np.nanmedian(good[has_signal], axis=1)
-    norm[has_signal] = np.maximum(median, _NORM_FLOOR_SIGMA * error)
+    total = ivar.sum(axis=1, dtype=np.float64)
+    has_signal = total > 0
+    median = median_of_good(flux, ivar > 0)[has_signal]
+    norm[has_signal] = np.maximum(median, _NORM_FLOOR_SIGMA / np.sqrt(total[has_signal]))
     return norm
 
 
@@ -147,39 +148,61 @@ def _round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, error_model="numpy")
 def _resample(flux, ivar, first_edge, ratios, offset):  # type: ignore[no-untyped-def]
     n, n_in = flux.shape
     n_out = ratios.shape[0] - 1
-    out_flux = np.zeros((n, n_out), np.float32)
-    out_ivar = np.zeros((n, n_out), np.float32)
+    out = np.empty((2, n, n_out), np.float32)
+    out_flux, out_ivar = out[0], out[1]
+    # Two pixels without weight follow, for edges that lie at the end of the observed grid.
+    weight, product = np.zeros(n_in + 2), np.zeros(n_in + 2)
+    pixel, part = np.empty(n_out + 1, np.int32), np.empty(n_out + 1)
+    sums = np.empty(n_out), np.empty(n_out), np.empty(n_out)
     for k in range(n):
-        low = first_edge[k] * ratios[0] - offset
+        # Passes of their own: all but the sums over a bin's pixels become vector instructions.
+        for i in range(n_in):
+            weight[i] = ivar[k, i]
+            product[i] = np.float64(ivar[k, i]) * flux[k, i] if ivar[k, i] > 0 else 0.0
+        for j in range(n_out + 1):
+            place = first_edge[k] * ratios[j] - offset
+            # In this order NaN becomes 0.
+            place = place if place > 0.0 else 0.0
+            place = place if place < n_in else float(n_in)
+            pixel[j] = np.int32(place)
+            part[j] = place - pixel[j]
+        _sum_bins(weight, product, pixel, part, *sums)
         for j in range(n_out):
-            high = first_edge[k] * ratios[j + 1] - offset
-            left = max(low, 0.0)
-            right = min(high, float(n_in))
-            low = high
-            if right <= left:
-                continue
-            first = int(left)
-            last = int(right)
-            # Only the first and the last observed pixel are partly covered.
-            overlap = min(right, first + 1.0) - left
-            weight = overlap * ivar[k, first]
-            total = weight * flux[k, first]
-            square = overlap * weight
-            for i in range(first + 1, last):
-                weight += ivar[k, i]
-                total += ivar[k, i] * flux[k, i]
-                square += ivar[k, i]
-            if first < last < n_in:
-                overlap = right - last
-                weighted = overlap * ivar[k, last]
-                weight += weighted
-                total += weighted * flux[k, last]
-                square += overlap * weighted
-            if weight > 0.0:
-                out_flux[k, j] = total / weight
-                out_ivar[k, j] = weight * weight / square
+            total, weighted, square = sums[0][j], sums[1][j], sums[2][j]
+            is_good = total > 0.0
+            # One division for both results.
+            inverse = 1.0 / (total * square if is_good else 1.0)
+            out_flux[k, j] = weighted * square * inverse if is_good else 0.0
+            out_ivar[k, j] = total * total * total * inverse if is_good else 0.0
     return out_flux, out_ivar
+
+
+@njit(cache=True)
+def _sum_bins(weight, product, pixel, part, total, weighted, square):  # type: ignore[no-untyped-def]
+    """Write Σ a w, Σ a w f and Σ a² w of each bin; only its first and last pixel have a < 1."""
+    first, left = np.int64(pixel[0]), part[0]
+    for j in range(total.shape[0]):
+        last, right = np.int64(pixel[j + 1]), part[j + 1]
+        if last - first < 2:
+            is_cut = last > first
+            low = 1.0 - left if is_cut else right - left
+            high = right if is_cut else 0.0
+            low_weight, high_weight = low * weight[first], high * weight[first + 1]
+            total[j] = low_weight + high_weight
+            weighted[j] = low * product[first] + high * product[first + 1]
+            square[j] = low * low_weight + high * high_weight
+        else:
+            low = 1.0 - left
+            low_weight, high_weight = low * weight[first], right * weight[last]
+            inner_weight, inner_product = weight[first + 1], product[first + 1]
+            for i in range(first + 2, last):
+                inner_weight += weight[i]
+                inner_product += product[i]
+            total[j] = low_weight + inner_weight + high_weight
+            weighted[j] = low * product[first] + inner_product + right * product[last]
+            square[j] = low * low_weight + inner_weight + right * high_weight
+        first, left = last, right

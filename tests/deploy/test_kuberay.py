@@ -9,6 +9,17 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
+# Fields of the operator's custom resource, ray.io/v1.
+_JOB_FIELDS = {
+    "activeDeadlineSeconds", "backoffLimit", "clusterSelector", "deletionStrategy", "entrypoint",
+    "entrypointNumCpus", "entrypointNumGpus", "entrypointResources", "jobId", "managedBy",
+    "metadata", "preRunningDeadlineSeconds", "rayClusterSpec", "runtimeEnvYAML",
+    "shutdownAfterJobFinishes", "submissionMode", "submitterConfig", "submitterPodTemplate",
+    "suspend", "ttlSecondsAfterFinished",
+}  # fmt: skip
+_WORKER_FIELDS = {
+    "groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"
+}  # fmt: skip
 MANIFEST = ROOT / "deploy" / "kuberay" / "rayjob.yaml"
 
 
@@ -29,25 +40,57 @@ def test_kind_and_version(job: dict[str, Any]) -> None:
     assert job["spec"]["rayClusterSpec"]["rayVersion"] == pinned[1]
 
 
-def test_entrypoint_is_a_command_that_exists(job: dict[str, Any]) -> None:
+def test_every_field_is_one_of_the_operator_s(job: dict[str, Any]) -> None:
+    assert job["spec"].keys() <= _JOB_FIELDS
+    cluster = job["spec"]["rayClusterSpec"]
+    assert cluster.keys() == {"rayVersion", "headGroupSpec", "workerGroupSpecs"}
+    assert cluster["headGroupSpec"].keys() == {"rayStartParams", "template"}
+    for group in cluster["workerGroupSpecs"]:
+        assert group.keys() == _WORKER_FIELDS
+        assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+    for group in _groups(job):
+        # The operator passes these to `ray start`, which takes text only.
+        assert all(isinstance(value, str) for value in group["rayStartParams"].values())
+
+
+def test_entrypoint_is_a_command_whose_settings_hold(job: dict[str, Any]) -> None:
     from pipeline.cli import qad
+    from pipeline.config import load_config
+    from pipeline.lake_files import is_object
+    from pipeline.layout import Lake
 
     words = job["spec"]["entrypoint"].split()
     assert words[0] == "qad"
     command = qad.commands[words[1]]
-    options = {name for parameter in command.params for name in parameter.opts}
-    assert {word for word in words if word.startswith("--")} <= options
+    given = dict(command.make_context(words[1], words[2:]).params)
+    config = load_config(None, given["overrides"], source=given["source"])
+    assert is_object(Lake(given["root"], config.run.lake).home)
+    workers = job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    cpus = sum(
+        group["replicas"] * int(container["resources"]["limits"]["cpu"])
+        for group in workers
+        for container in group["template"]["spec"]["containers"]
+    )
+    assert config.run.workers == cpus
 
 
-def test_every_node_bounds_memory_and_mounts_the_data(job: dict[str, Any]) -> None:
+def test_every_node_bounds_what_it_takes(job: dict[str, Any]) -> None:
     for group in _groups(job):
-        pod = group["template"]["spec"]
-        volumes = {volume["name"] for volume in pod["volumes"]}
-        for container in pod["containers"]:
-            assert container["resources"]["limits"].keys() == {"cpu", "memory"}
-            mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-            assert mounts.keys() <= volumes
-            assert mounts["data"] == "/data"
+        for container in group["template"]["spec"]["containers"]:
+            limits = container["resources"]["limits"]
+            assert limits.keys() == {"cpu", "memory", "ephemeral-storage"}
+            assert container["resources"]["requests"] == limits
+
+
+def test_head_mounts_what_the_entrypoint_names(job: dict[str, Any]) -> None:
+    head, *workers = (group["template"]["spec"] for group in _groups(job))
+    volumes = {volume["name"] for volume in head["volumes"]}
+    [container] = head["containers"]
+    assert {mount["name"] for mount in container["volumeMounts"]} == volumes
+    mounted = [mount["mountPath"] for mount in container["volumeMounts"]]
+    for word in job["spec"]["entrypoint"].split():
+        assert not word.startswith("/") or any(word.startswith(path) for path in mounted), word
+    assert all("volumes" not in pod for pod in workers)
 
 
 def test_secrets_are_references(job: dict[str, Any]) -> None:

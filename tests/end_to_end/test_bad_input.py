@@ -37,21 +37,23 @@ def _garble(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("kind", "spoil", "message"),
     [
-        (_drop_arm, "no HDU B_WAVELENGTH: arm b is incomplete"),
-        (_truncate, "truncated in HDU"),
-        (_shift_grid, "R_WAVELENGTH is not DESI's grid"),
-        (_garble, "unreadable FITS"),
-        (Path.unlink, "no such file"),
+        ("coadd", _drop_arm, "no HDU B_WAVELENGTH: arm b is incomplete"),
+        ("coadd", _truncate, "truncated in HDU"),
+        ("coadd", _shift_grid, "R_WAVELENGTH is not DESI's grid"),
+        ("coadd", _garble, "unreadable FITS"),
+        ("coadd", Path.unlink, "no such file"),
+        ("qso_mgii", _truncate, "truncated in"),
+        ("qso_qn", _garble, "unreadable FITS"),
     ],
 )
-def test_bad_coadd_fails_its_shard_only(
-    copy: Path, tmp_path: Path, qad: Run, spoil, message
+def test_bad_file_fails_its_shard_only(
+    copy: Path, tmp_path: Path, qad: Run, kind, spoil, message
 ) -> None:  # type: ignore[no-untyped-def]
     coadd, root = _coadd(copy), tmp_path / "root"
     shard = coadd.stem.removeprefix("coadd-")
-    spoil(coadd)
+    spoil(coadd.with_name(coadd.name.replace("coadd", kind)))
     done = qad(*run_arguments(copy, root))
     assert done.returncode == 1, done.stdout + done.stderr
     failed = [line for line in done.stderr.splitlines() if line.strip().startswith("failed:")]
@@ -89,6 +91,31 @@ def test_nan_flux_is_a_bad_pixel_and_is_told(copy: Path, tmp_path: Path, qad: Ru
     assert len(notes) == 1
     assert "not finite" in notes[0]
     assert coadd.name in notes[0]
+
+
+def test_target_that_its_pixel_file_lacks_is_counted(copy: Path, tmp_path: Path, qad: Run) -> None:
+    root = tmp_path / "root"
+    (catalogue,) = copy.glob("spectro/redux/iron/zcatalog/v1/*.fits")
+    with fits.open(catalogue, mode="update") as hdus:
+        rows = hdus["ZCATALOG"].data
+        is_core = (rows["SPECTYPE"] == "QSO") & (rows["ZWARN"] == 0) & rows["ZCAT_PRIMARY"]
+        is_core &= np.isin(rows["COADD_FIBERSTATUS"], (0, 8))
+        rows["TARGETID"][np.flatnonzero(is_core)[0]] += 1 << 50
+    done = qad(*run_arguments(copy, root))
+    assert done.returncode == 0, done.stderr
+    assert "not_in_coadd 1" in done.stdout
+    release = root / "releases" / "0.1.0"
+    assert "| extract | `not_in_coadd` | 1 |" in (release / "README.md").read_text()
+    assert qad("release", "validate", release).returncode == 0
+
+
+def test_absent_afterburner_is_a_note(copy: Path, tmp_path: Path, qad: Run) -> None:
+    coadd = _coadd(copy)
+    coadd.with_name(coadd.name.replace("coadd", "qso_qn")).unlink()
+    done = qad("adopt", "--source", copy, "--root", tmp_path / "root")
+    assert done.returncode == 0, done.stderr
+    [note] = [line for line in done.stdout.splitlines() if "note:" in line]
+    assert note.endswith("no qso_qn file: its word is missing")
 
 
 def test_redrock_without_a_target_counts_it(copy: Path, tmp_path: Path, qad: Run) -> None:

@@ -22,19 +22,20 @@ def test_release_is_valid_and_holds_every_scored_row(finished: Path, qad: Run) -
     scored = sum(
         pq.read_metadata(path).num_rows for path in finished.glob("lake/scores/*/*/*.parquet")
     )
-    repeats = sum(
+    withheld = sum(
         row["n_dropped"]
         for row in pq.read_table(release / "completeness" / "gates.parquet").to_pylist()
-        if row["gate"] == "repeat_observation"
+        if row["gate"] in ("repeat_observation", "negative_control")
     )
-    assert catalogue.num_rows + repeats == scored > 50
+    assert catalogue.num_rows + withheld == scored > 50
+    assert set(catalogue["parent"].to_pylist()) == {"core", "extended"}
 
 
 def test_every_catalogue_row_is_accounted_for_in_status(finished: Path, qad: Run) -> None:
     shown = qad("status", "--root", finished)
     assert shown.returncode == 0
     assert "not accounted for" not in shown.stdout
-    datasets = [line.split() for line in shown.stdout.splitlines()[3:11]]
+    datasets = [line.split() for line in shown.stdout.splitlines()[3:12]]
     assert all(row[2:] == ["0", "0"] and int(row[1]) > 0 for row in datasets), shown.stdout
 
 
@@ -43,7 +44,7 @@ def test_second_run_finds_everything_done(survey: Path, finished: Path, qad: Run
     again = qad(*run_arguments(survey, finished))
     assert again.returncode == 0
     stages = [line for line in again.stdout.splitlines() if " made, " in line]
-    assert len(stages) == 8
+    assert len(stages) == 9
     assert all(" 0 made, " in line for line in stages), again.stdout
     assert sums(finished) == before
 

@@ -6,20 +6,13 @@ from pathlib import Path
 
 import pytest
 from desi_tree import join_rows, make_rows, write_survey
+from lake_runs import SMALL
 from loopback import s3_endpoint
 
 from pipeline.config import Config, load_config
 from pipeline.mock.survey import make_survey
 from pipeline.stages import run_stages
 from pipeline.store import Store
-
-SMALL = (
-    "target.z_min=1.5", "target.z_max=1.9", "target.validation_fraction=0.25",
-    "preprocess.log10_step=4e-4", "train.latent=3", "train.basis=6", "train.hidden=16",
-    "train.channels=4", "train.epochs=4", "train.warmup_epochs=2", "train.batch_size=16",
-    "train.threads=1", "score.trees=20", "score.min_support=3", "calibrate.neighbours=20",
-    "reconstruct.reference_sample=5",
-)  # fmt: skip
 
 
 @pytest.fixture

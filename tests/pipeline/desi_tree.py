@@ -19,6 +19,18 @@ _FORMATS = {"f": "D", "i": "K", "b": "L", "U": "12A"}
 
 Rows = dict[str, NDArray]
 
+# Gate: columns that make a row fail it, in the order of the gates.
+FAULTS: dict[str, dict[str, object]] = {
+    "no_redshift": {"Z": np.nan},
+    "not_a_target": {"OBJTYPE": "SKY"},
+    "negative_targetid": {"TARGETID": [-5]},
+    "not_quasar": {"SPECTYPE": "GALAXY"},
+    "redshift_warning": {"ZWARN": 4},
+    "bad_fiberstatus": {"COADD_FIBERSTATUS": 16},
+    "not_primary": {"ZCAT_PRIMARY": False},
+    "redshift_outside_range": {"Z": 7.0},
+}
+
 
 def make_rows(n: int, first_id: int = 1, **columns: object) -> Rows:
     """Return zcatalog rows that pass every gate, with some columns replaced."""

@@ -2,10 +2,20 @@
 
 from pathlib import Path
 
+import pyarrow as pa
+
 from pipeline.config import Config, load_config
 from pipeline.stages import run_stages
 from pipeline.store import Stamp, Store
 
+# Settings that make every stage small.
+SMALL = (
+    "target.z_min=1.5", "target.z_max=1.9", "target.validation_fraction=0.25",
+    "preprocess.log10_step=4e-4", "train.latent=3", "train.basis=6", "train.hidden=16",
+    "train.channels=4", "train.epochs=4", "train.warmup_epochs=2", "train.batch_size=16",
+    "train.threads=1", "score.trees=20", "score.min_support=3", "calibrate.neighbours=20",
+    "reconstruct.reference_sample=5",
+)  # fmt: skip
 FAST = ("acquire.backoff_s=0.01", "acquire.max_attempts=4", "acquire.timeout_s=5")
 
 
@@ -20,6 +30,12 @@ def extract_lake(source: str | Path, root: Path, *overrides: str) -> Store:
     with store.lock():
         run_stages(store, make_config(source, *overrides), lambda *_: None, "extract")
     return store
+
+
+def read_all(store: Store, dataset: str) -> pa.Table:
+    """Return the rows of a sharded dataset, shards in order."""
+    paths = sorted(store.lake.dataset(dataset).rglob("*.parquet"))
+    return pa.concat_tables([store.read(path) for path in paths])
 
 
 def list_stamps(store: Store, *datasets: str) -> dict[str, Stamp]:

@@ -3,16 +3,21 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
 BUCKET = "desidata"
+# Of one connection only; a proxy has its own.
+_HOP_HEADERS = ("connection", "expect", "transfer-encoding")
 
 
 class _Server(ThreadingHTTPServer):
@@ -92,6 +97,99 @@ def _make_handler(mirror: Mirror) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class FaultyProxy:
+    """Passes requests on to an S3 server, or fails those that `fails` picks.
+
+    `fails` is told method and path with query, and returns None or a fault: a status, or ``drop``
+    (the connection closes before the server is asked), ``cut`` (it closes amid the reply).
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        self.fails: Callable[[str, str], int | str | None] = lambda method, path: None
+        self.requests: list[str] = []
+        self._upstream = urlsplit(endpoint)
+        self._server = _Server(("127.0.0.1", 0), _make_proxy_handler(self))
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Address of the proxy."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> HTTPResponse:
+        """Ask the server behind."""
+        connection = HTTPConnection(self._upstream.hostname or "", self._upstream.port, timeout=30)
+        sent = {k: v for k, v in headers.items() if k.lower() not in _HOP_HEADERS}
+        connection.request(method, path, body, sent | {"Content-Length": str(len(body))})
+        return connection.getresponse()
+
+    def close(self) -> None:
+        """Stop passing on."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _make_proxy_handler(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def pass_on(self) -> None:
+            body = b"".join(self._read_body())
+            proxy.requests.append(f"{self.command} {self.path}")
+            fault = proxy.fails(self.command, self.path)
+            if fault == "drop":
+                self.close_connection = True
+                return
+            if isinstance(fault, int):
+                self._answer(fault, [], b"")
+                return
+            reply = proxy.ask(self.command, self.path, self.headers, body)
+            self._answer(reply.status, reply.getheaders(), reply.read(), is_cut=fault == "cut")
+
+        do_GET = do_HEAD = pass_on  # noqa: N815
+        do_PUT = do_POST = do_DELETE = pass_on  # noqa: N815
+
+        def _read_body(self) -> Iterator[bytes]:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                yield self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                return
+            while size := int(self.rfile.readline(), 16):
+                yield self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+
+        def _answer(
+            self, status: int, headers: list[tuple[str, str]], body: bytes, is_cut: bool = False
+        ) -> None:
+            self.send_response_only(status)
+            kept = {
+                k: v for k, v in headers if k.lower() not in ("connection", "transfer-encoding")
+            }
+            kept = {"Content-Length": str(len(body))} | kept
+            for name, value in kept.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body[: len(body) // 2] if is_cut else body)
+            self.close_connection = self.close_connection or is_cut
+
+    return Handler
+
+
+@contextmanager
+def faulty_proxy(endpoint: str) -> Iterator[FaultyProxy]:
+    """Run a proxy for the length of a block."""
+    proxy = FaultyProxy(endpoint)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
+
+
 @contextmanager
 def serving(files: dict[str, bytes]) -> Iterator[Mirror]:
     """Run a mirror for the length of a block."""
@@ -129,12 +227,33 @@ def upload(endpoint: str, prefix: str, files: dict[str, bytes]) -> str:
     return f"s3://{BUCKET}/{prefix}"
 
 
-def make_client(endpoint: str) -> object:
+def make_client(endpoint: str) -> Any:
     """Return a client that may write."""
     return boto3.client(
         "s3", endpoint_url=endpoint, region_name="us-east-1",
         aws_access_key_id="testing", aws_secret_access_key="testing",
     )  # fmt: skip
+
+
+def list_keys(endpoint: str, prefix: str) -> list[str]:
+    """List the objects below a prefix, folder marks left out."""
+    pages = (
+        make_client(endpoint)
+        .get_paginator("list_objects_v2")
+        .paginate(Bucket=BUCKET, Prefix=prefix)
+    )
+    found = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+    return [key for key in found if not key.endswith("/")]
+
+
+def bucket_environment(endpoint: str) -> dict[str, str]:
+    """Return what lets a program write to the bucket."""
+    return {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "very-secret-testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": endpoint,
+    }
 
 
 def without_credentials(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from desi_tree import make_quasars
+from lake_runs import read_all
 
 from pipeline.apply import RESULT, AnomalyModel, apply
 from pipeline.config import Config, ScoreSettings
@@ -93,7 +94,7 @@ def test_scores_of_arrays_are_those_of_the_lake(model: AnomalyModel, finished: S
     coadds = finished.read(finished.lake.shard("coadds", shard))[:4]
     scores = finished.read(finished.lake.shard("scores", shard))[:4]
     targets = {row["TARGETID"]: row for row in
-               finished.read(finished.lake.table("targets")).to_pylist()}  # fmt: skip
+               read_all(finished, "targets").to_pylist()}  # fmt: skip
     from pipeline.preprocess import OBSERVED_GRID
     from pipeline.science.extinction import transmission
 

@@ -72,6 +72,19 @@ def test_arms_of_some_rows_in_any_order(coadd: Path) -> None:
                 assert values.dtype.isnative
 
 
+@pytest.mark.parametrize("mode", ["hdus", "rows"])
+def test_little_memory_gives_the_same_spectra(coadd: Path, mode: str) -> None:
+    """Every image comes alone, and its checksum still holds."""
+    rows = np.array([4, 1, 2, 1])
+    frugal = AcquireSettings(mode=mode, max_raw_bytes=1)
+    opened = coadd_file.open_coadd(local_file(coadd))
+    for arm, usual in zip(
+        coadd_file.read_arms(opened, rows, frugal), read_arms(coadd, rows), strict=True
+    ):
+        for kind in ("flux", "ivar", "mask"):
+            np.testing.assert_array_equal(getattr(arm, kind), getattr(usual, kind))
+
+
 def test_mask_is_unsigned(coadd: Path) -> None:
     """MASK is uint32 stored as int32 with BZERO."""
     assert fits.getheader(coadd, "B_MASK")["BZERO"] == 2**31

@@ -14,6 +14,7 @@ from catalog_schema.desi import ARM_PIXELS
 from catalog_schema.tables import COADDS
 from catalog_schema.validate import find_violations
 from pipeline.acquire import acquire
+from pipeline.adopt import adopt
 from pipeline.coadd_file import CoaddFile, open_coadd
 from pipeline.config import AcquireSettings, load_config
 from pipeline.extract import extract, join_file
@@ -44,7 +45,7 @@ def make(tmp_path: Path, store: Store) -> Callable:
         write_zcatalog(tree.root, rows)
         write_coadd(tree.file("coadd", SHARD), IDS, flux, ivar)
         config = load_config(None, source=str(tree.root))
-        for stage in (target, acquire):
+        for stage in (target, adopt, acquire):
             stage(store, config)
         return extract(store, config)
 

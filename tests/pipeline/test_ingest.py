@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from desi_tree import WAVE, make_quasars, write_coadd, write_table
+from lake_runs import read_all
 
 from pipeline.config import Config
 from pipeline.errors import UserError
@@ -43,7 +44,7 @@ def write_redshifts(path: Path, ids=IDS, z=Z) -> Path:
 
 
 def read_targets(store: Store) -> dict[str, list]:
-    return store.read(store.lake.table("targets")).to_pydict()
+    return read_all(store, "targets").to_pydict()
 
 
 def test_redshifts_in_every_format_are_the_same(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import AcquireSettings
 from pipeline.errors import UserError
+from pipeline.lake_files import show
 from pipeline.layout import DesiTree, Lake, Shard
 from pipeline.sources import open_source
 
@@ -57,6 +58,17 @@ def test_lake_keeps_everything_below_its_root() -> None:
     assert all(path.is_relative_to("root") for path in paths)
     assert len(set(paths)) == len(paths)
     assert lake.shard("coadds", SHARD) == Path("root/lake/coadds/sv3/dark/26065.parquet")
+
+
+def test_lake_in_a_bucket_leaves_the_rest_on_this_machine() -> None:
+    lake = Lake(Path("root"), "s3://bucket/some/prefix")
+    there = [
+        lake.table("targets"), lake.shard("coadds", SHARD), lake.index(SHARD), lake.model("m"),
+        lake.checkpoint("m"),
+    ]  # fmt: skip
+    assert all(show(path).startswith("s3://bucket/some/prefix/") for path in there)
+    here = [lake.config, lake.lock, lake.mock("m"), lake.applied("a"), lake.release("1.2.3")]
+    assert all(path.is_relative_to("root") for path in here)
 
 
 @pytest.mark.parametrize("version", ["", "1", "1.0", "1.0.0.0", "v1.0.0", "1.0.0-rc1", "../1.0.0",

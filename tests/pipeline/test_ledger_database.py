@@ -15,7 +15,7 @@ import pytest
 from example_outcomes import DONE, SHARDS
 from postgres_server import Server
 
-from catalog_schema.tables import COMPLETENESS, GATES
+from catalog_schema.tables import COMPLETENESS, EFFORT, GATES
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config, load_config
@@ -45,7 +45,7 @@ def test_round_trip_in_order(database_url: str) -> None:
     shown = replace(failed, error="nul \\x00 and \\udcff")
     assert back.outcomes() == [upper, other, DONE, shown]
     assert back.outcomes("extract") == [DONE, shown]
-    assert back.outcomes("extract")[0].requests == {"ok": 3, "503": 1}
+    assert back.outcomes("extract")[0].requests == {"get": 3, "slow_down": 1}
 
 
 def test_large_counts_and_negative_pixels(database_url: str) -> None:
@@ -185,17 +185,97 @@ def test_status_and_export_of_an_unfinished_run(database_url: str, tmp_path: Pat
     lost = Outcome(SHARDS[1], "extract", ShardState.FAILED, 4, error="truncated")
     running = Outcome(SHARDS[2], "extract", ShardState.RUNNING, 6)
     store.ledger.record([DONE, lost, running])
+    with store.lock():
+        store.ledger.record([running])
+        assert "1 running" in "\n".join(describe_status(Store(store.root, database_url)))
     shown = "\n".join(describe_status(store))
     assert "not accounted for: 4" in shown
-    assert "1 running" in shown
+    assert "1 interrupted" in shown
     assert "given - made - dropped = 4, broken in 1 places" in shown
     for path, table in zip(
-        export_ledger(store, tmp_path / "out"), (COMPLETENESS, GATES), strict=True
+        export_ledger(store, tmp_path / "out"), (COMPLETENESS, GATES, EFFORT), strict=True
     ):
         assert path.name == f"{table.name}.parquet"
         assert find_violations(pq.read_table(path), table) == []
     states = pq.read_table(tmp_path / "out" / "completeness.parquet")["state"].to_pylist()
     assert states == ["done", "failed", "running"]
+    [effort, *_] = pq.read_table(tmp_path / "out" / "effort.parquet").to_pylist()
+    assert effort["worker"]
+    taken = {name: effort[name] for name in EFFORT.names[4:] if name != "worker"}
+    assert taken == {
+        "attempts": 1, "seconds": 1.5, "n_bytes_moved": 99, "n_requests": 3, "n_request_faults": 1
+    }  # fmt: skip
+
+
+def test_what_a_killed_run_was_at_is_planned_again(database_url: str, tmp_path: Path) -> None:
+    store = Store(tmp_path / "root", database_url)
+    store.ledger.record([DONE, Outcome(SHARDS[2], "score", ShardState.RUNNING, 6)])
+    with store.lock():
+        [done, left] = store.ledger.outcomes()
+    assert done == DONE
+    assert (left.state, left.attempts) == (ShardState.PLANNED, 1)
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from pipeline.store import Store
+with Store(Path(sys.argv[1]), sys.argv[2]).lock():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_one_writer_of_a_lake_whatever_the_machine(
+    postgres: Server, postgres_url: str, tmp_path: Path
+) -> None:
+    """Roots that share books but no lock file stand for two machines."""
+    other = Store(tmp_path / "root", postgres_url)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(other.root), postgres_url],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert holder.stdout
+    assert holder.stdout.readline() == "held\n"
+    other.lake.lock.unlink()
+    assert other.is_in_use
+    with pytest.raises(UserError, match="maybe on another machine"), other.lock():
+        pass
+    holder.kill()
+    holder.wait()
+    deadline = time.monotonic() + 10
+    while other.is_in_use and time.monotonic() < deadline:
+        time.sleep(0.05)
+    with other.lock():
+        assert other.is_in_use
+        postgres.stop()
+        postgres.start()
+        assert not other.ledger.is_held
+        other.ledger.record([DONE])
+        assert other.ledger.is_held
+    assert not other.is_in_use
+
+
+def test_lock_lost_to_another_while_the_server_was_away_ends_the_run(
+    postgres: Server, postgres_url: str, tmp_path: Path
+) -> None:
+    store, other = Store(tmp_path / "root", postgres_url), Store(tmp_path / "root", postgres_url)
+    with store.lock():
+        postgres.stop()
+        postgres.start()
+        with other.ledger.holding(), pytest.raises(UserError, match="another qad process"):
+            store.ledger.record([DONE])
+
+
+def test_server_that_is_starting_is_waited_for(postgres: Server, postgres_url: str) -> None:
+    open_ledger(postgres_url).record([DONE])
+    postgres.stop()
+    starter = threading.Timer(0.7, postgres.start)
+    starter.start()
+    try:
+        assert open_ledger(postgres_url).outcomes() == [DONE]
+    finally:
+        starter.join()
 
 
 def test_restart_between_writes_is_not_noticed(postgres: Server, postgres_url: str) -> None:
@@ -295,6 +375,15 @@ def test_password_is_neither_kept_nor_printed(
     monkeypatch.setenv("PGPASSWORD", "correct-horse")
     assert open_root(store.root).ledger.outcomes() == [DONE]
     monkeypatch.delenv("PGPASSWORD")
+    begin = time.monotonic()
+    with pytest.raises(UserError, match="password authentication failed"):
+        Ledger(parse_url(postgres.url(password="hunter2")))
+    with pytest.raises(UserError, match="no password supplied"):
+        Ledger(parse_url(saved))
+    with pytest.raises(UserError, match="does not exist"):
+        Ledger(parse_url(postgres.url("nosuch")))
+    # No waiting: the server has answered.
+    assert time.monotonic() - begin < 2
     wrong = run_qad(
         "status", "--root", str(store.root), QAD_LEDGER_URL=postgres.url(password="hunter2")
     )

@@ -10,6 +10,7 @@ from pipeline import models
 from pipeline.apply import find_model
 from pipeline.config import Config
 from pipeline.errors import QadError, UserError
+from pipeline.layout import Lake
 from pipeline.models import load_model, read_card, read_reference
 from pipeline.store import Store
 from pipeline.train import find_model_id
@@ -67,12 +68,12 @@ def test_damaged_reference_is_one_line(folder: Path, fault: str) -> None:
 
 
 def test_model_is_found_by_id_or_folder(lake: Store, folder: Path, tmp_path: Path) -> None:
-    assert find_model(folder.name, lake.root) == folder
-    assert find_model(str(folder), tmp_path) == folder
+    assert find_model(folder.name, lake.lake) == folder
+    assert find_model(str(folder), Lake(tmp_path)) == folder
     with pytest.raises(UserError, match=f"models here: {folder.name}"):
-        find_model("nothing", lake.root)
-    with pytest.raises(UserError, match="no model below"):
-        find_model("nothing", tmp_path / "empty")
+        find_model("nothing", lake.lake)
+    with pytest.raises(UserError, match="no model in"):
+        find_model("nothing", Lake(tmp_path / "empty"))
 
 
 def test_weights_survive_the_disk(folder: Path) -> None:

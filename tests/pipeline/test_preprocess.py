@@ -2,10 +2,12 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from desi_tree import make_quasars
 from hypothesis import given
 from hypothesis import strategies as st
+from lake_runs import read_all
 
 from catalog_schema.tables import RESTFRAME, TARGETS
 from catalog_schema.validate import find_violations
@@ -28,7 +30,8 @@ def make_input(flux, ivar, z, ebv=0.0) -> tuple[pa.Table, pa.Table]:
                       np.zeros(np.shape(flux), np.int32))  # fmt: skip
     ebv = np.broadcast_to(np.asarray(ebv, np.float32), (n,))
     targets = pa.table({"Z": np.asarray(z, float), "EBV": pa.array(ebv, from_pandas=True),
-                        "split": ["train"] * n})  # fmt: skip
+                        "split": ["train"] * n, "parent": ["core"] * n,
+                        "control": pa.nulls(n, pa.string())})  # fmt: skip
     return spectra_to_table(Shard("main", "dark", 1), spectra), targets
 
 
@@ -101,11 +104,9 @@ def test_any_reddening_of_the_schema_gives_numbers(ebv: float) -> None:
 
 def test_lake_carries_the_targets_over(finished: Store) -> None:
     shards = finished_shards(finished, "preprocess")
-    rows = pa.concat_tables(
-        [finished.read(finished.lake.shard("restframe", shard)) for shard in shards]
-    )
-    targets = finished.read(finished.lake.table("targets"))
-    keys = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "Z", "split"]
+    assert len(shards) == 2
+    rows, targets = read_all(finished, "restframe"), read_all(finished, "targets")
+    keys = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "Z", "split", "parent", "control"]
     order = [("HEALPIX", "ascending"), ("TARGETID", "ascending")]
     assert rows.select(keys).sort_by(order).equals(targets.select(keys).sort_by(order))
 
@@ -114,3 +115,17 @@ def test_grid_change_remakes_every_shard(lake: Store, config: Config) -> None:
     assert preprocess(lake, config).skipped == 2
     wider = config.model_copy(update={"target": config.target.model_copy(update={"z_max": 2.5})})
     assert preprocess(lake, wider).made == 2
+
+
+def test_blocks_of_rows_are_one_table() -> None:
+    """More rows than are worked on at a time: each has what it has alone."""
+    z = np.linspace(0.1, 4.0, 130)
+    flux, ivar = make_quasars(z)
+    ivar[[5, 100]] = 0
+    coadds, targets = make_input(flux, ivar, z)
+    product = make_windows(coadds, targets, SETTINGS, GRID)
+    assert product.dropped == {"redshift_outside_grid": 0, "too_few_pixels": 2}
+    assert product.data["TARGETID"].to_pylist() == [k for k in range(130) if k not in (5, 100)]
+    for k in (0, 64, 129):
+        alone = make_windows(coadds.slice(k, 1), targets.slice(k, 1), SETTINGS, GRID).data
+        assert product.data.filter(pc.equal(product.data["TARGETID"], k)).equals(alone)

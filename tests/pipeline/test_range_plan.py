@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.ranges import Image, Link, Plan, choose_gap, merge_ranges, plan_ranges
+from pipeline.ranges import Image, Link, Plan, choose_gap, cut_ranges, merge_ranges, plan_ranges
 from pipeline.transfer import LinkMeter
 
 LINKS = st.builds(
@@ -97,3 +97,20 @@ def test_meter_follows_the_link() -> None:
     assert abs(meter.link.latency - 0.5) < 0.01
     assert abs(meter.link.cpu - 2e-3) < 1e-4
     assert abs(meter.link.bandwidth / 1e7 - 1) < 0.1
+
+
+@given(
+    edges=st.lists(st.integers(0, 500), min_size=2, max_size=8, unique=True).map(sorted),
+    places=st.lists(st.integers(0, 500), max_size=8, unique=True).map(sorted),
+    limit=st.integers(1, 200),
+)
+def test_cut_ranges_hold_the_same_bytes_and_keep_to_the_limit(
+    edges: list[int], places: list[int], limit: int
+) -> None:
+    ranges = list(zip(edges[::2], edges[1::2], strict=False))
+    cut = cut_ranges(ranges, places, limit)
+    assert merge_ranges(cut, 0) == merge_ranges(ranges, 0)
+    assert {edge for part in cut for edge in part} <= {*edges, *places}
+    for start, stop in cut:
+        inside = [place for place in places if start < place < stop]
+        assert stop - start <= limit or not inside

@@ -8,14 +8,24 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from catalog_schema.tables import GATES
+from catalog_schema.desi import WAVE_SIZE
+from catalog_schema.tables import GATES, arrow_schema
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config
 from pipeline.errors import DataError, UserError
 from pipeline.extract import extract
 from pipeline.layout import Shard
 from pipeline.ledger import Ledger
-from pipeline.shards import Product, Report, Task, finished_shards, read_stamps, run_shards
+from pipeline.shards import (
+    Product,
+    Report,
+    Task,
+    estimate_memory,
+    finished_shards,
+    read_contents,
+    read_stamps,
+    run_shards,
+)
 from pipeline.store import Store, columns_to_table
 
 SHARDS = [Shard("main", "dark", n) for n in (3, 10, 200)]
@@ -169,6 +179,19 @@ def test_stamp_that_is_missing_is_named(run: Runner) -> None:
         read_stamps(run.store, "gates", SHARDS)
 
 
+def test_contents_are_in_the_ledger_and_else_in_the_files(run: Runner) -> None:
+    run()
+    stamps = read_stamps(run.store, "gates", SHARDS)
+    expected = {shard: stamp.content for shard, stamp in stamps.items()}
+    assert read_contents(run.store, "x", "gates") == expected
+    booked = run.store.ledger.outcomes("x")
+    run.store.ledger.record([replace(outcome, content="") for outcome in booked])
+    assert read_contents(run.store, "x", "gates") == expected
+    # A look at the finished work books what was not known.
+    run()
+    assert [outcome.content for outcome in run.store.ledger.outcomes("x")] == [*expected.values()]
+
+
 @pytest.mark.slow
 def test_workers_make_the_same_bytes(lake: Store, config: Config) -> None:
     shards = finished_shards(lake, "extract")
@@ -180,6 +203,25 @@ def test_workers_make_the_same_bytes(lake: Store, config: Config) -> None:
     report = extract(lake, parallel)
     assert report.made == len(shards) == 2
     assert [path.read_bytes() for path in paths] == before
+
+
+def test_a_task_asks_for_the_memory_of_its_rows() -> None:
+    few, many = (replace(TASKS[0], n_expected=n) for n in (0, 500))
+    assert estimate_memory(few) > 0
+    assert estimate_memory(many) - estimate_memory(few) > 500 * 3 * 4 * WAVE_SIZE
+
+
+@pytest.mark.slow
+def test_a_shard_that_no_node_has_the_memory_for_is_tried_all_the_same(store: Store) -> None:
+
+    # Workers cannot import the tests, so the work travels by value.
+    def make_empty(task: Task) -> Product:
+        return Product(arrow_schema(GATES).empty_table(), {"dead": task.n_expected})
+
+    huge = [replace(task, n_expected=10**9, arguments=("dead",)) for task in TASKS]
+    report = run_shards(store, "x", GATES, huge, make_empty, workers=2)
+    assert report.failed == ()
+    assert report.made == 3
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from pipeline.errors import DataError, UserError
 from pipeline.extract import fetch_object
 from pipeline.layout import Lake
 from pipeline.ledger import Ledger
-from pipeline.sources import local_file, open_source
+from pipeline.sources import MemorySource, local_file, open_source
 from pipeline.transfer_plan import describe_transfer
 
 
@@ -195,3 +195,28 @@ def test_plan_prices_every_mode_without_fetching_spectra(bucket: str, tmp_path: 
     assert n_bytes["as set"] <= n_bytes["whole HDUs"] < n_bytes["whole file"]
     assert n_bytes["rows"] <= n_bytes["whole HDUs"]
     assert not Lake(tmp_path / "root").dataset("coadds").exists()
+
+
+def test_rows_are_read_straight_to_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(range(100)))
+    file = local_file(path)
+    into = np.zeros((3, 4), np.uint8)
+    places = [(start, into[k].data) for k, start in enumerate((90, 0, 50))]
+    file.read_into(places, file.stat().identity)
+    assert into.tolist() == [[90, 91, 92, 93], [0, 1, 2, 3], [50, 51, 52, 53]]
+    assert file.source.counts.requests["read"] == 3
+    assert file.source.counts.n_bytes == 12
+    with pytest.raises(DataError, match="ends before byte 102"):
+        file.read_into([(98, into[0].data)])
+    with pytest.raises(DataError, match="changed since"):
+        file.read_into(places, "another")
+
+
+def test_rows_of_any_source_are_read_into_memory() -> None:
+    file = MemorySource("memory", bytes(range(100))).file("a")
+    into = np.zeros(4, np.uint8)
+    file.read_into([(7, into.data)])
+    assert into.tolist() == [7, 8, 9, 10]
+    with pytest.raises(DataError, match="ends early"):
+        file.read_into([(98, into.data)])

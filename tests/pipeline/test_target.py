@@ -1,4 +1,4 @@
-"""The parent sample: every row of the source is kept or counted under the first gate it fails."""
+"""Candidates: every row of the source is kept or counted under the first gate it fails."""
 
 import os
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 from desi_tree import (
+    FAULTS,
     LocalTree,
     Rows,
     join_rows,
@@ -16,10 +17,8 @@ from desi_tree import (
     write_table,
     write_zcatalog,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
-from catalog_schema.tables import TARGETS
+from catalog_schema.tables import CANDIDATES
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config, TargetSettings, load_config
@@ -27,19 +26,9 @@ from pipeline.errors import UserError
 from pipeline.layout import Shard
 from pipeline.ledger import Ledger
 from pipeline.store import Store
-from pipeline.target import find_gates, find_tree, target
+from pipeline.target import find_tree, select_candidates, target
 
-# Gate: columns that make a row fail it, in the order of the gates.
-FAULTS: dict[str, dict[str, object]] = {
-    "no_redshift": {"Z": np.nan},
-    "not_a_target": {"OBJTYPE": "SKY"},
-    "negative_targetid": {"TARGETID": [-5]},
-    "not_quasar": {"SPECTYPE": "GALAXY"},
-    "redshift_warning": {"ZWARN": 4},
-    "bad_fiberstatus": {"COADD_FIBERSTATUS": 16},
-    "not_primary": {"ZCAT_PRIMARY": False},
-    "redshift_outside_range": {"Z": 7.0},
-}
+NO_CONTROLS = [f"target.{kind}_fraction=0.0" for kind in ("sky", "standard", "galaxy", "star")]
 
 
 @pytest.fixture
@@ -53,13 +42,13 @@ def make(store: Store, tree: LocalTree) -> Callable:
     def run(rows: Rows | None = None) -> object:
         if rows is not None:
             write_zcatalog(tree.root, rows)
-        return target(store, load_config(None, source=str(tree.root)))
+        return target(store, load_config(None, NO_CONTROLS, source=str(tree.root)))
 
     return run
 
 
 def read_targets(store: Store) -> dict[str, list]:
-    return store.read(store.lake.table("targets")).to_pydict()
+    return store.read(store.lake.table("candidates")).to_pydict()
 
 
 def test_every_gate_drops_its_row(make: Callable, store: Store) -> None:
@@ -69,47 +58,7 @@ def test_every_gate_drops_its_row(make: Callable, store: Store) -> None:
     assert report.dropped == {**dict.fromkeys(FAULTS, 1), "duplicate_row": 1}
     assert (report.made, report.n_made, report.n_expected) == (1, 3, 3 + len(FAULTS) + 1)
     assert read_targets(store)["TARGETID"] == [1, 2, 3]
-    assert find_violations(store.read(store.lake.table("targets")), TARGETS) == []
-
-
-@pytest.mark.parametrize("first", range(len(FAULTS)))
-def test_first_gate_wins(first: int) -> None:
-    gates = list(FAULTS)
-    columns: dict[str, object] = {}
-    for gate in reversed(gates[first:]):
-        columns |= FAULTS[gate]
-    assert find_gates(make_rows(1, **columns), TargetSettings()).tolist() == [gates[first]]
-
-
-@given(
-    z=st.lists(st.floats(allow_nan=True, width=32), min_size=1, max_size=30),
-    data=st.data(),
-)
-def test_kept_rows_are_those_without_a_fault(z: list, data: st.DataObject) -> None:
-    n = len(z)
-
-    def draw(values: list) -> np.ndarray:
-        return np.array(data.draw(st.lists(st.sampled_from(values), min_size=n, max_size=n)))
-
-    rows = make_rows(
-        n, TARGETID=draw([-1, 1, 2, 3]), ZWARN=draw([0, 0, 4]), SPECTYPE=draw(["QSO", "STAR"]),
-        COADD_FIBERSTATUS=draw([0, 8, 9]), Z=np.array(z),
-    )  # fmt: skip
-    gates = find_gates(rows, TargetSettings())
-    seen: set[tuple] = set()
-    for i in range(n):
-        key = (rows["HEALPIX"][i], rows["TARGETID"][i])
-        good = (
-            rows["TARGETID"][i] > 0 and rows["ZWARN"][i] == 0 and rows["SPECTYPE"][i] == "QSO"
-            and rows["COADD_FIBERSTATUS"][i] in (0, 8) and 0.05 <= rows["Z"][i] <= 6.8
-        )  # fmt: skip
-        assert (gates[i] == "") == (good and key not in seen)
-        seen.add(key)
-
-
-def test_limits_of_the_range_are_inside() -> None:
-    rows = make_rows(4, Z=[0.05, 6.8, 0.0499, 6.801])
-    assert (find_gates(rows, TargetSettings()) == "").tolist() == [True, True, False, False]
+    assert find_violations(store.read(store.lake.table("candidates")), CANDIDATES) == []
 
 
 def test_rows_are_conserved_by_shard(make: Callable, store: Store) -> None:
@@ -131,6 +80,18 @@ def test_order_of_the_catalogue_does_not_matter(make: Callable, store: Store) ->
     report = make({name: values[order] for name, values in rows.items()})
     assert report.made == 1
     assert read_targets(store) == first
+
+
+def test_blocks_do_not_matter() -> None:
+    bad = make_rows(6, 40, ZWARN=[4, 0, 4, 4, 4, 4], OBJTYPE="SKY")
+    rows = join_rows(make_rows(9), bad, make_rows(2, 3), make_rows(5, 50, HEALPIX=7))
+    whole, counts = select_candidates([rows], TargetSettings())
+    parts = [{name: values[i : i + 3] for name, values in rows.items()} for i in range(0, 22, 3)]
+    pieces, same_counts = select_candidates(parts, TargetSettings())
+    assert pieces.equals(whole)
+    assert same_counts == counts
+    assert counts.total() == 22
+    assert counts[Shard("main", "dark", 100), "duplicate_row"] == 2
 
 
 def test_done_is_skipped_and_tells_the_same(make: Callable) -> None:
@@ -309,8 +270,10 @@ def test_redrock_tables_that_disagree(make: Callable, tree: LocalTree) -> None:
 
 def test_real_catalogue_is_conserved(real_data: Path, store: Store) -> None:
     report = target(store, load_config(None, source=str(real_data / "survey")))
-    rows = store.read(store.lake.table("targets"))
+    rows = store.read(store.lake.table("candidates"))
     assert report.n_expected == 835
     assert report.n_made + sum(report.dropped.values()) == 835
-    assert find_violations(rows, TARGETS) == []
-    assert pc.all(pc.equal(rows["SPECTYPE"], "QSO")).as_py()
+    assert find_violations(rows, CANDIDATES) == []
+    core = rows.filter(pc.field("parent") == "core")
+    assert core.num_rows > 500
+    assert set(core["SPECTYPE"].to_pylist()) == {"QSO"}

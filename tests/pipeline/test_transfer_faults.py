@@ -1,12 +1,21 @@
 """Every way in which a transfer fails: mended, counted, or one clear line; nothing half-written."""
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from lake_runs import extract_lake, list_contents, make_config
-from loopback import Mirror, read_tree, serving, without_credentials
+from lake_runs import extract_lake, list_contents, list_stamps, make_config
+from loopback import (
+    FaultyProxy,
+    Mirror,
+    faulty_proxy,
+    read_tree,
+    serving,
+    upload,
+    without_credentials,
+)
 
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import AcquireSettings
@@ -14,7 +23,7 @@ from pipeline.errors import DataError, MissingFileError, UserError
 from pipeline.extract import extract
 from pipeline.fits_index import load_index
 from pipeline.layout import Shard
-from pipeline.ledger import Ledger, Outcome
+from pipeline.ledger import Ledger, Outcome, balance
 from pipeline.remote import RemoteSource
 from pipeline.sources import open_source
 from pipeline.store import Store
@@ -129,7 +138,7 @@ def _damage(data: bytes, place: int) -> bytes:
     return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
 
 
-def _find_coadd(files: dict[str, bytes]) -> str:
+def _find_coadd(files: Iterable[str]) -> str:
     return next(name for name in files if "/main/dark/" in name and "coadd-" in name)
 
 
@@ -163,7 +172,7 @@ def test_bad_datasum_fails_the_shard_only(survey_mirror: Mirror, tmp_path: Path)
     assert failed.shard == shard
     assert "HDU R_IVAR is damaged: DATASUM" in failed.error
     assert not store.lake.shard("coadds", shard).exists()
-    assert len(list_contents(store)) == 2
+    assert len(list_stamps(store, "coadds")) == 1
 
 
 def _identity(mirror: Mirror, name: str) -> str:
@@ -176,7 +185,7 @@ def test_damaged_catalogue_ends_the_run(survey_mirror: Mirror, tmp_path: Path) -
     survey_mirror.files[name] = _damage(data, len(data) - 20_000)
     with pytest.raises(UserError, match="HDU ZCATALOG is damaged: DATASUM"):
         extract_lake(survey_mirror.url, tmp_path / "root")
-    assert not list((tmp_path / "root").rglob("targets.parquet"))
+    assert not list((tmp_path / "root").rglob("candidates.parquet"))
 
 
 def test_file_lost_or_closed_after_the_plan_fails_its_shard(
@@ -201,10 +210,70 @@ def test_file_lost_or_closed_after_the_plan_fails_its_shard(
     assert not _failures(survey_mirror, store)
 
 
+@pytest.fixture
+def survey_bucket(
+    mock_survey: Path, endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[FaultyProxy, str]]:
+    """An S3 server behind a proxy that may fail, and the location of the survey on it."""
+    open_source.cache_clear()
+    with faulty_proxy(endpoint) as proxy:
+        without_credentials(monkeypatch, proxy.url)
+        yield proxy, upload(endpoint, tmp_path.name, read_tree(mock_survey))
+    open_source.cache_clear()
+
+
+def test_noisy_s3_server_loses_nothing(
+    mock_survey: Path, survey_bucket: tuple[FaultyProxy, str], tmp_path: Path
+) -> None:
+    proxy, location = survey_bucket
+    faults: list[int | str] = [503, "drop", "cut", 500, "cut"]
+
+    def fail_some(method: str, _: str) -> int | str | None:
+        return faults.pop() if method == "GET" and faults and len(proxy.requests) % 2 else None
+
+    proxy.fails = fail_some
+    noisy = extract_lake(location, tmp_path / "noisy", "acquire.max_attempts=6")
+    assert faults == []
+    assert list_contents(noisy) == list_contents(extract_lake(mock_survey, tmp_path / "quiet"))
+    counted = sum((Counter(o.requests) for o in noisy.ledger.outcomes()), Counter())
+    assert counted["get"] > 10
+    assert balance(noisy.ledger.outcomes()).broken == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(403, "access denied"), (404, "no such file"), (416, "shorter than its headers"),
+     (503, "the last fault: slow_down"), (500, "the last fault: server_error")],
+)  # fmt: skip
+def test_s3_server_that_fails_one_file_loses_that_shard_only(
+    survey_bucket: tuple[FaultyProxy, str], tmp_path: Path, status: int, message: str
+) -> None:
+    """Among them: an object that is lost between the plan and the fetch."""
+    proxy, location = survey_bucket
+    store = extract_lake(location, tmp_path / "root")
+    before = list_contents(store)
+    config = make_config(location)
+    for path in store.lake.dataset("coadds").rglob("*.parquet"):
+        path.unlink()
+    name = _find_coadd(dict.fromkeys(line.partition(" ")[2] for line in proxy.requests))
+    proxy.fails = lambda method, path: status if path.startswith(name) else None
+    report = extract(store, config)
+    [failed] = report.failed
+    assert message in (failed.error or "")
+    assert failed.n_request_faults > 0
+    books = balance(store.ledger.outcomes())
+    assert books.broken == (failed,)
+    assert books.imbalance == failed.n_expected
+    proxy.fails = lambda *_: None
+    assert extract(store, config).failed == ()
+    assert list_contents(store) == before
+    assert balance(store.ledger.outcomes()).broken == ()
+
+
 def test_truncated_file_fails_its_shard_in_acquire(survey_mirror: Mirror, tmp_path: Path) -> None:
     name = _find_coadd(survey_mirror.files)
     survey_mirror.files[name] = survey_mirror.files[name][:-40_000]
     store = extract_lake(survey_mirror.url, tmp_path / "root")
-    assert len(list_contents(store)) == 2
+    assert len(list_stamps(store, "coadds")) == 1
     [failed] = [o for o in Ledger(store.lake.ledger).outcomes("acquire") if o.error]
     assert "truncated in HDU" in failed.error

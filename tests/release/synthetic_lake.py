@@ -11,6 +11,7 @@ import pyarrow as pa
 from catalog_schema import tables as t
 from catalog_schema.column import Column, Table
 from catalog_schema.vocabulary import ShardState, Tier
+from pipeline.catalogues.declared import read_declared
 from pipeline.config import Config
 from pipeline.layout import Shard
 from pipeline.ledger import Ledger, Outcome
@@ -25,6 +26,8 @@ DARK, EAST, REPEAT = (
     Shard("sv3", "dark", 100),
 )
 FAILED = Shard("main", "bright", 7)
+# Negative controls in each shard: scored, neither graded nor published.
+N_CONTROLS = 2
 # Objects of DARK that were observed again in REPEAT: one longer, one shorter, one equally long.
 LONGER, SHORTER, EQUAL = 39_000_000_000_000_000, 39_000_000_000_000_001, 39_000_000_000_000_002
 
@@ -46,11 +49,17 @@ def write_lake(root: Path, plan: Plan | None = None) -> Store:
     keys = {shard: _keys(shard, n, place) for place, (shard, n) in enumerate(plan.rows.items())}
     together = {name: np.concatenate([k[name] for k in keys.values()]) for name in keys[DARK]}
     exposure = _exposures(together, rng)
-    _write(store, store.lake.table("targets"), t.TARGETS, together, rng, COADD_EXPTIME=exposure)
     tiers = _grade(together, rng)
     _write(store, store.lake.table("tiers"), t.TIERS, together, rng, **tiers)
     for shard, key in keys.items():
-        _write_shard(store, shard, key, together, tiers["tier"], rng)
+        here = (together["SURVEY"] == shard.survey) & (together["HEALPIX"] == shard.healpix)
+        _write_shard(store, shard, key, exposure[here], tiers["tier"][here], rng)
+    for name in read_declared():
+        row = {"catalogue": np.array([name])}
+        _write(store, store.lake.catalogue("catalogues", name), t.CATALOGUES, row, rng)
+        pairs = {**together, "catalogue": np.full(len(exposure), name)}
+        pairs["match_rank"] = np.ones(len(exposure), np.int32)
+        _write(store, store.lake.catalogue("matches", name), t.MATCHES, pairs, rng)
     model = store.lake.model(MODEL_ID)
     _write(store, model / "null.parquet", t.NULL, keys[EAST], rng)
     (model / "reference.safetensors").write_bytes(rng.bytes(100))
@@ -71,6 +80,11 @@ def _keys(shard: Shard, n_rows: int, place: int) -> dict[str, Any]:
         "HEALPIX": np.full(n_rows, shard.healpix),
         "TARGETID": ids[::-1],
     }
+
+
+def _draw_controls(key: dict[str, Any]) -> dict[str, Any]:
+    controls = {name: values[:N_CONTROLS] for name, values in key.items()}
+    return {**controls, "TARGETID": controls["TARGETID"] + 10**6}
 
 
 def _exposures(keys: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
@@ -107,16 +121,24 @@ def _write_shard(
     store: Store,
     shard: Shard,
     key: dict[str, Any],
-    together: dict[str, Any],
+    exposure: np.ndarray,
     tier: np.ndarray,
     rng: np.random.Generator,
 ) -> None:
-    for name, table in (("coadds", t.COADDS), ("restframe", t.RESTFRAME), ("scores", t.SCORES)):
-        _write(store, store.lake.shard(name, shard), table, key, rng)
-    here = (together["SURVEY"] == shard.survey) & (together["HEALPIX"] == shard.healpix)
-    chosen = (tier[here] != Tier.NONE.value) | (np.arange(here.sum()) % 11 == 0)
+    controls = _draw_controls(key)
+    scored = {name: np.concatenate([key[name], controls[name]]) for name in key}
+    n, n_controls = len(tier), len(controls["TARGETID"])
+    sample = {
+        "parent": ["core"] * (n - 2) + ["extended"] * 2 + ["control"] * n_controls,
+        "control": [None] * n + ["sky"] * n_controls,
+        "COADD_EXPTIME": np.concatenate([exposure, np.full(n_controls, 9999.0)]),
+    }
+    for name, table in (("targets", t.TARGETS), ("coadds", t.COADDS), ("restframe", t.RESTFRAME),
+                        ("scores", t.SCORES)):  # fmt: skip
+        _write(store, store.lake.shard(name, shard), table, scored, rng, **sample)
+    chosen = (tier != Tier.NONE.value) | (np.arange(n) % 11 == 0)
     if shard == REPEAT:
-        chosen = tier[here] != Tier.NONE.value
+        chosen = tier != Tier.NONE.value
     published = {name: values[chosen] for name, values in key.items()}
     _write(store, store.lake.shard("reconstructions", shard), t.RECONSTRUCTIONS, published, rng)
 
@@ -129,7 +151,7 @@ def _write(
     rng: np.random.Generator,
     **columns: Any,
 ) -> None:
-    n_rows = len(key["TARGETID"])
+    n_rows = len(next(iter(key.values())))
     known = {"model_id": np.full(n_rows, MODEL_ID), **key, **columns}
     values = {c.name: known.get(c.name, _invent(c, n_rows, rng)) for c in table.columns}
     data = columns_to_table(table, values, **SIZES)
@@ -153,15 +175,17 @@ def _outcomes(plan: Plan, root: Path) -> list[Outcome]:
     done = [step for shard, n_rows in plan.rows.items() for step in _steps(shard, n_rows)]
     error = f"DataError: {root}/mock/coadd.fits: truncated"
     for shard in plan.failed:
-        target, acquire, extract, *_ = _steps(shard, 6)
+        target, adopt, acquire, extract, *_ = _steps(shard, 6)
         lost = Outcome(shard, "extract", ShardState.FAILED, extract.n_expected, error=error)
-        done += [target, acquire, lost]
+        done += [target, adopt, acquire, lost]
     return done
 
 
-def _steps(shard: Shard, n: int) -> list[Outcome]:
+def _steps(shard: Shard, n_quasars: int) -> list[Outcome]:
+    n = n_quasars + N_CONTROLS
     return [
-        Outcome(shard, "target", ShardState.DONE, n + 8, n + 3, {"not_quasar": 5}),
+        Outcome(shard, "target", ShardState.DONE, n + 9, n + 4, {"not_quasar": 5}),
+        Outcome(shard, "adopt", ShardState.DONE, n + 4, n + 3, {"not_confirmed": 1}),
         Outcome(shard, "acquire", ShardState.DONE, n + 3, n + 3),
         Outcome(shard, "extract", ShardState.DONE, n + 3, n + 2, {"no_data": 1}),
         Outcome(shard, "preprocess", ShardState.DONE, n + 2, n, {"low_coverage": 2}),

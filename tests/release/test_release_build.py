@@ -16,6 +16,7 @@ from synthetic_lake import (
     EQUAL,
     FAILED,
     LONGER,
+    N_CONTROLS,
     REPEAT,
     SHORTER,
     Plan,
@@ -104,15 +105,27 @@ def test_catalogue_is_the_join_of_the_lake(store: Store, released: Path) -> None
     assert quasars["artefact_probability"].is_null().all()
     assert set(quasars["review_status"]) == {"unreviewed"}
     key = ["SURVEY", "PROGRAM", "TARGETID"]
-    sources = {"tiers": ["p_value", "reason"], "targets": ["EBV", "DESINAME"]}
+    sources = {
+        "tiers": ["p_value", "reason"],
+        "targets": ["EBV", "DESINAME", "z_source", "qso_maskbits"],
+        "scores": ["latent", "chi2"],
+    }
     for name, columns in sources.items():
-        rows = pl.read_parquet(store.lake.table(name)).select(key + columns)
+        paths = sorted(store.lake.dataset(name).rglob("*.parquet"))
+        rows = pl.concat([pl.read_parquet(path) for path in paths]).select(key + columns)
         joined = quasars.select(key).join(rows, on=key, how="left", maintain_order="left")
         assert joined.equals(quasars.select(key + columns))
-    paths = [store.lake.shard("scores", shard) for shard in (DARK, EAST, REPEAT)]
-    scores = pl.concat([pl.read_parquet(path) for path in paths]).select([*key, "latent", "chi2"])
-    joined = quasars.select(key).join(scores, on=key, how="left", maintain_order="left")
-    assert joined.equals(quasars.select([*key, "latent", "chi2"]))
+
+
+def test_controls_are_counted_and_not_published(released: Path) -> None:
+    quasars = pl.read_parquet(released / "catalog" / "quasars.parquet")
+    assert set(quasars["parent"]) == {"core", "extended"}
+    assert "control" not in quasars.columns
+    manifest = read_manifest(released)
+    assert manifest is not None
+    assert manifest["counts"]["gates"]["negative_control"] == 3 * N_CONTROLS
+    assert f"{3 * N_CONTROLS} negative controls" in (released / "README.md").read_text()
+    assert all(result.passed for result in validate(released))
 
 
 def test_anomalies_are_sorted(released: Path) -> None:
@@ -155,7 +168,7 @@ def test_rows_lost_between_stages_are_refused(tmp_path: Path, config: Config) ->
         return [replace(o, **fewer.get((o.shard, o.stage), {})) for o in outcomes]
 
     store = write_lake(tmp_path, Plan(outcomes=lose_rows))
-    with pytest.raises(UserError, match=r"main-dark-101 \(preprocess to score: 4 rows\)"):
+    with pytest.raises(UserError, match=r"main-dark-101 \(preprocess to score: 6 rows\)"):
         build(store, config, "0.1.0")
 
 
@@ -164,7 +177,7 @@ def test_unfinished_shard_is_refused(tmp_path: Path, config: Config) -> None:
         return [o for o in outcomes if (o.shard, o.stage) != (DARK, "score")]
 
     store = write_lake(tmp_path, Plan(outcomes=stop))
-    with pytest.raises(UserError, match=r"main-dark-100 \(ends at preprocess: 24 rows\)"):
+    with pytest.raises(UserError, match=r"main-dark-100 \(ends at preprocess: 26 rows\)"):
         build(store, config, "0.1.0")
 
 
@@ -178,9 +191,9 @@ def test_failed_shard_is_counted_when_accepted(tmp_path: Path) -> None:
     store = write_lake(tmp_path, Plan(failed=(FAILED,)))
     report = build(store, ACCEPT, "0.1.0")
     assert report.counts["shards"] == {"done": 3, "failed": 1}
-    assert report.counts["gates"]["shard_failed"] == 9
+    assert report.counts["gates"]["shard_failed"] == 11
     readme = (report.path / "README.md").read_text()
-    assert "`main-bright-7`, stage extract, 9 rows: DataError: mock/coadd.fits" in readme
+    assert "`main-bright-7`, stage extract, 11 rows: DataError: mock/coadd.fits" in readme
     assert all(result.passed for result in validate(report.path))
 
 
@@ -269,7 +282,7 @@ def test_lake_that_changes_meanwhile_is_refused(
     store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def meddle(*_: object) -> None:
-        path = store.lake.table("targets")
+        path = store.lake.shard("targets", EAST)
         rows = store.read(path).slice(1)
         store.write(path, rows, TARGETS, fingerprint="", n_expected=0, n_made=0)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.table import Table
-from virtual_observatory import TABLE, Observatory, serving
+from catalogues.virtual_observatory import TABLE, Observatory, serving
 
 from pipeline.catalogues.services import Answer, Service, ServiceError
 from pipeline.config import CatalogueSettings, CrossmatchSettings

@@ -202,3 +202,16 @@ def test_an_existing_destination_is_refused(tmp_path):
 def test_impossible_sizes_are_refused(tmp_path):
     with pytest.raises(ValueError, match="n_pixels"):
         make_survey(tmp_path / "dr1", n_quasars=4, n_pixels=5, seed=1)
+
+
+def test_targets_were_selected_for_several_reasons(made):
+    bits = made.zcatalog["DESI_TARGET"] | made.zcatalog["SV3_DESI_TARGET"]
+    classes = np.array(made.truth["true_class"].to_pylist())
+    for true_class, bit, inside in (
+        ("quasar", 2, True), ("star", 2, True), ("star", 61, True), ("galaxy", 0, True),
+        ("standard", 33, True), ("sky", 32, True), ("standard", 2, False), ("sky", 2, False),
+    ):  # fmt: skip
+        assert (bits[classes == true_class] >> bit & 1).any() == inside, (true_class, bit)
+    variable = made.zcatalog["SCND_TARGET"] >> 35 & 1 == 1
+    assert (classes[variable] == "quasar").all()
+    assert (bits[variable] >> 62 & 1 == 1).all()

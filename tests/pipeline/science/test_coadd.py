@@ -48,6 +48,37 @@ def test_mask_holds_the_bits_that_the_arms_share() -> None:
     assert only.mask.view(np.uint32).tolist() == [[6, 6, 2**31]]
 
 
+def test_order_of_the_arms_and_gaps_do_not_matter() -> None:
+    arms = [make_arm(5, [4, 4], 3, [[8, 0]]), make_arm(0, [1, 1]), make_arm(1, [2])]
+    spectra, _ = join_arms(ID, arms, 8, 1e-6)
+    assert spectra.flux.tolist() == [[1, 1.5, 0, 0, 0, 0, 4, 0]]
+    assert spectra.ivar.tolist() == [[1, 2, 0, 0, 0, 0, 3, 0]]
+    assert spectra.mask.tolist() == [[0, 0, 0, 0, 0, 8, 0, 0]]
+
+
+@given(seed=st.integers(0, 99))
+def test_equals_the_definition(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    starts, lengths = [0, 6, 11], [9, 8, 9]
+    arms = []
+    for first, n in zip(starts, lengths, strict=True):
+        flux, ivar = rng.normal(5, 1, (3, n)), rng.gamma(2, 1, (3, n)) * (rng.random((3, n)) < 0.8)
+        flux[rng.random((3, n)) < 0.1] = np.nan
+        arms.append(make_arm(first, flux, ivar, rng.integers(0, 2, (3, n))))
+    weighted, weight, n_bad = np.zeros((3, 22)), np.zeros((3, 22)), np.zeros(3)
+    for arm in arms:
+        row = slice(arm.first_pixel, arm.first_pixel + arm.flux.shape[1])
+        good = np.isfinite(arm.flux) & (arm.mask == 0) & (arm.ivar > 1e-6)
+        weight[:, row] += np.where(good, arm.ivar, 0)
+        weighted[:, row] += np.where(good, arm.ivar * np.float64(arm.flux), 0)
+        n_bad += np.isnan(arm.flux).sum(axis=1)
+    spectra, n_invalid = join_arms(np.arange(3), arms, 22, 1e-6)
+    np.testing.assert_allclose(spectra.ivar, weight, rtol=1e-6)
+    mean = np.divide(weighted, weight, out=np.zeros_like(weight), where=weight > 0)
+    np.testing.assert_allclose(spectra.flux, mean, rtol=1e-6)
+    assert n_invalid.tolist() == n_bad.tolist()
+
+
 def test_no_spectrum() -> None:
     arms = [make_arm(0, np.zeros((0, 4))), make_arm(2, np.zeros((0, 4)))]
     spectra, n_invalid = join_arms(np.zeros(0, np.int64), arms, 6, 1e-6)

@@ -46,3 +46,16 @@ def test_dereddening_undoes_the_dust_and_keeps_the_snr() -> None:
     flux, ivar = deredden(true * passed, np.full_like(true, 4), passed)
     np.testing.assert_allclose(flux, true, rtol=1e-6)
     np.testing.assert_allclose(flux * np.sqrt(ivar), true * passed * 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("ebv", [1e-3, 0.1, 1.0, 20.0, 100.0, 1e4])
+def test_exponential_is_exact_to_float32(ebv: float) -> None:
+    """The optical depth is proportional to E(B-V)."""
+    depth = -np.log(np.float64(transmission(WAVE, np.array([1.0]), 3.1)[0]))
+    expected = np.exp(-depth * ebv)
+    found = transmission(WAVE, np.array([ebv]), 3.1)[0]
+    visible = expected > 1e-37
+    # The reference depth itself is known to float32.
+    tolerance = 1e-6 * (1 + (depth * ebv)[visible].max(initial=0))
+    np.testing.assert_allclose(found[visible], expected[visible], rtol=tolerance)
+    assert (found[~visible] < 1e-36).all()

@@ -145,6 +145,27 @@ def test_bad_pixels_have_no_say() -> None:
         np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.parametrize("z", [np.nan, np.inf, -1.0, 1e9])
+def test_a_redshift_outside_gives_nothing_but_zeros_or_numbers(z: float) -> None:
+    grid = make_grid(SMALL, 0.5, 3.0, 1e-4, 8)
+    flux, ivar = draw(5, 1, SMALL.size)
+    for values in resample(flux, ivar, np.array([z]), np.zeros(1, np.int32), SMALL, grid):
+        assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("pixel", [0, 1, 250, 498, 499])
+def test_a_single_pixel_keeps_its_flux(pixel: int) -> None:
+    grid = make_grid(SMALL, 0.5, 3.0, 1e-4, 8)
+    flux, ivar = np.zeros((2, 1, SMALL.size), np.float32)
+    flux[0, pixel], ivar[0, pixel] = 7, 2
+    rest, weight = check(flux, ivar, np.array([1.3]), SMALL, grid)
+    used = weight[0] > 0
+    assert used.any()
+    np.testing.assert_allclose(rest[0][used], 7, rtol=1e-6)
+    # A part of a pixel has the variance of the whole.
+    np.testing.assert_allclose(weight[0][used], 2, rtol=1e-6)
+
+
 def test_no_good_pixel_is_zero() -> None:
     grid = make_grid(SMALL, 0.5, 3.0, 1e-4, 8)
     blank = np.zeros((1, SMALL.size), np.float32)

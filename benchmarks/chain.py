@@ -1,0 +1,221 @@
+"""Measures FITS -> coadds -> restframe: each step, the stages, two workers, memory.
+
+Usage: [QAD_BENCH_PYTHON=PYTHON] python benchmarks/chain.py [--files 3] [--repeats 5] [--scaling]
+
+CPU microseconds per spectrum, one thread; files of 500 targets of which 60 are quasars. With
+``--scaling`` also the seconds of 1 and 2 workers on files without RESOLUTION (1 GB of disk).
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from side_by_side import read_peak, time_in_turns, time_peers
+from synthetic import FIRST_TARGETID, write_coadd, write_tree
+
+from catalog_schema.desi import WAVE_SIZE
+from catalog_schema.tables import COADDS, RESTFRAME, TARGETS
+from pipeline.acquire import acquire
+from pipeline.adopt import adopt
+from pipeline.coadd_file import open_coadd, read_arms, read_targetids
+from pipeline.config import AcquireSettings, Config, load_config
+from pipeline.extract import extract, join_file, spectra_to_table
+from pipeline.layout import Shard
+from pipeline.preprocess import OBSERVED_GRID, make_run_grid, make_windows, preprocess
+from pipeline.science.coadd import join_arms
+from pipeline.science.restframe import find_window_starts
+from pipeline.shards import finished_shards, read_shards
+from pipeline.sources import local_file
+from pipeline.store import Store
+from pipeline.target import target
+
+N_TARGETS, N_QUASARS = 500, 60
+SHARD = Shard("main", "dark", 0)
+MADE = {"fingerprint": "", "n_expected": 0, "n_made": 0}
+
+
+def prepare(folder: Path, config: Config) -> Store:
+    """Run the stages before the chain."""
+    store = Store(folder / "root")
+    target(store, config)
+    adopt(store, config)
+    acquire(store, config)
+    return store
+
+
+def time_steps(store: Store, path: Path, wanted: pa.Table, repeats: int) -> dict[str, float]:
+    """Return seconds of the public functions that the stages are made of, for one file."""
+    index, config = store.lake.index(SHARD), Config()
+    grid, floor = make_run_grid(config), config.extract.ivar_floor
+    targetids = wanted["TARGETID"].to_numpy()
+    coadd = open_coadd(local_file(path), index)
+    rows = np.flatnonzero(np.isin(read_targetids(coadd), targetids))
+    arms = read_arms(coadd, rows, AcquireSettings())
+    spectra, _ = join_arms(targetids, arms, WAVE_SIZE, floor)
+    table = spectra_to_table(SHARD, spectra)
+    windows = make_windows(table, wanted, config.preprocess, grid).data
+    coadds, restframe = (Path(store.root) / f"{name}.parquet" for name in ("coadds", "restframe"))
+    store.write(coadds, table, COADDS, **MADE)
+    carried = [name for name in table.column_names if name != "mask"]
+
+    def read() -> None:
+        opened = open_coadd(local_file(path), index, coadd.index.identity)
+        read_targetids(opened)
+        read_arms(opened, rows, AcquireSettings())
+
+    return time_in_turns(
+        {
+            "read rows": read,
+            "join arms": lambda: join_arms(targetids, arms, WAVE_SIZE, floor),
+            "SNR, coverage, table": lambda: spectra_to_table(SHARD, spectra),
+            "write coadds": lambda: store.write(coadds, table, COADDS, **MADE),
+            "read coadds": lambda: store.read(coadds, carried),
+            "deredden, resample, norm": lambda: make_windows(
+                table, wanted, config.preprocess, grid
+            ),
+            "write restframe": lambda: store.write(restframe, windows, RESTFRAME, **MADE),
+        },
+        repeats,
+    )
+
+
+def time_stages(store: Store, config: Config, repeats: int) -> dict[str, float]:
+    """Return seconds of the two stages from an empty dataset, ledger included."""
+
+    def again(name: str, stage) -> None:  # type: ignore[no-untyped-def]
+        shutil.rmtree(store.lake.dataset(name), ignore_errors=True)
+        stage(store, config)
+
+    works = {
+        "stage extract": lambda: again(COADDS.name, extract),
+        "stage preprocess": lambda: again(RESTFRAME.name, preprocess),
+    }
+    return time_in_turns(works, repeats)
+
+
+def report_steps(options: argparse.Namespace, folder: Path) -> None:
+    """Print the table of steps, the stages and the peer."""
+    paths = write_tree(folder / "tree", options.files, N_TARGETS, N_QUASARS)
+    config = load_config(None, source=str(folder / "tree"))
+    store = prepare(folder, config)
+    shards = finished_shards(store, "acquire")
+    targets = pa.concat_tables(read_shards(store, TARGETS.name, shards).values())
+    n = targets.num_rows
+    steps = time_steps(store, paths[0], targets.slice(0, N_QUASARS), 3 * options.repeats)
+    stages = time_stages(store, config, options.repeats)
+    z, grid = targets["Z"].to_numpy(), make_run_grid(config)
+    start, _ = find_window_starts(grid, OBSERVED_GRID, z)
+    peers = time_peers(
+        "chain", 2, paths=[str(path) for path in paths], z=z,
+        targetid=targets["TARGETID"].to_numpy(),
+        centres=grid.wave[start[:, None] + np.arange(grid.window)],
+    )  # fmt: skip
+    print(f"{'':28}{'us/spectrum':>12}{'spectra/s':>12}")
+    without = sum(steps.values()) - steps["write coadds"] - steps["read coadds"]
+    rows = {name: seconds / N_QUASARS for name, seconds in steps.items()}
+    rows["sum"] = sum(steps.values()) / N_QUASARS
+    rows["sum, coadds not kept"] = without / N_QUASARS
+    rows |= {name: seconds / n for name, seconds in stages.items()}
+    rows["both stages"] = sum(stages.values()) / n
+    for name, seconds in rows.items():
+        print(f"{name:28}{1e6 * seconds:12.1f}{1 / seconds:12.0f}")
+    for name, seconds in peers.items():
+        print(
+            f"{name:28}{1e6 * seconds / n:12.1f}{n / seconds:12.0f}  "
+            f"{seconds / n / rows['both stages']:.1f}x the stages, "
+            f"{seconds / n / rows['sum, coadds not kept']:.1f}x the sum without kept coadds, "
+            "which it does not keep either"
+        )
+
+
+def report_scaling(folder: Path) -> None:
+    """Print the wall seconds of the two stages with one and two workers."""
+    write_tree(folder / "tree", 32, 320, 320, resolution=False)
+    import ray
+
+    begin = time.perf_counter()
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    ray.shutdown()
+    start_up = time.perf_counter() - begin
+    print(f"\n{'workers':10}{'seconds':>10}{'spectra/s':>12}   {32 * 320} spectra")
+    for workers in (1, 2):
+        overrides = (f"run.workers={workers}",)
+        config = load_config(None, overrides, source=str(folder / "tree"))
+        place = folder / str(workers)
+        store = prepare(place, config)
+        begin = time.perf_counter()
+        extract(store, config)
+        preprocess(store, config)
+        seconds = time.perf_counter() - begin
+        # Ray starts once for each stage.
+        starts = 2 * start_up if workers > 1 else 0.0
+        print(
+            f"{workers:<10}{seconds:10.1f}{32 * 320 / seconds:12.0f}   Ray's start: {starts:.1f} s"
+        )
+
+
+def report_memory(folder: Path) -> None:
+    """Print the peak memory of processes that work on one file each."""
+    print(f"\n{'targets':>8}{'quasars':>9}{'peak MB':>9}{'over the smallest, kB per quasar':>35}")
+    smallest = None
+    for n_targets in (200, 1000, 4000):
+        path = folder / f"coadd-main-dark-{n_targets}.fits"
+        write_coadd(path, n_targets, resolution=False)
+        command = [sys.executable, __file__, "--peak-of", str(path)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        n_quasars, peak = n_targets * N_QUASARS // N_TARGETS, float(done.stdout)
+        smallest = smallest or (n_quasars, peak)
+        growth = 1e3 * (peak - smallest[1]) / max(n_quasars - smallest[0], 1)
+        print(f"{n_targets:8}{n_quasars:9}{peak:9.0f}{growth:35.0f}")
+
+
+def print_peak(path: Path) -> None:
+    """Do the chain for one file and print this process's peak memory in MB."""
+    config = Config()
+    coadd = open_coadd(local_file(path))
+    rows = np.arange(0, coadd.n_rows, N_TARGETS / N_QUASARS).astype(np.intp)
+    spectra, *_ = join_file(
+        coadd, rows, FIRST_TARGETID + rows, config.extract.ivar_floor, AcquireSettings()
+    )
+    n = len(spectra.targetid)
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder))
+        store.write(Path(folder) / "coadds", spectra_to_table(SHARD, spectra), COADDS, **MADE)
+        del spectra
+        table = store.read(Path(folder) / "coadds")
+        targets = pa.table({
+            "Z": np.full(n, 2.0), "EBV": np.full(n, 0.1), "split": ["train"] * n,
+            "parent": ["core"] * n, "control": pa.nulls(n, pa.string()),
+        })  # fmt: skip
+        windows = make_windows(table, targets, config.preprocess, make_run_grid(config)).data
+        store.write(Path(folder) / "restframe", windows, RESTFRAME, **MADE)
+    print(read_peak())
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--files", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--scaling", action="store_true")
+    parser.add_argument("--peak-of", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    pa.set_cpu_count(1)
+    if options.peak_of:
+        print_peak(options.peak_of)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        report_steps(options, Path(folder) / "steps")
+        report_memory(Path(folder))
+        if options.scaling:
+            report_scaling(Path(folder) / "scaling")
+
+
+if __name__ == "__main__":
+    main()

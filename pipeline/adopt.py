@@ -1,0 +1,201 @@
+"""Stage `adopt`: the parent samples, once the afterburners have spoken, and every redshift."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from catalog_schema.tables import CANDIDATES, TARGETS
+from catalog_schema.vocabulary import Parent, RedshiftSource
+from pipeline.config import AcquireSettings, Config, TargetSettings
+from pipeline.desi_files import find_rows, read_columns
+from pipeline.errors import MissingFileError
+from pipeline.layout import DesiTree, Shard
+from pipeline.science.draw import hash_to_unit
+from pipeline.science.union import NEW_REDSHIFT, unite_finders
+from pipeline.shards import Product, Report, Task, run_shards, split_by_shard
+from pipeline.sources import booking, open_source, share_limits
+from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprint
+from pipeline.target import find_tree
+
+STAGE = "adopt"
+REVISION = 1
+
+# Kind of file: its table and the columns that are read beside TARGETID.
+_CONFIDENCES = ("C_LYA", "C_CIV", "C_CIII", "C_MgII", "C_Hbeta", "C_Halpha")
+_AFTERBURNERS = {
+    "qso_mgii": ("MGII", ("IS_QSO_MGII",)),
+    "qso_qn": ("QN_RR", ("IS_QSO_QN_NEW_RR", "Z_NEW", "ZERR_NEW", *_CONFIDENCES)),
+}
+# The draw of the redshift is another one than that of the control itself.
+_REDSHIFT_STREAM = 1
+
+
+class Findings(NamedTuple):
+    """What the afterburners say of each candidate, shapes (n,); nothing where they are silent."""
+
+    is_mgii: NDArray[np.bool_]
+    confidence: NDArray[np.float64]
+    is_refitted: NDArray[np.bool_]
+    z: NDArray[np.float64]
+    zerr: NDArray[np.float64]
+
+
+def adopt(store: Store, config: Config) -> Report:
+    """Confirm the extended parent and give every spectrum the redshift it is scored at.
+
+    A core quasar keeps the template fitter's redshift. A candidate of the extended parent stays if
+    the union of quasar finders confirms it, and takes QuasarNet's redshift where that is another
+    one. A negative control gets the redshift of a core quasar: it is scored as if it had been
+    taken for one. Gates: `not_confirmed`, `redshift_outside_range`.
+
+    Parameters
+    ----------
+    store : Store
+        Reads `candidates`, writes `targets`.
+    config : Config
+        Reads ``run.source``, ``run.workers``, ``acquire`` and ``target``.
+
+    Returns
+    -------
+    Report
+        Of the dataset `targets`; a shard whose afterburner files are damaged is a failed outcome,
+        one without them has a note.
+    """
+    location = find_tree(store, config).root
+    reading = share_limits(config.acquire, config.run.workers)
+    work = partial(_adopt_shard, config.target, location, reading)
+    return run_shards(store, STAGE, TARGETS, plan(store, config), work, config.run.workers)
+
+
+def plan(store: Store, config: Config) -> list[Task]:
+    """Return one task per shard that has candidates."""
+    tree = find_tree(store, config)
+    candidates = store.read(store.lake.table(CANDIDATES.name))
+    by_shard = split_by_shard(lend_redshifts(candidates))
+    with ThreadPoolExecutor(config.acquire.concurrency) as pool:
+        identities = [list(pool.map(partial(tree.identify, k), by_shard)) for k in _AFTERBURNERS]
+    tasks = []
+    for (shard, rows), *files in zip(by_shard.items(), *identities, strict=True):
+        inputs = [digest_rows(rows), *files]
+        fingerprint = make_fingerprint(STAGE, REVISION, [config.target], inputs)
+        tasks.append(Task(shard, fingerprint, rows.num_rows, (rows,)))
+    return tasks
+
+
+def lend_redshifts(candidates: pa.Table) -> pa.Table:
+    """Give every control the redshift of a core quasar, drawn by its TARGETID.
+
+    Parameters
+    ----------
+    candidates : pyarrow.Table
+        Rows of `candidates` of the whole run, at least one of them core.
+
+    Returns
+    -------
+    pyarrow.Table
+        The same rows; neither their order nor their shards matter to the draw.
+    """
+    z = candidates["Z"].to_numpy()
+    parent = candidates["parent"].to_numpy()
+    core = np.sort(z[parent == Parent.CORE.value])
+    draw = hash_to_unit(candidates["TARGETID"].to_numpy(), _REDSHIFT_STREAM)
+    lent = np.where(parent == Parent.CONTROL.value, core[(draw * len(core)).astype(np.intp)], z)
+    return candidates.set_column(candidates.column_names.index("Z"), "Z", [lent])
+
+
+def adopt_redshifts(
+    candidates: pa.Table, findings: Findings, settings: TargetSettings
+) -> tuple[pa.Table, dict[str, int]]:
+    """Confirm candidates and adopt their redshifts.
+
+    Parameters
+    ----------
+    candidates : pyarrow.Table
+        Rows of `candidates`, controls with the redshift lent to them.
+    findings : Findings
+        Of the same rows, in the same order.
+    settings : TargetSettings
+
+    Returns
+    -------
+    targets : pyarrow.Table
+        Rows of `targets`.
+    dropped : dict
+        Rows dropped by each gate.
+    """
+    parent = candidates["parent"].to_numpy().astype(str)
+    verdict = unite_finders(
+        pc.fill_null(candidates["target_class"], "").to_numpy().astype(str),
+        pc.equal(candidates["SPECTYPE"], "QSO").to_numpy(),
+        findings.is_mgii, findings.confidence, findings.is_refitted, settings.quasarnet_threshold,
+    )  # fmt: skip
+    is_extended = parent == Parent.EXTENDED.value
+    is_mended = is_extended & (verdict.bits & NEW_REDSHIFT != 0)
+    is_control = parent == Parent.CONTROL.value
+    z = np.where(is_mended, findings.z, candidates["Z"].to_numpy())
+    zerr = np.where(is_mended, findings.zerr, candidates["ZERR"].to_numpy())
+    z_source = np.select(
+        [is_mended, is_control],
+        [RedshiftSource.QUASARNET.value, RedshiftSource.DRAWN.value],
+        default=RedshiftSource.REDROCK.value,
+    )
+    is_confirmed = ~is_extended | verdict.is_quasar
+    # A redshift that is not finite is inside no range.
+    is_inside = (z >= settings.z_min) & (z <= settings.z_max)
+    adopted = {
+        "Z": z,
+        "ZERR": np.where(is_control, np.nan, zerr),
+        "z_source": z_source,
+        "qso_maskbits": verdict.bits,
+    }
+    columns = {n: adopted[n] if n in adopted else candidates[n] for n in TARGETS.names}
+    kept = columns_to_table(TARGETS, columns).filter(pa.array(is_confirmed & is_inside))
+    dropped = {
+        "not_confirmed": int((~is_confirmed).sum()),
+        "redshift_outside_range": int((is_confirmed & ~is_inside).sum()),
+    }
+    return kept, dropped
+
+
+def _adopt_shard(
+    settings: TargetSettings, location: str, reading: AcquireSettings, task: Task
+) -> Product:
+    [candidates] = task.arguments
+    with booking(open_source(location, reading)) as source:
+        findings, missing = _read_findings(DesiTree(source), task.shard, candidates)
+    targets, dropped = adopt_redshifts(candidates, findings, settings)
+    notes = (f"no {' and no '.join(missing)} file: its word is missing",) if missing else ()
+    product = Product(targets, dropped, notes)
+    counts = source.counts
+    return replace(product, requests=dict(counts.requests), n_bytes=counts.n_bytes)
+
+
+def _read_findings(
+    tree: DesiTree, shard: Shard, candidates: pa.Table
+) -> tuple[Findings, list[str]]:
+    """Join the afterburners' rows; also name the kinds of files that are not there."""
+    wanted = candidates["TARGETID"].to_numpy()
+    found: dict[str, NDArray] = {}
+    missing = []
+    for kind, (hdu, columns) in _AFTERBURNERS.items():
+        try:
+            table = read_columns(tree.find_file(kind, shard), hdu, ("TARGETID", *columns))
+        except MissingFileError:
+            missing.append(kind)
+            table = {name: np.zeros(0) for name in ("TARGETID", *columns)}
+        rows, is_listed = find_rows(table["TARGETID"], wanted)
+        for name in columns:
+            found[name] = np.zeros(len(wanted), table[name].dtype)
+            found[name][is_listed] = table[name][rows]
+    confidence = np.nan_to_num(np.column_stack([found[name] for name in _CONFIDENCES])).max(axis=1)
+    findings = Findings(
+        found["IS_QSO_MGII"].astype(bool), confidence, found["IS_QSO_QN_NEW_RR"].astype(bool),
+        found["Z_NEW"], found["ZERR_NEW"],
+    )  # fmt: skip
+    return findings, missing
