@@ -202,7 +202,7 @@ catalogue_epoch = Column("catalogue_epoch", pa.float64(), "Julian epoch of the c
 coverage_rule = Column("coverage_rule", pa.string(), "Where the catalogue covers the sky.",
                        "meta.note", since="1.3.0")
 chance_rate = _number("chance_rate", "Mean number of counterparts of a shifted position inside "
-                      "the coverage; null where nothing was searched.", "stat.mean",
+                      "the coverage; null where nothing was searched.", "stat.value",
                       bounds=_POSITIVE, nullable=True, since="1.3.0")
 n_shifted = Column("n_shifted", pa.int64(), "Shifted positions inside the coverage.",
                    "meta.number", bounds=_POSITIVE, since="1.3.0")

@@ -11,8 +11,8 @@ import pyarrow as pa
 from catalog_schema import tables as t
 from catalog_schema.column import Column, Table
 from catalog_schema.vocabulary import ShardState, Tier
-from pipeline.catalogues.declared import read_declared
-from pipeline.config import Config
+from pipeline.catalogues.declared import resolve_catalogues
+from pipeline.config import Config, load_config
 from pipeline.layout import Shard
 from pipeline.ledger import Ledger, Outcome
 from pipeline.store import Store, columns_to_table
@@ -54,7 +54,8 @@ def write_lake(root: Path, plan: Plan | None = None) -> Store:
     for shard, key in keys.items():
         here = (together["SURVEY"] == shard.survey) & (together["HEALPIX"] == shard.healpix)
         _write_shard(store, shard, key, exposure[here], tiers["tier"][here], rng)
-    for name in read_declared():
+    # Those of the default settings too, which look at the mock survey's own catalogues.
+    for name in resolve_catalogues(load_config().crossmatch):
         row = {"catalogue": np.array([name])}
         _write(store, store.lake.catalogue("catalogues", name), t.CATALOGUES, row, rng)
         pairs = {**together, "catalogue": np.full(len(exposure), name)}
