@@ -55,12 +55,14 @@ test-fast: $(READY)
 # where QAD_BENCH_PYTHON names the python of an environment that has them (docs/performance.md).
 bench: $(READY)
 	$(BIN)/python benchmarks/read_coadd.py
+	$(BIN)/python benchmarks/crossmatch.py
 	$(BIN)/python benchmarks/resample.py
 	$(BIN)/python benchmarks/chain.py
 	$(BIN)/python benchmarks/lake_layout.py
 	$(BIN)/python benchmarks/dr1_plan.py
 	$(BIN)/python benchmarks/stream_catalogue.py
 	$(BIN)/python benchmarks/recall.py
+	$(BIN)/python benchmarks/crossmatch.py
 
 schema-lock: $(READY)
 	$(BIN)/python -m catalog_schema.lock

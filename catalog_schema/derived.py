@@ -152,12 +152,80 @@ planted = Column("planted", pa.float64(), "Signal-to-noise ratio of the whole pl
                  "stat.snr", bounds=_POSITIVE)
 
 # Cross-match and classification
-catalogue = Column("catalogue", pa.string(), "External catalogue and its release.", "meta.id")
+catalogue = Column("catalogue", pa.string(), "Name of the external catalogue.", "meta.id")
 match_state = _coded("match_state", words.MatchState, "Outcome of the search for a counterpart.")
+match_rank = Column(
+    "match_rank", pa.int32(), "1 for the nearest counterpart or where there is none; further "
+    "counterparts follow in order of separation.", "stat.rank", bounds=(1, float("inf")),
+    since="1.3.0",
+)
+n_candidates = Column("n_candidates", pa.int32(), "Catalogue sources that are possible "
+                      "counterparts of the object.", "meta.number", bounds=_POSITIVE, since="1.3.0")
 match_id = Column("match_id", pa.string(), "Identifier of the counterpart.", "meta.id.cross",
                   nullable=True)
+match_ra = Column("match_ra", pa.float64(), "Right ascension of the counterpart, ICRS, at the "
+                  "objects' epoch.", "pos.eq.ra", "deg", bounds=(0, 360), nullable=True,
+                  since="1.3.0")
+match_dec = Column("match_dec", pa.float64(), "Declination of the counterpart, ICRS, at the "
+                   "objects' epoch.", "pos.eq.dec", "deg", bounds=(-90, 90), nullable=True,
+                   since="1.3.0")
 separation = _number("separation", "Angular distance to the counterpart.", "pos.angDistance",
                      unit="arcsec", bounds=_POSITIVE, nullable=True)
+normalised_separation = _number(
+    "normalised_separation", "Separation over the one-sigma positional error per axis of object "
+    "and counterpart combined; null where the catalogue states no error.",
+    "pos.angDistance;arith.ratio", bounds=_POSITIVE, nullable=True, since="1.3.0",
+)
+chance_probability = _number(
+    "chance_probability", "Probability that an unrelated source lies as near, from the density of "
+    "sources at shifted positions.", "stat.probability", bounds=_UNIT_INTERVAL, nullable=True,
+    since="1.3.0",
+)
+attributes = Column("attributes", pa.string(), "Columns of the catalogue that are carried along, "
+                    "a JSON object under the catalogue's own names.", "meta.note", nullable=True,
+                    since="1.3.0")
+query_date = Column("query_date", pa.string(), "UTC day on which the service was asked; null for a "
+                    "local file.", "time.epoch", nullable=True, since="1.3.0")
+service_error = Column("service_error", pa.string(), "What went wrong at the service.",
+                       "meta.note", nullable=True, since="1.3.0")
+catalogue_title = Column("catalogue_title", pa.string(), "Title and release of the catalogue.",
+                         "meta.title", since="1.3.0")
+access = Column("access", pa.string(), "How the catalogue was searched.", "meta.code",
+                vocabulary=("xmatch", "tap", "file", "none"), since="1.3.0")
+location = Column("location", pa.string(), "Table at the service, or name of the local file.",
+                  "meta.id", nullable=True, since="1.3.0")
+file_digest = Column("file_digest", pa.string(), "SHA-256 of the SHA-256 of each local file.",
+                     "meta.id", nullable=True, since="1.3.0")
+match_radius = _number("match_radius", "Largest separation of a counterpart.", "pos.angDistance",
+                       unit="arcsec", bounds=_POSITIVE, since="1.3.0")
+max_normalised_separation = _number(
+    "max_normalised_separation", "Largest normalised separation of a counterpart that states its "
+    "error; null where only the radius counts.", "pos.angDistance;arith.ratio", bounds=_POSITIVE,
+    nullable=True, since="1.3.0",
+)
+catalogue_epoch = Column("catalogue_epoch", pa.float64(), "Julian epoch of the catalogue's "
+                         "positions.", "time.epoch", "yr", nullable=True, since="1.3.0")
+coverage_rule = Column("coverage_rule", pa.string(), "Where the catalogue covers the sky.",
+                       "meta.note", since="1.3.0")
+chance_rate = _number("chance_rate", "Mean number of counterparts of a shifted position inside "
+                      "the coverage; null where nothing was searched.", "stat.value",
+                      bounds=_POSITIVE, nullable=True, since="1.3.0")
+n_shifted = Column("n_shifted", pa.int64(), "Shifted positions inside the coverage.",
+                   "meta.number", bounds=_POSITIVE, since="1.3.0")
+n_sources = Column("n_sources", pa.int64(), "Sources of a local file that were searched; null for "
+                   "a service.", "meta.number", bounds=_POSITIVE, nullable=True, since="1.3.0")
+n_bad_positions = Column("n_bad_positions", pa.int64(), "Rows of a local file left out for want "
+                         "of a valid position.", "meta.number", bounds=_POSITIVE, nullable=True,
+                         since="1.3.0")
+n_duplicates = Column("n_duplicates", pa.int64(), "Rows of a local file left out as duplicates.",
+                      "meta.number", bounds=_POSITIVE, nullable=True, since="1.3.0")
+match_counts = tuple(
+    Column(f"n_{state.value}", pa.int64(), f"Objects in state {state.value}. {state.meaning}",
+           "meta.number", bounds=_POSITIVE, since="1.3.0")
+    for state in words.MatchState
+)
+acknowledgement = Column("acknowledgement", pa.string(), "Text that users of the catalogue owe.",
+                         "meta.note", since="1.3.0")
 artefact_probability = _number("artefact_probability", "Probability that instrument or reduction "
                                "caused the anomaly; null where not assessed.", "stat.probability",
                                bounds=_UNIT_INTERVAL, nullable=True)

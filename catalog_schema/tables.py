@@ -83,9 +83,20 @@ RECONSTRUCTIONS = Table(
     (*_POSITION, d.model),
 )
 MATCHES = Table(
-    "matches", "Counterparts: one row per object and external catalogue.",
-    (*_ROW_KEY, "catalogue", "match_id"),
-    (*_POSITION, d.catalogue, d.match_state, d.match_id, d.separation),
+    "matches", "Counterparts: object and external catalogue, a row for each counterpart, and one "
+    "that says why where there is none.",
+    (*_ROW_KEY, "catalogue", "match_rank"),
+    (*_POSITION, d.catalogue, d.match_state, d.match_rank, d.n_candidates, d.match_id, d.match_ra,
+     d.match_dec, d.separation, d.normalised_separation, d.chance_probability, d.attributes,
+     d.query_date, d.service_error),
+)
+CATALOGUES = Table(
+    "catalogues", "External catalogues: what was searched, how, and with what outcome.",
+    ("catalogue",),
+    (d.catalogue, d.catalogue_title, d.access, d.location, d.file_digest, d.match_radius,
+     d.max_normalised_separation, d.catalogue_epoch, d.coverage_rule, d.chance_rate, d.n_shifted,
+     d.n_sources, d.n_bad_positions, d.n_duplicates, *d.match_counts, d.query_date,
+     d.acknowledgement),
 )
 CLASSES = Table(
     "classes", "What the anomalies are and who said so.", _ROW_KEY, (*_POSITION, *_CLASSES)
@@ -122,8 +133,8 @@ TRUTH = Table(
 
 TABLES: tuple[Table, ...] = (
     CANDIDATES, TARGETS, FILES, COADDS, RESTFRAME, SCORES, TIERS, NULL, CONTROLS, INJECTIONS,
-    RECONSTRUCTIONS, MATCHES,
-    CLASSES, COMPLETENESS, GATES, EFFORT, QUASARS, SPECTRA, TRUTH,
+    MATCHES, CATALOGUES, RECONSTRUCTIONS, CLASSES, COMPLETENESS, GATES, EFFORT, QUASARS, SPECTRA,
+    TRUTH,
 )
 
 

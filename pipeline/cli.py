@@ -179,6 +179,7 @@ def score(
 
 
 _add_stage("calibrate", "p-values, q-values and tiers")
+_add_stage("crossmatch", "counterparts in external catalogues")
 _add_stage("reconstruct", "the model's flux of what is published")
 
 

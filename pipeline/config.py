@@ -168,6 +168,72 @@ class InjectSettings(Section):
     strengths: tuple[float, ...] = Field((5.0, 10.0, 20.0, 40.0), min_length=1, strict=False)
 
 
+class CatalogueSettings(Section):
+    """An external catalogue: where it is, what its columns are called, what counts as a match.
+
+    `files` are local FITS, VOTable, CSV or Parquet files, or folders of Parquet, in order of
+    preference: of rows of several files within `duplicate_radius` only the first counts. Otherwise
+    `service` (CDS XMatch or TAP, at `url`) has the catalogue as `table`. `id`, `ra`, `dec`,
+    `pm_ra`, `pm_dec` (mas/yr), `error` and `keep` name columns; an error times `error_scale` is one
+    sigma per axis in arcsec, and `position_error` holds where there is none. Radii are in arcsec,
+    `epoch` is Julian. The catalogue covers what is in the `moc` file and satisfies every limit
+    (degrees, declination and Galactic).
+    """
+
+    title: str = ""
+    files: list[str] = []
+    duplicate_radius: float = Field(5.0, gt=0)
+    service: Literal["", "xmatch", "tap"] = ""
+    url: str = ""
+    table: str = ""
+    id: str = ""
+    ra: str = "ra"
+    dec: str = "dec"
+    position_unit: Literal["", "deg", "rad", "hourangle"] = ""
+    pm_ra: str = ""
+    pm_dec: str = ""
+    epoch: float | None = Field(None, gt=1800, lt=2200)
+    error: str = ""
+    error_scale: float = Field(1.0, gt=0)
+    position_error: float = Field(0.0, ge=0)
+    keep: list[str] = []
+    radius: float = Field(2.0, gt=0, le=180)
+    max_normalised_separation: float | None = Field(None, gt=0)
+    moc: str = ""
+    dec_min: float = Field(-90.0, ge=-90, le=90)
+    dec_max: float = Field(90.0, ge=-90, le=90)
+    galactic_latitude_min: float = Field(0.0, ge=0, le=90)
+    galactic_longitude_min: float = Field(0.0, ge=0, le=360)
+    galactic_longitude_max: float = Field(360.0, ge=0, le=360)
+    acknowledgement: str = ""
+
+
+class CrossmatchSettings(Section):
+    """Which catalogues are searched, and how.
+
+    `catalogues` gives files to declared catalogues (``pipeline/catalogues/declared.toml``), changes
+    their declarations, or adds others. The services of those in `ask` are asked over the network,
+    for the graded objects or for all. `epoch` (Julian) and `position_error` (arcsec, one sigma per
+    axis) are those of DESI's target positions. Chance is measured at `chance_shifts` positions
+    around each of at most `chance_objects` objects.
+    """
+
+    catalogues: dict[str, CatalogueSettings] = {}
+    ask: list[str] = []
+    ask_for: Literal["graded", "all"] = "graded"
+    epoch: float = Field(2015.5, gt=1800, lt=2200)
+    position_error: float = Field(0.1, ge=0)
+    chance_shifts: int = Field(4, ge=0, le=36)
+    chance_objects: int = Field(20_000, ge=1)
+    batch_rows: int = Field(10_000, ge=1)
+    timeout_s: float = Field(300.0, gt=0)
+    max_attempts: int = Field(3, ge=1)
+    backoff_s: float = Field(5.0, ge=0)
+    seconds_between_requests: float = Field(1.0, ge=0)
+    threads: int = Field(2, ge=1)
+    memory_mb: int = Field(1000, ge=100)
+
+
 class ReconstructSettings(Section):
     """Which spectra are published."""
 
@@ -194,6 +260,7 @@ class Config(Section):
     score: ScoreSettings = ScoreSettings()
     calibrate: CalibrateSettings = CalibrateSettings()
     inject: InjectSettings = InjectSettings()
+    crossmatch: CrossmatchSettings = CrossmatchSettings()
     reconstruct: ReconstructSettings = ReconstructSettings()
     release: ReleaseSettings = ReleaseSettings()
 
@@ -277,5 +344,7 @@ def _suggest(location: list[str]) -> str:
     valid: Mapping[str, Any] = Config.model_fields
     if len(location) > 1:
         valid = type(getattr(Config(), location[0])).model_fields
+    if location[:2] == ["crossmatch", "catalogues"]:
+        valid = CatalogueSettings.model_fields
     near = difflib.get_close_matches(location[-1], valid, n=1, cutoff=0.4)
     return f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(valid)}"

@@ -125,6 +125,19 @@ class Lake:
         """File that says where the HDUs of a shard's coadd lie."""
         return self.dataset("index") / shard.survey / shard.program / f"{shard.healpix}.json"
 
+    def catalogue(self, name: str, catalogue: str) -> Path:
+        """File of one external catalogue in a dataset that has one for each."""
+        return self.dataset(name) / f"{catalogue}.parquet"
+
+    def source_index(self, catalogue: str, content: str) -> Path:
+        """Index of a local copy of an external catalogue, by its content."""
+        return self.root / "cache" / "catalogues" / f"{catalogue}-{content}.parquet"
+
+    @property
+    def service_cache(self) -> Path:
+        """Folder of what services have answered."""
+        return self.root / "cache" / "services"
+
     def model(self, model_id: str) -> Path:
         """Folder of a trained model."""
         return self.home / "models" / model_id

@@ -29,6 +29,7 @@ STAGES = {
     "calibrate": "tiers",
     "control": "controls",
     "inject": "injections",
+    "crossmatch": "matches",
     "reconstruct": "reconstructions",
 }
 

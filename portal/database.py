@@ -21,6 +21,7 @@ _Rows = TypeVar("_Rows")
 DATASETS = {
     "quasars": "catalog/quasars.parquet",
     "spectra": "spectra/spectra.parquet",
+    "crossmatch": "catalog/crossmatch.parquet",
     "completeness": "completeness/completeness.parquet",
     "gates": "completeness/gates.parquet",
 }

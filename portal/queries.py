@@ -226,6 +226,14 @@ def sum_completeness(con: Connection) -> pd.DataFrame:
     return fetch(con, "completeness", sql)
 
 
+def find_matches(con: Connection, targetid: int) -> pd.DataFrame:
+    """Return what external catalogues hold of an object, nearest counterpart first."""
+    sql = """SELECT catalogue, match_state, match_id, separation, normalised_separation,
+        chance_probability, attributes, service_error
+        FROM crossmatch WHERE TARGETID = ? ORDER BY catalogue, match_rank"""
+    return fetch(con, "crossmatch", sql, [targetid])
+
+
 def sum_gates(con: Connection) -> pd.DataFrame:
     """Sum the dropped rows by stage and gate, largest first: columns stage, gate, n_dropped."""
     sql = """SELECT stage, gate, sum(n_dropped)::BIGINT AS n_dropped FROM gates

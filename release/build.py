@@ -33,7 +33,7 @@ from release.sealing import building
 from release.spectra import write_spectra
 from release.tables import measure_strings, write_table
 
-REVISION = 2
+REVISION = 3
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,7 @@ def _fill(
     with open_lake(store, inputs, scratch) as lake:
         lake.check(config.calibrate)
         tiers = lake.write(folder / "catalog", notes)
+        catalogues = lake.write_matches(folder / "catalog", notes)
         grades = lake.read_grades()
         outcomes = close_release(
             inputs.account, lake.count_by_shard("primaries"), lake.count_by_shard("controls")
@@ -122,7 +123,7 @@ def _fill(
     _copy_calibration(folder, store, inputs, notes)
     counts = count_rows(inputs, outcomes, tiers, n_spectra)
     evidence = write_evidence(folder, store, notes)
-    manifest = make_manifest(version, config, inputs, fingerprint, counts)
+    manifest = make_manifest(version, config, inputs, fingerprint, counts, catalogues)
     write_json(folder / "schema" / "schema.json", render_schema())
     write_json(folder / MANIFEST, manifest)
     write_documents(folder, manifest, outcomes, evidence)

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from catalog_schema.tables import QUASARS, RESTFRAME, SCORES, TARGETS, TIERS
-from catalog_schema.vocabulary import Parent, ReviewStatus, Tier
+from catalog_schema.column import Table
+from catalog_schema.tables import CATALOGUES, MATCHES, QUASARS, RESTFRAME, SCORES, TARGETS, TIERS
+from catalog_schema.vocabulary import MatchState, Parent, ReviewStatus, Tier
 from pipeline.config import CalibrateSettings
 from pipeline.errors import UserError
 from pipeline.layout import Shard
 from pipeline.store import Store
-from release.inputs import Inputs
+from release.inputs import MATCHED, Inputs
 from release.tables import find_open_strings, write_table
 
 if TYPE_CHECKING:
@@ -47,6 +49,30 @@ _STRANGERS = f"""
         WHEN q_value <= ? THEN '{Tier.SILVER.value}'
         WHEN q_value <= ? THEN '{Tier.BRONZE.value}'
         ELSE '{Tier.NONE.value}' END
+"""
+
+
+# Objects that some catalogue says nothing of.
+_UNMATCHED = f"""
+    SELECT {_KEY} FROM primaries LEFT JOIN matches USING ({_KEY})
+    GROUP BY ALL HAVING count(DISTINCT catalogue) != (SELECT count(*) FROM catalogues)
+"""
+_COUNTED = f"""
+    WITH counts AS (
+        SELECT catalogue, {
+    ", ".join(
+        f"count(*) FILTER (match_state = '{state.value}' AND match_rank = 1) AS n_{state.value}"
+        for state in MatchState
+    )
+}
+        FROM {{published}} GROUP BY catalogue)
+    SELECT {
+    ", ".join(
+        f"{'n' if name in {f'n_{state.value}' for state in MatchState} else 'c'}.{name}"
+        for name in CATALOGUES.names
+    )
+}
+    FROM catalogues c JOIN counts n USING (catalogue) ORDER BY c.catalogue
 """
 
 
@@ -90,6 +116,9 @@ class JoinedLake:
         connection.register("tiers", store.open_dataset([store.lake.table("tiers")]))
         for name in ("targets", "restframe"):
             connection.register(name, _open_sharded(store, inputs, name))
+        for name in MATCHED:
+            paths = [store.lake.catalogue(name, catalogue) for catalogue in inputs.catalogues]
+            connection.register(name, store.open_dataset(paths))
         scored = _open_sharded(store, inputs, "scores")
         connection.register("scored", scored)
         connection.execute(f"CREATE VIEW scores AS FROM scored WHERE NOT {_IS_CONTROL}")
@@ -112,6 +141,8 @@ class JoinedLake:
                 )
         if self._count("SELECT count(DISTINCT model_id) FROM scores") != 1:
             raise UserError("the scores come from several models; run `qad run` again")
+        if n_missing := self._count(f"SELECT count(*) FROM ({_UNMATCHED})"):
+            raise UserError(f"{n_missing} objects are not in matches; run `qad run` again")
         if n_strangers := self._count(_STRANGERS, levels.gold, levels.silver, levels.bronze):
             raise UserError(
                 f"{n_strangers} tiers do not follow the levels in [calibrate]; "
@@ -126,11 +157,26 @@ class JoinedLake:
             JOIN tiers c USING ({_KEY}) JOIN restframe r USING ({_KEY})
             ORDER BY p.HEALPIX, TARGETID
         """
-        self._publish(folder / "quasars.parquet", rows, notes)
+        source = f"scores s JOIN targets t USING ({_KEY})"
+        lengths = self._measure_strings(QUASARS, source)
+        self._publish(folder / "quasars.parquet", QUASARS, rows, notes, lengths)
         self._connection.read_parquet(str(folder / "quasars.parquet")).create_view("quasars")
-        self._publish(folder / "anomalies.parquet", _GRADED, notes)
+        self._publish(folder / "anomalies.parquet", QUASARS, _GRADED, notes, lengths)
         counts = self._connection.sql("SELECT tier, count(*) FROM primaries GROUP BY tier")
         return dict(counts.fetchall())
+
+    def write_matches(self, folder: Path, notes: dict[str, str]) -> pa.Table:
+        """Write crossmatch.parquet and catalogues.parquet; return the rows of the latter."""
+        published = f"matches SEMI JOIN primaries USING ({_KEY})"
+        for path, table, query, source in (
+            (folder / "crossmatch.parquet", MATCHES,
+             f"SELECT * FROM {published} ORDER BY HEALPIX, TARGETID, catalogue, match_rank",
+             "matches"),
+            (folder / "catalogues.parquet", CATALOGUES, _COUNTED.format(published=published),
+             "catalogues"),
+        ):  # fmt: skip
+            self._publish(path, table, query, notes, self._measure_strings(table, source))
+        return pq.read_table(folder / "catalogues.parquet")
 
     def read_grades(self) -> pa.Table:
         """Return SURVEY, PROGRAM, TARGETID and tier of every row of the catalogue."""
@@ -141,17 +187,18 @@ class JoinedLake:
         query = f"SELECT SURVEY, PROGRAM, HEALPIX, count(*) FROM {view} GROUP BY ALL"
         return {Shard(*key): count for *key, count in self._connection.sql(query).fetchall()}
 
-    def _publish(self, path: Path, query: str, notes: dict[str, str]) -> None:
-        lengths = self._measure_strings()
+    def _publish(
+        self, path: Path, table: Table, query: str, notes: dict[str, str], lengths: dict[str, int]
+    ) -> None:
         batches = self._connection.sql(query).to_arrow_reader(_BATCH_ROWS)
         parts = (pa.Table.from_batches([batch]) for batch in batches)
-        write_table(path, QUASARS, parts, notes, lengths, latent=self._n_latent)
+        write_table(path, table, parts, notes, lengths, latent=self._n_latent)
 
-    def _measure_strings(self) -> dict[str, int]:
-        tables = f"scores s JOIN targets t USING ({_KEY})"
-        names = find_open_strings(QUASARS)
-        longest = ", ".join(f"max(length({_place(name)}))" for name in names)
-        lengths = self._connection.sql(f"SELECT {longest} FROM {tables}").fetchall()[0]
+    def _measure_strings(self, table: Table, source: str) -> dict[str, int]:
+        names = find_open_strings(table)
+        places = [_place(name) if table is QUASARS else name for name in names]
+        longest = ", ".join(f"max(length({place}))" for place in places)
+        lengths = self._connection.sql(f"SELECT {longest} FROM {source}").fetchall()[0]
         return {name: length or 1 for name, length in zip(names, lengths, strict=True)}
 
     def _count(self, query: str, *values: float) -> int:

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from catalog_schema.vocabulary import ShardState, Tier
+from catalog_schema.vocabulary import MatchState, ShardState, Tier
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome
 from release.completeness import read_completeness
@@ -17,6 +18,7 @@ from release.manifest import GRADES, MANIFEST, read_json
 
 _QUASARS = "catalog/quasars.parquet"
 _ANOMALIES = "catalog/anomalies.parquet"
+_CATALOGUES = "catalog/catalogues.parquet"
 _SPECTRA = "spectra/spectra.parquet"
 _SIGNIFICANCE = "calibration/significance.parquet"
 GRADED_FILES = (_QUASARS, _ANOMALIES, _SIGNIFICANCE)
@@ -84,6 +86,27 @@ def check_spectra(path: Path, target: str) -> list[str]:
     if list(shown) != sorted(shown):
         problems.append("not sorted by TARGETID")
     return problems
+
+
+def check_matches(path: Path, target: str) -> list[str]:
+    """Every object has a state in every catalogue, and the catalogues count them truly."""
+    states = [state.value for state in MatchState]
+    rows = _read(path, target, ["TARGETID", "catalogue", "match_state", "match_rank"])
+    rows = rows.filter(pc.equal(rows["match_rank"], 1))
+    counts = Counter(
+        zip(rows["catalogue"].to_pylist(), rows["match_state"].to_pylist(), strict=True)
+    )
+    catalogues = _read(path, _CATALOGUES, ["catalogue", *(f"n_{state}" for state in states)])
+    wrong = [
+        f"{row['catalogue']}: counts of {state}"
+        for row in catalogues.to_pylist()
+        for state in states
+        if row[f"n_{state}"] != counts[row["catalogue"], state]
+    ]
+    objects = _read(path, _QUASARS, ["TARGETID"])
+    n_pairs = rows.join(objects, "TARGETID", join_type="inner").num_rows
+    n_missing = objects.num_rows * catalogues.num_rows - n_pairs
+    return _say(n_missing, "pairs of object and catalogue have no state") + wrong
 
 
 def check_counts(path: Path, target: str) -> list[str]:

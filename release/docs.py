@@ -8,17 +8,19 @@ from typing import Any
 from catalog_schema.column import Column, Table
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.tables import (
+    CATALOGUES,
     COMPLETENESS,
     CONTROLS,
     DIMENSIONS,
     GATES,
     INJECTIONS,
+    MATCHES,
     NULL,
     QUASARS,
     SPECTRA,
     TIERS,
 )
-from catalog_schema.vocabulary import ShardState, Tier
+from catalog_schema.vocabulary import MatchState, ShardState, Tier
 from pipeline.ledger import Outcome
 from release.conservation import (
     NEGATIVE_CONTROL,
@@ -38,6 +40,8 @@ CITATION = (
 FILES: dict[str, Table] = {
     "catalog/quasars.parquet": QUASARS,
     "catalog/anomalies.parquet": QUASARS,
+    "catalog/crossmatch.parquet": MATCHES,
+    "catalog/catalogues.parquet": CATALOGUES,
     "spectra/spectra.parquet": SPECTRA,
     "calibration/significance.parquet": TIERS,
     "calibration/null.parquet": NULL,
@@ -96,6 +100,7 @@ def write_documents(
         "tables": list(dict.fromkeys(FILES.values())),
         "dimensions": DIMENSIONS,
         "grades": list(Tier),
+        "match_states": list(MatchState),
         "size_category": _size_category(manifest["counts"]["quasars"]),
         "stages": _sum_stages(outcomes),
         "gates": _sum_gates(outcomes),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog_schema.tables import SCHEMA_VERSION
+from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.lake_files import local_folder, show
@@ -20,6 +21,7 @@ from release.sealing import hash_file
 MOCK = "mock"
 MODEL_FILES = ("weights-0.safetensors", "reference.safetensors", MODEL_CARD, "null.parquet")
 GLOBAL = ("tiers", "controls", "injections")
+MATCHED = ("catalogues", "matches")
 SHARDED = ("targets", "coadds", "scores", "restframe", "reconstructions")
 
 
@@ -33,6 +35,8 @@ class Inputs:
         Where the rows of every shard went.
     data : dict
         Content digest of every dataset over its shards.
+    catalogues : tuple of str
+        External catalogues of the cross-match.
     model_id : str
     model : dict
         Content digest of every file of the model.
@@ -44,6 +48,7 @@ class Inputs:
 
     account: Account
     data: dict[str, str]
+    catalogues: tuple[str, ...]
     model_id: str
     model: dict[str, str]
     source: dict[str, str]
@@ -82,11 +87,16 @@ def read_inputs(store: Store, config: Config) -> Inputs:
         paths = [store.lake.shard(name, shard) for shard in shards]
         contents = store.map(partial(_content, store), paths)
         data[name] = digest([(str(s), c) for s, c in zip(shards, contents, strict=True)])
+    catalogues = tuple(resolve_catalogues(config.crossmatch))
+    for name in MATCHED:
+        paths = [store.lake.catalogue(name, catalogue) for catalogue in catalogues]
+        data[name] = digest(catalogues, store.map(partial(_content, store), paths))
     model_id = _read_model_id(store, shards[0])
     with local_folder(store.lake.model(model_id)) as folder:
         model = {name: _content(store, folder / name) for name in _list_model(folder)}
     source = _describe_source(config)
-    return Inputs(account, data, model_id, model, source, _resolve(config, source))
+    resolved = _resolve(config, source)
+    return Inputs(account, data, catalogues, model_id, model, source, resolved)
 
 
 def _read_ledger(store: Store, source: str) -> list[Outcome]:
@@ -144,4 +154,10 @@ def _resolve(config: Config, source: dict[str, str]) -> dict[str, Any]:
     for name in ("workers", "ledger_url", "lake"):
         del values["run"][name]
     del values["acquire"]
+    # Local catalogues go by name: where they lie is nobody's business.
+    for catalogue in values["crossmatch"]["catalogues"].values():
+        catalogue["files"] = [Path(file).name for file in catalogue["files"]]
+        catalogue["moc"] = Path(catalogue["moc"]).name
+    for name in ("threads", "memory_mb", "timeout_s", "max_attempts", "backoff_s"):
+        del values["crossmatch"][name]
     return values

@@ -8,8 +8,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from catalog_schema.tables import SCHEMA_VERSION
-from catalog_schema.vocabulary import Tier
+from catalog_schema.vocabulary import MatchState, Tier
 from pipeline.config import Config
 from pipeline.ledger import Outcome
 from release.inputs import MODEL_CARD, Inputs
@@ -20,7 +22,12 @@ GRADES = tuple(tier for tier in Tier if tier is not Tier.NONE)
 
 
 def make_manifest(
-    version: str, config: Config, inputs: Inputs, fingerprint: str, counts: dict[str, Any]
+    version: str,
+    config: Config,
+    inputs: Inputs,
+    fingerprint: str,
+    counts: dict[str, Any],
+    catalogues: pa.Table,
 ) -> dict[str, Any]:
     """Assemble the manifest; without clock, host or path: equal inputs give equal bytes.
 
@@ -33,6 +40,8 @@ def make_manifest(
         Digest of everything that the release is made from.
     counts : dict
         Rows by table, tier, gate and shard state (see `count_rows`).
+    catalogues : pyarrow.Table
+        Rows of `catalogues`; those that were searched are named.
     """
     return {
         "version": version,
@@ -45,9 +54,20 @@ def make_manifest(
         "config": inputs.config,
         "data": inputs.data,
         "counts": counts,
+        "catalogues": _describe_catalogues(catalogues),
         "tiers": {grade.value: getattr(config.calibrate, grade) for grade in GRADES},
         "fingerprint": fingerprint,
     }
+
+
+def _describe_catalogues(catalogues: pa.Table) -> list[dict[str, Any]]:
+    names = ("catalogue", "catalogue_title", "location", "file_digest", "query_date")
+    counts = [f"n_{state.value}" for state in MatchState]
+    return [
+        {name: row[name] for name in (*names, *counts, "chance_rate", "acknowledgement")}
+        for row in catalogues.to_pylist()
+        if row["access"] != "none"
+    ]
 
 
 def count_rows(

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.mock import afterburner, fibermap, fits, redrock, zcatalog
+from pipeline.mock import afterburner, external, fibermap, fits, redrock, zcatalog
 from pipeline.mock.anomalies import FAMILIES
 from pipeline.mock.columns import TSNR2, fill_table, table_dtype
 from pipeline.mock.identity import Identity, draw_identity
@@ -71,7 +71,9 @@ def make_survey(
     # A sibling is on the same disk, so that the final rename is one step.
     building = Path(tempfile.mkdtemp(prefix=f".{destination.name}-", dir=destination.parent))
     try:
-        table = _write_tree(building / "tree", plan_shards(n_quasars, n_pixels, seed), progress)
+        tree = building / "tree"
+        table, rows = _write_tree(tree, plan_shards(n_quasars, n_pixels, seed), progress)
+        external.write_catalogues(tree / "external", rows, seed)
         pq.write_table(table, building / "truth.parquet")
         (building / "truth.parquet").rename(truth)
         (building / "tree").rename(destination)
@@ -81,7 +83,7 @@ def make_survey(
 
 def _write_tree(
     tree: Path, plans: list[ShardPlan], progress: Callable[[int, int], None] | None
-) -> pa.Table:
+) -> tuple[pa.Table, np.ndarray]:
     root = tree / "spectro" / "redux" / "iron"
     catalogs, truths = [], []
     for done, plan in enumerate(plans, start=1):
@@ -93,7 +95,7 @@ def _write_tree(
     table = np.concatenate(catalogs)
     zcatalog.mark_primary(table)
     fits.write_zcatalog(root / "zcatalog" / "v1" / "zall-pix-iron.fits", table)
-    return pa.concat_tables(truths)
+    return pa.concat_tables(truths), table
 
 
 def _write_shard(root: Path, plan: ShardPlan) -> tuple[np.ndarray, pa.Table]:

@@ -5,6 +5,7 @@ import io
 import pandas as pd
 import streamlit as st
 
+from catalog_schema.vocabulary import MatchState
 from portal import columns, explain, filters, queries
 from portal.lines import place_lines
 from portal.releases import ReleaseError
@@ -46,6 +47,7 @@ def show() -> None:
         _show_spectrum_section(row, targetid)
     except ReleaseError as fault:
         st.error(str(fault))
+    _show_matches(targetid)
     _show_ways_out(row)
 
 
@@ -190,6 +192,34 @@ def _write_csv(spectrum: Spectrum) -> bytes:
         }
     ).to_csv(target, index=False)  # fmt: skip
     return target.getvalue()
+
+
+def _show_matches(targetid: int) -> None:
+    st.subheader("In other catalogues")
+    try:
+        rows = ask(queries.find_matches, targetid)
+    except ReleaseError as fault:
+        st.error(str(fault))
+        return
+    searched = rows[rows["match_state"] != MatchState.NOT_QUERIED.value]
+    if searched.empty:
+        st.markdown("No external catalogue was searched for this object.")
+        return
+    shown = searched.dropna(axis="columns", how="all")
+    st.dataframe(
+        shown.rename(columns={"match_state": "state", "match_id": "counterpart"}),
+        hide_index=True, alt="Counterparts in external catalogues",
+        column_config={
+            "separation": st.column_config.NumberColumn("separation (arcsec)", format="%.2f"),
+            "normalised_separation": st.column_config.NumberColumn("in sigma", format="%.1f"),
+            "chance_probability": st.column_config.NumberColumn("by chance", format="%.1e"),
+        },
+    )  # fmt: skip
+    n_silent = rows["catalogue"].nunique() - searched["catalogue"].nunique()
+    st.caption(
+        f"{n_silent} other catalogues were not searched. Only “no_match” says that the object is "
+        "uncatalogued: “not_covered” lies outside the catalogue's footprint."
+    )
 
 
 def _show_ways_out(row: dict[str, object]) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.catalogues.declared import read_declared
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.ledger import Ledger
@@ -33,7 +34,7 @@ def test_second_run_changes_nothing(lake: Store, config: Config) -> None:
 
 def test_every_row_of_the_lake_is_accounted_for(finished: Store) -> None:
     outcomes = Ledger(finished.lake.ledger).outcomes()
-    assert {o.stage for o in outcomes} == set(STAGES) - {"train", "calibrate"}
+    assert {o.stage for o in outcomes} == set(STAGES) - {"train", "calibrate", "crossmatch"}
     assert all(o.imbalance == 0 for o in outcomes)
 
 
@@ -42,7 +43,10 @@ def test_states_are_done_stale_and_missing(lake: Store, config: Config) -> None:
     sharded = ("adopt", "extract", "preprocess", "score", "reconstruct")
     # Calibration makes the tiers and, beside the model, the population.
     twofold = (*sharded, "calibrate")
-    assert states == {stage: (2 if stage in twofold else 1, 0, 0) for stage in STAGES}
+    counts = {stage: 2 if stage in twofold else 1 for stage in STAGES}
+    # Two files for each external catalogue, searched or not.
+    counts["crossmatch"] = 2 * len(read_declared())
+    assert states == {stage: (count, 0, 0) for stage, count in counts.items()}
     lake.lake.shard("coadds", finished_shards(lake, "extract")[0]).unlink()
     other = config.model_copy(update={"score": config.score.model_copy(update={"trees": 7})})
     states = {s.stage: (s.done, s.stale, s.missing) for s in inspect_datasets(lake, other)}

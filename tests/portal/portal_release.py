@@ -32,6 +32,7 @@ def write_release(root: Path) -> None:
     catalogue = _make_catalogue(rng)
     _write(root / "catalog/quasars.parquet", catalogue)
     _write(root / "spectra/spectra.parquet", _make_spectra(rng, catalogue))
+    _write(root / "catalog/crossmatch.parquet", _make_matches(rng, catalogue))
     _write(root / "calibration/null.parquet", _fill(rng, tables.NULL, 50, {}))
     completeness, gates = _make_ledger(rng)
     _write(root / "completeness/completeness.parquet", completeness)
@@ -91,6 +92,25 @@ def _make_catalogue(rng: np.random.Generator) -> pa.Table:
             "review_status": ["unreviewed"] * N_ROWS,
         },
     )
+
+
+def _make_matches(rng: np.random.Generator, catalogue: pa.Table) -> pa.Table:
+    """Two catalogues: one where the first object is found and the others not, one not searched."""
+    n = 2 * N_ROWS
+    found = [row == 0 for row in range(N_ROWS)] + [False] * N_ROWS
+    twice: dict[str, Any] = {
+        name: 2 * catalogue[name].to_pylist()
+        for name in ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
+    }
+    states = ["matched", *["no_match"] * (N_ROWS - 1), *["not_queried"] * N_ROWS]
+    given = twice | {
+        "catalogue": ["xray"] * N_ROWS + ["radio"] * N_ROWS,
+        "match_state": states,
+        "match_rank": [1] * n,
+        "match_id": ["X1" if is_found else None for is_found in found],
+        "separation": [0.5 if is_found else None for is_found in found],
+    }
+    return _fill(rng, tables.MATCHES, n, given)
 
 
 def _make_spectra(rng: np.random.Generator, catalogue: pa.Table) -> pa.Table:

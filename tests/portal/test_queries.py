@@ -25,6 +25,13 @@ def found(con: Connection, filters: Filters) -> list[str]:
     return queries.list_rows(con, filters, Ranking(), 1, N_ROWS)["TARGETID"].tolist()
 
 
+def test_matches_of_an_object_name_every_catalogue(con) -> None:
+    found = queries.find_matches(con, row_id(0))
+    assert found["catalogue"].tolist() == ["radio", "xray"]
+    assert found["match_state"].tolist() == ["not_queried", "matched"]
+    assert found["match_id"].tolist()[1] == "X1"
+
+
 def test_counts_by_tier_add_up(con: Connection) -> None:
     counts = queries.count_tiers(con, Filters()).set_index("tier")["n"]
     assert counts.to_dict() == {tier: TIERS.count(tier) for tier in set(TIERS)}

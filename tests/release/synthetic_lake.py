@@ -11,7 +11,8 @@ import pyarrow as pa
 from catalog_schema import tables as t
 from catalog_schema.column import Column, Table
 from catalog_schema.vocabulary import ShardState, Tier
-from pipeline.config import Config
+from pipeline.catalogues.declared import resolve_catalogues
+from pipeline.config import Config, load_config
 from pipeline.layout import Shard
 from pipeline.ledger import Ledger, Outcome
 from pipeline.store import Store, columns_to_table
@@ -53,6 +54,13 @@ def write_lake(root: Path, plan: Plan | None = None) -> Store:
     for shard, key in keys.items():
         here = (together["SURVEY"] == shard.survey) & (together["HEALPIX"] == shard.healpix)
         _write_shard(store, shard, key, exposure[here], tiers["tier"][here], rng)
+    # Those of the default settings too, which look at the mock survey's own catalogues.
+    for name in resolve_catalogues(load_config().crossmatch):
+        row = {"catalogue": np.array([name])}
+        _write(store, store.lake.catalogue("catalogues", name), t.CATALOGUES, row, rng)
+        pairs = {**together, "catalogue": np.full(len(exposure), name)}
+        pairs["match_rank"] = np.ones(len(exposure), np.int32)
+        _write(store, store.lake.catalogue("matches", name), t.MATCHES, pairs, rng)
     model = store.lake.model(MODEL_ID)
     _write(store, model / "null.parquet", t.NULL, keys[EAST], rng)
     (model / "reference.safetensors").write_bytes(rng.bytes(100))
@@ -150,7 +158,7 @@ def _write(
     rng: np.random.Generator,
     **columns: Any,
 ) -> None:
-    n_rows = len(key["TARGETID"])
+    n_rows = len(next(iter(key.values())))
     known = {"model_id": np.full(n_rows, MODEL_ID), **key, **columns}
     values = {c.name: known.get(c.name, _invent(c, n_rows, rng)) for c in table.columns}
     data = columns_to_table(table, values, **SIZES)

@@ -1,0 +1,1 @@
+"""External catalogues: their declarations, local copies and services."""

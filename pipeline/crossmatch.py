@@ -1,0 +1,350 @@
+"""Stage `crossmatch`: what external catalogues hold at the position of every scored object."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from catalog_schema.tables import CATALOGUES, MATCHES, TARGETS, TIERS
+from catalog_schema.vocabulary import MatchState, Tier
+from pipeline.catalogues.coverage import describe_coverage, find_covered
+from pipeline.catalogues.declared import resolve_catalogues
+from pipeline.catalogues.index import IndexFacts, build_index
+from pipeline.catalogues.search import (
+    NOTHING,
+    Found,
+    choose_shifted,
+    search_file,
+    search_service,
+)
+from pipeline.catalogues.services import Service
+from pipeline.config import CatalogueSettings, Config, CrossmatchSettings
+from pipeline.errors import UserError
+from pipeline.layout import is_remote
+from pipeline.science.match import find_chance_probability, normalise_separations
+from pipeline.shards import Report, finished_shards
+from pipeline.sources import local_file
+from pipeline.store import Store, columns_to_table, digest, digest_rows, make_fingerprint
+from pipeline.target import find_mock
+
+STAGE = "crossmatch"
+REVISION = 1
+
+_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The scored objects: key columns, position in degrees (n,), and which are graded."""
+
+    keys: pa.Table
+    ra: NDArray[np.float64]
+    dec: NDArray[np.float64]
+    is_graded: NDArray[np.bool_]
+
+    @property
+    def has_position(self) -> NDArray[np.bool_]:
+        """Which objects have a position, shape (n,)."""
+        return np.isfinite(self.ra) & np.isfinite(self.dec)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """One catalogue of a run: its settings, its files, and for which objects it is searched."""
+
+    name: str
+    catalogue: CatalogueSettings
+    files: tuple[Path, ...]
+    moc: Path | None
+    is_asked: bool
+
+    @property
+    def access(self) -> str:
+        """How it is searched, in the words of the schema."""
+        if self.files:
+            return "file"
+        return self.catalogue.service if self.is_asked else "none"
+
+
+def crossmatch(store: Store, config: Config) -> Report:
+    """Search every catalogue for counterparts; a service that failed is asked again next time.
+
+    Parameters
+    ----------
+    store : Store
+        Reads `targets` and `tiers`; writes, for each catalogue, `catalogues` and `matches`.
+    config : Config
+        Reads ``crossmatch`` and ``run.source``, below which relative paths are looked for first.
+
+    Returns
+    -------
+    Report
+        Of the dataset `matches`; rows expected are pairs of object and catalogue.
+
+    Raises
+    ------
+    UserError
+        If a local catalogue or its settings are wrong.
+    """
+    objects = read_objects(store)
+    made, notes = [], []
+    searches = _list_searches(store, config)
+    for search in searches:
+        facts_path, path = _place(store, search.name)
+        fingerprint = _fingerprint(search, config.crossmatch, objects)
+        if store.find_done(path, fingerprint) and store.find_done(facts_path, fingerprint):
+            continue
+        matches, facts, told = _match(store, config.crossmatch, objects, search)
+        if facts["n_service_error"][0].as_py():
+            # Rows of another fingerprint than the wanted one: the next run makes them again.
+            fingerprint = digest(fingerprint, "to be asked again")
+        counts = {"fingerprint": fingerprint, "n_expected": len(objects.ra)}
+        store.write(facts_path, facts, CATALOGUES, fingerprint=fingerprint, n_expected=1, n_made=1)
+        store.write(path, matches, MATCHES, n_made=len(objects.ra), **counts)
+        made.append(search.name)
+        notes += [f"{search.name}: {note}" for note in told]
+    n_pairs = len(objects.ra) * len(searches)
+    return Report(
+        MATCHES.name, made=len(made), skipped=len(searches) - len(made), n_expected=n_pairs,
+        n_made=n_pairs, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def plan(store: Store, config: Config) -> dict[Path, str]:
+    """Return the files that the stage is to make and their fingerprints."""
+    objects = read_objects(store)
+    return {
+        path: _fingerprint(search, config.crossmatch, objects)
+        for search in _list_searches(store, config)
+        for path in _place(store, search.name)
+    }
+
+
+def read_objects(store: Store) -> Objects:
+    """Return the scored objects with the positions of their targets.
+
+    Raises
+    ------
+    DataError
+        If the earlier stages have not run.
+    """
+    tiers = store.read(store.lake.table(TIERS.name), [*_KEY, "tier"])
+    paths = [store.lake.shard(TARGETS.name, shard) for shard in finished_shards(store, "score")]
+    columns = [*_KEY, "TARGET_RA", "TARGET_DEC"]
+    parts = store.map(lambda path: store.read(path, columns), paths)
+    targets = pa.concat_tables(parts)
+    rows = tiers.join(targets, _KEY).sort_by([(name, "ascending") for name in _KEY])
+    ra, dec = (pc.fill_null(rows[f"TARGET_{name}"], np.nan).to_numpy() for name in ("RA", "DEC"))
+    is_graded = pc.not_equal(rows["tier"], Tier.NONE.value).to_numpy()
+    return Objects(rows.select(_KEY).combine_chunks(), ra, dec, is_graded)
+
+
+def make_rows(
+    objects: Objects, name: str, catalogue: CatalogueSettings, found: Found, *,
+    is_asked: NDArray[np.bool_], is_covered: NDArray[np.bool_], position_error: float,
+) -> pa.Table:  # fmt: skip
+    """Settle the state of every object and return the rows of `matches` for one catalogue.
+
+    Parameters
+    ----------
+    objects : Objects
+    name : str
+    catalogue : CatalogueSettings
+    found : Found
+    is_asked, is_covered : ndarray, shape (n,)
+        Objects for which the catalogue was searched, and which it covers.
+    position_error : float
+        Of the objects, arcsec, one sigma per axis.
+    """
+    error = found.sources["error"].to_numpy()
+    normalised = normalise_separations(found.separation, np.full(len(error), position_error), error)
+    is_near = found.separation <= catalogue.radius
+    if catalogue.max_normalised_separation is not None:
+        is_near &= ~(normalised > catalogue.max_normalised_separation)
+    chosen = np.flatnonzero(is_near)
+    chosen = chosen[np.lexsort((found.separation[chosen], found.position[chosen]))]
+    position = found.position[chosen]
+    n_candidates = np.bincount(position, minlength=len(objects.ra))
+    state = _settle(n_candidates, found.errors, is_asked, is_covered)
+    alone = np.flatnonzero(n_candidates == 0)
+    # Candidates and the objects without any, in order of the objects.
+    order = np.argsort(np.concatenate([position, alone]), kind="stable")
+    row = np.concatenate([position, alone])[order]
+    first = np.searchsorted(position, position, side="left")
+    rank = np.concatenate([np.arange(len(position)) - first, np.zeros(len(alone), int)])[order] + 1
+    place = pa.array(np.concatenate([chosen, np.full(len(alone), -1)])[order])
+    place = pc.if_else(pc.less(place, 0), None, place)
+    separation = pa.array(found.separation).take(place)
+    chance: Any = pa.nulls(len(row))
+    if found.chance_rate is not None:
+        near = found.separation / catalogue.radius
+        chance = pa.array(find_chance_probability(near, found.chance_rate, 1.0)).take(place)
+    dates = [None if word == MatchState.NOT_QUERIED else found.query_date for word in state[row]]
+    columns = {
+        **{key: objects.keys[key].take(pa.array(row)) for key in _KEY},
+        "catalogue": pa.array([name]).take(pa.array(np.zeros(len(row), int))),
+        "match_state": state[row],
+        "match_rank": rank,
+        "n_candidates": n_candidates[row],
+        "match_id": found.sources["match_id"].take(place),
+        "match_ra": found.sources["ra"].take(place),
+        "match_dec": found.sources["dec"].take(place),
+        "separation": separation,
+        "normalised_separation": pa.array(normalised, from_pandas=True).take(place),
+        "chance_probability": chance,
+        "attributes": found.sources["attributes"].take(place),
+        "query_date": dates,
+        "service_error": [found.errors.get(int(i)) if state[i] == MatchState.SERVICE_ERROR
+                          else None for i in row],
+    }  # fmt: skip
+    return columns_to_table(MATCHES, columns)
+
+
+def _settle(
+    n_candidates: NDArray, errors: dict[int, str], is_asked: NDArray, is_covered: NDArray
+) -> NDArray:
+    has_failed = np.zeros(len(n_candidates), bool)
+    has_failed[list(errors)] = True
+    rules = {
+        MatchState.NOT_QUERIED: ~is_asked,
+        # A counterpart is one, also where the footprint is drawn too small.
+        MatchState.MATCHED: n_candidates == 1,
+        MatchState.AMBIGUOUS: n_candidates > 1,
+        MatchState.NOT_COVERED: ~is_covered,
+        MatchState.SERVICE_ERROR: has_failed,
+    }
+    names = [state.value for state in rules]
+    return np.select(list(rules.values()), names, default=MatchState.NO_MATCH.value).astype(object)
+
+
+def _match(
+    store: Store, settings: CrossmatchSettings, objects: Objects, search: _Search
+) -> tuple[pa.Table, pa.Table, tuple[str, ...]]:
+    catalogue, known = search.catalogue, objects.has_position
+    is_asked = known & (search.access != "none")
+    if search.access in ("xmatch", "tap") and settings.ask_for == "graded":
+        is_asked &= objects.is_graded
+    is_covered = np.zeros(len(known), bool)
+    asked = np.flatnonzero(is_asked)
+    covers = partial(find_covered, catalogue=catalogue, moc=search.moc)
+    is_covered[asked] = covers(objects.ra[asked], objects.dec[asked])
+    found, facts = NOTHING, None
+    wanted = np.flatnonzero(is_asked & is_covered)
+    if len(wanted):
+        ra, dec = objects.ra[wanted], objects.dec[wanted]
+        shifted = choose_shifted(ra, dec, catalogue.radius, settings)
+        inside = covers(*shifted)
+        shifted = shifted[0][inside], shifted[1][inside]
+        if search.files:
+            index = _locate_index(store, search, settings)
+            facts = build_index(
+                list(search.files), catalogue, settings.epoch, settings.memory_mb, index
+            )
+            found = search_file(index, settings, catalogue.radius, (ra, dec), shifted)
+        else:
+            service = Service(catalogue, settings, store.lake.service_cache)
+            found = search_service(service, settings, catalogue.radius, (ra, dec), shifted)
+        errors = {int(wanted[i]): text for i, text in found.errors.items()}
+        found = replace(found, position=wanted[found.position], errors=errors)
+    rows = make_rows(
+        objects, search.name, catalogue, found, is_asked=is_asked, is_covered=is_covered,
+        position_error=settings.position_error,
+    )  # fmt: skip
+    notes = (*(facts.notes if facts else ()), *_describe_errors(found.errors))
+    return rows, _describe_catalogue(search, found, facts, rows), notes
+
+
+def _describe_catalogue(
+    search: _Search, found: Found, facts: IndexFacts | None, rows: pa.Table
+) -> pa.Table:
+    catalogue = search.catalogue
+    states = rows.filter(pc.equal(rows["match_rank"], 1))["match_state"].to_pylist()
+    location = ", ".join(path.name for path in search.files) or catalogue.table
+    values: dict[str, Any] = {
+        "catalogue": search.name,
+        "catalogue_title": catalogue.title,
+        "access": search.access,
+        "location": location if search.access != "none" else None,
+        "file_digest": facts and facts.digest,
+        "match_radius": catalogue.radius,
+        "max_normalised_separation": catalogue.max_normalised_separation,
+        "catalogue_epoch": catalogue.epoch,
+        "coverage_rule": describe_coverage(catalogue),
+        "chance_rate": found.chance_rate,
+        "n_shifted": found.n_shifted,
+        "n_sources": facts and facts.n_sources,
+        "n_bad_positions": facts and facts.n_bad_positions,
+        "n_duplicates": facts and facts.n_duplicates,
+        **{f"n_{state.value}": states.count(state.value) for state in MatchState},
+        "query_date": found.query_date,
+        "acknowledgement": catalogue.acknowledgement,
+    }
+    return columns_to_table(CATALOGUES, {name: [value] for name, value in values.items()})
+
+
+def _describe_errors(errors: dict[int, str]) -> Iterator[str]:
+    for text in dict.fromkeys(errors.values()):
+        count = sum(other == text for other in errors.values())
+        yield f"the service failed for {count} objects, which the next run asks again: {text}"
+
+
+def _list_searches(store: Store, config: Config) -> list[_Search]:
+    settings = config.crossmatch
+    folder = find_mock(store, config) if config.run.source == "mock" else Path(config.run.source)
+    folders = [Path()] if is_remote(config.run.source) else [folder, Path()]
+    return [
+        _Search(
+            name, catalogue,
+            tuple(_find_file(name, text, folders) for text in catalogue.files),
+            _find_file(name, catalogue.moc, folders) if catalogue.moc else None,
+            is_asked=name in settings.ask,
+        )
+        for name, catalogue in resolve_catalogues(settings).items()
+    ]  # fmt: skip
+
+
+def _find_file(name: str, text: str, folders: list[Path]) -> Path:
+    for folder in folders:
+        if (folder / text).exists():
+            return folder / text
+    looked = " and ".join(str(folder.resolve()) for folder in folders)
+    raise UserError(f"[crossmatch.catalogues.{name}] {text}: no such file in {looked}")
+
+
+def _place(store: Store, name: str) -> tuple[Path, Path]:
+    lake = store.lake
+    return lake.catalogue(CATALOGUES.name, name), lake.catalogue(MATCHES.name, name)
+
+
+def _fingerprint(search: _Search, settings: CrossmatchSettings, objects: Objects) -> str:
+    # How a service is asked and who else is searched changes no row.
+    general = settings.model_dump(
+        include={"epoch", "position_error", "chance_shifts", "chance_objects", "ask_for"}
+    )
+    inputs = [_identify(path) for path in (*search.files, search.moc) if path is not None]
+    rows = objects.keys.append_column("ra", pa.array(objects.ra)).append_column(
+        "dec", pa.array(objects.dec)
+    )
+    if search.access in ("xmatch", "tap"):
+        rows = rows.append_column("is_graded", pa.array(objects.is_graded))
+    inputs += [search.name, search.access, digest(general), digest_rows(rows)]
+    return make_fingerprint(STAGE, REVISION, [search.catalogue], inputs)
+
+
+def _locate_index(store: Store, search: _Search, settings: CrossmatchSettings) -> Path:
+    inputs = [_identify(path) for path in search.files]
+    name = digest(search.catalogue, settings.epoch, REVISION, inputs)[:12]
+    return store.lake.source_index(search.name, name)
+
+
+def _identify(path: Path) -> str:
+    if path.is_dir():
+        parts = sorted(part for part in path.rglob("*") if part.is_file())
+        return digest([local_file(part).stat().identity for part in parts])
+    return local_file(path).stat().identity
