@@ -18,7 +18,6 @@ from pipeline.science.anomaly import EXCESS_BIN
 from pipeline.store import Store
 from pipeline.train import find_model_id
 
-
 # Of the two members that the tests train.
 WEIGHTS = [models.WEIGHTS.format(k) for k in range(2)]
 

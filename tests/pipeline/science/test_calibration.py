@@ -73,7 +73,6 @@ def test_contamination_does_not_hide_itself() -> None:
 
 def test_standardise_is_median_and_one_sided_spread_of_the_neighbours() -> None:
     n = 60
-    same = Conditions(np.zeros(n), np.ones(n), np.ones(n))
     # Far more above the median than below: each side has its own unit.
     values = np.random.default_rng(0).exponential(1.0, (n, 2)) * [1, 5] + [10, 0]
     one = Conditions(np.zeros(2), np.ones(2), np.ones(2))

@@ -37,7 +37,8 @@ def test_equals_brute_force(seed: int, bad: float) -> None:
             boxes = list_boxes(residual[k], weight[k], width)
             ratios = np.array([ratio for _, ratio in boxes] or [0.0])
             assert scan.emission[k, j] == pytest.approx(max(ratios.max(), 0), rel=1e-4, abs=1e-4)
-            assert scan.absorption[k, j] == pytest.approx(max(-ratios.min(), 0), rel=1e-4, abs=1e-4)
+            lowest = max(-ratios.min(), 0)
+            assert scan.absorption[k, j] == pytest.approx(lowest, rel=1e-4, abs=1e-4)
             assert scan.power[k, j] == pytest.approx((ratios**2).mean(), rel=1e-4, abs=1e-6)
             at = dict(boxes)
             for pixel, found in ((scan.emission_pixel[k, j], scan.emission[k, j]),
