@@ -41,8 +41,11 @@ def test_equals_brute_force(seed: int, bad: float) -> None:
             assert scan.absorption[k, j] == pytest.approx(lowest, rel=1e-4, abs=1e-4)
             assert scan.power[k, j] == pytest.approx((ratios**2).mean(), rel=1e-4, abs=1e-6)
             at = dict(boxes)
-            for pixel, found in ((scan.emission_pixel[k, j], scan.emission[k, j]),
-                                 (scan.absorption_pixel[k, j], -scan.absorption[k, j])):  # fmt: skip
+            finds = (
+                (scan.emission_pixel[k, j], scan.emission[k, j]),
+                (scan.absorption_pixel[k, j], -scan.absorption[k, j]),
+            )
+            for pixel, found in finds:
                 assert (pixel == -1) == (found == 0)
                 assert pixel == -1 or at[pixel] == pytest.approx(found, rel=1e-4, abs=1e-4)
 
