@@ -113,13 +113,23 @@ def _write_result(store: Store) -> Path:
     shards = finished_shards(store, "score")
     names = pa.concat_tables(read_shards(store, "targets", shards, [*_KEY, "DESINAME"]).values())
     tiers = store.read(store.lake.table("tiers"))
-    # Negative controls are scored but not graded.
-    joined = read_scores(store).join(tiers, _KEY, join_type="inner").join(names, _KEY)
-    joined = joined.sort_by([(name, "ascending") for name in _KEY])
+    scores = read_scores(store)
+    # Negative controls are scored but not graded. Arrow joins no arrays: their rows, then they.
+    rows = _number(scores, "score").join(_number(tiers, "tier"), _KEY, join_type="inner")
+    rows = rows.join(names, _KEY).sort_by([(name, "ascending") for name in _KEY])
+    joined, graded = scores.take(rows["score"]), tiers.take(rows["tier"]).drop_columns(_KEY)
+    for name in graded.column_names:
+        joined = joined.append_column(name, graded[name])
+    joined = joined.append_column("DESINAME", rows["DESINAME"])
     path = store.root / RESULT
     with replacing(path) as partial:
         pq.write_table(joined, partial)
     return path
+
+
+def _number(table: pa.Table, name: str) -> pa.Table:
+    """Return the keys of a table with their row numbers."""
+    return table.select(_KEY).append_column(name, pa.array(np.arange(table.num_rows)))
 
 
 @dataclass(frozen=True)

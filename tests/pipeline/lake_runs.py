@@ -11,7 +11,8 @@ from pipeline.store import Stamp, Store
 # Settings that make every stage small.
 SMALL = (
     "target.z_min=1.5", "target.z_max=1.9", "target.validation_fraction=0.25",
-    "preprocess.log10_step=4e-4", "train.latent=3", "train.basis=6", "train.hidden=16",
+    "preprocess.log10_step=4e-4", "train.folds=2", "train.latent=3",
+    "train.basis=6", "train.hidden=16",
     "train.channels=4", "train.epochs=4", "train.warmup_epochs=2", "train.batch_size=16",
     "train.threads=1", "score.trees=20", "score.min_support=3", "calibrate.neighbours=20",
     "reconstruct.reference_sample=5",

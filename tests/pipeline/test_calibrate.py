@@ -1,21 +1,24 @@
 """Tiers of the lake, and what follows from the levels."""
 
 import numpy as np
-import pyarrow.compute as pc
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import NULL, TIERS
 from catalog_schema.validate import find_violations
 from pipeline.calibrate import calibrate, find_tiers, grade, make_null, plan, read_scores
 from pipeline.config import CalibrateSettings, Config
 from pipeline.errors import UserError
 from pipeline.ledger import Ledger
+from pipeline.preprocess import to_matrix
 from pipeline.science.calibration import adjust_p_values
 from pipeline.store import Store
 
 SETTINGS = CalibrateSettings()
+NAMES = [statistic.name for statistic in STATISTICS]
 
 
 def test_tiers_take_the_strictest_level_kept() -> None:
@@ -66,24 +69,60 @@ def test_nothing_scored_is_one_line(lake: Store) -> None:
         read_scores(lake)
 
 
-def test_planted_outlier_gets_the_best_grade_and_its_reason(finished: Store) -> None:
-    scores = read_scores(finished)
-    chi2 = scores["chi2"].to_numpy().copy()
-    chi2[7] *= 1e3
-    spoilt = scores.set_column(scores.column_names.index("chi2"), "chi2", [chi2])
-    settings = CalibrateSettings(neighbours=20)
-    tiers = grade(spoilt, make_null(spoilt, settings), settings)
-    best = pc.index(tiers["p_value"], pc.min(tiers["p_value"])).as_py()
-    assert best == 7
-    assert tiers["reason"][7].as_py() == "reconstruction"
-    assert tiers["tier"][7].as_py() == "gold"
+def spoil(scores: pa.Table, row: int, **values: float) -> pa.Table:
+    """Return scores of which one row has other values of some statistics."""
+    statistics = to_matrix(scores["statistics"]).copy()
+    for name, value in values.items():
+        statistics[row, NAMES.index(name)] = value
+    column = scores.schema.get_field_index("statistics")
+    array = pa.FixedSizeListArray.from_arrays(statistics.ravel(), len(NAMES))
+    return scores.set_column(column, scores.schema.field(column).with_type(array.type), array)
 
 
-def test_infinite_chi2_is_the_strangest_and_breaks_nothing(finished: Store) -> None:
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("chi2", 1e3), ("emission_4", 400.0), ("absorption_64", 400.0), ("power_32", 1e9),
+     ("b_offset", -400.0), ("b_offset", 400.0), ("axis_0", -1e3)],
+)  # fmt: skip
+def test_planted_outlier_gets_the_best_grade_and_its_reason(
+    finished: Store, name: str, value: float
+) -> None:
     scores = read_scores(finished)
-    chi2 = scores["chi2"].to_numpy().copy()
-    chi2[3] = np.float32(3e38)
-    spoilt = scores.set_column(scores.column_names.index("chi2"), "chi2", [chi2])
+    # Without other departures of its own, so that what is planted decides.
+    quiet = dict.fromkeys(NAMES, np.nan)
+    spoilt = spoil(scores, 7, **quiet | {name: value})
+    tiers = grade(spoilt, make_null(scores, SETTINGS), SETTINGS)
+    departures = to_matrix(tiers["departures"])[7]
+    assert abs(departures[NAMES.index(name)]) > 8
+    assert np.count_nonzero(departures) == 1
+    assert tiers["reason"][7].as_py() == STATISTICS[NAMES.index(name)].reason
+
+
+def test_low_values_are_strange_only_where_both_sides_are(finished: Store) -> None:
+    scores = read_scores(finished)
+    null = make_null(scores, SETTINGS)
+    base = grade(scores, null, SETTINGS)["anomaly_score"][7].as_py()
+    low = grade(spoil(scores, 7, emission_4=-400.0, chi2=1e-3), null, SETTINGS)
+    assert low["anomaly_score"][7].as_py() <= base
+    signed = grade(spoil(scores, 7, slope=-400.0), null, SETTINGS)
+    assert signed["anomaly_score"][7].as_py() > base
+
+
+def test_score_is_the_root_of_squares_each_up_to_the_ceiling(finished: Store) -> None:
+    """One freak value counts no more than 8 sigma, so a second one can still be told."""
+    scores = read_scores(finished)
+    null = make_null(scores, SETTINGS)
+    far, farther, both = (
+        grade(spoil(scores, 7, **values), null, SETTINGS)["anomaly_score"][7].as_py()
+        for values in ({"iron": 1e3}, {"iron": 1e6}, {"iron": 1e6, "slope": 1e6})
+    )
+    assert far == farther < both
+
+
+def test_infinite_statistic_breaks_nothing(finished: Store) -> None:
+    scores = read_scores(finished)
+    spoilt = spoil(scores, 3, chi2=3e38, emission_1=1e30, iron=-1e30)
     tiers = grade(spoilt, make_null(spoilt, SETTINGS), SETTINGS)
     assert find_violations(tiers, TIERS) == []
-    assert np.argmin(tiers["p_value"].to_numpy()) == 3
+    base = grade(scores, make_null(scores, SETTINGS), SETTINGS)
+    assert tiers["anomaly_score"][3].as_py() > base["anomaly_score"][3].as_py()

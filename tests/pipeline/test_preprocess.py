@@ -43,7 +43,7 @@ def test_window_holds_the_spectrum() -> None:
     assert find_violations(rows, RESTFRAME) == []
     assert set(product.dropped.values()) == {0}
     rest, norm = to_matrix(rows["rest_flux"]), rows["norm"].to_numpy()
-    weight = to_matrix(rows["rest_ivar"])
+    weight = to_matrix(rows["rest_weight"])
     for k in range(3):
         start = rows["window_start"][k].as_py()
         wave = GRID.wave[start : start + GRID.window] * (1 + z[k])
@@ -61,7 +61,7 @@ def test_dust_is_taken_off_and_the_snr_kept() -> None:
     dust = transmission(OBSERVED_GRID.wave, ebv, 3.1)
     both, weights = flux * dust, ivar / dust**2
     rows = make_windows(*make_input(both, weights, z, ebv), SETTINGS, GRID).data
-    rest, weight = to_matrix(rows["rest_flux"]), to_matrix(rows["rest_ivar"])
+    rest, weight = to_matrix(rows["rest_flux"]), to_matrix(rows["rest_weight"])
     np.testing.assert_allclose(rest[0], rest[1], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(weight[0], weight[1], rtol=1e-3)
     unknown = make_windows(*make_input(flux, ivar, z[:1], np.nan), SETTINGS, GRID).data
@@ -89,7 +89,7 @@ def test_no_nan_and_no_row_lost(level: float, noise: float, z: float, bad: float
     product = make_windows(*make_input(flux, ivar, [z], ebv), SETTINGS, GRID)
     assert product.data.num_rows + sum(product.dropped.values()) == 1
     assert find_violations(product.data, RESTFRAME) == []
-    assert np.isfinite(to_matrix(product.data["rest_ivar"])).all()
+    assert np.isfinite(to_matrix(product.data["rest_weight"])).all()
 
 
 @pytest.mark.parametrize("ebv", [5.0, 50.0, 100.0])

@@ -5,13 +5,15 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from catalog_schema.tables import RESTFRAME
+from catalog_schema.vocabulary import Split
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.models import TrainingRecord, load_model, read_card, read_reference
+from pipeline.models import TrainingRecord, assign_folds, load_model, read_card
 from pipeline.shards import finished_shards
 from pipeline.store import Store
 from pipeline.train import find_model_id, load_windows, train
@@ -26,7 +28,13 @@ def with_seed(config: Config, seed: int) -> Config:
 
 
 def read_weights(store: Store, config: Config) -> dict:
-    return load_model(store.lake.model(find_model_id(store, config))).network.state_dict()
+    """Return every tensor of every member, and the excess."""
+    model = load_model(store.lake.model(find_model_id(store, config)))
+    tensors = {"excess": model.excess}
+    for k, member in enumerate(model.members):
+        found = {**member.network.state_dict(), "support": member.support, "seen": member.latents}
+        tensors |= {f"{k}.{name}": value for name, value in found.items()}
+    return tensors
 
 
 def assert_same(one: dict, two: dict) -> None:
@@ -76,18 +84,19 @@ def test_same_seed_same_weights(untrained: Store, finished: Store, config: Confi
     assert train(untrained, config).skipped == 1
     other = with_seed(config, 2)
     train(untrained, other)
-    paint = "paint.weight"
+    paint = "0.paint.weight"
     assert not torch.equal(
         read_weights(untrained, config)[paint], read_weights(untrained, other)[paint]
     )
 
 
 @pytest.mark.usefixtures("timer")
+@pytest.mark.parametrize("member", [0, 1])
 def test_interrupted_training_resumes_to_the_same_weights(
-    untrained: Store, finished: Store, config: Config
+    untrained: Store, finished: Store, config: Config, member: int
 ) -> None:
     model_id = find_model_id(untrained, config)
-    checkpoint = untrained.lake.checkpoint(model_id)
+    checkpoint = untrained.lake.checkpoint(f"{model_id}-{member}")
     interrupt_after_checkpoint(checkpoint)
     with pytest.raises(Interrupted):
         train(untrained, config)
@@ -97,24 +106,60 @@ def test_interrupted_training_resumes_to_the_same_weights(
     assert_same(read_weights(untrained, config), read_weights(finished, config))
     folder = untrained.lake.model(model_id)
     assert read_card(folder) == read_card(finished.lake.model(model_id))
-    assert torch.equal(read_reference(folder), read_reference(finished.lake.model(model_id)))
     assert [path.name for path in (untrained.root / "models").iterdir()] == [model_id]
+
+
+def test_members_differ_and_each_lacks_its_fold(finished: Store, config: Config) -> None:
+    model = load_model(finished.lake.model(find_model_id(finished, config)))
+    training = load_windows(finished).part(Split.TRAIN)
+    folds = assign_folds(training.targetid, config.train.folds)
+    for k, member in enumerate(model.members):
+        mine = training.take(folds != k)
+        assert 0 < len(mine) < len(training)
+        tensors = mine.flux, mine.weight, mine.start
+        with torch.no_grad():
+            latents = member.network.encode(*tensors).mean
+        torch.testing.assert_close(member.latents, latents, rtol=1e-3, atol=1e-4)
+    one, two = (member.network.paint.weight for member in model.members)
+    assert not torch.equal(one, two)
+
+
+def test_score_of_a_spectrum_does_not_hang_on_its_having_been_trained_on(
+    untrained: Store, finished: Store, config: Config
+) -> None:
+    """Without some spectra of a fold the member that scores them is the same, bit by bit."""
+    training = load_windows(finished).part(Split.TRAIN)
+    folds = assign_folds(training.targetid, config.train.folds)
+    removed = training.targetid[folds == 0][:3]
+    assert len(removed) == 3
+    for shard in finished_shards(untrained, "preprocess"):
+        path = untrained.lake.shard("restframe", shard)
+        rows = untrained.read(path)
+        kept = rows.filter(~np.isin(rows["TARGETID"].to_numpy(), removed))
+        untrained.write(path, kept, RESTFRAME, fingerprint="f", n_expected=1, n_made=1)
+    train(untrained, config)
+    before, after = (read_weights(store, config) for store in (finished, untrained))
+    mine = [name for name in before if name.startswith("0.")]
+    assert_same({name: before[name] for name in mine}, {name: after[name] for name in mine})
+    assert not torch.equal(before["1.paint.weight"], after["1.paint.weight"])
 
 
 def test_training_lowers_the_loss_and_keeps_the_best(untrained: Store, config: Config) -> None:
     longer = with_train(config, epochs=8)
     card = read_card(untrained.lake.model(train(untrained, longer).dataset))
-    losses = card["training"]["losses"]
-    assert len(losses) == 8
-    assert card["training"]["best_loss"] == min(losses) <= losses[0]
+    assert len(card["training"]) == config.train.folds
+    for record in card["training"]:
+        assert len(record["losses"]) == 8
+        assert record["best_loss"] == min(record["losses"]) <= record["losses"][0]
 
 
 def test_identity_follows_settings_seed_and_data(lake: Store, config: Config) -> None:
     base = find_model_id(lake, config)
     assert find_model_id(lake, with_train(config, beta=0.5)) != base
+    assert find_model_id(lake, with_train(config, folds=3)) != base
     assert find_model_id(lake, with_seed(config, 9)) != base
-    scored = config.model_copy(update={"score": config.score.model_copy(update={"trees": 7})})
-    assert find_model_id(lake, scored) == base
+    graded = config.calibrate.model_copy(update={"bronze": 0.2})
+    assert find_model_id(lake, config.model_copy(update={"calibrate": graded})) == base
     booked = lake.ledger.outcomes("preprocess")[0]
     lake.ledger.record([replace(booked, content="of other rows")])
     assert find_model_id(lake, config) != base
@@ -135,21 +180,24 @@ def test_empty_split_is_one_line(untrained: Store, config: Config, split: str) -
 def test_windows_are_all_there(finished: Store, config: Config) -> None:
     windows = load_windows(finished)
     assert len(windows) == 45
-    assert windows.flux.shape == windows.ivar.shape
+    assert windows.flux.shape == windows.weight.shape
     assert not windows.flux.isnan().any()
     card = read_card(finished.lake.model(find_model_id(finished, config)))
-    assert card["n_training"] == int((windows.split == "train").sum()) > 0
+    n_training = int((windows.split == "train").sum())
+    # Each training spectrum is unseen by one member.
+    assert sum(card["n_training"]) == n_training * (config.train.folds - 1) > 0
 
 
 def test_support_counts_the_training_spectra(finished: Store, config: Config) -> None:
     model = load_model(finished.lake.model(find_model_id(finished, config)))
     windows = load_windows(finished)
-    expected = torch.zeros(model.grid.size, dtype=torch.int32)
-    for k in range(len(windows)):
-        if windows.split[k] == "train":
-            first = int(windows.start[k])
-            expected[first : first + model.grid.window] += (windows.ivar[k] > 0).int()
-    assert torch.equal(model.support, expected)
+    folds = assign_folds(windows.targetid, config.train.folds)
+    for k, member in enumerate(model.members):
+        expected = torch.zeros(model.grid.size, dtype=torch.int32)
+        for row in np.flatnonzero((windows.split == "train") & (folds != k)):
+            first = int(windows.start[row])
+            expected[first : first + model.grid.window] += (windows.weight[row] > 0).int()
+        assert torch.equal(member.support, expected)
 
 
 def advance(losses: list[float], counts: bool) -> TrainingRecord:
@@ -168,10 +216,10 @@ def test_patience_counts_epochs_without_gain() -> None:
 def test_patience_of_one_does_not_end_the_warm_up(untrained: Store, config: Config) -> None:
     """Patience counts only once β has its final value."""
     hasty = with_train(config, patience=1, warmup_epochs=6, epochs=6, learning_rate=50.0)
-    training = read_card(untrained.lake.model(train(untrained, hasty).dataset))["training"]
-    # So large a step makes some epoch of the warm-up worse than the one before.
-    assert any(b > a for a, b in pairwise(training["losses"][:5]))
-    assert training["epochs"] == 6
+    for training in read_card(untrained.lake.model(train(untrained, hasty).dataset))["training"]:
+        # So large a step makes some epoch of the warm-up worse than the one before.
+        assert any(b > a for a, b in pairwise(training["losses"][:5]))
+        assert training["epochs"] == 6
 
 
 def test_a_loss_that_is_no_number_does_not_end_the_search() -> None:

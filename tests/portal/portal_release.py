@@ -163,7 +163,7 @@ def _fill(rng: np.random.Generator, table: Table, n_rows: int, given: dict[str, 
 
 def _draw(rng: np.random.Generator, column: Column, n_rows: int) -> list[Any]:
     if column.array is not None:
-        size = WAVE_SIZE if column.array == "wave" else LATENT
+        size = tables.DIMENSIONS[column.array] or LATENT
         return list(rng.normal(size=(n_rows, size)).astype("f4"))
     if column.vocabulary:
         return [column.vocabulary[index % len(column.vocabulary)] for index in range(n_rows)]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from catalog_schema.statistics import REASONS
 from portal.explain import cite_object, explain_score, list_links, locate_coadd
 from portal.recipes import RECIPES
 
@@ -32,6 +33,13 @@ def test_score_in_words() -> None:
     assert "about 1 in 10,000 normal spectra" in text
     assert "at most 1 % of it is normal" in text
     assert "b 1.50, r 1.00; the worst is b" in text
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_in_words(reason: str) -> None:
+    text = explain_score({**ROW, "reason": reason}, {"silver": 0.01})
+    meaning = REASONS[reason].rstrip(".")
+    assert f"What stands out most**: {meaning[0].lower()}{meaning[1:]}" in text
 
 
 @pytest.mark.parametrize(("p", "words"), [(0.0, "no normal spectrum"), (0.7, "most normal")])

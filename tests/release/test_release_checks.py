@@ -56,7 +56,7 @@ def test_fresh_release_passes(released: Path) -> None:
 
 
 def test_flipped_byte(released: Path) -> None:
-    path = released / "model" / "weights.safetensors"
+    path = released / "model" / "weights-0.safetensors"
     content = bytearray(path.read_bytes())
     content[500] ^= 1
     path.write_bytes(content)

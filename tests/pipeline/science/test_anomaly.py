@@ -1,22 +1,34 @@
-"""Residual statistics: pure noise scores 1, each arm its own, nothing without pixels."""
+"""Fit and statistics: pure noise scores 1, what is planted is seen where it is."""
 
 import numpy as np
 import pytest
 import torch
 
-from pipeline.science.anomaly import Fit, Isolation, find_arm, fit_windows, reduced_chi2
+from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
+from pipeline.science.anomaly import (
+    EXCESS_BIN,
+    Fit,
+    Isolation,
+    add_excess,
+    find_arm,
+    fit_windows,
+    join_fits,
+    measure_excess,
+    measure_statistics,
+    reduced_chi2,
+    take_fit,
+)
+from pipeline.science.hypotheses import Hypotheses
 from pipeline.science.pca import LinearBasis
+from pipeline.science.restframe import RestFrameGrid
 from pipeline.science.vae import ModelShape, SpectrumVAE
 
 GRID, WINDOW = 768, 512
 SHAPE = ModelShape(GRID, WINDOW, 16, 4, 3, 5, 8, model_error=0.0)
-
-
-def make_fit(chi, is_used=None) -> Fit:
-    chi = np.asarray(chi, float)
-    n = len(chi)
-    used = np.ones(chi.shape, bool) if is_used is None else np.asarray(is_used, bool)
-    return Fit(np.zeros((n, 2)), np.zeros(n), np.ones(n), chi, np.where(used, chi, 0), used)
+REST = RestFrameGrid(3.3, 1e-3, GRID, WINDOW, 16)
+# Variance × weight of a pixel: here each is independent.
+SHARE = np.ones(WINDOW, np.float32)
+FIELDS = ("latent", "latent_variance", "divergence", "amplitude", "model", "residual", "weight")
 
 
 @pytest.fixture(scope="module")
@@ -36,60 +48,153 @@ def make_windows(network: SpectrumVAE, n: int, noise: float = 0.2, seed: int = 0
     with torch.no_grad():
         flux = network.decode(torch.randn(n, SHAPE.latent, generator=g), start)
     flux = flux + noise * torch.randn(flux.shape, generator=g)
-    ivar = torch.full_like(flux, noise**-2)
-    ivar[torch.rand(flux.shape, generator=g) < 0.1] = 0
-    return torch.where(ivar > 0, flux, 0), ivar, start
+    weight = torch.full_like(flux, noise**-2)
+    weight[torch.rand(flux.shape, generator=g) < 0.1] = 0
+    return torch.where(weight > 0, flux, 0), weight, start
 
 
 def fit(network: SpectrumVAE, windows, support: int = 99, least: int = 20) -> Fit:
     return fit_windows(network, torch.full((GRID,), support), least, *windows)
 
 
+def measure(network: SpectrumVAE, fits: Fit, start) -> dict[str, np.ndarray]:
+    hypotheses = Hypotheses(network.linear_basis, torch.from_numpy(REST.wave.astype(np.float32)))
+    return measure_statistics(
+        fits, fits.weight, SHARE, hypotheses, start.numpy(), np.full(len(start), 1.0), REST
+    )
+
+
 def test_chi2_of_pure_noise_is_one(network: SpectrumVAE) -> None:
-    fits = fit(network, make_windows(network, 200))
-    chi2 = reduced_chi2(fits, SHAPE.latent + 1)
+    windows = make_windows(network, 200)
+    chi2 = measure(network, fit(network, windows), windows[2])["chi2"]
     error = np.sqrt(2 / (0.9 * WINDOW) / 200)
     assert chi2.mean() == pytest.approx(1, abs=5 * error)
     assert chi2.std() == pytest.approx(np.sqrt(2 / (0.9 * WINDOW)), rel=0.25)
 
 
-def test_a_misfit_is_seen_where_it_is(network: SpectrumVAE) -> None:
-    flux, ivar, start = make_windows(network, 3)
-    flux[1, 100:130] += 2
-    fits = fit(network, (flux, ivar, start))
-    chi2 = reduced_chi2(fits, 4)
-    assert np.argmax(chi2) == 1
-    assert chi2[1] > 2
-    inside = np.zeros(fits.chi.shape, bool)
-    inside[:, 100:130] = True
-    assert reduced_chi2(fits, 4, inside)[1] > 20
-    assert reduced_chi2(fits, 4, ~inside)[1] < 2
+def test_every_statistic_is_there_and_a_number(network: SpectrumVAE) -> None:
+    windows = make_windows(network, 20)
+    found = measure(network, fit(network, windows), windows[2])
+    named = {s.name for s in STATISTICS} - {"isolation"}
+    assert set(found) == named | {"emission_wave", "absorption_wave"}
+    for name in named:
+        assert found[name].shape == (20,), name
+        # Without a pixel in an arm its chi-squared, and nothing else, is not a number.
+        assert np.isfinite(found[name]).all() or name.startswith("chi2_"), name
 
 
-def test_pixels_without_support_or_ivar_are_not_used(network: SpectrumVAE) -> None:
-    flux, ivar, start = make_windows(network, 4)
+def test_planted_line_is_named_by_width_place_and_sign(network: SpectrumVAE) -> None:
+    flux, weight, start = make_windows(network, 20, seed=3)
+    flux[:10, 200:208] += 0.6
+    flux[10:, 200:208] -= 0.6
+    found = measure(network, fit(network, (flux, weight, start)), start)
+    k = FILTER_WIDTHS.index(8)
+    # 8 pixels of 3 sigma: 8.5 sigma, less what is missing.
+    for rows, kind in ((slice(0, 10), "emission"), (slice(10, 20), "absorption")):
+        assert np.median(found[f"{kind}_8"][rows]) == pytest.approx(8.2, abs=1.2)
+        expected = REST.wave[start.numpy()[rows] + 204]
+        error = np.abs(np.log10(found[f"{kind}_wave"][rows, k] / expected)) / REST.log10_step
+        assert np.median(error) <= 2
+    assert found["absorption_8"][:10].max() < 5.5
+    assert found["chi2"].min() > 0.8
+
+
+def test_distance_of_normal_spectra_is_that_of_the_prior(network: SpectrumVAE) -> None:
+    windows = make_windows(network, 400, seed=4)
+    found = measure(network, fit(network, windows), windows[2])
+    assert found["distance"].mean() == pytest.approx(SHAPE.latent, rel=0.12)
+    for k in range(SHAPE.latent):
+        assert found[f"axis_{k}"].std() == pytest.approx(1, rel=0.12)
+    assert (found["axis_5"] == 0).all()
+    assert (found["kl_divergence"] >= 0).all()
+
+
+def test_pixels_without_support_or_weight_are_not_used(network: SpectrumVAE) -> None:
+    flux, weight, start = make_windows(network, 4)
     support = torch.full((GRID,), 99)
     support[300:330] = 19
     wild = flux.clone()
     pixels = start[:, None] + torch.arange(WINDOW)
     untrained = (pixels >= 300) & (pixels < 330)
-    wild[untrained | (ivar == 0)] = 1e3
-    one = fit_windows(network, support, 20, flux, ivar, start)
-    two = fit_windows(network, support, 20, wild, ivar, start)
-    np.testing.assert_array_equal(one.is_used, ((ivar > 0) & ~untrained).numpy())
-    np.testing.assert_allclose(one.chi, two.chi, atol=1e-5)
+    wild[untrained | (weight == 0)] = 1e3
+    one = fit_windows(network, support, 20, flux, weight, start)
+    two = fit_windows(network, support, 20, wild, weight, start)
+    np.testing.assert_array_equal(one.is_used, ((weight > 0) & ~untrained).numpy())
+    np.testing.assert_allclose(one.residual, two.residual, atol=1e-5)
     np.testing.assert_allclose(one.latent, two.latent, atol=1e-5)
-    assert (one.chi[~one.is_used] == 0).all()
+    assert (one.residual[~one.is_used] == 0).all()
 
 
 def test_model_is_the_amplitude_times_the_decoded_latent(network: SpectrumVAE) -> None:
-    flux, ivar, start = make_windows(network, 4)
-    fits = fit(network, (1.2 * flux, ivar, start))
+    flux, weight, start = make_windows(network, 4)
+    fits = fit(network, (1.2 * flux, weight, start))
     with torch.no_grad():
         spectrum = network.decode(torch.from_numpy(fits.latent), start).numpy()
     np.testing.assert_allclose(fits.model, fits.amplitude[:, None] * spectrum, rtol=1e-4)
-    expected = (1.2 * flux.numpy() - fits.model) * np.sqrt(ivar.numpy())
-    np.testing.assert_allclose(fits.chi, expected, atol=1e-3)
+    expected = np.where(weight > 0, 1.2 * flux.numpy() - fits.model, 0)
+    np.testing.assert_allclose(fits.residual, expected, atol=1e-5)
+    assert ((fits.latent_variance > 0) & (fits.latent_variance <= 1)).all()
+
+
+def test_fits_are_taken_apart_and_joined(network: SpectrumVAE) -> None:
+    whole = fit(network, make_windows(network, 7))
+    rows = [np.arange(3), np.arange(3, 7)]
+    again = join_fits([take_fit(whole, part) for part in rows])
+    swapped = take_fit(whole, np.array([6, 0]))
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
+        np.testing.assert_array_equal(getattr(swapped, name)[1], getattr(whole, name)[0])
+
+
+def draw_scatter(excess, n: int = 400, outliers: float = 0.0, seed: int = 0) -> tuple[Fit, ...]:
+    """Draw residuals of noise and of a scatter that is a fraction of the model."""
+    rng = np.random.default_rng(seed)
+    start = 16 * rng.integers(0, (GRID - WINDOW) // 16 + 1, n)
+    weight = rng.gamma(4.0, 100.0, (n, WINDOW)).astype(np.float32)
+    weight[rng.random(weight.shape) < 0.1] = 0
+    model = rng.uniform(0.5, 2, weight.shape).astype(np.float32)
+    bins = (start[:, None] + np.arange(WINDOW)) // EXCESS_BIN
+    sigma = np.sqrt(0.8 / np.maximum(weight, 1e-6) + (excess[bins] * model) ** 2)
+    residual = sigma * rng.standard_normal(weight.shape)
+    residual[rng.random(n) < outliers] *= 20
+    residual = np.where(weight > 0, residual, 0).astype(np.float32)
+    flat = np.zeros((n, 1), np.float32)
+    return Fit(flat, flat + 0.5, flat[:, 0], flat[:, 0] + 1, model, residual, weight), start
+
+
+@pytest.mark.parametrize("outliers", [0.0, 0.05])
+def test_planted_excess_is_measured_whatever_the_outliers(outliers: float) -> None:
+    planted = np.linspace(0.02, 0.2, GRID // EXCESS_BIN).astype(np.float32)
+    fits, start = draw_scatter(planted, outliers=outliers)
+    found = measure_excess(fits, np.full(WINDOW, 0.8), start, GRID)
+    # Five per cent of outliers shift a median by an eighth of a quartile.
+    np.testing.assert_allclose(found, planted, rtol=0.1 + 2 * outliers, atol=0.01)
+
+
+def test_no_excess_is_none_and_too_few_spectra_take_the_largest() -> None:
+    none = np.zeros(GRID // EXCESS_BIN, np.float32)
+    fits, start = draw_scatter(none)
+    assert measure_excess(fits, np.full(WINDOW, 0.8), start, GRID).max() < 0.02
+    planted = np.linspace(0.05, 0.2, len(none)).astype(np.float32)
+    fits, start = draw_scatter(planted)
+    kept = (start[:, None] + np.arange(WINDOW)) // EXCESS_BIN != 20
+    hidden = Fit(*(getattr(fits, name) for name in FIELDS[:-1]), np.where(kept, fits.weight, 0))
+    found = measure_excess(hidden, np.full(WINDOW, 0.8), start, GRID)
+    assert found[20] == found.max()
+    few = take_fit(fits, np.arange(5))
+    assert (measure_excess(few, np.full(WINDOW, 0.8), start[:5], GRID) == 1).all()
+
+
+def test_excess_is_added_to_the_noise() -> None:
+    planted = np.linspace(0.05, 0.2, GRID // EXCESS_BIN).astype(np.float32)
+    fits, start = draw_scatter(planted, n=3)
+    weight = add_excess(fits, planted, start)
+    bins = (start[:, None] + np.arange(WINDOW)) // EXCESS_BIN
+    used = fits.is_used
+    variance = 1 / fits.weight[used] + ((planted[bins] * fits.model) ** 2)[used]
+    np.testing.assert_allclose(weight[used], 1 / variance, rtol=1e-5)
+    assert (weight[~used] == 0).all()
+    np.testing.assert_array_equal(add_excess(fits, 0 * planted, start), fits.weight)
 
 
 def test_arms_split_the_chi2() -> None:
@@ -98,36 +203,34 @@ def test_arms_split_the_chi2() -> None:
     assert [m.astype(int).tolist()[0] for m in marks] == [
         [1, 1, 0, 0, 0, 0], [0, 0, 1, 1, 0, 0], [0, 0, 0, 0, 1, 1]
     ]  # fmt: skip
-    fits = make_fit([[1, 1, 2, 2, 3, 3]])
-    chi2 = [reduced_chi2(fits, 0, mark)[0] for mark in marks]
-    assert chi2 == [1, 4, 9]
-    assert reduced_chi2(fits, 0)[0] == pytest.approx(28 / 6)
+    chi, used = np.array([[1.0, 1, 2, 2, 3, 3]]), np.ones((1, 6), bool)
+    assert [reduced_chi2(chi, used, 0, mark)[0] for mark in marks] == [1, 4, 9]
+    assert reduced_chi2(chi, used, 0)[0] == pytest.approx(28 / 6)
 
 
 def test_no_pixel_is_nan_and_not_zero() -> None:
-    fits = make_fit([[5.0, 5.0], [5.0, 5.0]], [[0, 0], [0, 1]])
-    np.testing.assert_array_equal(reduced_chi2(fits, 0), [np.nan, 25])
-    np.testing.assert_array_equal(
-        reduced_chi2(fits, 0, np.array([[True, False]] * 2)), [np.nan, np.nan]
-    )
+    chi, used = np.full((2, 2), 5.0), np.array([[False, False], [False, True]])
+    np.testing.assert_array_equal(reduced_chi2(chi, used, 0), [np.nan, 25])
+    within = np.array([[True, False]] * 2)
+    np.testing.assert_array_equal(reduced_chi2(chi, used, 0, within), [np.nan, np.nan])
 
 
 def test_parameters_are_shared_out_by_pixels() -> None:
-    fits = make_fit(np.ones((1, 100)))
+    chi, used = np.ones((1, 100)), np.ones((1, 100), bool)
     half = np.arange(100)[None] < 50
-    assert reduced_chi2(fits, 20)[0] == pytest.approx(100 / 80)
-    assert reduced_chi2(fits, 20, half)[0] == pytest.approx(50 / 40)
+    assert reduced_chi2(chi, used, 20)[0] == pytest.approx(100 / 80)
+    assert reduced_chi2(chi, used, 20, half)[0] == pytest.approx(50 / 40)
     # More parameters than pixels: still a number.
-    assert reduced_chi2(fits, 200)[0] == pytest.approx(10)
+    assert reduced_chi2(chi, used, 200)[0] == pytest.approx(10)
 
 
 def test_isolation_grows_outwards() -> None:
     rng = np.random.default_rng(0)
     cloud = rng.standard_normal((500, 4))
     isolation = Isolation(cloud, 50, seed=1)
-    scores = isolation.score(np.array([[0.0] * 4, [2.0] * 4, [8.0] * 4]))
+    places = np.array([[0.0] * 4, [2.0] * 4, [8.0] * 4])
+    scores = isolation.score(places)
     assert scores[0] < scores[1] < scores[2]
     assert ((scores > 0) & (scores < 1)).all()
-    np.testing.assert_array_equal(scores, Isolation(cloud, 50, 1).score(
-        np.array([[0.0] * 4, [2.0] * 4, [8.0] * 4])))  # fmt: skip
+    np.testing.assert_array_equal(scores, Isolation(cloud, 50, 1).score(places))
     assert isolation.score(np.zeros((0, 4))).shape == (0,)

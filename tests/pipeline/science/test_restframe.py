@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pipeline.science.restframe import (
     ObservedGrid,
     RestFrameGrid,
+    find_noise_share,
     find_window_starts,
     make_grid,
     normalise,
@@ -28,10 +29,9 @@ def resample_exactly(flux, ivar, z, start, observed: ObservedGrid, grid: RestFra
     overlap = np.minimum(left + observed.step, upper) - np.maximum(left, lower)
     overlap = np.clip(overlap, 0, None) / observed.step
     weight = overlap @ ivar
-    square = overlap**2 @ ivar
     good = weight > 0
     mean = np.divide(overlap @ (ivar * flux), weight, out=np.zeros_like(weight), where=good)
-    return mean, np.divide(weight**2, square, out=np.zeros_like(weight), where=good)
+    return mean, weight
 
 
 def draw(seed: int, n: int, size: int, bad: float = 0.1):
@@ -93,8 +93,9 @@ def test_partly_covered_bins_at_the_edges_keep_their_information() -> None:
     assert is_cut.sum() == 2
     assert covered.sum() == pytest.approx(0.8 * SMALL.size)
     np.testing.assert_allclose(flux[0][is_used], 1, rtol=1e-6)
-    # Pixels wholly inside count fully, cut ones less: the ivar is at least the width in pixels.
-    assert (ivar[0][is_used] >= covered[is_used] / 0.8 * (1 - 1e-5)).all()
+    # Every observed pixel counts once, in as many parts as it is cut.
+    np.testing.assert_allclose(ivar[0][is_used], covered[is_used] / 0.8, rtol=1e-4, atol=1e-6)
+    assert ivar.sum() == pytest.approx(SMALL.size, rel=1e-5)
 
 
 def test_flux_is_conserved() -> None:
@@ -122,16 +123,54 @@ def test_a_redshift_is_a_shift() -> None:
     np.testing.assert_allclose(pair[1][0], pair[1][1], rtol=1e-3, atol=1e-3)
 
 
-def test_variance_is_that_of_the_noise() -> None:
-    grid = make_grid(SMALL, 0.5, 3.0, 5e-4, 8)
+def draw_noise(grid: RestFrameGrid, observed: ObservedGrid, n: int, z: float):
+    """Resample pure noise of uneven ivar, the same for every spectrum."""
     rng = np.random.default_rng(4)
-    ivar = np.tile(rng.gamma(3, 1, SMALL.size).astype(np.float32), (4000, 1))
+    ivar = np.tile(rng.gamma(3, 1, observed.size).astype(np.float32), (n, 1))
     flux = (rng.standard_normal(ivar.shape) / np.sqrt(ivar)).astype(np.float32)
-    z = np.full(4000, 1.1)
-    start, _ = find_window_starts(grid, SMALL, z)
-    got, weight = resample(flux, ivar, z, start, SMALL, grid)
-    used = weight[0] > 0
-    np.testing.assert_allclose((got * np.sqrt(weight))[:, used].std(0), 1, atol=0.06)
+    redshift = np.full(n, z)
+    start, _ = find_window_starts(grid, observed, redshift)
+    return resample(flux, ivar, redshift, start, observed, grid)
+
+
+@pytest.mark.parametrize("step", [1e-4, 5e-4])
+@pytest.mark.parametrize("n_pixels", [8, 64])
+def test_weights_add_up_to_the_inverse_variance_of_the_mean(step: float, n_pixels: int) -> None:
+    """Neighbours share an observed pixel and so its noise: a sum of ivars would be too large."""
+    grid = make_grid(SMALL, 0.5, 3.0, step, 8)
+    flux, weight = draw_noise(grid, SMALL, 4000, 1.1)
+    chi = []
+    for first in range(0, grid.window - n_pixels + 1, n_pixels):
+        block = slice(first, first + n_pixels)
+        if (weight[0, block] > 0).all():
+            total = weight[0, block].sum(dtype=np.float64)
+            chi.append((weight[:, block] * flux[:, block]).sum(1) / np.sqrt(total))
+    observed_pixels = SMALL.size / np.count_nonzero(weight[0]) * n_pixels
+    assert len(chi) > 0
+    # The two observed pixels cut by the ends of a block are counted in part, with a² < a.
+    assert np.mean(np.square(chi)) == pytest.approx(1, abs=0.02 + 0.5 / observed_pixels)
+
+
+@pytest.mark.parametrize("step", [5e-5, 1e-4, 2e-4, 5e-4])
+def test_noise_share_is_that_of_the_noise(step: float) -> None:
+    """Averaged over where the edges fall, the variance of a pixel times its weight."""
+    grid = make_grid(DESI, 0.5, 3.0, step, 16)
+    share = find_noise_share(grid, DESI)
+    assert share.shape == (grid.window,)
+    assert ((share > 0) & (share < 1)).all()
+    ivar = np.ones((1, DESI.size), np.float32)
+    rng = np.random.default_rng(5)
+    total, count = np.zeros(grid.window), np.zeros(grid.window)
+    for z in rng.uniform(0.5, 3.0, 40):
+        flux = rng.standard_normal((1, DESI.size)).astype(np.float32)
+        start, _ = find_window_starts(grid, DESI, np.array([z]))
+        got, weight = resample(flux, ivar, np.array([z]), start, DESI, grid)
+        total += (got**2 * weight)[0]
+        count += weight[0] > 0
+    whole = slice(64, grid.window - 64)
+    for part in np.array_split(np.arange(grid.window)[whole], 4):
+        measured = total[part].sum() / count[part].sum()
+        assert measured == pytest.approx(share[part].mean(), rel=0.03)
 
 
 def test_bad_pixels_have_no_say() -> None:
@@ -162,8 +201,8 @@ def test_a_single_pixel_keeps_its_flux(pixel: int) -> None:
     used = weight[0] > 0
     assert used.any()
     np.testing.assert_allclose(rest[0][used], 7, rtol=1e-6)
-    # A part of a pixel has the variance of the whole.
-    np.testing.assert_allclose(weight[0][used], 2, rtol=1e-6)
+    # Its parts have together the weight of the whole.
+    assert weight.sum() == pytest.approx(2, rel=1e-5)
 
 
 def test_no_good_pixel_is_zero() -> None:
