@@ -93,7 +93,7 @@ def test_macros_agree_with_astropy(catalogue: duckdb.DuckDBPyConnection) -> None
     found = catalogue.sql(query, params=list(centre)).pl()["s"].to_numpy()
     assert np.allclose(found, expected, rtol=1e-9, atol=1e-6)
     radius = float(np.median(expected))
-    inside = catalogue.execute(f"FROM cone({centre[0]}, {centre[1]}, {radius})").pl()
+    inside = catalogue.sql(f"FROM cone({centre[0]}, {centre[1]}, {radius})").pl()
     assert set(inside["TARGETID"]) == set(rows["TARGETID"].to_numpy()[expected <= radius])
     assert inside["separation"].is_sorted()
 
