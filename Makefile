@@ -55,7 +55,6 @@ test-fast: $(READY)
 # where QAD_BENCH_PYTHON names the python of an environment that has them (docs/performance.md).
 bench: $(READY)
 	$(BIN)/python benchmarks/read_coadd.py
-	$(BIN)/python benchmarks/crossmatch.py
 	$(BIN)/python benchmarks/resample.py
 	$(BIN)/python benchmarks/chain.py
 	$(BIN)/python benchmarks/lake_layout.py

@@ -133,9 +133,13 @@ def read_objects(store: Store) -> Objects:
     ------
     DataError
         If the earlier stages have not run.
+    UserError
+        If nothing was scored.
     """
     tiers = store.read(store.lake.table(TIERS.name), [*_KEY, "tier"])
     paths = [store.lake.shard(TARGETS.name, shard) for shard in finished_shards(store, "score")]
+    if not paths:
+        raise UserError(f"{store.root}: no spectrum was scored; `qad status` says where they went")
     columns = [*_KEY, "TARGET_RA", "TARGET_DEC"]
     parts = store.map(lambda path: store.read(path, columns), paths)
     targets = pa.concat_tables(parts)

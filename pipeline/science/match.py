@@ -5,14 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.science.sky import find_cells
+
 _ARCSEC = np.radians(1 / 3600)
 _MAS_PER_DEGREE = 3.6e6
-# Cells of HEALPix order k have sqrt(area) sqrt(pi/3) / 2^k; no vertex is farther from its cell's
-# centre than 1.068 / 2^k (the limit of Gorski et al. 2005 at the border of the polar caps).
+# Cells of HEALPix order k have sqrt(area) = sqrt(pi/3) / 2^k.
 _CELL_SIZE = np.sqrt(np.pi / 3)
-_CELL_REACH = 1.1
 # Cells of 52 arcsec: coarse enough that an object touches few, fine enough to hold few sources.
 _FINEST_ORDER = 12
+_LARGEST_ORDER = 29
 
 
 def measure_separations(
@@ -111,9 +112,8 @@ def find_chance_probability(separation: NDArray, rate: float, radius: float) -> 
 
 
 def choose_order(radius: float) -> int:
-    """Return the HEALPix order whose cells are at least twice as wide as the radius (arcsec)."""
-    order = int(np.floor(np.log2(_CELL_SIZE / (2 * radius * _ARCSEC))))
-    return min(max(order, 0), _FINEST_ORDER)
+    """Return the HEALPix order in which positions are looked up within a radius (arcsec)."""
+    return min(_find_safe_order(radius), _FINEST_ORDER)
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ class Cells:
 def find_reachable_cells(ra: NDArray, dec: NDArray, radius: float, order: int) -> Cells:
     """Return every HEALPix NESTED cell that reaches into a circle around each position.
 
-    A few cells that do not reach are among them, none that does is missing, for an order from
-    `choose_order`.
+    A circle lies within the small cell at its centre and the neighbours of this cell, as long as
+    they are twice as wide as its radius; the cells of the given order are those that hold them.
 
     Parameters
     ----------
@@ -137,23 +137,32 @@ def find_reachable_cells(ra: NDArray, dec: NDArray, radius: float, order: int) -
     radius : float
         Arcsec.
     order : int
+        Of `choose_order`, or smaller.
     """
-    from astropy.coordinates import Latitude, Longitude
-    from cdshealpix.nested import healpix_to_lonlat, lonlat_to_healpix, neighbours
+    from cdshealpix.nested import neighbours
 
-    own = lonlat_to_healpix(Longitude(ra, "deg"), Latitude(dec, "deg"), order)
-    around = neighbours(own, order) if len(own) else np.zeros((0, 9), np.int64)
-    row = np.repeat(np.arange(len(ra)), around.shape[1])
-    cell = around.ravel().astype(np.int64)
-    # At eight corners of the base cells a neighbour does not exist.
-    row, cell = row[cell >= 0], cell[cell >= 0]
-    if len(cell):
-        lon, lat = healpix_to_lonlat(cell.astype(np.uint64), order)
-        distance = measure_separations(ra[row], dec[row], lon.deg, lat.deg)
-        is_near = distance <= radius + _CELL_REACH / 2**order / _ARCSEC
-        is_near |= cell == own.astype(np.int64)[row]
-        row, cell = row[is_near], cell[is_near]
-    return Cells(row, cell)
+    safe = _find_safe_order(radius)
+    own = find_cells(ra, dec, safe)
+    shift = 2 * (safe - order)
+    if not len(own):
+        return Cells(np.zeros(0, np.int64), own)
+    around = neighbours(own.astype(np.uint64), safe).astype(np.int64)
+    # At eight corners of the base cells a neighbour does not exist: the sign stays -1.
+    around >>= shift
+    home = own >> shift
+    at_border = np.flatnonzero(np.any(around != home[:, None], axis=1))
+    others = np.sort(around[at_border], axis=1)
+    is_new = (others != home[at_border, None]) & (others >= 0)
+    is_new[:, 1:] &= others[:, 1:] != others[:, :-1]
+    border_row, column = np.nonzero(is_new)
+    row = np.concatenate([np.arange(len(own)), at_border[border_row]])
+    return Cells(row, np.concatenate([home, others[border_row, column]]))
+
+
+def _find_safe_order(radius: float) -> int:
+    """Return the largest order whose cells are at least twice as wide as the radius (arcsec)."""
+    order = int(np.floor(np.log2(_CELL_SIZE / (2 * radius * _ARCSEC))))
+    return min(max(order, 0), _LARGEST_ORDER)
 
 
 def find_survivors(ra: NDArray, dec: NDArray, radius: float) -> NDArray[np.int64]:

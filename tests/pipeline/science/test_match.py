@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.science import match
+from pipeline.science.sky import find_cells
 
 POLES = np.array([90.0, -90.0, 89.99999, -89.99999])
 DEGREES = st.tuples(
@@ -61,8 +62,6 @@ def test_no_source_within_the_radius_is_outside_the_cells(
         ra, dec, radius * np.sqrt(rng.random(200)) / 3600, rng.uniform(0, 2 * np.pi, 200)
     )
     cells = match.find_reachable_cells(ra[:1], dec[:1], radius, order)
-    from pipeline.science.sky import find_cells
-
     assert set(find_cells(near_ra, near_dec, order)) <= set(cells.cell.tolist())
 
 
