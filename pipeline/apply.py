@@ -152,7 +152,9 @@ class AnomalyModel:
         read_card(Path(folder))
         return cls(Path(folder))
 
-    def score(self, flux: NDArray, ivar: NDArray, z: NDArray) -> pa.Table:
+    def score(
+        self, flux: NDArray, ivar: NDArray, z: NDArray, targetid: NDArray | None = None
+    ) -> pa.Table:
         """Score spectra on DESI's joined grid.
 
         Parameters
@@ -161,6 +163,9 @@ class AnomalyModel:
             Observed frame, 1e-17 erg/s/cm²/Å, already corrected for Galactic extinction;
             ivar = 0 or a value that is not finite marks a bad pixel.
         z : ndarray, shape (n,)
+        targetid : ndarray of int, shape (n,), optional
+            DESI's TARGETID: a spectrum of the training sample is then scored by the member that
+            has not seen it. Without it all are taken for unseen and scored by one member.
 
         Returns
         -------
@@ -188,7 +193,11 @@ class AnomalyModel:
         })  # fmt: skip
         coadds = spectra_to_table(_ARRAYS, _clean(flux, ivar))
         windows = make_windows(coadds, targets, trained, load_model(self.folder).grid).data
-        scores = score_windows(self.folder, self.score_settings, int(card["seed"]), windows).data
+        objects = np.zeros(n, np.int64) if targetid is None else np.asarray(targetid, np.int64)
+        scores = score_windows(
+            self.folder, self.score_settings, int(card["seed"]), windows,
+            objects[windows["TARGETID"].to_numpy()],
+        ).data  # fmt: skip
         null = Store(self.folder).read(self.folder / models.NULL)
         tiers = grade(scores, null, self.calibrate_settings)
         scored = scores.drop_columns([*_KEY, "split", "parent", "control"])

@@ -111,9 +111,9 @@ def _to_observed_frame(model: Model, settings: ScoreSettings, windows: pa.Table)
 
     NaN where fewer training spectra than `min_support` cover the pixel.
     """
-    fit = fit_table(model, settings, windows)
-    starts, redshifts = windows["window_start"].to_numpy(), windows["Z"].to_numpy()
     folds = assign_folds(windows["TARGETID"].to_numpy(), len(model.members))
+    fit = fit_table(model, settings, windows, folds)
+    starts, redshifts = windows["window_start"].to_numpy(), windows["Z"].to_numpy()
     is_learnt = np.stack([member.support.numpy() for member in model.members])[folds] >= (
         settings.min_support
     )

@@ -80,15 +80,16 @@ def plan(store: Store, config: Config, model_id: str | None = None) -> list[Task
     ]
 
 
-def fit_table(model: Model, settings: ScoreSettings, windows: pa.Table) -> Fit:
-    """Fit each row of a `restframe` table by the member that has not seen its object.
+def fit_table(
+    model: Model, settings: ScoreSettings, windows: pa.Table, folds: NDArray[np.intp]
+) -> Fit:
+    """Fit each row of a `restframe` table by the member of its fold.
 
     In batches, on one thread: the bits never vary.
     """
     torch.set_num_threads(1)
     flux, weight = (torch.from_numpy(to_matrix(windows[n])) for n in ("rest_flux", "rest_weight"))
     start = torch.from_numpy(windows["window_start"].to_numpy().astype(np.int64))
-    folds = assign_folds(windows["TARGETID"].to_numpy(), len(model.members))
     fits, rows = [], []
     for k, member in enumerate(model.members):
         for batch in torch.from_numpy(np.flatnonzero(folds == k)).split(settings.batch_size):
@@ -101,8 +102,11 @@ def fit_table(model: Model, settings: ScoreSettings, windows: pa.Table) -> Fit:
     return take_fit(join_fits(fits), np.argsort(np.concatenate(rows)))
 
 
-def score_windows(folder: Path, settings: ScoreSettings, seed: int, windows: pa.Table) -> Product:
-    """Score the rows of a `restframe` table with the model in a folder.
+def score_windows(
+    folder: Path, settings: ScoreSettings, seed: int, windows: pa.Table,
+    targetid: NDArray[np.int64] | None = None,
+) -> Product:  # fmt: skip
+    """Score the rows of a `restframe` table, each by the member that has not seen its object.
 
     Parameters
     ----------
@@ -111,6 +115,8 @@ def score_windows(folder: Path, settings: ScoreSettings, seed: int, windows: pa.
     seed : int
         Seeds the Isolation Forest.
     windows : pyarrow.Table
+    targetid : ndarray of int64, shape (n,), optional
+        Whose objects they are, where the table's own TARGETID does not say it.
 
     Returns
     -------
@@ -121,11 +127,14 @@ def score_windows(folder: Path, settings: ScoreSettings, seed: int, windows: pa.
     sizes = {"latent": scorer.model.members[0].network.shape.latent}
     if not windows.num_rows:
         return Product(arrow_schema(SCORES, **sizes).empty_table())
-    fit = fit_table(scorer.model, settings, windows)
+    if targetid is None:
+        targetid = windows["TARGETID"].to_numpy()
+    folds = assign_folds(targetid, len(scorer.model.members))
+    fit = fit_table(scorer.model, settings, windows, folds)
     n_used = np.count_nonzero(fit.is_used, axis=1)
     kept = n_used >= settings.min_valid_fraction * scorer.model.grid.window
     columns = {name: windows[name].filter(kept) for name in _CARRIED} | {
-        name: values[kept] for name, values in scorer.measure(windows, fit).items()
+        name: values[kept] for name, values in scorer.measure(windows, folds, fit).items()
     }
     columns["n_valid"] = n_used[kept].astype(np.int32)
     columns["model_id"] = [scorer.model.model_id] * int(kept.sum())
@@ -149,11 +158,10 @@ class _Scorer:
         self._forests = [Isolation(m.latents.numpy(), n_trees, seed) for m in model.members]
         self._noise_share = find_noise_share(model.grid, OBSERVED_GRID)
 
-    def measure(self, windows: pa.Table, fit: Fit) -> dict[str, NDArray]:
+    def measure(self, windows: pa.Table, folds: NDArray, fit: Fit) -> dict[str, NDArray]:
         """Return the columns of `scores` that the fit of some windows gives."""
         start, z = windows["window_start"].to_numpy(), windows["Z"].to_numpy()
         weight = add_excess(fit, self.model.excess.numpy(), start)
-        folds = assign_folds(windows["TARGETID"].to_numpy(), len(self.model.members))
         parts, rows = [], []
         for k, (hypotheses, forest) in enumerate(zip(self._hypotheses, self._forests, strict=True)):
             mine = np.flatnonzero(folds == k)

@@ -121,7 +121,9 @@ def find_model_id(store: Store, config: Config) -> str:
     contents = read_contents(store, "preprocess", RESTFRAME.name)
     inputs = [f"{shard} {content}" for shard, content in contents.items()]
     seed = digest(config.run.seed)
-    return make_fingerprint(STAGE, REVISION, [config.train, config.score], [*inputs, seed])[:12]
+    return make_fingerprint(
+        STAGE, REVISION, [config.train], [*inputs, digest(config.score.min_support), seed]
+    )[:12]
 
 
 def load_windows(store: Store) -> Windows:

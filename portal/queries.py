@@ -183,8 +183,9 @@ def correlate_scores(con: Connection, filters: Filters, one_in: int) -> float:
 
 
 def find_object(con: Connection, targetid: int) -> dict[str, object] | None:
-    """Return an object's catalogue row without its latent, or None."""
-    sql = f"""SELECT * EXCLUDE latent REPLACE ({_as_text("TARGETID")}) FROM quasars q
+    """Return an object's catalogue row without its arrays, or None."""
+    arrays = ", ".join(column.name for column in tables.QUASARS.columns if column.array)
+    sql = f"""SELECT * EXCLUDE ({arrays}) REPLACE ({_as_text("TARGETID")}) FROM quasars q
         WHERE q.TARGETID = ?"""
     rows = fetch(con, "quasars", sql, [targetid])
     if rows.empty:

@@ -102,7 +102,7 @@ def test_scores_of_arrays_are_those_of_the_lake(model: AnomalyModel, finished: S
     dust = transmission(OBSERVED_GRID.wave, [targets[i]["EBV"] for i in ids], 3.1)
     table = model.score(
         to_matrix(coadds["flux"]) / dust, to_matrix(coadds["ivar"]) * dust**2,
-        np.array([targets[i]["Z"] for i in ids]),
+        np.array([targets[i]["Z"] for i in ids]), np.array(ids),
     )  # fmt: skip
     np.testing.assert_allclose(table["chi2"].to_numpy(), scores["chi2"].to_numpy(), rtol=1e-3)
 
