@@ -54,7 +54,7 @@ def write_report(folder: Path, manifest: Mapping[str, Any]) -> None:
         plots[f"TARGETID {targetid}"] = _draw(partial(_plot_spectrum, spectrum=spectrum))
     facts = {**manifest, "plots": plots, "grades": list(Tier)}
     path = folder / "validation" / "report.html"
-    path.parent.mkdir()
+    path.parent.mkdir(exist_ok=True)
     path.write_text(render("report.html.j2", facts), encoding="utf-8")
 
 

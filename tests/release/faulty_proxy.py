@@ -85,7 +85,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._forward(body, action)
 
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _serve  # noqa: N815
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _serve
 
     def _forward(self, body: bytes, action: Action | None) -> None:
         link = http.client.HTTPConnection(self.server.behind)

@@ -91,7 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
                         return self.refuse(404, "RevisionNotFound")
         return self.refuse(404, "RepoNotFound")
 
-    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _serve  # noqa: N815
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _serve
 
     def reply(self, body: Any, status: int = 200, **headers: str) -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
