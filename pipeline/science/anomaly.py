@@ -180,23 +180,13 @@ def measure_statistics(
         torch.from_numpy(fit.residual), torch.from_numpy(weight), torch.from_numpy(fit.model),
         torch.from_numpy(start.astype(np.int64)), torch.from_numpy(z.astype(np.float32)),
     ).numpy()  # fmt: skip
-    information = np.maximum(1 - fit.latent_variance, 0) + _MIN_INFORMATION
-    axes = fit.latent / np.sqrt(information)
-    n_axes = min(LATENT_AXES, axes.shape[1])
-    statistics: dict[str, NDArray] = {
+    return {
         **chi2,
         **{f"emission_{w}": scan.emission[:, k] for k, w in enumerate(FILTER_WIDTHS)},
         **{f"absorption_{w}": scan.absorption[:, k] for k, w in enumerate(FILTER_WIDTHS)},
         **powers,
         **dict(zip(HYPOTHESES, scores.T, strict=True)),
-        "distance": (axes**2).sum(1),
-        "kl_divergence": np.maximum(fit.divergence, 0),
-        **{
-            f"axis_{k}": axes[:, k] if k < n_axes else np.zeros(len(axes))
-            for k in range(LATENT_AXES)
-        },
-    }
-    return statistics | {
+        **_measure_latent(fit),
         "emission_wave": _to_wave(wave, start, scan.emission_pixel),
         "absorption_wave": _to_wave(wave, start, scan.absorption_pixel),
     }
@@ -251,6 +241,21 @@ class Isolation:
         if not len(latents):
             return np.zeros(0, np.float32)
         return -self._forest.score_samples(latents).astype(np.float32)
+
+
+def _measure_latent(fit: Fit) -> dict[str, NDArray]:
+    """Return how far out the latent lies, as a whole and along its leading axes."""
+    # The posterior mean of a normal spectrum scatters by what its data tell of the latent.
+    axes = fit.latent / np.sqrt(np.maximum(1 - fit.latent_variance, 0) + _MIN_INFORMATION)
+    known = axes.shape[1]
+    return {
+        "distance": (axes**2).sum(1),
+        "kl_divergence": np.maximum(fit.divergence, 0),
+        **{
+            f"axis_{k}": axes[:, k] if k < known else np.zeros(len(axes))
+            for k in range(LATENT_AXES)
+        },
+    }
 
 
 def _to_wave(wave: NDArray, start: NDArray, pixel: NDArray) -> NDArray[np.float32]:
