@@ -28,7 +28,8 @@ print(top)
 from astropy.table import Table
 
 rows = pq.read_table("catalog/quasars.parquet", filters=[("tier", "=", "gold")])
-table = Table({name: rows[name].to_numpy() for name in rows.column_names if name != "latent"})
+plain = [name for name in rows.column_names if rows[name].type.num_fields == 0]
+table = Table({name: rows[name].to_numpy() for name in plain})
 for field in rows.schema:
     if field.name in table.colnames and field.metadata:
         table[field.name].description = field.metadata[b"description"].decode()

@@ -9,6 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import streamlit as st
 
+from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import Tier
 from portal import charts, columns, filters, queries
 from portal.conditions import Filters
@@ -170,7 +171,7 @@ def _offer_rows(chosen: Filters, total: int) -> None:
     left, right, _ = st.columns([1, 1, 3])
     left.download_button(
         f"{total:,} rows as CSV", partial(_write_csv, con, chosen), f"{name}.csv", "text/csv",
-        on_click="ignore", help="Every column but the latent vector.", width="stretch",
+        on_click="ignore", help="Every column but the arrays.", width="stretch",
     )  # fmt: skip
     right.download_button(
         f"{total:,} rows as Parquet", partial(_write_parquet, con, chosen), f"{name}.parquet",
@@ -180,7 +181,8 @@ def _offer_rows(chosen: Filters, total: int) -> None:
 
 
 def _write_csv(con: Connection, chosen: Filters) -> bytes:
-    rows = queries.export_rows(con, chosen).drop_columns(["latent"])
+    rows = queries.export_rows(con, chosen)
+    rows = rows.drop_columns([column.name for column in QUASARS.columns if column.array])
     target = io.BytesIO()
     pyarrow.csv.write_csv(rows, target)
     return target.getvalue()
