@@ -76,7 +76,7 @@ def test_release_is_that_of_a_local_run(
     kinds = {key.split("/")[2] for key in list_keys(endpoint, f"{tmp_path.name}/lake/")}
     assert kinds == {
         "candidates", "targets", "files", "index", "coadds", "restframe", "scores", "tiers",
-        "matches", "catalogues",
+        "matches", "catalogues", "controls", "injections",
         "reconstructions",
     }  # fmt: skip
     again = qad("two", "run.workers=2")
@@ -103,7 +103,7 @@ def test_model_in_the_bucket_scores_other_spectra(
     model, lake = card.split("/")[2], f"run.lake=s3://{BUCKET}/{tmp_path.name}"
     words = ["--model", model, "--source", str(survey), "--root", str(tmp_path / "other")]
     scored = subprocess.run(
-        [str(QAD), "score", *words, "--set", lake], capture_output=True, text=True, check=False,
+        [str(QAD), "score", *words, "--set", lake, "--set", "score.min_support=3"], capture_output=True, text=True, check=False,
         env=environment, timeout=120,
     )  # fmt: skip
     assert scored.returncode == 0, scored.stderr

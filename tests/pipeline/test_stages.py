@@ -34,7 +34,13 @@ def test_second_run_changes_nothing(lake: Store, config: Config) -> None:
 
 def test_every_row_of_the_lake_is_accounted_for(finished: Store) -> None:
     outcomes = Ledger(finished.lake.ledger).outcomes()
-    assert {o.stage for o in outcomes} == set(STAGES) - {"train", "calibrate", "crossmatch"}
+    assert {o.stage for o in outcomes} == set(STAGES) - {
+        "train",
+        "calibrate",
+        "control",
+        "inject",
+        "crossmatch",
+    }
     assert all(o.imbalance == 0 for o in outcomes)
 
 
@@ -65,7 +71,12 @@ def test_settings_remake_what_depends_on_them(lake: Store, config: Config) -> No
         update={"calibrate": config.calibrate.model_copy(update={"tail_fraction": 0.2})}
     )
     made = {stage: report.made for stage, report in zip(STAGES, run(lake, other), strict=True)}
-    assert {stage for stage, n in made.items() if n} <= {"calibrate", "reconstruct"}
+    assert {stage for stage, n in made.items() if n} <= {
+        "calibrate",
+        "control",
+        "inject",
+        "reconstruct",
+    }
     assert made["calibrate"] == 1
 
 

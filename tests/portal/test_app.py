@@ -118,7 +118,7 @@ def test_about_page_states_law_and_dictionary(
     app = open_page(monkeypatch, release, "about")
     assert "law holds" in app.success[0].value
     assert "I'oligam Du'ag" in written(app)
-    app.text_input(key="word").set_value("reddening").run()
+    app.text_input(key="word").set_value("SFD98").run()
     assert app.dataframe[-1].value["Column"].tolist() == ["EBV"]
     app.text_input(key="word").set_value("nonsense").run()
     assert "No column" in app.info[-1].value
