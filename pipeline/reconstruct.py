@@ -15,7 +15,7 @@ from pipeline.config import Config, ReconstructSettings, ScoreSettings
 from pipeline.models import Model, assign_folds, load_model
 from pipeline.preprocess import OBSERVED_GRID
 from pipeline.science.extinction import transmission
-from pipeline.score import fit_table
+from pipeline.score import fit_batches
 from pipeline.shards import (
     Product,
     Report,
@@ -112,17 +112,16 @@ def _to_observed_frame(model: Model, settings: ScoreSettings, windows: pa.Table)
     NaN where fewer training spectra than `min_support` cover the pixel.
     """
     folds = assign_folds(windows["TARGETID"].to_numpy(), len(model.members))
-    fit = fit_table(model, settings, windows, folds)
-    starts, redshifts = windows["window_start"].to_numpy(), windows["Z"].to_numpy()
-    is_learnt = np.stack([member.support.numpy() for member in model.members])[folds] >= (
-        settings.min_support
-    )
-    known = np.take_along_axis(is_learnt, starts[:, None] + np.arange(fit.model.shape[1]), axis=1)
-    scaled = np.where(known, fit.model * windows["norm"].to_numpy()[:, None], np.nan)
-    flux = np.empty((len(scaled), OBSERVED_GRID.size), np.float32)
-    for row, (start, z) in enumerate(zip(starts, redshifts, strict=True)):
-        wave = model.grid.wave[start : start + scaled.shape[1]] * (1 + z)
-        flux[row] = np.interp(OBSERVED_GRID.wave, wave, scaled[row])
+    names = ("window_start", "Z", "norm")
+    start, z, norm = (windows[name].to_numpy() for name in names)
+    flux = np.empty((windows.num_rows, OBSERVED_GRID.size), np.float32)
+    for k, rows, fit in fit_batches(model, settings, windows, folds):
+        is_learnt = model.members[k].support.numpy() >= settings.min_support
+        for row, fitted in zip(rows, fit.model, strict=True):
+            pixels = slice(start[row], start[row] + len(fitted))
+            scaled = np.where(is_learnt[pixels], fitted * norm[row], np.nan)
+            wave = model.grid.wave[pixels] * (1 + z[row])
+            flux[row] = np.interp(OBSERVED_GRID.wave, wave, scaled)
     return flux
 
 

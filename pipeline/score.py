@@ -1,5 +1,6 @@
 """Stage `score`: latents and residual statistics of every window under one model."""
 
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -14,27 +15,23 @@ from catalog_schema.vocabulary import Arm
 from pipeline.config import Config, ScoreSettings
 from pipeline.models import Model, assign_folds, load_model, read_card
 from pipeline.preprocess import OBSERVED_GRID, to_matrix
-from pipeline.science.anomaly import (
-    Fit,
-    Isolation,
-    add_excess,
-    fit_windows,
-    join_fits,
-    measure_statistics,
-    take_fit,
-)
+from pipeline.science.anomaly import Fit, add_excess, fit_windows, measure_statistics
 from pipeline.science.hypotheses import Hypotheses
+from pipeline.science.isolation import Isolation
 from pipeline.science.restframe import find_noise_share
 from pipeline.shards import Product, Report, Task, finished_shards, read_stamps, run_shards
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.train import find_model_id
 
 STAGE = "score"
-REVISION = 3
+REVISION = 4
 
 _CARRIED = (
     "SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "Z", "split", "parent", "control",
     "snr", "snr_b", "snr_r", "snr_z", "coverage_b", "coverage_r", "coverage_z",
+)  # fmt: skip
+_MEASURED = (
+    "chi2", "chi2_b", "chi2_r", "chi2_z", "kl_divergence", "emission_wave", "absorption_wave",
 )  # fmt: skip
 
 
@@ -80,26 +77,29 @@ def plan(store: Store, config: Config, model_id: str | None = None) -> list[Task
     ]
 
 
-def fit_table(
+def fit_batches(
     model: Model, settings: ScoreSettings, windows: pa.Table, folds: NDArray[np.intp]
-) -> Fit:
+) -> Iterator[tuple[int, NDArray[np.intp], Fit]]:
     """Fit each row of a `restframe` table by the member of its fold.
 
     In batches, on one thread: the bits never vary.
+
+    Yields
+    ------
+    fold : int
+    rows : ndarray of int
+    fit : Fit
+        Of these rows.
     """
     torch.set_num_threads(1)
     flux, weight = (torch.from_numpy(to_matrix(windows[n])) for n in ("rest_flux", "rest_weight"))
     start = torch.from_numpy(windows["window_start"].to_numpy().astype(np.int64))
-    fits, rows = [], []
     for k, member in enumerate(model.members):
-        for batch in torch.from_numpy(np.flatnonzero(folds == k)).split(settings.batch_size):
-            if len(batch):
-                tensors = flux[batch], weight[batch], start[batch]
-                fits.append(
-                    fit_windows(member.network, member.support, settings.min_support, *tensors)
-                )
-                rows.append(batch.numpy())
-    return take_fit(join_fits(fits), np.argsort(np.concatenate(rows)))
+        for rows in torch.from_numpy(np.flatnonzero(folds == k)).split(settings.batch_size):
+            if len(rows):
+                tensors = flux[rows], weight[rows], start[rows]
+                fit = fit_windows(member.network, member.support, settings.min_support, *tensors)
+                yield k, rows.numpy(), fit
 
 
 def score_windows(
@@ -129,14 +129,11 @@ def score_windows(
         return Product(arrow_schema(SCORES, **sizes).empty_table())
     if targetid is None:
         targetid = windows["TARGETID"].to_numpy()
-    folds = assign_folds(targetid, len(scorer.model.members))
-    fit = fit_table(scorer.model, settings, windows, folds)
-    n_used = np.count_nonzero(fit.is_used, axis=1)
-    kept = n_used >= settings.min_valid_fraction * scorer.model.grid.window
+    found = scorer.measure(windows, assign_folds(targetid, len(scorer.model.members)))
+    kept = found["n_valid"] >= settings.min_valid_fraction * scorer.model.grid.window
     columns = {name: windows[name].filter(kept) for name in _CARRIED} | {
-        name: values[kept] for name, values in scorer.measure(windows, folds, fit).items()
+        name: values[kept] for name, values in found.items()
     }
-    columns["n_valid"] = n_used[kept].astype(np.int32)
     columns["model_id"] = [scorer.model.model_id] * int(kept.sum())
     table = columns_to_table(SCORES, columns, **sizes)
     return Product(table, {"outside_training_range": int((~kept).sum())})
@@ -151,57 +148,45 @@ def _score_shard(
 class _Scorer:
     """A model with what is derived from it once: hypotheses and forests of each member."""
 
-    def __init__(self, model: Model, n_trees: int, seed: int) -> None:
+    def __init__(self, model: Model, settings: ScoreSettings, seed: int) -> None:
         self.model = model
+        self._settings = settings
         wave = torch.from_numpy(model.grid.wave.astype(np.float32))
         self._hypotheses = [Hypotheses(m.network.linear_basis, wave) for m in model.members]
-        self._forests = [Isolation(m.latents.numpy(), n_trees, seed) for m in model.members]
+        self._forests = [Isolation(m.latents.numpy(), settings.trees, seed) for m in model.members]
         self._noise_share = find_noise_share(model.grid, OBSERVED_GRID)
 
-    def measure(self, windows: pa.Table, folds: NDArray, fit: Fit) -> dict[str, NDArray]:
-        """Return the columns of `scores` that the fit of some windows gives."""
+    def measure(self, windows: pa.Table, folds: NDArray[np.intp]) -> dict[str, NDArray]:
+        """Return the columns of `scores` that the model gives, of every row of `windows`."""
         start, z = windows["window_start"].to_numpy(), windows["Z"].to_numpy()
-        weight = add_excess(fit, self.model.excess.numpy(), start)
-        parts, rows = [], []
-        for k, (hypotheses, forest) in enumerate(zip(self._hypotheses, self._forests, strict=True)):
-            mine = np.flatnonzero(folds == k)
-            if len(mine):
-                part = take_fit(fit, mine)
-                found = measure_statistics(
-                    part, weight[mine], self._noise_share, hypotheses, start[mine], z[mine],
-                    self.model.grid,
-                )  # fmt: skip
-                parts.append(found | {"isolation": forest.score(part.latent)})
-                rows.append(mine)
-        order = np.argsort(np.concatenate(rows))
-        found = {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
-        return _to_columns(found, fit)
+        parts, order = [], []
+        for k, rows, fit in fit_batches(self.model, self._settings, windows, folds):
+            weight = add_excess(fit, self.model.excess.numpy(), start[rows])
+            found = measure_statistics(
+                fit, weight, self._noise_share, self._hypotheses[k], start[rows], z[rows],
+                self.model.grid,
+            )  # fmt: skip
+            found["isolation"] = self._forests[k].score(fit.latent)
+            parts.append(_to_columns(found, fit))
+            order.append(rows)
+        back = np.argsort(np.concatenate(order))
+        return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
 
 
 def _to_columns(found: dict[str, NDArray], fit: Fit) -> dict[str, NDArray]:
     by_arm = np.stack([found[f"chi2_{arm}"] for arm in Arm.values()], 1)
     worst = np.argmax(np.where(np.isnan(by_arm), -np.inf, by_arm), axis=1)
     return {
-        **{
-            name: found[name]
-            for name in (
-                "chi2",
-                "chi2_b",
-                "chi2_r",
-                "chi2_z",
-                "kl_divergence",
-                "emission_wave",
-                "absorption_wave",
-            )
-        },
+        **{name: found[name] for name in _MEASURED},
         "worst_arm": np.array(Arm.values())[worst],
         "amplitude": fit.amplitude,
         "isolation_score": found["isolation"],
         "latent": fit.latent,
+        "n_valid": np.count_nonzero(fit.is_used, axis=1).astype(np.int32),
         "statistics": np.stack([found[s.name] for s in STATISTICS], 1).astype(np.float32),
     }
 
 
 @lru_cache(maxsize=2)
 def _load(folder: Path, settings: ScoreSettings, seed: int) -> _Scorer:
-    return _Scorer(load_model(folder), settings.trees, seed)
+    return _Scorer(load_model(folder), settings, seed)

@@ -27,7 +27,9 @@ from pipeline.shards import Report, finished_shards, read_contents
 from pipeline.store import Store, digest, make_fingerprint
 
 STAGE = "train"
-REVISION = 3
+REVISION = 4
+
+Linear = tuple[Tensor, Tensor]
 
 # This many spectra determine the basis well enough.
 _BASIS_SPECTRA = 8000
@@ -206,7 +208,7 @@ def _optimise(
     """Run the epochs; every random number is a function of seed and epoch, so resuming is exact."""
     device = torch.device(settings.device)
     network.to(device)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, fused=True)
     best = {name: value.clone() for name, value in network.state_dict().items()}
     record = TrainingRecord()
     if exists(checkpoint):
@@ -215,13 +217,14 @@ def _optimise(
         network.load_state_dict(saved["network"])
         optimiser.load_state_dict(saved["optimiser"])
         best, record = saved["best"], TrainingRecord(**saved["record"])
+    known = [_infer_linear(network, part, settings, device) for part in (training, validation)]
     epochs = range(record.epochs, settings.epochs)
     for epoch in track(epochs, STAGE, len(epochs)):
         if record.epochs_without_gain >= settings.patience:
             break
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-        _run_epoch(network, optimiser, training, settings, epoch, generator, device)
-        loss = _evaluate(network, validation, settings, device)
+        _run_epoch(network, optimiser, training, known[0], settings, epoch, generator, device)
+        loss = _evaluate(network, validation, known[1], settings, device)
         is_annealed = epoch + 1 >= settings.warmup_epochs
         record = record.advance(loss, is_annealed)
         if record.losses[-1] == record.best_loss:
@@ -235,8 +238,19 @@ def _optimise(
     return record
 
 
+@torch.no_grad()
+def _infer_linear(
+    network: SpectrumVAE, windows: Windows, settings: TrainSettings, device: torch.device
+) -> Linear:
+    """Return the linear posterior of every window, once: training does not change it."""
+    batches = torch.arange(len(windows)).split(settings.batch_size)
+    parts = [network.infer_linear(*_to(device, windows, batch)) for batch in batches]
+    mean, variance = zip(*parts, strict=True)
+    return torch.cat(mean), torch.cat(variance)
+
+
 def _run_epoch(
-    network: SpectrumVAE, optimiser: torch.optim.Optimizer, training: Windows,
+    network: SpectrumVAE, optimiser: torch.optim.Optimizer, training: Windows, known: Linear,
     settings: TrainSettings, epoch: int, generator: torch.Generator, device: torch.device,
 ) -> None:  # fmt: skip
     network.train()
@@ -248,7 +262,8 @@ def _run_epoch(
     for batch in order.split(settings.batch_size):
         noise = torch.randn(len(batch), settings.latent, generator=generator)
         flux, weight, start = _to(device, training, batch)
-        bound = negative_elbo(network, flux, weight, start, noise.to(device), beta)
+        linear = known[0][batch], known[1][batch]
+        bound = negative_elbo(network, flux, weight, start, noise.to(device), beta, linear)
         loss = limit_influence(bound).mean()
         optimiser.zero_grad()
         loss.backward()
@@ -258,15 +273,17 @@ def _run_epoch(
 
 @torch.no_grad()
 def _evaluate(
-    network: SpectrumVAE, validation: Windows, settings: TrainSettings, device: torch.device
-) -> float:
+    network: SpectrumVAE, validation: Windows, known: Linear, settings: TrainSettings,
+    device: torch.device,
+) -> float:  # fmt: skip
     """Return the validation loss at full β and at the posterior mean: comparable over epochs."""
     network.eval()
     losses = []
     for batch in torch.arange(len(validation)).split(settings.batch_size):
         noise = torch.zeros(len(batch), settings.latent, device=device)
         flux, weight, start = _to(device, validation, batch)
-        losses.append(negative_elbo(network, flux, weight, start, noise, settings.beta))
+        linear = known[0][batch], known[1][batch]
+        losses.append(negative_elbo(network, flux, weight, start, noise, settings.beta, linear))
     return float(limit_influence(torch.cat(losses)).mean())
 
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -23,7 +24,6 @@ _MEDIAN_CHI2 = 0.4549
 _MAX_EXCESS, _HALVINGS = 1.0, 18
 # A posterior as wide as the prior says nothing about the latent.
 _MIN_INFORMATION = 1e-3
-_TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def fit_windows(
     flux, weight : Tensor, shape (n, m)
     start : Tensor of int64, shape (n,)
     """
-    pixels = start[:, None] + torch.arange(flux.shape[1])
-    trusted = torch.where(support[pixels] >= min_support, weight, 0.0)
+    is_learnt = (support >= min_support).unfold(0, flux.shape[1], 1)[start]
+    trusted = torch.where(is_learnt, weight, 0.0)
     posterior = network.encode(flux, trusted, start)
     spectrum = network.decode(posterior.mean, start)
     amplitude = fit_amplitude(flux, soften(trusted, network.shape.model_error), spectrum)
@@ -93,11 +93,6 @@ def fit_windows(
 def join_fits(fits: Sequence[Fit]) -> Fit:
     """Return the fits of several batches as one."""
     return Fit(*(np.concatenate([getattr(fit, f.name) for fit in fits]) for f in fields(Fit)))
-
-
-def take_fit(fit: Fit, rows: NDArray) -> Fit:
-    """Return the given rows of a fit."""
-    return Fit(*(getattr(fit, f.name)[rows] for f in fields(Fit)))
 
 
 def measure_excess(
@@ -141,8 +136,7 @@ def measure_excess(
 
 def add_excess(fit: Fit, excess: NDArray, start: NDArray) -> NDArray[np.float32]:
     """Return the weights of a fit with the model's own scatter added to the noise, shape (n, m)."""
-    bins = (start[:, None] + np.arange(fit.model.shape[1])) // EXCESS_BIN
-    return fit.weight / (1 + fit.weight * (excess[bins] * fit.model) ** 2)
+    return _add_excess(fit.weight, fit.model, excess.astype(np.float32), start)
 
 
 def measure_statistics(
@@ -165,14 +159,12 @@ def measure_statistics(
     grid : RestFrameGrid
     """
     wave = grid.wave
-    observed = wave[start[:, None] + np.arange(weight.shape[1])] * (1 + z[:, None])
+    arms = find_arm_pixels(wave, start, z, weight.shape[1])
+    squares, counts = _sum_squares(fit.residual, fit.weight, weight, noise_share, arms)
     n_parameters = fit.latent.shape[1] + 1
-    scatter = 1 / np.maximum(weight, _TINY) - 1 / np.maximum(fit.weight, _TINY)
-    variance = noise_share / np.maximum(fit.weight, _TINY) + scatter
-    chi = np.where(fit.is_used, fit.residual / np.sqrt(variance), 0.0)
-    chi2 = {"chi2": reduced_chi2(chi, fit.is_used, n_parameters)} | {
-        f"chi2_{arm}": reduced_chi2(chi, fit.is_used, n_parameters, find_arm(observed, arm))
-        for arm in ARM_EDGES
+    chi2 = {"chi2": reduced_chi2(squares.sum(1), counts.sum(1), counts.sum(1), n_parameters)} | {
+        f"chi2_{arm}": reduced_chi2(squares[:, k], counts[:, k], counts.sum(1), n_parameters)
+        for k, arm in enumerate(ARM_EDGES)
     }
     scan = scan_widths(fit.residual, weight, FILTER_WIDTHS)
     powers = {f"power_{w}": scan.power[:, FILTER_WIDTHS.index(w)] for w in POWER_WIDTHS}
@@ -193,54 +185,37 @@ def measure_statistics(
 
 
 def reduced_chi2(
-    chi: NDArray, is_used: NDArray, n_parameters: int, within: NDArray | None = None
+    total: NDArray, n_used: NDArray, n_all: NDArray, n_parameters: int
 ) -> NDArray[np.float32]:
     """Return χ² per degree of freedom, shape (n,); NaN without a pixel.
 
     Parameters
     ----------
-    chi : ndarray, shape (n, m)
-    is_used : ndarray of bool, shape (n, m)
+    total : ndarray, shape (n,)
+        χ² of a part of the spectrum, e.g. one arm.
+    n_used, n_all : ndarray, shape (n,)
+        Pixels of the part and of the whole spectrum.
     n_parameters : int
-        Fitted parameters, taken off in proportion to the pixels used.
-    within : ndarray of bool, shape (n, m), optional
-        Restrict to these pixels, e.g. one arm.
+        Fitted parameters of the whole, taken off in proportion to the pixels.
     """
-    used = is_used if within is None else is_used & within
-    n_used = np.count_nonzero(used, axis=1)
-    n_all = np.maximum(np.count_nonzero(is_used, axis=1), 1)
-    freedom = n_used * np.maximum(1 - n_parameters / n_all, 0.1)
-    total = np.einsum("ij,ij->i", np.where(used, chi, 0.0), chi, dtype=np.float64)
+    freedom = n_used * np.maximum(1 - n_parameters / np.maximum(n_all, 1), 0.1)
     unknown = np.full(len(n_used), np.nan)
     return np.divide(total, freedom, out=unknown, where=n_used > 0).astype(np.float32)
 
 
-def find_arm(observed_wave: NDArray, arm: str) -> NDArray[np.bool_]:
-    """Mark the pixels, by observed wavelength in Å of any shape, that an arm measures best."""
-    low, high = ARM_EDGES[arm]
-    return (observed_wave >= low) & (observed_wave < high)
-
-
-class Isolation:
-    """Isolation Forest (Liu et al. 2008) grown on the latents of the training sample.
+def find_arm_pixels(wave: NDArray, start: NDArray, z: NDArray, window: int) -> NDArray[np.int64]:
+    """Return the window's pixel at which each arm's begin, and their end, shape (n, 4).
 
     Parameters
     ----------
-    latents : ndarray, shape (n, k)
-    n_trees : int
-    seed : int
+    wave : ndarray, shape (g,)
+        Rest wavelengths of the grid, Å.
+    start, z : ndarray, shape (n,)
+    window : int
     """
-
-    def __init__(self, latents: NDArray, n_trees: int, seed: int) -> None:
-        from sklearn.ensemble import IsolationForest
-
-        self._forest = IsolationForest(n_estimators=n_trees, random_state=seed).fit(latents)
-
-    def score(self, latents: NDArray) -> NDArray[np.float32]:
-        """Return scores in (0, 1), shape (n,), for latents (n, k); higher is more isolated."""
-        if not len(latents):
-            return np.zeros(0, np.float32)
-        return -self._forest.score_samples(latents).astype(np.float32)
+    lows = np.array([low for low, _ in ARM_EDGES.values()])
+    first = np.searchsorted(wave, lows / (1 + z[:, None])) - start[:, None]
+    return np.column_stack([np.clip(first, 0, window), np.full(len(z), window)])
 
 
 def _measure_latent(fit: Fit) -> dict[str, NDArray]:
@@ -272,3 +247,29 @@ def _solve_excess(square: NDArray, noise: NDArray, power: NDArray) -> float:
         else:
             high = middle
     return 0.5 * (low + high)
+
+
+@njit(cache=True, error_model="numpy")
+def _add_excess(weight, model, excess, start):  # type: ignore[no-untyped-def]
+    softened = np.empty_like(weight)
+    for k in range(len(weight)):
+        for i in range(weight.shape[1]):
+            scatter = excess[(start[k] + i) // EXCESS_BIN] * model[k, i]
+            softened[k, i] = weight[k, i] / (np.float32(1) + weight[k, i] * scatter * scatter)
+    return softened
+
+
+@njit(cache=True, error_model="numpy")
+def _sum_squares(residual, noise_weight, weight, noise_share, arms):  # type: ignore[no-untyped-def]
+    """Return χ² and number of used pixels in each arm, shape (n, 3)."""
+    n, n_arms = len(residual), arms.shape[1] - 1
+    squares, counts = np.zeros((n, n_arms)), np.zeros((n, n_arms), np.int64)
+    for k in range(n):
+        for arm in range(n_arms):
+            for i in range(arms[k, arm], arms[k, arm + 1]):
+                if noise_weight[k, i] > 0:
+                    # The noise of a single pixel, and the model's scatter that `weight` has too.
+                    variance = (noise_share[i] - 1) / noise_weight[k, i] + 1 / weight[k, i]
+                    squares[k, arm] += residual[k, i] ** 2 / variance
+                    counts[k, arm] += 1
+    return squares, counts

@@ -141,7 +141,8 @@ def _make_normal(weight: Tensor, design: Tensor, ridge: float) -> Tensor:
     """Return Dᵀ diag(w) D + ridge for every row of w (r, q), D (q, k) → (r, k, k)."""
     k = design.shape[1]
     upper = torch.triu_indices(k, k, device=design.device)
-    packed = weight @ (design[:, upper[0]] * design[:, upper[1]])
+    columns = design.T
+    packed = weight @ (columns[upper[0]] * columns[upper[1]]).T
     normal = weight.new_zeros(len(weight), k, k)
     normal[:, upper[0], upper[1]] = packed
     normal[:, upper[1], upper[0]] = packed
