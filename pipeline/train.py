@@ -161,7 +161,7 @@ def _train_member(
     record = _optimise(network, training, validation, settings, seed, checkpoint)
     with torch.no_grad():
         latents = [
-            network.encode(*_to(torch.device("cpu"), training, batch)).mean
+            network.encode(training.flux[batch], training.weight[batch], training.start[batch]).mean
             for batch in torch.arange(len(training)).split(settings.batch_size)
         ]
     support = _count_support(training, grid.size)
