@@ -20,6 +20,7 @@ from pipeline.ledger import Outcome
 from pipeline.progress import track
 from pipeline.store import Stamp, Store
 
+_SHARD_KEY = ["SURVEY", "PROGRAM", "HEALPIX"]
 # Torch and the stage's other libraries; and what a spectrum takes in the hungriest stage, where
 # flux, inverse variance and mask of its arms, joined, and resampled are in memory at once.
 _WORKER_BYTES = 600 * 2**20
@@ -157,9 +158,11 @@ def finished_shards(store: Store, stage: str) -> list[Shard]:
 
 def split_by_shard(rows: pa.Table) -> dict[Shard, pa.Table]:
     """Cut a table into its shards, each in order of TARGETID, in one pass over the rows."""
-    keys = ["SURVEY", "PROGRAM", "HEALPIX"]
-    ordered = rows.sort_by([(name, "ascending") for name in (*keys, "TARGETID")])
-    runs = ordered.group_by(keys, use_threads=False).aggregate([([], "count_all")]).to_pylist()
+    by_shard = [(name, "ascending") for name in _SHARD_KEY]
+    ordered = rows.sort_by([*by_shard, ("TARGETID", "ascending")])
+    # Arrow's groups come in any order, also from sorted rows.
+    counts = ordered.group_by(_SHARD_KEY).aggregate([([], "count_all")])
+    runs = counts.sort_by(by_shard).to_pylist()
     parts, first = {}, 0
     for run in runs:
         shard = Shard(run["SURVEY"], run["PROGRAM"], run["HEALPIX"])
@@ -237,6 +240,7 @@ def _run_task(lake: Lake, stage: str, table: Table, work: Work, task: Task) -> O
     start = time.monotonic()
     try:
         product = work(task)
+        _check_place(product.data, task.shard)
         stamp = store.write(
             path, product.data, table, fingerprint=task.fingerprint, n_expected=task.n_expected,
             n_made=product.data.num_rows, dropped=product.dropped, notes=product.notes,
@@ -257,6 +261,14 @@ def _run_task(lake: Lake, stage: str, table: Table, work: Work, task: Task) -> O
         content=stamp.content, seconds=time.monotonic() - start, requests=product.requests,
         n_bytes=product.n_bytes or measure(path),
     )  # fmt: skip
+
+
+def _check_place(data: pa.Table, shard: Shard) -> None:
+    """Refuse rows of another shard: filed here they would be lost."""
+    for name, value in zip(_SHARD_KEY, (shard.survey, shard.program, shard.healpix), strict=True):
+        strangers = [other for other in data[name].unique().to_pylist() if other != value]
+        if strangers:
+            raise DataError(f"{shard}: rows of {name} {strangers[0]} among them")
 
 
 def _get_result(reference: Any) -> Outcome:

@@ -5,8 +5,11 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from catalog_schema.desi import WAVE_SIZE
 from catalog_schema.tables import GATES, arrow_schema
@@ -25,6 +28,7 @@ from pipeline.shards import (
     read_contents,
     read_stamps,
     run_shards,
+    split_by_shard,
 )
 from pipeline.store import Store, columns_to_table
 
@@ -159,6 +163,38 @@ def test_shards_out_of_the_plan_are_forgotten(run: Runner) -> None:
     run()
     run(TASKS[1:])
     assert finished_shards(run.store, "x") == SHARDS[1:]
+
+
+def test_rows_of_another_shard_are_refused(store: Store) -> None:
+    def misfile(task: Task) -> Product:
+        return make_product(replace(task, shard=SHARDS[0]))
+
+    report = run_shards(store, "x", GATES, TASKS, misfile, workers=1)
+    assert [outcome.shard for outcome in report.failed] == SHARDS[1:]
+    assert "rows of HEALPIX 3 among them" in report.failed[0].error
+    assert not store.lake.shard("gates", SHARDS[1]).exists()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 400), st.integers(0, 2**32 - 1))
+def test_rows_are_cut_into_their_own_shards(n_shards: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n = 5 * n_shards
+    shards = {
+        "SURVEY": rng.choice(["main", "sv3"], n), "PROGRAM": rng.choice(["dark", "bright"], n),
+        "HEALPIX": rng.choice(rng.integers(0, 49152, n_shards), n).astype(np.int32),
+    }  # fmt: skip
+    rows = pa.table(shards | {"TARGETID": rng.permutation(n)})
+    found = split_by_shard(rows)
+    for shard, part in found.items():
+        for name, value in (
+            ("SURVEY", shard.survey), ("PROGRAM", shard.program), ("HEALPIX", shard.healpix)
+        ):  # fmt: skip
+            assert set(part[name].to_pylist()) == {value}
+        assert part["TARGETID"].to_pylist() == sorted(part["TARGETID"].to_pylist())
+    kept = np.concatenate([part["TARGETID"].to_numpy() for part in found.values()])
+    assert sorted(kept.tolist()) == list(range(n))
+    assert list(found) == sorted(found)
 
 
 def test_no_task_is_an_empty_report(run: Runner) -> None:
