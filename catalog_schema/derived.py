@@ -9,7 +9,8 @@ from catalog_schema.statistics import FILTER_WIDTHS, REASONS, STATISTICS
 _FLUX_DENSITY = "10**-17 erg.s**-1.cm**-2.Angstrom**-1"
 _FLUX_DENSITY_IVAR = "10**34 erg**-2.s**2.cm**4.Angstrom**2"
 _WIDTHS = ", ".join(map(str, FILTER_WIDTHS))
-_POSITIVE = (0.0, float("inf"))
+_INFINITY = float("inf")
+_POSITIVE = (0.0, _INFINITY)
 _UNIT_INTERVAL = (0.0, 1.0)
 
 
@@ -118,6 +119,9 @@ latent = _number("latent", "Mean of the latent posterior.", "stat.fit.param", ar
 statistics = _number("statistics", "Raw statistics, in the order of catalog_schema/statistics.py: "
                      + ", ".join(s.name for s in STATISTICS) + ". NaN without a pixel.",
                      may_be_nan=True, array="statistic")
+seed_statistics = _number("seed_statistics", "Statistics under each seed's members, one seed after "
+                          "the other, the first as in `statistics`.", may_be_nan=True,
+                          array="seed_statistic", since="1.4.0")
 emission_wave = _number("emission_wave", "Rest wavelength of the most significant excess at each "
                         f"filter width ({_WIDTHS} pixels); NaN without one.", "em.wl",
                         unit="Angstrom", may_be_nan=True, array="filter")
@@ -136,6 +140,16 @@ p_value = Column("p_value", pa.float64(), "Probability that a normal spectrum al
 q_value = Column("q_value", pa.float64(), "Benjamini-Hochberg false-discovery rate at which the "
                  "object enters the list.", "stat.probability", bounds=_UNIT_INTERVAL)
 tier = _coded("tier", words.Tier, "Published grade by false-discovery level.")
+score_rank = Column(
+    "score_rank", pa.int32(), "Place among the run's quasars by anomaly_score, 1 the strangest.",
+    "stat.rank", bounds=(1, _INFINITY), since="1.4.0",
+)
+score_rank_low, score_rank_high = (
+    Column(f"score_rank_{side}", pa.int32(), f"{word} place under models trained from other seeds; "
+           "null where there is only one, or the spectrum is not of the model's run.",
+           "stat.rank", bounds=(1, _INFINITY), nullable=True, since="1.4.0")
+    for side, word in (("low", "Smallest"), ("high", "Largest"))
+)  # fmt: skip
 reason = Column("reason", pa.string(), "Statistic that contributes most to the score.", "meta.note",
                 vocabulary=tuple(REASONS))
 departures = _number("departures", "Statistics, in the same order, in units of the spread of "

@@ -7,11 +7,11 @@ from catalog_schema import desi
 from catalog_schema.column import Column, Table
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
 
-SCHEMA_VERSION = "1.3.0"
+SCHEMA_VERSION = "1.4.0"
 
-# None: the size is a setting of the run (window length, latent dimension).
+# None: the size is a setting of the run (window length, latent dimension, number of seeds).
 DIMENSIONS: dict[str, int | None] = {
-    "wave": desi.WAVE_SIZE, "window": None, "latent": None,
+    "wave": desi.WAVE_SIZE, "window": None, "latent": None, "seed_statistic": None,
     "statistic": len(STATISTICS), "filter": len(FILTER_WIDTHS),
 }
 
@@ -33,7 +33,10 @@ _SCORES = (
     d.chi2, d.chi2_b, d.chi2_r, d.chi2_z, d.worst_arm, d.amplitude, d.kl_divergence,
     d.isolation_score, d.latent, d.statistics, d.emission_wave, d.absorption_wave, d.model_id,
 )
-_TIERS = (d.anomaly_score, d.p_value, d.q_value, d.tier, d.reason, d.departures)
+_TIERS = (
+    d.anomaly_score, d.p_value, d.q_value, d.tier, d.score_rank, d.score_rank_low,
+    d.score_rank_high, d.reason, d.departures,
+)
 _CLASSES = (d.artefact_probability, d.anomaly_class, d.review_status)
 
 CANDIDATES = Table(
@@ -61,7 +64,7 @@ RESTFRAME = Table(
 )
 SCORES = Table(
     "scores", "Latents and statistics of the model.", _ROW_KEY,
-    (*_POSITION, desi.Z, d.split, *_SAMPLE, *_QUALITY, *_SCORES),
+    (*_POSITION, desi.Z, d.split, *_SAMPLE, *_QUALITY, *_SCORES, d.seed_statistics),
 )
 TIERS = Table("tiers", "Calibrated significance and grade.", _ROW_KEY, (*_POSITION, *_TIERS))
 NULL = Table(

@@ -20,7 +20,7 @@ from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.train import find_model_id
 
 STAGE = "calibrate"
-REVISION = 3
+REVISION = 4
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _REASONS = np.array([statistic.reason for statistic in STATISTICS])
@@ -59,7 +59,7 @@ def calibrate(store: Store, config: Config) -> Report:
         n_expected=core.num_rows, n_made=core.num_rows,
     )  # fmt: skip
     quasars = scores.filter(pc.field("parent") != Parent.CONTROL.value)
-    tiers = grade(quasars, null, config.calibrate)
+    tiers = _add_rank_range(grade(quasars, null, config.calibrate), quasars, core, config.calibrate)
     n = quasars.num_rows
     store.write(tiers_path, tiers, TIERS, fingerprint=fingerprint, n_expected=n, n_made=n)
     return Report(TIERS.name, made=1, n_expected=n, n_made=n)
@@ -140,6 +140,9 @@ def grade(scores: pa.Table, null: pa.Table, settings: CalibrateSettings) -> pa.T
         "p_value": p_values,
         "q_value": q_values,
         "tier": find_tiers(q_values, settings),
+        "score_rank": _rank(total),
+        "score_rank_low": pa.nulls(len(total), pa.int32()),
+        "score_rank_high": pa.nulls(len(total), pa.int32()),
         "reason": _REASONS[np.argmax(_take_strange_side(departures), axis=1)],
         "departures": departures.astype(np.float32),
     }
@@ -170,6 +173,41 @@ def find_tiers(q_values: NDArray, settings: CalibrateSettings) -> NDArray[np.str
     levels = [q_values <= getattr(settings, tier) for tier in ("gold", "silver", "bronze")]
     return np.select(levels, [Tier.GOLD.value, Tier.SILVER.value, Tier.BRONZE.value],
                      default=Tier.NONE.value)  # fmt: skip
+
+
+def _add_rank_range(
+    tiers: pa.Table, quasars: pa.Table, core: pa.Table, settings: CalibrateSettings
+) -> pa.Table:
+    """Fill in the smallest and the largest rank that the seeds' models give each quasar."""
+    size = len(STATISTICS)
+    seeds = quasars.schema.field("seed_statistics").type.list_size // size
+    if seeds < 2:
+        return tiers
+    ranks = [tiers["score_rank"].to_numpy()]
+    for first in range(size, seeds * size, size):
+        ours, null = (_take_seed(rows, slice(first, first + size)) for rows in (quasars, core))
+        ranks.append(_rank(compare(ours, make_null(null, settings), settings)[1]))
+    for name, values in (
+        ("score_rank_low", np.min(ranks, axis=0)), ("score_rank_high", np.max(ranks, axis=0))
+    ):  # fmt: skip
+        place = tiers.column_names.index(name)
+        tiers = tiers.set_column(place, tiers.field(name), pa.array(values, pa.int32()))
+    return tiers
+
+
+def _take_seed(scores: pa.Table, columns: slice) -> pa.Table:
+    """Return scores with the statistics of another seed."""
+    values = to_matrix(scores["seed_statistics"])[:, columns]
+    place, field = scores.column_names.index("statistics"), scores.field("statistics")
+    array = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), type=field.type)
+    return scores.set_column(place, field, array)
+
+
+def _rank(score: NDArray) -> NDArray[np.int32]:
+    """Return the place of each score, 1 for the largest, shape (n,)."""
+    ranks = np.empty(len(score), np.int32)
+    ranks[np.argsort(-score, kind="stable")] = np.arange(1, len(score) + 1)
+    return ranks
 
 
 def _read_contents(store: Store) -> list[str]:

@@ -100,9 +100,14 @@ class PreprocessSettings(Section):
 
 
 class TrainSettings(Section):
-    """The members' networks and their optimisation; `folds` is the number of members."""
+    """The members' networks and their optimisation.
+
+    One member for each of `folds`; with several `seeds` as many sets of members, of which the
+    first makes the scores and all together the range of an object's rank.
+    """
 
     folds: int = Field(4, ge=2)
+    seeds: int = Field(2, ge=1)
     latent: int = Field(32, ge=1)
     basis: int = Field(48, ge=1)
     hidden: int = Field(128, ge=1)

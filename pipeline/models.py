@@ -52,7 +52,7 @@ class TrainingRecord:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Member:
     """A network trained on all folds but one, which is the one that it scores.
 
@@ -72,22 +72,27 @@ class Member:
 
 @dataclass(frozen=True)
 class Model:
-    """Members, one for each fold, with what is needed to use them.
+    """Members, one for each seed and fold, with what is needed to use them.
 
     Attributes
     ----------
     model_id : str
-    members : tuple of Member
-        Member k has seen no spectrum of fold k.
+    ensembles : tuple of tuple of Member
+        One ensemble for each seed; its member k has seen no spectrum of fold k.
     grid : RestFrameGrid
     excess : Tensor, shape (grid.size / 16,)
         Fraction of the model by which normal spectra scatter about it beyond their noise.
     """
 
     model_id: str
-    members: tuple[Member, ...]
+    ensembles: tuple[tuple[Member, ...], ...]
     grid: RestFrameGrid
     excess: Tensor
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The first seed's members, which make the published scores."""
+        return self.ensembles[0]
 
 
 def assign_folds(targetid: NDArray[np.int64], n_folds: int) -> NDArray[np.intp]:
@@ -105,12 +110,13 @@ def save_model(
     folder : Path
     model : Model
     records : sequence of TrainingRecord
-        Of each member.
+        Of each member, seed by seed.
     config : Config
         The settings that decide the model are kept in the card.
     """
     reference = {"excess": model.excess}
-    for k, member in enumerate(model.members):
+    every = [member for members in model.ensembles for member in members]
+    for k, member in enumerate(every):
         save_file(member.network.state_dict(), folder / WEIGHTS.format(k))
         reference |= {f"latents_{k}": member.latents, f"support_{k}": member.support}
     save_file(reference, folder / REFERENCE)
@@ -124,7 +130,8 @@ def save_model(
         },
         "seed": config.run.seed,
         "training": [asdict(record) for record in records],
-        "n_training": [len(member.latents) for member in model.members],
+        "folds": len(model.members),
+        "n_training": [len(member.latents) for member in every],
     }
     (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
 
@@ -148,7 +155,8 @@ def load_model(folder: Path) -> Model:
             members.append(
                 Member(network.eval(), reference[f"support_{k}"], reference[f"latents_{k}"])
             )
-        return Model(card["id"], tuple(members), grid, reference["excess"])
+        ensembles = tuple(zip(*[iter(members)] * card["folds"], strict=True))
+        return Model(card["id"], ensembles, grid, reference["excess"])
     except _READ_FAULTS as error:
         raise _damaged(folder, error) from None
 

@@ -115,7 +115,7 @@ def _to_observed_frame(model: Model, settings: ScoreSettings, windows: pa.Table)
     names = ("window_start", "Z", "norm")
     start, z, norm = (windows[name].to_numpy() for name in names)
     flux = np.empty((windows.num_rows, OBSERVED_GRID.size), np.float32)
-    for k, rows, fit in fit_batches(model, settings, windows, folds):
+    for k, rows, fit in fit_batches(model.members, settings, windows, folds):
         is_learnt = model.members[k].support.numpy() >= settings.min_support
         for row, fitted in zip(rows, fit.model, strict=True):
             pixels = slice(start[row], start[row] + len(fitted))

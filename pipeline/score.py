@@ -1,6 +1,6 @@
 """Stage `score`: latents and residual statistics of every window under one model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import RESTFRAME, SCORES, arrow_schema
 from catalog_schema.vocabulary import Arm
 from pipeline.config import Config, ScoreSettings
-from pipeline.models import Model, assign_folds, load_model, read_card
+from pipeline.models import Member, Model, assign_folds, load_model, read_card
 from pipeline.preprocess import OBSERVED_GRID, to_matrix
 from pipeline.science.anomaly import Fit, add_excess, fit_windows, measure_statistics
 from pipeline.science.hypotheses import Hypotheses
@@ -78,7 +78,7 @@ def plan(store: Store, config: Config, model_id: str | None = None) -> list[Task
 
 
 def fit_batches(
-    model: Model, settings: ScoreSettings, windows: pa.Table, folds: NDArray[np.intp]
+    members: Sequence[Member], settings: ScoreSettings, windows: pa.Table, folds: NDArray[np.intp]
 ) -> Iterator[tuple[int, NDArray[np.intp], Fit]]:
     """Fit each row of a `restframe` table by the member of its fold.
 
@@ -94,7 +94,7 @@ def fit_batches(
     torch.set_num_threads(1)
     flux, weight = (torch.from_numpy(to_matrix(windows[n])) for n in ("rest_flux", "rest_weight"))
     start = torch.from_numpy(windows["window_start"].to_numpy().astype(np.int64))
-    for k, member in enumerate(model.members):
+    for k, member in enumerate(members):
         for rows in torch.from_numpy(np.flatnonzero(folds == k)).split(settings.batch_size):
             if len(rows):
                 tensors = flux[rows], weight[rows], start[rows]
@@ -124,7 +124,10 @@ def score_windows(
         Rows of `scores` and the gates of the others.
     """
     scorer = _load(folder, settings, seed)
-    sizes = {"latent": scorer.model.members[0].network.shape.latent}
+    sizes = {
+        "latent": scorer.model.members[0].network.shape.latent,
+        "seed_statistic": len(STATISTICS) * len(scorer.model.ensembles),
+    }
     if not windows.num_rows:
         return Product(arrow_schema(SCORES, **sizes).empty_table())
     if targetid is None:
@@ -146,27 +149,39 @@ def _score_shard(
 
 
 class _Scorer:
-    """A model with what is derived from it once: hypotheses and forests of each member."""
+    """A model with what is derived from it once: hypotheses and forest of each member."""
 
     def __init__(self, model: Model, settings: ScoreSettings, seed: int) -> None:
         self.model = model
         self._settings = settings
         wave = torch.from_numpy(model.grid.wave.astype(np.float32))
-        self._hypotheses = [Hypotheses(m.network.linear_basis, wave) for m in model.members]
-        self._forests = [Isolation(m.latents.numpy(), settings.trees, seed) for m in model.members]
+        self._tools = {
+            member: (
+                Hypotheses(member.network.linear_basis, wave),
+                Isolation(member.latents.numpy(), settings.trees, seed),
+            )
+            for members in model.ensembles
+            for member in members
+        }
         self._noise_share = find_noise_share(model.grid, OBSERVED_GRID)
 
     def measure(self, windows: pa.Table, folds: NDArray[np.intp]) -> dict[str, NDArray]:
         """Return the columns of `scores` that the model gives, of every row of `windows`."""
+        every = [self._measure(members, windows, folds) for members in self.model.ensembles]
+        return every[0] | {"seed_statistics": np.hstack([found["statistics"] for found in every])}
+
+    def _measure(
+        self, members: Sequence[Member], windows: pa.Table, folds: NDArray[np.intp]
+    ) -> dict[str, NDArray]:
         start, z = windows["window_start"].to_numpy(), windows["Z"].to_numpy()
         parts, order = [], []
-        for k, rows, fit in fit_batches(self.model, self._settings, windows, folds):
+        for k, rows, fit in fit_batches(members, self._settings, windows, folds):
+            hypotheses, forest = self._tools[members[k]]
             weight = add_excess(fit, self.model.excess.numpy(), start[rows])
             found = measure_statistics(
-                fit, weight, self._noise_share, self._hypotheses[k], start[rows], z[rows],
-                self.model.grid,
-            )  # fmt: skip
-            found["isolation"] = self._forests[k].score(fit.latent)
+                fit, weight, self._noise_share, hypotheses, start[rows], z[rows], self.model.grid
+            )
+            found["isolation"] = forest.score(fit.latent)
             parts.append(_to_columns(found, fit))
             order.append(rows)
         back = np.argsort(np.concatenate(order))

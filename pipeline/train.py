@@ -60,7 +60,7 @@ class Windows:
 
 
 def train(store: Store, config: Config) -> Report:
-    """Train one member for each fold and keep the weights that are best on `validation`.
+    """Train one member for each seed and fold, and keep the weights best on `validation`.
 
     A member learns from the `train` split without its fold, so that every spectrum has a member
     that never saw it and its score is that of an unknown one.
@@ -92,24 +92,55 @@ def train(store: Store, config: Config) -> Report:
         # The CPU kernels used here are deterministic without asking.
         torch.use_deterministic_algorithms(True)
     windows = load_windows(store)
+    n_members = settings.seeds * settings.folds
+    checkpoints = [store.lake.checkpoint(f"{model_id}-{k}") for k in range(n_members)]
+    try:
+        model, records = fit_model(windows, config, model_id, checkpoints)
+    except UserError as error:
+        raise UserError(f"{store.root}: {error}") from None
+    _publish(folder, model, records, config)
+    for checkpoint in checkpoints:
+        remove(checkpoint)
+    return Report(model_id, made=1, n_expected=len(windows), n_made=len(windows))
+
+
+def fit_model(
+    windows: Windows, config: Config, model_id: str, checkpoints: Sequence[Path]
+) -> tuple[Model, list[TrainingRecord]]:
+    """Train the members of every seed.
+
+    Parameters
+    ----------
+    windows : Windows
+        With the splits `train` and `validation` among them.
+    config : Config
+        Reads ``train``, ``run.seed``, ``score.min_support`` and what decides the grid.
+    model_id : str
+    checkpoints : sequence of Path
+        Where each member's state is kept after every epoch, seed by seed, and resumed from.
+
+    Raises
+    ------
+    UserError
+        If a split or a member's training sample is empty.
+    """
+    settings = config.train
     training, validation = (windows.part(split) for split in (Split.TRAIN, Split.VALIDATION))
     folds = assign_folds(training.targetid, settings.folds)
     if not len(validation) or len(np.unique(folds)) < 2:
         raise UserError(
-            f"{store.root}: {len(training)} training and {len(validation)} validation spectra; "
+            f"{len(training)} training and {len(validation)} validation spectra are too few; "
             "give more spectra or raise target.validation_fraction"
         )
-    checkpoints = [store.lake.checkpoint(f"{model_id}-{k}") for k in range(settings.folds)]
     trained = [
-        _train_member(training.take(folds != k), validation, config, checkpoint)
+        _train_member(training.take(folds != k % settings.folds), validation, config,
+                      config.run.seed + k // settings.folds, checkpoint)
         for k, checkpoint in enumerate(checkpoints)
-    ]
+    ]  # fmt: skip
     members, records = zip(*trained, strict=True)
-    excess = _measure_excess(members, training, folds, config)
-    _publish(folder, Model(model_id, members, make_run_grid(config), excess), records, config)
-    for checkpoint in checkpoints:
-        remove(checkpoint)
-    return Report(model_id, made=1, n_expected=len(windows), n_made=len(windows))
+    ensembles = tuple(zip(*[iter(members)] * settings.folds, strict=True))
+    excess = _measure_excess(ensembles[0], training, folds, config)
+    return Model(model_id, ensembles, make_run_grid(config), excess), list(records)
 
 
 def plan(store: Store, config: Config) -> dict[Path, str]:
@@ -150,9 +181,9 @@ def load_windows(store: Store) -> Windows:
 
 
 def _train_member(
-    training: Windows, validation: Windows, config: Config, checkpoint: Path
+    training: Windows, validation: Windows, config: Config, seed: int, checkpoint: Path
 ) -> tuple[Member, TrainingRecord]:
-    settings, seed, grid = config.train, config.run.seed, make_run_grid(config)
+    settings, grid = config.train, make_run_grid(config)
     shape = ModelShape(
         grid.size, grid.window, settings.patch, settings.channels, settings.latent,
         settings.basis, settings.hidden, settings.model_error,

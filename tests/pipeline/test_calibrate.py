@@ -53,6 +53,29 @@ def test_lake_has_a_grade_for_every_score(finished: Store, config: Config) -> No
     )  # fmt: skip
 
 
+def test_rank_range_is_that_of_the_seeds_models(finished: Store, config: Config) -> None:
+    tiers = finished.read(finished.lake.table("tiers"))
+    scores = read_scores(finished)
+    rank, low, high = (tiers[f"score_rank{side}"].to_numpy() for side in ("", "_low", "_high"))
+    assert sorted(rank) == list(range(1, len(rank) + 1))
+    assert (np.diff(tiers["anomaly_score"].to_numpy()[np.argsort(rank)]) <= 0).all()
+    assert ((low <= rank) & (rank <= high)).all()
+    assert (low < high).any()
+    # The second seed's ranks, redone: each end of a range is the rank under one of the two.
+    size = len(STATISTICS)
+    second = to_matrix(scores["seed_statistics"])[:, size:]
+    assert second.shape[1] == size * (config.train.seeds - 1)
+    field = scores.schema.field("statistics")
+    array = pa.FixedSizeListArray.from_arrays(pa.array(second.ravel()), type=field.type)
+    scores = scores.set_column(scores.column_names.index("statistics"), field, array)
+    core = scores.filter(pa.compute.equal(scores["parent"], "core"))
+    again = grade(scores, make_null(core, config.calibrate), config.calibrate)
+    other = again["score_rank"].to_numpy()
+    np.testing.assert_array_equal(low, np.minimum(rank, other))
+    np.testing.assert_array_equal(high, np.maximum(rank, other))
+    assert again["score_rank_low"].null_count == len(rank)
+
+
 def test_calibration_is_made_once_and_again_when_its_settings_change(
     lake: Store, config: Config
 ) -> None:

@@ -31,10 +31,12 @@ def test_model_is_whole(folder: Path, config: Config) -> None:
     model = load_model(folder)
     card = read_card(folder)
     assert model.model_id == card["id"] == folder.name
-    assert len(model.members) == len(card["training"]) == config.train.folds
+    assert [len(members) for members in model.ensembles] == [config.train.folds] * 2
+    assert len(card["training"]) == 2 * config.train.folds
     assert len(model.excess) * EXCESS_BIN == model.grid.size
     assert (model.excess >= 0).all()
-    for member, n_training in zip(model.members, card["n_training"], strict=True):
+    every = [member for members in model.ensembles for member in members]
+    for member, n_training in zip(every, card["n_training"], strict=True):
         assert member.network.shape.latent == config.train.latent
         assert model.grid.size == member.network.shape.grid == len(member.support)
         assert not member.network.training

@@ -147,7 +147,7 @@ def test_score_of_a_spectrum_does_not_hang_on_its_having_been_trained_on(
 def test_training_lowers_the_loss_and_keeps_the_best(untrained: Store, config: Config) -> None:
     longer = with_train(config, epochs=8)
     card = read_card(untrained.lake.model(train(untrained, longer).dataset))
-    assert len(card["training"]) == config.train.folds
+    assert len(card["training"]) == config.train.seeds * config.train.folds
     for record in card["training"]:
         assert len(record["losses"]) == 8
         assert record["best_loss"] == min(record["losses"]) <= record["losses"][0]
@@ -185,7 +185,7 @@ def test_windows_are_all_there(finished: Store, config: Config) -> None:
     card = read_card(finished.lake.model(find_model_id(finished, config)))
     n_training = int((windows.split == "train").sum())
     # Each training spectrum is unseen by one member.
-    assert sum(card["n_training"]) == n_training * (config.train.folds - 1) > 0
+    assert sum(card["n_training"]) == config.train.seeds * n_training * (config.train.folds - 1) > 0
 
 
 def test_support_counts_the_training_spectra(finished: Store, config: Config) -> None:

@@ -19,7 +19,7 @@ from pipeline.store import Store, columns_to_table
 
 MODEL_ID = "abc123"
 LEVELS = Config().calibrate
-SIZES = {"window": 30, "latent": 5}
+SIZES = {"window": 30, "latent": 5, "seed_statistic": 4}
 DARK, EAST, REPEAT = (
     Shard("main", "dark", 100),
     Shard("main", "dark", 101),
