@@ -1,44 +1,32 @@
-"""Applying a finished model to other spectra: a tree, loose files, or arrays in a notebook."""
+"""Applying a finished model to other spectra: a tree or loose files."""
 
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
-from catalog_schema.vocabulary import Parent, Split
 from pipeline import models
 from pipeline.acquire import acquire
 from pipeline.adopt import adopt
-from pipeline.calibrate import calibrate_with, grade, read_scores
-from pipeline.config import (
-    CalibrateSettings,
-    Config,
-    PreprocessSettings,
-    ReconstructSettings,
-    ScoreSettings,
-)
+from pipeline.calibrate import calibrate_with, read_scores
+from pipeline.config import Config, ReconstructSettings
 from pipeline.errors import UserError
-from pipeline.extract import extract, spectra_to_table
+from pipeline.extract import extract
 from pipeline.ingest import ingest
 from pipeline.lake_files import exists, replacing, show
-from pipeline.layout import REDUCTION, Lake, Shard, is_remote
+from pipeline.layout import REDUCTION, Lake, is_remote
 from pipeline.models import load_model, read_card
-from pipeline.preprocess import make_windows, preprocess_on_grid
+from pipeline.preprocess import preprocess_on_grid
 from pipeline.reconstruct import reconstruct_with
-from pipeline.science.coadd import Spectra
-from pipeline.score import score_windows, score_with
+from pipeline.score import score_with
 from pipeline.shards import Report, finished_shards, read_shards
 from pipeline.store import Store, digest
 from pipeline.target import target
 
 RESULT = "scored.parquet"
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
-_ARRAYS = Shard("external", "array", 0)
 
 
 def find_model(name: str, lake: Lake) -> Path:
@@ -130,88 +118,3 @@ def _write_result(store: Store) -> Path:
 def _number(table: pa.Table, name: str) -> pa.Table:
     """Return the keys of a table with their row numbers."""
     return table.select(_KEY).append_column(name, pa.array(np.arange(table.num_rows)))
-
-
-@dataclass(frozen=True)
-class AnomalyModel:
-    """A trained model for use on arrays, e.g. in a notebook.
-
-    Examples
-    --------
-    >>> model = AnomalyModel.load("data/models/0123456789ab")   # doctest: +SKIP
-    >>> table = model.score(flux, ivar, z)                      # doctest: +SKIP
-    """
-
-    folder: Path
-    score_settings: ScoreSettings = field(default_factory=ScoreSettings)
-    calibrate_settings: CalibrateSettings = field(default_factory=CalibrateSettings)
-
-    @classmethod
-    def load(cls, folder: str | Path) -> "AnomalyModel":
-        """Open a model's folder; UserError if it is none."""
-        read_card(Path(folder))
-        return cls(Path(folder))
-
-    def score(
-        self, flux: NDArray, ivar: NDArray, z: NDArray, targetid: NDArray | None = None
-    ) -> pa.Table:
-        """Score spectra on DESI's joined grid.
-
-        Parameters
-        ----------
-        flux, ivar : ndarray, shape (n, 7781)
-            Observed frame, 1e-17 erg/s/cm²/Å, already corrected for Galactic extinction;
-            ivar = 0 or a value that is not finite marks a bad pixel.
-        z : ndarray, shape (n,)
-        targetid : ndarray of int, shape (n,), optional
-            DESI's TARGETID: a spectrum of the training sample is then scored by the member that
-            has not seen it. Without it all are taken for unseen and scored by one member.
-
-        Returns
-        -------
-        pyarrow.Table
-            Columns of `scores` and `tiers`; ``row`` is the input's row. Spectra with too few
-            pixels that the model knows, or a redshift outside its grid, are left out.
-
-        Raises
-        ------
-        UserError
-            If the shapes are wrong.
-        """
-        flux, ivar, z = np.atleast_2d(flux), np.atleast_2d(ivar), np.atleast_1d(z)
-        if flux.shape != ivar.shape or flux.shape != (len(z), WAVE_SIZE):
-            raise UserError(
-                f"flux {flux.shape}, ivar {ivar.shape} and z {z.shape} must be (n, {WAVE_SIZE}), "
-                f"the same, and (n,); the grid is {WAVE_START} + {WAVE_STEP} * pixel"
-            )
-        card = read_card(self.folder)
-        trained = PreprocessSettings(**card["settings"]["preprocess"])
-        n = len(z)
-        targets = pa.table({
-            "Z": z.astype(float), "EBV": np.zeros(n, np.float32), "split": [Split.TEST.value] * n,
-            "parent": [Parent.EXTERNAL.value] * n, "control": pa.nulls(n, pa.string()),
-        })  # fmt: skip
-        coadds = spectra_to_table(_ARRAYS, _clean(flux, ivar))
-        windows = make_windows(coadds, targets, trained, load_model(self.folder).grid).data
-        objects = np.zeros(n, np.int64) if targetid is None else np.asarray(targetid, np.int64)
-        scores = score_windows(
-            self.folder, self.score_settings, int(card["seed"]), windows,
-            objects[windows["TARGETID"].to_numpy()],
-        ).data  # fmt: skip
-        null = Store(self.folder).read(self.folder / models.NULL)
-        tiers = grade(scores, null, self.calibrate_settings)
-        scored = scores.drop_columns([*_KEY, "split", "parent", "control"])
-        result = scored.add_column(0, "row", scores["TARGETID"])
-        for name in tiers.column_names[len(_KEY) :]:
-            result = result.append_column(name, tiers[name])
-        return result
-
-
-def _clean(flux: NDArray, ivar: NDArray) -> Spectra:
-    is_good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
-    return Spectra(
-        np.arange(len(flux)),
-        np.where(is_good, flux, 0).astype(np.float32),
-        np.where(is_good, ivar, 0).astype(np.float32),
-        np.zeros(flux.shape, np.int32),
-    )

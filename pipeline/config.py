@@ -103,7 +103,8 @@ class TrainSettings(Section):
     """The members' networks and their optimisation.
 
     One member for each of `folds`; with several `seeds` as many sets of members, of which the
-    first makes the scores and all together the range of an object's rank.
+    first makes the scores and all together the range of an object's rank. A rest-frame pixel that
+    fewer training spectra than `min_support` cover counts as not learnt, and is not scored.
     """
 
     folds: int = Field(4, ge=2)
@@ -120,6 +121,7 @@ class TrainSettings(Section):
     warmup_epochs: int = Field(20, ge=1)
     patience: int = Field(15, ge=1)
     model_error: float = Field(0.05, ge=0, lt=1)
+    min_support: int = Field(20, ge=1)
     device: str = "cpu"
     threads: int = Field(2, ge=1)
 
@@ -131,14 +133,9 @@ class TrainSettings(Section):
 
 
 class ScoreSettings(Section):
-    """Statistics of the residual and of the latent.
-
-    A rest-frame pixel that fewer training spectra than `min_support` cover is not scored: the
-    model has not learnt it.
-    """
+    """Statistics of the residual and of the latent."""
 
     trees: int = Field(200, ge=1)
-    min_support: int = Field(20, ge=1)
     min_valid_fraction: float = Field(0.1, gt=0, le=1)
     batch_size: int = Field(256, ge=1)
 

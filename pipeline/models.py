@@ -59,14 +59,14 @@ class Member:
     Attributes
     ----------
     network : SpectrumVAE
-    support : Tensor of int32, shape (grid.size,)
-        Training spectra that cover each pixel.
+    is_learnt : Tensor of bool, shape (grid.size,)
+        Pixels that enough training spectra cover.
     latents : Tensor, shape (n, latent)
         Latents of its training sample: the reference for isolation.
     """
 
     network: SpectrumVAE
-    support: Tensor
+    is_learnt: Tensor
     latents: Tensor
 
 
@@ -118,7 +118,7 @@ def save_model(
     every = [member for members in model.ensembles for member in members]
     for k, member in enumerate(every):
         save_file(member.network.state_dict(), folder / WEIGHTS.format(k))
-        reference |= {f"latents_{k}": member.latents, f"support_{k}": member.support}
+        reference |= {f"latents_{k}": member.latents, f"is_learnt_{k}": member.is_learnt}
     save_file(reference, folder / REFERENCE)
     card = {
         "id": model.model_id,
@@ -153,7 +153,7 @@ def load_model(folder: Path) -> Model:
             network = SpectrumVAE(shape)
             network.load_state_dict(_load_tensors(folder / WEIGHTS.format(k)))
             members.append(
-                Member(network.eval(), reference[f"support_{k}"], reference[f"latents_{k}"])
+                Member(network.eval(), reference[f"is_learnt_{k}"], reference[f"latents_{k}"])
             )
         ensembles = tuple(zip(*[iter(members)] * card["folds"], strict=True))
         return Model(card["id"], ensembles, grid, reference["excess"])

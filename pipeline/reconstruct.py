@@ -96,27 +96,29 @@ def _reconstruct_shard(
     windows = Store(root).read(Path(path))
     windows = windows.filter(pc.is_in(windows["TARGETID"], rows["TARGETID"].combine_chunks()))
     windows = windows.sort_by("TARGETID")
-    model = np.zeros((0, OBSERVED_GRID.size), np.float32)
+    flux = np.zeros((0, OBSERVED_GRID.size), np.float32)
     if windows.num_rows:
+        model = _load(folder)
+        folds = assign_folds(windows["TARGETID"].to_numpy(), len(model.members))
         ebv = pc.fill_null(rows["EBV"], 0.0).to_numpy()
-        model = _to_observed_frame(_load(folder), settings, windows) * transmission(
-            OBSERVED_GRID.wave, ebv, r_v
-        )
-    columns = {**{name: windows[name] for name in _KEY}, "model": model}
+        passed = transmission(OBSERVED_GRID.wave, ebv, r_v)
+        flux = to_observed_frame(model, settings, windows, folds) * passed
+    columns = {**{name: windows[name] for name in _KEY}, "model": flux}
     return Product(columns_to_table(RECONSTRUCTIONS, columns))
 
 
-def _to_observed_frame(model: Model, settings: ScoreSettings, windows: pa.Table) -> NDArray:
+def to_observed_frame(
+    model: Model, settings: ScoreSettings, windows: pa.Table, folds: NDArray[np.intp]
+) -> NDArray:
     """Return the dereddened model flux density on DESI's grid, shape (n, 7781).
 
-    NaN where fewer training spectra than `min_support` cover the pixel.
+    NaN where the model has not learnt the pixel.
     """
-    folds = assign_folds(windows["TARGETID"].to_numpy(), len(model.members))
     names = ("window_start", "Z", "norm")
     start, z, norm = (windows[name].to_numpy() for name in names)
     flux = np.empty((windows.num_rows, OBSERVED_GRID.size), np.float32)
     for k, rows, fit in fit_batches(model.members, settings, windows, folds):
-        is_learnt = model.members[k].support.numpy() >= settings.min_support
+        is_learnt = model.members[k].is_learnt.numpy()
         for row, fitted in zip(rows, fit.model, strict=True):
             pixels = slice(start[row], start[row] + len(fitted))
             scaled = np.where(is_learnt[pixels], fitted * norm[row], np.nan)

@@ -98,7 +98,7 @@ def fit_batches(
         for rows in torch.from_numpy(np.flatnonzero(folds == k)).split(settings.batch_size):
             if len(rows):
                 tensors = flux[rows], weight[rows], start[rows]
-                fit = fit_windows(member.network, member.support, settings.min_support, *tensors)
+                fit = fit_windows(member.network, member.is_learnt, *tensors)
                 yield k, rows.numpy(), fit
 
 

@@ -87,10 +87,6 @@ def train(store: Store, config: Config) -> Report:
     if exists(folder / CARD):
         return Report(model_id, skipped=1)
     settings = config.train
-    torch.set_num_threads(settings.threads)
-    if settings.device != "cpu":
-        # The CPU kernels used here are deterministic without asking.
-        torch.use_deterministic_algorithms(True)
     windows = load_windows(store)
     n_members = settings.seeds * settings.folds
     checkpoints = [store.lake.checkpoint(f"{model_id}-{k}") for k in range(n_members)]
@@ -98,7 +94,7 @@ def train(store: Store, config: Config) -> Report:
         model, records = fit_model(windows, config, model_id, checkpoints)
     except UserError as error:
         raise UserError(f"{store.root}: {error}") from None
-    _publish(folder, model, records, config)
+    publish_model(folder, model, records, config)
     for checkpoint in checkpoints:
         remove(checkpoint)
     return Report(model_id, made=1, n_expected=len(windows), n_made=len(windows))
@@ -114,7 +110,7 @@ def fit_model(
     windows : Windows
         With the splits `train` and `validation` among them.
     config : Config
-        Reads ``train``, ``run.seed``, ``score.min_support`` and what decides the grid.
+        Reads ``train``, ``run.seed`` and what decides the grid.
     model_id : str
     checkpoints : sequence of Path
         Where each member's state is kept after every epoch, seed by seed, and resumed from.
@@ -125,6 +121,10 @@ def fit_model(
         If a split or a member's training sample is empty.
     """
     settings = config.train
+    torch.set_num_threads(settings.threads)
+    if settings.device != "cpu":
+        # The CPU kernels used here are deterministic without asking.
+        torch.use_deterministic_algorithms(True)
     training, validation = (windows.part(split) for split in (Split.TRAIN, Split.VALIDATION))
     folds = assign_folds(training.targetid, settings.folds)
     if not len(validation) or len(np.unique(folds)) < 2:
@@ -154,9 +154,7 @@ def find_model_id(store: Store, config: Config) -> str:
     contents = read_contents(store, "preprocess", RESTFRAME.name)
     inputs = [f"{shard} {content}" for shard, content in contents.items()]
     seed = digest(config.run.seed)
-    return make_fingerprint(
-        STAGE, REVISION, [config.train], [*inputs, digest(config.score.min_support), seed]
-    )[:12]
+    return make_fingerprint(STAGE, REVISION, [config.train], [*inputs, seed])[:12]
 
 
 def load_windows(store: Store) -> Windows:
@@ -195,8 +193,8 @@ def _train_member(
             network.encode(training.flux[batch], training.weight[batch], training.start[batch]).mean
             for batch in torch.arange(len(training)).split(settings.batch_size)
         ]
-    support = _count_support(training, grid.size)
-    return Member(network, support, torch.cat(latents)), record
+    is_learnt = _count_support(training, grid.size) >= settings.min_support
+    return Member(network, is_learnt, torch.cat(latents)), record
 
 
 def _measure_excess(
@@ -208,9 +206,7 @@ def _measure_excess(
         unseen = training.take(np.flatnonzero(folds == k)[:_EXCESS_SPECTRA])
         if len(unseen):
             tensors = unseen.flux, unseen.weight, unseen.start
-            fits.append(
-                fit_windows(member.network, member.support, config.score.min_support, *tensors)
-            )
+            fits.append(fit_windows(member.network, member.is_learnt, *tensors))
             starts.append(unseen.start.numpy())
     grid = make_run_grid(config)
     share = find_noise_share(grid, OBSERVED_GRID)
@@ -331,7 +327,9 @@ def _count_support(training: Windows, size: int) -> Tensor:
     return support
 
 
-def _publish(folder: Path, model: Model, records: Sequence[TrainingRecord], config: Config) -> None:
+def publish_model(
+    folder: Path, model: Model, records: Sequence[TrainingRecord], config: Config
+) -> None:
     """Write the model's folder, whole or not at all."""
     with replacing_folder(folder, last=CARD) as partial:
         save_model(partial, model, records, config)

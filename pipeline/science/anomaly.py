@@ -61,23 +61,19 @@ class Fit:
 
 @torch.no_grad()
 def fit_windows(
-    network: SpectrumVAE, support: Tensor, min_support: int,
-    flux: Tensor, weight: Tensor, start: Tensor,
+    network: SpectrumVAE, is_learnt: Tensor, flux: Tensor, weight: Tensor, start: Tensor
 ) -> Fit:  # fmt: skip
     """Fit windows at their posterior means.
 
     Parameters
     ----------
     network : SpectrumVAE
-    support : Tensor, shape (grid,)
-        Training spectra per pixel of the global grid.
-    min_support : int
-        Pixels with less support are not used: the model has not learnt them.
+    is_learnt : Tensor of bool, shape (grid,)
+        Pixels of the global grid that may be used.
     flux, weight : Tensor, shape (n, m)
     start : Tensor of int64, shape (n,)
     """
-    is_learnt = (support >= min_support).unfold(0, flux.shape[1], 1)[start]
-    trusted = torch.where(is_learnt, weight, 0.0)
+    trusted = torch.where(is_learnt.unfold(0, flux.shape[1], 1)[start], weight, 0.0)
     posterior = network.encode(flux, trusted, start)
     spectrum = network.decode(posterior.mean, start)
     amplitude = fit_amplitude(flux, soften(trusted, network.shape.model_error), spectrum)

@@ -18,7 +18,7 @@ SMALL = {
     "train.folds": 2,
     "inject.hosts": 2,
     "inject.strengths": [20.0],
-    "score.min_support": 3,
+    "train.min_support": 3,
     "score.trees": 20,
     "target.validation_fraction": 0.25,
     "reconstruct.reference_sample": 10,

@@ -102,7 +102,7 @@ def test_model_in_the_bucket_scores_other_spectra(
     [card] = [key for key in list_keys(endpoint, tmp_path.name) if key.endswith("/model.json")]
     model, lake = card.split("/")[2], f"run.lake=s3://{BUCKET}/{tmp_path.name}"
     words = ["--model", model, "--source", str(survey), "--root", str(tmp_path / "other")]
-    words += ["--set", lake, "--set", "score.min_support=3"]
+    words += ["--set", lake]
     scored = subprocess.run(
         [str(QAD), "score", *words], capture_output=True, text=True, check=False,
         env=environment, timeout=120,

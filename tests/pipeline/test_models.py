@@ -38,7 +38,7 @@ def test_model_is_whole(folder: Path, config: Config) -> None:
     every = [member for members in model.ensembles for member in members]
     for member, n_training in zip(every, card["n_training"], strict=True):
         assert member.network.shape.latent == config.train.latent
-        assert model.grid.size == member.network.shape.grid == len(member.support)
+        assert model.grid.size == member.network.shape.grid == len(member.is_learnt)
         assert not member.network.training
         assert member.latents.shape == (n_training, config.train.latent)
     assert card["settings"]["preprocess"] == config.preprocess.model_dump()

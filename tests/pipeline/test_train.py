@@ -32,7 +32,11 @@ def read_weights(store: Store, config: Config) -> dict:
     model = load_model(store.lake.model(find_model_id(store, config)))
     tensors = {"excess": model.excess}
     for k, member in enumerate(model.members):
-        found = {**member.network.state_dict(), "support": member.support, "seen": member.latents}
+        found = {
+            **member.network.state_dict(),
+            "is_learnt": member.is_learnt,
+            "seen": member.latents,
+        }
         tensors |= {f"{k}.{name}": value for name, value in found.items()}
     return tensors
 
@@ -188,7 +192,9 @@ def test_windows_are_all_there(finished: Store, config: Config) -> None:
     assert sum(card["n_training"]) == config.train.seeds * n_training * (config.train.folds - 1) > 0
 
 
-def test_support_counts_the_training_spectra(finished: Store, config: Config) -> None:
+def test_a_pixel_is_learnt_where_enough_training_spectra_lie(
+    finished: Store, config: Config
+) -> None:
     model = load_model(finished.lake.model(find_model_id(finished, config)))
     windows = load_windows(finished)
     folds = assign_folds(windows.targetid, config.train.folds)
@@ -197,7 +203,8 @@ def test_support_counts_the_training_spectra(finished: Store, config: Config) ->
         for row in np.flatnonzero((windows.split == "train") & (folds != k)):
             first = int(windows.start[row])
             expected[first : first + model.grid.window] += (windows.weight[row] > 0).int()
-        assert torch.equal(member.support, expected)
+        assert torch.equal(member.is_learnt, expected >= config.train.min_support)
+        assert 0 < int(member.is_learnt.sum()) < model.grid.size
 
 
 def advance(losses: list[float], counts: bool) -> TrainingRecord:

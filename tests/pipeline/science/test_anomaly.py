@@ -51,8 +51,8 @@ def make_windows(network: SpectrumVAE, n: int, noise: float = 0.2, seed: int = 0
     return torch.where(weight > 0, flux, 0), weight, start
 
 
-def fit(network: SpectrumVAE, windows, support: int = 99, least: int = 20) -> Fit:
-    return fit_windows(network, torch.full((GRID,), support), least, *windows)
+def fit(network: SpectrumVAE, windows, is_learnt: bool = True) -> Fit:
+    return fit_windows(network, torch.full((GRID,), is_learnt), *windows)
 
 
 def measure(network: SpectrumVAE, fits: Fit, start) -> dict[str, np.ndarray]:
@@ -107,16 +107,16 @@ def test_distance_of_normal_spectra_is_that_of_the_prior(network: SpectrumVAE) -
     assert (found["kl_divergence"] >= 0).all()
 
 
-def test_pixels_without_support_or_weight_are_not_used(network: SpectrumVAE) -> None:
+def test_pixels_not_learnt_or_without_weight_are_not_used(network: SpectrumVAE) -> None:
     flux, weight, start = make_windows(network, 4)
-    support = torch.full((GRID,), 99)
-    support[300:330] = 19
+    is_learnt = torch.full((GRID,), True)
+    is_learnt[300:330] = False
     wild = flux.clone()
     pixels = start[:, None] + torch.arange(WINDOW)
     untrained = (pixels >= 300) & (pixels < 330)
     wild[untrained | (weight == 0)] = 1e3
-    one = fit_windows(network, support, 20, flux, weight, start)
-    two = fit_windows(network, support, 20, wild, weight, start)
+    one = fit_windows(network, is_learnt, flux, weight, start)
+    two = fit_windows(network, is_learnt, wild, weight, start)
     np.testing.assert_array_equal(one.is_used, ((weight > 0) & ~untrained).numpy())
     np.testing.assert_allclose(one.residual, two.residual, atol=1e-5)
     np.testing.assert_allclose(one.latent, two.latent, atol=1e-5)
