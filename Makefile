@@ -60,6 +60,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/lake_layout.py
 	$(BIN)/python benchmarks/dr1_plan.py
 	$(BIN)/python benchmarks/stream_catalogue.py
+	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/crossmatch.py
 

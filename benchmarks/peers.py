@@ -58,6 +58,36 @@ def time_joining(path: str, targetids: np.ndarray, repeats: int) -> dict[str, fl
     return time_in_turns({"desispec coadd_cameras": partial(coadd_cameras, spectra)}, repeats)
 
 
+def time_network(given: dict[str, np.ndarray], repeats: int) -> dict[str, float]:
+    """Time Spender's autoencoder (Melchior et al. 2023) on windows (n, m)."""
+    if not find_spec("spender"):
+        return {}
+    import torch
+    from spender import SpectrumDecoder, SpectrumEncoder
+
+    torch.set_num_threads(1)
+    flux, weight = torch.from_numpy(given["flux"]), torch.from_numpy(given["weight"])
+    encoder = SpectrumEncoder(None, 16)
+    decoder = SpectrumDecoder(torch.linspace(850, 7600, flux.shape[1]), 16)
+    both = torch.nn.ModuleList([encoder, decoder])
+    optimiser = torch.optim.Adam(both.parameters(), lr=1e-4)
+
+    def train() -> None:
+        both.train()
+        loss = (weight * (decoder.decode(encoder(flux)) - flux) ** 2).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+
+    def reconstruct() -> None:
+        both.eval()
+        with torch.no_grad():
+            decoder.decode(encoder(flux))
+
+    works = {"Spender, train": train, "Spender, encode and decode": reconstruct}
+    return time_in_turns(works, repeats)
+
+
 def time_chain(
     paths: list[str], targetids: np.ndarray, given: dict[str, np.ndarray], repeats: int
 ) -> dict[str, float]:
@@ -156,6 +186,8 @@ def main() -> None:
     elif kind == "resample":
         seconds = time_resampling(given, repeats)
         seconds |= time_joining(paths[0], given["targetid"], repeats)
+    elif kind == "network":
+        seconds = time_network(given, repeats)
     else:
         seconds = time_chain(paths, given["targetid"], given, repeats)
     print(json.dumps(seconds))

@@ -38,8 +38,8 @@ def time_peers(kind: str, repeats: int, **given: object) -> dict[str, float]:
     python = os.environ.get(PEERS_VARIABLE)
     if not python:
         print(
-            f"skipped: desispec, fitsio, specutils, spectres; set {PEERS_VARIABLE} to the python "
-            "of an environment that has them"
+            f"skipped: desispec, fitsio, specutils, spectres, spender; set {PEERS_VARIABLE} to "
+            "the python of an environment that has them"
         )
         return {}
     with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +50,7 @@ def time_peers(kind: str, repeats: int, **given: object) -> dict[str, float]:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    absent = {"read": 4, "resample": 4, "chain": 1}[kind] - len(found)
+    absent = {"read": 4, "resample": 4, "chain": 1, "network": 2}[kind] - len(found)
     if absent:
         print(f"skipped: {absent} of the peers, which {python} cannot import")
     return found

@@ -148,7 +148,7 @@ def _score_shard(
     return score_windows(folder, settings, seed, Store(root).read(Path(task.arguments[0])))
 
 
-class _Scorer:
+class Scorer:
     """A model with what is derived from it once: hypotheses and forest of each member."""
 
     def __init__(self, model: Model, settings: ScoreSettings, seed: int) -> None:
@@ -203,5 +203,5 @@ def _to_columns(found: dict[str, NDArray], fit: Fit) -> dict[str, NDArray]:
 
 
 @lru_cache(maxsize=2)
-def _load(folder: Path, settings: ScoreSettings, seed: int) -> _Scorer:
-    return _Scorer(load_model(folder), settings, seed)
+def _load(folder: Path, settings: ScoreSettings, seed: int) -> Scorer:
+    return Scorer(load_model(folder), settings, seed)

@@ -1,6 +1,7 @@
 """Weighted principal components of windows that cover different parts of one grid."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,11 @@ class LinearBasis:
 
     mean: Tensor
     components: Tensor
+
+    @cached_property
+    def products(self) -> Tensor:
+        """Products of every two components, shape (k (k + 1) / 2, g)."""
+        return _multiply_pairs(self.components)
 
 
 def fit_basis(
@@ -88,9 +94,9 @@ def infer_coefficients(
     size = basis.mean.shape[0]
     grid_flux, grid_weight = (_place(values, start, size) for values in (flux, weight))
     design = basis.components.T
-    normal = _make_normal(grid_weight, design, _COEFFICIENT_RIDGE)
+    normal = _make_normal(grid_weight, basis.products, design.shape[1], _COEFFICIENT_RIDGE)
     target = (grid_weight * (grid_flux - basis.mean)) @ design
-    covariance = torch.linalg.inv(normal)
+    covariance = torch.cholesky_inverse(torch.linalg.cholesky(normal))
     mean = (covariance @ target[:, :, None])[:, :, 0]
     return mean, covariance.diagonal(dim1=1, dim2=2)
 
@@ -133,16 +139,22 @@ def _place(windows: Tensor, start: Tensor, size: int) -> Tensor:
 
 def _solve(target: Tensor, weight: Tensor, design: Tensor, ridge: float) -> Tensor:
     """Solve min_x Σ w (t − D x)² + ridge |x|² for every row; t, w (r, q), D (q, k) → (r, k)."""
-    normal = _make_normal(weight, design, ridge)
+    normal = _make_normal(weight, _multiply_pairs(design.T), design.shape[1], ridge)
     return torch.linalg.solve(normal, (weight * target) @ design)
 
 
-def _make_normal(weight: Tensor, design: Tensor, ridge: float) -> Tensor:
-    """Return Dᵀ diag(w) D + ridge for every row of w (r, q), D (q, k) → (r, k, k)."""
-    k = design.shape[1]
-    upper = torch.triu_indices(k, k, device=design.device)
-    columns = design.T
-    packed = weight @ (columns[upper[0]] * columns[upper[1]]).T
+def _multiply_pairs(columns: Tensor) -> Tensor:
+    upper = torch.triu_indices(len(columns), len(columns), device=columns.device)
+    return columns[upper[0]] * columns[upper[1]]
+
+
+def _make_normal(weight: Tensor, products: Tensor, k: int, ridge: float) -> Tensor:
+    """Return Dᵀ diag(w) D + ridge for every row of w (r, q), D (q, k) → (r, k, k).
+
+    `products` are those of every two columns of D, shape (k (k + 1) / 2, q).
+    """
+    upper = torch.triu_indices(k, k, device=weight.device)
+    packed = weight @ products.T
     normal = weight.new_zeros(len(weight), k, k)
     normal[:, upper[0], upper[1]] = packed
     normal[:, upper[1], upper[0]] = packed

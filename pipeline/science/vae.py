@@ -82,6 +82,7 @@ class SpectrumVAE(nn.Module):
     def __init__(self, shape: ModelShape) -> None:
         super().__init__()
         self.shape = shape
+        self._basis: tuple[tuple[int, int], LinearBasis] | None = None
         self.linear_mean: Tensor
         self.linear_components: Tensor
         channels = shape.channels
@@ -112,7 +113,11 @@ class SpectrumVAE(nn.Module):
     @property
     def linear_basis(self) -> LinearBasis:
         """Mean and components of unit prior variance from which the network started, in bins."""
-        return LinearBasis(self.linear_mean, self.linear_components)
+        # Whoever writes into a tensor raises its version: then what was derived from it is stale.
+        version = id(self.linear_components), self.linear_components._version
+        if self._basis is None or self._basis[0] != version:
+            self._basis = version, LinearBasis(self.linear_mean, self.linear_components)
+        return self._basis[1]
 
     @torch.no_grad()
     def start_from(self, basis: LinearBasis) -> None:
