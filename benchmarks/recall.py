@@ -22,6 +22,7 @@ from sklearn.metrics import roc_auc_score
 
 from pipeline.config import load_config
 from pipeline.preprocess import to_matrix
+from pipeline.science.independence import measure_leak
 from pipeline.science.pca import LinearBasis, fit_basis, infer_coefficients, rebin
 from pipeline.shards import finished_shards
 from pipeline.stages import run_stages
@@ -57,10 +58,11 @@ def report(store: Store, truth: pl.DataFrame) -> None:
     table = rows.join(truth.select(*_KEY, "family", "strength"), on=_KEY, how="left",
                       maintain_order="left")  # fmt: skip
     training = (table["split"] == "train").to_numpy()
+    by_pca, coefficients = score_by_pca(*windows, training)
     scores: dict[str, NDArray] = {
         "ours": table["anomaly_score"].to_numpy(),
         "ours, chi2 alone": table["chi2"].to_numpy(),
-        **score_by_pca(*windows, training),
+        **by_pca,
         "plain autoencoder, observed": score_by_autoencoder(observed, training),
     }
     is_odd = table["family"].is_not_null().to_numpy()
@@ -73,6 +75,10 @@ def report(store: Store, truth: pl.DataFrame) -> None:
         rho = spearmanr(score[~is_odd], snr[~is_odd])[0]
         shares = f"{interval(found[is_odd]):>20s} {interval(found[is_odd & (snr > 2)]):>20s}"
         print(f"{name:30s} {shares} {roc_auc_score(is_odd, score):6.3f} {rho:+9.3f}")
+    for name, latent in (("ours", table["latent"].to_numpy()), ("PCA", coefficients)):
+        leak = measure_leak(latent.astype(float), table["Z"].to_numpy())
+        print(f"redshift from the latent, {name}: sigma {leak.sigma:.3f} (1+z), "
+              f"{leak.no_skill:.3f} without it")  # fmt: skip
     print_ours(table, is_odd)
     sky = store.read(store.lake.table("controls")).to_pandas()
     sky = sky[sky["control"] == "sky"]
@@ -86,7 +92,7 @@ def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
         found=pl.col("anomaly_score") > normal["anomaly_score"].quantile(0.99)
     )
     cuts = [5.0, 10.0, 20.0, 50.0]
-    print("by strength (sigma):", *odd.group_by(pl.col("strength").cut(cuts)).agg(
+    print("by strength (sigma):", *odd.group_by(pl.col("strength").bin_intervals(cuts)).agg(
         pl.len(), pl.col("found").mean().round(2)).sort("strength").rows())  # fmt: skip
     print("by family:", *odd.group_by("family").agg(
         pl.len(), pl.col("found").mean().round(2)).sort("family").rows())  # fmt: skip
@@ -103,22 +109,20 @@ def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
 
 
 def load(store: Store) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]:
-    """Return core rows with their scores, their windows in bins, their observed spectra in bins."""
+    """Return core rows with their scores, their windows, their observed spectra in bins."""
     parts, fluxes, weights, starts, observed = [], [], [], [], []
     for shard in finished_shards(store, "score"):
         scores = store.read(store.lake.shard("scores", shard), [*_KEY, "split", "parent", "Z",
-                                                               "snr", "chi2"])  # fmt: skip
+                                                               "snr", "chi2", "latent"])  # fmt: skip
         windows = store.read(store.lake.shard("restframe", shard))
         coadds = store.read(store.lake.shard("coadds", shard), ["TARGETID", "flux", "ivar"])
         core = pl.from_arrow(scores).filter(pl.col("parent") == "core")  # type: ignore[arg-type]
         assert isinstance(core, pl.DataFrame)
         wanted = core["TARGETID"].to_numpy()
         rows = find(windows["TARGETID"].to_numpy(), wanted)
-        flux, weight = rebin(*(torch.from_numpy(to_matrix(windows[name])[rows])
-                               for name in ("rest_flux", "rest_weight")), _BIN)  # fmt: skip
-        fluxes.append(flux)
-        weights.append(weight)
-        starts.append(torch.from_numpy(windows["window_start"].to_numpy()[rows] // _BIN).long())
+        fluxes.append(torch.from_numpy(to_matrix(windows["rest_flux"])[rows]))
+        weights.append(torch.from_numpy(to_matrix(windows["rest_weight"])[rows]))
+        starts.append(torch.from_numpy(windows["window_start"].to_numpy()[rows]).long())
         rows = find(coadds["TARGETID"].to_numpy(), wanted)
         seen = to_matrix(coadds["flux"])[rows][:, : -5 or None]
         observed.append(seen.reshape(len(seen), -1, _OBSERVED_BIN).mean(2))
@@ -142,23 +146,25 @@ def find(targetids: NDArray, wanted: NDArray) -> NDArray[np.intp]:
 
 def score_by_pca(
     flux: torch.Tensor, weight: torch.Tensor, start: torch.Tensor, training: NDArray
-) -> dict[str, NDArray]:
-    """Score by chi-squared of a weighted PCA, and by an Isolation Forest on its coefficients."""
+) -> tuple[dict[str, NDArray], NDArray]:
+    """Score by chi-squared of a weighted PCA and by an Isolation Forest on its coefficients."""
     size = int(start.max()) + flux.shape[1]
-    size += -size % 16
     chosen = torch.from_numpy(np.flatnonzero(training))
-    # One bin of the input is one pixel of this grid; `fit_basis` wants starts in sixteens of it.
-    aligned = start[chosen] // 16 * 16
-    basis = fit_basis(flux[chosen], weight[chosen], aligned, size + 16, _COMPONENTS,
+    basis = fit_basis(flux[chosen], weight[chosen], start[chosen], size, _COMPONENTS,
                       torch.Generator().manual_seed(0))  # fmt: skip
-    coefficients, _ = infer_coefficients(flux, weight, start // 16 * 16, basis)
-    model = reconstruct(basis, coefficients, start // 16 * 16, flux.shape[1])
+    # Found at full resolution, fitted and judged in bins, which is several times faster.
+    components = basis.components.reshape(_COMPONENTS, -1, _BIN).mean(2)
+    basis = LinearBasis(basis.mean.reshape(-1, _BIN).mean(1), components)
+    flux, weight = rebin(flux, weight, _BIN)
+    coefficients, _ = infer_coefficients(flux, weight, start // _BIN, basis)
+    model = reconstruct(basis, coefficients, start // _BIN, flux.shape[1])
     chi2 = (weight * (flux - model) ** 2).sum(1) / (weight > 0).sum(1).clamp(min=1)
     forest = IsolationForest(n_estimators=200, random_state=0).fit(coefficients[chosen].numpy())
-    return {
+    scores = {
         f"weighted PCA-{_COMPONENTS}, chi2": chi2.numpy(),
         f"Isolation Forest on PCA-{_COMPONENTS}": -forest.score_samples(coefficients.numpy()),
     }
+    return scores, coefficients.numpy()
 
 
 def reconstruct(

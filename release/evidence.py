@@ -1,4 +1,4 @@
-"""Evidence of trust in a release: how controls were graded, which planted features were found."""
+"""Evidence of trust in a release: controls graded, planted features found, what the score knows."""
 
 from pathlib import Path
 from typing import Any
@@ -6,10 +6,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from scipy.stats import binomtest
 
 from catalog_schema.tables import CONTROLS, INJECTIONS
-from catalog_schema.vocabulary import Tier
+from catalog_schema.vocabulary import Parent, Tier
+from pipeline.science.draw import hash_to_unit
+from pipeline.science.independence import correlate, measure_leak
 from pipeline.store import Store
 from release.manifest import write_json
 from release.tables import measure_strings, write_table
@@ -20,10 +23,26 @@ SUMMARY = f"{FOLDER}/summary.json"
 FOUND_BELOW = 0.01
 # Median signal-to-noise ratio per pixel above which a host counts as bright.
 BRIGHT_SNR = 2.0
+# What the score of an ordinary quasar should not depend on.
+CONDITIONS = ("snr", "Z", "EBV", "COADD_EXPTIME", "MEAN_MJD")
+_SHARES = 5
+# So many quasars tell the leak; the neighbours of a million would take an hour.
+_LEAK_ROWS, _LEAK_STREAM = 5000, 5
+_LEAST_LEAK_ROWS = 50
 
 
 def write_evidence(folder: Path, store: Store, notes: dict[str, str]) -> dict[str, Any]:
-    """Publish the tables of the evidence and their summary, which is returned."""
+    """Publish the tables of the evidence and their summary, which is returned.
+
+    Parameters
+    ----------
+    folder : Path
+        The release; its catalogue is there already.
+    store : Store
+        Reads `controls` and `injections`.
+    notes : dict
+        Metadata of the files.
+    """
     tables = {}
     for table in (CONTROLS, INJECTIONS):
         rows = store.read(store.lake.table(table.name))
@@ -31,10 +50,14 @@ def write_evidence(folder: Path, store: Store, notes: dict[str, str]) -> dict[st
         path = folder / FOLDER / f"{table.name}.parquet"
         write_table(path, table, [rows], notes, measure_strings(rows, table))
         tables[table.name] = rows
-    summary = {
+    summary: dict[str, Any] = {
         "controls": sum_controls(tables[CONTROLS.name]),
         "injections": sum_injections(tables[INJECTIONS.name]),
     }
+    columns = ["TARGETID", "parent", "tier", "anomaly_score", "p_value", "latent", *CONDITIONS]
+    quasars = pq.read_table(folder / "catalog" / "quasars.parquet", columns=columns)
+    summary["independence"] = sum_independence(quasars)
+    summary["redshift_leak"] = sum_leak(quasars)
     write_json(folder / SUMMARY, summary)
     return summary
 
@@ -74,3 +97,45 @@ def sum_injections(injections: pa.Table) -> list[dict[str, Any]]:
                     "found_bright": float(found[bright].mean()) if bright.any() else None,
                 })  # fmt: skip
     return sums
+
+
+def sum_independence(quasars: pa.Table) -> list[dict[str, Any]]:
+    """Return how the score of ungraded core quasars hangs on each condition.
+
+    With Spearman's correlation comes the share of low p-values in fifths of the condition.
+    """
+    rows = quasars.filter(
+        pc.and_(pc.equal(quasars["parent"], Parent.CORE.value),
+                pc.equal(quasars["tier"], Tier.NONE.value))
+    )  # fmt: skip
+    score, low = rows["anomaly_score"].to_numpy(), rows["p_value"].to_numpy() < FOUND_BELOW
+    sums = []
+    for name in CONDITIONS:
+        condition = rows[name].to_numpy(zero_copy_only=False).astype(float)
+        found = correlate(score, condition)
+        if found:
+            edges = np.nanquantile(condition, np.linspace(0, 1, _SHARES + 1)[1:-1])
+            part = np.searchsorted(edges, condition)
+            shares = [float(low[part == k].mean()) if (part == k).any() else None
+                      for k in range(_SHARES)]  # fmt: skip
+            sums.append({
+                "condition": name, "n": found.n, "rho": found.rho, "low": found.low,
+                "high": found.high, "edges": edges.tolist(), "share_low": shares,
+            })  # fmt: skip
+    return sums
+
+
+def sum_leak(quasars: pa.Table) -> dict[str, Any] | None:
+    """Return how well the latent of core quasars tells their redshift; None for too few."""
+    rows = quasars.filter(pc.equal(quasars["parent"], Parent.CORE.value))
+    draw = hash_to_unit(rows["TARGETID"].to_numpy(), _LEAK_STREAM)
+    rows = rows.take(np.sort(np.argsort(draw, kind="stable")[:_LEAK_ROWS]))
+    if rows.num_rows < _LEAST_LEAK_ROWS:
+        return None
+    flat = rows["latent"].combine_chunks().flatten().to_numpy()
+    latent = flat.reshape(rows.num_rows, -1).astype(float)
+    leak = measure_leak(latent, rows["Z"].to_numpy())
+    return {
+        "n": rows.num_rows, "sigma": leak.sigma, "no_skill": leak.no_skill,
+        "importance": leak.importance.tolist(),
+    }  # fmt: skip

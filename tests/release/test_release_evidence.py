@@ -3,11 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from scipy.stats import binomtest
 
-from release.evidence import SUMMARY, sum_controls, sum_injections
+from release.evidence import SUMMARY, sum_controls, sum_independence, sum_injections, sum_leak
 
 
 def test_controls_by_kind() -> None:
@@ -38,9 +39,43 @@ def test_injections_by_kind_and_strength() -> None:
     assert (found["a", 5.0]["low"], found["a", 5.0]["high"]) == (interval.low, interval.high)
 
 
+def make_quasars(n: int) -> pa.Table:
+    rng = np.random.default_rng(0)
+    snr = rng.uniform(0.5, 5, n)
+    latent = pa.FixedSizeListArray.from_arrays(pa.array(rng.normal(size=3 * n), pa.float32()), 3)
+    return pa.table({
+        "TARGETID": np.arange(n), "parent": ["core"] * n, "tier": ["none"] * (n - 1) + ["gold"],
+        "anomaly_score": snr, "p_value": np.where(snr > 4.2, 0.001, 0.5), "latent": latent,
+        "snr": snr, "Z": rng.uniform(0, 3, n), "EBV": np.full(n, 0.1),
+        "COADD_EXPTIME": pa.array([None] * n, pa.float32()), "MEAN_MJD": rng.normal(size=n),
+    })  # fmt: skip
+
+
+def test_independence_by_condition() -> None:
+    found = {row["condition"]: row for row in sum_independence(make_quasars(400))}
+    # A condition that is the same or unknown everywhere cannot be told.
+    assert list(found) == ["snr", "Z", "MEAN_MJD"]
+    assert found["snr"]["rho"] == pytest.approx(1)
+    assert found["snr"]["n"] == 399
+    assert found["snr"]["share_low"][:4] == [0, 0, 0, 0]
+    assert found["snr"]["share_low"][4] > 0.8
+    assert found["Z"]["low"] < 0 < found["Z"]["high"]
+    assert sum_independence(make_quasars(3)) == []
+
+
+def test_leak_needs_enough_quasars() -> None:
+    assert sum_leak(make_quasars(20)) is None
+    leak = sum_leak(make_quasars(400))
+    assert leak is not None
+    assert leak["n"] == 400
+    assert leak["sigma"] > 0.8 * leak["no_skill"]
+    assert len(leak["importance"]) == 3
+
+
 def test_release_tells_it(released: Path) -> None:
     summary = json.loads((released / SUMMARY).read_text())
     text = (released / "README.md").read_text()
     for row in summary["controls"]:
         assert f"| {row['control']} | {row['n']} | {row['in_tier']} |" in text
     assert all(f"| {row['injection']} | " in text for row in summary["injections"])
+    assert all(f"| `{row['condition']}` | " in text for row in summary["independence"])
