@@ -32,6 +32,7 @@ from pipeline.target import find_mock
 _COMPONENTS, _BIN, _OBSERVED_BIN = 16, 4, 8
 _EPOCHS, _HIDDEN = 40, 64
 _KEY = ["SURVEY", "PROGRAM", "TARGETID"]
+_COLUMNS = [*_KEY, "split", "parent", "Z", "snr", "chi2", "latent"]
 _BOOTSTRAPS = 400
 
 
@@ -112,8 +113,7 @@ def load(store: Store) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]
     """Return core rows with their scores, their windows, their observed spectra in bins."""
     parts, fluxes, weights, starts, observed = [], [], [], [], []
     for shard in finished_shards(store, "score"):
-        scores = store.read(store.lake.shard("scores", shard), [*_KEY, "split", "parent", "Z",
-                                                               "snr", "chi2", "latent"])  # fmt: skip
+        scores = store.read(store.lake.shard("scores", shard), _COLUMNS)
         windows = store.read(store.lake.shard("restframe", shard))
         coadds = store.read(store.lake.shard("coadds", shard), ["TARGETID", "flux", "ivar"])
         core = pl.from_arrow(scores).filter(pl.col("parent") == "core")  # type: ignore[arg-type]

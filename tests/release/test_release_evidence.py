@@ -45,7 +45,7 @@ def make_quasars(n: int) -> pa.Table:
     latent = pa.FixedSizeListArray.from_arrays(pa.array(rng.normal(size=3 * n), pa.float32()), 3)
     return pa.table({
         "TARGETID": np.arange(n), "parent": ["core"] * n, "tier": ["none"] * (n - 1) + ["gold"],
-        "anomaly_score": snr, "p_value": np.where(snr > 4.2, 0.001, 0.5), "latent": latent,
+        "anomaly_score": snr, "p_value": np.where(snr > 4.4, 0.001, 0.5), "latent": latent,
         "snr": snr, "Z": rng.uniform(0, 3, n), "EBV": np.full(n, 0.1),
         "COADD_EXPTIME": pa.array([None] * n, pa.float32()), "MEAN_MJD": rng.normal(size=n),
     })  # fmt: skip
@@ -58,7 +58,7 @@ def test_independence_by_condition() -> None:
     assert found["snr"]["rho"] == pytest.approx(1)
     assert found["snr"]["n"] == 399
     assert found["snr"]["share_low"][:4] == [0, 0, 0, 0]
-    assert found["snr"]["share_low"][4] > 0.8
+    assert found["snr"]["share_low"][4] > 0.5
     assert found["Z"]["low"] < 0 < found["Z"]["high"]
     assert sum_independence(make_quasars(3)) == []
 
