@@ -276,7 +276,8 @@ queue_rank = Column("queue_rank", pa.int32(), "Place in the queue, from 1.", "st
 queue_source = Column("queue_source", pa.string(), "Why the object is in the queue.", "meta.code",
                       vocabulary=words.QueueSource.values(), since="1.4.0")
 interest = Column("interest", pa.float64(), "How much the reviews so far and the score make of the "
-                  "object; larger comes first.", "stat.value", since="1.4.0")
+                  "object; larger comes first; null for an object of the audit that is no "
+                  "candidate.", "stat.value", nullable=True, since="1.4.0")
 n_objects = Column("n_objects", pa.int64(), "Objects of the tier.", "meta.number",
                    bounds=_POSITIVE, since="1.4.0")
 n_drawn = Column("n_drawn", pa.int64(), "Objects of the tier that are drawn for the audit.",

@@ -21,6 +21,12 @@ SHARED = {
         "lake_files",
         "layout",
         "ledger",
+        "rank",
+        "reviews.audit",
+        "reviews.consensus",
+        "reviews.ledger",
+        "reviews.review",
+        "reviews.sample",
         "store",
     )
 }
@@ -96,7 +102,7 @@ def test_nobody_looks_up_the_stream(prefix: str, package: str) -> None:
 
 
 def test_release_uses_only_the_shared_part_of_the_pipeline() -> None:
-    allowed = {"pipeline", "pipeline.catalogues", *SHARED}
+    allowed = {"pipeline", "pipeline.catalogues", "pipeline.reviews", *SHARED}
     beyond = {
         name: {m for m in modules if m not in allowed and m.rpartition(".")[0] not in SHARED}
         for name, modules in select("release/", "pipeline").items()

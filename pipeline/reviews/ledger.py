@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,24 @@ def tabulate(reviews: Iterable[Review]) -> pa.Table:
         row["reviewed_at"] = review.reviewed_at.isoformat(timespec="microseconds")
         rows.append(row)
     return pa.Table.from_pylist(rows, schema=arrow_schema(tables.REVIEWS))
+
+
+def read_rows(rows: pa.Table, sample: str) -> list[Review]:
+    """Return the events that `tabulate` has rendered.
+
+    Raises
+    ------
+    UserError
+        If a row holds what no review can.
+    """
+    events = []
+    for number, row in enumerate(rows.to_pylist(), 1):
+        values = {_PUBLISHED.get(name, name.lower()): value for name, value in row.items()}
+        del values["is_in_force"]
+        values |= {name: values[name] and words.parse(values[name]) for name, words in _WORDS.items()}
+        values["reviewed_at"] = datetime.fromisoformat(values["reviewed_at"])
+        events.append(Review(sample=sample, number=number, **values))
+    return events
 
 
 def _append(reviews: list[Review], connection: Connection) -> int:
