@@ -9,7 +9,6 @@ Sessions are repeated on random subsets of the objects; queues are remade after 
 
 import argparse
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,9 +44,9 @@ def main() -> None:
         chosen = catalogue.sample(fraction=_SUBSET_SHARE, seed=seed).sort("TARGETID")
         for name, curve in hold_sessions(chosen, call.labels, seed).items():
             curves.setdefault(name, []).append(curve)
-    print(f"{catalogue.height} objects, {(catalogue['verdict'] == 'anomalous').sum()} interesting, "
-          f"{(catalogue['verdict'] == 'artefact').sum()} artefacts; "
-          f"{_SUBSETS} subsets of {_SUBSET_SHARE:.0%}, a new queue every {_BATCH} labels")  # fmt: skip
+    counts = catalogue["verdict"].value_counts().sort("verdict").rows()
+    print(", ".join(f"{count} {verdict}" for verdict, count in counts))
+    print(f"{_SUBSETS} subsets of {_SUBSET_SHARE:.0%}, a new queue every {_BATCH} labels")
     report({name: np.array(runs) for name, runs in curves.items()}, call.labels)
     if call.plot:
         draw({name: np.array(runs) for name, runs in curves.items()}, call.plot)
@@ -91,12 +90,15 @@ def score_baselines(rows: pl.DataFrame, seed: int) -> dict[str, NDArray]:
     """Return rankings that learn nothing: ours, and plain Isolation Forests."""
     table = rows.select("latent", "departures").to_arrow()
     latent, departures = (to_matrix(table[name]) for name in ("latent", "departures"))
-    isolate: Callable[[NDArray], NDArray] = lambda x: -IsolationForest(  # noqa: E731
-        n_estimators=200, random_state=seed
-    ).fit(x).score_samples(x)
-    values = (rows["anomaly_score"].to_numpy(), isolate(latent),
-              isolate(np.hstack([latent, departures])))  # fmt: skip
+    both = np.hstack([latent, departures])
+    values = (rows["anomaly_score"].to_numpy(), isolate(latent, seed), isolate(both, seed))
     return dict(zip(_BASELINES, values, strict=True))
+
+
+def isolate(values: NDArray, seed: int) -> NDArray:
+    """Return the score of an Isolation Forest; higher is more isolated."""
+    forest = IsolationForest(n_estimators=200, random_state=seed)
+    return -forest.fit(values).score_samples(values)
 
 
 def hold_session(rows: pl.DataFrame, settings: RankSettings, n_labels: int) -> NDArray:

@@ -75,9 +75,7 @@ class Inputs:
         return digest("release", revision, SCHEMA_VERSION, *parts)
 
 
-def read_inputs(
-    store: Store, config: Config, reviews: tuple[Review, ...] | None = None
-) -> Inputs:
+def read_inputs(store: Store, config: Config, reviews: tuple[Review, ...] | None = None) -> Inputs:
     """Collect the inputs without reading their rows.
 
     Parameters

@@ -10,9 +10,8 @@ from scipy.stats import binomtest
 from catalog_schema.tables import PURITY, arrow_schema
 from catalog_schema.vocabulary import ReviewStatus, Tier, Verdict
 from pipeline.reviews.consensus import Consensus
-from pipeline.science.draw import hash_to_unit
+from pipeline.science.draw import AUDIT_STREAM, hash_to_unit
 
-_STREAM = 7
 _CONFIDENCE = 0.95
 
 
@@ -32,7 +31,7 @@ def draw_audit(
     fraction : float
         Share of each tier.
     """
-    draw, grades = hash_to_unit(targetid, _STREAM), np.asarray(tier)
+    draw, grades = hash_to_unit(targetid, AUDIT_STREAM), np.asarray(tier)
     order = np.argsort(draw, kind="stable")
     order = order[draw[order] < fraction]
     return {grade: order[grades[order] == grade.value].tolist() for grade in Tier}

@@ -1,5 +1,6 @@
 """The commands `qad review` and `qad rank`."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,4 +180,4 @@ def _count(counts: dict[str, int]) -> str:
 
 def _write(kappa: float) -> str:
     # NaN: all said the same throughout, so that chance would have agreed as well.
-    return f"{kappa:.2f}" if kappa == kappa else "undefined"
+    return "undefined" if math.isnan(kappa) else f"{kappa:.2f}"

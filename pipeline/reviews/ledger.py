@@ -111,7 +111,9 @@ def read_rows(rows: pa.Table, sample: str) -> list[Review]:
     for number, row in enumerate(rows.to_pylist(), 1):
         values = {_PUBLISHED.get(name, name.lower()): value for name, value in row.items()}
         del values["is_in_force"]
-        values |= {name: values[name] and words.parse(values[name]) for name, words in _WORDS.items()}
+        values |= {
+            name: values[name] and words.parse(values[name]) for name, words in _WORDS.items()
+        }
         values["reviewed_at"] = datetime.fromisoformat(values["reviewed_at"])
         events.append(Review(sample=sample, number=number, **values))
     return events
@@ -169,9 +171,7 @@ def _to_review(row: Any) -> Review:
         values[name] = words.parse(values[name]) if values[name] else None
     # SQLite keeps no time zone; all times are UTC.
     moment = values["reviewed_at"]
-    values["reviewed_at"] = (
-        moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    )
+    values["reviewed_at"] = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return Review(**values)
 
 

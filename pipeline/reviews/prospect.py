@@ -126,7 +126,7 @@ def _read_row(path: Path, line: int, row: dict[str, str], published: Published) 
         }
         if set(issues := row.get("VI_issue", "").strip()) - set(ISSUES):
             raise ValueError(f"VI_issue {issues!r} has other letters than {ISSUES}")
-        values = {
+        values: dict[str, Any] = {
             "sample": published.sample, "release": published.version, "survey": shard.survey,
             "program": shard.program, "healpix": shard.healpix, "targetid": targetid,
             "reviewer": row["VI_scanner"], "issues": issues,

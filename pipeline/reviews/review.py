@@ -106,8 +106,10 @@ class Review:
         is_retraction = self.action is ReviewAction.RETRACTION
         wrong_class = self.anomaly_class is not None and (
             self.verdict in (Verdict.ORDINARY, Verdict.UNSURE)
-            or (self.verdict is Verdict.ARTEFACT) != (self.anomaly_class is AnomalyClass.ARTEFACT)
-            and self.verdict is not None
+            or (
+                (self.verdict is Verdict.ARTEFACT) != (self.anomaly_class is AnomalyClass.ARTEFACT)
+                and self.verdict is not None
+            )
         )
         faults = {
             f"reviewer must be 1 to {MAX_NAME} characters": not 1 <= len(self.reviewer) <= MAX_NAME,

@@ -12,13 +12,13 @@ from catalog_schema.tables import QUEUE
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import Verdict
 from pipeline.config import RankSettings
+from pipeline.layout import Shard
 from pipeline.rank import rank
 from pipeline.reviews.audit import draw_audit
 from pipeline.reviews.ledger import ReviewLedger
 from pipeline.reviews.prospect import read_csv, write_csv
 from pipeline.reviews.published import Published, PublishedObject
 from pipeline.reviews.review import Review
-from pipeline.layout import Shard
 from pipeline.store import digest_rows
 
 N = 600

@@ -12,11 +12,9 @@ SAMPLE = "mock-0"
 SHARD = Shard("main", "dark", 10)
 # Above 2^53, odd: no double holds them.
 TARGETIDS = (39627000000000001, 39627000000000003, 39627000000000005)
-PUBLISHED = Published(
-    "0.1.0", SAMPLE, {i: PublishedObject(SHARD, 1.25, "QSO") for i in TARGETIDS}
-)
+PUBLISHED = Published("0.1.0", SAMPLE, {i: PublishedObject(SHARD, 1.25, "QSO") for i in TARGETIDS})
 MOMENT = datetime(2026, 11, 21, 8, 30, 0, 123456, tzinfo=UTC)
-HOSTILE = "=1+1, \"quote\"; '--\t<script>alert(1)</script>\x00\r\n\u2028\udcff 星 \u202e %s {0}"
+HOSTILE = '=1+1, "quote"; \'--\t<script>alert(1)</script>\x00\r\n\u2028\udcff 星 \u202e %s {0}'
 
 
 def make_review(row: int = 0, reviewer: str = "ABC", **rest: Any) -> Review:

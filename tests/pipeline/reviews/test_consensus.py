@@ -9,19 +9,19 @@ from example_reviews import TARGETIDS, make_review
 from catalog_schema.vocabulary import AnomalyClass, ReviewAction, ReviewStatus, Verdict
 from pipeline.reviews.consensus import find_consensus, measure_agreement
 
-A, O, U = Verdict.ANOMALOUS, Verdict.ORDINARY, Verdict.UNSURE
+YES, NO, UNSURE = Verdict.ANOMALOUS, Verdict.ORDINARY, Verdict.UNSURE
 
 
 @pytest.mark.parametrize(
     ("verdicts", "status", "verdict"),
     [
-        ([A], ReviewStatus.REVIEWED, A),
-        ([A, A, O], ReviewStatus.REVIEWED, A),
-        ([A, O], ReviewStatus.DISPUTED, None),
-        ([A, O, U], ReviewStatus.DISPUTED, None),
-        ([A, A, O, O], ReviewStatus.DISPUTED, None),
+        ([YES], ReviewStatus.REVIEWED, YES),
+        ([YES, YES, NO], ReviewStatus.REVIEWED, YES),
+        ([YES, NO], ReviewStatus.DISPUTED, None),
+        ([YES, NO, UNSURE], ReviewStatus.DISPUTED, None),
+        ([YES, YES, NO, NO], ReviewStatus.DISPUTED, None),
         ([None], ReviewStatus.REVIEWED, None),
-        ([None, O], ReviewStatus.REVIEWED, O),
+        ([None, NO], ReviewStatus.REVIEWED, NO),
     ],
 )
 def test_more_than_half_decide(
@@ -37,14 +37,14 @@ def test_more_than_half_decide(
 def test_the_latest_adjudication_decides() -> None:
     events = [
         make_review(reviewer="A", number=1),
-        make_review(reviewer="B", verdict=O, number=2),
-        make_review(reviewer="C", verdict=A, number=3, action=ReviewAction.ADJUDICATION),
-        make_review(reviewer="D", verdict=O, number=4, action=ReviewAction.ADJUDICATION),
+        make_review(reviewer="B", verdict=NO, number=2),
+        make_review(reviewer="C", verdict=YES, number=3, action=ReviewAction.ADJUDICATION),
+        make_review(reviewer="D", verdict=NO, number=4, action=ReviewAction.ADJUDICATION),
     ]
     found = find_consensus(events)[TARGETIDS[0]]
-    assert (found.status, found.verdict) == (ReviewStatus.ADJUDICATED, O)
+    assert (found.status, found.verdict) == (ReviewStatus.ADJUDICATED, NO)
     found = find_consensus([*events, replace(events[-1].retract(), number=5)])[TARGETIDS[0]]
-    assert (found.status, found.verdict) == (ReviewStatus.ADJUDICATED, A)
+    assert (found.status, found.verdict) == (ReviewStatus.ADJUDICATED, YES)
 
 
 def test_the_class_is_that_of_most_who_gave_the_verdict() -> None:
@@ -58,8 +58,8 @@ def test_the_class_is_that_of_most_who_gave_the_verdict() -> None:
 
 
 def test_agreement_by_pair_and_of_all() -> None:
-    events = [make_review(k, "A", verdict=v, number=k) for k, v in enumerate([A, O, O])]
-    events += [make_review(k, "B", verdict=v, number=9 + k) for k, v in enumerate([A, O, A])]
+    events = [make_review(k, "A", verdict=v, number=k) for k, v in enumerate([YES, NO, NO])]
+    events += [make_review(k, "B", verdict=v, number=9 + k) for k, v in enumerate([YES, NO, YES])]
     events.append(make_review(0, "C", number=20))
     agreement = measure_agreement(events)
     assert [(pair.reviewers, pair.n_objects) for pair in agreement.pairs] == [
