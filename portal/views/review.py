@@ -96,8 +96,12 @@ def _work(ledger: ReviewLedger, reviewer: Reviewer) -> None:
                 f"{current_release().version} lacks: run `qad rank` again."
             )
         action = ReviewAction.ADJUDICATION if source == "disputed" else ReviewAction.JUDGEMENT
-        _show_object(row, pending[0], is_blinded)
+        _show_facts(row, pending[0], is_blinded)
+        # Above the spectrum, so that the keys work before it is drawn.
         _ask_verdict(ledger, reviewer, row, pending[0], action)
+        _show_spectrum(row, pending[0])
+        with st.expander("Details, to be given before the verdict"):
+            _ask_details(pending[0])
     else:
         st.success("Nothing is left to be judged here.")
     _show_progress(reviews)
@@ -159,7 +163,7 @@ def _list_spectra(con: Connection) -> set[int]:
     return set(fetch(con, "spectra", "SELECT TARGETID FROM spectra")["TARGETID"].tolist())
 
 
-def _show_object(row: dict[str, Any], targetid: int, is_blinded: bool) -> None:
+def _show_facts(row: dict[str, Any], targetid: int, is_blinded: bool) -> None:
     clock = st.session_state.setdefault("first_seen", {})
     clock.setdefault(targetid, time.monotonic())
     if not is_blinded:
@@ -168,6 +172,9 @@ def _show_object(row: dict[str, Any], targetid: int, is_blinded: bool) -> None:
     st.subheader(f"TARGETID {targetid}")
     facts = {columns.label(name): columns.write_value(name, row.get(name)) for name in names}
     st.dataframe(pd.DataFrame([facts]), hide_index=True, alt="What is known of the object")
+
+
+def _show_spectrum(row: dict[str, Any], targetid: int) -> None:
     try:
         spectrum = ask(queries.find_spectrum, targetid)
     except ReleaseError as fault:
@@ -192,15 +199,14 @@ def _ask_verdict(
     slots = st.columns(len(KEYS) + 1)
     for slot, (verdict, key) in zip(slots, KEYS.items(), strict=False):
         slot.button(
-            verdict.value.capitalize(), key=f"verdict-{verdict.value}", shortcut=key,
+            verdict.value.capitalize(), key=f"{verdict.value}-{targetid}", shortcut=key,
             help=verdict.meaning, width="stretch",
             on_click=partial(_judge, ledger, reviewer, row, targetid, action, verdict),
         )  # fmt: skip
     slots[-1].button(
-        "Put off", shortcut=SKIP_KEY, width="stretch", on_click=partial(_put_off, targetid)
-    )
-    with st.expander("Details, before the verdict"):
-        _ask_details(targetid)
+        "Put off", key=f"put-off-{targetid}", shortcut=SKIP_KEY, width="stretch",
+        on_click=partial(_put_off, targetid),
+    )  # fmt: skip
 
 
 def _ask_details(targetid: int) -> None:
@@ -228,6 +234,9 @@ def _judge(
     action: ReviewAction, verdict: Verdict,
 ) -> None:  # fmt: skip
     state, release = st.session_state, current_release()
+    if targetid not in state["first_seen"]:
+        # A key that was pressed before the next object's buttons were there: judged already.
+        return
     told = {name: state.get(f"{name}-{targetid}") for name in _DETAILS}
     anomaly_class = told["class"] if verdict is Verdict.ANOMALOUS else None
     try:

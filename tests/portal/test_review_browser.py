@@ -54,6 +54,7 @@ def test_ten_objects_by_key_and_one_taken_back(browser, address: str, root: Path
     for number, key in enumerate(KEYS):
         page.get_by_role("heading", name=f"TARGETID {row_id(number)}").wait_for()
         page.get_by_text(f"ABC: {LEFT - number} left in this queue").wait_for()
+        page.locator('[data-test-script-state="notRunning"]').wait_for()
         page.locator(".marks").first.wait_for()
         assert page.get_by_text("gold", exact=True).count() == 0
         page.keyboard.press(key)
