@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from sklearn.ensemble import IsolationForest
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from catalog_schema.vocabulary import Verdict
 from pipeline.config import RankSettings
@@ -75,6 +76,8 @@ def hold_sessions(rows: pl.DataFrame, n_labels: int, seed: int) -> dict[str, NDA
         name: np.cumsum(is_interesting[np.argsort(-values, kind="stable")[:n_labels]])
         for name, values in score_baselines(rows, seed).items()
     }
+    taught = score_taught(rows, is_interesting, seed)
+    curves["all labels known"] = np.cumsum(is_interesting[np.argsort(-taught)[:n_labels]])
     for name, method, audit in (
         ("kernel", "kernel", _NO_AUDIT),
         (f"kernel, {_AUDIT:.0%} audit", "kernel", _AUDIT),
@@ -93,6 +96,19 @@ def score_baselines(rows: pl.DataFrame, seed: int) -> dict[str, NDArray]:
     both = np.hstack([latent, departures])
     values = (rows["anomaly_score"].to_numpy(), isolate(latent, seed), isolate(both, seed))
     return dict(zip(_BASELINES, values, strict=True))
+
+
+def score_taught(rows: pl.DataFrame, is_interesting: NDArray, seed: int) -> NDArray:
+    """Return what a random forest makes of objects that it was not taught, from all others.
+
+    As much as these features tell: no session of a few labels can know more.
+    """
+    table = rows.select("latent", "departures").to_arrow()
+    features = np.hstack([to_matrix(table[name]) for name in ("latent", "departures")])
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    forest = RandomForestClassifier(300, random_state=seed)
+    told = cross_val_predict(forest, features, is_interesting, cv=folds, method="predict_proba")
+    return told[:, 1]
 
 
 def isolate(values: NDArray, seed: int) -> NDArray:
