@@ -70,7 +70,7 @@ def show(root: Path, release: str | None) -> None:
     """Say how many objects are reviewed, by whom, with what verdict and agreement."""
     with _opening(root, release) as (store, published):
         reviews = store.reviews.load(published.sample)
-    mine = [each for each in reviews if each.targetid in published.objects]
+    mine = [each for each in reviews if each.targetid in published]
     click.echo(f"release {published.version}, sample {published.sample}")
     for line in _describe(mine):
         click.echo(line)
@@ -96,15 +96,16 @@ def rank(
     from pipeline.rank import rank as rank_objects
     from pipeline.reviews.audit import measure_purity
     from pipeline.reviews.consensus import find_consensus
+    from pipeline.reviews.published import CATALOGUE
     from pipeline.store import digest_rows
 
     settings = load_config(config_path, overrides).rank
     with _opening(root, release) as (store, published):
         reviews = store.reviews.load(published.sample)
-    catalogue = _find_release(root, release) / "catalog" / "quasars.parquet"
+    catalogue = _find_release(root, release) / CATALOGUE
     queue, path = rank_objects(catalogue, reviews, settings), store.lake.queue(published.version)
     store.write(
-        path, queue, QUEUE, fingerprint=digest_rows(queue), n_expected=len(published.objects),
+        path, queue, QUEUE, fingerprint=digest_rows(queue), n_expected=len(published),
         n_made=queue.num_rows,
     )  # fmt: skip
     click.echo(f"queue       {path}: {queue.num_rows} objects after {len(reviews)} reviews")

@@ -63,7 +63,7 @@ def write_csv(
     is_full : bool
         Every event with our columns; otherwise those in force with prospect's columns only.
     """
-    known = [review for review in reviews if review.targetid in published.objects]
+    known = [review for review in reviews if review.targetid in published]
     rows = [_to_row(r, published, is_full) for r in (known if is_full else select_in_force(known))]
     with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, [*COLUMNS, *(_EXTRA if is_full else ())])
@@ -92,7 +92,7 @@ def read_csv(path: Path, published: Published) -> list[Review]:
 
 
 def _to_row(review: Review, published: Published, is_full: bool) -> dict[str, Any]:
-    known = published.objects[review.targetid]
+    known = published.find(review.targetid)
     row = dict.fromkeys(COLUMNS, _UNKNOWN) | {
         "TARGETID": review.targetid,
         "Spec_version": SPECPROD,

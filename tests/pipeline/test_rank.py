@@ -17,7 +17,7 @@ from pipeline.rank import rank
 from pipeline.reviews.audit import draw_audit
 from pipeline.reviews.ledger import ReviewLedger
 from pipeline.reviews.prospect import read_csv, write_csv
-from pipeline.reviews.published import Published, PublishedObject
+from pipeline.reviews.published import COLUMNS, Published
 from pipeline.reviews.review import Review
 from pipeline.store import digest_rows
 
@@ -25,7 +25,6 @@ N = 600
 IDS = 39627000000000001 + 2 * np.arange(N)
 SETTINGS = RankSettings(length=100, audit_fraction=0.1)
 SHARD = Shard("main", "dark", 10)
-PUBLISHED = Published("1.0.0", "iron", {int(i): PublishedObject(SHARD, 1.0, "QSO") for i in IDS})
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +37,7 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     columns = {
         "SURVEY": ["main"] * N, "PROGRAM": ["dark"] * N,
         "HEALPIX": pa.array([10] * N, pa.int32()), "TARGETID": IDS,
+        "Z": np.ones(N), "SPECTYPE": ["QSO"] * N,
         "tier": np.where(score > 3, "gold", "none"),
         "anomaly_score": pa.array(score, pa.float32()),
         "departures": to_lists(departures), "latent": to_lists(rng.normal(size=(N, 8))),
@@ -92,9 +92,10 @@ def test_replaying_the_ledger_gives_the_same_bits(catalogue: Path, tmp_path: Pat
     events = ledger.load("iron")
     ledger.append([events[7].retract(), judge(events[9].targetid, Verdict.ORDINARY, "B")])
     expected = digest_rows(rank(catalogue, ledger.load("iron"), SETTINGS))
-    write_csv(tmp_path / "all.csv", ledger.load("iron"), PUBLISHED, is_full=True)
+    published = Published("1.0.0", "iron", pq.read_table(catalogue, columns=list(COLUMNS)))
+    write_csv(tmp_path / "all.csv", ledger.load("iron"), published, is_full=True)
     replayed = ReviewLedger(tmp_path / "other.sqlite")
-    replayed.append(read_csv(tmp_path / "all.csv", PUBLISHED))
+    replayed.append(read_csv(tmp_path / "all.csv", published))
     assert digest_rows(rank(catalogue, replayed.load("iron"), SETTINGS)) == expected
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from astropy.table import Table
-from example_reviews import HOSTILE, PUBLISHED, SAMPLE, TARGETIDS, make_review
+from example_reviews import HOSTILE, PUBLISHED, SAMPLE, TARGETIDS, make_review, publish
 
 from catalog_schema.vocabulary import AnomalyClass, Verdict
 from pipeline.errors import UserError
@@ -61,6 +61,7 @@ def test_a_plain_file_may_be_imported_twice(tmp_path: Path) -> None:
     ("content", "fault"),
     [
         (HEADER + ROW.replace(str(TARGETIDS[0]), "17"), "line 2: TARGETID 17 is not in release"),
+        (HEADER + ROW.replace(str(TARGETIDS[0]), "9" * 30), "line 2: TARGETID 9{30} is not in"),
         (HEADER + ROW.replace(str(TARGETIDS[0]), "3.9e16"), "line 2: invalid literal"),
         (HEADER + ROW + ROW.replace(",4,", ",9,"), "line 3: .*quality 9"),
         (HEADER + ROW.replace(",R,", ",RX,"), "line 2: VI_issue 'RX'"),
@@ -91,7 +92,6 @@ def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
 
 def test_objects_of_other_releases_are_not_written(tmp_path: Path) -> None:
     path = tmp_path / "vi.csv"
-    few = PUBLISHED.__class__("0.2.0", SAMPLE, {TARGETIDS[0]: PUBLISHED.objects[TARGETIDS[0]]})
-    assert write_csv(path, REVIEWS, few) == 1
+    assert write_csv(path, REVIEWS, publish("0.2.0", TARGETIDS[:1])) == 1
     with path.open() as file:
         assert [row["TARGETID"] for row in csv.DictReader(file)] == [str(TARGETIDS[0])]
