@@ -104,6 +104,21 @@ CATALOGUES = Table(
 CLASSES = Table(
     "classes", "What the anomalies are and who said so.", _ROW_KEY, (*_POSITION, *_CLASSES)
 )
+REVIEWS = Table(
+    "reviews", "Every event of the visual inspection of published objects, in order; corrected "
+    "ones included.", ("review_id",),
+    (d.review_id, d.review_action, d.supersedes, d.is_in_force, d.reviewer, d.reviewed_at,
+     d.review_release, *_POSITION, d.is_blinded, d.seconds_spent, d.verdict, d.anomaly_class,
+     d.review_quality, d.review_issues, d.corrected_z, d.corrected_spectype, d.comment),
+)
+QUEUE = Table(
+    "queue", "Objects to be reviewed next, in order.", _ROW_KEY,
+    (*_POSITION, d.queue_rank, d.queue_source, d.interest, d.tier),
+)
+PURITY = Table(
+    "purity", "What the random audit found in each tier.", ("tier",),
+    (d.tier, d.n_objects, d.n_drawn, *d.verdict_counts, d.purity, d.purity_low, d.purity_high),
+)
 COMPLETENESS = Table(
     "completeness", "Ledger: rows given, made and failed by shard and stage.",
     ("SURVEY", "PROGRAM", "HEALPIX", "stage"),
@@ -136,8 +151,8 @@ TRUTH = Table(
 
 TABLES: tuple[Table, ...] = (
     CANDIDATES, TARGETS, FILES, COADDS, RESTFRAME, SCORES, TIERS, NULL, CONTROLS, INJECTIONS,
-    MATCHES, CATALOGUES, RECONSTRUCTIONS, CLASSES, COMPLETENESS, GATES, EFFORT, QUASARS, SPECTRA,
-    TRUTH,
+    MATCHES, CATALOGUES, RECONSTRUCTIONS, CLASSES, REVIEWS, QUEUE, PURITY, COMPLETENESS, GATES,
+    EFFORT, QUASARS, SPECTRA, TRUTH,
 )
 
 

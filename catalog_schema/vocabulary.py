@@ -97,6 +97,31 @@ class ReviewStatus(Described):
     UNREVIEWED = "unreviewed", "Nobody has looked at it."
     REVIEWED = "reviewed", "At least one reviewer has judged it."
     DISPUTED = "disputed", "Reviewers disagree; not yet adjudicated."
+    ADJUDICATED = "adjudicated", "An adjudicator has decided."
+
+
+class ReviewAction(Described):
+    """What an event of the review ledger does."""
+
+    JUDGEMENT = "judgement", "A reviewer says what the object is."
+    RETRACTION = "retraction", "A reviewer takes an earlier event back."
+    ADJUDICATION = "adjudication", "An adjudicator decides, whatever the reviewers say."
+
+
+class Verdict(Described):
+    """Whether a reviewer finds the object anomalous."""
+
+    ANOMALOUS = "anomalous", "An object worth a study of its own."
+    ORDINARY = "ordinary", "Nothing unusual."
+    ARTEFACT = "artefact", "Unusual by a fault of instrument or reduction."
+    UNSURE = "unsure", "The spectrum does not tell."
+
+
+class QueueSource(Described):
+    """Why an object is in the queue of those to be reviewed."""
+
+    ACTIVE = "active", "Most likely to be worth it, from the reviews so far."
+    AUDIT = "audit", "Drawn at random, to measure the purity of its tier."
 
 
 class ShardState(Described):

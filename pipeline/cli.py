@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.errors import QadError
+from pipeline.reviews.cli import rank, review
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -224,6 +225,10 @@ def mock(quasars: int, pixels: int, seed: int, folder: Path) -> None:
 
     write_mock(folder, MockSettings(quasars=quasars, pixels=pixels, seed=seed))
     click.echo(f"mock survey {folder}")
+
+
+qad.add_command(review)
+qad.add_command(rank)
 
 
 def main() -> None:

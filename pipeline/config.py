@@ -242,6 +242,21 @@ class ReconstructSettings(Section):
     reference_sample: int = Field(200, ge=0)
 
 
+class RankSettings(Section):
+    """The queue of objects to be reviewed.
+
+    `method` learns from the reviews: a Gaussian process (kernel), Astronomaly's neighbour score
+    (neighbours) or weighted Isolation Forests (aad). The `candidates` of highest score are ranked.
+    `audit_fraction` of every tier is drawn at random and gets that share of the reviews.
+    """
+
+    method: Literal["kernel", "neighbours", "aad"] = "kernel"
+    length: int = Field(500, ge=1)
+    candidates: int = Field(20_000, ge=1)
+    audit_fraction: float = Field(0.08, ge=0.01, le=0.5)
+    seed: int = Field(1, ge=0)
+
+
 class ReleaseSettings(Section):
     """What a release may contain."""
 
@@ -264,6 +279,7 @@ class Config(Section):
     inject: InjectSettings = InjectSettings()
     crossmatch: CrossmatchSettings = CrossmatchSettings()
     reconstruct: ReconstructSettings = ReconstructSettings()
+    rank: RankSettings = RankSettings()
     release: ReleaseSettings = ReleaseSettings()
 
 

@@ -160,6 +160,10 @@ class Lake:
         """Tree of a mock survey, named by the digest of its settings."""
         return self.root / "mock" / name
 
+    def queue(self, version: str) -> Path:
+        """Objects of a release to be reviewed next, as last ranked."""
+        return self.root / "queue" / f"{version}.parquet"
+
     @property
     def config(self) -> Path:
         """Resolved configuration of the last run."""

@@ -3,7 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Integer, MetaData, String, Table
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -52,5 +62,43 @@ class ShardGate(_OneShardStage, Base):
     n_dropped: Mapped[int] = mapped_column(BigInteger)
 
 
+class ReviewEvent(Base):
+    """One event of the visual inspection; triggers keep it from change and deletion."""
+
+    __tablename__ = "review"
+    __table_args__ = (
+        UniqueConstraint("review_id", name="uq_review_review_id"),
+        # An event is replaced once: two corrections of it cannot both stand.
+        UniqueConstraint("supersedes", name="uq_review_supersedes"),
+        Index("ix_review_sample_targetid", "sample", "targetid"),
+    )
+    # Order in which the events came.
+    number: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True
+    )
+    review_id: Mapped[str] = mapped_column(String(32))
+    # Whose TARGETIDs they are, see pipeline/reviews/sample.py.
+    sample: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(16))
+    supersedes: Mapped[str | None] = mapped_column(String(32))
+    reviewer: Mapped[str] = mapped_column(String(64))
+    reviewed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    release: Mapped[str] = mapped_column(String(64))
+    survey: Mapped[str] = mapped_column(String(16))
+    program: Mapped[str] = mapped_column(String(16))
+    healpix: Mapped[int] = mapped_column(Integer)
+    targetid: Mapped[int] = mapped_column(BigInteger)
+    is_blinded: Mapped[bool | None]
+    seconds_spent: Mapped[float | None]
+    verdict: Mapped[str | None] = mapped_column(String(16))
+    anomaly_class: Mapped[str | None] = mapped_column(String(32))
+    quality: Mapped[int | None] = mapped_column(Integer)
+    issues: Mapped[str] = mapped_column(String(3))
+    corrected_z: Mapped[float | None]
+    corrected_spectype: Mapped[str | None] = mapped_column(String(16))
+    comment: Mapped[str]
+
+
 STAGES: Table = Base.metadata.tables[ShardStage.__tablename__]
 GATES: Table = Base.metadata.tables[ShardGate.__tablename__]
+REVIEWS: Table = Base.metadata.tables[ReviewEvent.__tablename__]

@@ -1,7 +1,6 @@
 """Stage `reconstruct`: the model's flux, in the observed frame, of every spectrum to publish."""
 
 from functools import lru_cache, partial
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from catalog_schema.vocabulary import Tier
 from pipeline.config import Config, ReconstructSettings, ScoreSettings
 from pipeline.models import Model, assign_folds, load_model
 from pipeline.preprocess import OBSERVED_GRID
+from pipeline.science.draw import AUDIT_STREAM, hash_to_unit
 from pipeline.science.extinction import transmission
 from pipeline.score import fit_batches
 from pipeline.shards import (
@@ -80,11 +80,17 @@ def plan(store: Store, config: Config, model_id: str | None = None) -> list[Task
 
 
 def choose_published(tiers: pa.Table, settings: ReconstructSettings) -> pa.Table:
-    """Return the keys of the graded rows and of a sample of ungraded ones drawn by hash."""
+    """Return the keys of the graded rows and of a sample of ungraded ones drawn by hash.
+
+    The draw is that of the random audit, whose spectra reviewers must find here.
+    """
     is_graded = pc.not_equal(tiers["tier"], Tier.NONE.value).to_numpy()
     ungraded = np.flatnonzero(~is_graded)
-    draw = _hash_keys(tiers.take(pa.array(ungraded)))
-    sample = ungraded[np.argsort(draw, kind="stable")[: settings.reference_sample]]
+    others = tiers.take(pa.array(ungraded))
+    draw = hash_to_unit(others["TARGETID"].to_numpy(), AUDIT_STREAM)
+    # Repeat observations share the draw.
+    order = np.lexsort((*(others[name].to_numpy() for name in ("PROGRAM", "SURVEY")), draw))
+    sample = ungraded[order[: settings.reference_sample]]
     rows = np.sort(np.concatenate([np.flatnonzero(is_graded), sample]))
     return tiers.select(_KEY).take(pa.array(rows))
 
@@ -130,9 +136,3 @@ def to_observed_frame(
 @lru_cache(maxsize=2)
 def _load(folder: Path) -> Model:
     return load_model(folder)
-
-
-def _hash_keys(rows: pa.Table) -> NDArray[np.uint64]:
-    keys = zip(*(rows[name].to_pylist() for name in _KEY), strict=True)
-    digests = (sha256(repr(key).encode()).digest() for key in keys)
-    return np.array([int.from_bytes(d[:8], "big") for d in digests], dtype=np.uint64)

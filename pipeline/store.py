@@ -25,6 +25,7 @@ from pipeline.errors import DataError, UserError
 from pipeline.lake_files import filesystem, guard_root, is_object, opening, replacing, show
 from pipeline.layout import Lake
 from pipeline.ledger import Ledger
+from pipeline.reviews.ledger import ReviewLedger
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -136,6 +137,11 @@ class Store:
     def ledger(self) -> Ledger:
         """The completeness ledger, opened at its first use; the driver's, not the workers'."""
         return Ledger.of_lake(self.lake, self._ledger_url)
+
+    @cached_property
+    def reviews(self) -> ReviewLedger:
+        """The review ledger, in the same database."""
+        return ReviewLedger.choose(self.lake.ledger, self._ledger_url)
 
     @property
     def has_ledger(self) -> bool:

@@ -23,6 +23,7 @@ def main() -> None:
         [
             st.Page("views/explore.py", title="Explore", default=True),
             st.Page("views/object.py", title="Object", url_path="object"),
+            st.Page("views/review.py", title="Review", url_path="review"),
             st.Page("views/about.py", title="About", url_path="about"),
         ],
         position="top",

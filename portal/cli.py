@@ -17,6 +17,8 @@ _OPTIONS = {
     "theme.base": "light",
     "theme.primaryColor": "#0072B2",
 }
+# Addresses that nobody else reaches.
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class PortalError(click.ClickException):
@@ -35,13 +37,23 @@ class PortalError(click.ClickException):
     help="Port to listen on.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-def portal(path: Path, port: int, host: str) -> None:
+@click.option(
+    "--local-reviewer", "reviewer", metavar="NAME",
+    help="Let whoever opens the page review as NAME, on this machine only.",
+)  # fmt: skip
+def portal(path: Path, port: int, host: str, reviewer: str | None) -> None:
     """Show a published release in the browser.
 
     PATH is a release directory, or a data root whose releases/ holds versions; the newest is
     taken.
     """
     from portal.releases import ReleaseError, find_release
+
+    if reviewer is not None and host not in _LOOPBACK:
+        raise PortalError(
+            f"--local-reviewer with --host {host}: anybody who reaches the address could sign as "
+            f"{reviewer}; leave --host out, or set up logins (docs/portal.md)"
+        )
 
     try:
         root = find_release(path)
@@ -54,4 +66,8 @@ def portal(path: Path, port: int, host: str) -> None:
     app = Path(__file__).with_name("app.py")
     command = [sys.executable, "-m", "streamlit", "run", str(app), *flags]
     # The server takes the place of this process, so that signals reach it.
-    os.execve(sys.executable, command, {**os.environ, "QAD_RELEASE": str(root)})
+    environment = {**os.environ, "QAD_RELEASE": str(root)}
+    environment.pop("QAD_LOCAL_REVIEWER", None)
+    if reviewer is not None:
+        environment["QAD_LOCAL_REVIEWER"] = reviewer
+    os.execve(sys.executable, command, environment)

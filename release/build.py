@@ -29,11 +29,12 @@ from release.manifest import (
     write_json,
 )
 from release.report import write_report
+from release.reviews import write_reviews
 from release.sealing import building
 from release.spectra import write_spectra
 from release.tables import measure_strings, write_table
 
-REVISION = 3
+REVISION = 4
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def build(store: Store, config: Config, version: str) -> ReleaseReport:
         manifest = read_json(partial / MANIFEST)
         write_changelog(partial, path, manifest)
         write_faces(partial, manifest)
-        if read_inputs(store, config).fingerprint(REVISION) != fingerprint:
+        if read_inputs(store, config, inputs.reviews).fingerprint(REVISION) != fingerprint:
             raise UserError(f"{store.root} changed while the release was built; build it again")
     return ReleaseReport(path, True, counts)
 
@@ -122,6 +123,7 @@ def _fill(
     write_completeness(folder / "completeness", outcomes, notes)
     _copy_calibration(folder, store, inputs, notes)
     counts = count_rows(inputs, outcomes, tiers, n_spectra)
+    counts["reviews"] = write_reviews(folder, inputs.reviews, config.rank, notes)
     evidence = write_evidence(folder, store, notes)
     manifest = make_manifest(version, config, inputs, fingerprint, counts, catalogues)
     write_json(folder / "schema" / "schema.json", render_schema())

@@ -16,6 +16,7 @@ from pipeline.errors import UserError
 from pipeline.layout import Shard
 from pipeline.store import Store
 from release.inputs import MATCHED, Inputs
+from release.reviews import tabulate_status
 from release.tables import find_open_strings, write_table
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _IS_CONTROL = f"parent = '{Parent.CONTROL.value}'"
 _CONSTANTS = {
     "artefact_probability": "NULL",
     "anomaly_class": "NULL",
-    "review_status": f"'{ReviewStatus.UNREVIEWED.value}'",
+    "review_status": f"coalesce(v.review_status, '{ReviewStatus.UNREVIEWED.value}')",
 }
 _PRIMARIES = f"""
     CREATE TEMP TABLE primaries AS
@@ -119,6 +120,7 @@ class JoinedLake:
         for name in MATCHED:
             paths = [store.lake.catalogue(name, catalogue) for catalogue in inputs.catalogues]
             connection.register(name, store.open_dataset(paths))
+        connection.register("reviewed", tabulate_status(inputs.reviews))
         scored = _open_sharded(store, inputs, "scores")
         connection.register("scored", scored)
         connection.execute(f"CREATE VIEW scores AS FROM scored WHERE NOT {_IS_CONTROL}")
@@ -155,9 +157,10 @@ class JoinedLake:
             SELECT {", ".join(_place(name) for name in QUASARS.names)}
             FROM primaries p JOIN scores s USING ({_KEY}) JOIN targets t USING ({_KEY})
             JOIN tiers c USING ({_KEY}) JOIN restframe r USING ({_KEY})
+            LEFT JOIN reviewed v USING (TARGETID)
             ORDER BY p.HEALPIX, TARGETID
         """
-        source = f"scores s JOIN targets t USING ({_KEY})"
+        source = f"scores s JOIN targets t USING ({_KEY}) LEFT JOIN reviewed v USING (TARGETID)"
         lengths = self._measure_strings(QUASARS, source)
         self._publish(folder / "quasars.parquet", QUASARS, rows, notes, lengths)
         self._connection.read_parquet(str(folder / "quasars.parquet")).create_view("quasars")

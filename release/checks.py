@@ -150,6 +150,7 @@ _CHECKS: dict[str, tuple[Callable[[Path, str], list[str]], tuple[str, ...]]] = {
     "anomalies": (consistency.check_anomalies, ("catalog/anomalies.parquet",)),
     "spectra": (consistency.check_spectra, ("spectra/spectra.parquet",)),
     "matches": (consistency.check_matches, ("catalog/crossmatch.parquet",)),
+    "reviews": (consistency.check_reviews, ("catalog/reviews.parquet",)),
     "counts": (consistency.check_counts, (MANIFEST,)),
     "conservation": (consistency.check_conservation, ("completeness",)),
 }

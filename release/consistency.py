@@ -9,9 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from catalog_schema.vocabulary import MatchState, ShardState, Tier
+from catalog_schema.vocabulary import MatchState, ReviewStatus, ShardState, Tier
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome
+from pipeline.reviews.consensus import find_consensus
+from pipeline.reviews.ledger import read_rows
+from pipeline.reviews.review import select_in_force
 from release.completeness import read_completeness
 from release.conservation import RELEASE_STAGE, STAGES, find_breaks
 from release.manifest import GRADES, MANIFEST, read_json
@@ -19,6 +22,7 @@ from release.manifest import GRADES, MANIFEST, read_json
 _QUASARS = "catalog/quasars.parquet"
 _ANOMALIES = "catalog/anomalies.parquet"
 _CATALOGUES = "catalog/catalogues.parquet"
+_REVIEWS = "catalog/reviews.parquet"
 _SPECTRA = "spectra/spectra.parquet"
 _SIGNIFICANCE = "calibration/significance.parquet"
 GRADED_FILES = (_QUASARS, _ANOMALIES, _SIGNIFICANCE)
@@ -109,6 +113,28 @@ def check_matches(path: Path, target: str) -> list[str]:
     return _say(n_missing, "pairs of object and catalogue have no state") + wrong
 
 
+def check_reviews(path: Path, target: str) -> list[str]:
+    """Every review's object is in the catalogue, whose status is what the reviews come to."""
+    rows = pq.ParquetFile(path / target).read()
+    statuses = dict(zip(*_read(path, _QUASARS, ["TARGETID", "review_status"]).to_pydict().values(),
+                        strict=True))  # fmt: skip
+    reviews = read_rows(rows, read_json(path / MANIFEST)["source"]["sample"])
+    is_stated = rows["is_in_force"].to_pylist()
+    standing = {review.review_id for review in select_in_force(reviews)}
+    strangers = {review.targetid for review in reviews} - statuses.keys()
+    expected = {targetid: each.status for targetid, each in find_consensus(reviews).items()}
+    n_wrong = sum(
+        status != expected.get(targetid, ReviewStatus.UNREVIEWED)
+        for targetid, status in statuses.items()
+    )
+    n_force = sum((r.review_id in standing) != f for r, f in zip(reviews, is_stated, strict=True))
+    return [
+        *_say(len(strangers), "reviewed objects are not in quasars.parquet"),
+        *_say(n_wrong, "objects have another review_status than their reviews come to"),
+        *_say(n_force, "reviews are wrongly stated to be in force or not"),
+    ]
+
+
 def check_counts(path: Path, target: str) -> list[str]:
     """The counts of the manifest are those of the files."""
     outcomes = _read_outcomes(path)
@@ -121,6 +147,7 @@ def check_counts(path: Path, target: str) -> list[str]:
         "tiers": {tier.value: tiers[tier.value] for tier in Tier},
         "spectra": pq.read_metadata(path / _SPECTRA).num_rows,
         "gates": dict(sorted(gates.items())),
+        "reviews": _count_reviews(path, read_json(path / target)["counts"]),
         "shards": {
             "done": sum(outcome.stage == RELEASE_STAGE for outcome in outcomes),
             "failed": sum(outcome.state == ShardState.FAILED for outcome in outcomes),
@@ -153,6 +180,12 @@ def adjust(p_value: np.ndarray) -> np.ndarray:
     q_value = np.empty_like(raw)
     q_value[order] = np.minimum.accumulate(raw[::-1])[::-1]
     return q_value
+
+
+def _count_reviews(path: Path, stated: dict[str, Any]) -> dict[str, int]:
+    # How many were left out, only the builder could count.
+    n_left_out = stated.get("reviews", {}).get("left_out", 0)
+    return {"published": pq.read_metadata(path / _REVIEWS).num_rows, "left_out": n_left_out}
 
 
 def _read(path: Path, target: str, names: list[str]) -> pa.Table:

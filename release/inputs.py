@@ -14,7 +14,10 @@ from pipeline.errors import UserError
 from pipeline.lake_files import local_folder, show
 from pipeline.layout import MODEL_CARD, SPECPROD, Shard, is_remote
 from pipeline.ledger import Outcome
-from pipeline.store import Store, digest
+from pipeline.reviews.ledger import tabulate
+from pipeline.reviews.review import Review
+from pipeline.reviews.sample import name_sample
+from pipeline.store import Store, digest, digest_rows
 from release.conservation import Account, settle
 from release.sealing import hash_file
 
@@ -41,9 +44,11 @@ class Inputs:
     model : dict
         Content digest of every file of the model.
     source : dict
-        Kind of the source, its folder's name and the DESI reduction.
+        Kind of the source, its folder's name, the DESI reduction, and the sample that reviews name.
     config : dict
         The resolved settings, without those that cannot change the result.
+    reviews : tuple of Review
+        Every event of the sample, in order.
     """
 
     account: Account
@@ -53,6 +58,7 @@ class Inputs:
     model: dict[str, str]
     source: dict[str, str]
     config: dict[str, Any]
+    reviews: tuple[Review, ...]
 
     @property
     def shards(self) -> tuple[Shard, ...]:
@@ -69,8 +75,15 @@ class Inputs:
         return digest("release", revision, SCHEMA_VERSION, *parts)
 
 
-def read_inputs(store: Store, config: Config) -> Inputs:
+def read_inputs(store: Store, config: Config, reviews: tuple[Review, ...] | None = None) -> Inputs:
     """Collect the inputs without reading their rows.
+
+    Parameters
+    ----------
+    store : Store
+    config : Config
+    reviews : tuple of Review, optional
+        Read before; later ones do not count. Reviewers need not stop for a build.
 
     Raises
     ------
@@ -91,12 +104,19 @@ def read_inputs(store: Store, config: Config) -> Inputs:
     for name in MATCHED:
         paths = [store.lake.catalogue(name, catalogue) for catalogue in catalogues]
         data[name] = digest(catalogues, store.map(partial(_content, store), paths))
+    reviews = _read_reviews(store, config) if reviews is None else reviews
+    data["reviews"] = digest_rows(tabulate(reviews))
     model_id = _read_model_id(store, shards[0])
     with local_folder(store.lake.model(model_id)) as folder:
         model = {name: _content(store, folder / name) for name in _list_model(folder)}
     source = _describe_source(config)
     resolved = _resolve(config, source)
-    return Inputs(account, data, catalogues, model_id, model, source, resolved)
+    return Inputs(account, data, catalogues, model_id, model, source, resolved, reviews)
+
+
+def _read_reviews(store: Store, config: Config) -> tuple[Review, ...]:
+    with store.reviews.closing() as ledger:
+        return tuple(ledger.load(name_sample(config)))
 
 
 def _read_ledger(store: Store, source: str) -> list[Outcome]:
@@ -144,7 +164,8 @@ def _read_model_id(store: Store, shard: Shard) -> str:
 def _describe_source(config: Config) -> dict[str, str]:
     source = config.run.source
     kind = MOCK if source == MOCK else "desi"
-    return {"kind": kind, "name": source.rstrip("/").rpartition("/")[2], "specprod": SPECPROD}
+    name = source.rstrip("/").rpartition("/")[2]
+    return {"kind": kind, "name": name, "specprod": SPECPROD, "sample": name_sample(config)}
 
 
 def _resolve(config: Config, source: dict[str, str]) -> dict[str, Any]:

@@ -21,11 +21,22 @@ SHARED = {
         "lake_files",
         "layout",
         "ledger",
+        "rank",
+        "reviews.audit",
+        "reviews.consensus",
+        "reviews.ledger",
+        "reviews.review",
+        "reviews.sample",
         "science.draw",
         "science.independence",
         "store",
     )
 }
+# What portal may use of the pipeline, in one module: the review ledger, which it writes to.
+REVIEWING = ("portal/reviewing.py", {
+    "pipeline.database", "pipeline.errors", "pipeline.reviews.consensus", "pipeline.reviews.ledger",
+    "pipeline.reviews.review",
+})  # fmt: skip
 # Library: where it may be imported.
 DOORS = {
     "ray": ("pipeline/shards.py",),
@@ -88,7 +99,6 @@ def test_sources_are_found() -> None:
         ("catalog_schema/", "portal"),
         ("pipeline/", "release"),
         ("pipeline/", "portal"),
-        ("portal/", "pipeline"),
         ("portal/", "release"),
         ("release/", "portal"),
     ],
@@ -97,8 +107,16 @@ def test_nobody_looks_up_the_stream(prefix: str, package: str) -> None:
     assert select(prefix, package) == {}
 
 
+def test_portal_uses_only_the_review_ledger_of_the_pipeline() -> None:
+    door, allowed = REVIEWING
+    used = select("portal/", "pipeline")
+    assert set(used) == {door}
+    assert all(m in allowed or m.rpartition(".")[0] in allowed for m in used[door])
+
+
 def test_release_uses_only_the_shared_part_of_the_pipeline() -> None:
-    allowed = {"pipeline", "pipeline.catalogues", "pipeline.science", *SHARED}
+    packages = {f"pipeline.{name}" for name in ("catalogues", "reviews", "science")}
+    allowed = {"pipeline", *packages, *SHARED}
     beyond = {
         name: {m for m in modules if m not in allowed and m.rpartition(".")[0] not in SHARED}
         for name, modules in select("release/", "pipeline").items()
@@ -149,9 +167,10 @@ def test_help_loads_no_heavy_library() -> None:
     assert out.endswith("loaded: []\n")
 
 
-def test_portal_and_schema_import_without_the_pipeline() -> None:
+def test_portal_and_schema_import_without_the_libraries_of_the_pipeline() -> None:
     """Every module of the portal but its pages, which run only inside a browser session."""
     pages = {"portal.app"}
+    light = {"database", "database_hold", "errors", "ledger_tables", "reviews", "science"}
     modules = [
         name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
         for name in IMPORTS
@@ -159,9 +178,11 @@ def test_portal_and_schema_import_without_the_pipeline() -> None:
     ]
     code = (
         "import sys, importlib\n"
-        "for m in ('torch', 'ray', 'astroquery', 'numba', 'sklearn', 'pipeline', 'release'):\n"
+        "for m in ('torch', 'ray', 'astroquery', 'astropy', 'numba', 'sklearn', 'release'):\n"
         "    sys.modules[m] = None\n"
         f"for m in {[m for m in modules if m not in pages]}: importlib.import_module(m)\n"
+        "ours = {m.split('.')[1] for m in sys.modules if m.startswith('pipeline.')}\n"
+        f"assert ours <= {light}, ours\n"
         "print('fine')"
     )
     assert "fine" in run_python(code)

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+# Stream of the random audit of the catalogue, whose first objects are published as reference.
+AUDIT_STREAM = 7
 _GOLDEN = 0x9E3779B97F4A7C15
 
 

@@ -1,0 +1,144 @@
+"""Reviews as the portal needs them; its only door to the review ledger of the pipeline."""
+
+import os
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy import URL
+
+from catalog_schema.vocabulary import ReviewAction, ReviewStatus
+from pipeline.database import URL_VARIABLE, parse_url
+from pipeline.errors import QadError
+from pipeline.reviews.consensus import Agreement, find_consensus, measure_agreement
+from pipeline.reviews.ledger import ReviewLedger, read_rows
+from pipeline.reviews.review import Review, select_in_force
+from portal.releases import CHECK_ADVICE, Release, ReleaseError
+
+__all__ = [
+    "Agreement", "Progress", "QadError", "Review", "ReviewLedger", "Reviewer", "find_disputed",
+    "find_last", "find_place", "find_second_opinions", "leave_reviewed", "measure_progress",
+    "name_sample", "read_published", "read_queue",
+]  # fmt: skip
+_QUEUE = "catalog/queue.parquet"
+_REVIEWS = "catalog/reviews.parquet"
+
+
+@dataclass(frozen=True)
+class Reviewer:
+    """Who signs, and whether their word decides a dispute."""
+
+    name: str
+    is_adjudicator: bool
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the reviews are: objects by status, events in force by reviewer, agreement."""
+
+    n_objects: int
+    n_disputed: int
+    by_reviewer: dict[str, int]
+    agreement: Agreement
+
+
+def name_sample(release: Release) -> str:
+    """Return the name of the sample whose TARGETIDs the release holds.
+
+    Raises
+    ------
+    ReleaseError
+        If the release is older than reviews.
+    """
+    source = release.manifest.get("source")
+    sample = source.get("sample") if isinstance(source, dict) else None
+    if not isinstance(sample, str):
+        raise ReleaseError(
+            f"Release `{release.version}` was made before there were reviews: it does not name "
+            "its sample."
+        )
+    return sample
+
+
+def find_place(root: Path) -> Path | URL | None:
+    """Return where the ledger of a release is, or None where the release stands alone.
+
+    The environment's database wins; otherwise it is a file of the data root, whose `releases/`
+    holds the release.
+    """
+    if given := os.environ.get(URL_VARIABLE):
+        return parse_url(given)
+    return root.parents[1] / "ledger.sqlite" if root.parent.name == "releases" else None
+
+
+def read_published(release: Release) -> list[Review]:
+    """Return the reviews that the release itself carries.
+
+    Raises
+    ------
+    ReleaseError
+        If they cannot be read.
+    """
+    return read_rows(_read(release.root / _REVIEWS), name_sample(release))
+
+
+def read_queue(release: Release) -> list[int]:
+    """Return the TARGETIDs to be reviewed, in order: as last ranked, else as published.
+
+    Raises
+    ------
+    ReleaseError
+        If the queue cannot be read.
+    """
+    ranked = release.root.parents[1] / "queue" / f"{release.version}.parquet"
+    rows = _read(ranked if ranked.is_file() else release.root / _QUEUE)
+    return [int(targetid) for targetid in rows.sort_by("queue_rank")["TARGETID"].to_pylist()]
+
+
+def leave_reviewed(
+    targetids: Iterable[int], reviews: Collection[Review], reviewer: Reviewer
+) -> list[int]:
+    """Leave out the objects on which a reviewer's word is in force."""
+    done = {r.targetid for r in select_in_force(reviews) if r.reviewer == reviewer.name}
+    return [targetid for targetid in targetids if targetid not in done]
+
+
+def find_second_opinions(reviews: Collection[Review]) -> list[int]:
+    """Return the objects that one reviewer alone has judged, the oldest review first."""
+    one = {i: each for i, each in find_consensus(reviews).items() if each.n_reviewers == 1}
+    return [i for i in dict.fromkeys(r.targetid for r in reviews) if i in one]
+
+
+def find_disputed(reviews: Collection[Review]) -> list[int]:
+    """Return the objects on which reviewers disagree."""
+    found = find_consensus(reviews)
+    return [i for i, each in found.items() if each.status is ReviewStatus.DISPUTED]
+
+
+def find_last(reviews: Collection[Review], reviewer: Reviewer) -> Review | None:
+    """Return a reviewer's latest event in force: what an undo takes back."""
+    mine = [review for review in select_in_force(reviews) if review.reviewer == reviewer.name]
+    return mine[-1] if mine else None
+
+
+def measure_progress(reviews: Collection[Review]) -> Progress:
+    """Sum the reviews up."""
+    counts: dict[str, int] = {}
+    for review in select_in_force(reviews):
+        if review.action is ReviewAction.JUDGEMENT:
+            counts[review.reviewer] = counts.get(review.reviewer, 0) + 1
+    consensus = find_consensus(reviews)
+    n_disputed = sum(each.status is ReviewStatus.DISPUTED for each in consensus.values())
+    return Progress(len(consensus), n_disputed, counts, measure_agreement(reviews))
+
+
+def _read(path: Path) -> pa.Table:
+    try:
+        return pq.ParquetFile(path).read()
+    except FileNotFoundError:
+        fault = "is missing"
+    except (OSError, pa.ArrowInvalid):
+        fault = "is damaged"
+    raise ReleaseError(f"`{path.name}` {fault}. {CHECK_ADVICE}")

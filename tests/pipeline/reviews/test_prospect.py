@@ -1,0 +1,97 @@
+"""CSV files of prospect: its columns, ours behind them, and every way a file can be wrong."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from astropy.table import Table
+from example_reviews import HOSTILE, PUBLISHED, SAMPLE, TARGETIDS, make_review, publish
+
+from catalog_schema.vocabulary import AnomalyClass, Verdict
+from pipeline.errors import UserError
+from pipeline.reviews.ledger import ReviewLedger
+from pipeline.reviews.prospect import COLUMNS, read_csv, write_csv
+
+HEADER = "TARGETID,EXPID,VI_scanner,VI_quality,VI_issue,VI_z,VI_spectype,VI_comment\n"
+ROW = f"{TARGETIDS[0]},-1,ABC,4,R,2.3000,QSO,fine\n"
+REVIEWS = [
+    make_review(quality=4, issues="RS", corrected_z=1.5, corrected_spectype="STAR",
+                comment=HOSTILE, anomaly_class=AnomalyClass.STAR, is_blinded=False,
+                seconds_spent=2.5),
+    make_review(1, verdict=Verdict.ORDINARY),
+    make_review(2, "XYZ", verdict=None, quality=0),
+]  # fmt: skip
+
+
+def test_the_plain_file_is_what_prospect_reads(tmp_path: Path) -> None:
+    path = tmp_path / "vi.csv"
+    events = [*REVIEWS, REVIEWS[1].retract()]
+    assert write_csv(path, events, PUBLISHED) == 2
+    # As prospect's read_vi does, which takes exactly these columns.
+    rows = Table.read(path, format="ascii.csv", names=COLUMNS)
+    assert list(rows["TARGETID"]) == [TARGETIDS[0], TARGETIDS[2]]
+    assert rows["VI_issue"][0] == "RS"
+    assert rows["VI_comment"][0] == REVIEWS[0].comment
+
+
+def test_the_full_file_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "vi.csv"
+    events = [*REVIEWS, REVIEWS[1].retract()]
+    assert write_csv(path, events, PUBLISHED, is_full=True) == 4
+    assert read_csv(path, PUBLISHED) == events
+    ledger = ReviewLedger(tmp_path / "ledger.sqlite")
+    assert ledger.append(read_csv(path, PUBLISHED)) == 4
+    assert ledger.append(read_csv(path, PUBLISHED)) == 0
+    assert ledger.load(SAMPLE) == events
+
+
+def test_a_plain_file_may_be_imported_twice(tmp_path: Path) -> None:
+    path = tmp_path / "vi.csv"
+    path.write_text(f"{HEADER}{ROW}{TARGETIDS[1]},-1,ABC,-1,,,,\n")
+    ledger = ReviewLedger(tmp_path / "ledger.sqlite")
+    assert ledger.append(read_csv(path, PUBLISHED)) == 2
+    assert ledger.append(read_csv(path, PUBLISHED)) == 0
+    first, second = ledger.load(SAMPLE)
+    assert (first.quality, first.issues, first.corrected_z) == (4, "R", 2.3)
+    assert first.verdict is None
+    assert (second.quality, second.corrected_spectype) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (HEADER + ROW.replace(str(TARGETIDS[0]), "17"), "line 2: TARGETID 17 is not in release"),
+        (HEADER + ROW.replace(str(TARGETIDS[0]), "9" * 30), "line 2: TARGETID 9{30} is not in"),
+        (HEADER + ROW.replace(str(TARGETIDS[0]), "3.9e16"), "line 2: invalid literal"),
+        (HEADER + ROW + ROW.replace(",4,", ",9,"), "line 3: .*quality 9"),
+        (HEADER + ROW.replace(",R,", ",RX,"), "line 2: VI_issue 'RX'"),
+        (HEADER + ROW.replace("2.3000", "high"), "line 2: could not convert"),
+        (HEADER + ROW.replace("ABC", " "), "line 2: .*reviewer"),
+        (HEADER + ROW.replace(",fine", ""), "line 2: another number of columns"),
+        (HEADER + ROW.replace("fine", '"never closed'), "no readable CSV"),
+        (ROW, "TARGETID, VI_scanner, VI_quality is missing"),
+        ("", "TARGETID, VI_scanner, VI_quality is missing"),
+    ],
+)
+def test_a_wrong_file_is_one_line(tmp_path: Path, content: str, fault: str) -> None:
+    path = tmp_path / "vi.csv"
+    path.write_text(content)
+    with pytest.raises(UserError, match=fault) as caught:
+        read_csv(path, PUBLISHED)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "vi.csv"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="no readable CSV"):
+        read_csv(path, PUBLISHED)
+    with pytest.raises(UserError, match="no readable CSV"):
+        read_csv(tmp_path / "absent.csv", PUBLISHED)
+
+
+def test_objects_of_other_releases_are_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "vi.csv"
+    assert write_csv(path, REVIEWS, publish("0.2.0", TARGETIDS[:1])) == 1
+    with path.open() as file:
+        assert [row["TARGETID"] for row in csv.DictReader(file)] == [str(TARGETIDS[0])]

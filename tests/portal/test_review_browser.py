@@ -1,0 +1,150 @@
+"""A review session in a real browser: ten objects by key, one taken back, the progress seen."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from login_provider import CLIENT, providing
+from portal_release import VERSION, row_id
+from test_browser import Watcher, browser, pytestmark, wait_until_healthy  # noqa: F401
+from test_review_page import load, write_reviewable
+
+import portal
+from catalog_schema.vocabulary import ReviewAction, Verdict
+
+KEYS = "aoxuaoxuao"
+WORDS = {
+    "a": Verdict.ANOMALOUS, "o": Verdict.ORDINARY, "x": Verdict.ARTEFACT, "u": Verdict.UNSURE,
+}  # fmt: skip
+LEFT = 34
+SECRETS = """
+[auth]
+redirect_uri = "http://127.0.0.1:{port}/oauth2callback"
+cookie_secret = "0123456789abcdef0123456789abcdef"
+client_id = "{client}"
+client_secret = "secret"
+server_metadata_url = "{issuer}/.well-known/openid-configuration"
+
+[reviewers."ada@example.org"]
+name = "AL"
+role = "reviewer"
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_reviewable(tmp_path / "releases" / VERSION)
+
+
+def find_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(root: Path, *options: str, port: int | None = None) -> Iterator[str]:
+    """Run the portal in the folder of the data root, where it looks for its secrets."""
+    port = port or find_port()
+    arguments = [str(root), "--port", str(port), *options]
+    home = str(Path(portal.__file__).parents[1])
+    environment = {k: v for k, v in os.environ.items() if k != "QAD_LEDGER_URL"}
+    server = subprocess.Popen(
+        [sys.executable, "-c", f"from portal.cli import portal; portal({arguments})"],
+        cwd=root.parents[1], env={**environment, "PYTHONPATH": home},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def wait_for_object(page, number: int) -> None:
+    page.get_by_role("heading", name=f"TARGETID {row_id(number)}").wait_for()
+    page.locator('[data-test-script-state="notRunning"]').wait_for()
+
+
+def test_ten_objects_by_key_and_one_taken_back(browser, root: Path) -> None:  # noqa: F811
+    with serving(root, "--local-reviewer", "ABC") as address:
+        judge_ten(browser, address)
+    events = load(root)
+    assert [event.verdict for event in events[:10]] == [WORDS[key] for key in KEYS]
+    assert [event.targetid for event in events[:10]] == [row_id(number) for number in range(10)]
+    assert all(event.is_blinded and event.seconds_spent for event in events[:10])
+    assert (events[10].action, events[10].supersedes) == (
+        ReviewAction.RETRACTION, events[9].review_id,
+    )  # fmt: skip
+    assert len(events) == 11
+
+
+def judge_ten(browser, address: str) -> None:  # noqa: F811
+    context = browser.new_context(viewport={"width": 1280, "height": 1400})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    watcher = Watcher(page, address)
+    page.goto(f"{address}/review")
+    for number, key in enumerate(KEYS):
+        wait_for_object(page, number)
+        page.get_by_text(f"ABC: {LEFT - number} left in this queue").wait_for()
+        page.locator(".marks").first.wait_for()
+        assert page.get_by_text("gold", exact=True).count() == 0
+        page.keyboard.press(key)
+    page.get_by_text(f"ABC: {LEFT - 10} left in this queue").wait_for()
+    page.keyboard.press("z")
+    page.get_by_text(f"ABC: {LEFT - 9} left in this queue").wait_for()
+    wait_for_object(page, 9)
+    tile = page.get_by_test_id("stMetric").filter(has_text="objects reviewed")
+    assert "9" in tile.inner_text()
+    page.wait_for_timeout(500)
+    context.close()
+    assert watcher.faults == []
+
+
+@pytest.mark.parametrize(
+    ("claims", "is_reviewer"),
+    [
+        ({"email": "Ada@example.org", "email_verified": True}, True),
+        ({"email": "ada@example.org", "email_verified": False}, False),
+        ({"email": "eve@example.org", "email_verified": True}, False),
+    ],
+)
+def test_who_logs_in_reviews_if_listed(
+    browser,  # noqa: F811
+    root: Path,
+    claims: dict[str, object],
+    is_reviewer: bool,
+) -> None:
+    port = find_port()
+    with providing(**claims) as provider:
+        secrets = root.parents[1] / ".streamlit" / "secrets.toml"
+        secrets.parent.mkdir()
+        secrets.write_text(SECRETS.format(port=port, client=CLIENT, issuer=provider.address))
+        with serving(root, port=port) as address:
+            context = browser.new_context()
+            page = context.new_page()
+            page.set_default_timeout(30_000)
+            page.goto(f"{address}/review")
+            page.get_by_text("reviewers log in first").wait_for()
+            page.get_by_role("button", name="Log in").click()
+            page.wait_for_url(f"{address}/")
+            page.get_by_role("link", name="Review").click()
+            if is_reviewer:
+                wait_for_object(page, 0)
+                page.keyboard.press("a")
+                page.get_by_text(f"AL: {LEFT - 1} left in this queue").wait_for()
+            else:
+                page.get_by_text("not in the list of reviewers").wait_for()
+                assert page.get_by_role("button", name="Anomalous").count() == 0
+            context.close()
+    ledger = root.parents[1] / "ledger.sqlite"
+    assert (
+        [event.reviewer for event in load(root)] == ["AL"] if is_reviewer else not ledger.exists()
+    )
