@@ -7,7 +7,7 @@ from catalog_schema import desi
 from catalog_schema.column import Column, Table
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
 
-SCHEMA_VERSION = "1.3.0"
+SCHEMA_VERSION = "1.4.0"
 
 # None: the size is a setting of the run (window length, latent dimension).
 DIMENSIONS: dict[str, int | None] = {
@@ -120,7 +120,7 @@ EFFORT = Table(
 )
 QUASARS = Table(
     "quasars", "Published catalogue: every scored quasar, one row per TARGETID.", ("TARGETID",),
-    (*_POSITION, *_SOURCE, *_QUALITY, d.norm, *_SCORES, *_TIERS, *_CLASSES),
+    (*_POSITION, d.healpix_29, *_SOURCE, *_QUALITY, d.norm, *_SCORES, *_TIERS, *_CLASSES),
 )
 SPECTRA = Table(
     "spectra", "Published spectra of graded objects with the model's reconstruction.",

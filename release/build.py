@@ -19,6 +19,8 @@ from release.docs import make_notes, write_documents
 from release.evidence import write_evidence
 from release.faces import write_faces
 from release.footprint import write_footprint
+from release.hats_collection import write_collection
+from release.hats_spectra import write_spectra_catalogue
 from release.inputs import Inputs, read_inputs
 from release.manifest import (
     MANIFEST,
@@ -33,7 +35,7 @@ from release.sealing import building
 from release.spectra import write_spectra
 from release.tables import measure_strings, write_table
 
-REVISION = 3
+REVISION = 4
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,8 @@ def _fill(
     write_json(folder / MANIFEST, manifest)
     write_documents(folder, manifest, outcomes, evidence)
     write_footprint(folder)
+    write_collection(folder, manifest)
+    write_spectra_catalogue(folder, manifest)
     write_report(folder, manifest)
     return counts
 

@@ -115,7 +115,10 @@ def test_every_recipe_runs(catalogue: duckdb.DuckDBPyConnection) -> None:
     assert all(count for title, count in counts.items() if not title.startswith(may_be_empty))
 
 
-@pytest.mark.parametrize("name", ["duckdb", "polars", "pandas", "astropy"])
+@pytest.mark.parametrize(
+    "name",
+    ["duckdb", "polars", "pandas", "astropy", pytest.param("lsdb", marks=pytest.mark.slow)],
+)
 def test_example_opens_the_release(released: Path, name: str) -> None:
     done = subprocess.run(
         [sys.executable, f"examples/open_{name}.py"], cwd=released, capture_output=True, text=True,
