@@ -12,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.lake_files import local_folder
 from pipeline.store import Store
 from release.catalogue import open_lake
+from release.cds import write_cds
 from release.changelog import write_changelog
 from release.completeness import write_completeness
 from release.conservation import close_release
@@ -34,6 +35,7 @@ from release.report import write_report
 from release.sealing import building
 from release.spectra import write_spectra
 from release.tables import measure_strings, write_table
+from release.vo import write_vo
 
 REVISION = 4
 
@@ -130,6 +132,8 @@ def _fill(
     write_json(folder / MANIFEST, manifest)
     write_documents(folder, manifest, outcomes, evidence)
     write_footprint(folder)
+    write_vo(folder, manifest)
+    write_cds(folder, manifest)
     write_collection(folder, manifest)
     write_spectra_catalogue(folder, manifest)
     write_report(folder, manifest)
