@@ -33,6 +33,7 @@ from release.manifest import (
 )
 from release.report import write_report
 from release.sealing import building
+from release.site import write_site
 from release.spectra import write_spectra
 from release.tables import measure_strings, write_table
 from release.vo import write_vo
@@ -137,6 +138,7 @@ def _fill(
     write_collection(folder, manifest)
     write_spectra_catalogue(folder, manifest)
     write_report(folder, manifest)
+    write_site(folder, manifest)
     return counts
 
 

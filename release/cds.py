@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from catalog_schema.column import Column
 from catalog_schema.tables import QUASARS
 from release.docs import CITATION, LICENCE_URL, render
-from release.vo import to_ascii
+from release.vo import parse_unit, to_ascii
 
 TABLE, README = "cds/anomalies.dat", "cds/ReadMe"
 _WIDTH, _INDENT = 80, 50
@@ -121,6 +121,4 @@ def _describe(fields: list[Field]) -> list[str]:
 
 
 def _translate_unit(unit: str) -> str:
-    from astropy.units import Unit
-
-    return Unit(unit, format="vounit").to_string("cds") if unit else "---"
+    return parse_unit(unit).to_string("cds") if unit else "---"

@@ -15,6 +15,7 @@ from catalog_schema.tables import QUASARS
 if TYPE_CHECKING:
     from astropy.io.fits import BinTableHDU
     from astropy.table import MaskedColumn, Table
+    from astropy.units import UnitBase
 
 VOTABLE, FITS = "vo/anomalies.vot", "vo/anomalies.fits"
 # Stands for null among integers; FITS says so by TNULL, VOTable by a bit.
@@ -36,7 +37,7 @@ def write_vo(folder: Path, manifest: Mapping[str, Any]) -> None:
 
     (folder / "vo").mkdir(exist_ok=True)
     with warnings.catch_warnings():
-        # Angstrom and erg are deprecated in VOUnit, but they are what DESI uses.
+        # As in `parse_unit`: the writers parse the units again.
         warnings.simplefilter("ignore")
         rows = _read_rows(folder / "catalog" / "anomalies.parquet")
         votable = from_table(rows, table_id="anomalies")
@@ -48,6 +49,15 @@ def write_vo(folder: Path, manifest: Mapping[str, Any]) -> None:
                 field.ref = _FRAME
         votable.to_xml(str(folder / VOTABLE), tabledata_format="binary2")
         _make_hdu(rows, manifest["version"]).writeto(folder / FITS)
+
+
+def parse_unit(text: str) -> "UnitBase":
+    """Return a unit of the schema; Angstrom and erg are deprecated, but they are what DESI uses."""
+    from astropy.units import Unit
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Unit(text, format="vounit")
 
 
 def to_ascii(text: str | None) -> str:
@@ -64,7 +74,6 @@ def _read_rows(path: Path) -> "Table":
 
 def _read_column(data: pa.ChunkedArray, column: Column) -> "MaskedColumn":
     from astropy.table import MaskedColumn
-    from astropy.units import Unit
 
     is_null = data.is_null().to_numpy()
     if column.array is not None:
@@ -79,7 +88,7 @@ def _read_column(data: pa.ChunkedArray, column: Column) -> "MaskedColumn":
         values = data.fill_null(pa.scalar(0).cast(column.type)).to_numpy()
     return MaskedColumn(
         values, column.name, mask=is_null, description=column.description,
-        unit=Unit(column.unit, format="vounit") if column.unit else None,
+        unit=parse_unit(column.unit) if column.unit else None,
         fill_value=_NULL if pa.types.is_integer(column.type) else None,
         meta={"ucd": column.ucd},
     )  # fmt: skip
