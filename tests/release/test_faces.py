@@ -128,6 +128,19 @@ def test_example_opens_the_release(released: Path, name: str) -> None:
     assert done.stdout
 
 
+@pytest.mark.slow
+def test_notebook_runs_from_the_release(released: Path) -> None:
+    nbformat, nbclient = (pytest.importorskip(name) for name in ("nbformat", "nbclient"))
+    notebook = nbformat.read(released / "examples" / "quickstart.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert all(not cell.get("outputs") for cell in notebook.cells)
+    where = {"metadata": {"path": str(released / "examples")}}
+    nbclient.NotebookClient(notebook, timeout=120, resources=where).execute()
+    kinds = {kind for cell in notebook.cells for out in cell.get("outputs", ())
+             for kind in out.get("data", ())}  # fmt: skip
+    assert {"text/html", "image/png"} <= kinds
+
+
 def test_example_plots_a_spectrum(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import matplotlib as mpl
 
