@@ -25,6 +25,7 @@ from synthetic_lake import (
 
 from catalog_schema.tables import RECONSTRUCTIONS, TARGETS, TIERS
 from catalog_schema.vocabulary import Tier
+from pipeline.backup import back_up, restore
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
 from pipeline.ledger import Outcome
@@ -305,3 +306,11 @@ def test_scored_spectra_without_a_tier_are_refused(store: Store, config: Config)
     store.write(path, store.read(path).slice(2), TIERS, fingerprint="", n_expected=0, n_made=0)
     with pytest.raises(UserError, match="2 scored spectra are not in tiers"):
         build(store, config, "0.1.0")
+
+
+def test_a_restored_release_passes_its_checks(store: Store, released: Path, tmp_path: Path) -> None:
+    back_up(store, str(tmp_path / "backups"))
+    restore(str(tmp_path / "backups"), tmp_path / "again")
+    again = tmp_path / "again" / "releases" / "0.1.0"
+    assert read_bytes(again) == read_bytes(released)
+    assert all(result.passed for result in validate(again))
