@@ -133,7 +133,7 @@ class JoinedLake:
         connection.execute(f"CREATE VIEW controls AS FROM scored WHERE {_IS_CONTROL}")
         self._n_latent = scored.schema.field("latent").type.list_size
         connection.execute(_PRIMARIES)
-        connection.register("places", _place_objects(connection.sql(_POSITIONS).to_arrow_table()))
+        connection.register("places", place_objects(connection.sql(_POSITIONS).to_arrow_table()))
 
     def check(self, levels: CalibrateSettings) -> None:
         """Refuse tables that do not belong together.
@@ -219,8 +219,19 @@ def _open_sharded(store: Store, inputs: Inputs, dataset: str) -> "Dataset":
     return store.open_dataset([store.lake.shard(dataset, shard) for shard in inputs.shards])
 
 
-def _place_objects(positions: pa.Table) -> pa.Table:
-    """Return the fine pixel of every object: HATS and every cone search go by it."""
+def place_objects(positions: pa.Table) -> pa.Table:
+    """Return the pixel of order 29 of every object, by which HATS sorts and divides the sky.
+
+    Parameters
+    ----------
+    positions : pyarrow.Table
+        TARGETID, HEALPIX, TARGET_RA and TARGET_DEC (degrees, ICRS), which may be null.
+
+    Returns
+    -------
+    pyarrow.Table
+        TARGETID and _healpix_29.
+    """
     from astropy.coordinates import Latitude, Longitude
     from cdshealpix.nested import lonlat_to_healpix
 

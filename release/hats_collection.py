@@ -76,8 +76,8 @@ def _write_primary(
 ) -> None:
     from hats.io.skymap import write_skymap
 
-    pieces = _read_pieces(source, find_rows(cells, pixels))
-    for pixel, data in zip(pixels, pieces, strict=True):
+    sizes = [piece.stop - piece.start for piece in find_rows(cells, pixels)]
+    for pixel, data in zip(pixels, read_pieces(source, sizes), strict=True):
         write_partition(folder, pixel, data)
     finish_catalogue(
         folder, pixels, manifest, catalog_type="object", hats_max_rows=_PARTITION_ROWS,
@@ -88,13 +88,12 @@ def _write_primary(
     write_skymap(count_cells(cells), folder, orders=_MAP_ALTERNATIVES)
 
 
-def _read_pieces(source: Path, pieces: Sequence[slice]) -> Iterator[pa.Table]:
-    """Yield consecutive runs of rows of a Parquet file, which together are the file."""
+def read_pieces(source: Path, sizes: Sequence[int]) -> Iterator[pa.Table]:
+    """Yield consecutive runs of rows of a Parquet file, beginning with its first row."""
     with pq.ParquetFile(source) as file:
         batches = file.iter_batches(_BATCH_ROWS)
         waiting = file.schema_arrow.empty_table()
-        for piece in pieces:
-            size = piece.stop - piece.start
+        for size in sizes:
             parts, n_read = [waiting], waiting.num_rows
             while n_read < size:
                 parts.append(pa.Table.from_batches([next(batches)], file.schema_arrow))

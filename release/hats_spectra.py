@@ -21,10 +21,10 @@ from release.hats_format import (
     write_partition,
 )
 
-FOLDER = "hats_spectra"
+FOLDER, SPECTRA_CATALOGUE = "hats_spectra", "anomalies"
 NESTED = "spectrum"
 _SCALARS = tuple(column for column in QUASARS.columns if column.array is None)
-_ARRAYS = (wave, *(column for column in SPECTRA.columns if column.array == "wave"))
+ARRAYS = (wave, *(column for column in SPECTRA.columns if column.array == "wave"))
 # 512 spectra are 100 MB in memory.
 _PARTITION_ROWS = 512
 _GROUP_ROWS = 64
@@ -49,7 +49,7 @@ def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
     rows = rows.sort_by([(name, "ascending") for name in (healpix_29.name, "TARGETID")])
     if not rows.num_rows:
         return
-    root = folder / FOLDER / "anomalies"
+    root = folder / FOLDER / SPECTRA_CATALOGUE
     cells = rows[healpix_29.name].to_numpy()
     pixels = divide_sky(cells, _PARTITION_ROWS)
     for pixel, piece in zip(pixels, find_rows(cells, pixels), strict=True):
@@ -60,7 +60,7 @@ def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
         **POSITION_COLUMNS,
     )  # fmt: skip
     described = {column.name: column for column in _SCALARS}
-    described |= {f"{NESTED}.{column.name}": column for column in _ARRAYS}
+    described |= {f"{NESTED}.{column.name}": column for column in ARRAYS}
     with warnings.catch_warnings():
         # Angstrom and erg are deprecated in VOUnit, but they are what DESI uses.
         warnings.simplefilter("ignore")
@@ -74,7 +74,7 @@ def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 def _add_spectra(folder: Path, rows: pa.Table) -> pa.Table:
     ids = rows["TARGETID"].to_pylist()
-    names = [column.name for column in _ARRAYS if column != wave]
+    names = [column.name for column in ARRAYS if column != wave]
     spectra = pq.read_table(
         folder / "spectra" / "spectra.parquet", columns=["TARGETID", *names],
         filters=[("TARGETID", "in", ids)],
@@ -84,7 +84,7 @@ def _add_spectra(folder: Path, rows: pa.Table) -> pa.Table:
     offsets = pa.array(np.arange(len(ids) + 1, dtype=np.int32) * WAVE_SIZE)
     grid = np.tile(WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE), len(ids))
     arrays = [pa.array(grid), *(spectra[name].combine_chunks().flatten() for name in names)]
-    fields = [_nest(column) for column in _ARRAYS]
+    fields = [_nest(column) for column in ARRAYS]
     lists = [
         pa.ListArray.from_arrays(offsets, array, type=field.type)
         for field, array in zip(fields, arrays, strict=True)
@@ -99,7 +99,7 @@ def _nest(column: Column) -> pa.Field:
 
 
 def _layout() -> dict[str, Any]:
-    leaves = {column: f"{NESTED}.{column.name}.list.element" for column in _ARRAYS}
+    leaves = {column: f"{NESTED}.{column.name}.list.element" for column in ARRAYS}
     scalars = [column.name for column in _SCALARS]
     return {
         "row_group_size": _GROUP_ROWS,

@@ -1,5 +1,6 @@
 """A static site of the graded objects: a page each with its spectrum; any file server will do."""
 
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from catalog_schema.vocabulary import MatchState
 from release.docs import FILES, load_template
 from release.report import average_pixels
 
+LIST, OBJECTS = "site/anomalies.html", "site/objects"
 _STYLE = Path(__file__).with_name("templates") / "site" / "style.css"
 _SHOWN = ("TARGET_RA", "TARGET_DEC", "Z", "tier", "anomaly_score", "q_value", "reason")
 _N_TOP = 50
@@ -51,7 +53,7 @@ def write_site(folder: Path, manifest: Mapping[str, Any]) -> None:
     manifest : mapping
     """
     site = folder / "site"
-    (site / "objects").mkdir(parents=True)
+    (folder / OBJECTS).mkdir(parents=True)
     shutil.copyfile(_STYLE, site / "style.css")
     graded = _read_graded(folder)
     template = load_template("site/list.html.j2")
@@ -62,7 +64,12 @@ def write_site(folder: Path, manifest: Mapping[str, Any]) -> None:
         facts = {"home": "", "heading": heading, "rows": rows, "is_home": is_home}
         text = template.render({**manifest, **facts, "columns": _SHOWN})
         (site / f"{name}.html").write_text(text, encoding="utf-8")
-    _write_objects(site / "objects", folder, manifest, graded)
+    _write_objects(folder / OBJECTS, folder, manifest, graded)
+
+
+def read_listed(folder: Path) -> list[str]:
+    """Return the TARGETIDs that the list of a site links to, in order."""
+    return re.findall(r'href="objects/(\d+)\.html"', (folder / LIST).read_text(encoding="utf-8"))
 
 
 def _read_graded(folder: Path) -> list[Graded]:
