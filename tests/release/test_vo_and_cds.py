@@ -61,13 +61,16 @@ def test_votable(released: Path, anomalies: pl.DataFrame) -> None:
     assert np.array_equal(rows["latent"], np.stack(anomalies["latent"].to_list()))
 
 
-def test_votlint(released: Path) -> None:
-    stilts = shutil.which("stilts")
-    if stilts is None:
-        pytest.skip("no stilts here (Debian: apt-get install stilts)")
-    command = [stilts, "votlint", str(released / "vo" / "anomalies.vot")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert (done.returncode, done.stdout) == (0, "")
+@pytest.mark.skipif(not shutil.which("stilts"), reason="Debian: apt-get install stilts")
+@pytest.mark.parametrize(
+    "command", [["stilts", "votlint", "vo/anomalies.vot"], ["sh", "examples/open_stilts.sh"]]
+)
+def test_stilts(released: Path, anomalies: pl.DataFrame, command: list[str]) -> None:
+    done = subprocess.run(command, cwd=released, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    is_linted = command[1] == "votlint"
+    assert (done.stdout == "") == is_linted
+    assert is_linted or str(anomalies["TARGETID"][0]) in done.stdout
 
 
 def test_fits(released: Path, anomalies: pl.DataFrame) -> None:
