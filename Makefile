@@ -76,6 +76,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/stream_catalogue.py
 	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/crossmatch.py
+	$(BIN)/python benchmarks/build_release.py
 
 schema-lock: $(READY)
 	$(BIN)/python -m catalog_schema.lock

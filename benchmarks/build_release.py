@@ -1,6 +1,6 @@
 """Measures the release generator: the build of a survey, its faces, and its way to a bucket.
 
-Usage: [QAD_BENCH_PYTHON=PYTHON] python benchmarks/release.py [--shards 2000] [--rows 800]
+Usage: [QAD_BENCH_PYTHON=PYTHON] python benchmarks/build_release.py [--shards 2000] [--rows 800]
        [--graded 4400] [--root FOLDER]
 
 Makes a lake of shards x rows spectra (kept where --root names a folder), builds its release in a
