@@ -157,24 +157,22 @@ def report_opening(release: Path) -> None:
 
 def _list_lsdb(row: dict[str, Any]) -> dict[str, Callable[[], object]]:
     try:
+        import dask
         import lsdb
     except ImportError:
         print("skipped: lsdb, which is not installed")
         return {}
+    dask.config.set(scheduler="synchronous")
 
-    def cone() -> object:
-        return lsdb.open_catalog(COLLECTION).cone_search(
-            row["TARGET_RA"], row["TARGET_DEC"], 60
-        ).compute(scheduler="synchronous")  # fmt: skip
+    def open_collection() -> lsdb.Catalog:
+        return lsdb.open_catalog(COLLECTION)
 
-    def search() -> object:
-        found = lsdb.open_catalog(COLLECTION).id_search(values={"TARGETID": row["TARGETID"]})
-        return found.compute(scheduler="synchronous")
-
+    position = (row["TARGET_RA"], row["TARGET_DEC"])
+    ids = {"TARGETID": row["TARGETID"]}
     return {
-        "LSDB, open": lambda: lsdb.open_catalog(COLLECTION),
-        "LSDB, cone of 60 arcsec": cone,
-        "LSDB, one TARGETID": search,
+        "LSDB, open": open_collection,
+        "LSDB, cone of 60 arcsec": lambda: open_collection().cone_search(*position, 60).compute(),
+        "LSDB, one TARGETID": lambda: open_collection().id_search(values=ids).compute(),
     }
 
 
@@ -189,7 +187,9 @@ def serve_bucket() -> Iterator[str]:
         "print(*s.get_host_and_port(), sep=':', flush=True); sys.stdin.read()"
     )
     pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) as moto:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+    ) as moto:
         assert moto.stdout
         assert moto.stdin
         os.environ |= {
