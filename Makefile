@@ -1,20 +1,24 @@
 # Every target sets itself up. Data root, release version and port may be given:
 #   make release DATA=/somewhere VERSION=0.2.0
+#   make backup BACKUPS=s3://bucket/prefix
 DATA ?= data
 VERSION ?= 0.1.0
 PORT ?= 8501
+# Folder or s3://BUCKET/PREFIX of the backups.
+BACKUPS ?= backups
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: release validate portal test test-fast lint bench schema-lock clean help
+.PHONY: release validate portal backup restore-drill test test-fast lint bench schema-lock clean help
 
 help:
 	@echo "make release   mock survey, every stage, release $(VERSION) below $(DATA)/"
 	@echo "make portal    show the newest release in the browser, port $(PORT)"
 	@echo "make test      lint, types and every test"
 	@echo "make validate  check the release"
+	@echo "make backup    models, ledger and releases to $(BACKUPS); make restore-drill proves them"
 	@echo "make bench     measurements against named alternatives"
 
 # torch first and alone: a CPU build, so that nothing else pulls in gigabytes of CUDA.
@@ -40,6 +44,16 @@ validate: $(READY)
 portal: $(READY)
 	$(BIN)/qad portal $(DATA) --port $(PORT)
 
+backup: $(READY)
+	$(BIN)/qad backup $(BACKUPS) --root $(DATA)
+
+# The latest backup as a root of its own, every release of it checked, and away again.
+restore-drill: $(READY)
+	rm -rf build/restored
+	$(BIN)/qad restore $(BACKUPS) --root build/restored
+	for release in build/restored/releases/*/; do $(BIN)/qad release validate $$release || exit 1; done
+	rm -rf build/restored
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -63,6 +77,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/crossmatch.py
+	$(BIN)/python benchmarks/build_release.py
 
 schema-lock: $(READY)
 	$(BIN)/python -m catalog_schema.lock

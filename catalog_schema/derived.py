@@ -33,6 +33,13 @@ def _snr(suffix: str, text: str, ucd: str) -> Column:
     return _number(f"snr{suffix}", text, f"stat.snr;{ucd}", nullable=True)
 
 
+# Position
+healpix_29 = Column(
+    "_healpix_29", pa.int64(), "HEALPix pixel of the position, order 29 (nside 2^29) NESTED, ICRS; "
+    "the rows are sorted by it. Where there is no position, the first one of its pixel HEALPIX.",
+    "pos.healpix", since="1.4.0",
+)
+
 # Parent sample
 parent = _coded("parent", words.Parent, "Sample through which the spectrum entered.")
 control = Column("control", pa.string(), "What a negative control is; null for all others.",
@@ -66,6 +73,8 @@ identity = Column(
 )
 
 # Spectra
+wave = Column("wave", pa.float64(), "Wavelength in vacuum, barycentric, observed frame.", "em.wl",
+              "Angstrom", array="wave", since="1.4.0")
 flux = _number("flux", "Observed-frame flux density, arms joined.", "phot.flux.density;em.wl",
                unit=_FLUX_DENSITY, array="wave")
 ivar = _number("ivar", "Inverse variance of the flux; 0 marks a bad pixel.", "stat.weight",

@@ -138,7 +138,7 @@ EFFORT = Table(
 )
 QUASARS = Table(
     "quasars", "Published catalogue: every scored quasar, one row per TARGETID.", ("TARGETID",),
-    (*_POSITION, *_SOURCE, *_QUALITY, d.norm, *_SCORES, *_TIERS, *_CLASSES),
+    (*_POSITION, d.healpix_29, *_SOURCE, *_QUALITY, d.norm, *_SCORES, *_TIERS, *_CLASSES),
 )
 SPECTRA = Table(
     "spectra", "Published spectra of graded objects with the model's reconstruction.",

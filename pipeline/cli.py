@@ -227,6 +227,34 @@ def mock(quasars: int, pixels: int, seed: int, folder: Path) -> None:
     click.echo(f"mock survey {folder}")
 
 
+@qad.command()
+@click.argument("place", metavar="TO")
+@_ROOT
+def backup(place: str, root: Path) -> None:
+    """Keep models, ledger, settings, releases and a list of the lake in TO, a folder or s3://."""
+    from pipeline.backup import back_up
+    from pipeline.stages import open_root
+
+    if not root.is_dir():
+        raise QadError(f"{root}: no such data root; start with `qad run --root {root}`")
+    kept = back_up(open_root(root), place)
+    new = f"{kept.n_sent:,} new, {kept.n_bytes / 1e6:.1f} MB"
+    click.echo(f"backup      {kept.name}: {kept.n_files:,} files, {new}; all read back")
+
+
+@qad.command()
+@click.argument("place", metavar="FROM")
+@click.option("--root", type=click.Path(path_type=Path), required=True, help="New data root.")
+@click.option("--at", "name", help="Which backup; the latest by default.")
+def restore(place: str, root: Path, name: str | None) -> None:
+    """Bring a backup back as a new data root; `qad run` then makes its lake again."""
+    from pipeline.backup import restore as bring_back
+
+    done = bring_back(place, root, name)
+    size = f"{done.n_files:,} files, {done.n_bytes / 1e6:.1f} MB"
+    click.echo(f"restored    {done.name} as {root}: {size}; all checksums right")
+
+
 qad.add_command(review)
 qad.add_command(rank)
 

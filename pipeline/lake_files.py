@@ -96,6 +96,15 @@ def measure(path: Path) -> int:
         return int(system.get_file_info(name).size or 0)
 
 
+def list_files(folder: Path) -> list[Path]:
+    """List every file below a folder, sorted; none if it is not there."""
+    system, name = filesystem(folder)
+    with _bucket_faults(folder, "read"):
+        found = system.get_file_info(fs.FileSelector(name, allow_not_found=True, recursive=True))
+    prefix = Path(f"{_SCHEME}/") if is_object(folder) else Path()
+    return sorted(prefix / entry.path for entry in found if entry.type == fs.FileType.File)
+
+
 def remove(path: Path) -> None:
     """Delete a file if it is there."""
     if not is_object(path):

@@ -13,7 +13,14 @@ from catalog_schema.tables import COMPLETENESS, EFFORT, GATES, arrow_schema
 from pipeline.database import PATIENCE, URL_VARIABLE, Database, choose_url, parse_url
 from pipeline.errors import UserError
 from pipeline.layout import Lake, Shard
-from pipeline.ledger_queries import book, forget_others, load, plan_running
+from pipeline.ledger_queries import (
+    book,
+    forget_others,
+    insert_all,
+    load,
+    plan_running,
+    read_all,
+)
 from pipeline.outcome import Outcome
 
 
@@ -167,6 +174,28 @@ class Ledger:
     def outcomes(self, stage: str | None = None) -> list[Outcome]:
         """Return the latest outcome of every shard, ordered by stage and shard."""
         return self._database.read(partial(load, self._lake, stage))
+
+    def copy_to(self, file: Path) -> None:
+        """Write all that the database holds of this lake to a new SQLite file, reviews included."""
+        rows = self._database.read(partial(read_all, self._lake))
+        with Ledger(file).closing() as copy:
+            copy._database.write(partial(insert_all, "", rows))
+
+    def fill_from(self, file: Path) -> None:
+        """Take over what `copy_to` wrote.
+
+        Raises
+        ------
+        UserError
+            If the database holds rows of this lake already.
+        """
+        with Ledger(file).closing() as copy:
+            rows = copy._database.read(partial(read_all, ""))
+        if table := self._database.write(partial(insert_all, self._lake, rows)):
+            raise UserError(
+                f"ledger {self._database.name} holds rows in {table} already; restore into an "
+                "empty database"
+            )
 
     @contextmanager
     def closing(self) -> Iterator["Ledger"]:

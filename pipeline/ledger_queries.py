@@ -6,13 +6,26 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, case, delete, insert, not_, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    case,
+    delete,
+    insert,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Delete, Insert
 
 from catalog_schema.vocabulary import ShardState
 from pipeline.layout import Shard
-from pipeline.ledger_tables import GATES, SHARD_STAGE_KEY, STAGES
+from pipeline.ledger_tables import GATES, SHARD_STAGE_KEY, STAGES, Base
 from pipeline.outcome import Outcome
 
 Key = tuple[str, str, str, int, str]
@@ -52,6 +65,39 @@ def plan_running(lake: str, connection: Connection) -> None:
     """Set what is booked as running back to planned; the attempts stay."""
     is_running = and_(STAGES.c.lake == lake, STAGES.c.state == ShardState.RUNNING.value)
     connection.execute(update(STAGES).where(is_running).values(state=ShardState.PLANNED.value))
+
+
+def read_all(lake: str, connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    """Return every row by table; of a table that several lakes share, the rows of this one."""
+    return {
+        table.name: [dict(row) for row in connection.execute(_select_own(table, lake)).mappings()]
+        for table in Base.metadata.sorted_tables
+    }
+
+
+def insert_all(
+    lake: str, rows: dict[str, list[dict[str, Any]]], connection: Connection
+) -> str | None:
+    """Insert what `read_all` returned; the name of a table that holds rows already, if one does."""
+    for table in Base.metadata.sorted_tables:
+        if connection.execute(_select_own(table, lake).limit(1)).first():
+            return table.name
+        # The database counts on by itself, in the order of the rows.
+        counter = table.autoincrement_column
+        own = {"lake": lake} if "lake" in table.c else {}
+        values = [
+            {name: value for name, value in row.items() if counter is None or name != counter.name}
+            | own
+            for row in rows[table.name]
+        ]
+        if values:
+            connection.execute(insert(table), values)
+    return None
+
+
+def _select_own(table: Table, lake: str) -> Select:
+    query = select(table).order_by(*table.primary_key)
+    return query.where(table.c.lake == lake) if "lake" in table.c else query
 
 
 def load(lake: str, stage: str | None, connection: Connection) -> list[Outcome]:

@@ -12,6 +12,7 @@ from pipeline.errors import UserError
 from pipeline.lake_files import local_folder
 from pipeline.store import Store
 from release.catalogue import open_lake
+from release.cds import write_cds
 from release.changelog import write_changelog
 from release.completeness import write_completeness
 from release.conservation import close_release
@@ -19,6 +20,8 @@ from release.docs import make_notes, write_documents
 from release.evidence import write_evidence
 from release.faces import write_faces
 from release.footprint import write_footprint
+from release.hats_collection import write_collection
+from release.hats_spectra import write_spectra_catalogue
 from release.inputs import Inputs, read_inputs
 from release.manifest import (
     MANIFEST,
@@ -31,8 +34,10 @@ from release.manifest import (
 from release.report import write_report
 from release.reviews import write_reviews
 from release.sealing import building
+from release.site import write_site
 from release.spectra import write_spectra
 from release.tables import measure_strings, write_table
+from release.vo import write_vo
 
 REVISION = 4
 
@@ -130,7 +135,12 @@ def _fill(
     write_json(folder / MANIFEST, manifest)
     write_documents(folder, manifest, outcomes, evidence)
     write_footprint(folder)
+    write_vo(folder, manifest)
+    write_cds(folder, manifest)
+    write_collection(folder, manifest)
+    write_spectra_catalogue(folder, manifest)
     write_report(folder, manifest)
+    write_site(folder, manifest)
     return counts
 
 

@@ -5,10 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from catalog_schema.column import Table
+from catalog_schema.derived import healpix_29
 from catalog_schema.tables import CATALOGUES, MATCHES, QUASARS, RESTFRAME, SCORES, TARGETS, TIERS
 from catalog_schema.vocabulary import MatchState, Parent, ReviewStatus, Tier
 from pipeline.config import CalibrateSettings
@@ -27,6 +30,8 @@ _KEY = "SURVEY, PROGRAM, TARGETID"
 _BATCH_ROWS = 50_000
 # Beyond it DuckDB sorts and joins on disk.
 _MEMORY = "3GB"
+# Orders of `_healpix_29` and of the pixels by which DESI groups its spectra (nside 64).
+_FINE_ORDER, _DESI_ORDER = 29, 6
 _IS_CONTROL = f"parent = '{Parent.CONTROL.value}'"
 _CONSTANTS = {
     "artefact_probability": "NULL",
@@ -40,6 +45,9 @@ _PRIMARIES = f"""
     QUALIFY row_number() OVER (
         PARTITION BY TARGETID ORDER BY t.COADD_EXPTIME DESC NULLS LAST, SURVEY, PROGRAM
     ) = 1
+"""
+_POSITIONS = f"""
+    SELECT TARGETID, p.HEALPIX, TARGET_RA, TARGET_DEC FROM primaries p JOIN targets USING ({_KEY})
 """
 _GRADED = f"""
     FROM quasars WHERE tier != '{Tier.NONE.value}' ORDER BY anomaly_score DESC, TARGETID
@@ -127,6 +135,7 @@ class JoinedLake:
         connection.execute(f"CREATE VIEW controls AS FROM scored WHERE {_IS_CONTROL}")
         self._n_latent = scored.schema.field("latent").type.list_size
         connection.execute(_PRIMARIES)
+        connection.register("places", place_objects(connection.sql(_POSITIONS).to_arrow_table()))
 
     def check(self, levels: CalibrateSettings) -> None:
         """Refuse tables that do not belong together.
@@ -157,8 +166,8 @@ class JoinedLake:
             SELECT {", ".join(_place(name) for name in QUASARS.names)}
             FROM primaries p JOIN scores s USING ({_KEY}) JOIN targets t USING ({_KEY})
             JOIN tiers c USING ({_KEY}) JOIN restframe r USING ({_KEY})
-            LEFT JOIN reviewed v USING (TARGETID)
-            ORDER BY p.HEALPIX, TARGETID
+            JOIN places h USING (TARGETID) LEFT JOIN reviewed v USING (TARGETID)
+            ORDER BY {healpix_29.name}, TARGETID
         """
         source = f"scores s JOIN targets t USING ({_KEY}) LEFT JOIN reviewed v USING (TARGETID)"
         lengths = self._measure_strings(QUASARS, source)
@@ -212,7 +221,35 @@ def _open_sharded(store: Store, inputs: Inputs, dataset: str) -> "Dataset":
     return store.open_dataset([store.lake.shard(dataset, shard) for shard in inputs.shards])
 
 
+def place_objects(positions: pa.Table) -> pa.Table:
+    """Return the pixel of order 29 of every object, by which HATS sorts and divides the sky.
+
+    Parameters
+    ----------
+    positions : pyarrow.Table
+        TARGETID, HEALPIX, TARGET_RA and TARGET_DEC (degrees, ICRS), which may be null.
+
+    Returns
+    -------
+    pyarrow.Table
+        TARGETID and _healpix_29.
+    """
+    from astropy.coordinates import Latitude, Longitude
+    from cdshealpix.nested import lonlat_to_healpix
+
+    ra, dec = (positions[name] for name in ("TARGET_RA", "TARGET_DEC"))
+    is_known = pc.and_(ra.is_valid(), dec.is_valid()).to_numpy(zero_copy_only=False)
+    cells = positions["HEALPIX"].to_numpy().astype(np.int64) << 2 * (_FINE_ORDER - _DESI_ORDER)
+    cells[is_known] = lonlat_to_healpix(
+        Longitude(ra.to_numpy()[is_known], "deg"), Latitude(dec.to_numpy()[is_known], "deg"),
+        depth=_FINE_ORDER,
+    )  # fmt: skip
+    return pa.table({"TARGETID": positions["TARGETID"], healpix_29.name: cells})
+
+
 def _place(name: str) -> str:
+    if name == healpix_29.name:
+        return f"h.{name}"
     if name in _CONSTANTS:
         return f"{_CONSTANTS[name]} AS {name}"
     tables = {"t": TARGETS, "s": SCORES, "c": TIERS, "r": RESTFRAME}

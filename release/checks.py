@@ -10,8 +10,10 @@ from catalog_schema.column import Table
 from catalog_schema.lock import render_schema
 from catalog_schema.validate import find_violations
 from pipeline.errors import UserError
-from release import consistency
+from release import consistency, face_checks, hats_checks
 from release.docs import FILES
+from release.hats_collection import COLLECTION
+from release.hats_spectra import FOLDER
 from release.inputs import MODEL_FILES
 from release.manifest import MANIFEST, read_json, read_manifest
 from release.sealing import CHECKSUMS, hash_file, list_files, read_checksums
@@ -151,6 +153,9 @@ _CHECKS: dict[str, tuple[Callable[[Path, str], list[str]], tuple[str, ...]]] = {
     "spectra": (consistency.check_spectra, ("spectra/spectra.parquet",)),
     "matches": (consistency.check_matches, ("catalog/crossmatch.parquet",)),
     "reviews": (consistency.check_reviews, ("catalog/reviews.parquet",)),
+    "hats": (hats_checks.check_collection, (COLLECTION,)),
+    "hats_spectra": (hats_checks.check_spectra_catalogue, (FOLDER,)),
+    "same_rows": (face_checks.check_same_rows, face_checks.TARGETS),
     "counts": (consistency.check_counts, (MANIFEST,)),
     "conservation": (consistency.check_conservation, ("completeness",)),
 }

@@ -15,6 +15,7 @@ from release.manifest import read_manifest
 from release.versions import Change
 
 _QUASARS = "catalog/quasars.parquet"
+_CROSSMATCH = "catalog/crossmatch.parquet"
 _SCORES = ("anomaly_score", "p_value", "q_value", "tier")
 # Settings that decide which objects are there, what they score, and how scores are graded.
 _SETTINGS = ("target", "extract", "preprocess", "train", "score")
@@ -23,19 +24,41 @@ _ROWS = """
         PARTITION BY tier != 'none' ORDER BY anomaly_score DESC, TARGETID) END AS rank
     FROM read_parquet(?)
 """
-_CHANGES = """
+# An object's matches as one number, whatever the order of their rows.
+_MATCHES = """
+    CREATE TEMP TABLE {name} AS SELECT TARGETID,
+        bit_xor(hash(catalogue, match_state, match_rank, match_id)) AS matches
+    FROM read_parquet(?) GROUP BY TARGETID
+"""
+_NO_MATCHES = "CREATE TEMP TABLE {name} (TARGETID BIGINT, matches UBIGINT)"
+_JOINED = """
+    old_rows o FULL JOIN new_rows n USING (TARGETID)
+    LEFT JOIN old_matches om USING (TARGETID) LEFT JOIN new_matches nm USING (TARGETID)
+"""
+_HAS_MOVED = "o.tier IS DISTINCT FROM n.tier OR o.rank IS DISTINCT FROM n.rank"
+_CHANGES = f"""
     SELECT TARGETID,
         CASE WHEN o.tier IS NULL THEN 'entered' WHEN n.tier IS NULL THEN 'left'
-            WHEN o.tier != n.tier THEN 'tier moved' ELSE 'rank moved' END AS change,
+            WHEN o.tier != n.tier THEN 'tier moved'
+            WHEN o.rank IS DISTINCT FROM n.rank THEN 'rank moved'
+            WHEN o.review_status != n.review_status THEN 'review changed'
+            ELSE 'match changed' END AS change,
         o.tier AS old_tier, n.tier AS new_tier, o.rank AS old_rank, n.rank AS new_rank,
         CASE WHEN o.tier IS NULL OR n.tier IS NULL THEN ?
+            WHEN NOT ({_HAS_MOVED}) AND o.review_status != n.review_status THEN 'reviews'
+            WHEN NOT ({_HAS_MOVED}) THEN 'crossmatch'
             WHEN o.anomaly_score != n.anomaly_score THEN ?
             WHEN o.p_value != n.p_value OR o.q_value != n.q_value THEN ?
             WHEN o.tier != n.tier THEN 'calibration'
             ELSE 'others moved' END AS cause
-    FROM old_rows o FULL JOIN new_rows n USING (TARGETID)
-    WHERE o.tier IS DISTINCT FROM n.tier OR o.rank IS DISTINCT FROM n.rank
+    FROM {_JOINED}
+    WHERE {_HAS_MOVED} OR o.review_status != n.review_status
+        OR (coalesce(o.rank, n.rank) IS NOT NULL AND om.matches IS DISTINCT FROM nm.matches)
     ORDER BY least(o.rank, n.rank) NULLS LAST, TARGETID
+"""
+_REMATCHED = f"""
+    SELECT count(*) FROM {_JOINED}
+    WHERE o.tier IS NOT NULL AND n.tier IS NOT NULL AND om.matches IS DISTINCT FROM nm.matches
 """
 
 
@@ -48,13 +71,16 @@ class Difference:
     old, new : str
         Versions.
     rows : pyarrow.Table
-        One row per object that entered or left the catalogue, or whose tier or rank among the
-        graded objects moved: TARGETID, change, old_tier, new_tier, old_rank, new_rank, cause.
-        Ranks are null for ungraded objects. Strangest first.
+        One row per object that entered or left the catalogue, whose tier, rank among the graded
+        objects or review moved, or that is graded and has other counterparts: TARGETID, change,
+        old_tier, new_tier, old_rank, new_rank, cause. Ranks are null for ungraded objects.
+        Strangest first.
     causes : tuple of str
-        What differs between the manifests: source, data, settings, model, calibration, code.
-    n_rescored, n_edited : int
-        Objects in both whose significance differs; whose other columns differ.
+        What differs between the manifests: source, data, settings, model, calibration, reviews,
+        crossmatch, code.
+    n_rescored, n_edited, n_rematched : int
+        Objects in both whose significance differs; whose other columns differ; whose counterparts
+        in external catalogues differ.
     added, removed : tuple of str
         Columns; one whose type changed is in both.
     """
@@ -65,6 +91,7 @@ class Difference:
     causes: tuple[str, ...]
     n_rescored: int
     n_edited: int
+    n_rematched: int
     added: tuple[str, ...]
     removed: tuple[str, ...]
 
@@ -93,6 +120,7 @@ class Difference:
             (n_entered, "objects added"),
             (len(self.added), "columns added"),
             (self.n_edited, "objects with new values"),
+            (self.n_rematched, "objects with other counterparts"),
         )
         text = _join(reasons)
         return (Change.MINOR, text) if text else (Change.PATCH, "text or metadata changed")
@@ -128,6 +156,7 @@ def compare(old: Path, new: Path) -> Difference:
                 connection.execute(_ROWS.format(name=name), [str(path / _QUASARS)])
             except duckdb.Error:
                 raise _refuse(path, f"{_QUASARS} has not the columns it should") from None
+        _read_matches(connection, old, new, "crossmatch" in causes)
         query = connection.sql(_CHANGES, params=_attribute(causes))
         rows = query.to_arrow_table()
         common = [
@@ -137,8 +166,10 @@ def compare(old: Path, new: Path) -> Difference:
         ]
         n_rescored = _count(connection, _SCORES)
         n_edited = _count(connection, [name for name in common if name not in _SCORES])
+        n_rematched = int(connection.sql(_REMATCHED).fetchall()[0][0])
     versions = [manifest["version"] for manifest in manifests]
-    return Difference(versions[0], versions[1], rows, causes, n_rescored, n_edited, added, removed)
+    counts = (n_rescored, n_edited, n_rematched)
+    return Difference(versions[0], versions[1], rows, causes, *counts, added, removed)
 
 
 def render_difference(difference: Difference, n_shown: int = 20) -> str:
@@ -184,6 +215,17 @@ def write_rows(difference: Difference, path: Path) -> None:
             raise UserError(f"{path}: rows are written as .parquet or .json")
 
 
+def _read_matches(connection: Any, old: Path, new: Path, may_differ: bool) -> None:
+    """Digest the counterparts of every object, if the manifests do not say that they are equal."""
+    paths = {"old_matches": old / _CROSSMATCH, "new_matches": new / _CROSSMATCH}
+    may_differ = may_differ and all(path.is_file() for path in paths.values())
+    for name, path in paths.items():
+        if may_differ:
+            connection.execute(_MATCHES.format(name=name), [str(path)])
+        else:
+            connection.execute(_NO_MATCHES.format(name=name))
+
+
 def _read_manifest(path: Path) -> dict[str, Any]:
     manifest = read_manifest(path)
     if manifest is None:
@@ -221,6 +263,8 @@ def _find_causes(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
         "settings": any(differs("config", name) for name in _SETTINGS),
         "model": differs("model", "content"),
         "calibration": differs("config", "calibrate"),
+        "reviews": differs("data", "reviews"),
+        "crossmatch": differs("data", "matches") or differs("data", "catalogues"),
         "code": differs("code") or differs("schema_version"),
     }
     return tuple(name for name, is_different in found.items() if is_different)

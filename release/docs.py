@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from catalog_schema.column import Column, Table
 from catalog_schema.desi import WAVE_START, WAVE_STEP
@@ -33,6 +33,9 @@ from release.conservation import (
     STAGES,
 )
 from release.evidence import BRIGHT_SNR, FOUND_BELOW
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 LICENCE_URL = "https://creativecommons.org/licenses/by/4.0/"
 CITATION = (
@@ -158,13 +161,19 @@ def _sum_gates(outcomes: Sequence[Outcome]) -> dict[tuple[str, str], int]:
 
 def render(name: str, facts: dict[str, Any]) -> str:
     """Fill a template of this package."""
+    return load_template(name).render(facts)
+
+
+def load_template(name: str) -> "Template":
+    """Return a template of this package; in HTML all text is escaped."""
     import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("release"),
         undefined=jinja2.StrictUndefined,
+        autoescape=name.endswith(".html.j2"),
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(name).render(facts)
+    return environment.get_template(name)

@@ -30,7 +30,7 @@ from release.versions import parse_version
 # What a subset leaves out.
 SUBSETS: dict[str, tuple[str, ...]] = {
     "all": (),
-    "anomalies": ("catalog/quasars.parquet", "calibration/", "model/"),
+    "anomalies": ("catalog/quasars.parquet", "hats/", "calibration/", "model/"),
 }
 _LINE = re.compile(r"(?P<sum>[0-9a-f]{64})  (?P<name>\S.*)")
 _ATTEMPTS = 2

@@ -22,6 +22,6 @@ def write_footprint(folder: Path) -> None:
     pixels = pq.read_table(folder / "catalog" / "quasars.parquet", columns=["HEALPIX"])["HEALPIX"]
     cells = np.unique(pixels.to_numpy()).astype(np.uint64)
     moc = MOC.from_healpix_cells(cells, np.uint8(_ORDER), max_depth=np.uint8(_ORDER))
-    (folder / "vo").mkdir()
+    (folder / "vo").mkdir(exist_ok=True)
     moc.save(folder / "vo" / "footprint.moc.fits", format="fits")
     moc.save(folder / "vo" / "footprint.moc.json", format="json")

@@ -58,6 +58,24 @@ def write_report(folder: Path, manifest: Mapping[str, Any]) -> None:
     path.write_text(render("report.html.j2", facts), encoding="utf-8")
 
 
+def average_pixels(values: np.ndarray) -> tuple[np.ndarray, np.ma.MaskedArray]:
+    """Average a spectrum over runs of 15 pixels, as far as they are not NaN.
+
+    Parameters
+    ----------
+    values : ndarray, shape (7781,)
+
+    Returns
+    -------
+    wave : ndarray, shape (518,)
+        Angstrom, observed frame.
+    mean : masked ndarray, shape (518,)
+    """
+    size = len(values) // _SMOOTHING * _SMOOTHING
+    wave = WAVE_START + WAVE_STEP * np.arange(_SMOOTHING // 2, size, _SMOOTHING)
+    return wave, np.ma.masked_invalid(values[:size].reshape(-1, _SMOOTHING)).mean(axis=1)
+
+
 def _draw(plot: "Callable[[Axes], None]", projection: str | None = None) -> str:
     """Return a plot as SVG."""
     import matplotlib as mpl
@@ -113,13 +131,8 @@ def _plot_sky(axes: "Axes", rows: Mapping[str, np.ndarray]) -> None:
 
 def _plot_spectrum(axes: "Axes", spectrum: Mapping[str, np.ndarray]) -> None:
     flux = np.where(spectrum["ivar"] > 0, spectrum["flux"], np.nan)
-    size = len(flux) // _SMOOTHING * _SMOOTHING
-    wave = WAVE_START + WAVE_STEP * np.arange(len(flux))
     for values, name in ((flux, "flux"), (spectrum["model"], "reconstruction")):
-        pieces = np.ma.masked_invalid(values[:size].reshape(-1, _SMOOTHING))
-        axes.plot(
-            wave[_SMOOTHING // 2 : size : _SMOOTHING], pieces.mean(axis=1), lw=0.8, label=name
-        )
+        axes.plot(*average_pixels(values), lw=0.8, label=name)
     axes.set(xlabel="wavelength (Å, vacuum)", ylabel="flux (1e-17 erg/s/cm²/Å)")
     axes.legend()
 

@@ -42,6 +42,7 @@ DOORS = {
     "ray": ("pipeline/shards.py",),
     "boto3": ("pipeline/s3.py", "release/bucket.py"),
     "huggingface_hub": ("release/hub.py",),
+    "hats": ("release/hats_",),
     "streamlit": ("portal/",),
     "altair": ("portal/",),
     "duckdb": ("portal/", "release/", "pipeline/catalogues/"),

@@ -95,6 +95,42 @@ def test_tiers_moved_by_other_levels(released: Path, later: Path) -> None:
     assert difference.causes == ("calibration",)
 
 
+def test_objects_that_were_reviewed(released: Path, later: Path) -> None:
+    data = json.loads((later / "manifest.json").read_text())["data"]
+    change_manifest(later, data=data | {"reviews": "more"})
+    seen = pq.read_table(released / QUASARS)["TARGETID"].to_pylist()[:2]
+
+    def review(rows: pa.Table) -> pa.Table:
+        status = ["reviewed" if i in seen else "unreviewed" for i in rows["TARGETID"].to_pylist()]
+        place = rows.column_names.index("review_status")
+        return rows.set_column(place, rows.field("review_status"), pa.array(status))
+
+    change_rows(later, review)
+    difference = compare(released, later)
+    assert difference.causes == ("reviews",)
+    assert difference.counts == {("review changed", "reviews"): 2}
+    assert set(difference.rows["TARGETID"].to_pylist()) == set(seen)
+    assert difference.weight == (Change.MINOR, "2 objects with new values")
+
+
+def test_objects_with_other_counterparts(released: Path, later: Path) -> None:
+    data = json.loads((later / "manifest.json").read_text())["data"]
+    path = later / "catalog" / "crossmatch.parquet"
+    rows = pl.read_parquet(path)
+    graded = pl.read_parquet(released / "catalog" / "anomalies.parquet")["TARGETID"]
+    plain = rows.filter(~pl.col("TARGETID").is_in(graded.implode()))["TARGETID"]
+    some = [*graded.head(3), *plain.head(1)]
+    is_other = pl.col("TARGETID").is_in(some) & (pl.col("catalogue") == "gaia_dr3")
+    new_id = pl.when(is_other).then(pl.lit("new")).otherwise("match_id").alias("match_id")
+    rows.with_columns(new_id).sample(fraction=1, shuffle=True, seed=1).write_parquet(path)
+    assert compare(released, later).rows.num_rows == 0  # the manifests say that nothing differs
+    change_manifest(later, data=data | {"matches": "other"})
+    difference = compare(released, later)
+    assert difference.causes == ("crossmatch",)
+    assert difference.counts == {("match changed", "crossmatch"): 3}
+    assert difference.weight == (Change.MINOR, "4 objects with other counterparts")
+
+
 def test_columns_and_values(released: Path, later: Path) -> None:
     change_rows(later, lambda rows: rows.append_column("new", pa.array(range(rows.num_rows))))
     assert compare(released, later).weight == (Change.MINOR, "1 columns added")

@@ -115,7 +115,10 @@ def test_every_recipe_runs(catalogue: duckdb.DuckDBPyConnection) -> None:
     assert all(count for title, count in counts.items() if not title.startswith(may_be_empty))
 
 
-@pytest.mark.parametrize("name", ["duckdb", "polars", "pandas", "astropy"])
+@pytest.mark.parametrize(
+    "name",
+    ["duckdb", "polars", "pandas", "astropy", pytest.param("lsdb", marks=pytest.mark.slow)],
+)
 def test_example_opens_the_release(released: Path, name: str) -> None:
     done = subprocess.run(
         [sys.executable, f"examples/open_{name}.py"], cwd=released, capture_output=True, text=True,
@@ -123,6 +126,19 @@ def test_example_opens_the_release(released: Path, name: str) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+@pytest.mark.slow
+def test_notebook_runs_from_the_release(released: Path) -> None:
+    nbformat, nbclient = (pytest.importorskip(name) for name in ("nbformat", "nbclient"))
+    notebook = nbformat.read(released / "examples" / "quickstart.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    assert all(not cell.get("outputs") for cell in notebook.cells)
+    where = {"metadata": {"path": str(released / "examples")}}
+    nbclient.NotebookClient(notebook, timeout=120, resources=where).execute()
+    kinds = {kind for cell in notebook.cells for out in cell.get("outputs", ())
+             for kind in out.get("data", ())}  # fmt: skip
+    assert {"text/html", "image/png"} <= kinds
 
 
 def test_example_plots_a_spectrum(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import astropy.units as u
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from mocpy import MOC
 from synthetic_lake import (
     DARK,
     EAST,
@@ -25,12 +28,14 @@ from synthetic_lake import (
 
 from catalog_schema.tables import RECONSTRUCTIONS, TARGETS, TIERS
 from catalog_schema.vocabulary import Tier
+from pipeline.backup import back_up, restore
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
 from pipeline.ledger import Outcome
 from pipeline.store import Store
 from release import build as build_module
 from release.build import build
+from release.catalogue import place_objects
 from release.checks import validate
 from release.manifest import read_manifest
 from release.sealing import CHECKSUMS, building
@@ -101,7 +106,7 @@ def test_one_row_per_object(released: Path) -> None:
 
 def test_catalogue_is_the_join_of_the_lake(store: Store, released: Path) -> None:
     quasars = pl.read_parquet(released / "catalog" / "quasars.parquet")
-    assert quasars.equals(quasars.sort("HEALPIX", "TARGETID"))
+    assert quasars.equals(quasars.sort("_healpix_29", "TARGETID"))
     assert quasars["artefact_probability"].is_null().all()
     assert set(quasars["review_status"]) == {"unreviewed"}
     key = ["SURVEY", "PROGRAM", "TARGETID"]
@@ -115,6 +120,19 @@ def test_catalogue_is_the_join_of_the_lake(store: Store, released: Path) -> None
         rows = pl.concat([pl.read_parquet(path) for path in paths]).select(key + columns)
         joined = quasars.select(key).join(rows, on=key, how="left", maintain_order="left")
         assert joined.equals(quasars.select(key + columns))
+
+
+def test_rows_lie_in_the_pixel_of_their_position(released: Path) -> None:
+    rows = pl.read_parquet(released / "catalog" / "quasars.parquet")
+    sky = (rows[name].to_numpy() for name in ("TARGET_RA", "TARGET_DEC"))
+    pixels = MOC.from_lonlat(*(angle * u.deg for angle in sky), max_norder=29).flatten()
+    assert set(pixels) == set(rows["_healpix_29"])
+
+
+def test_object_without_position_is_placed_by_its_file() -> None:
+    positions = {"HEALPIX": [7, 7], "TARGET_RA": [None, 1.0], "TARGET_DEC": [2.0, None]}
+    table = pa.table({"TARGETID": [1, 2], **positions})
+    assert place_objects(table)["_healpix_29"].to_pylist() == [7 << 46, 7 << 46]
 
 
 def test_controls_are_counted_and_not_published(released: Path) -> None:
@@ -305,3 +323,11 @@ def test_scored_spectra_without_a_tier_are_refused(store: Store, config: Config)
     store.write(path, store.read(path).slice(2), TIERS, fingerprint="", n_expected=0, n_made=0)
     with pytest.raises(UserError, match="2 scored spectra are not in tiers"):
         build(store, config, "0.1.0")
+
+
+def test_a_restored_release_passes_its_checks(store: Store, released: Path, tmp_path: Path) -> None:
+    back_up(store, str(tmp_path / "backups"))
+    restore(str(tmp_path / "backups"), tmp_path / "again")
+    again = tmp_path / "again" / "releases" / "0.1.0"
+    assert read_bytes(again) == read_bytes(released)
+    assert all(result.passed for result in validate(again))

@@ -12,6 +12,7 @@ import pytest
 import synthetic_lake
 
 from pipeline.errors import UserError
+from release import face_checks
 from release.checks import validate
 from release.consistency import adjust
 from release.sealing import seal
@@ -55,12 +56,75 @@ def test_fresh_release_passes(released: Path) -> None:
     assert len(results) > 25
 
 
-def test_flipped_byte(released: Path) -> None:
-    path = released / "model" / "weights-0.safetensors"
+@pytest.mark.parametrize(
+    "pattern",
+    ["model/weights-0.safetensors", "hats/quasars/dataset/**/Npix=*.parquet", "hats/*.properties",
+     "hats_spectra/**/Npix=*.parquet", "hats/quasars/skymap.fits", "vo/anomalies.vot",
+     "vo/anomalies.fits", "cds/anomalies.dat", "site/objects/*.html", "examples/quickstart.ipynb"],
+)  # fmt: skip
+def test_flipped_byte(released: Path, pattern: str) -> None:
+    path = next(released.glob(pattern))
     content = bytearray(path.read_bytes())
-    content[500] ^= 1
+    content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    assert find_failed(released) == {"checksums"}
+    (result,) = (each for each in validate(released) if each.check == "checksums")
+    assert result.detail == f"{path.relative_to(released).as_posix()} differs"
+
+
+def find_first(released: Path, face: str) -> Path:
+    path: Path = next((released / face).rglob("Npix=*.parquet"))
+    return path
+
+
+def test_partition_with_another_value(released: Path) -> None:
+    path = find_first(released, "hats/quasars")
+    rows = pq.ParquetFile(path).read()
+    place = rows.column_names.index("chi2")
+    values = pa.array([0.5] * rows.num_rows, pa.float32())
+    path.unlink()
+    pq.write_table(rows.set_column(place, rows.field("chi2"), values), path)
+    seal(released)
+    assert find_failed(released) == {"hats"}
+
+
+@pytest.mark.parametrize("face", ["hats/quasars", "hats_spectra/anomalies"])
+def test_partition_with_a_missing_row(released: Path, face: str) -> None:
+    path = find_first(released, face)
+    rows = pq.ParquetFile(path).read()
+    path.unlink()
+    pq.write_table(rows.slice(1), path)
+    seal(released)
+    assert find_failed(released) == {face.partition("/")[0]}
+
+
+def test_missing_partition(released: Path) -> None:
+    find_first(released, "hats/quasars").unlink()
+    seal(released)
+    (result,) = [each for each in validate(released) if not each.passed]
+    assert result.check == "hats"
+    assert "partition" in result.detail.lower()
+
+
+def test_nested_spectrum_of_another_object(released: Path) -> None:
+    paths = (released / "hats_spectra").rglob("Npix=*.parquet")
+    path = next(each for each in paths if pq.read_metadata(each).num_rows > 1)
+    rows = pq.ParquetFile(path).read()
+    turned = pa.array(rows["spectrum"].to_pylist()[::-1], rows.schema.field("spectrum").type)
+    path.unlink()
+    pq.write_table(rows.set_column(rows.num_columns - 1, "spectrum", turned), path)
+    seal(released)
+    assert find_failed(released) == {"hats_spectra"}
+
+
+@pytest.mark.parametrize("target", face_checks.TARGETS)
+def test_face_with_rows_in_another_order(released: Path, target: str) -> None:
+    path = released / "catalog" / "anomalies.parquet"
+    rows = pq.ParquetFile(path).read()
+    path.unlink()
+    pq.write_table(rows.slice(1), path)
+    seal(released)
+    failed = {r.target for r in validate(released) if r.check == "same_rows" and not r.passed}
+    assert target in failed
 
 
 def test_flipped_byte_in_a_table_does_not_stop_the_checks(released: Path) -> None:
@@ -88,7 +152,7 @@ def test_missing_file_of_meaning(released: Path, name: str) -> None:
 def test_nan(released: Path) -> None:
     path = released / "catalog" / "quasars.parquet"
     change_column(path, "chi2", lambda values: [float("nan"), *values[1:]])
-    assert find_failed(released) == {"schema"}
+    assert find_failed(released) == {"schema", "hats"}
 
 
 @pytest.mark.parametrize(
@@ -139,13 +203,13 @@ def test_release_stage_is_part_of_the_law(released: Path) -> None:
 def test_graded_object_without_spectrum(released: Path) -> None:
     path = released / "spectra" / "spectra.parquet"
     change_column(path, "HEALPIX", lambda values: values, n_rows=2)
-    assert find_failed(released) == {"spectra", "counts"}
+    assert find_failed(released) == {"spectra", "counts", "hats_spectra"}
 
 
 def test_anomaly_that_is_no_quasar(released: Path) -> None:
     path = released / "catalog" / "anomalies.parquet"
     change_column(path, "TARGETID", lambda values: [1, *values[1:]])
-    assert find_failed(released) == {"anomalies"}
+    assert find_failed(released) == {"anomalies", "hats_spectra", "same_rows"}
 
 
 def test_readme_without_a_column(released: Path) -> None:

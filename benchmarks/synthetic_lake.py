@@ -1,0 +1,131 @@
+"""Writes a lake of the size of a survey, with every dataset that a release reads."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from cdshealpix.nested import healpix_to_lonlat
+
+from catalog_schema import tables as t
+from catalog_schema.column import Column, Table
+from catalog_schema.vocabulary import MatchState, ShardState, Tier
+from pipeline.catalogues.declared import resolve_catalogues
+from pipeline.config import Config
+from pipeline.layout import Shard
+from pipeline.ledger import Outcome
+from pipeline.store import Store, columns_to_table
+from release.conservation import STAGES
+from release.consistency import adjust
+
+SIZES = {"window": 30, "latent": 16}
+_MODEL = "synthetic"
+_FIRST_TARGETID = 39_627_000_000_000_000
+_MATCHED = 0.2
+Columns = dict[str, Any]
+
+
+def write_lake(root: Path, n_shards: int, n_rows: int, n_graded: int, config: Config) -> Store:
+    """Write a lake of equal shards, each a pixel of its own.
+
+    Parameters
+    ----------
+    root : Path
+    n_shards, n_rows, n_graded : int
+        Shards, rows of each, and objects that the p-values put into a tier.
+    config : Config
+        Its levels grade, its catalogues are those that the objects are matched with.
+    """
+    rng, store = np.random.default_rng(8), Store(root)
+    n = n_shards * n_rows
+    pixel = np.repeat(np.arange(n_shards), n_rows)
+    inside = (pixel.astype(np.int64) << 46) + rng.integers(0, 4**23, n)
+    ra, dec = healpix_to_lonlat(inside.astype(np.uint64), depth=29)
+    columns: Columns = {
+        "SURVEY": np.full(n, "main"), "PROGRAM": np.full(n, "dark"), "HEALPIX": pixel,
+        "TARGETID": _FIRST_TARGETID + np.arange(n), "TARGET_RA": ra.deg, "TARGET_DEC": dec.deg,
+        "parent": np.full(n, "core"), "model_id": np.full(n, _MODEL),
+        **_grade(rng, n, n_graded, config),
+    }  # fmt: skip
+    _write(store.lake.table("tiers"), t.TIERS, columns, rng)
+    for number in range(n_shards):
+        rows = slice(number * n_rows, (number + 1) * n_rows)
+        _write_shard(store, Shard("main", "dark", number), _take(columns, rows), rng)
+    for name in resolve_catalogues(config.crossmatch):
+        _write_matches(store, name, columns, rng)
+    few = _take(columns, slice(0, 1000))
+    _write(store.lake.table("controls"), t.CONTROLS, few, rng)
+    _write(store.lake.table("injections"), t.INJECTIONS, few, rng)
+    model = store.lake.model(_MODEL)
+    _write(model / "null.parquet", t.NULL, few, rng)
+    for name in ("weights-0.safetensors", "reference.safetensors", "model.json"):
+        (model / name).write_text("{}")
+    with store.ledger.closing() as ledger:
+        ledger.record(
+            Outcome(Shard("main", "dark", number), stage, ShardState.DONE, n_rows, n_rows)
+            for number in range(n_shards)
+            for stage in STAGES
+        )
+    return store
+
+
+def _grade(rng: np.random.Generator, n: int, n_graded: int, config: Config) -> Columns:
+    p_value = rng.uniform(0, 1, n)
+    p_value[rng.choice(n, n_graded, replace=False)] = 10 ** -rng.uniform(9, 12, n_graded)
+    q_value = adjust(p_value)
+    tier = np.full(n, Tier.NONE.value, dtype=object)
+    for grade in (Tier.BRONZE, Tier.SILVER, Tier.GOLD):
+        tier[q_value <= getattr(config.calibrate, grade)] = grade.value
+    score = -np.log(p_value)
+    return {"anomaly_score": score, "p_value": p_value, "q_value": q_value, "tier": tier}
+
+
+def _write_shard(store: Store, shard: Shard, columns: Columns, rng: np.random.Generator) -> None:
+    for name, table in (("targets", t.TARGETS), ("scores", t.SCORES), ("restframe", t.RESTFRAME)):
+        _write(store.lake.shard(name, shard), table, columns, rng)
+    graded = _take(columns, columns["tier"] != Tier.NONE.value)
+    # A release reads the spectra of the graded objects only.
+    for name, table in (("coadds", t.COADDS), ("reconstructions", t.RECONSTRUCTIONS)):
+        _write(store.lake.shard(name, shard), table, graded, rng)
+
+
+def _write_matches(store: Store, name: str, columns: Columns, rng: np.random.Generator) -> None:
+    n = len(columns["TARGETID"])
+    is_matched = rng.uniform(size=n) < _MATCHED
+    pairs = columns | {
+        "catalogue": np.full(n, name),
+        "match_rank": np.ones(n, np.int32),
+        "match_state": np.where(is_matched, MatchState.MATCHED, MatchState.NO_MATCH),
+        "match_id": np.where(is_matched, np.arange(n).astype(str), None),
+        "attributes": np.where(is_matched, '{"magnitude": 19.5}', None),
+        "service_error": np.full(n, None),
+    }
+    _write(store.lake.catalogue("matches", name), t.MATCHES, pairs, rng)
+    row = {"catalogue": np.array([name])}
+    _write(store.lake.catalogue("catalogues", name), t.CATALOGUES, row, rng)
+
+
+def _write(path: Path, table: Table, known: Columns, rng: np.random.Generator) -> None:
+    n = len(next(iter(known.values())))
+    values = {c.name: known[c.name] if c.name in known else _draw(c, n, rng) for c in table.columns}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(columns_to_table(table, values, **SIZES), path, compression="lz4")
+
+
+def _draw(column: Column, n: int, rng: np.random.Generator) -> Any:
+    size: Any = n
+    if column.array is not None:
+        size = (n, {**t.DIMENSIONS, **SIZES}[column.array])
+    if column.vocabulary:
+        words = np.array(column.vocabulary, dtype=object)
+        return words[rng.integers(0, len(words), n)]
+    if pa.types.is_string(column.type):
+        return np.full(n, column.name)
+    low, high = column.bounds or (0, 1)
+    drawn = rng.random(size, dtype=np.float32) * (min(high, 100) - low) + low
+    return drawn.astype(column.type.to_pandas_dtype())
+
+
+def _take(columns: Columns, rows: Any) -> Columns:
+    return {name: values[rows] for name, values in columns.items()}
