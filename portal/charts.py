@@ -17,7 +17,12 @@ _TIERS = list(Tier.values())
 _SHAPES = ["diamond", "square", "triangle-up", "circle"]
 # Width in pixels at which neighbouring cells of the sky map just touch.
 _MAP_WIDTH, _MAP_HEIGHT = 560, 410
+_MAP_X, _MAP_Y = alt.Scale(domain=[-3.1, 2.9]), alt.Scale(domain=[-1.46, 1.46])
 _SCATTER_HEIGHT = 470
+# Okabe and Ito's colours.
+_PALETTE = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C", "#F0E442",
+)  # fmt: skip
 FEW_MEMBERS = 30
 
 
@@ -47,8 +52,8 @@ def draw_sky(cells: pd.DataFrame, order: int, value: str) -> alt.LayerChart:
         alt.Chart(cells)
         .mark_point(shape="diamond", filled=True, size=max(12.0, 1.6 * side**2))
         .encode(
-            alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-3.1, 2.9])),
-            alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-1.46, 1.46])),
+            alt.X("x:Q", axis=None, scale=_MAP_X),
+            alt.Y("y:Q", axis=None, scale=_MAP_Y),
             color=colour,
             opacity=alt.Opacity("few:O", legend=None).scale(
                 domain=["enough", f"fewer than {FEW_MEMBERS}"], range=[1, 0.45]
@@ -63,15 +68,7 @@ def draw_sky(cells: pd.DataFrame, order: int, value: str) -> alt.LayerChart:
             ],
         )
     )
-    grid = (
-        alt.Chart(make_graticule())
-        .mark_line(strokeWidth=0.5, color="#BBBBBB")
-        .encode(alt.X("x:Q", axis=None), alt.Y("y:Q", axis=None), detail="line:N", order="step:Q")
-    )
-    texts = alt.Chart(make_labels()).mark_text(fontSize=10, color="#555555")
-    return (grid + marks + texts.encode(x="x:Q", y="y:Q", text="text:N")).properties(
-        height=_MAP_HEIGHT
-    )
+    return _frame_sky(marks)
 
 
 def draw_scores(points: pd.DataFrame, trend: pd.DataFrame) -> alt.LayerChart:
@@ -120,6 +117,54 @@ def draw_redshifts(counts: pd.DataFrame, tier: str, step: float, top: float) -> 
             ],
         )
         .properties(height=170)
+    )
+
+
+def draw_columns(rows: pd.DataFrame, x: str, y: str, colour: str | None) -> alt.Chart:
+    """Draw one column against another, or how often its values occur where `y` is ``count``."""
+    # Names of a visitor's columns may hold what Vega takes for syntax.
+    data = pd.DataFrame({"x": rows[x]})
+    shade: alt.Color | alt.ColorValue = alt.value(BLUE)
+    if colour is not None:
+        data["colour"] = rows[colour].astype(str)
+        shade = alt.Color("colour:N", title=colour).scale(range=list(_PALETTE))
+    if y == "count":
+        bars = alt.Chart(data).mark_bar()
+        return bars.encode(
+            alt.X("x:Q", bin=alt.Bin(maxbins=40), title=x), alt.Y("count()", title="rows"), shade
+        ).properties(height=_SCATTER_HEIGHT)
+    data["y"] = rows[y]
+    dots = alt.Chart(data).mark_point(filled=True, opacity=0.6, size=24)
+    scale = alt.Scale(zero=False)
+    return (
+        dots.encode(alt.X("x:Q", title=x, scale=scale), alt.Y("y:Q", title=y, scale=scale), shade)
+        .properties(height=_SCATTER_HEIGHT)
+        .interactive()
+    )
+
+
+def draw_places(places: pd.DataFrame) -> alt.LayerChart:
+    """Draw single positions, columns ra and dec in degrees, on a Mollweide map."""
+    x, y = project(places["ra"], places["dec"])
+    dots = alt.Chart(places.assign(x=x, y=y)).mark_point(filled=True, size=14, color=BLUE)
+    dots = dots.encode(
+        alt.X("x:Q", axis=None, scale=_MAP_X),
+        alt.Y("y:Q", axis=None, scale=_MAP_Y),
+        tooltip=[alt.Tooltip("ra:Q", format=".5f"), alt.Tooltip("dec:Q", format=".5f")],
+    )
+    return _frame_sky(dots)
+
+
+def _frame_sky(marks: alt.Chart) -> alt.LayerChart:
+    """Lay marks between the graticule and its labels."""
+    grid = (
+        alt.Chart(make_graticule())
+        .mark_line(strokeWidth=0.5, color="#BBBBBB")
+        .encode(alt.X("x:Q", axis=None), alt.Y("y:Q", axis=None), detail="line:N", order="step:Q")
+    )
+    texts = alt.Chart(make_labels()).mark_text(fontSize=10, color="#777777")
+    return (grid + marks + texts.encode(x="x:Q", y="y:Q", text="text:N")).properties(
+        height=_MAP_HEIGHT
     )
 
 

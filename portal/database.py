@@ -22,6 +22,10 @@ DATASETS = {
     "quasars": "catalog/quasars.parquet",
     "spectra": "spectra/spectra.parquet",
     "crossmatch": "catalog/crossmatch.parquet",
+    "catalogues": "catalog/catalogues.parquet",
+    "null": "calibration/null.parquet",
+    "controls": "validation/controls.parquet",
+    "injections": "validation/injections.parquet",
     "completeness": "completeness/completeness.parquet",
     "gates": "completeness/gates.parquet",
 }
