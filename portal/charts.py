@@ -19,6 +19,9 @@ _SHAPES = ["diamond", "square", "triangle-up", "circle"]
 _MAP_WIDTH, _MAP_HEIGHT = 560, 410
 _MAP_X, _MAP_Y = alt.Scale(domain=[-3.1, 2.9]), alt.Scale(domain=[-1.46, 1.46])
 _SCATTER_HEIGHT = 470
+_FEW_TICKS = alt.Axis(values=[0, 1, 10, 100, 1000, 10_000, 100_000, 1_000_000], format="~s")
+# Name under which the sky map reports what was brushed.
+BRUSH = "brush"
 # Okabe and Ito's colours.
 _PALETTE = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C", "#F0E442",
@@ -26,21 +29,27 @@ _PALETTE = (
 FEW_MEMBERS = 30
 
 
+def place_cells(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells that have a position, with their place x, y on the Mollweide map."""
+    cells = cells.dropna(subset=["ra", "dec"]).copy()
+    cells["x"], cells["y"] = project(cells["ra"], cells["dec"])
+    return cells
+
+
 def draw_sky(cells: pd.DataFrame, order: int, value: str) -> alt.LayerChart:
-    """Draw HEALPix cells on a Mollweide map.
+    """Draw HEALPix cells on a Mollweide map that can be brushed.
 
     Parameters
     ----------
     cells : pandas.DataFrame
-        Of `queries.count_sky`; cells without a position are left to the caller to state.
+        Of `queries.count_sky` and `place_cells`; column chosen: whether the filters hold it.
     order : int
         HEALPix order of the cells.
     value : str
         ``rate``, or ``n`` for the coverage.
     """
-    cells = cells.dropna(subset=["ra", "dec"]).copy()
-    cells["x"], cells["y"] = project(cells["ra"], cells["dec"])
-    cells["few"] = np.where(cells["n"] < FEW_MEMBERS, f"fewer than {FEW_MEMBERS}", "enough")
+    faint = (cells["n"] < FEW_MEMBERS) | ~cells["chosen"]
+    cells = cells.assign(few=np.where(faint, f"fewer than {FEW_MEMBERS}", "enough"))
     side = _MAP_WIDTH / 6 * np.sqrt(4 * np.pi / (12 * 4**order))
     if value == "rate":
         colour = alt.Color("rate:Q", title="anomalous", scale=alt.Scale(scheme="cividis"))
@@ -68,7 +77,7 @@ def draw_sky(cells: pd.DataFrame, order: int, value: str) -> alt.LayerChart:
             ],
         )
     )
-    return _frame_sky(marks)
+    return _frame_sky(marks.add_params(alt.selection_interval(name=BRUSH)))
 
 
 def draw_scores(points: pd.DataFrame, trend: pd.DataFrame) -> alt.LayerChart:
@@ -99,25 +108,50 @@ def draw_scores(points: pd.DataFrame, trend: pd.DataFrame) -> alt.LayerChart:
     return (dots + band + median).properties(height=_SCATTER_HEIGHT).interactive()
 
 
-def draw_redshifts(counts: pd.DataFrame, tier: str, step: float, top: float) -> alt.Chart:
-    """Draw the number of objects of one tier per redshift bin, up to the redshift `top`."""
-    mine = counts[counts["tier"] == tier]
-    mine = mine.assign(end=mine["z"] + step)
+def draw_bins(counts: pd.DataFrame, column: str, step: float) -> alt.Chart:
+    """Draw how many objects of each tier fall into each bin of a column, counts logarithmic.
+
+    Parameters
+    ----------
+    counts : pandas.DataFrame
+        Of `queries.count_bins`.
+    """
+    data = counts.assign(high=counts["low"] + step)
     return (
-        alt.Chart(mine)
-        .mark_bar(color=TIER_COLOURS[tier], binSpacing=0)
+        alt.Chart(data)
+        .mark_line(interpolate="step-after", point=alt.OverlayMarkDef(size=14))
         .encode(
-            alt.X("z:Q", title="Z", bin="binned", scale=alt.Scale(domain=[0, top], nice=False)),
-            alt.Y("n:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format="~s")),
-            x2="end:Q",
+            alt.X("low:Q", title=label(column), scale=alt.Scale(nice=False)),
+            alt.Y("n:Q", title="objects", scale=alt.Scale(type="symlog"), axis=_FEW_TICKS),
+            color=_tier_colour(),
             tooltip=[
-                alt.Tooltip("z:Q", title="Z from", format=".2f"),
-                alt.Tooltip("end:Q", title="Z to", format=".2f"),
+                alt.Tooltip("tier:N"),
+                alt.Tooltip("low:Q", title=f"{column} from", format=".2f"),
+                alt.Tooltip("high:Q", title="to", format=".2f"),
                 alt.Tooltip("n:Q", title="objects", format=","),
             ],
         )
-        .properties(height=170)
+        .properties(height=260)
     )
+
+
+def draw_comparison(shares: pd.DataFrame, column: str) -> alt.Chart:
+    """Draw two selections against each other: columns selection, low, share."""
+    return (
+        alt.Chart(shares)
+        .mark_line(interpolate="step-after", strokeWidth=2)
+        .encode(
+            alt.X("low:Q", title=label(column), scale=alt.Scale(nice=False)),
+            alt.Y("share:Q", title="share of the selection", axis=alt.Axis(format=".1%")),
+            color=alt.Color("selection:N", title=None)
+            .legend(orient="top")
+            .scale(range=[BLUE, "#D55E00"]),
+            strokeDash=alt.StrokeDash("selection:N", legend=None),
+            tooltip=["selection:N", alt.Tooltip("low:Q", format=".2f"),
+                     alt.Tooltip("share:Q", format=".2%")],
+        )
+        .properties(height=260)
+    )  # fmt: skip
 
 
 def draw_columns(rows: pd.DataFrame, x: str, y: str, colour: str | None) -> alt.Chart:

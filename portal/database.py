@@ -30,6 +30,17 @@ DATASETS = {
     "gates": "completeness/gates.parquet",
 }
 
+SCHEMAS = {
+    "quasars": tables.QUASARS, "spectra": tables.SPECTRA, "crossmatch": tables.MATCHES,
+    "catalogues": tables.CATALOGUES, "null": tables.NULL, "controls": tables.CONTROLS,
+    "injections": tables.INJECTIONS, "completeness": tables.COMPLETENESS, "gates": tables.GATES,
+}  # fmt: skip
+FIRST_VERSION = "1.0.0"
+_SQL_TYPES = {
+    "string": "VARCHAR", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT",
+    "float": "FLOAT", "double": "DOUBLE", "bool": "BOOLEAN",
+}  # fmt: skip
+
 
 def connect(root: Path) -> Connection:
     """Open a release for reading, locked to its directory.
@@ -73,10 +84,22 @@ def _mount(con: Connection, dataset: str, path: Path) -> str | None:
     if not path.is_file():
         return "is missing"
     try:
-        con.read_parquet(str(path)).create_view(dataset)
+        rows = con.read_parquet(str(path))
+        rows.project(", ".join(["*", *_fill_missing(dataset, rows.columns)])).create_view(dataset)
     except duckdb.Error:
         return "is damaged: it is not a readable Parquet file"
     return None
+
+
+def _fill_missing(dataset: str, present: list[str]) -> list[str]:
+    """Return null columns for what later schemas brought; what was always there must be there."""
+    table = SCHEMAS[dataset]
+    missing = [
+        c for c in table.columns
+        if c.name not in present and (c.nullable or c.since != FIRST_VERSION)
+    ]  # fmt: skip
+    return [f'NULL::{_SQL_TYPES[str(c.type)]}{"[]" if c.array else ""} AS "{c.name}"'
+            for c in missing]  # fmt: skip
 
 
 def _guard(con: Connection, dataset: str, ask: Callable[[Connection], _Rows]) -> _Rows:

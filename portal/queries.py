@@ -3,14 +3,17 @@
 Values reach SQL as bound parameters; names of columns come from fixed tuples.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import pyarrow as pa
 
 from catalog_schema import tables
-from portal.conditions import Filters, where
+from catalog_schema.vocabulary import MatchState
+from portal.conditions import CATALOGUE_ORDER, Filters, where
 from portal.database import Connection, fetch, fetch_arrow
+from portal.formats import describe
 from portal.releases import ANOMALOUS
 from portal.spectrum import Spectrum
 
@@ -24,8 +27,6 @@ LISTED = (
     "artefact_probability", "review_status", "TARGET_RA", "TARGET_DEC", "DESINAME", "chi2",
     "kl_divergence", "isolation_score",
 )  # fmt: skip
-# Order of the HEALPix pixels in the catalogue: nside 64.
-CATALOGUE_ORDER = 6
 _PLACES = "SURVEY, PROGRAM, HEALPIX"
 
 
@@ -54,6 +55,29 @@ class Place:
     following: str | None
 
 
+def list_words(con: Connection, columns: tuple[str, ...]) -> dict[str, list[str]]:
+    """Return the words that occur in each column, in the order of the vocabulary."""
+    sets = ", ".join(f"list(DISTINCT {name}) AS {name}" for name in columns)
+    row = fetch_arrow(con, "quasars", f"SELECT {sets} FROM quasars", []).to_pylist()[0]
+    return {
+        name: sorted(filter(None, row[name] or []), key=_rank_word(tables.QUASARS[name].vocabulary))
+        for name in columns
+    }
+
+
+def list_searched(con: Connection) -> list[str]:
+    """Return the external catalogues that were searched."""
+    sql = "SELECT DISTINCT catalogue FROM crossmatch WHERE match_state <> ? ORDER BY catalogue"
+    rows = fetch(con, "crossmatch", sql, [MatchState.NOT_QUERIED.value])
+    return [str(name) for name in rows["catalogue"]]
+
+
+def count_hidden(con: Connection, filters: Filters) -> int:
+    """Count the rows that only the default against artefacts and poor data leaves out."""
+    hidden = count_tiers(con, replace(filters, clean=False))["n"].sum()
+    return int(hidden - count_tiers(con, filters)["n"].sum())
+
+
 def count_tiers(con: Connection, filters: Filters) -> pd.DataFrame:
     """Count rows by tier: columns tier, n."""
     condition, values = where(filters)
@@ -62,11 +86,25 @@ def count_tiers(con: Connection, filters: Filters) -> pd.DataFrame:
 
 
 def list_rows(
-    con: Connection, filters: Filters, ranking: Ranking, page: int, page_size: int
+    con: Connection,
+    filters: Filters,
+    ranking: Ranking,
+    page: int,
+    page_size: int,
+    names: tuple[str, ...] = LISTED,
 ) -> pd.DataFrame:
-    """Return one page of a ranking, pages counted from 1."""
+    """Return one page of a ranking, pages counted from 1.
+
+    Raises
+    ------
+    ValueError
+        If a column is not one of the catalogue's.
+    """
     condition, values = where(filters)
-    columns = ", ".join(_as_text(name) for name in LISTED)
+    known = set(tables.QUASARS.names)
+    if not known.issuperset(names):
+        raise ValueError("a column is not one of the catalogue's")
+    columns = ", ".join(_as_text(name) for name in names)
     order = f"{ranking.key} {'DESC' if ranking.descending else 'ASC'}, q.TARGETID"
     # The narrow inner query sorts all rows; the wide one reads only those of the page.
     sql = f"""SELECT {columns} FROM quasars q WHERE TARGETID IN (
@@ -113,7 +151,7 @@ def count_sky(con: Connection, filters: Filters, order: int) -> pd.DataFrame:
     """
     condition, values = where(filters.population())
     chosen, chosen_values = where(filters)
-    if not filters.tiers:
+    if not filters.get_words("tier"):
         chosen += f" AND tier IN ({', '.join('?' * len(ANOMALOUS))})"
         chosen_values += ANOMALOUS
     sql = f"""WITH cell AS (
@@ -129,11 +167,13 @@ def count_sky(con: Connection, filters: Filters, order: int) -> pd.DataFrame:
     return fetch(con, "quasars", sql, [*chosen_values, *values])
 
 
-def count_redshifts(con: Connection, filters: Filters, step: float) -> pd.DataFrame:
-    """Count rows by tier in redshift bins: columns tier, z (lower edge), n."""
+def count_bins(con: Connection, filters: Filters, column: str, step: float) -> pd.DataFrame:
+    """Count rows by tier in bins of a column: columns tier, low (edge), n; nulls are left out."""
+    if column not in SORTABLE:
+        raise ValueError(f"rows cannot be binned by {column}")
     condition, values = where(filters)
-    sql = f"""SELECT tier, floor(Z / ?) * ? AS z, count(*) AS n FROM quasars
-        WHERE {condition} GROUP BY ALL ORDER BY ALL"""
+    sql = f"""SELECT tier, floor({column} / ?) * ? AS low, count(*) AS n FROM quasars
+        WHERE {condition} AND isfinite({column}) GROUP BY ALL ORDER BY ALL"""
     return fetch(con, "quasars", sql, [step, step, *values])
 
 
@@ -246,13 +286,12 @@ def export_rows(con: Connection, filters: Filters) -> pa.Table:
     """Return every column of the filtered rows, best score first, with the schema's metadata."""
     condition, values = where(filters)
     sql = f"SELECT * FROM quasars WHERE {condition} ORDER BY anomaly_score DESC, TARGETID"
-    return _describe(fetch_arrow(con, "quasars", sql, values))
+    return describe(fetch_arrow(con, "quasars", sql, values))
 
 
-def _describe(rows: pa.Table) -> pa.Table:
-    known = {column.name: column.field(size=1).metadata for column in tables.QUASARS.columns}
-    fields = [field.with_metadata(known.get(field.name)) for field in rows.schema]
-    return rows.cast(pa.schema(fields))
+def _rank_word(vocabulary: tuple[str, ...] | None) -> Callable[[str], tuple[int, str]]:
+    places = {word: place for place, word in enumerate(vocabulary or ())}
+    return lambda word: (places.get(word, len(places)), word)
 
 
 def _as_text(name: str) -> str:
