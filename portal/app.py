@@ -24,6 +24,7 @@ def main() -> None:
             st.Page("views/explore.py", title="Explore", default=True),
             st.Page("views/object.py", title="Object", url_path="object"),
             st.Page("views/sql.py", title="SQL", url_path="sql"),
+            st.Page("views/match.py", title="Match", url_path="match"),
             st.Page("views/about.py", title="About", url_path="about"),
         ],
         position="top",

@@ -11,11 +11,10 @@ Condition = tuple[str, list[object]]
 CATALOGUE_ORDER = 6
 
 # Great-circle distance by the haversine, which stays exact for small angles and at the poles.
-_DISTANCE = """degrees(2 * asin(least(1, sqrt(
-    pow(sin(radians(TARGET_DEC - ?) / 2), 2)
-    + cos(radians(TARGET_DEC)) * cos(radians(?)) * pow(sin(radians(TARGET_RA - ?) / 2), 2)))))"""
-
-
+DISTANCE = """degrees(2 * asin(least(1, sqrt(
+    pow(sin(radians(TARGET_DEC - {dec}) / 2), 2)
+    + cos(radians(TARGET_DEC)) * cos(radians({dec}))
+    * pow(sin(radians(TARGET_RA - {ra}) / 2), 2)))))"""
 Range = tuple[float | None, float | None]
 _OPEN: Range = (None, None)
 # What `Filters.clean` leaves out; a release that has not assessed artefacts hides none.
@@ -160,7 +159,8 @@ def _named(name: Name) -> Condition:
 
 def _inside(cone: Cone) -> Condition:
     radius = cone.radius / 3600
-    sql = f"TARGET_DEC BETWEEN ? AND ? AND {_DISTANCE} <= ?"
+    distance = DISTANCE.format(ra="?", dec="?")
+    sql = f"TARGET_DEC BETWEEN ? AND ? AND {distance} <= ?"
     values: list[object] = [cone.dec - radius, cone.dec + radius]
     values += [cone.dec, cone.dec, cone.ra, radius]
     box, corners = _ra_box(cone, radius)

@@ -80,6 +80,16 @@ def fetch_arrow(con: Connection, dataset: str, sql: str, values: Values) -> pa.T
     return _guard(con, dataset, lambda cursor: cursor.sql(sql, params=values).to_arrow_table())
 
 
+def fetch_beside(con: Connection, dataset: str, sql: str, mine: pa.Table) -> pa.Table:
+    """Run a question about one dataset and a table of the visitor's, which SQL calls ``mine``."""
+
+    def ask(cursor: Connection) -> pa.Table:
+        cursor.register("mine", mine)
+        return cursor.sql(sql).to_arrow_table()
+
+    return _guard(con, dataset, ask)
+
+
 def _mount(con: Connection, dataset: str, path: Path) -> str | None:
     if not path.is_file():
         return "is missing"

@@ -91,7 +91,7 @@ def _show_answer(release: Release, sql: str) -> None:
     try:
         outcome = _answer(release, sql)
     except SqlError as fault:
-        st.error(str(fault).replace("$", r"\$"))
+        st.error(columns.escape(str(fault)))
         return
     read = "" if outcome.bytes_read is None else f", {outcome.bytes_read / 1e6:,.2f} MB read"
     st.caption(f"{outcome.rows.num_rows:,} rows in {outcome.seconds:.2f} s{read}.")
