@@ -12,7 +12,7 @@ from catalog_schema.vocabulary import Tier
 from portal.columns import TIER_COLOURS, label
 from portal.projection import make_graticule, make_labels, project
 
-BLUE, GREY, DARK = "#0072B2", "#8C8C8C", "#3D3D3D"
+BLUE, GREY, _ORANGE = "#0072B2", "#8C8C8C", "#D55E00"
 _TIERS = list(Tier.values())
 _SHAPES = ["diamond", "square", "triangle-up", "circle"]
 # Width in pixels at which neighbouring cells of the sky map just touch.
@@ -135,6 +135,37 @@ def draw_bins(counts: pd.DataFrame, column: str, step: float) -> alt.Chart:
     )
 
 
+def draw_context(null: pd.Series, score: float) -> alt.LayerChart:
+    """Draw an object's score among those of normal spectra alike."""
+    bars = alt.Chart(pd.DataFrame({"score": null})).mark_bar(color=GREY)
+    bars = bars.encode(
+        alt.X("score:Q", bin=alt.Bin(maxbins=40), title="anomaly_score"),
+        alt.Y("count()", title="normal spectra"),
+    )
+    rule = alt.Chart(pd.DataFrame({"score": [score], "name": ["this object"]}))
+    mark = rule.mark_rule(color=_ORANGE, strokeWidth=3).encode(x="score:Q")
+    name = rule.mark_text(color=_ORANGE, align="right", dx=-5, dy=8).encode(
+        x="score:Q", y=alt.value(0), text="name:N"
+    )
+    return (bars + mark + name).properties(height=200)
+
+
+def draw_reasons(reasons: pd.DataFrame) -> alt.LayerChart:
+    """Draw the strongest departure of each reason, of `evidence.sum_reasons`."""
+    order = list(reasons["reason"])
+    bars = (
+        alt.Chart(reasons)
+        .mark_bar(color=BLUE)
+        .encode(
+            alt.X("departure:Q", title="spreads above normal spectra alike"),
+            alt.Y("reason:N", sort=order, title=None, axis=alt.Axis(labelLimit=150)),
+            tooltip=["statistic:N", "meaning:N", alt.Tooltip("departure:Q", format=".2f")],
+        )
+    )
+    limit = alt.Chart(pd.DataFrame({"x": [3.0]})).mark_rule(color=GREY, strokeDash=[4, 3])
+    return (bars + limit.encode(x="x:Q")).properties(height=22 * len(order) + 20)
+
+
 def draw_comparison(shares: pd.DataFrame, column: str) -> alt.Chart:
     """Draw two selections against each other: columns selection, low, share."""
     return (
@@ -145,7 +176,7 @@ def draw_comparison(shares: pd.DataFrame, column: str) -> alt.Chart:
             alt.Y("share:Q", title="share of the selection", axis=alt.Axis(format=".1%")),
             color=alt.Color("selection:N", title=None)
             .legend(orient="top")
-            .scale(range=[BLUE, "#D55E00"]),
+            .scale(range=[BLUE, _ORANGE]),
             strokeDash=alt.StrokeDash("selection:N", legend=None),
             tooltip=["selection:N", alt.Tooltip("low:Q", format=".2f"),
                      alt.Tooltip("share:Q", format=".2%")],

@@ -81,6 +81,17 @@ def cite_object(row: Row, title: str, version: str) -> str:
     return f"{name}, in: DESI-QAD developers, {title}, release {version}."
 
 
+def write_bibtex(row: Row, title: str, version: str, year: str) -> str:
+    """Return a BibTeX entry for the object as published in a release."""
+    return (
+        f"@misc{{desiqad_{row['TARGETID']},\n"
+        "  author = {{DESI-QAD developers}},\n"
+        f"  title = {{{title}, release {version}}},\n"
+        f"  note = {{Object {row.get('DESINAME') or ''}, DESI TARGETID {row['TARGETID']}}},\n"
+        f"  year = {{{year}}}\n}}"
+    )
+
+
 def _number(row: Row, name: str) -> float:
     return float(str(row[name]))
 

@@ -6,6 +6,7 @@ Values reach SQL as bound parameters; names of columns come from fixed tuples.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -13,6 +14,7 @@ from catalog_schema import tables
 from catalog_schema.vocabulary import MatchState
 from portal.conditions import CATALOGUE_ORDER, Filters, where
 from portal.database import Connection, fetch, fetch_arrow
+from portal.evidence import Evidence
 from portal.formats import describe
 from portal.releases import ANOMALOUS
 from portal.spectrum import Spectrum
@@ -27,6 +29,9 @@ LISTED = (
     "artefact_probability", "review_status", "TARGET_RA", "TARGET_DEC", "DESINAME", "chi2",
     "kl_divergence", "isolation_score",
 )  # fmt: skip
+# Squared distance in redshift and SNR, in which calibration finds spectra alike.
+_UNLIKENESS = """pow(ln(1 + q.Z) - ln(1 + me.Z), 2)
+    + pow(log10(greatest(q.snr, 0.1)) - log10(greatest(me.snr, 0.1)), 2)"""
 _PLACES = "SURVEY, PROGRAM, HEALPIX"
 
 
@@ -244,6 +249,55 @@ def find_spectrum(con: Connection, targetid: int) -> Spectrum | None:
     return Spectrum(*arrays)
 
 
+def find_evidence(con: Connection, targetid: int) -> Evidence | None:
+    """Return where and why an object is strange, or None where the release does not say."""
+    sql = "SELECT departures, emission_wave, absorption_wave FROM quasars WHERE TARGETID = ?"
+    rows = fetch_arrow(con, "quasars", sql, [targetid]).to_pylist()
+    if not rows or rows[0]["departures"] is None:
+        return None
+    return Evidence(*(np.array(values or [], dtype=np.float64) for values in rows[0].values()))
+
+
+def find_normals(con: Connection, targetid: int, n: int) -> list[tuple[str, float, Spectrum]]:
+    """Return published ungraded spectra that are most alike in redshift and SNR.
+
+    Returns
+    -------
+    list of (str, float, Spectrum)
+        TARGETID as text, redshift, spectrum; nearest first.
+    """
+    sql = f"""WITH me AS (SELECT Z, snr FROM quasars WHERE TARGETID = ?),
+        near AS (
+          SELECT q.TARGETID, q.Z, {_UNLIKENESS} AS unlikeness
+          FROM quasars q, me WHERE q.tier = 'none' AND q.TARGETID <> ?
+            AND q.TARGETID IN (SELECT TARGETID FROM spectra)
+          ORDER BY unlikeness NULLS LAST LIMIT ?)
+        SELECT near.TARGETID::VARCHAR AS id, near.Z, s.flux, s.ivar, s.mask, s.model
+        FROM near JOIN spectra s USING (TARGETID) ORDER BY unlikeness"""
+    fetch(con, "quasars", "FROM quasars LIMIT 0")
+    rows = fetch_arrow(con, "spectra", sql, [targetid, targetid, n])
+    return [(row["id"], row["Z"], _make_spectrum(row)) for row in rows.to_pylist()]
+
+
+def find_null_scores(con: Connection, targetid: int, n: int) -> pd.Series:
+    """Return the scores of the reference spectra that are most alike in redshift and SNR."""
+    sql = f"""WITH me AS (SELECT Z, snr FROM quasars WHERE TARGETID = ?),
+        q AS (SELECT anomaly_score, Z, pow(10, log_snr) AS snr FROM "null")
+        SELECT q.anomaly_score FROM q, me ORDER BY {_UNLIKENESS} NULLS LAST LIMIT ?"""
+    return fetch(con, "null", sql, [targetid, n])["anomaly_score"]
+
+
+def find_neighbours(con: Connection, targetid: int, n: int) -> pd.DataFrame:
+    """Return the objects nearest in latent space; empty where the release has no latents."""
+    sql = """WITH me AS (SELECT latent FROM quasars WHERE TARGETID = ?)
+        SELECT q.TARGETID::VARCHAR AS TARGETID, q.tier, q.anomaly_score, q.Z, q.snr, q.reason,
+          list_distance(q.latent::FLOAT[], me.latent::FLOAT[]) AS latent_distance
+        FROM quasars q, me
+        WHERE q.TARGETID <> ? AND q.latent IS NOT NULL AND me.latent IS NOT NULL
+        ORDER BY latent_distance, q.TARGETID LIMIT ?"""
+    return fetch(con, "quasars", sql, [targetid, targetid, n])
+
+
 def sum_completeness(con: Connection) -> pd.DataFrame:
     """Sum the ledger by stage.
 
@@ -287,6 +341,13 @@ def export_rows(con: Connection, filters: Filters) -> pa.Table:
     condition, values = where(filters)
     sql = f"SELECT * FROM quasars WHERE {condition} ORDER BY anomaly_score DESC, TARGETID"
     return describe(fetch_arrow(con, "quasars", sql, values))
+
+
+def _make_spectrum(row: dict[str, list[float]]) -> Spectrum:
+    return Spectrum(
+        np.array(row["flux"], dtype=np.float32), np.array(row["ivar"], dtype=np.float32),
+        np.array(row["mask"], dtype=np.int32), np.array(row["model"], dtype=np.float32),
+    )  # fmt: skip
 
 
 def _rank_word(vocabulary: tuple[str, ...] | None) -> Callable[[str], tuple[int, str]]:
