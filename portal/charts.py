@@ -135,6 +135,24 @@ def draw_bins(counts: pd.DataFrame, column: str, step: float) -> alt.Chart:
     )
 
 
+def draw_found(injections: pd.DataFrame) -> alt.LayerChart:
+    """Draw which share of planted features is found: columns of the summary's injections."""
+    x = alt.X("planted:Q", title="signal-to-noise ratio planted", scale=alt.Scale(type="log"))
+    band = alt.Chart(injections).mark_area(opacity=0.2, color=BLUE)
+    band = band.encode(x, alt.Y("low:Q", title="found", axis=alt.Axis(format="%")), y2="high:Q")
+    line = alt.Chart(injections).mark_line(color=BLUE, point=True)
+    line = line.encode(
+        x,
+        alt.Y("found:Q", scale=alt.Scale(domain=[0, 1])),
+        tooltip=[
+            "injection:N", alt.Tooltip("planted:Q"), alt.Tooltip("n:Q"),
+            alt.Tooltip("found:Q", format=".0%"), alt.Tooltip("low:Q", format=".0%"),
+            alt.Tooltip("high:Q", format=".0%"),
+        ],
+    )  # fmt: skip
+    return (band + line).properties(width=170, height=110).facet("injection:N", columns=4)
+
+
 def draw_context(null: pd.Series, score: float) -> alt.LayerChart:
     """Draw an object's score among those of normal spectra alike."""
     bars = alt.Chart(pd.DataFrame({"score": null})).mark_bar(color=GREY)
@@ -158,7 +176,12 @@ def draw_reasons(reasons: pd.DataFrame) -> alt.LayerChart:
         .mark_bar(color=BLUE)
         .encode(
             alt.X("departure:Q", title="spreads above normal spectra alike"),
-            alt.Y("reason:N", sort=order, title=None, axis=alt.Axis(labelLimit=150)),
+            alt.Y(
+                "reason:N",
+                sort=order,
+                title=None,
+                axis=alt.Axis(labelLimit=150, labelOverlap=False),
+            ),
             tooltip=["statistic:N", "meaning:N", alt.Tooltip("departure:Q", format=".2f")],
         )
     )

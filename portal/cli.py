@@ -3,19 +3,23 @@
 import importlib.util
 import os
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import click
 
+_COMMANDS = "qad.commands"
 _OPTIONS = {
     "server.headless": "true",
+    "server.maxUploadSize": "50",
     "server.fileWatcherType": "none",
     "browser.gatherUsageStats": "false",
     "global.disableWidgetStateDuplicationWarning": "true",
     "client.toolbarMode": "minimal",
     "client.showErrorDetails": "none",
-    "theme.base": "light",
-    "theme.primaryColor": "#0072B2",
+    # Both set: the browser chooses between light and dark.
+    "theme.light.primaryColor": "#0072B2",
+    "theme.dark.primaryColor": "#56B4E9",
 }
 
 
@@ -28,6 +32,19 @@ class PortalError(click.ClickException):
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path), default=Path("data"))
 @click.option(
+    "--release",
+    "address",
+    help="Release to fetch, check and show: hf://ORG/NAME@TAG, s3://BUCKET/PREFIX, https://… or a "
+    "path.",
+)
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    default=Path("data/releases"),
+    show_default=True,
+    help="Folder of releases to fetch into; what lies there right is not fetched again.",
+)
+@click.option(
     "--port",
     type=click.IntRange(1, 65535),
     default=8501,
@@ -35,14 +52,26 @@ class PortalError(click.ClickException):
     help="Port to listen on.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-def portal(path: Path, port: int, host: str) -> None:
+@click.option(
+    "--network/--no-network",
+    default=False,
+    show_default=True,
+    help="Let pages resolve names at CDS and show images of the Legacy Surveys.",
+)
+@click.pass_context
+def portal(
+    ctx: click.Context, path: Path, address: str | None, into: Path, port: int, host: str,
+    network: bool,
+) -> None:  # fmt: skip
     """Show a published release in the browser.
 
     PATH is a release directory, or a data root whose releases/ holds versions; the newest is
-    taken.
+    taken. Versions beside the chosen one can be picked in the portal.
     """
     from portal.releases import ReleaseError, find_release
 
+    if address is not None:
+        path = _fetch(ctx, address, into) if "://" in address else Path(address)
     try:
         root = find_release(path)
     except ReleaseError as fault:
@@ -51,7 +80,21 @@ def portal(path: Path, port: int, host: str) -> None:
         raise PortalError("the portal needs its libraries: pip install 'desi-qad[portal]'")
     options = {"server.port": str(port), "server.address": host, **_OPTIONS}
     flags = [f"--{name}={value}" for name, value in options.items()]
-    app = Path(__file__).with_name("app.py")
+    app = Path(__file__).with_name("server.py")
     command = [sys.executable, "-m", "streamlit", "run", str(app), *flags]
+    settings = {"QAD_RELEASE": str(root), "QAD_NETWORK": str(int(network))}
     # The server takes the place of this process, so that signals reach it.
-    os.execve(sys.executable, command, {**os.environ, "QAD_RELEASE": str(root)})
+    os.execve(sys.executable, command, {**os.environ, **settings})
+
+
+def _fetch(ctx: click.Context, address: str, into: Path) -> Path:
+    """Let the command `qad release fetch`, found by name, bring and check a release."""
+    found = entry_points(group=_COMMANDS, name="release")
+    try:
+        group = next(iter(found)).load()
+    except (StopIteration, ImportError):
+        raise PortalError(
+            "fetching needs the release program: pip install 'desi-qad[release]'"
+        ) from None
+    path: Path = ctx.invoke(group.commands["fetch"], address=address, into=into, subset="all")
+    return path

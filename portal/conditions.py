@@ -138,7 +138,7 @@ def _found(search: Search | None) -> Condition:
     if isinstance(search, Target):
         return "TARGETID = ?", [search.targetid]
     if isinstance(search, Cone):
-        return _inside(search)
+        return inside(search)
     if isinstance(search, Terms):
         parts = [_compare(term) for term in search.terms]
         return " AND ".join(sql for sql, _ in parts), [v for _, values in parts for v in values]
@@ -153,11 +153,12 @@ def _named(name: Name) -> Condition:
     sql, values = "contains(upper(DESINAME), upper(?))", [name.text]
     if name.cone is None:
         return sql, list(values)
-    inside, numbers = _inside(name.cone)
-    return f"{sql} OR ({inside})", [*values, *numbers]
+    circle, numbers = inside(name.cone)
+    return f"{sql} OR ({circle})", [*values, *numbers]
 
 
-def _inside(cone: Cone) -> Condition:
+def inside(cone: Cone) -> Condition:
+    """Render a circle on the sky as a condition."""
     radius = cone.radius / 3600
     distance = DISTANCE.format(ra="?", dec="?")
     sql = f"TARGET_DEC BETWEEN ? AND ? AND {distance} <= ?"

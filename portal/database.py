@@ -4,6 +4,7 @@ Written to the calls that DuckDB 1.5 and 2.0 share.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -62,6 +63,30 @@ def connect(root: Path) -> Connection:
     ):
         con.execute(f"SET {setting}").fetchall()
     return con
+
+
+def connect_once(root: Path) -> Connection:
+    """Return the connection to a release, a new one if the release was replaced meanwhile."""
+    return _connect_once(root, stamp(root))
+
+
+def stamp(root: Path) -> int:
+    """Return a number that changes when a release is rebuilt in place.
+
+    Raises
+    ------
+    portal.releases.ReleaseError
+        If the release is gone.
+    """
+    try:
+        return (root / "manifest.json").stat().st_mtime_ns
+    except OSError:
+        raise ReleaseError(f"release `{root.name}` is gone. {CHECK_ADVICE}") from None
+
+
+@lru_cache(maxsize=8)
+def _connect_once(root: Path, _: int) -> Connection:
+    return connect(root)
 
 
 def fetch(con: Connection, dataset: str, sql: str, values: Values | None = None) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from catalog_schema import tables
 from catalog_schema.column import Column
 
 if TYPE_CHECKING:
+    from astropy.io.votable.tree import VOTableFile
     from astropy.table import Column as TableColumn
     from astropy.table import Table
 
@@ -95,16 +96,22 @@ def _write_parquet(rows: pa.Table) -> bytes:
     return target.getvalue()
 
 
-def _write_votable(rows: pa.Table) -> bytes:
-    from astropy.io.votable import from_table, writeto
+def make_votable(rows: pa.Table) -> "VOTableFile":
+    """Return rows as a VOTable document with units, UCDs and descriptions."""
+    from astropy.io.votable import from_table
 
-    target = io.BytesIO()
-    table = _make_table(rows)
-    document = from_table(table)
+    document = from_table(_make_table(rows))
     for field in document.get_first_table().fields:
         if field.name in _COLUMNS:
             field.ucd = _COLUMNS[field.name].ucd
-    writeto(document, target)
+    return document
+
+
+def _write_votable(rows: pa.Table) -> bytes:
+    from astropy.io.votable import writeto
+
+    target = io.BytesIO()
+    writeto(make_votable(rows), target)
     return target.getvalue()
 
 

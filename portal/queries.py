@@ -12,13 +12,19 @@ import pyarrow as pa
 
 from catalog_schema import tables
 from catalog_schema.vocabulary import MatchState
-from portal.conditions import CATALOGUE_ORDER, Filters, where
+from portal.conditions import CATALOGUE_ORDER, DISTANCE, Filters, inside, where
 from portal.database import Connection, fetch, fetch_arrow
 from portal.evidence import Evidence
 from portal.formats import describe
 from portal.releases import ANOMALOUS
+from portal.search import Cone
 from portal.spectrum import Spectrum
 
+# What a cone search returns.
+IN_CONE = (
+    "TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "snr", "anomaly_score", "p_value", "q_value",
+    "tier", "reason", "anomaly_class", "artefact_probability", "SURVEY", "PROGRAM",
+)  # fmt: skip
 SORTABLE = (
     "anomaly_score", "p_value", "q_value", "Z", "snr", "chi2", "chi2_b", "chi2_r", "chi2_z",
     "kl_divergence", "isolation_score", "artefact_probability", "TARGET_RA", "TARGET_DEC",
@@ -227,6 +233,17 @@ def correlate_scores(con: Connection, filters: Filters, one_in: int) -> float:
     return float(ranks["snr"].corr(ranks["anomaly_score"]))
 
 
+def find_cone(con: Connection, cone: Cone, n: int) -> pa.Table:
+    """Return up to `n` objects of a circle, nearest first, with their separation in arcsec."""
+    if cone.radius == 0:
+        return fetch_arrow(con, "quasars", f"SELECT {', '.join(IN_CONE)} FROM quasars LIMIT 0", [])
+    condition, values = inside(cone)
+    distance = DISTANCE.format(ra=cone.ra, dec=f"({cone.dec})")
+    sql = f"""SELECT 3600 * {distance} AS separation, {", ".join(IN_CONE)} FROM quasars
+        WHERE {condition} ORDER BY separation, TARGETID LIMIT ?"""
+    return fetch_arrow(con, "quasars", sql, [*values, n])
+
+
 def find_object(con: Connection, targetid: int) -> dict[str, object] | None:
     """Return an object's catalogue row without its arrays, or None."""
     arrays = ", ".join(column.name for column in tables.QUASARS.columns if column.array)
@@ -327,6 +344,22 @@ def find_matches(con: Connection, targetid: int) -> pd.DataFrame:
         chance_probability, attributes, service_error
         FROM crossmatch WHERE TARGETID = ? ORDER BY catalogue, match_rank"""
     return fetch(con, "crossmatch", sql, [targetid])
+
+
+def list_catalogues(con: Connection) -> pd.DataFrame:
+    """Return the external catalogues with what was searched, found and found by chance."""
+    sql = """SELECT catalogue_title, access, match_radius, coverage_rule, n_matched, n_ambiguous,
+          n_no_match, n_not_covered, n_service_error, n_not_queried, chance_rate, query_date,
+          acknowledgement
+        FROM catalogues ORDER BY access = 'none', catalogue_title"""
+    return fetch(con, "catalogues", sql)
+
+
+def list_graded(con: Connection) -> pd.DataFrame:
+    """Return TARGETID (text), tier and score of every graded object, strangest first."""
+    sql = """SELECT TARGETID::VARCHAR AS TARGETID, tier, anomaly_score FROM quasars
+        WHERE tier <> 'none' ORDER BY anomaly_score DESC, TARGETID"""
+    return fetch(con, "quasars", sql)
 
 
 def sum_gates(con: Connection) -> pd.DataFrame:

@@ -140,6 +140,9 @@ def _draw_peaks(peaks: pd.DataFrame, x: alt.X, scale: float) -> alt.Chart:
     """Draw the strip of evidence: how far each filter reaches, the stranger the fuller."""
     data = peaks.rename(columns={"wave": "at", "low": "wave", "high": "end"})
     data[["at", "wave", "end"]] /= scale
+    shade = alt.condition(
+        "datum.kind == 'excess'", alt.value(_PEAKS["excess"]), alt.value(_PEAKS["lack"])
+    )
     return (
         alt.Chart(data)
         .mark_bar(clip=True, minBandSize=3, strokeWidth=2)
@@ -147,12 +150,8 @@ def _draw_peaks(peaks: pd.DataFrame, x: alt.X, scale: float) -> alt.Chart:
             x,
             alt.Y("kind:N", title=None),
             x2="end:Q",
-            color=alt.Color("kind:N", legend=None).scale(
-                domain=list(_PEAKS), range=list(_PEAKS.values())
-            ),
-            stroke=alt.Stroke("kind:N", legend=None).scale(
-                domain=list(_PEAKS), range=list(_PEAKS.values())
-            ),
+            color=shade,
+            stroke=shade,
             opacity=alt.Opacity("departure:Q", legend=None).scale(
                 domain=[0, 6], range=[0.05, 0.8], clamp=True
             ),

@@ -8,11 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from catalog_schema.vocabulary import Tier
-from portal import charts, columns, filters, formats, queries
+from portal import charts, columns, filters, formats, network, queries
 from portal.conditions import Cells, Filters
 from portal.database import Connection
 from portal.releases import ReleaseError
-from portal.search import SearchError, describe_search, parse_search
+from portal.search import Name, SearchError, describe_search, parse_search
 from portal.views.access import ask, current_connection, current_release, link_params
 
 PAGE_SIZES = (25, 50, 100, 250)
@@ -38,9 +38,11 @@ def show() -> None:
         st.warning(str(fault))
         return
     if search is not None:
-        st.caption(f"Searched: {describe_search(search)}.")
-    found = ask(queries.count_tiers, chosen)
-    counts = {str(tier): int(n) for tier, n in zip(found["tier"], found["n"], strict=True)}
+        st.caption(columns.escape(f"Searched: {describe_search(search)}."))
+    counts = _count(chosen)
+    if isinstance(search, Name) and not counts and network.is_on():
+        chosen = _resolve(chosen, search.text)
+        counts = _count(chosen)
     total = sum(counts.values())
     _show_counts(counts, total)
     _say_hidden(chosen)
@@ -58,6 +60,22 @@ def show() -> None:
     _offer_rows(chosen, total)
 
 
+def _count(chosen: Filters) -> dict[str, int]:
+    found = ask(queries.count_tiers, chosen)
+    return {str(tier): int(n) for tier, n in zip(found["tier"], found["n"], strict=True)}
+
+
+def _resolve(chosen: Filters, name: str) -> Filters:
+    """Search around the place of a name that the catalogue does not have."""
+    try:
+        place = network.resolve_name(name)
+    except network.ResolveError as fault:
+        st.caption(columns.escape(str(fault)))
+        return chosen
+    st.caption(columns.escape(f"Sesame: {name} lies {describe_search(place)}."))
+    return replace(chosen, search=f"{place.ra} {place.dec} {place.radius}")
+
+
 def _list_searched() -> list[str]:
     try:
         return list(ask(queries.list_searched))
@@ -69,10 +87,16 @@ def _list_searched() -> list[str]:
 def _show_counts(counts: dict[str, int], total: int) -> None:
     levels = current_release().levels
     places = st.columns(len(Tier) + 1)
-    places[0].metric("objects", f"{total:,}", border=True, help="Rows that pass the filters.")
+    places[0].metric(
+        "objects", f"{total:,}", "pass the filters", delta_color="off", delta_arrow="off",
+        border=True,
+    )  # fmt: skip
     for place, tier in zip(places[1:], Tier, strict=True):
-        level = f" · FDR ≤ {levels[tier]:g}" if tier in levels else ""
-        place.metric(f"{tier}{level}", f"{counts.get(tier, 0):,}", border=True, help=tier.meaning)
+        level = f"FDR ≤ {levels[tier]:g}" if tier in levels else "not anomalous"
+        place.metric(
+            tier.value, f"{counts.get(tier, 0):,}", level, delta_color="off", delta_arrow="off",
+            border=True, help=tier.meaning,
+        )  # fmt: skip
 
 
 def _say_hidden(chosen: Filters) -> None:

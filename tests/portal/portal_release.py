@@ -37,6 +37,7 @@ def write_release(root: Path) -> None:
     completeness, gates = _make_ledger(rng)
     _write(root / "completeness/completeness.parquet", completeness)
     _write(root / "completeness/gates.parquet", gates)
+    _write(root / "catalog/catalogues.parquet", _fill(rng, tables.CATALOGUES, 2, {}))
     counts = {tier: TIERS.count(tier) for tier in dict.fromkeys(TIERS)}
     manifest = {
         "version": root.name,

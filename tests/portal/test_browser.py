@@ -1,21 +1,14 @@
 """The real server in a real browser: no console error, no request to anybody else."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
 from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 import pytest
 from portal_release import N_ROWS, row_id
+from portal_server import serve
 
-import portal
 from catalog_schema.tables import QUASARS
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -38,35 +31,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def address(release: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = f"from portal.cli import portal; portal(['{release}', '--port', '{port}'])"
-    root = str(Path(portal.__file__).parents[1])
-    server = subprocess.Popen(
-        [sys.executable, "-c", command],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": root},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", server)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        assert server.poll() is None, "the server ended"
-        try:
-            with urlopen(address, timeout=1):
-                return
-        except (URLError, OSError):
-            time.sleep(0.1)
-    pytest.fail("the server did not answer within 30 s")
+    with serve(release) as address:
+        yield address
 
 
 class Watcher:
@@ -128,7 +94,7 @@ def test_from_a_row_to_its_object_and_along_the_ranking(page, address: str) -> N
     page.get_by_role("link", name=f"Open object {row_id(4)}").click()
     page.get_by_text("Number 1 of 8 in this ranking").wait_for()
     page.locator(".marks").first.wait_for()
-    page.get_by_role("link", name="Next").click()
+    page.get_by_role("button", name="Next").click()
     page.get_by_text("Number 2 of 8 in this ranking").wait_for()
     page.wait_for_url(f"**/object?targetid={row_id(5)}*")
     page.get_by_role("link", name="Back to the list").click()
