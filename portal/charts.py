@@ -137,7 +137,7 @@ def draw_bins(counts: pd.DataFrame, column: str, step: float) -> alt.Chart:
 
 def draw_found(injections: pd.DataFrame) -> alt.LayerChart:
     """Draw which share of planted features is found: columns of the summary's injections."""
-    x = alt.X("planted:Q", title="signal-to-noise ratio planted", scale=alt.Scale(type="log"))
+    x = alt.X("planted:Q", title="SNR planted", scale=alt.Scale(type="log", nice=False))
     band = alt.Chart(injections).mark_area(opacity=0.2, color=BLUE)
     band = band.encode(x, alt.Y("low:Q", title="found", axis=alt.Axis(format="%")), y2="high:Q")
     line = alt.Chart(injections).mark_line(color=BLUE, point=True)
@@ -150,7 +150,11 @@ def draw_found(injections: pd.DataFrame) -> alt.LayerChart:
             alt.Tooltip("high:Q", format=".0%"),
         ],
     )  # fmt: skip
-    return (band + line).properties(width=170, height=110).facet("injection:N", columns=4)
+    return (
+        (band + line)
+        .properties(width=170, height=110)
+        .facet(alt.Facet("injection:N", title=None), columns=4)
+    )
 
 
 def draw_context(null: pd.Series, score: float) -> alt.LayerChart:

@@ -95,8 +95,8 @@ def tier_badge(tier: str) -> str:
     """Return a tier as coloured HTML; the word stays readable without the colour."""
     colour = TIER_COLOURS.get(tier, TIER_COLOURS["none"])
     return (
-        f'<span style="border-left:0.6rem solid {colour};padding:0.1rem 0.5rem;'
-        f'background:#f2f2f2;border-radius:0.2rem">{html.escape(tier)}</span>'
+        f'<span style="border:1px solid {colour};border-left-width:0.6rem;padding:0.1rem 0.5rem;'
+        f'border-radius:0.2rem">{html.escape(tier)}</span>'
     )
 
 

@@ -48,7 +48,7 @@ def _ask_for_statement() -> str:
     """Draw the editor and return the statement that is to be answered, which the address holds."""
     st.session_state.setdefault("statement", st.query_params.get("sql", EXAMPLE))
     text = st.text_area("Statement", key="statement", height=230, max_chars=LIMITS.text)
-    run, cancel, _ = st.columns([1, 1, 3])
+    run, cancel, _ = st.columns([2, 1, 1])
     if run.button("Run", type="primary", shortcut="Ctrl+Enter", width="stretch"):
         st.query_params["sql"] = text
         st.session_state.pop(_ANSWER, None)
