@@ -59,12 +59,12 @@ def write_release(root: Path, n_rows: int) -> None:
         for first in range(0, n_rows, BLOCK_ROWS):
             part = slice(first, min(first + BLOCK_ROWS, n_rows))
             n = part.stop - part.start
-            lon, lat = healpix_to_lonlat(
-                cells[part], 6, dx=rng.random(n), dy=rng.random(n)
-            )  # fmt: skip
+            lon, lat = healpix_to_lonlat(cells[part], 6)
+            spread = rng.uniform(-0.4, 0.4, (2, n))
             given = {
-                "TARGETID": ids[part], "HEALPIX": cells[part], "TARGET_RA": lon.deg,
-                "TARGET_DEC": lat.deg, "tier": draw_tiers(rng, n),
+                "TARGETID": ids[part], "HEALPIX": cells[part],
+                "TARGET_RA": (lon.deg + spread[0]) % 360,
+                "TARGET_DEC": lat.deg + spread[1], "tier": draw_tiers(rng, n),
                 "anomaly_score": rng.gumbel(0, 1, n), "Z": rng.gamma(6, 0.3, n),
                 "snr": rng.lognormal(0.8, 0.8, n), "COADD_FIBERSTATUS": np.zeros(n),
                 **{f"coverage_{arm}": rng.uniform(0.8, 1, n) for arm in "brz"},

@@ -86,11 +86,6 @@ def write_value(name: str, value: object) -> str:
     return str(value)
 
 
-def escape(text: str) -> str:
-    """Return a visitor's or a file's text so that Markdown shows it as it is."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~$:])", r"\\\1", text)
-
-
 def tier_badge(tier: str) -> str:
     """Return a tier as coloured HTML; the word stays readable without the colour."""
     colour = TIER_COLOURS.get(tier, TIER_COLOURS["none"])

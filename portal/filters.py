@@ -15,6 +15,7 @@ from portal.columns import explain, label, word_meanings
 from portal.conditions import CATALOGUE_ORDER, Cells, Filters, Range
 from portal.queries import LISTED, SORTABLE, Ranking
 from portal.search import HINT
+from portal.texts import escape
 
 P_LEVELS = ("any", "0.05", "0.01", "1e-3", "1e-4", "1e-5", "1e-6")
 
@@ -188,7 +189,7 @@ def _choose_words(key: str, words: Mapping[str, list[str]]) -> tuple[str, ...]:
     widget: Callable[..., list[str]] = st.multiselect
     arguments = {}
     if len(offered) <= 4:
-        widget, arguments = st.pills, {"selection_mode": "multi"}
+        widget, arguments = st.pills, {"selection_mode": "multi", "format_func": escape}
     meanings = word_meanings(QUASARS[column])
     chosen = widget(
         column, offered, key=key, bind="query-params",

@@ -10,6 +10,7 @@ from catalog_schema.tables import MATCHES, QUASARS
 from catalog_schema.vocabulary import Parent, Tier
 from portal import columns, explain, queries, recipes
 from portal.releases import Release, ReleaseError
+from portal.texts import tame
 from portal.views.access import ask, current_release
 
 METHOD = """
@@ -78,7 +79,7 @@ def _show_cite() -> None:
     st.code(release.read("CITATION.cff"), language="yaml", wrap_lines=True)
     st.header("Acknowledgements")
     with st.container(border=True):
-        st.markdown(_demote_headings(release.read("ACKNOWLEDGEMENTS.md")))
+        st.markdown(_demote_headings(tame(release.read("ACKNOWLEDGEMENTS.md"))))
 
 
 def _show_downloads() -> None:

@@ -13,6 +13,7 @@ from portal.conditions import Cells, Filters
 from portal.database import Connection
 from portal.releases import ReleaseError
 from portal.search import Name, SearchError, describe_search, parse_search
+from portal.texts import escape
 from portal.views.access import ask, current_connection, current_release, link_params
 
 PAGE_SIZES = (25, 50, 100, 250)
@@ -38,7 +39,7 @@ def show() -> None:
         st.warning(str(fault))
         return
     if search is not None:
-        st.caption(columns.escape(f"Searched: {describe_search(search)}."))
+        st.caption(escape(f"Searched: {describe_search(search)}."))
     counts = _count(chosen)
     if isinstance(search, Name) and not counts and network.is_on():
         chosen = _resolve(chosen, search.text)
@@ -70,9 +71,9 @@ def _resolve(chosen: Filters, name: str) -> Filters:
     try:
         place = network.resolve_name(name)
     except network.ResolveError as fault:
-        st.caption(columns.escape(str(fault)))
+        st.caption(escape(str(fault)))
         return chosen
-    st.caption(columns.escape(f"Sesame: {name} lies {describe_search(place)}."))
+    st.caption(escape(f"Sesame: {name} lies {describe_search(place)}."))
     return replace(chosen, search=f"{place.ra} {place.dec} {place.radius}")
 
 

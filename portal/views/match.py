@@ -10,6 +10,7 @@ import streamlit as st
 
 from catalog_schema.tables import QUASARS
 from portal import columns, formats, uploads
+from portal.texts import escape
 from portal.uploads import MAX_BYTES, MAX_COLUMNS, MAX_RADIUS, MAX_ROWS, UploadError
 from portal.views.access import current_connection, current_release
 
@@ -45,7 +46,7 @@ def show() -> None:
         if choice is not None:
             _show_result(_match(rows, choice))
     except UploadError as fault:
-        st.error(columns.escape(str(fault)))
+        st.error(escape(str(fault)))
 
 
 def _choose(names: list[str], guessed: uploads.Columns) -> Choice | None:

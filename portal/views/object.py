@@ -21,6 +21,7 @@ from portal.releases import ReleaseError
 from portal.search import SearchError, parse_targetid
 from portal.spectrum import Spectrum, list_masked, make_curves, name_arms, shift_like
 from portal.spectrum_chart import Beside, draw_spectrum
+from portal.texts import escape
 from portal.views.access import ask, current_release, link_params
 
 FACTS = (
@@ -78,7 +79,7 @@ def _ask_for_target() -> None:
     text = st.text_input("TARGETID", placeholder="39627…")
     if text:
         st.page_link(
-            "views/object.py", label=f"Open object {columns.escape(text)} →",
+            "views/object.py", label=f"Open object {escape(text)} →",
             query_params=link_params(targetid=text),
         )  # fmt: skip
     st.page_link(
@@ -115,13 +116,13 @@ def _show_place(targetid: int) -> None:
 
 
 def _show_header(row: dict[str, object]) -> None:
-    st.title(columns.escape(str(row.get("DESINAME") or f"TARGETID {row['TARGETID']}")))
+    st.title(escape(str(row.get("DESINAME") or f"TARGETID {row['TARGETID']}")))
     st.html(f"TARGETID {row['TARGETID']} {columns.tier_badge(str(row['tier']))}")
     left, right = st.columns([3, 4], gap="large")
     with left:
         st.subheader("Facts")
         facts = [
-            (columns.label(name), columns.escape(columns.write_value(name, row.get(name))))
+            (columns.label(name), escape(columns.write_value(name, row.get(name))))
             for name in FACTS
         ]
         st.table(pd.DataFrame(facts, columns=["Quantity", "Value"]).set_index("Quantity"))

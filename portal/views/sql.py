@@ -17,6 +17,7 @@ from portal.sql import (
     read_cookbook,
     start,
 )
+from portal.texts import escape
 from portal.views.access import current_release, link_params
 
 EXAMPLE = """SELECT TARGETID, TARGET_RA, TARGET_DEC, Z, snr, anomaly_score, tier
@@ -91,7 +92,7 @@ def _show_answer(release: Release, sql: str) -> None:
     try:
         outcome = _answer(release, sql)
     except SqlError as fault:
-        st.error(columns.escape(str(fault)))
+        st.error(escape(str(fault)))
         return
     read = "" if outcome.bytes_read is None else f", {outcome.bytes_read / 1e6:,.2f} MB read"
     st.caption(f"{outcome.rows.num_rows:,} rows in {outcome.seconds:.2f} s{read}.")

@@ -1,6 +1,5 @@
 """The page of evidence: what is found and what is not, completeness, cross-matches, history."""
 
-from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +8,7 @@ import streamlit as st
 from catalog_schema.tables import CATALOGUES
 from portal import charts, columns, queries
 from portal.releases import Release, ReleaseError, list_siblings, open_release
+from portal.texts import tame
 from portal.views.access import ask, ask_of, current_release
 
 SUMMARY = "validation/summary.json"
@@ -101,7 +101,7 @@ def _show_history() -> None:
         _show_difference(release, {other.version: other.root for other in older})
     if (release.root / "CHANGELOG.md").is_file():
         with st.expander("Changelog", expanded=True):
-            st.markdown(_demote(escape(release.read("CHANGELOG.md"), quote=False)))
+            st.markdown(_demote(tame(release.read("CHANGELOG.md"))))
 
 
 def _count(release: Release) -> tuple[int, int]:
