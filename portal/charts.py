@@ -20,7 +20,7 @@ _MAP_WIDTH, _MAP_HEIGHT = 560, 410
 _MAP_X, _MAP_Y = alt.Scale(domain=[-3.1, 2.9]), alt.Scale(domain=[-1.46, 1.46])
 _SCATTER_HEIGHT = 470
 _FEW_TICKS = alt.Axis(values=[0, 1, 10, 100, 1000, 10_000, 100_000, 1_000_000], format="~s")
-# Name under which the sky map reports what was brushed.
+# Name under which a map reports what was brushed.
 BRUSH = "brush"
 # Okabe and Ito's colours.
 _PALETTE = (
@@ -106,6 +106,25 @@ def draw_scores(points: pd.DataFrame, trend: pd.DataFrame) -> alt.LayerChart:
         )
     )
     return (dots + band + median).properties(height=_SCATTER_HEIGHT).interactive()
+
+
+def draw_map(points: pd.DataFrame) -> alt.Chart:
+    """Draw objects on the map of latents, which can be brushed."""
+    return (
+        alt.Chart(points)
+        .mark_point(filled=True)
+        .encode(
+            alt.X("map_x:Q", axis=None, scale=alt.Scale(zero=False)),
+            alt.Y("map_y:Q", axis=None, scale=alt.Scale(zero=False)),
+            color=_tier_colour(),
+            shape=alt.Shape("tier:N", title=None).scale(domain=_TIERS, range=_SHAPES),
+            size=alt.condition("datum.tier == 'none'", alt.value(9), alt.value(60)),
+            opacity=alt.condition("datum.tier == 'none'", alt.value(0.35), alt.value(0.9)),
+            tooltip=["TARGETID:N", "tier:N", _number("anomaly_score"), _number("Z")],
+        )
+        .add_params(alt.selection_interval(name=BRUSH))
+        .properties(height=_MAP_HEIGHT)
+    )
 
 
 def draw_bins(counts: pd.DataFrame, column: str, step: float) -> alt.Chart:

@@ -17,6 +17,8 @@ DISTANCE = """degrees(2 * asin(least(1, sqrt(
     * pow(sin(radians(TARGET_RA - {ra}) / 2), 2)))))"""
 Range = tuple[float | None, float | None]
 _OPEN: Range = (None, None)
+# Coordinates on the map of latents, which later releases have.
+MAP_COLUMNS = ("map_x", "map_y")
 # What `Filters.clean` leaves out; a release that has not assessed artefacts hides none.
 POOR_COVERAGE = 0.5
 LIKELY_ARTEFACT = 0.5
@@ -101,7 +103,7 @@ def where(filters: Filters) -> Condition:
 
 
 def _known(column: str) -> str:
-    if column not in QUASARS.names:
+    if column not in QUASARS.names and column not in MAP_COLUMNS:
         raise ValueError(f"rows cannot be filtered by {column}")
     return column
 

@@ -24,6 +24,7 @@ DATASETS = {
     "spectra": "spectra/spectra.parquet",
     "crossmatch": "catalog/crossmatch.parquet",
     "catalogues": "catalog/catalogues.parquet",
+    "evidence": "catalog/evidence.parquet",
     "null": "calibration/null.parquet",
     "controls": "validation/controls.parquet",
     "injections": "validation/injections.parquet",
@@ -36,6 +37,7 @@ SCHEMAS = {
     "catalogues": tables.CATALOGUES, "null": tables.NULL, "controls": tables.CONTROLS,
     "injections": tables.INJECTIONS, "completeness": tables.COMPLETENESS, "gates": tables.GATES,
 }  # fmt: skip
+MISSING = "is missing"
 FIRST_VERSION = "1.0.0"
 _SQL_TYPES = {
     "string": "VARCHAR", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT",
@@ -117,7 +119,7 @@ def fetch_beside(con: Connection, dataset: str, sql: str, mine: pa.Table) -> pa.
 
 def _mount(con: Connection, dataset: str, path: Path) -> str | None:
     if not path.is_file():
-        return "is missing"
+        return MISSING
     try:
         rows = con.read_parquet(str(path))
         rows.project(", ".join(["*", *_fill_missing(dataset, rows.columns)])).create_view(dataset)
@@ -128,11 +130,12 @@ def _mount(con: Connection, dataset: str, path: Path) -> str | None:
 
 def _fill_missing(dataset: str, present: list[str]) -> list[str]:
     """Return null columns for what later schemas brought; what was always there must be there."""
-    table = SCHEMAS[dataset]
+    table = SCHEMAS.get(dataset)
     missing = [
-        c for c in table.columns
-        if c.name not in present and (c.nullable or c.since != FIRST_VERSION)
-    ]  # fmt: skip
+        column
+        for column in (table.columns if table else ())
+        if column.name not in present and (column.nullable or column.since != FIRST_VERSION)
+    ]
     return [f'NULL::{_SQL_TYPES[str(c.type)]}{"[]" if c.array else ""} AS "{c.name}"'
             for c in missing]  # fmt: skip
 

@@ -12,7 +12,7 @@ import streamlit as st
 from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
 from portal.columns import explain, label, word_meanings
-from portal.conditions import CATALOGUE_ORDER, Cells, Filters, Range
+from portal.conditions import CATALOGUE_ORDER, MAP_COLUMNS, Cells, Filters, Range
 from portal.queries import LISTED, SORTABLE, Ranking
 from portal.search import HINT
 from portal.texts import escape
@@ -44,8 +44,8 @@ SLIDERS = {
 MAX_Z = SLIDERS["z"].high
 _ALWAYS_SHOWN = ("tier", "z", "snr")
 _KEYS = (
-    "find", *WORDS, *SLIDERS, "p", "catalogue", "state", "sky", "everything", "sort", "ascending",
-    "page", "columns",
+    "find", *WORDS, *SLIDERS, "p", "catalogue", "state", "sky", "map", "everything", "sort",
+    "ascending", "page", "columns",
 )  # fmt: skip
 _MAX_CELLS = 12 * 4**CATALOGUE_ORDER
 
@@ -133,6 +133,7 @@ def read_selection(text: str) -> tuple[Filters, Ranking]:
         match if all(match) else None,
         _is_true(single.get("everything", "")),
         single.get("sky", ""),
+        single.get("map", ""),
     )
     ascending = _is_true(single.get("ascending", ""))
     return filters, Ranking(sort if sort in SORTABLE else Ranking.sort, not ascending)
@@ -170,6 +171,23 @@ def read_cells(text: str) -> Cells | None:
         return None
     pixels = [pixel for first, last in spans for pixel in range(first, last + 1)]
     return Cells(order, tuple(dict.fromkeys(pixels))) if len(pixels) <= _MAX_CELLS else None
+
+
+def keep_map(box: tuple[float, float, float, float] | None) -> None:
+    """Put a part of the map of latents (x and y, low and high) into the address, or out of it."""
+    if box is None:
+        st.query_params.pop("map", None)
+    else:
+        st.query_params["map"] = ",".join(f"{value:.4g}" for value in box)
+
+
+def read_map(text: str) -> dict[str, Range]:
+    """Read a part of the map from an address; empty where the text is not of that form."""
+    try:
+        x_low, x_high, y_low, y_high = map(float, text.split(","))
+    except ValueError:
+        return {}
+    return dict(zip(MAP_COLUMNS, ((x_low, x_high), (y_low, y_high)), strict=True))
 
 
 def keep_cells(cells: Cells | None) -> None:
@@ -226,12 +244,14 @@ def _choose_match(catalogues: list[str]) -> tuple[str, str] | None:
 def _make_filters(
     words: Mapping[str, tuple[str, ...]], ranges: Mapping[str, Range], p_text: str, search: str,
     match: tuple[str, str] | None, everything: bool, sky: str | None = None,
+    part: str | None = None,
 ) -> Filters:  # fmt: skip
     limits = {
         SLIDERS[key].column: limits for key, limits in ranges.items() if limits != (None, None)
     }
     if p_text in P_LEVELS[1:]:
         limits["p_value"] = (None, float(p_text))
+    limits |= read_map(st.query_params.get("map", "") if part is None else part)
     return Filters(
         words=tuple((WORDS[key], chosen) for key, chosen in words.items() if chosen),
         ranges=tuple(limits.items()),
@@ -249,6 +269,7 @@ def _reset() -> None:
         | {"find": "", "p": "any", "page": 1, "catalogue": "any", "everything": False}
     )
     keep_cells(None)
+    keep_map(None)
 
 
 def _read_range(key: str, words: list[str]) -> Range:

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from catalog_schema import tables
 from catalog_schema.vocabulary import MatchState
-from portal.conditions import CATALOGUE_ORDER, DISTANCE, Filters, inside, where
-from portal.database import Connection, fetch, fetch_arrow
+from portal.conditions import CATALOGUE_ORDER, DISTANCE, MAP_COLUMNS, Filters, inside, where
+from portal.database import MISSING, Connection, fetch, fetch_arrow
 from portal.evidence import Evidence
 from portal.formats import describe
 from portal.releases import ANOMALOUS
@@ -224,6 +224,24 @@ def trace_scores(con: Connection, filters: Filters) -> pd.DataFrame:
     return fetch(con, "quasars", sql, values)
 
 
+def sample_map(con: Connection, filters: Filters, n: int) -> pd.DataFrame | None:
+    """Draw objects for the map of latents, graded ones first, the same ones each time.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        TARGETID (text), map_x, map_y, tier, anomaly_score, Z; None where the release has no map.
+    """
+    known = fetch(con, "quasars", "DESCRIBE quasars")["column_name"]
+    if not set(MAP_COLUMNS) <= set(known):
+        return None
+    condition, values = where(filters)
+    sql = f"""SELECT TARGETID::VARCHAR AS TARGETID, map_x, map_y, tier, anomaly_score, Z
+        FROM quasars WHERE map_x IS NOT NULL AND {condition}
+        ORDER BY tier = 'none', hash(TARGETID) LIMIT ?"""
+    return fetch(con, "quasars", sql, [*values, n])
+
+
 def correlate_scores(con: Connection, filters: Filters, one_in: int) -> float:
     """Return Spearman's rank correlation of score and SNR over one in so many rows, or NaN."""
     condition, values = where(filters)
@@ -273,6 +291,16 @@ def find_evidence(con: Connection, targetid: int) -> Evidence | None:
     if not rows or rows[0]["departures"] is None:
         return None
     return Evidence(*(np.array(values or [], dtype=np.float64) for values in rows[0].values()))
+
+
+def find_class_evidence(con: Connection, targetid: int) -> pd.DataFrame:
+    """Return the features that decided an object's class, or nothing where none are published."""
+    faults = con.cursor().execute("SELECT fault FROM faults WHERE dataset = 'evidence'").fetchall()
+    if faults == [(MISSING,)]:
+        return pd.DataFrame()
+    sql = """SELECT * EXCLUDE (SURVEY, PROGRAM, HEALPIX, TARGETID) FROM evidence
+        WHERE TARGETID = ?"""
+    return fetch(con, "evidence", sql, [targetid])
 
 
 def find_normals(con: Connection, targetid: int, n: int) -> list[tuple[str, float, Spectrum]]:

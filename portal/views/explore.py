@@ -9,7 +9,7 @@ import streamlit as st
 
 from catalog_schema.vocabulary import Tier
 from portal import charts, columns, filters, formats, network, queries
-from portal.conditions import Cells, Filters
+from portal.conditions import MAP_COLUMNS, Cells, Filters
 from portal.database import Connection
 from portal.releases import ReleaseError
 from portal.search import Name, SearchError, describe_search, parse_search
@@ -20,11 +20,12 @@ PAGE_SIZES = (25, 50, 100, 250)
 MAX_EXPORT = 200_000
 N_SCATTER = 2_000
 N_CORRELATED = 50_000
+N_MAP = 4_000
 # Columns whose distribution is drawn, and the width of a bin.
 DISTRIBUTIONS = {"anomaly_score": 0.5, "Z": 0.1}
 # HEALPix order and what a cell of that order covers.
 CELLS = {3: "54 deg²", 4: "13 deg²", 5: "3.4 deg²", 6: "0.84 deg²"}
-_SKY, _CELLS = "sky_map", "sky_cells"
+_SKY, _CELLS, _MAP = "sky_map", "sky_cells", "latent_map"
 
 
 def show() -> None:
@@ -56,6 +57,7 @@ def show() -> None:
     with scores:
         _show_scores(chosen, total)
     _show_table(chosen, total)
+    _show_map(chosen)
     _show_distributions(chosen)
     _show_comparison(chosen, total)
     _offer_rows(chosen, total)
@@ -189,6 +191,33 @@ def _show_scores(chosen: Filters, total: int) -> None:
     if pd.notna(rho):
         text += f" Rank correlation of score and SNR: {rho:+.3f} (0 is wanted)."
     st.caption(text)
+
+
+def _show_map(chosen: Filters) -> None:
+    st.subheader("Map of latents")
+    whole = replace(
+        chosen, ranges=tuple(part for part in chosen.ranges if part[0] not in MAP_COLUMNS)
+    )
+    points = ask(queries.sample_map, whole, N_MAP)
+    if points is None or points.empty:
+        st.caption("This release has none.")
+        return
+    st.altair_chart(
+        charts.draw_map(points), key=_MAP, on_select=_brush_map, alt="Objects on the map of latents"
+    )
+    st.caption(
+        f"{len(points):,} objects, graded ones first; near each other lies what is alike. Drag to "
+        "choose a part of the map."
+    )
+    if whole != chosen:
+        st.button("Show the whole map", on_click=filters.keep_map, args=(None,))
+
+
+def _brush_map() -> None:
+    box = st.session_state[_MAP]["selection"].get(charts.BRUSH, {})
+    if set(MAP_COLUMNS) <= box.keys():
+        low_high = [sorted(box[name]) for name in MAP_COLUMNS]
+        filters.keep_map((*low_high[0], *low_high[1]))
 
 
 def _show_distributions(chosen: Filters) -> None:

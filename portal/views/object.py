@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import streamlit as st
 
+from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
 from portal import charts, columns, explain, filters, formats, network, queries
 from portal.evidence import (
@@ -26,7 +27,8 @@ from portal.views.access import ask, current_release, link_params
 
 FACTS = (
     "TARGET_RA", "TARGET_DEC", "Z", "ZWARN", "SPECTYPE", "snr", "parent", "SURVEY", "PROGRAM",
-    "HEALPIX", "anomaly_class", "artefact_probability", "review_status",
+    "HEALPIX", "anomaly_class", "artefact_kind", "artefact_probability", "better_z", "cluster",
+    "review_status",
 )  # fmt: skip
 MAX_SMOOTHING = 41
 N_NORMALS = 5
@@ -64,6 +66,7 @@ def show() -> None:
     for section in (
         partial(_show_spectrum_section, row, targetid, evidence),
         partial(_show_context, row, targetid, evidence),
+        partial(_show_class, targetid),
         partial(_show_neighbours, targetid),
         partial(_show_matches, targetid),
     ):
@@ -124,6 +127,7 @@ def _show_header(row: dict[str, object]) -> None:
         facts = [
             (columns.label(name), escape(columns.write_value(name, row.get(name))))
             for name in FACTS
+            if name in QUASARS.names
         ]
         st.table(pd.DataFrame(facts, columns=["Quantity", "Value"]).set_index("Quantity"))
     with right:
@@ -285,6 +289,15 @@ def _show_context(row: dict[str, object], targetid: int, evidence: Evidence | No
             f"The {len(null):,} reference spectra nearest in redshift and SNR; "
             f"{int((null >= score).sum()):,} of them score as high."
         )
+
+
+def _show_class(targetid: int) -> None:
+    st.subheader("Evidence for the class")
+    rows = ask(queries.find_class_evidence, targetid)
+    if rows.empty:
+        st.markdown("This release has none for this object.")
+        return
+    st.dataframe(rows, hide_index=True, alt="Features that decided the class")
 
 
 def _show_neighbours(targetid: int) -> None:

@@ -31,11 +31,17 @@ def test_tampered_cells_are_left_out(text: str) -> None:
 
 
 def test_selection_is_rebuilt() -> None:
-    text = "tier=gold&tier=silver&z=1.0&z=2.5&p=0.01&catalogue=xray&state=matched&sort=Z&sky=3:5"
+    text = "tier=gold&tier=silver&z=1.0&z=2.5&p=0.01&catalogue=xray&state=matched&sort=Z"
+    text += "&sky=3:5&map=0,1,-2,2"
     filters, ranking = read_selection(text)
     assert filters == Filters(
         words=(("tier", ("gold", "silver")),),
-        ranges=(("Z", (1.0, 2.5)), ("p_value", (None, 0.01))),
+        ranges=(
+            ("Z", (1.0, 2.5)),
+            ("p_value", (None, 0.01)),
+            ("map_x", (0.0, 1.0)),
+            ("map_y", (-2.0, 2.0)),
+        ),
         match=("xray", "matched"),
         cells=Cells(3, (5,)),
         clean=True,
@@ -51,6 +57,8 @@ def test_selection_is_rebuilt() -> None:
         "p=7",
         "sort=1;DROP",
         "sky=../..",
+        "map=1,2,x,4",
+        "map=1",
         "%00=%ff",
         "everything=maybe",
         "z=nan&z=nan",

@@ -348,3 +348,29 @@ def test_damaged_rows_are_one_line(own_release: Path) -> None:
     with pytest.raises(ReleaseError, match=r"spectra/spectra\.parquet"):
         queries.find_spectrum(con, row_id(0))
     assert queries.count_tiers(con, Filters())["n"].sum() == N_ROWS
+
+
+def test_map_of_latents_where_the_release_has_one(con: Connection, own_release: Path) -> None:
+    assert queries.sample_map(con, Filters(), 10) is None
+    path = own_release / "catalog/quasars.parquet"
+    rows = pq.read_table(path)
+    for name in ("map_x", "map_y"):
+        rows = rows.append_column(name, pa.array(np.arange(N_ROWS, dtype="f4")))
+    pq.write_table(rows, path)
+    own = connect(own_release)
+    points = queries.sample_map(own, Filters(), 40)
+    assert points is not None
+    assert (points["tier"] != "none").sum() == 28
+    part = Filters(ranges=(("map_x", (10.0, 12.0)), ("map_y", (0.0, 11.0))))
+    assert sorted(found(own, part)) == [str(row_id(10)), str(row_id(11))]
+
+
+def test_evidence_of_a_class_where_the_release_has_it(con: Connection, own_release: Path) -> None:
+    assert queries.find_class_evidence(con, row_id(0)).empty
+    rows = pq.read_table(own_release / "catalog/quasars.parquet")
+    key = rows.select(["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"])
+    evidence = key.append_column("feature", pa.array(["iron"] * N_ROWS))
+    pq.write_table(evidence, own_release / "catalog/evidence.parquet")
+    assert queries.find_class_evidence(connect(own_release), row_id(0))["feature"].tolist() == [
+        "iron"
+    ]
