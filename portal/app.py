@@ -1,18 +1,17 @@
 """The portal's front door: chooses the release, the page and what frames every page."""
 
-import os
 from pathlib import Path
 
 import streamlit as st
 
-from portal.releases import Release, ReleaseError, list_siblings
+from portal.observe import time_page
+from portal.releases import Release, ReleaseError, chosen_release, list_siblings
 from portal.views import access
 
-RELEASE_VARIABLE = "QAD_RELEASE"
 ACKNOWLEDGEMENT = (
     "This portal uses data obtained with the Dark Energy Spectroscopic Instrument (DESI). "
     "DESI construction and operations is managed by the Lawrence Berkeley National Laboratory. "
-    "The full acknowledgement is on the page “About”."
+    "The full acknowledgement is on the page “About”. Catalogue: CC BY 4.0; code: MIT licence."
 )
 
 
@@ -23,7 +22,10 @@ def main() -> None:
         [
             st.Page("views/explore.py", title="Explore", default=True),
             st.Page("views/object.py", title="Object", url_path="object"),
+            st.Page("views/sql.py", title="SQL", url_path="sql"),
+            st.Page("views/match.py", title="Match", url_path="match"),
             st.Page("views/review.py", title="Review", url_path="review"),
+            st.Page("views/statistics.py", title="Statistics", url_path="statistics"),
             st.Page("views/about.py", title="About", url_path="about"),
         ],
         position="top",
@@ -35,7 +37,8 @@ def main() -> None:
                 "This release was made from the mock survey: the spectra are simulated and the "
                 "positions lead to no real object."
             )
-        page.run()
+        with time_page(page.title):
+            page.run()
     except ReleaseError as fault:
         st.error(str(fault))
     else:
@@ -43,14 +46,9 @@ def main() -> None:
 
 
 def _choose_root() -> Path:
-    start = os.environ.get(RELEASE_VARIABLE)
-    if start is None:
-        raise ReleaseError(
-            f"No release was chosen: start the portal with `qad portal PATH` or set "
-            f"`{RELEASE_VARIABLE}` to a release directory."
-        )
-    roots = {root.name: root for root in list_siblings(Path(start))}
-    return roots[_choose_version(list(roots), Path(start).name)]
+    start = chosen_release()
+    roots = {root.name: root for root in list_siblings(start)}
+    return roots[_choose_version(list(roots), start.name)]
 
 
 def _choose_version(versions: list[str], default: str) -> str:

@@ -12,30 +12,44 @@ from catalog_schema.vocabulary import Tier
 from portal.columns import TIER_COLOURS, label
 from portal.projection import make_graticule, make_labels, project
 
-BLUE, GREY, DARK = "#0072B2", "#8C8C8C", "#3D3D3D"
+BLUE, GREY, _ORANGE = "#0072B2", "#8C8C8C", "#D55E00"
 _TIERS = list(Tier.values())
 _SHAPES = ["diamond", "square", "triangle-up", "circle"]
 # Width in pixels at which neighbouring cells of the sky map just touch.
 _MAP_WIDTH, _MAP_HEIGHT = 560, 410
+_MAP_X, _MAP_Y = alt.Scale(domain=[-3.1, 2.9]), alt.Scale(domain=[-1.46, 1.46])
 _SCATTER_HEIGHT = 470
+_FEW_TICKS = alt.Axis(values=[0, 1, 10, 100, 1000, 10_000, 100_000, 1_000_000], format="~s")
+# Name under which a map reports what was brushed.
+BRUSH = "brush"
+# Okabe and Ito's colours.
+_PALETTE = (
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C", "#F0E442",
+)  # fmt: skip
 FEW_MEMBERS = 30
 
 
+def place_cells(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells that have a position, with their place x, y on the Mollweide map."""
+    cells = cells.dropna(subset=["ra", "dec"]).copy()
+    cells["x"], cells["y"] = project(cells["ra"], cells["dec"])
+    return cells
+
+
 def draw_sky(cells: pd.DataFrame, order: int, value: str) -> alt.LayerChart:
-    """Draw HEALPix cells on a Mollweide map.
+    """Draw HEALPix cells on a Mollweide map that can be brushed.
 
     Parameters
     ----------
     cells : pandas.DataFrame
-        Of `queries.count_sky`; cells without a position are left to the caller to state.
+        Of `queries.count_sky` and `place_cells`; column chosen: whether the filters hold it.
     order : int
         HEALPix order of the cells.
     value : str
         ``rate``, or ``n`` for the coverage.
     """
-    cells = cells.dropna(subset=["ra", "dec"]).copy()
-    cells["x"], cells["y"] = project(cells["ra"], cells["dec"])
-    cells["few"] = np.where(cells["n"] < FEW_MEMBERS, f"fewer than {FEW_MEMBERS}", "enough")
+    faint = (cells["n"] < FEW_MEMBERS) | ~cells["chosen"]
+    cells = cells.assign(few=np.where(faint, f"fewer than {FEW_MEMBERS}", "enough"))
     side = _MAP_WIDTH / 6 * np.sqrt(4 * np.pi / (12 * 4**order))
     if value == "rate":
         colour = alt.Color("rate:Q", title="anomalous", scale=alt.Scale(scheme="cividis"))
@@ -47,8 +61,8 @@ def draw_sky(cells: pd.DataFrame, order: int, value: str) -> alt.LayerChart:
         alt.Chart(cells)
         .mark_point(shape="diamond", filled=True, size=max(12.0, 1.6 * side**2))
         .encode(
-            alt.X("x:Q", axis=None, scale=alt.Scale(domain=[-3.1, 2.9])),
-            alt.Y("y:Q", axis=None, scale=alt.Scale(domain=[-1.46, 1.46])),
+            alt.X("x:Q", axis=None, scale=_MAP_X),
+            alt.Y("y:Q", axis=None, scale=_MAP_Y),
             color=colour,
             opacity=alt.Opacity("few:O", legend=None).scale(
                 domain=["enough", f"fewer than {FEW_MEMBERS}"], range=[1, 0.45]
@@ -63,15 +77,7 @@ def draw_sky(cells: pd.DataFrame, order: int, value: str) -> alt.LayerChart:
             ],
         )
     )
-    grid = (
-        alt.Chart(make_graticule())
-        .mark_line(strokeWidth=0.5, color="#BBBBBB")
-        .encode(alt.X("x:Q", axis=None), alt.Y("y:Q", axis=None), detail="line:N", order="step:Q")
-    )
-    texts = alt.Chart(make_labels()).mark_text(fontSize=10, color="#555555")
-    return (grid + marks + texts.encode(x="x:Q", y="y:Q", text="text:N")).properties(
-        height=_MAP_HEIGHT
-    )
+    return _frame_sky(marks.add_params(alt.selection_interval(name=BRUSH)))
 
 
 def draw_scores(points: pd.DataFrame, trend: pd.DataFrame) -> alt.LayerChart:
@@ -102,24 +108,174 @@ def draw_scores(points: pd.DataFrame, trend: pd.DataFrame) -> alt.LayerChart:
     return (dots + band + median).properties(height=_SCATTER_HEIGHT).interactive()
 
 
-def draw_redshifts(counts: pd.DataFrame, tier: str, step: float, top: float) -> alt.Chart:
-    """Draw the number of objects of one tier per redshift bin, up to the redshift `top`."""
-    mine = counts[counts["tier"] == tier]
-    mine = mine.assign(end=mine["z"] + step)
+def draw_map(points: pd.DataFrame) -> alt.Chart:
+    """Draw objects on the map of latents, which can be brushed."""
     return (
-        alt.Chart(mine)
-        .mark_bar(color=TIER_COLOURS[tier], binSpacing=0)
+        alt.Chart(points)
+        .mark_point(filled=True)
         .encode(
-            alt.X("z:Q", title="Z", bin="binned", scale=alt.Scale(domain=[0, top], nice=False)),
-            alt.Y("n:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1, format="~s")),
-            x2="end:Q",
+            alt.X("map_x:Q", axis=None, scale=alt.Scale(zero=False)),
+            alt.Y("map_y:Q", axis=None, scale=alt.Scale(zero=False)),
+            color=_tier_colour(),
+            shape=alt.Shape("tier:N", title=None).scale(domain=_TIERS, range=_SHAPES),
+            size=alt.condition("datum.tier == 'none'", alt.value(9), alt.value(60)),
+            opacity=alt.condition("datum.tier == 'none'", alt.value(0.35), alt.value(0.9)),
+            tooltip=["TARGETID:N", "tier:N", _number("anomaly_score"), _number("Z")],
+        )
+        .add_params(alt.selection_interval(name=BRUSH))
+        .properties(height=_MAP_HEIGHT)
+    )
+
+
+def draw_bins(counts: pd.DataFrame, column: str, step: float) -> alt.Chart:
+    """Draw how many objects of each tier fall into each bin of a column, counts logarithmic.
+
+    Parameters
+    ----------
+    counts : pandas.DataFrame
+        Of `queries.count_bins`.
+    """
+    data = counts.assign(high=counts["low"] + step)
+    return (
+        alt.Chart(data)
+        .mark_line(interpolate="step-after", point=alt.OverlayMarkDef(size=14))
+        .encode(
+            alt.X("low:Q", title=label(column), scale=alt.Scale(nice=False)),
+            alt.Y("n:Q", title="objects", scale=alt.Scale(type="symlog"), axis=_FEW_TICKS),
+            color=_tier_colour(),
             tooltip=[
-                alt.Tooltip("z:Q", title="Z from", format=".2f"),
-                alt.Tooltip("end:Q", title="Z to", format=".2f"),
+                alt.Tooltip("tier:N"),
+                alt.Tooltip("low:Q", title=f"{column} from", format=".2f"),
+                alt.Tooltip("high:Q", title="to", format=".2f"),
                 alt.Tooltip("n:Q", title="objects", format=","),
             ],
         )
-        .properties(height=170)
+        .properties(height=260)
+    )
+
+
+def draw_found(injections: pd.DataFrame) -> alt.LayerChart:
+    """Draw which share of planted features is found: columns of the summary's injections."""
+    x = alt.X("planted:Q", title="SNR planted", scale=alt.Scale(type="log", nice=False))
+    band = alt.Chart(injections).mark_area(opacity=0.2, color=BLUE)
+    band = band.encode(x, alt.Y("low:Q", title="found", axis=alt.Axis(format="%")), y2="high:Q")
+    line = alt.Chart(injections).mark_line(color=BLUE, point=True)
+    line = line.encode(
+        x,
+        alt.Y("found:Q", scale=alt.Scale(domain=[0, 1])),
+        tooltip=[
+            "injection:N", alt.Tooltip("planted:Q"), alt.Tooltip("n:Q"),
+            alt.Tooltip("found:Q", format=".0%"), alt.Tooltip("low:Q", format=".0%"),
+            alt.Tooltip("high:Q", format=".0%"),
+        ],
+    )  # fmt: skip
+    return (
+        (band + line)
+        .properties(width=170, height=110)
+        .facet(alt.Facet("injection:N", title=None), columns=4)
+    )
+
+
+def draw_context(null: pd.Series, score: float) -> alt.LayerChart:
+    """Draw an object's score among those of normal spectra alike."""
+    bars = alt.Chart(pd.DataFrame({"score": null})).mark_bar(color=GREY)
+    bars = bars.encode(
+        alt.X("score:Q", bin=alt.Bin(maxbins=40), title="anomaly_score"),
+        alt.Y("count()", title="normal spectra"),
+    )
+    rule = alt.Chart(pd.DataFrame({"score": [score], "name": ["this object"]}))
+    mark = rule.mark_rule(color=_ORANGE, strokeWidth=3).encode(x="score:Q")
+    name = rule.mark_text(color=_ORANGE, align="right", dx=-5, dy=8).encode(
+        x="score:Q", y=alt.value(0), text="name:N"
+    )
+    return (bars + mark + name).properties(height=200)
+
+
+def draw_reasons(reasons: pd.DataFrame) -> alt.LayerChart:
+    """Draw the strongest departure of each reason, of `evidence.sum_reasons`."""
+    order = list(reasons["reason"])
+    bars = (
+        alt.Chart(reasons)
+        .mark_bar(color=BLUE)
+        .encode(
+            alt.X("departure:Q", title="spreads above normal spectra alike"),
+            alt.Y(
+                "reason:N",
+                sort=order,
+                title=None,
+                axis=alt.Axis(labelLimit=150, labelOverlap=False),
+            ),
+            tooltip=["statistic:N", "meaning:N", alt.Tooltip("departure:Q", format=".2f")],
+        )
+    )
+    limit = alt.Chart(pd.DataFrame({"x": [3.0]})).mark_rule(color=GREY, strokeDash=[4, 3])
+    return (bars + limit.encode(x="x:Q")).properties(height=22 * len(order) + 20)
+
+
+def draw_comparison(shares: pd.DataFrame, column: str) -> alt.Chart:
+    """Draw two selections against each other: columns selection, low, share."""
+    return (
+        alt.Chart(shares)
+        .mark_line(interpolate="step-after", strokeWidth=2)
+        .encode(
+            alt.X("low:Q", title=label(column), scale=alt.Scale(nice=False)),
+            alt.Y("share:Q", title="share of the selection", axis=alt.Axis(format=".1%")),
+            color=alt.Color("selection:N", title=None)
+            .legend(orient="top")
+            .scale(range=[BLUE, _ORANGE]),
+            strokeDash=alt.StrokeDash("selection:N", legend=None),
+            tooltip=["selection:N", alt.Tooltip("low:Q", format=".2f"),
+                     alt.Tooltip("share:Q", format=".2%")],
+        )
+        .properties(height=260)
+    )  # fmt: skip
+
+
+def draw_columns(rows: pd.DataFrame, x: str, y: str, colour: str | None) -> alt.Chart:
+    """Draw one column against another, or how often its values occur where `y` is ``count``."""
+    # Names of a visitor's columns may hold what Vega takes for syntax.
+    data = pd.DataFrame({"x": rows[x]})
+    shade: alt.Color | alt.ColorValue = alt.value(BLUE)
+    if colour is not None:
+        data["colour"] = rows[colour].astype(str)
+        shade = alt.Color("colour:N", title=colour).scale(range=list(_PALETTE))
+    if y == "count":
+        bars = alt.Chart(data).mark_bar()
+        return bars.encode(
+            alt.X("x:Q", bin=alt.Bin(maxbins=40), title=x), alt.Y("count()", title="rows"), shade
+        ).properties(height=_SCATTER_HEIGHT)
+    data["y"] = rows[y]
+    dots = alt.Chart(data).mark_point(filled=True, opacity=0.6, size=24)
+    scale = alt.Scale(zero=False)
+    return (
+        dots.encode(alt.X("x:Q", title=x, scale=scale), alt.Y("y:Q", title=y, scale=scale), shade)
+        .properties(height=_SCATTER_HEIGHT)
+        .interactive()
+    )
+
+
+def draw_places(places: pd.DataFrame) -> alt.LayerChart:
+    """Draw single positions, columns ra and dec in degrees, on a Mollweide map."""
+    x, y = project(places["ra"], places["dec"])
+    dots = alt.Chart(places.assign(x=x, y=y)).mark_point(filled=True, size=14, color=BLUE)
+    dots = dots.encode(
+        alt.X("x:Q", axis=None, scale=_MAP_X),
+        alt.Y("y:Q", axis=None, scale=_MAP_Y),
+        tooltip=[alt.Tooltip("ra:Q", format=".5f"), alt.Tooltip("dec:Q", format=".5f")],
+    )
+    return _frame_sky(dots)
+
+
+def _frame_sky(marks: alt.Chart) -> alt.LayerChart:
+    """Lay marks between the graticule and its labels."""
+    grid = (
+        alt.Chart(make_graticule())
+        .mark_line(strokeWidth=0.5, color="#BBBBBB")
+        .encode(alt.X("x:Q", axis=None), alt.Y("y:Q", axis=None), detail="line:N", order="step:Q")
+    )
+    texts = alt.Chart(make_labels()).mark_text(fontSize=10, color="#777777")
+    return (grid + marks + texts.encode(x="x:Q", y="y:Q", text="text:N")).properties(
+        height=_MAP_HEIGHT
     )
 
 

@@ -3,19 +3,23 @@
 import importlib.util
 import os
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import click
 
+_COMMANDS = "qad.commands"
 _OPTIONS = {
     "server.headless": "true",
+    "server.maxUploadSize": "50",
     "server.fileWatcherType": "none",
     "browser.gatherUsageStats": "false",
     "global.disableWidgetStateDuplicationWarning": "true",
     "client.toolbarMode": "minimal",
     "client.showErrorDetails": "none",
-    "theme.base": "light",
-    "theme.primaryColor": "#0072B2",
+    # Both set: the browser chooses between light and dark.
+    "theme.light.primaryColor": "#0072B2",
+    "theme.dark.primaryColor": "#56B4E9",
 }
 # Addresses that nobody else reaches.
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -30,6 +34,19 @@ class PortalError(click.ClickException):
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path), default=Path("data"))
 @click.option(
+    "--release",
+    "address",
+    help="Release to fetch, check and show: hf://ORG/NAME@TAG, s3://BUCKET/PREFIX, https://… or a "
+    "path.",
+)
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path),
+    default=Path("data/releases"),
+    show_default=True,
+    help="Folder of releases to fetch into; what lies there right is not fetched again.",
+)
+@click.option(
     "--port",
     type=click.IntRange(1, 65535),
     default=8501,
@@ -41,11 +58,21 @@ class PortalError(click.ClickException):
     "--local-reviewer", "reviewer", metavar="NAME",
     help="Let whoever opens the page review as NAME, on this machine only.",
 )  # fmt: skip
-def portal(path: Path, port: int, host: str, reviewer: str | None) -> None:
+@click.option(
+    "--network/--no-network",
+    default=False,
+    show_default=True,
+    help="Let pages resolve names at CDS and show images of the Legacy Surveys.",
+)
+@click.pass_context
+def portal(
+    ctx: click.Context, path: Path, address: str | None, into: Path, port: int, host: str,
+    network: bool, reviewer: str | None,
+) -> None:  # fmt: skip
     """Show a published release in the browser.
 
     PATH is a release directory, or a data root whose releases/ holds versions; the newest is
-    taken.
+    taken. Versions beside the chosen one can be picked in the portal.
     """
     from portal.releases import ReleaseError, find_release
 
@@ -54,7 +81,8 @@ def portal(path: Path, port: int, host: str, reviewer: str | None) -> None:
             f"--local-reviewer with --host {host}: anybody who reaches the address could sign as "
             f"{reviewer}; leave --host out, or set up logins (docs/portal.md)"
         )
-
+    if address is not None:
+        path = _fetch(ctx, address, into) if "://" in address else Path(address)
     try:
         root = find_release(path)
     except ReleaseError as fault:
@@ -63,11 +91,25 @@ def portal(path: Path, port: int, host: str, reviewer: str | None) -> None:
         raise PortalError("the portal needs its libraries: pip install 'desi-qad[portal]'")
     options = {"server.port": str(port), "server.address": host, **_OPTIONS}
     flags = [f"--{name}={value}" for name, value in options.items()]
-    app = Path(__file__).with_name("app.py")
+    app = Path(__file__).with_name("server.py")
     command = [sys.executable, "-m", "streamlit", "run", str(app), *flags]
+    settings = {"QAD_RELEASE": str(root), "QAD_NETWORK": str(int(network))}
     # The server takes the place of this process, so that signals reach it.
-    environment = {**os.environ, "QAD_RELEASE": str(root)}
+    environment = {**os.environ, **settings}
     environment.pop("QAD_LOCAL_REVIEWER", None)
     if reviewer is not None:
         environment["QAD_LOCAL_REVIEWER"] = reviewer
     os.execve(sys.executable, command, environment)
+
+
+def _fetch(ctx: click.Context, address: str, into: Path) -> Path:
+    """Let the command `qad release fetch`, found by name, bring and check a release."""
+    found = entry_points(group=_COMMANDS, name="release")
+    try:
+        group = next(iter(found)).load()
+    except (StopIteration, ImportError):
+        raise PortalError(
+            "fetching needs the release program: pip install 'desi-qad[release]'"
+        ) from None
+    path: Path = ctx.invoke(group.commands["fetch"], address=address, into=into, subset="all")
+    return path

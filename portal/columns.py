@@ -12,7 +12,12 @@ from catalog_schema import tables, vocabulary
 from catalog_schema.column import Column, Table
 
 TIER_COLOURS = {"gold": "#E69F00", "silver": "#56B4E9", "bronze": "#D55E00", "none": "#8C8C8C"}
-PUBLISHED = (tables.QUASARS, tables.SPECTRA, tables.NULL, tables.COMPLETENESS, tables.GATES)
+PUBLISHED = (
+    tables.QUASARS, tables.SPECTRA, tables.MATCHES, tables.CATALOGUES, tables.NULL,
+    tables.CONTROLS, tables.INJECTIONS, tables.TIERS, tables.COMPLETENESS, tables.GATES,
+)  # fmt: skip
+# Files of a release whose name is not that of their table.
+SCHEMA_NAMES = {"anomalies": "quasars", "crossmatch": "matches", "significance": "tiers"}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PROBABILITIES = {"p_value", "q_value"}
 _DEGREES = {"TARGET_RA", "TARGET_DEC"}
@@ -85,8 +90,8 @@ def tier_badge(tier: str) -> str:
     """Return a tier as coloured HTML; the word stays readable without the colour."""
     colour = TIER_COLOURS.get(tier, TIER_COLOURS["none"])
     return (
-        f'<span style="border-left:0.6rem solid {colour};padding:0.1rem 0.5rem;'
-        f'background:#f2f2f2;border-radius:0.2rem">{html.escape(tier)}</span>'
+        f'<span style="border:1px solid {colour};border-left-width:0.6rem;padding:0.1rem 0.5rem;'
+        f'border-radius:0.2rem">{html.escape(tier)}</span>'
     )
 
 

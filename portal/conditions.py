@@ -3,14 +3,36 @@
 from dataclasses import dataclass, replace
 from math import asin, cos, degrees, radians, sin
 
-from portal.search import Cone, Search, Target, parse_search
+from catalog_schema.tables import QUASARS
+from portal.search import Cone, Name, Search, Target, Term, Terms, parse_search
 
 Condition = tuple[str, list[object]]
+# Order of the HEALPix pixels in the catalogue: nside 64.
+CATALOGUE_ORDER = 6
 
 # Great-circle distance by the haversine, which stays exact for small angles and at the poles.
-_DISTANCE = """degrees(2 * asin(least(1, sqrt(
-    pow(sin(radians(TARGET_DEC - ?) / 2), 2)
-    + cos(radians(TARGET_DEC)) * cos(radians(?)) * pow(sin(radians(TARGET_RA - ?) / 2), 2)))))"""
+DISTANCE = """degrees(2 * asin(least(1, sqrt(
+    pow(sin(radians(TARGET_DEC - {dec}) / 2), 2)
+    + cos(radians(TARGET_DEC)) * cos(radians({dec}))
+    * pow(sin(radians(TARGET_RA - {ra}) / 2), 2)))))"""
+Range = tuple[float | None, float | None]
+_OPEN: Range = (None, None)
+# Coordinates on the map of latents, which later releases have.
+MAP_COLUMNS = ("map_x", "map_y")
+# What `Filters.clean` leaves out; a release that has not assessed artefacts hides none.
+POOR_COVERAGE = 0.5
+LIKELY_ARTEFACT = 0.5
+_CLEAN = f"""coalesce(artefact_probability, 0) < {LIKELY_ARTEFACT}
+    AND coalesce(anomaly_class, '') <> 'artefact' AND COADD_FIBERSTATUS = 0
+    AND least(coverage_b, coverage_r, coverage_z) >= {POOR_COVERAGE}"""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """HEALPix cells, NESTED, that were chosen on the map: their order and numbers."""
+
+    order: int
+    pixels: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -19,27 +41,45 @@ class Filters:
 
     Attributes
     ----------
-    tiers, parents, arms : tuple of str
-        Allowed values; empty for all.
-    z, snr : tuple of (float or None, float or None)
-        Inclusive range, open where None.
-    max_p : float or None
-        Largest p-value.
+    words : tuple of (str, tuple of str)
+        Column and its allowed values.
+    ranges : tuple of (str, (float or None, float or None))
+        Column and its inclusive range, open where None.
     search : str
         Text of the search box.
+    match : tuple of (str, str) or None
+        External catalogue and match state.
+    cells : Cells or None
+        Part of the sky.
+    clean : bool
+        Whether likely artefacts and poor data are left out.
     """
 
-    tiers: tuple[str, ...] = ()
-    parents: tuple[str, ...] = ()
-    arms: tuple[str, ...] = ()
-    z: tuple[float | None, float | None] = (None, None)
-    snr: tuple[float | None, float | None] = (None, None)
-    max_p: float | None = None
+    words: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    ranges: tuple[tuple[str, Range], ...] = ()
     search: str = ""
+    match: tuple[str, str] | None = None
+    cells: Cells | None = None
+    clean: bool = False
 
     def population(self) -> "Filters":
         """Drop what depends on the score: the objects among which a rate is counted."""
-        return replace(self, tiers=(), arms=(), max_p=None)
+        return replace(
+            self,
+            words=tuple(part for part in self.words if part[0] not in SCORE_COLUMNS),
+            ranges=tuple(part for part in self.ranges if part[0] not in SCORE_COLUMNS),
+        )
+
+    def get_words(self, column: str) -> tuple[str, ...]:
+        """Return the allowed values of a column, empty for all."""
+        return dict(self.words).get(column, ())
+
+
+# Columns that depend on how strange a spectrum is.
+SCORE_COLUMNS = frozenset(
+    ("tier", "worst_arm", "reason", "anomaly_class", "p_value", "q_value", "anomaly_score",
+     "artefact_probability", "review_status")
+)  # fmt: skip
 
 
 def where(filters: Filters) -> Condition:
@@ -51,16 +91,35 @@ def where(filters: Filters) -> Condition:
         If the search text cannot be understood.
     """
     parts = [
-        _one_of("tier", filters.tiers),
-        _one_of("parent", filters.parents),
-        _one_of("worst_arm", filters.arms),
-        _between("Z", *filters.z),
-        _between("snr", *filters.snr),
-        _between("p_value", None, filters.max_p),
+        *(_one_of(_known(column), values) for column, values in filters.words),
+        *(_between(_known(column), *limits) for column, limits in filters.ranges),
+        _matched(filters.match),
+        _in_cells(filters.cells),
+        (_CLEAN if filters.clean else "", []),
         _found(parse_search(filters.search)),
     ]
     text = " AND ".join(f"({sql})" for sql, _ in parts if sql)
     return text or "true", [value for _, values in parts for value in values]
+
+
+def _known(column: str) -> str:
+    if column not in QUASARS.names and column not in MAP_COLUMNS:
+        raise ValueError(f"rows cannot be filtered by {column}")
+    return column
+
+
+def _matched(match: tuple[str, str] | None) -> Condition:
+    if match is None:
+        return "", []
+    sql = "SELECT TARGETID FROM crossmatch WHERE catalogue = ? AND match_state = ?"
+    return f"TARGETID IN ({sql})", list(match)
+
+
+def _in_cells(cells: Cells | None) -> Condition:
+    if cells is None:
+        return "", []
+    places = ", ".join("?" * len(cells.pixels)) or "NULL"
+    return f"HEALPIX >> {2 * (CATALOGUE_ORDER - cells.order)} IN ({places})", list(cells.pixels)
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> Condition:
@@ -81,13 +140,30 @@ def _found(search: Search | None) -> Condition:
     if isinstance(search, Target):
         return "TARGETID = ?", [search.targetid]
     if isinstance(search, Cone):
-        return _inside(search)
-    return "contains(upper(DESINAME), upper(?))", [search.text]
+        return inside(search)
+    if isinstance(search, Terms):
+        parts = [_compare(term) for term in search.terms]
+        return " AND ".join(sql for sql, _ in parts), [v for _, values in parts for v in values]
+    return _named(search)
 
 
-def _inside(cone: Cone) -> Condition:
+def _compare(term: Term) -> Condition:
+    return f"{_known(term.column)} {term.operator} ?", [term.value]
+
+
+def _named(name: Name) -> Condition:
+    sql, values = "contains(upper(DESINAME), upper(?))", [name.text]
+    if name.cone is None:
+        return sql, list(values)
+    circle, numbers = inside(name.cone)
+    return f"{sql} OR ({circle})", [*values, *numbers]
+
+
+def inside(cone: Cone) -> Condition:
+    """Render a circle on the sky as a condition."""
     radius = cone.radius / 3600
-    sql = f"TARGET_DEC BETWEEN ? AND ? AND {_DISTANCE} <= ?"
+    distance = DISTANCE.format(ra="?", dec="?")
+    sql = f"TARGET_DEC BETWEEN ? AND ? AND {distance} <= ?"
     values: list[object] = [cone.dec - radius, cone.dec + radius]
     values += [cone.dec, cone.dec, cone.ra, radius]
     box, corners = _ra_box(cone, radius)

@@ -4,6 +4,7 @@ Written to the calls that DuckDB 1.5 and 2.0 share.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,9 +23,26 @@ DATASETS = {
     "quasars": "catalog/quasars.parquet",
     "spectra": "spectra/spectra.parquet",
     "crossmatch": "catalog/crossmatch.parquet",
+    "catalogues": "catalog/catalogues.parquet",
+    "evidence": "catalog/evidence.parquet",
+    "null": "calibration/null.parquet",
+    "controls": "validation/controls.parquet",
+    "injections": "validation/injections.parquet",
     "completeness": "completeness/completeness.parquet",
     "gates": "completeness/gates.parquet",
 }
+
+SCHEMAS = {
+    "quasars": tables.QUASARS, "spectra": tables.SPECTRA, "crossmatch": tables.MATCHES,
+    "catalogues": tables.CATALOGUES, "null": tables.NULL, "controls": tables.CONTROLS,
+    "injections": tables.INJECTIONS, "completeness": tables.COMPLETENESS, "gates": tables.GATES,
+}  # fmt: skip
+MISSING = "is missing"
+FIRST_VERSION = "1.0.0"
+_SQL_TYPES = {
+    "string": "VARCHAR", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT",
+    "float": "FLOAT", "double": "DOUBLE", "bool": "BOOLEAN",
+}  # fmt: skip
 
 
 def connect(root: Path) -> Connection:
@@ -49,6 +67,30 @@ def connect(root: Path) -> Connection:
     return con
 
 
+def connect_once(root: Path) -> Connection:
+    """Return the connection to a release, a new one if the release was replaced meanwhile."""
+    return _connect_once(root, stamp(root))
+
+
+def stamp(root: Path) -> int:
+    """Return a number that changes when a release is rebuilt in place.
+
+    Raises
+    ------
+    portal.releases.ReleaseError
+        If the release is gone.
+    """
+    try:
+        return (root / "manifest.json").stat().st_mtime_ns
+    except OSError:
+        raise ReleaseError(f"release `{root.name}` is gone. {CHECK_ADVICE}") from None
+
+
+@lru_cache(maxsize=8)
+def _connect_once(root: Path, _: int) -> Connection:
+    return connect(root)
+
+
 def fetch(con: Connection, dataset: str, sql: str, values: Values | None = None) -> pd.DataFrame:
     """Run a question about one dataset.
 
@@ -65,14 +107,37 @@ def fetch_arrow(con: Connection, dataset: str, sql: str, values: Values) -> pa.T
     return _guard(con, dataset, lambda cursor: cursor.sql(sql, params=values).to_arrow_table())
 
 
+def fetch_beside(con: Connection, dataset: str, sql: str, mine: pa.Table) -> pa.Table:
+    """Run a question about one dataset and a table of the visitor's, which SQL calls ``mine``."""
+
+    def ask(cursor: Connection) -> pa.Table:
+        cursor.register("mine", mine)
+        return cursor.sql(sql).to_arrow_table()
+
+    return _guard(con, dataset, ask)
+
+
 def _mount(con: Connection, dataset: str, path: Path) -> str | None:
     if not path.is_file():
-        return "is missing"
+        return MISSING
     try:
-        con.read_parquet(str(path)).create_view(dataset)
+        rows = con.read_parquet(str(path))
+        rows.project(", ".join(["*", *_fill_missing(dataset, rows.columns)])).create_view(dataset)
     except duckdb.Error:
         return "is damaged: it is not a readable Parquet file"
     return None
+
+
+def _fill_missing(dataset: str, present: list[str]) -> list[str]:
+    """Return null columns for what later schemas brought; what was always there must be there."""
+    table = SCHEMAS.get(dataset)
+    missing = [
+        column
+        for column in (table.columns if table else ())
+        if column.name not in present and (column.nullable or column.since != FIRST_VERSION)
+    ]
+    return [f'NULL::{_SQL_TYPES[str(c.type)]}{"[]" if c.array else ""} AS "{c.name}"'
+            for c in missing]  # fmt: skip
 
 
 def _guard(con: Connection, dataset: str, ask: Callable[[Connection], _Rows]) -> _Rows:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from catalog_schema.statistics import REASONS
+from portal.texts import escape
 
 Row = Mapping[str, object]
 
@@ -25,7 +26,7 @@ def explain_score(row: Row, levels: Mapping[str, float]) -> str:
         f"**p = {p:.2g}**: {_frequency(p)} as high.",
         f"**q = {q:.2g}**: if everything up to this object is called anomalous, about "
         f"{_percent(q)} of that list is expected to be normal.",
-        f"**Tier {tier}**: {_explain_tier(tier, levels)}",
+        f"**Tier {escape(tier)}**: {_explain_tier(tier, levels)}",
     ]
     reason = str(row.get("reason"))
     lines.append(f"**What stands out most**: {_explain_reason(reason)}{_explain_arm(row)}")
@@ -33,7 +34,7 @@ def explain_score(row: Row, levels: Mapping[str, float]) -> str:
 
 
 def _explain_reason(reason: str) -> str:
-    meaning = REASONS.get(reason, reason)
+    meaning = REASONS.get(reason) or escape(reason)
     return meaning[0].lower() + meaning[1:].rstrip(".")
 
 
@@ -59,7 +60,8 @@ def list_links(row: Row) -> list[Link]:
 
 def locate_coadd(row: Row, specprod: str) -> str:
     """Return the address of the DESI file that holds the spectrum."""
-    survey, program, healpix = row["SURVEY"], row["PROGRAM"], int(_number(row, "HEALPIX"))
+    survey, program = (quote(str(row[name]), safe="") for name in ("SURVEY", "PROGRAM"))
+    healpix = int(_number(row, "HEALPIX"))
     folder = f"spectro/redux/{specprod}/healpix/{survey}/{program}/{healpix // 100}/{healpix}"
     return f"https://data.desi.lbl.gov/public/dr1/{folder}/coadd-{survey}-{program}-{healpix}.fits"
 
@@ -79,6 +81,17 @@ def cite_object(row: Row, title: str, version: str) -> str:
     if not row.get("DESINAME"):
         name = f"DESI TARGETID {row['TARGETID']}"
     return f"{name}, in: DESI-QAD developers, {title}, release {version}."
+
+
+def write_bibtex(row: Row, title: str, version: str, year: str) -> str:
+    """Return a BibTeX entry for the object as published in a release."""
+    return (
+        f"@misc{{desiqad_{row['TARGETID']},\n"
+        "  author = {{DESI-QAD developers}},\n"
+        f"  title = {{{title}, release {version}}},\n"
+        f"  note = {{Object {row.get('DESINAME') or ''}, DESI TARGETID {row['TARGETID']}}},\n"
+        f"  year = {{{year}}}\n}}"
+    )
 
 
 def _number(row: Row, name: str) -> float:
@@ -110,4 +123,4 @@ def _explain_arm(row: Row) -> str:
     parts = [f"{arm} {float(str(chi2)):.2f}" for arm, chi2 in arms.items() if chi2 is not None]
     if not parts:
         return "."
-    return f". Reduced χ² by arm: {', '.join(parts)}; the worst is {row['worst_arm']}."
+    return f". Reduced χ² by arm: {', '.join(parts)}; the worst is {escape(str(row['worst_arm']))}."

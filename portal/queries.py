@@ -3,17 +3,28 @@
 Values reach SQL as bound parameters; names of columns come from fixed tuples.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from catalog_schema import tables
-from portal.conditions import Filters, where
-from portal.database import Connection, fetch, fetch_arrow
+from catalog_schema.vocabulary import MatchState
+from portal.conditions import CATALOGUE_ORDER, DISTANCE, MAP_COLUMNS, Filters, inside, where
+from portal.database import MISSING, Connection, fetch, fetch_arrow
+from portal.evidence import Evidence
+from portal.formats import describe
 from portal.releases import ANOMALOUS
+from portal.search import Cone
 from portal.spectrum import Spectrum
 
+# What a cone search returns.
+IN_CONE = (
+    "TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "snr", "anomaly_score", "p_value", "q_value",
+    "tier", "reason", "anomaly_class", "artefact_probability", "SURVEY", "PROGRAM",
+)  # fmt: skip
 SORTABLE = (
     "anomaly_score", "p_value", "q_value", "Z", "snr", "chi2", "chi2_b", "chi2_r", "chi2_z",
     "kl_divergence", "isolation_score", "artefact_probability", "TARGET_RA", "TARGET_DEC",
@@ -24,8 +35,9 @@ LISTED = (
     "artefact_probability", "review_status", "TARGET_RA", "TARGET_DEC", "DESINAME", "chi2",
     "kl_divergence", "isolation_score",
 )  # fmt: skip
-# Order of the HEALPix pixels in the catalogue: nside 64.
-CATALOGUE_ORDER = 6
+# Squared distance in redshift and SNR, in which calibration finds spectra alike.
+_UNLIKENESS = """pow(ln(1 + q.Z) - ln(1 + me.Z), 2)
+    + pow(log10(greatest(q.snr, 0.1)) - log10(greatest(me.snr, 0.1)), 2)"""
 _PLACES = "SURVEY, PROGRAM, HEALPIX"
 
 
@@ -54,6 +66,29 @@ class Place:
     following: str | None
 
 
+def list_words(con: Connection, columns: tuple[str, ...]) -> dict[str, list[str]]:
+    """Return the words that occur in each column, in the order of the vocabulary."""
+    sets = ", ".join(f"list(DISTINCT {name}) AS {name}" for name in columns)
+    row = fetch_arrow(con, "quasars", f"SELECT {sets} FROM quasars", []).to_pylist()[0]
+    return {
+        name: sorted(filter(None, row[name] or []), key=_rank_word(tables.QUASARS[name].vocabulary))
+        for name in columns
+    }
+
+
+def list_searched(con: Connection) -> list[str]:
+    """Return the external catalogues that were searched."""
+    sql = "SELECT DISTINCT catalogue FROM crossmatch WHERE match_state <> ? ORDER BY catalogue"
+    rows = fetch(con, "crossmatch", sql, [MatchState.NOT_QUERIED.value])
+    return [str(name) for name in rows["catalogue"]]
+
+
+def count_hidden(con: Connection, filters: Filters) -> int:
+    """Count the rows that only the default against artefacts and poor data leaves out."""
+    hidden = count_tiers(con, replace(filters, clean=False))["n"].sum()
+    return int(hidden - count_tiers(con, filters)["n"].sum())
+
+
 def count_tiers(con: Connection, filters: Filters) -> pd.DataFrame:
     """Count rows by tier: columns tier, n."""
     condition, values = where(filters)
@@ -62,11 +97,25 @@ def count_tiers(con: Connection, filters: Filters) -> pd.DataFrame:
 
 
 def list_rows(
-    con: Connection, filters: Filters, ranking: Ranking, page: int, page_size: int
+    con: Connection,
+    filters: Filters,
+    ranking: Ranking,
+    page: int,
+    page_size: int,
+    names: tuple[str, ...] = LISTED,
 ) -> pd.DataFrame:
-    """Return one page of a ranking, pages counted from 1."""
+    """Return one page of a ranking, pages counted from 1.
+
+    Raises
+    ------
+    ValueError
+        If a column is not one of the catalogue's.
+    """
     condition, values = where(filters)
-    columns = ", ".join(_as_text(name) for name in LISTED)
+    known = set(tables.QUASARS.names)
+    if not known.issuperset(names):
+        raise ValueError("a column is not one of the catalogue's")
+    columns = ", ".join(_as_text(name) for name in names)
     order = f"{ranking.key} {'DESC' if ranking.descending else 'ASC'}, q.TARGETID"
     # The narrow inner query sorts all rows; the wide one reads only those of the page.
     sql = f"""SELECT {columns} FROM quasars q WHERE TARGETID IN (
@@ -113,7 +162,7 @@ def count_sky(con: Connection, filters: Filters, order: int) -> pd.DataFrame:
     """
     condition, values = where(filters.population())
     chosen, chosen_values = where(filters)
-    if not filters.tiers:
+    if not filters.get_words("tier"):
         chosen += f" AND tier IN ({', '.join('?' * len(ANOMALOUS))})"
         chosen_values += ANOMALOUS
     sql = f"""WITH cell AS (
@@ -129,11 +178,13 @@ def count_sky(con: Connection, filters: Filters, order: int) -> pd.DataFrame:
     return fetch(con, "quasars", sql, [*chosen_values, *values])
 
 
-def count_redshifts(con: Connection, filters: Filters, step: float) -> pd.DataFrame:
-    """Count rows by tier in redshift bins: columns tier, z (lower edge), n."""
+def count_bins(con: Connection, filters: Filters, column: str, step: float) -> pd.DataFrame:
+    """Count rows by tier in bins of a column: columns tier, low (edge), n; nulls are left out."""
+    if column not in SORTABLE:
+        raise ValueError(f"rows cannot be binned by {column}")
     condition, values = where(filters)
-    sql = f"""SELECT tier, floor(Z / ?) * ? AS z, count(*) AS n FROM quasars
-        WHERE {condition} GROUP BY ALL ORDER BY ALL"""
+    sql = f"""SELECT tier, floor({column} / ?) * ? AS low, count(*) AS n FROM quasars
+        WHERE {condition} AND isfinite({column}) GROUP BY ALL ORDER BY ALL"""
     return fetch(con, "quasars", sql, [step, step, *values])
 
 
@@ -173,6 +224,24 @@ def trace_scores(con: Connection, filters: Filters) -> pd.DataFrame:
     return fetch(con, "quasars", sql, values)
 
 
+def sample_map(con: Connection, filters: Filters, n: int) -> pd.DataFrame | None:
+    """Draw objects for the map of latents, graded ones first, the same ones each time.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        TARGETID (text), map_x, map_y, tier, anomaly_score, Z; None where the release has no map.
+    """
+    known = fetch(con, "quasars", "DESCRIBE quasars")["column_name"]
+    if not set(MAP_COLUMNS) <= set(known):
+        return None
+    condition, values = where(filters)
+    sql = f"""SELECT TARGETID::VARCHAR AS TARGETID, map_x, map_y, tier, anomaly_score, Z
+        FROM quasars WHERE map_x IS NOT NULL AND {condition}
+        ORDER BY tier = 'none', hash(TARGETID) LIMIT ?"""
+    return fetch(con, "quasars", sql, [*values, n])
+
+
 def correlate_scores(con: Connection, filters: Filters, one_in: int) -> float:
     """Return Spearman's rank correlation of score and SNR over one in so many rows, or NaN."""
     condition, values = where(filters)
@@ -180,6 +249,17 @@ def correlate_scores(con: Connection, filters: Filters, one_in: int) -> float:
         WHERE snr > 0 AND {condition} AND hash(TARGETID) % ? = 0"""
     ranks = fetch(con, "quasars", sql, [*values, one_in]).rank()
     return float(ranks["snr"].corr(ranks["anomaly_score"]))
+
+
+def find_cone(con: Connection, cone: Cone, n: int) -> pa.Table:
+    """Return up to `n` objects of a circle, nearest first, with their separation in arcsec."""
+    if cone.radius == 0:
+        return fetch_arrow(con, "quasars", f"SELECT {', '.join(IN_CONE)} FROM quasars LIMIT 0", [])
+    condition, values = inside(cone)
+    distance = DISTANCE.format(ra=cone.ra, dec=f"({cone.dec})")
+    sql = f"""SELECT 3600 * {distance} AS separation, {", ".join(IN_CONE)} FROM quasars
+        WHERE {condition} ORDER BY separation, TARGETID LIMIT ?"""
+    return fetch_arrow(con, "quasars", sql, [*values, n])
 
 
 def find_object(con: Connection, targetid: int) -> dict[str, object] | None:
@@ -202,6 +282,65 @@ def find_spectrum(con: Connection, targetid: int) -> Spectrum | None:
         return None
     arrays = [rows[name].combine_chunks().flatten().to_numpy() for name in rows.column_names]
     return Spectrum(*arrays)
+
+
+def find_evidence(con: Connection, targetid: int) -> Evidence | None:
+    """Return where and why an object is strange, or None where the release does not say."""
+    sql = "SELECT departures, emission_wave, absorption_wave FROM quasars WHERE TARGETID = ?"
+    rows = fetch_arrow(con, "quasars", sql, [targetid]).to_pylist()
+    if not rows or rows[0]["departures"] is None:
+        return None
+    return Evidence(*(np.array(values or [], dtype=np.float64) for values in rows[0].values()))
+
+
+def find_class_evidence(con: Connection, targetid: int) -> pd.DataFrame:
+    """Return the features that decided an object's class, or nothing where none are published."""
+    faults = con.cursor().execute("SELECT fault FROM faults WHERE dataset = 'evidence'").fetchall()
+    if faults == [(MISSING,)]:
+        return pd.DataFrame()
+    sql = """SELECT * EXCLUDE (SURVEY, PROGRAM, HEALPIX, TARGETID) FROM evidence
+        WHERE TARGETID = ?"""
+    return fetch(con, "evidence", sql, [targetid])
+
+
+def find_normals(con: Connection, targetid: int, n: int) -> list[tuple[str, float, Spectrum]]:
+    """Return published ungraded spectra that are most alike in redshift and SNR.
+
+    Returns
+    -------
+    list of (str, float, Spectrum)
+        TARGETID as text, redshift, spectrum; nearest first.
+    """
+    sql = f"""WITH me AS (SELECT Z, snr FROM quasars WHERE TARGETID = ?),
+        near AS (
+          SELECT q.TARGETID, q.Z, {_UNLIKENESS} AS unlikeness
+          FROM quasars q, me WHERE q.tier = 'none' AND q.TARGETID <> ?
+            AND q.TARGETID IN (SELECT TARGETID FROM spectra)
+          ORDER BY unlikeness NULLS LAST LIMIT ?)
+        SELECT near.TARGETID::VARCHAR AS id, near.Z, s.flux, s.ivar, s.mask, s.model
+        FROM near JOIN spectra s USING (TARGETID) ORDER BY unlikeness"""
+    fetch(con, "quasars", "FROM quasars LIMIT 0")
+    rows = fetch_arrow(con, "spectra", sql, [targetid, targetid, n])
+    return [(row["id"], row["Z"], _make_spectrum(row)) for row in rows.to_pylist()]
+
+
+def find_null_scores(con: Connection, targetid: int, n: int) -> pd.Series:
+    """Return the scores of the reference spectra that are most alike in redshift and SNR."""
+    sql = f"""WITH me AS (SELECT Z, snr FROM quasars WHERE TARGETID = ?),
+        q AS (SELECT anomaly_score, Z, pow(10, log_snr) AS snr FROM "null")
+        SELECT q.anomaly_score FROM q, me ORDER BY {_UNLIKENESS} NULLS LAST LIMIT ?"""
+    return fetch(con, "null", sql, [targetid, n])["anomaly_score"]
+
+
+def find_neighbours(con: Connection, targetid: int, n: int) -> pd.DataFrame:
+    """Return the objects nearest in latent space; empty where the release has no latents."""
+    sql = """WITH me AS (SELECT latent FROM quasars WHERE TARGETID = ?)
+        SELECT q.TARGETID::VARCHAR AS TARGETID, q.tier, q.anomaly_score, q.Z, q.snr, q.reason,
+          list_distance(q.latent::FLOAT[], me.latent::FLOAT[]) AS latent_distance
+        FROM quasars q, me
+        WHERE q.TARGETID <> ? AND q.latent IS NOT NULL AND me.latent IS NOT NULL
+        ORDER BY latent_distance, q.TARGETID LIMIT ?"""
+    return fetch(con, "quasars", sql, [targetid, targetid, n])
 
 
 def sum_completeness(con: Connection) -> pd.DataFrame:
@@ -235,6 +374,22 @@ def find_matches(con: Connection, targetid: int) -> pd.DataFrame:
     return fetch(con, "crossmatch", sql, [targetid])
 
 
+def list_catalogues(con: Connection) -> pd.DataFrame:
+    """Return the external catalogues with what was searched, found and found by chance."""
+    sql = """SELECT catalogue_title, access, match_radius, coverage_rule, n_matched, n_ambiguous,
+          n_no_match, n_not_covered, n_service_error, n_not_queried, chance_rate, query_date,
+          acknowledgement
+        FROM catalogues ORDER BY access = 'none', catalogue_title"""
+    return fetch(con, "catalogues", sql)
+
+
+def list_graded(con: Connection) -> pd.DataFrame:
+    """Return TARGETID (text), tier and score of every graded object, strangest first."""
+    sql = """SELECT TARGETID::VARCHAR AS TARGETID, tier, anomaly_score FROM quasars
+        WHERE tier <> 'none' ORDER BY anomaly_score DESC, TARGETID"""
+    return fetch(con, "quasars", sql)
+
+
 def sum_gates(con: Connection) -> pd.DataFrame:
     """Sum the dropped rows by stage and gate, largest first: columns stage, gate, n_dropped."""
     sql = """SELECT stage, gate, sum(n_dropped)::BIGINT AS n_dropped FROM gates
@@ -246,13 +401,19 @@ def export_rows(con: Connection, filters: Filters) -> pa.Table:
     """Return every column of the filtered rows, best score first, with the schema's metadata."""
     condition, values = where(filters)
     sql = f"SELECT * FROM quasars WHERE {condition} ORDER BY anomaly_score DESC, TARGETID"
-    return _describe(fetch_arrow(con, "quasars", sql, values))
+    return describe(fetch_arrow(con, "quasars", sql, values))
 
 
-def _describe(rows: pa.Table) -> pa.Table:
-    known = {column.name: column.field(size=1).metadata for column in tables.QUASARS.columns}
-    fields = [field.with_metadata(known.get(field.name)) for field in rows.schema]
-    return rows.cast(pa.schema(fields))
+def _make_spectrum(row: dict[str, list[float]]) -> Spectrum:
+    return Spectrum(
+        np.array(row["flux"], dtype=np.float32), np.array(row["ivar"], dtype=np.float32),
+        np.array(row["mask"], dtype=np.int32), np.array(row["model"], dtype=np.float32),
+    )  # fmt: skip
+
+
+def _rank_word(vocabulary: tuple[str, ...] | None) -> Callable[[str], tuple[int, str]]:
+    places = {word: place for place, word in enumerate(vocabulary or ())}
+    return lambda word: (places.get(word, len(places)), word)
 
 
 def _as_text(name: str) -> str:

@@ -1,6 +1,7 @@
 """Find published releases on disk and read what they say of themselves."""
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 from catalog_schema.vocabulary import Tier
 
+RELEASE_VARIABLE = "QAD_RELEASE"
 ANOMALOUS = tuple(tier.value for tier in Tier if tier is not Tier.NONE)
 CHECK_ADVICE = "Fetch the release again and check it with `sha256sum -c SHA256SUMS`."
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?")
@@ -74,6 +76,24 @@ class Release:
             fault = "cannot be read"
         raise ReleaseError(f"`{name}` {fault} in release `{self.root.name}`. {CHECK_ADVICE}")
 
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Return a JSON object of the release.
+
+        Raises
+        ------
+        ReleaseError
+            If it is missing or no JSON object.
+        """
+        try:
+            content = json.loads(self.read(name))
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise ReleaseError(
+                f"`{name}` is not a JSON object in release `{self.root.name}`. {CHECK_ADVICE}"
+            )
+        return content
+
     def _section(self, name: str) -> dict[str, Any]:
         section = self.manifest.get(name)
         return section if isinstance(section, dict) else {}
@@ -87,16 +107,29 @@ def open_release(root: Path) -> Release:
     ReleaseError
         If the manifest is missing or damaged.
     """
-    bare = Release(root, {})
-    try:
-        manifest = json.loads(bare.read("manifest.json"))
-    except ValueError:
-        manifest = None
-    if not isinstance(manifest, dict):
+    return Release(root, Release(root, {}).read_json("manifest.json"))
+
+
+def chosen_release() -> Path:
+    """Return the release directory that the server was started with.
+
+    Raises
+    ------
+    ReleaseError
+        If none was chosen.
+    """
+    start = os.environ.get(RELEASE_VARIABLE)
+    if start is None:
         raise ReleaseError(
-            f"`manifest.json` is not a JSON object in release `{root.name}`. {CHECK_ADVICE}"
+            f"No release was chosen: start the portal with `qad portal PATH` or set "
+            f"`{RELEASE_VARIABLE}` to a release directory."
         )
-    return Release(root, manifest)
+    return Path(start)
+
+
+def open_sibling(root: Path, version: str) -> Path | None:
+    """Return the release of a version beside another, or None if it is not there."""
+    return {sibling.name: sibling for sibling in list_siblings(root)}.get(version)
 
 
 def find_release(path: Path) -> Path:

@@ -1,13 +1,29 @@
 """What a person types into the search box, understood."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
+
+import pyarrow as pa
+
+from catalog_schema.tables import QUASARS
 
 CONE_RADIUS = 60.0
 MAX_CONE_RADIUS = 3600.0 * 10
 _INT64 = 2**63
 _SEXAGESIMAL = re.compile(r"([+-]?)(\d{1,3})[:hd ](\d{1,2})[:m' ](\d{1,2}(?:\.\d*)?)[s\"]?")
-HINT = "a TARGETID, a DESI name, or RA and Dec with an optional radius in arcsec"
+# A name that is a position: HHMM[SS[.s]] and DDMM[SS[.s]], e.g. SDSS J123456.78+012345.6.
+_POSITION_NAME = re.compile(
+    r"(?:[A-Za-z0-9]+ ?)*?J(\d{2})(\d{2})(\d{2}(?:\.\d+)?)?([+-])(\d{2})(\d{2})(\d{2}(?:\.\d+)?)?"
+)
+# Half of the last place that such a name states, arcsec, and what proper names scatter by.
+_NAME_RADIUS, _COARSE_NAME_RADIUS = 10.0, 90.0
+_TERM = re.compile(r"(\w+) ?(<=|>=|!=|<|>|=) ?(\S+)")
+HINT = (
+    "a TARGETID, a DESI name, a name like SDSS J123456.78+012345.6, RA and Dec (degrees or "
+    "sexagesimal) with an optional radius in arcsec, or conditions like z>2 tier=gold"
+)
 
 
 class SearchError(ValueError):
@@ -25,9 +41,10 @@ class Cone:
 
 @dataclass(frozen=True)
 class Name:
-    """A DESI name or a part of it."""
+    """A DESI name or a part of it; one that is a position also stands for a circle."""
 
     text: str
+    cone: Cone | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +54,23 @@ class Target:
     targetid: int
 
 
-Search = Cone | Name | Target
+@dataclass(frozen=True)
+class Term:
+    """A condition on one column; the operator is one of those of SQL."""
+
+    column: str
+    operator: str
+    value: str | float
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Conditions that hold together."""
+
+    terms: tuple[Term, ...]
+
+
+Search = Cone | Name | Target | Terms
 
 
 def parse_search(text: str) -> Search | None:
@@ -47,12 +80,13 @@ def parse_search(text: str) -> Search | None:
     ----------
     text : str
         Empty; a TARGETID; ``ra dec [radius]`` in decimal degrees or sexagesimal with a radius in
-        arcsec; anything else is a DESI name or a part of one.
+        arcsec; conditions such as ``z>2 snr>=5 tier=gold``; anything else is a DESI name or a
+        part of one, and where it is a position too, the place of that name.
 
     Raises
     ------
     SearchError
-        If a number is out of range or a lone number is no TARGETID.
+        If a number is out of range, a lone number is no TARGETID or a column is unknown.
     """
     text = " ".join(text.replace(",", " ").split())
     if not text:
@@ -62,9 +96,13 @@ def parse_search(text: str) -> Search | None:
         return parse_targetid(text)
     if len(words) in (2, 3) and all(_is_angle(word) for word in words[:2]):
         return _cone(words)
+    if len(words) in (6, 7) and all(_is_angle(word) for word in words[:6]):
+        return _cone([":".join(words[:3]), ":".join(words[3:6]), *words[6:]])
     if _is_angle(text):
         raise SearchError(f"“{text}” is one number: give {HINT}.")
-    return Name(text)
+    if re.search(r"[<>=]", text):
+        return _parse_terms(text)
+    return Name(text, _place_name(text))
 
 
 def parse_targetid(text: str) -> Target:
@@ -82,6 +120,18 @@ def parse_targetid(text: str) -> Target:
     if not -_INT64 <= targetid < _INT64:
         raise SearchError(f"{text} is not a TARGETID: it does not fit into 64 bits.")
     return Target(targetid)
+
+
+def describe_search(search: Search) -> str:
+    """Say what was understood."""
+    if isinstance(search, Target):
+        return f"TARGETID {search.targetid}"
+    if isinstance(search, Cone):
+        return f"within {search.radius:g}″ of RA {search.ra:.5f}°, Dec {search.dec:+.5f}°"
+    if isinstance(search, Terms):
+        return " and ".join(f"{t.column} {t.operator} {t.value}" for t in search.terms)
+    text = f"a DESI name with “{search.text}” in it"
+    return f"{text}, or {describe_search(search.cone)}" if search.cone else text
 
 
 def _is_angle(word: str) -> bool:
@@ -111,3 +161,45 @@ def _degrees(word: str, per_unit: float) -> float:
     sign, whole, minutes, seconds = match.groups()
     value = int(whole) + int(minutes) / 60 + float(seconds) / 3600
     return (-1 if sign == "-" else 1) * value * per_unit
+
+
+def _place_name(text: str) -> Cone | None:
+    match = _POSITION_NAME.fullmatch(text)
+    if match is None:
+        return None
+    hours, minutes, seconds, sign, degrees, arcminutes, arcseconds = match.groups()
+    radius = _NAME_RADIUS if arcseconds else _COARSE_NAME_RADIUS
+    ra = f"{hours}:{minutes}:{seconds or '00'}"
+    try:
+        return _cone([ra, f"{sign}{degrees}:{arcminutes}:{arcseconds or '00'}", str(radius)])
+    except SearchError:
+        # 25 hours: the name looks like a position and is none.
+        return None
+
+
+def _parse_terms(text: str) -> Terms:
+    terms = tuple(_make_term(*match.groups()) for match in _TERM.finditer(text))
+    rest = _TERM.sub("", text).replace("and", "").replace("AND", "").strip()
+    if rest:
+        raise SearchError(
+            f"“{rest}” is not understood as a condition: write it like z>2 or tier=gold."
+        )
+    return Terms(terms)
+
+
+def _make_term(word: str, operator: str, value: str) -> Term:
+    names = {column.name.lower(): column for column in QUASARS.columns if not column.array}
+    column = names.get(word.lower())
+    if column is None:
+        near = get_close_matches(word.lower(), names, n=1, cutoff=0.0)[0]
+        raise SearchError(f"There is no column “{word}”; the nearest is {names[near].name}.")
+    if pa.types.is_string(column.type):
+        if operator not in ("=", "!="):
+            raise SearchError(f"{column.name} holds words: only = and != compare them.")
+        return Term(column.name, operator, value)
+    # An identifier must not pass through a float.
+    read: Callable[[str], float] = int if pa.types.is_integer(column.type) else float
+    try:
+        return Term(column.name, operator, read(value))
+    except ValueError:
+        raise SearchError(f"“{value}” is no number to compare {column.name} with.") from None

@@ -1,6 +1,7 @@
 """One published spectrum as arrays, and what is computed from it for display."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,6 +82,43 @@ def make_curves(spectrum: Spectrum, width: int) -> Curves:
     return Curves(spectrum.wave, flux, np.sqrt(inverse), model, residual)
 
 
+def name_arms(spectrum: Spectrum) -> list[str]:
+    """Return the arm of each pixel; the overlaps are cut in the middle."""
+    order = list(desi.ARM_PIXELS)
+    cuts = [
+        (desi.ARM_PIXELS[left][1] + desi.ARM_PIXELS[right][0]) // 2
+        for left, right in pairwise(order)
+    ]
+    return [order[k] for k in np.searchsorted(cuts, np.arange(len(spectrum.flux)), "right")]
+
+
+def shift_like(
+    spectrum: Spectrum, z: float, wanted: Spectrum, wanted_z: float, width: int
+) -> tuple[Array, Array]:
+    """Move a spectrum to another's redshift and level, for comparison by eye.
+
+    Parameters
+    ----------
+    spectrum, wanted : Spectrum
+    z, wanted_z : float
+    width : int
+        Pixels that are averaged into one.
+
+    Returns
+    -------
+    wave, flux : ndarray
+        Observed Angstrom and flux density, as if the object stood where the wanted one does.
+    """
+    size = len(spectrum.flux) // width * width
+    ivar = spectrum.ivar[:size].reshape(-1, width).astype(np.float64)
+    total = ivar.sum(axis=1)
+    flux = (ivar * spectrum.flux[:size].reshape(-1, width)).sum(axis=1)
+    flux = np.divide(flux, total, out=np.full_like(total, np.nan), where=total > 0)
+    wave = spectrum.wave[:size].reshape(-1, width).mean(axis=1) * (1 + wanted_z) / (1 + z)
+    inside = (wave >= wanted.wave[0]) & (wave <= wanted.wave[-1])
+    return wave[inside], flux[inside] * _measure_level(wanted) / _measure_level(spectrum)
+
+
 def list_masked(spectrum: Spectrum) -> list[tuple[str, float, float, int]]:
     """List runs of bad pixels: name of the bit, first and last observed wavelength, pixels."""
     layers = [(name, (spectrum.mask & (1 << bit)) != 0) for bit, name in enumerate(MASK_BITS)]
@@ -102,6 +140,13 @@ def robust_range(values: Array) -> tuple[float, float]:
     low = max(float(known.min()), low - _REACH * span)
     high = min(float(known.max()), high + _REACH * span)
     return float(low - 0.05 * span), float(high + 0.05 * span)
+
+
+def _measure_level(spectrum: Spectrum) -> float:
+    """Return a positive level of the flux that neither lines nor noise decide."""
+    good = spectrum.flux[spectrum.ivar > 0]
+    level = float(np.median(np.abs(good))) if good.size else 1.0
+    return level or 1.0
 
 
 def _sum_windows(values: Array, width: int) -> Array:

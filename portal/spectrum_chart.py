@@ -1,6 +1,7 @@
 """The chart of one spectrum: flux and reconstruction, residual and bad pixels on one axis."""
 
 import warnings
+from dataclasses import dataclass
 
 import altair as alt
 import pandas as pd
@@ -15,23 +16,48 @@ Masked = list[tuple[str, float, float, int]]
 # One zoom for all panels is what is wanted; the library warns that it makes one of three.
 warnings.filterwarnings("ignore", message="Automatically deduplicated selection parameter")
 
-_FLUX, _MODEL, _BAND = "flux", "reconstruction", "±1 sigma"
-_CURVES = {_BAND: "#56B4E9", _FLUX: "#3D3D3D", _MODEL: "#D55E00"}
-_LINE_STYLES = {"emission": ("#0072B2", [1, 0]), "absorption": ("#A0457A", [4, 3])}
+# Middle tones, which show on light and on dark ground.
+_MODEL, _BAND, _NORMAL = "reconstruction", "±1 sigma", "normal quasars alike"
+_ARMS = {"b": "#3B8BC9", "r": "#C05A9A", "z": "#129C73"}
+_CURVES = {**{f"flux {arm}": colour for arm, colour in _ARMS.items()}, _MODEL: "#E69F00",
+           _NORMAL: "#8C8C8C", _BAND: "#7FB8DC"}  # fmt: skip
+_CURVE_SCALE = alt.Scale(domain=list(_CURVES), range=list(_CURVES.values()))
+_LINE_STYLES = {"emission": ("#3B8BC9", [1, 0]), "absorption": ("#C05A9A", [4, 3])}
+_PEAKS = {"excess": "#E69F00", "lack": "#3B8BC9"}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is drawn with a spectrum, all of it at observed wavelengths.
+
+    Attributes
+    ----------
+    masked : list
+        Of `spectrum.list_masked`.
+    lines : list of Line
+    peaks : pandas.DataFrame
+        Of `evidence.list_peaks`.
+    normals : pandas.DataFrame
+        Spectra to compare with: columns TARGETID, wave, flux; may be empty.
+    """
+
+    masked: Masked
+    lines: list[Line]
+    peaks: pd.DataFrame
+    normals: pd.DataFrame
 
 
 def draw_spectrum(
-    curves: Curves, masked: Masked, lines: list[Line], scale: float, frame: str, full: bool
+    curves: Curves, arms: list[str], beside: Beside, scale: float, frame: str, full: bool
 ) -> alt.VConcatChart:
     """Draw a spectrum.
 
     Parameters
     ----------
     curves : Curves
-    masked : list
-        Of `spectrum.list_masked`.
-    lines : list of Line
-        Markers at observed wavelengths.
+    arms : list of str
+        Arm of each pixel.
+    beside : Beside
     scale : float
         Divides every wavelength: 1 + z for the rest frame.
     frame : str
@@ -39,7 +65,7 @@ def draw_spectrum(
     full : bool
         Whether the axes hold pixels that dwarf all others too.
     """
-    data = _make_frame(curves, scale)
+    data = _make_frame(curves, arms, scale)
     zoom = alt.selection_interval(bind="scales", encodings=["x"])
     domain = [float(data["wave"].iloc[0]), float(data["wave"].iloc[-1])]
     x = alt.X("wave:Q", scale=alt.Scale(domain=domain, nice=False))
@@ -47,18 +73,22 @@ def draw_spectrum(
     titled = x.title(f"Vacuum wavelength, {frame} frame (Å)")
     layers = [
         *_draw_flux(data, bare, _find_domain(pd.concat([data["flux"], data["model"]]), full)),
-        *_draw_lines(lines, scale),
+        *_draw_lines(beside.lines, scale),
     ]
+    if not beside.normals.empty:
+        layers.insert(1, _draw_normals(beside.normals, scale))
     panels: list[alt.Chart | alt.LayerChart] = [alt.LayerChart(layer=layers, height=330)]
-    if masked:
-        panels.append(_draw_masked(masked, bare, scale))
+    if not beside.peaks.empty:
+        panels.append(_draw_peaks(beside.peaks, bare, scale))
+    if beside.masked:
+        panels.append(_draw_masked(beside.masked, bare, scale))
     panels.append(_draw_residual(data, titled, _find_domain(data["residual"], full)))
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
     chart = alt.vconcat(*panels, spacing=4, autosize=fit).resolve_scale(x="shared")
     return chart.add_params(zoom)
 
 
-def _make_frame(curves: Curves, scale: float) -> pd.DataFrame:
+def _make_frame(curves: Curves, arms: list[str], scale: float) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "wave": curves.wave / scale,
@@ -67,8 +97,9 @@ def _make_frame(curves: Curves, scale: float) -> pd.DataFrame:
             "high": curves.flux + curves.sigma,
             "model": curves.model,
             "residual": curves.residual,
+            "arm": [f"flux {arm}" for arm in arms],
         }
-    )
+    ).round(4)
 
 
 def _find_domain(values: pd.Series, full: bool) -> list[float]:
@@ -80,21 +111,58 @@ def _find_domain(values: pd.Series, full: bool) -> list[float]:
 def _draw_flux(data: pd.DataFrame, x: alt.X, domain: list[float]) -> list[alt.Chart]:
     title = ["Flux density", f"({write_unit(tables.SPECTRA['flux'])})"]
     scale = alt.Scale(domain=domain, nice=False)
-    colour = alt.Color("curve:N", title=None, legend=alt.Legend(orient="top")).scale(
-        domain=list(_CURVES), range=list(_CURVES.values())
-    )
-    base = {
-        name: alt.Chart(data).transform_calculate(curve=f"'{name}'").encode(x, color=colour)
-        for name in _CURVES
-    }
-    band, flux, model = (base[name] for name in (_BAND, _FLUX, _MODEL))
+    legend = alt.Legend(orient="top", symbolOpacity=1, columns=3)
+    colour = alt.Color("curve:N", title=None, legend=legend, scale=_CURVE_SCALE)
+    base = alt.Chart(data).encode(x)
+    band = base.transform_calculate(curve=f"'{_BAND}'").mark_area(opacity=0.35, clip=True)
+    flux = base.mark_line(strokeWidth=0.8, clip=True)
+    model = base.transform_calculate(curve=f"'{_MODEL}'").mark_line(strokeWidth=1.8, clip=True)
     return [
-        band.mark_area(opacity=0.4, clip=True).encode(
-            alt.Y("low:Q", title=title, scale=scale), y2="high:Q"
-        ),
-        flux.mark_line(strokeWidth=0.8, clip=True).encode(y="flux:Q"),
-        model.mark_line(strokeWidth=1.6, clip=True).encode(y="model:Q"),
+        band.encode(alt.Y("low:Q", title=title, scale=scale), y2="high:Q", color=colour),
+        flux.encode(y="flux:Q", color=alt.Color("arm:N", scale=_CURVE_SCALE)),
+        model.encode(y="model:Q", color=colour),
     ]
+
+
+def _draw_normals(normals: pd.DataFrame, scale: float) -> alt.Chart:
+    base = alt.Chart(normals.assign(wave=normals["wave"] / scale))
+    return (
+        base.transform_calculate(curve=f"'{_NORMAL}'")
+        .mark_line(strokeWidth=0.9, opacity=0.55, clip=True)
+        .encode(
+            alt.X("wave:Q"), alt.Y("flux:Q"), detail="TARGETID:N",
+            color=alt.Color("curve:N", scale=_CURVE_SCALE),
+        )
+    )  # fmt: skip
+
+
+def _draw_peaks(peaks: pd.DataFrame, x: alt.X, scale: float) -> alt.Chart:
+    """Draw the strip of evidence: how far each filter reaches, the stranger the fuller."""
+    data = peaks.rename(columns={"wave": "at", "low": "wave", "high": "end"})
+    data[["at", "wave", "end"]] /= scale
+    shade = alt.condition(
+        "datum.kind == 'excess'", alt.value(_PEAKS["excess"]), alt.value(_PEAKS["lack"])
+    )
+    return (
+        alt.Chart(data)
+        .mark_bar(clip=True, minBandSize=3, strokeWidth=2)
+        .encode(
+            x,
+            alt.Y("kind:N", title=None),
+            x2="end:Q",
+            color=shade,
+            stroke=shade,
+            opacity=alt.Opacity("departure:Q", legend=None).scale(
+                domain=[0, 6], range=[0.05, 0.8], clamp=True
+            ),
+            tooltip=[
+                "kind:N", alt.Tooltip("width:Q", title="filter width (pixels)"),
+                alt.Tooltip("at:Q", format=".1f"),
+                alt.Tooltip("departure:Q", title="spreads above normal", format=".2f"),
+            ],
+        )
+        .properties(height=44)
+    )  # fmt: skip
 
 
 def _draw_lines(lines: list[Line], scale: float) -> list[alt.Chart]:
@@ -118,7 +186,11 @@ def _draw_residual(data: pd.DataFrame, x: alt.X, domain: list[float]) -> alt.Lay
     y = alt.Y("residual:Q", title=["Residual", "(sigma)"]).scale(
         domain=[min(low, -5), max(high, 5)], nice=False
     )
-    curve = alt.Chart(data).mark_line(strokeWidth=0.8, color=_CURVES[_FLUX], clip=True).encode(x, y)
+    curve = (
+        alt.Chart(data)
+        .mark_line(strokeWidth=0.8, clip=True)
+        .encode(x, y, color=alt.Color("arm:N", scale=_CURVE_SCALE))
+    )
     levels = pd.DataFrame({"level": [-3, 0, 3]})
     rules = alt.Chart(levels).mark_rule(color="#8C8C8C", strokeDash=[3, 3]).encode(y="level:Q")
     return alt.LayerChart(layer=[curve, rules], height=150)

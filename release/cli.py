@@ -138,7 +138,7 @@ def withdraw(version: str, addresses: tuple[str, ...], is_production: bool, reas
 @click.argument("address")
 @click.option("--into", type=click.Path(path_type=Path), required=True, help="Folder of releases.")
 @click.option("--subset", type=click.Choice(["all", "anomalies"]), default="all", show_default=True)
-def fetch(address: str, into: Path, subset: str) -> None:
+def fetch(address: str, into: Path, subset: str) -> Path:
     """Bring the release at ADDRESS (s3://, hf://ORG/NAME@TAG, https://) and check every file."""
     with _one_line_errors():
         from release.fetch import fetch as bring
@@ -150,6 +150,7 @@ def fetch(address: str, into: Path, subset: str) -> None:
         f"release {done.version}: {done.n_files:,} files fetched, {done.n_bytes / 1e6:.1f} MB; "
         f"all checksums right, {done.path}"
     )
+    return done.path
 
 
 def run_build(root: Path, version: str, config: "Config") -> None:

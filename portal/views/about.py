@@ -1,13 +1,16 @@
-"""The page about the release: method, completeness, data dictionary, how to open and cite it."""
+"""The page about the release: method, glossary, data dictionary, how to open and cite it."""
 
 from collections.abc import Mapping
 
 import pandas as pd
 import streamlit as st
 
+from catalog_schema.statistics import REASONS
+from catalog_schema.tables import MATCHES, QUASARS
 from catalog_schema.vocabulary import Parent, Tier
-from portal import columns, queries, recipes
+from portal import columns, explain, queries, recipes
 from portal.releases import Release, ReleaseError
+from portal.texts import tame
 from portal.views.access import ask, current_release
 
 METHOD = """
@@ -19,10 +22,6 @@ means the same for bright and faint objects. The p-value of the combined score g
 whole list, a false-discovery rate (q-value); a tier is everything below a level of it that was
 fixed before anyone looked at the counts.
 """
-_COUNTS = {
-    "stage": "Stage", "n_shards": "Shards", "n_failed": "Failed shards", "n_expected": "Rows given",
-    "n_made": "Rows made", "n_dropped": "Dropped by gates", "n_open": "Shards not adding up",
-}  # fmt: skip
 
 
 def show() -> None:
@@ -31,11 +30,12 @@ def show() -> None:
     st.title("About this release")
     _show_release(release)
     _show_tiers(release)
-    for section in (_show_completeness, _show_cite, _show_downloads):
+    for section in (_show_example, _show_cite, _show_downloads):
         try:
             section()
         except ReleaseError as fault:
             st.error(str(fault))
+    _show_glossary()
     _show_dictionary()
 
 
@@ -58,24 +58,15 @@ def _show_tiers(release: Release) -> None:
     st.markdown("\n".join(f"- **{parent}**: {parent.meaning}" for parent in Parent))
 
 
-def _show_completeness() -> None:
-    st.header("Completeness")
-    st.markdown(
-        "Every row given to a stage is either made or dropped by a named gate; a release in which "
-        "*rows given − rows made − rows dropped* is not 0 for every shard is not built."
-    )
-    stages = ask(queries.sum_completeness)
-    st.dataframe(
-        stages.rename(columns=_COUNTS), hide_index=True, alt="Rows given, made and dropped by stage"
-    )
-    n_open = int(stages["n_open"].sum())
-    if n_open:
-        st.error(f"The law is broken in {n_open:,} shards: do not trust counts of this release.")
-    else:
-        st.success("The law holds for every shard and stage of this release.")
-    gates = ask(queries.sum_gates)
-    names = {"stage": "Stage", "gate": "Gate", "n_dropped": "Rows dropped"}
-    st.dataframe(gates.rename(columns=names), hide_index=True, alt="Rows dropped by gate")
+def _show_example() -> None:
+    graded = ask(queries.list_graded)
+    if graded.empty:
+        return
+    row = ask(queries.find_object, int(graded["TARGETID"].iloc[0]))
+    assert row is not None
+    st.markdown(f"**An example: the strangest object of this release, {row['TARGETID']}**")
+    with st.container(border=True):
+        st.markdown(explain.explain_score(row, current_release().levels))
 
 
 def _show_cite() -> None:
@@ -88,7 +79,7 @@ def _show_cite() -> None:
     st.code(release.read("CITATION.cff"), language="yaml", wrap_lines=True)
     st.header("Acknowledgements")
     with st.container(border=True):
-        st.markdown(_demote_headings(release.read("ACKNOWLEDGEMENTS.md")))
+        st.markdown(_demote_headings(tame(release.read("ACKNOWLEDGEMENTS.md"))))
 
 
 def _show_downloads() -> None:
@@ -113,6 +104,17 @@ def _show_dictionary() -> None:
         st.info(f"No column of {table.name} mentions “{search}”.")
         return
     st.dataframe(rows, hide_index=True, alt=f"Columns of the table {table.name}")
+
+
+def _show_glossary() -> None:
+    st.header("Glossary")
+    kinds = {column.name: columns.word_meanings(column) for column in QUASARS.columns}
+    kinds = {"match_state": columns.word_meanings(MATCHES["match_state"])} | kinds
+    kinds["reason"] = dict(REASONS)
+    for name, meanings in kinds.items():
+        if meanings:
+            with st.expander(f"Words of {name}"):
+                st.markdown("\n".join(f"- **{word}**: {text}" for word, text in meanings.items()))
 
 
 def _write(numbers: Mapping[str, float], tier: Tier) -> str:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from portal.database import Connection, connect
+from portal.database import Connection, connect_once, stamp
 from portal.releases import Release, open_release
 
 Answer = TypeVar("Answer")
@@ -29,16 +29,18 @@ def current_release() -> Release:
 
 def ask(question: Callable[..., Answer], *arguments: object) -> Answer:
     """Ask the release a question of `portal.queries`, or recall the answer."""
-    root = current_release().root
-    answer: Answer = _recall(_stamp(root), str(root), question.__name__, arguments, question)
+    return ask_of(current_release().root, question, *arguments)
+
+
+def ask_of(root: Path, question: Callable[..., Answer], *arguments: object) -> Answer:
+    """Ask another release the same, e.g. the one before."""
+    answer: Answer = _recall(stamp(root), str(root), question.__name__, arguments, question)
     return answer
 
 
 def current_connection() -> Connection:
     """Return the connection, for work outside of a page's run such as a deferred download."""
-    root = current_release().root
-    connection: Connection = _connection(_stamp(root), str(root))
-    return connection
+    return connect_once(current_release().root)
 
 
 def link_params(**params: str | list[str]) -> dict[str, str | list[str]]:
@@ -49,16 +51,6 @@ def link_params(**params: str | list[str]) -> dict[str, str | list[str]]:
 
 @st.cache_data(max_entries=512, show_spinner=False)
 def _recall(
-    stamp: int, root: str, name: str, arguments: tuple[object, ...], _question: Callable[..., Any]
+    seal: int, root: str, name: str, arguments: tuple[object, ...], _question: Callable[..., Any]
 ) -> Any:
-    return _question(_connection(stamp, root), *arguments)
-
-
-@st.cache_resource(max_entries=8, show_spinner="Opening the release …")
-def _connection(stamp: int, root: str) -> Connection:
-    return connect(Path(root))
-
-
-def _stamp(root: Path) -> int:
-    # A release rebuilt in place must not be answered from memory.
-    return (root / "manifest.json").stat().st_mtime_ns
+    return _question(connect_once(Path(root)), *arguments)

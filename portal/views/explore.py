@@ -1,44 +1,53 @@
 """The page that shows the whole catalogue: counts, sky, scores, redshifts and every row."""
 
-import io
+from dataclasses import replace
 from functools import partial
 from math import ceil
 
 import pandas as pd
-import pyarrow.csv
-import pyarrow.parquet
 import streamlit as st
 
-from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import Tier
-from portal import charts, columns, filters, queries
-from portal.conditions import Filters
+from portal import charts, columns, filters, formats, network, queries
+from portal.conditions import MAP_COLUMNS, Cells, Filters
 from portal.database import Connection
-from portal.search import SearchError, parse_search
+from portal.releases import ReleaseError
+from portal.search import Name, SearchError, describe_search, parse_search
+from portal.texts import escape
 from portal.views.access import ask, current_connection, current_release, link_params
 
 PAGE_SIZES = (25, 50, 100, 250)
 MAX_EXPORT = 200_000
 N_SCATTER = 2_000
 N_CORRELATED = 50_000
-REDSHIFT_STEP = 0.1
+N_MAP = 4_000
+# Columns whose distribution is drawn, and the width of a bin.
+DISTRIBUTIONS = {"anomaly_score": 0.5, "Z": 0.1}
 # HEALPix order and what a cell of that order covers.
 CELLS = {3: "54 deg²", 4: "13 deg²", 5: "3.4 deg²", 6: "0.84 deg²"}
+_SKY, _CELLS, _MAP = "sky_map", "sky_cells", "latent_map"
 
 
 def show() -> None:
     """Draw the page."""
     st.title("Anomalous quasars")
-    chosen = filters.choose_filters()
+    chosen = filters.choose_filters(
+        ask(queries.list_words, tuple(filters.WORDS.values())), _list_searched()
+    )
     try:
-        parse_search(chosen.search)
+        search = parse_search(chosen.search)
     except SearchError as fault:
         st.warning(str(fault))
         return
-    found = ask(queries.count_tiers, chosen)
-    counts = {str(tier): int(n) for tier, n in zip(found["tier"], found["n"], strict=True)}
+    if search is not None:
+        st.caption(escape(f"Searched: {describe_search(search)}."))
+    counts = _count(chosen)
+    if isinstance(search, Name) and not counts and network.is_on():
+        chosen = _resolve(chosen, search.text)
+        counts = _count(chosen)
     total = sum(counts.values())
     _show_counts(counts, total)
+    _say_hidden(chosen)
     if total == 0:
         st.warning("No object passes the filters: widen them, or reset them in the sidebar.")
         return
@@ -48,17 +57,60 @@ def show() -> None:
     with scores:
         _show_scores(chosen, total)
     _show_table(chosen, total)
-    _show_redshifts(chosen)
+    _show_map(chosen)
+    _show_distributions(chosen)
+    _show_comparison(chosen, total)
     _offer_rows(chosen, total)
+
+
+def _count(chosen: Filters) -> dict[str, int]:
+    found = ask(queries.count_tiers, chosen)
+    return {str(tier): int(n) for tier, n in zip(found["tier"], found["n"], strict=True)}
+
+
+def _resolve(chosen: Filters, name: str) -> Filters:
+    """Search around the place of a name that the catalogue does not have."""
+    try:
+        place = network.resolve_name(name)
+    except network.ResolveError as fault:
+        st.caption(escape(str(fault)))
+        return chosen
+    st.caption(escape(f"Sesame: {name} lies {describe_search(place)}."))
+    return replace(chosen, search=f"{place.ra} {place.dec} {place.radius}")
+
+
+def _list_searched() -> list[str]:
+    try:
+        return list(ask(queries.list_searched))
+    except ReleaseError as fault:
+        st.sidebar.caption(str(fault))
+        return []
 
 
 def _show_counts(counts: dict[str, int], total: int) -> None:
     levels = current_release().levels
     places = st.columns(len(Tier) + 1)
-    places[0].metric("objects", f"{total:,}", border=True, help="Rows that pass the filters.")
+    places[0].metric(
+        "objects", f"{total:,}", "pass the filters", delta_color="off", delta_arrow="off",
+        border=True,
+    )  # fmt: skip
     for place, tier in zip(places[1:], Tier, strict=True):
-        level = f" · FDR ≤ {levels[tier]:g}" if tier in levels else ""
-        place.metric(f"{tier}{level}", f"{counts.get(tier, 0):,}", border=True, help=tier.meaning)
+        level = f"FDR ≤ {levels[tier]:g}" if tier in levels else "not anomalous"
+        place.metric(
+            tier.value, f"{counts.get(tier, 0):,}", level, delta_color="off", delta_arrow="off",
+            border=True, help=tier.meaning,
+        )  # fmt: skip
+
+
+def _say_hidden(chosen: Filters) -> None:
+    if not chosen.clean:
+        st.caption("Artefacts and poor data are shown too.")
+        return
+    n_hidden = ask(queries.count_hidden, chosen)
+    st.caption(
+        f"Artefacts and poor data are left out: {n_hidden:,} more objects pass the other filters. "
+        "The sidebar brings them back."
+    )
 
 
 def _show_sky(chosen: Filters) -> None:
@@ -69,20 +121,53 @@ def _show_sky(chosen: Filters) -> None:
         help="The share of anomalies, or how many objects were scored at all.",
     )  # fmt: skip
     order = right.selectbox("Cell size", list(CELLS), index=1, format_func=CELLS.__getitem__)
-    cells = ask(queries.count_sky, chosen, order)
-    chart = charts.draw_sky(cells, order, "rate" if value == "rate" else "n")
-    st.altair_chart(chart, alt="Mollweide map of the anomaly rate in HEALPix cells")
+    # The whole map stays in view when a part of it is chosen.
+    cells = ask(queries.count_sky, replace(chosen, cells=None), order)
+    placed = charts.place_cells(cells)
+    placed["chosen"] = _hold(chosen.cells, order, placed["pix"])
+    st.session_state[_CELLS] = (order, placed[["pix", "x", "y"]])
+    st.altair_chart(
+        charts.draw_sky(placed, order, "rate" if value == "rate" else "n"), key=_SKY,
+        on_select=_brush, alt="Mollweide map of the anomaly rate in HEALPix cells",
+    )  # fmt: skip
     st.caption(_describe_sky(cells, chosen))
+    if chosen.cells is not None:
+        st.button(
+            f"Show the whole sky, not only {len(chosen.cells.pixels):,} cells",
+            on_click=filters.keep_cells, args=(None,),
+        )  # fmt: skip
+
+
+def _hold(cells: Cells | None, order: int, pixels: pd.Series) -> pd.Series:
+    """Return which pixels of one order overlap the chosen cells of another."""
+    if cells is None:
+        return pd.Series(True, index=pixels.index)
+    shift = 2 * (cells.order - order)
+    if shift >= 0:
+        return pixels.isin([pixel >> shift for pixel in cells.pixels])
+    return (pixels // 4 ** (order - cells.order)).isin(cells.pixels)
+
+
+def _brush() -> None:
+    """Turn what was brushed on the map into a filter."""
+    box = st.session_state[_SKY]["selection"].get(charts.BRUSH, {})
+    if not {"x", "y"} <= box.keys():
+        return
+    order, cells = st.session_state[_CELLS]
+    inside = cells["x"].between(*sorted(box["x"])) & cells["y"].between(*sorted(box["y"]))
+    filters.keep_cells(Cells(order, tuple(int(pixel) for pixel in cells["pix"][inside])))
 
 
 def _describe_sky(cells: pd.DataFrame, chosen: Filters) -> str:
-    grade = " or ".join(chosen.tiers) if chosen.tiers else "gold, silver or bronze"
+    tiers = chosen.get_words("tier")
+    grade = " or ".join(tiers) if tiers else "gold, silver or bronze"
     n_hidden = int(cells.loc[cells["ra"].isna(), "n"].sum())
     text = (
-        f"{cells['n_found'].sum():,} of {cells['n'].sum():,} scored objects are {grade}, in "
+        f"{cells['n_found'].sum():,} of {cells['n'].sum():,} scored objects are {grade}, in all "
         f"{len(cells):,} cells, each drawn at the mean position of its members; cells with fewer "
-        f"than {charts.FEW_MEMBERS} objects are pale. Right ascension grows to the left; white is "
-        "not observed."
+        f"than {charts.FEW_MEMBERS} objects are pale. Mollweide projection, right ascension grows "
+        "to the left; where nothing is drawn nothing was observed. Drag over the map to choose "
+        "a part of it."
     )
     return f"{text} Not drawn for want of a position: {n_hidden:,}." if n_hidden else text
 
@@ -108,30 +193,94 @@ def _show_scores(chosen: Filters, total: int) -> None:
     st.caption(text)
 
 
-def _show_redshifts(chosen: Filters) -> None:
-    st.subheader("Redshifts by tier")
-    counts = ask(queries.count_redshifts, chosen, REDSHIFT_STEP)
-    top = float(counts["z"].max()) + REDSHIFT_STEP
-    tiers = [tier for tier in Tier if tier.value in set(counts["tier"])]
-    for slot, tier in zip(st.columns(len(tiers)), tiers, strict=True):
-        slot.markdown(f"**{tier}**")
-        chart = charts.draw_redshifts(counts, tier.value, REDSHIFT_STEP, top)
-        slot.altair_chart(chart, alt=f"Number of {tier} objects by redshift")
-    st.caption(f"Objects in bins of {REDSHIFT_STEP:g} in Z; each tier has its own scale.")
+def _show_map(chosen: Filters) -> None:
+    st.subheader("Map of latents")
+    whole = replace(
+        chosen, ranges=tuple(part for part in chosen.ranges if part[0] not in MAP_COLUMNS)
+    )
+    points = ask(queries.sample_map, whole, N_MAP)
+    if points is None or points.empty:
+        st.caption("This release has none.")
+        return
+    st.altair_chart(
+        charts.draw_map(points), key=_MAP, on_select=_brush_map, alt="Objects on the map of latents"
+    )
+    st.caption(
+        f"{len(points):,} objects, graded ones first; near each other lies what is alike. Drag to "
+        "choose a part of the map."
+    )
+    if whole != chosen:
+        st.button("Show the whole map", on_click=filters.keep_map, args=(None,))
+
+
+def _brush_map() -> None:
+    box = st.session_state[_MAP]["selection"].get(charts.BRUSH, {})
+    if set(MAP_COLUMNS) <= box.keys():
+        low_high = [sorted(box[name]) for name in MAP_COLUMNS]
+        filters.keep_map((*low_high[0], *low_high[1]))
+
+
+def _show_distributions(chosen: Filters) -> None:
+    st.subheader("Scores and redshifts")
+    for slot, (column, step) in zip(st.columns(2), DISTRIBUTIONS.items(), strict=True):
+        counts = ask(queries.count_bins, chosen, column, step)
+        slot.altair_chart(charts.draw_bins(counts, column, step), alt=f"Objects by {column}")
+        slot.caption(f"{counts['n'].sum():,} objects in bins of {step:g}.")
+
+
+def _show_comparison(chosen: Filters, total: int) -> None:
+    st.subheader("Compare two selections")
+    held = st.query_params.get("held", "")
+    left, right, _ = st.columns([1, 1, 2])
+    left.button(
+        "Hold this selection", on_click=_keep_held, args=(filters.current_selection() or "page=1",),
+        width="stretch", help="Then change the filters: both are drawn against each other.",
+    )  # fmt: skip
+    if not held:
+        return
+    right.button("Let it go", on_click=_keep_held, args=("",), width="stretch")
+    try:
+        other, _ = filters.read_selection(held)
+        n_other = int(ask(queries.count_tiers, other)["n"].sum())
+    except SearchError as fault:
+        st.warning(str(fault))
+        return
+    st.caption(f"Held: {n_other:,} objects (`{held}`). This page: {total:,}.")
+    for slot, (column, step) in zip(st.columns(2), DISTRIBUTIONS.items(), strict=True):
+        parts = [
+            _share(ask(queries.count_bins, selection, column, step), name)
+            for name, selection in (("held", other), ("this page", chosen))
+        ]
+        chart = charts.draw_comparison(pd.concat(parts), column)
+        slot.altair_chart(chart, alt=f"{column} of two selections")
+
+
+def _keep_held(text: str) -> None:
+    if text:
+        st.query_params["held"] = text
+    else:
+        st.query_params.pop("held", None)
+
+
+def _share(counts: pd.DataFrame, name: str) -> pd.DataFrame:
+    sums = counts.groupby("low", as_index=False)["n"].sum()
+    return sums.assign(selection=name, share=sums["n"] / max(sums["n"].sum(), 1))
 
 
 def _show_table(chosen: Filters, total: int) -> None:
     st.subheader("Objects")
-    left, right = st.columns([3, 1])
+    left, middle, right = st.columns([4, 1, 1], vertical_alignment="bottom")
     with left:
         ranking = filters.choose_ranking()
+    with middle:
+        names = filters.choose_columns()
     size = right.selectbox("Rows on a page", PAGE_SIZES, index=1)
     n_pages = ceil(total / size)
     if st.session_state.get("page", 1) > n_pages:
         st.session_state["page"] = 1
     slot = st.container()
     page = st.pagination(n_pages, key="page", bind="query-params")
-    rows = ask(queries.list_rows, chosen, ranking, page, size)
+    rows = ask(queries.list_rows, chosen, ranking, page, size, names)
     with slot:
         _show_rows(rows)
     first = (page - 1) * size + 1
@@ -168,30 +317,16 @@ def _offer_rows(chosen: Filters, total: int) -> None:
         return
     name = f"desi-qad-{current_release().version}-selection"
     con = current_connection()
-    left, right, _ = st.columns([1, 1, 3])
-    left.download_button(
-        f"{total:,} rows as CSV", partial(_write_csv, con, chosen), f"{name}.csv", "text/csv",
-        on_click="ignore", help="Every column but the arrays.", width="stretch",
-    )  # fmt: skip
-    right.download_button(
-        f"{total:,} rows as Parquet", partial(_write_parquet, con, chosen), f"{name}.parquet",
-        "application/vnd.apache.parquet", on_click="ignore", width="stretch",
-        help="Every column, with units and descriptions.",
-    )  # fmt: skip
+    for slot, kind in zip(st.columns(4), formats.FORMATS, strict=False):
+        slot.download_button(
+            f"{total:,} rows as {kind.title}", partial(_write_rows, con, chosen, kind),
+            f"{name}.{kind.suffix}", kind.media, on_click="ignore", width="stretch",
+            help="Every column; units and descriptions in Parquet and VOTable.",
+        )  # fmt: skip
 
 
-def _write_csv(con: Connection, chosen: Filters) -> bytes:
-    rows = queries.export_rows(con, chosen)
-    rows = rows.drop_columns([column.name for column in QUASARS.columns if column.array])
-    target = io.BytesIO()
-    pyarrow.csv.write_csv(rows, target)
-    return target.getvalue()
-
-
-def _write_parquet(con: Connection, chosen: Filters) -> bytes:
-    target = io.BytesIO()
-    pyarrow.parquet.write_table(queries.export_rows(con, chosen), target, compression="zstd")
-    return target.getvalue()
+def _write_rows(con: Connection, chosen: Filters, kind: formats.Format) -> bytes:
+    return formats.write(queries.export_rows(con, chosen), kind)
 
 
 if __name__ == "__main__":

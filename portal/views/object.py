@@ -1,24 +1,43 @@
 """The page of one object: facts, scores in plain words, spectrum, ways out, citation."""
 
-import io
+from functools import partial
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import streamlit as st
 
+from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
-from portal import columns, explain, filters, queries
-from portal.lines import place_lines
+from portal import charts, columns, explain, filters, formats, network, queries
+from portal.evidence import (
+    PEAK_COLUMNS,
+    Evidence,
+    list_peaks,
+    measure_velocity,
+    sum_reasons,
+)  # fmt: skip
+from portal.lines import Line, place_lines
 from portal.releases import ReleaseError
 from portal.search import SearchError, parse_targetid
-from portal.spectrum import Spectrum, list_masked, make_curves
-from portal.spectrum_chart import draw_spectrum
+from portal.spectrum import Spectrum, list_masked, make_curves, name_arms, shift_like
+from portal.spectrum_chart import Beside, draw_spectrum
+from portal.texts import escape
 from portal.views.access import ask, current_release, link_params
 
 FACTS = (
     "TARGET_RA", "TARGET_DEC", "Z", "ZWARN", "SPECTYPE", "snr", "parent", "SURVEY", "PROGRAM",
-    "HEALPIX", "anomaly_class", "artefact_probability", "review_status",
+    "HEALPIX", "anomaly_class", "artefact_kind", "artefact_probability", "better_z", "cluster",
+    "review_status",
 )  # fmt: skip
 MAX_SMOOTHING = 41
+N_NORMALS = 5
+N_NEIGHBOURS = 5
+# As many as calibration compares with, in the default settings.
+N_NULL = 200
+_NORMAL_WIDTH = 16
+_NO_PEAKS = pd.DataFrame(columns=list(PEAK_COLUMNS))
+_NO_NORMALS = pd.DataFrame(columns=["TARGETID", "wave", "flux"])
 
 
 def show() -> None:
@@ -38,16 +57,23 @@ def show() -> None:
     if row is None:
         st.error(
             f"TARGETID {targetid} is not in release {current_release().version}: it was not "
-            "scored. The page “About” says which rows were dropped and why."
+            "scored. The page “Statistics” says which rows were dropped and why."
         )
         return
     _show_place(targetid)
     _show_header(row)
-    try:
-        _show_spectrum_section(row, targetid)
-    except ReleaseError as fault:
-        st.error(str(fault))
-    _show_matches(targetid)
+    evidence = ask(queries.find_evidence, targetid)
+    for section in (
+        partial(_show_spectrum_section, row, targetid, evidence),
+        partial(_show_context, row, targetid, evidence),
+        partial(_show_class, targetid),
+        partial(_show_neighbours, targetid),
+        partial(_show_matches, targetid),
+    ):
+        try:
+            section()
+        except ReleaseError as fault:
+            st.error(str(fault))
     _show_ways_out(row)
 
 
@@ -56,7 +82,7 @@ def _ask_for_target() -> None:
     text = st.text_input("TARGETID", placeholder="39627…")
     if text:
         st.page_link(
-            "views/object.py", label=f"Open object {text} →",
+            "views/object.py", label=f"Open object {escape(text)} →",
             query_params=link_params(targetid=text),
         )  # fmt: skip
     st.page_link(
@@ -65,11 +91,11 @@ def _ask_for_target() -> None:
 
 
 def _show_place(targetid: int) -> None:
-    """Draw the links along the ranking that the address carries."""
+    """Draw the ways along the ranking that the address carries."""
     among = st.query_params.get("among", "")
     try:
         place = ask(queries.find_place, *filters.read_selection(among), targetid)
-    except SearchError:
+    except (SearchError, ValueError):
         place = None
     back, before, where, after = st.columns([2, 2, 3, 2], vertical_alignment="center")
     back.page_link(
@@ -81,23 +107,28 @@ def _show_place(targetid: int) -> None:
         where.markdown("Not among the objects that the filters leave.")
         return
     where.markdown(f"Number **{place.rank:,}** of {place.total:,} in this ranking")
-    for slot, label, neighbour in (
-        (before, "← Previous", place.previous),
-        (after, "Next →", place.following),
+    for slot, label, key, neighbour in (
+        (before, "← Previous", "p", place.previous),
+        (after, "Next →", "n", place.following),
     ):
-        slot.page_link(
-            "views/object.py", label=label, disabled=neighbour is None,
-            query_params=link_params(targetid=neighbour or "", among=among),
-        )  # fmt: skip
+        if slot.button(label, shortcut=key, disabled=neighbour is None, width="stretch"):
+            st.switch_page(
+                "views/object.py",
+                query_params=link_params(targetid=neighbour or "", among=among),
+            )
 
 
 def _show_header(row: dict[str, object]) -> None:
-    st.title(str(row.get("DESINAME") or f"TARGETID {row['TARGETID']}"))
+    st.title(escape(str(row.get("DESINAME") or f"TARGETID {row['TARGETID']}")))
     st.html(f"TARGETID {row['TARGETID']} {columns.tier_badge(str(row['tier']))}")
     left, right = st.columns([3, 4], gap="large")
     with left:
         st.subheader("Facts")
-        facts = [(columns.label(name), columns.write_value(name, row.get(name))) for name in FACTS]
+        facts = [
+            (columns.label(name), escape(columns.write_value(name, row.get(name))))
+            for name in FACTS
+            if name in QUASARS.names
+        ]
         st.table(pd.DataFrame(facts, columns=["Quantity", "Value"]).set_index("Quantity"))
     with right:
         st.subheader("What the score says")
@@ -122,13 +153,15 @@ def _describe_row(row: dict[str, object]) -> pd.DataFrame:
     )
 
 
-def _show_spectrum_section(row: dict[str, object], targetid: int) -> None:
+def _show_spectrum_section(
+    row: dict[str, object], targetid: int, evidence: Evidence | None
+) -> None:
     st.subheader("Spectrum")
     spectrum = ask(queries.find_spectrum, targetid)
     if spectrum is None:
         _say_absent(row)
         return
-    _show_spectrum(spectrum, float(str(row["Z"])), str(targetid))
+    _show_spectrum(spectrum, float(str(row["Z"])), targetid, evidence)
 
 
 def _say_absent(row: dict[str, object]) -> None:
@@ -139,15 +172,13 @@ def _say_absent(row: dict[str, object]) -> None:
     )
     if release.is_mock:
         return
-    specprod = release.facts.get("Reduction (specprod)", "iron")
-    st.markdown(f"- In DESI's archive: [coadd file]({explain.locate_coadd(row, specprod)})")
-    st.markdown("- From SPARCL at NOIRLab, in Python:")
+    st.markdown("From SPARCL at NOIRLab, in Python:")
     st.code(explain.write_sparcl(str(row["TARGETID"])), language="python")
 
 
 @st.fragment
-def _show_spectrum(spectrum: Spectrum, z: float, targetid: str) -> None:
-    top = st.columns([2, 2, 2, 2])
+def _show_spectrum(spectrum: Spectrum, z: float, targetid: int, evidence: Evidence | None) -> None:
+    top = st.columns([2, 2, 2, 2], vertical_alignment="bottom")
     frame = top[0].segmented_control(
         "Frame", ("observed", "rest"), default="observed", required=True, key="frame"
     )
@@ -159,48 +190,138 @@ def _show_spectrum(spectrum: Spectrum, z: float, targetid: str) -> None:
         "Smoothing (pixels)", 1, MAX_SMOOTHING, 5, 2, key="smoothing",
         help="Inverse-variance weighted boxcar; the residual is that of the mean in the box.",
     )  # fmt: skip
-    full = top[3].toggle("Whole range", key="full", help="Include pixels that dwarf all others.")
+    with top[3]:
+        full = st.toggle("Whole range", key="full", help="Include pixels that dwarf all others.")
+        compare = st.toggle(
+            "Normal quasars", key="normals",
+            help=f"The {N_NORMALS} published ungraded quasars most alike in redshift and SNR, "
+            "moved to this redshift and level.",
+        )  # fmt: skip
     trial = st.slider(
         "Trial redshift of the line markers", 0.0, filters.MAX_Z, min(max(z, 0.0), filters.MAX_Z),
         0.001, format="%.3f", key=f"trial-{targetid}", help=f"The catalogue says Z = {z:.4f}.",
     )  # fmt: skip
     scale = 1 + trial if frame == "rest" else 1.0
     lines = place_lines(trial, spectrum.wave[0], spectrum.wave[-1], tuple(kinds))
+    peaks = _NO_PEAKS if evidence is None else list_peaks(evidence, z)
+    normals = _gather_normals(spectrum, z, targetid) if compare else _NO_NORMALS
     chart = draw_spectrum(
-        make_curves(spectrum, width), list_masked(spectrum), lines, scale, str(frame), full
-    )
+        make_curves(spectrum, width), name_arms(spectrum),
+        Beside(list_masked(spectrum), lines, peaks, normals), scale, str(frame), full,
+    )  # fmt: skip
     st.altair_chart(
-        chart, width="stretch", alt="Flux, reconstruction, bad pixels and residual of the spectrum"
-    )
-    n_pixels = len(spectrum.flux)
+        chart, width="stretch",
+        alt="Flux, reconstruction, evidence, bad pixels and residual of the spectrum",
+    )  # fmt: skip
     st.caption(
-        f"{spectrum.n_good:,} of {n_pixels:,} pixels are good; the others are named between the "
-        "panels. Scroll or pinch to zoom, drag to move, double-click to return."
+        f"{spectrum.n_good:,} of {len(spectrum.flux):,} pixels are good; the others are named "
+        "between the panels. The strip below the flux shows where matched filters find an excess "
+        "or a lack: as wide as the filter, the fuller the stranger. Scroll or pinch to zoom, drag "
+        "to move, double-click to return."
     )
-    st.download_button(
-        "Spectrum as CSV", _write_csv(spectrum), f"desi-{targetid}.csv", "text/csv",
-        on_click="ignore", help="Observed frame, unsmoothed: wave, flux, ivar, mask, model.",
+    with st.expander("Lines and the peaks nearest to them"):
+        _show_lines(lines, peaks, trial)
+    _offer_spectrum(spectrum, targetid)
+
+
+def _gather_normals(spectrum: Spectrum, z: float, targetid: int) -> pd.DataFrame:
+    parts = []
+    for name, other_z, other in ask(queries.find_normals, targetid, N_NORMALS):
+        wave, flux = shift_like(other, other_z, spectrum, z, _NORMAL_WIDTH)
+        parts.append(pd.DataFrame({"TARGETID": name, "wave": wave, "flux": flux.round(4)}))
+    if not parts:
+        st.caption("The release holds no ungraded spectra to compare with.")
+        return _NO_NORMALS
+    return pd.concat(parts)
+
+
+def _show_lines(lines: list[Line], peaks: pd.DataFrame, trial: float) -> None:
+    if not lines:
+        st.markdown("No line falls into the spectrum at this redshift.")
+        return
+    rows = []
+    for line in lines:
+        near = peaks.iloc[(peaks["wave"] - line.wave).abs().argsort()[:1]]
+        peak = float(near["wave"].iloc[0]) if len(near) else np.nan
+        rows.append((
+            line.name, line.kind, line.wave / (1 + trial), line.wave, peak,
+            measure_velocity(peak, line.wave),
+        ))  # fmt: skip
+    names = ["Line", "Kind", "Rest (Å)", "Observed (Å)", "Nearest peak (Å)", "Velocity (km/s)"]
+    st.dataframe(
+        pd.DataFrame(rows, columns=names).round(1), hide_index=True,
+        alt="Spectral lines at the trial redshift",
     )  # fmt: skip
 
 
-def _write_csv(spectrum: Spectrum) -> bytes:
-    target = io.BytesIO()
-    pd.DataFrame(
-        {
-            "wave": spectrum.wave.round(1), "flux": spectrum.flux, "ivar": spectrum.ivar,
-            "mask": spectrum.mask, "model": spectrum.model,
-        }
-    ).to_csv(target, index=False)  # fmt: skip
-    return target.getvalue()
+def _offer_spectrum(spectrum: Spectrum, targetid: int) -> None:
+    rows = pa.table({
+        "wave": spectrum.wave.round(1), "flux": spectrum.flux, "ivar": spectrum.ivar,
+        "mask": spectrum.mask, "model": spectrum.model,
+    })  # fmt: skip
+    for slot, kind in zip(
+        st.columns(4), (formats.CSV, formats.FITS, formats.VOTABLE), strict=False
+    ):
+        slot.download_button(
+            f"Spectrum as {kind.title}", partial(formats.write, rows, kind),
+            f"desi-{targetid}.{kind.suffix}", kind.media, on_click="ignore", width="stretch",
+            help="Observed frame, unsmoothed: wave, flux, ivar, mask, model.",
+        )  # fmt: skip
+
+
+def _show_context(row: dict[str, object], targetid: int, evidence: Evidence | None) -> None:
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Why it stands out")
+        if evidence is None:
+            st.markdown("This release does not say.")
+        else:
+            st.altair_chart(
+                charts.draw_reasons(sum_reasons(evidence)), alt="Strongest departure by reason"
+            )
+            st.caption("The strongest statistic of each kind; the dashed line marks 3 spreads.")
+    with right:
+        st.subheader("Among normal spectra alike")
+        null = ask(queries.find_null_scores, targetid, N_NULL)
+        score = float(str(row["anomaly_score"]))
+        st.altair_chart(charts.draw_context(null, score), alt="Score among normal spectra alike")
+        st.caption(
+            f"The {len(null):,} reference spectra nearest in redshift and SNR; "
+            f"{int((null >= score).sum()):,} of them score as high."
+        )
+
+
+def _show_class(targetid: int) -> None:
+    st.subheader("Evidence for the class")
+    rows = ask(queries.find_class_evidence, targetid)
+    if rows.empty:
+        st.markdown("This release has none for this object.")
+        return
+    st.dataframe(rows, hide_index=True, alt="Features that decided the class")
+
+
+def _show_neighbours(targetid: int) -> None:
+    st.subheader("Neighbours in latent space")
+    rows = ask(queries.find_neighbours, targetid, N_NEIGHBOURS)
+    if rows.empty:
+        st.markdown("This release has no latents.")
+        return
+    table = st.dataframe(
+        rows, hide_index=True, on_select="rerun", selection_mode="single-row",
+        column_config=columns.configure_columns(list(rows.columns)),
+        alt="Objects nearest in latent space",
+    )  # fmt: skip
+    if table["selection"]["rows"]:
+        neighbour = str(rows["TARGETID"].iloc[table["selection"]["rows"][0]])
+        st.page_link(
+            "views/object.py", label=f"Open object {neighbour} →",
+            query_params=link_params(targetid=neighbour),
+        )  # fmt: skip
 
 
 def _show_matches(targetid: int) -> None:
     st.subheader("In other catalogues")
-    try:
-        rows = ask(queries.find_matches, targetid)
-    except ReleaseError as fault:
-        st.error(str(fault))
-        return
+    rows = ask(queries.find_matches, targetid)
     searched = rows[rows["match_state"] != MatchState.NOT_QUERIED.value]
     if searched.empty:
         st.markdown("No external catalogue was searched for this object.")
@@ -223,17 +344,34 @@ def _show_matches(targetid: int) -> None:
 
 
 def _show_ways_out(row: dict[str, object]) -> None:
+    release = current_release()
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Elsewhere")
-        links = [] if current_release().is_mock else explain.list_links(row)
-        st.markdown("\n".join(f"- [{link.title}]({link.address})" for link in links))
-        if not links:
-            st.markdown("The object has no position on the real sky.")
+        _show_links(row)
     with right:
         st.subheader("Cite")
-        release = current_release()
         st.code(explain.cite_object(row, release.title, release.version), None, wrap_lines=True)
+        year = str(release.manifest.get("date", ""))[:4]
+        st.code(
+            explain.write_bibtex(row, release.title, release.version, year), "bibtex",
+            wrap_lines=True,
+        )  # fmt: skip
+
+
+def _show_links(row: dict[str, object]) -> None:
+    release = current_release()
+    links = [] if release.is_mock else explain.list_links(row)
+    if not links:
+        st.markdown("The object has no position on the real sky.")
+        return
+    st.markdown("\n".join(f"- [{link.title}]({link.address})" for link in links))
+    specprod = release.facts.get("Reduction (specprod)", "iron")
+    st.markdown(f"- In DESI's archive: [coadd file]({explain.locate_coadd(row, specprod)})")
+    if network.is_on():
+        st.image(network.locate_cutout(row), caption="Legacy Surveys DR10", width=256)
+    else:
+        st.caption("Images are off: this portal runs without network (`qad portal --network`).")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ def write_release(root: Path) -> None:
     completeness, gates = _make_ledger(rng)
     _write(root / "completeness/completeness.parquet", completeness)
     _write(root / "completeness/gates.parquet", gates)
+    _write(root / "catalog/catalogues.parquet", _fill(rng, tables.CATALOGUES, 2, {}))
     counts = {tier: TIERS.count(tier) for tier in dict.fromkeys(TIERS)}
     manifest = {
         "version": root.name,
@@ -84,6 +85,8 @@ def _make_catalogue(rng: np.random.Generator) -> pa.Table:
             "Z": np.clip(rng.gamma(6, 0.3, N_ROWS), 0.1, 6).tolist(),
             "snr": snr,
             "tier": TIERS,
+            "COADD_FIBERSTATUS": [0] * N_ROWS,
+            **{f"coverage_{arm}": [0.9] * N_ROWS for arm in "brz"},
             "anomaly_score": (3 * strength).tolist(),
             "p_value": np.clip(10.0**-strength, 1e-9, 1).tolist(),
             "q_value": [LEVELS.get(tier, 1.0) * 0.9 for tier in TIERS],

@@ -43,7 +43,7 @@ def written(app: AppTest) -> str:
 def test_explore_counts_and_lists(release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = open_page(monkeypatch, release)
     assert [metric.value for metric in app.metric] == [str(N_ROWS), "4", "8", "16", "372"]
-    assert "FDR ≤ 0.001" in app.metric[1].label
+    assert app.metric[1].delta == "FDR ≤ 0.001"
     rows = app.dataframe[0].value
     assert len(rows) == 50
     assert rows["TARGETID"].iloc[0] == str(row_id(0))
@@ -116,7 +116,6 @@ def test_about_page_states_law_and_dictionary(
     release: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = open_page(monkeypatch, release, "about")
-    assert "law holds" in app.success[0].value
     assert "I'oligam Du'ag" in written(app)
     app.text_input(key="word").set_value("SFD98").run()
     assert app.dataframe[-1].value["Column"].tolist() == ["EBV"]
@@ -128,11 +127,32 @@ def test_broken_law_is_told(own_release: Path, monkeypatch: pytest.MonkeyPatch) 
     path = own_release / "completeness/gates.parquet"
     gates = pq.read_table(path)
     pq.write_table(gates.slice(1), path)
-    app = open_page(monkeypatch, own_release, "about")
-    assert "broken in 1 shards" in app.error[0].value
+    app = open_page(monkeypatch, own_release, "statistics")
+    assert any("broken in 1 shards" in error.value for error in app.error)
 
 
-@pytest.mark.parametrize("page", ["explore", "object", "about"])
+def test_statistics_page_shows_the_evidence(
+    own_release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_page(monkeypatch, own_release, "statistics")
+    assert "law holds" in app.success[0].value
+    assert "validation/summary.json" in app.error[0].value
+    found = {"injection": "iron", "planted": 5.0, "n": 60, "found": 0.5, "low": 0.4, "high": 0.6}
+    controls = {"control": "sky", "n": 264, "in_tier": 0, "share_low": 0.0}
+    (own_release / "validation").mkdir()
+    (own_release / "validation/summary.json").write_text(
+        json.dumps({"controls": [controls], "injections": [found]})
+    )
+    (own_release / "CHANGELOG.md").write_text("# Changelog\n\n## 1.2.0\n\n<b>First.</b>\n")
+    older = own_release.with_name("1.1.0")
+    shutil.copytree(own_release, older)
+    app = open_page(monkeypatch, own_release, "statistics")
+    assert not app.error
+    assert "First." in written(app)
+    assert "Nothing differs" in written(app)
+
+
+@pytest.mark.parametrize("page", ["explore", "object", "sql", "match", "statistics", "about"])
 @pytest.mark.parametrize(
     "name",
     [
@@ -150,14 +170,14 @@ def test_missing_file_is_one_line(
     (own_release / name).unlink()
     app = open_page(monkeypatch, own_release, page, targetid=str(row_id(0)))
     needed = {
-        "manifest.json": ("explore", "object", "about"),
-        "catalog/quasars.parquet": ("explore", "object"),
+        "manifest.json": ("explore", "object", "sql", "match", "statistics", "about"),
+        "catalog/quasars.parquet": ("explore", "object", "about"),
         "spectra/spectra.parquet": ("object",),
+        "completeness/gates.parquet": ("statistics",),
     }
-    if page in needed.get(name, ("about",)):
-        assert [name in error.value and "missing" in error.value for error in app.error] == [True]
-    else:
-        assert not app.error
+    told = [error.value for error in app.error if f"`{name}` is missing" in error.value]
+    assert len(told) == (page in needed.get(name, ("about",)))
+    assert not any("\n" in error.value for error in app.error)
 
 
 def test_no_release_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,3 +200,18 @@ def test_versions_can_be_chosen(own_release: Path, monkeypatch: pytest.MonkeyPat
     app = open_page(monkeypatch, own_release, release="../../etc")
     assert "not published here" in app.warning[0].value
     assert "release 1.2.0" in written(app)
+
+
+def test_sql_page_answers_the_statement_of_its_address(
+    release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql = "SELECT TARGETID, TARGET_RA, TARGET_DEC, Z, tier FROM quasars WHERE tier = 'gold'"
+    app = open_page(monkeypatch, release, "sql", sql=sql)
+    assert "4 rows in" in written(app)
+    assert app.text_area(key="statement").value == sql
+    assert any(str(row_id(0)) in frame.value.to_string() for frame in app.dataframe)
+    assert any("release=1.2.0" in block.value for block in app.code)
+    app = open_page(monkeypatch, release, "sql", sql="DROP VIEW quasars")
+    assert [error.value for error in app.error] == ["only SELECT is allowed here; this is DROP"]
+    app = open_page(monkeypatch, release, "sql", sql="SELECT '<b>x</b>' AS \"<i>y</i>\"")
+    assert not app.error

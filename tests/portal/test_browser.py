@@ -1,21 +1,16 @@
 """The real server in a real browser: no console error, no request to anybody else."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.error import URLError
-from urllib.parse import urlsplit
-from urllib.request import urlopen
+from urllib.parse import quote, urlsplit
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from portal_release import N_ROWS, row_id
+from portal_server import serve
 
-import portal
 from catalog_schema.tables import QUASARS
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -38,35 +33,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def address(release: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = f"from portal.cli import portal; portal(['{release}', '--port', '{port}'])"
-    root = str(Path(portal.__file__).parents[1])
-    server = subprocess.Popen(
-        [sys.executable, "-c", command],
-        cwd=root,
-        env={**os.environ, "PYTHONPATH": root},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", server)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(300):
-        assert server.poll() is None, "the server ended"
-        try:
-            with urlopen(address, timeout=1):
-                return
-        except (URLError, OSError):
-            time.sleep(0.1)
-    pytest.fail("the server did not answer within 30 s")
+    with serve(release) as address:
+        yield address
 
 
 class Watcher:
@@ -128,7 +96,7 @@ def test_from_a_row_to_its_object_and_along_the_ranking(page, address: str) -> N
     page.get_by_role("link", name=f"Open object {row_id(4)}").click()
     page.get_by_text("Number 1 of 8 in this ranking").wait_for()
     page.locator(".marks").first.wait_for()
-    page.get_by_role("link", name="Next").click()
+    page.get_by_role("button", name="Next").click()
     page.get_by_text("Number 2 of 8 in this ranking").wait_for()
     page.wait_for_url(f"**/object?targetid={row_id(5)}*")
     page.get_by_role("link", name="Back to the list").click()
@@ -154,7 +122,7 @@ def test_deep_link_to_an_object(page, address: str) -> None:
     with page.expect_download() as download:
         page.get_by_role("button", name="Spectrum as CSV").click()
     text = Path(download.value.path()).read_text()
-    assert text.splitlines()[0] == "wave,flux,ivar,mask,model"
+    assert text.splitlines()[0] == '"wave","flux","ivar","mask","model"'
     assert len(text.splitlines()) == 7782
 
 
@@ -171,9 +139,112 @@ def test_rows_can_be_downloaded(page, address: str) -> None:
     assert Path(download.value.path()).read_bytes()[:4] == b"PAR1"
 
 
-def test_about_page(page, address: str) -> None:
-    page.goto(f"{address}/about")
+def test_statement_is_answered_shared_and_opened_afresh(page, browser, address: str) -> None:
+    page.goto(f"{address}/sql")
+    editor = page.get_by_label("Statement")
+    editor.fill("SELECT TARGETID, Z, tier FROM quasars WHERE tier = 'gold'")
+    page.keyboard.press("Control+Enter")
+    page.get_by_text("4 rows in").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="CSV", exact=True).click()
+    assert str(row_id(0)) in Path(download.value.path()).read_text()
+    link = page.locator("code", has_text="/sql?release=1.2.0").inner_text()
+    fresh = browser.new_context().new_page()
+    fresh.goto("".join(link.split()))
+    fresh.get_by_text("4 rows in").wait_for()
+    fresh.context.close()
+
+
+def test_refused_statement_is_one_line(page, address: str) -> None:
+    page.goto(f"{address}/sql?sql=COPY quasars TO 'x'")
+    page.get_by_text("only SELECT is allowed here; this is COPY").wait_for()
+
+
+def test_list_is_matched_and_taken_away(page, address: str) -> None:
+    page.goto(f"{address}/match")
+    chooser = page.locator("input[type=file]")
+    chooser.set_input_files(
+        {"name": "<b>mine</b>.csv", "mimeType": "text/csv",
+         "buffer": f"name,ra,dec\n<i>one</i>,0.0005,10\ntwo,10,-80\nid,{row_id(1)},\n".encode()}
+    )  # fmt: skip
+    page.get_by_text("1 of 3 rows have a counterpart").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="rows as CSV").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert str(row_id(0)) in lines[1]
+    assert len(lines) == 2
+
+
+def test_anomaly_is_cited_and_its_spectrum_taken(page, address: str) -> None:
+    page.goto(f"{address}/object?targetid={row_id(0)}")
+    page.get_by_text("@misc{desiqad_").wait_for()
+    page.get_by_text("Why it stands out").wait_for()
+    for title in ("Spectrum as FITS", "Spectrum as VOTable"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=title).click()
+        assert Path(download.value.path()).stat().st_size > 100_000
+
+
+def test_keyboard_walks_the_ranking(page, address: str) -> None:
+    page.goto(f"{address}/object?targetid={row_id(1)}")
+    page.get_by_text(f"Number 2 of {N_ROWS}").wait_for()
+    page.locator(".marks").first.wait_for()
+    page.keyboard.press("n")
+    page.get_by_text(f"Number 3 of {N_ROWS}").wait_for()
+    page.keyboard.press("p")
+    page.get_by_text(f"Number 2 of {N_ROWS}").wait_for()
+
+
+@pytest.mark.parametrize("path", ["", f"object?targetid={row_id(0)}", "sql", "match", "statistics"])
+def test_pages_fit_a_phone(browser, address: str, path: str) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 800}, color_scheme="dark")
+    page = context.new_page()
+    page.goto(f"{address}/{path}")
+    page.get_by_text("DESI construction").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    context.close()
+
+
+def test_hostile_texts_of_a_release_stay_text(browser, own_release: Path) -> None:
+    poison = (
+        "<img src=http://evil.test/a onerror=alert(1)> ![x](http://evil.test/b) [y](javascript:1)"
+    )
+    for name in ("catalog/quasars", "catalog/crossmatch", "catalog/catalogues"):
+        poison_texts(own_release / f"{name}.parquet", poison)
+    (own_release / "CHANGELOG.md").write_text(f"# {poison}\n")
+    with serve(own_release) as address:
+        context = browser.new_context()
+        page = context.new_page()
+        watcher = Watcher(page, address)
+        for path in (
+            "", f"object?targetid={row_id(0)}", f"?find={poison}", f"object?targetid={poison}",
+            f"sql?sql=SELECT '{poison}' AS \"{poison}\"", "statistics", "about",
+            f"?release={poison}",
+        ):  # fmt: skip
+            page.goto(f"{address}/{quote(path, safe='?=&')}")
+            page.get_by_text("DESI construction").first.wait_for()
+            faults = [fault for fault in watcher.faults if "evil" in fault or "page error" in fault]
+            assert faults == [], path
+            assert page.locator("[src*=evil], [onerror], a[href^='javascript']").count() == 0
+        context.close()
+
+
+def poison_texts(path: Path, poison: str) -> None:
+    rows = pq.read_table(path)
+    coded = {"tier", "match_state", "catalogue"}
+    columns = [
+        pa.array([poison] * rows.num_rows)
+        if pa.types.is_string(field.type) and field.name not in coded
+        else rows[field.name]
+        for field in rows.schema
+    ]
+    pq.write_table(pa.Table.from_arrays(columns, rows.column_names), path)
+
+
+def test_statistics_and_dictionary(page, address: str) -> None:
+    page.goto(f"{address}/statistics")
     page.get_by_text("The law holds").wait_for()
+    page.goto(f"{address}/about")
     page.get_by_placeholder("redshift, mag").fill("SFD98")
     page.keyboard.press("Enter")
     page.get_by_text(f"1 of {len(QUASARS.columns)} columns").wait_for()

@@ -4,16 +4,26 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from portal_release import N_ROWS, TIERS, row_id
 
 from portal import queries
-from portal.conditions import Filters
+from portal.conditions import Cells, Filters
 from portal.database import Connection, connect
 from portal.queries import Ranking
 from portal.releases import ReleaseError
-from portal.search import Cone, Name, SearchError, Target, parse_search
+from portal.search import (
+    Cone,
+    Name,
+    SearchError,
+    Target,
+    Term,
+    Terms,
+    describe_search,
+    parse_search,
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +50,13 @@ def test_counts_by_tier_add_up(con: Connection) -> None:
 def test_each_filter_keeps_what_it_says(con: Connection, release: Path) -> None:
     rows = pq.read_table(release / "catalog/quasars.parquet").to_pandas()
     cases = {
-        Filters(tiers=("gold", "silver")): rows["tier"].isin(["gold", "silver"]),
-        Filters(parents=("control",)): rows["parent"] == "control",
-        Filters(arms=("b",)): rows["worst_arm"] == "b",
-        Filters(z=(1.0, 2.0)): rows["Z"].between(1, 2),
-        Filters(z=(None, 2.0)): rows["Z"] <= 2,
-        Filters(snr=(3.0, None)): rows["snr"] >= 3,
-        Filters(max_p=0.01): rows["p_value"] <= 0.01,
+        Filters(words=(("tier", ("gold", "silver")),)): rows["tier"].isin(["gold", "silver"]),
+        Filters(words=(("parent", ("control",)),)): rows["parent"] == "control",
+        Filters(words=(("worst_arm", ("b",)),)): rows["worst_arm"] == "b",
+        Filters(ranges=(("Z", (1.0, 2.0)),)): rows["Z"].between(1, 2),
+        Filters(ranges=(("Z", (None, 2.0)),)): rows["Z"] <= 2,
+        Filters(ranges=(("snr", (3.0, None)),)): rows["snr"] >= 3,
+        Filters(ranges=(("p_value", (None, 0.01)),)): rows["p_value"] <= 0.01,
     }
     for filters, expected in cases.items():
         assert sorted(found(con, filters)) == sorted(rows["TARGETID"][expected].astype(str))
@@ -101,13 +111,104 @@ def test_search_box_understands(con: Connection) -> None:
     assert parse_search("10:00:00, -00:30:00") == Cone(150.0, -0.5)
     assert parse_search("DESI J000003") == Name("DESI J000003")
     assert found(con, Filters(search="desi j000003.00")) == [str(row_id(3))]
+    assert parse_search("10 00 00 -00 30 00 5") == Cone(150.0, -0.5, 5.0)
+    assert parse_search("SDSS J100000.00-003000.0") == Name(
+        "SDSS J100000.00-003000.0", Cone(150.0, -0.5, 10.0)
+    )
+    assert parse_search("J1000-0030") == Name("J1000-0030", Cone(150.0, -0.5, 90.0))
+    assert parse_search("J9900-0030") == Name("J9900-0030")
+    assert parse_search("z>2 TIER=gold") == Terms((Term("Z", ">", 2.0), Term("tier", "=", "gold")))
+    assert parse_search("targetid = 39627000000000001") == Terms(
+        (Term("TARGETID", "=", 39627000000000001),)
+    )
+
+
+def test_names_that_are_positions_find_what_lies_there(con: Connection) -> None:
+    assert found(con, Filters(search="SDSS J000000.12+100000.0")) == [
+        str(row_id(0)),
+        str(row_id(1)),
+    ]
+
+
+def test_free_conditions_find_what_they_say(con: Connection, release: Path) -> None:
+    rows = pq.read_table(release / "catalog/quasars.parquet").to_pandas()
+    expected = rows["TARGETID"][(rows["Z"] > 2) & (rows["tier"] != "none")].astype(str)
+    assert sorted(found(con, Filters(search="z>2 and tier!=none"))) == sorted(expected)
 
 
 @pytest.mark.parametrize(
-    "text", ["9223372036854775808", "1.5", "400 2", "10 95", "10 20 0", "10 20 x", "10 20 9e9"]
+    ("text", "said"),
+    [
+        ("39627000000000001", "TARGETID 39627000000000001"),
+        ("10 20 5", "within 5″ of RA 10.00000°, Dec +20.00000°"),
+        ("z>2", "Z > 2.0"),
+        ("J1000-0030", "a DESI name with “J1000-0030” in it, or within 90″ of"),
+    ],
+)
+def test_what_was_understood_is_said(text: str, said: str) -> None:
+    search = parse_search(text)
+    assert search is not None
+    assert said in describe_search(search)
+
+
+def test_part_of_the_sky_and_match_state_filter(con: Connection, release: Path) -> None:
+    rows = pq.read_table(release / "catalog/quasars.parquet").to_pandas()
+    cells = Cells(3, tuple(range(3)))
+    expected = rows["TARGETID"][(rows["HEALPIX"] // 64).isin(cells.pixels)].astype(str)
+    assert sorted(found(con, Filters(cells=cells))) == sorted(expected)
+    assert found(con, Filters(match=("xray", "matched"))) == [str(row_id(0))]
+    assert found(con, Filters(cells=Cells(3, ()))) == []
+
+
+def test_artefacts_and_poor_data_are_left_out(own_release: Path) -> None:
+    path = own_release / "catalog/quasars.parquet"
+    rows = pq.read_table(path)
+    changes = {
+        "artefact_probability": (0, 0.9), "anomaly_class": (1, "artefact"),
+        "COADD_FIBERSTATUS": (2, 8), "coverage_r": (3, 0.1),
+    }  # fmt: skip
+    for name, (row, value) in changes.items():
+        values = rows[name].to_pylist()
+        values[row] = value
+        place = rows.column_names.index(name)
+        field = rows.schema.field(name)
+        rows = rows.set_column(place, field, pa.array(values, field.type))
+    pq.write_table(rows, path)
+    con = connect(own_release)
+    assert not {str(row_id(row)) for row in range(4)} & set(found(con, Filters(clean=True)))
+    assert queries.count_hidden(con, Filters(clean=True)) == 4
+    assert queries.list_words(con, ("anomaly_class", "tier"))["anomaly_class"] == ["artefact"]
+
+
+def test_release_of_an_older_schema_has_nulls(own_release: Path) -> None:
+    path = own_release / "catalog/quasars.parquet"
+    rows = pq.read_table(path)
+    pq.write_table(rows.drop_columns(["anomaly_class", "artefact_probability"]), path)
+    con = connect(own_release)
+    assert queries.list_words(con, ("anomaly_class",)) == {"anomaly_class": []}
+    assert len(found(con, Filters(clean=True))) == N_ROWS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9223372036854775808",
+        "1.5",
+        "400 2",
+        "10 95",
+        "10 20 0",
+        "10 20 x",
+        "10 20 9e9",
+        "redshift>2",
+        "z>two",
+        "tier>gold",
+        "z>2 or so",
+        "x' OR '1'='1",
+        "1) OR (1=1",
+    ],
 )
 def test_search_box_refuses_with_a_reason(text: str) -> None:
-    with pytest.raises(SearchError, match=r"\."):
+    with pytest.raises(SearchError, match=r"\.|;"):
         parse_search(text)
 
 
@@ -115,8 +216,6 @@ def test_search_box_refuses_with_a_reason(text: str) -> None:
     "text",
     [
         "'; DROP VIEW quasars; --",
-        "x' OR '1'='1",
-        "1) OR (1=1",
         "%",
         "_",
         "\\",
@@ -130,7 +229,7 @@ def test_injected_text_is_only_text(con: Connection, text: str) -> None:
 
 
 def test_injected_words_are_only_words(con: Connection) -> None:
-    assert found(con, Filters(tiers=("gold') OR ('1'='1",))) == []
+    assert found(con, Filters(words=(("tier", ("gold') OR ('1'='1",)),))) == []
     with pytest.raises(ValueError, match="sorted"):
         queries.list_rows(con, Filters(), Ranking("1; DROP VIEW quasars"), 1, 5)
 
@@ -160,7 +259,7 @@ def test_nulls_rank_last_either_way(con: Connection) -> None:
 
 @pytest.mark.parametrize("ranking", [Ranking(), Ranking("snr", False), Ranking("Z")])
 def test_neighbours_follow_the_list(con: Connection, ranking: Ranking) -> None:
-    filters = Filters(tiers=("silver", "bronze"))
+    filters = Filters(words=(("tier", ("silver", "bronze")),))
     order = queries.list_rows(con, filters, ranking, 1, N_ROWS)["TARGETID"].tolist()
     for rank, targetid in enumerate(order, start=1):
         place = queries.find_place(con, filters, ranking, int(targetid))
@@ -181,14 +280,16 @@ def test_sky_conserves_every_object(con: Connection) -> None:
 
 
 def test_sky_rate_keeps_its_denominator(con: Connection) -> None:
-    cells = queries.count_sky(con, Filters(tiers=("gold",), parents=("core",)), 3)
-    n_core = len(found(con, Filters(parents=("core",))))
+    cells = queries.count_sky(con, Filters(words=(("tier", ("gold",)), ("parent", ("core",)))), 3)
+    n_core = len(found(con, Filters(words=(("parent", ("core",)),))))
     assert cells["n"].sum() == n_core
-    assert cells["n_found"].sum() == len(found(con, Filters(tiers=("gold",), parents=("core",))))
+    assert cells["n_found"].sum() == len(
+        found(con, Filters(words=(("tier", ("gold",)), ("parent", ("core",)))))
+    )
 
 
 def test_plots_state_all_rows(con: Connection) -> None:
-    assert queries.count_redshifts(con, Filters(), 0.1)["n"].sum() == N_ROWS
+    assert queries.count_bins(con, Filters(), "Z", 0.1)["n"].sum() == N_ROWS
     assert queries.trace_scores(con, Filters())["n"].sum() == N_ROWS - 1
     points = queries.sample_scores(con, Filters(), 10, 50)
     assert (points["tier"] != "none").sum() == 10
@@ -215,7 +316,7 @@ def test_completeness_adds_up(con: Connection) -> None:
 
 
 def test_export_keeps_units_and_type(con: Connection) -> None:
-    rows = queries.export_rows(con, Filters(tiers=("gold",)))
+    rows = queries.export_rows(con, Filters(words=(("tier", ("gold",)),)))
     assert rows.num_rows == 4
     assert rows.schema.field("TARGET_RA").metadata[b"unit"] == b"deg"
     assert str(rows.schema.field("TARGETID").type) == "int64"
@@ -247,3 +348,29 @@ def test_damaged_rows_are_one_line(own_release: Path) -> None:
     with pytest.raises(ReleaseError, match=r"spectra/spectra\.parquet"):
         queries.find_spectrum(con, row_id(0))
     assert queries.count_tiers(con, Filters())["n"].sum() == N_ROWS
+
+
+def test_map_of_latents_where_the_release_has_one(con: Connection, own_release: Path) -> None:
+    assert queries.sample_map(con, Filters(), 10) is None
+    path = own_release / "catalog/quasars.parquet"
+    rows = pq.read_table(path)
+    for name in ("map_x", "map_y"):
+        rows = rows.append_column(name, pa.array(np.arange(N_ROWS, dtype="f4")))
+    pq.write_table(rows, path)
+    own = connect(own_release)
+    points = queries.sample_map(own, Filters(), 40)
+    assert points is not None
+    assert (points["tier"] != "none").sum() == 28
+    part = Filters(ranges=(("map_x", (10.0, 12.0)), ("map_y", (0.0, 11.0))))
+    assert sorted(found(own, part)) == [str(row_id(10)), str(row_id(11))]
+
+
+def test_evidence_of_a_class_where_the_release_has_it(con: Connection, own_release: Path) -> None:
+    assert queries.find_class_evidence(con, row_id(0)).empty
+    rows = pq.read_table(own_release / "catalog/quasars.parquet")
+    key = rows.select(["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"])
+    evidence = key.append_column("feature", pa.array(["iron"] * N_ROWS))
+    pq.write_table(evidence, own_release / "catalog/evidence.parquet")
+    assert queries.find_class_evidence(connect(own_release), row_id(0))["feature"].tolist() == [
+        "iron"
+    ]

@@ -1,7 +1,11 @@
 """Finding releases, and the command that shows one."""
 
+import hashlib
 import os
 import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -57,3 +61,32 @@ def test_command_hands_the_release_over(release: Path, monkeypatch: pytest.Monke
 
 def test_port_must_be_a_port(release: Path) -> None:
     assert CliRunner().invoke(portal, [str(release), "--port", "99999"]).exit_code == 2
+
+
+def test_command_fetches_checks_and_shows(
+    own_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = sorted(path for path in own_release.rglob("*") if path.is_file())
+    sums = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(own_release)}\n"
+        for path in files
+        if path.name != "SHA256SUMS"
+    ]
+    (own_release / "SHA256SUMS").write_text("".join(sums))
+    calls = []
+    monkeypatch.setattr(os, "execve", lambda *call: calls.append(call))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(own_release.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        address = f"http://127.0.0.1:{server.server_port}/1.2.0"
+        flags = ["--release", address, "--into", str(tmp_path / "into")]
+        fine = CliRunner().invoke(portal, flags)
+        (own_release / "catalog/quasars.parquet").write_bytes(b"other")
+        shutil.rmtree(tmp_path / "into")
+        broken = CliRunner().invoke(portal, flags)
+        server.shutdown()
+    assert fine.exit_code == 0, fine.output
+    assert calls[0][2]["QAD_RELEASE"] == str(tmp_path / "into/1.2.0")
+    assert len(calls) == 1
+    assert broken.exit_code != 0
+    assert "checksum" in broken.output

@@ -33,7 +33,7 @@ ORDER BY decile;
 
 -- ## Spectrum beside its reconstruction, a row a pixel
 SELECT 3600 + 0.8 * (pixel - 1) AS wave, flux[pixel] AS flux, model[pixel] AS model
-FROM (SELECT flux, model, unnest(range(1, len(flux) + 1)) AS pixel FROM spectra LIMIT 1)
+FROM (SELECT flux, model, unnest(range(1, len(flux) + 1)) AS pixel FROM (FROM spectra LIMIT 1))
 ORDER BY wave;
 
 -- ## What was dropped, and by which gate

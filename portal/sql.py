@@ -1,0 +1,205 @@
+"""Visitors' SQL: one SELECT on one release, in a process of its own, below fixed limits."""
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import pyarrow as pa
+
+from portal.database import DATASETS
+from portal.releases import Release, ReleaseError
+
+SCRIPT = "sql/catalog.sql"
+COOKBOOK = "sql/cookbook.sql"
+_WORKER = Path(__file__).with_name("sql_worker.py")
+_HEADING = re.compile(r"^-- ## (.+)$", re.MULTILINE)
+
+
+class SqlError(Exception):
+    """A statement that is not answered; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one statement may take.
+
+    Attributes
+    ----------
+    seconds : int
+        Wall-clock time.
+    memory_bytes : int
+        Of DuckDB.
+    rows, result_bytes : int
+        Of the result; what lies beyond is cut, and the cut is told.
+    text : int
+        Characters of the statement.
+    threads : int
+    """
+
+    seconds: int = 20
+    memory_bytes: int = 1 << 30
+    rows: int = 100_000
+    result_bytes: int = 64 << 20
+    text: int = 20_000
+    threads: int = 2
+
+    def describe(self) -> str:
+        """Say the limits in a sentence."""
+        return (
+            f"One SELECT of up to {self.text:,} characters; {self.seconds} s, "
+            f"{self.memory_bytes / 2**30:g} GiB of memory, {self.rows:,} rows or "
+            f"{self.result_bytes >> 20} MiB of result."
+        )
+
+
+LIMITS = Limits()
+MAX_RUNNING = 4
+_slots = threading.BoundedSemaphore(MAX_RUNNING)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """An answered statement: rows, whether the limits cut them, plan, bytes read, seconds."""
+
+    rows: pa.Table
+    is_cut: bool
+    plan: str
+    bytes_read: int | None
+    seconds: float
+
+
+class Recipe(NamedTuple):
+    """A titled statement of the release's cookbook."""
+
+    title: str
+    sql: str
+
+
+class Running:
+    """A statement under way."""
+
+    def __init__(self, process: subprocess.Popen[bytes], output: IO[bytes], limits: Limits) -> None:
+        self._process, self._output, self._limits = process, output, limits
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether the statement has ended within so many seconds."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def read(self) -> Outcome:
+        """Return the answer of a statement that has ended.
+
+        Raises
+        ------
+        SqlError
+            If it failed or broke a limit.
+        """
+        self._output.seek(0)
+        line = self._output.readline()
+        if self._process.returncode or not line:
+            memory = self._limits.memory_bytes / 2**30
+            raise SqlError(f"The statement was ended: it needs more than {memory:g} GiB of memory "
+                           f"or {self._limits.seconds} s.")  # fmt: skip
+        header = json.loads(line)
+        if "error" in header:
+            raise SqlError(str(header["error"]))
+        rows = pa.ipc.open_stream(self._output).read_all()
+        return Outcome(
+            rows, header["is_cut"], header["plan"], header["bytes_read"], header["seconds"]
+        )
+
+
+@contextmanager
+def start(release: Release, sql: str, limits: Limits = LIMITS) -> Iterator[Running]:
+    """Start a statement; leaving the context ends it, finished or not.
+
+    Raises
+    ------
+    SqlError
+        If the text is too long or too many statements are running.
+    """
+    if len(sql) > limits.text:
+        raise SqlError(f"The statement has {len(sql):,} characters; {limits.text:,} are allowed.")
+    if not sql.strip():
+        raise SqlError("Write a SELECT statement first.")
+    if not _slots.acquire(timeout=limits.seconds):
+        raise SqlError(f"{MAX_RUNNING} statements are running already: try again in a moment.")
+    try:
+        with tempfile.TemporaryFile() as output:
+            process = subprocess.Popen(
+                # Isolated: neither this process's environment nor its folder reach the statement.
+                [sys.executable, "-I", str(_WORKER)],
+                stdin=subprocess.PIPE, stdout=output, stderr=subprocess.DEVNULL, env={},
+            )  # fmt: skip
+            try:
+                _send(process, release, sql, limits)
+                yield Running(process, output, limits)
+            finally:
+                process.kill()
+                process.wait()
+    finally:
+        _slots.release()
+
+
+def ask_sql(release: Release, sql: str, limits: Limits = LIMITS) -> Outcome:
+    """Run a statement to its end.
+
+    Raises
+    ------
+    SqlError
+        If it is refused, fails or breaks a limit.
+    """
+    with start(release, sql, limits) as running:
+        if not running.wait(limits.seconds):
+            raise describe_timeout(limits)
+        return running.read()
+
+
+def describe_timeout(limits: Limits = LIMITS) -> SqlError:
+    """Say that a statement took too long."""
+    return SqlError(f"The statement was ended after {limits.seconds} s: narrow it.")
+
+
+def list_tables(root: Path) -> dict[str, Path]:
+    """Return the Parquet files of a release by the name under which SQL knows them."""
+    known = {name: root / path for name, path in DATASETS.items() if (root / path).is_file()}
+    # What a newer release brings beside; of equal names the first folder's.
+    others = {path.stem: path for path in sorted(root.glob("*/*.parquet"), reverse=True)}
+    return known | {name: others[name] for name in sorted(others.keys() - known.keys())}
+
+
+def read_cookbook(release: Release) -> list[Recipe]:
+    """Return the recipes of the release; empty where it has none."""
+    try:
+        text = release.read(COOKBOOK)
+    except ReleaseError:
+        return []
+    _, *parts = _HEADING.split(text)
+    pairs = zip(parts[::2], parts[1::2], strict=True)
+    return [Recipe(title.strip(), sql.strip()) for title, sql in pairs]
+
+
+def _send(process: subprocess.Popen[bytes], release: Release, sql: str, limits: Limits) -> None:
+    try:
+        script = release.read(SCRIPT)
+    except ReleaseError:
+        script = ""
+    request = {
+        "root": str(release.root),
+        "tables": {name: str(path) for name, path in list_tables(release.root).items()},
+        "script": script, "sql": sql, "limits": asdict(limits),
+    }  # fmt: skip
+    assert process.stdin is not None
+    with process.stdin:
+        process.stdin.write(json.dumps(request).encode())

@@ -1,0 +1,120 @@
+"""The page that matches a visitor's list to the catalogue."""
+
+from functools import partial
+from typing import NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import streamlit as st
+
+from catalog_schema.tables import QUASARS
+from portal import columns, formats, uploads
+from portal.texts import escape
+from portal.uploads import MAX_BYTES, MAX_COLUMNS, MAX_RADIUS, MAX_ROWS, UploadError
+from portal.views.access import current_connection, current_release
+
+OURS = ("TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "snr", "anomaly_score", "p_value", "q_value",
+        "tier", "reason", "anomaly_class", "artefact_probability")  # fmt: skip
+_NONE = "(none)"
+_PREVIEW = 200
+
+
+class Choice(NamedTuple):
+    """How a list is to be matched; None where a column is not named."""
+
+    targetid: str | None
+    ra: str | None
+    dec: str | None
+    radius: float
+    ours: tuple[str, ...]
+
+
+def show() -> None:
+    """Draw the page."""
+    st.title("Match my list")
+    st.markdown(
+        f"A CSV, VOTable or FITS table of up to {MAX_ROWS:,} rows, {MAX_COLUMNS} columns and "
+        f"{MAX_BYTES >> 20} MiB. It is matched in memory and not kept."
+    )
+    given = st.file_uploader("Your list", max_upload_size=MAX_BYTES >> 20)
+    if given is None:
+        return
+    try:
+        rows = uploads.read_list(given.name, given.getvalue())
+        choice = _choose(rows.columns.astype(str).tolist(), uploads.guess_columns(rows))
+        if choice is not None:
+            _show_result(_match(rows, choice))
+    except UploadError as fault:
+        st.error(escape(str(fault)))
+
+
+def _choose(names: list[str], guessed: uploads.Columns) -> Choice | None:
+    """Draw what was guessed, so that it can be put right."""
+    st.subheader("Its columns")
+    by_id, by_place = "TARGETID", "position"
+    kind = st.segmented_control(
+        "Match by", (by_id, by_place), default=by_id if guessed.targetid else by_place,
+        required=True,
+    )  # fmt: skip
+    slots = st.columns(3)
+    if kind == by_id:
+        targetid = _choose_column(slots[0], "TARGETID", names, guessed.targetid)
+        ra = dec = None
+        radius = 0.0
+    else:
+        targetid = None
+        ra = _choose_column(slots[0], "Right ascension (deg)", names, guessed.ra)
+        dec = _choose_column(slots[1], "Declination (deg)", names, guessed.dec)
+        radius = slots[2].number_input("Radius (arcsec)", 0.1, MAX_RADIUS, 1.5, 0.5)
+    offered = [column.name for column in QUASARS.columns if not column.array]
+    ours = st.multiselect(
+        "Our columns", offered, default=list(OURS), format_func=columns.label,
+        help="They are added to yours with desi_ before their names.",
+    )  # fmt: skip
+    if (targetid is None and (ra is None or dec is None)) or not ours:
+        st.info("Choose the columns that identify your objects, and at least one of ours.")
+        return None
+    return Choice(targetid, ra, dec, radius, tuple(dict.fromkeys(("TARGETID", *ours))))
+
+
+def _choose_column(
+    slot: st.delta_generator.DeltaGenerator, title: str, names: list[str], guess: str | None
+) -> str | None:
+    offered = [_NONE, *names]
+    chosen = slot.selectbox(title, offered, index=offered.index(guess) if guess else 0)
+    return None if chosen == _NONE else str(chosen)
+
+
+def _match(rows: pd.DataFrame, choice: Choice) -> pa.Table:
+    con = current_connection()
+    if choice.targetid is not None:
+        return uploads.match_ids(con, rows, choice.targetid, choice.ours)
+    assert choice.ra is not None
+    assert choice.dec is not None
+    return uploads.match_places(con, rows, choice.ra, choice.dec, choice.radius, choice.ours)
+
+
+def _show_result(matched: pa.Table) -> None:
+    st.subheader("Result")
+    is_found = pc.is_valid(matched["desi_TARGETID"])
+    n_found = pc.sum(is_found).as_py() or 0
+    st.markdown(f"**{n_found:,}** of {matched.num_rows:,} rows have a counterpart.")
+    only = st.toggle("Only rows with a counterpart", value=True)
+    kept = matched.filter(is_found) if only else matched
+    st.dataframe(
+        formats.make_frame(kept.slice(0, _PREVIEW)), hide_index=True, height=380,
+        alt="Rows of the list with the columns of the release",
+    )  # fmt: skip
+    if kept.num_rows > _PREVIEW:
+        st.caption(f"The first {_PREVIEW:,} of {kept.num_rows:,} rows; the files hold all.")
+    name = f"desi-qad-{current_release().version}-matched"
+    for slot, kind in zip(st.columns(4), (*formats.FORMATS, formats.FITS), strict=False):
+        slot.download_button(
+            f"{kept.num_rows:,} rows as {kind.title}", partial(formats.write, kept, kind),
+            f"{name}.{kind.suffix}", kind.media, on_click="ignore", width="stretch",
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    show()

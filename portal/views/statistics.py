@@ -1,0 +1,131 @@
+"""The page of evidence: what is found and what is not, completeness, cross-matches, history."""
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from catalog_schema.tables import CATALOGUES
+from portal import charts, columns, queries
+from portal.releases import Release, ReleaseError, list_siblings, open_release
+from portal.texts import tame
+from portal.views.access import ask, ask_of, current_release
+
+SUMMARY = "validation/summary.json"
+_COUNTS = {
+    "stage": "Stage", "n_shards": "Shards", "n_failed": "Failed shards", "n_expected": "Rows given",
+    "n_made": "Rows made", "n_dropped": "Dropped by gates", "n_open": "Shards not adding up",
+}  # fmt: skip
+
+
+def show() -> None:
+    """Draw the page."""
+    st.title("Statistics")
+    for section in (_show_evidence, _show_completeness, _show_catalogues, _show_history):
+        try:
+            section()
+        except ReleaseError as fault:
+            st.error(str(fault))
+
+
+def _show_evidence() -> None:
+    st.header("What is found, and what is not")
+    summary = current_release().read_json(SUMMARY)
+    injections = pd.DataFrame(summary.get("injections", []))
+    if not injections.empty:
+        st.markdown(
+            "Features of known strength were planted in ordinary quasars and scored like the rest. "
+            "A feature counts as found where fewer than 1 in 100 normal spectra score as high."
+        )
+        st.altair_chart(charts.draw_found(injections), alt="Share of planted features found")
+        with st.expander("As a table"):
+            st.dataframe(injections, hide_index=True, alt="Planted features found")
+    controls = pd.DataFrame(summary.get("controls", []))
+    if not controls.empty:
+        st.subheader("Negative controls")
+        st.markdown(
+            "Spectra of sky, stars and galaxies, graded as if they had been taken for quasars: sky "
+            "must not reach a tier, stars and galaxies should."
+        )
+        names = {"control": "Control", "n": "Spectra", "in_tier": "In a tier",
+                 "share_low": "Share with p < 0.01"}  # fmt: skip
+        st.dataframe(controls.rename(columns=names), hide_index=True, alt="Negative controls")
+
+
+def _show_completeness() -> None:
+    st.header("Completeness")
+    st.markdown(
+        "Every row given to a stage is either made or dropped by a named gate; a release in which "
+        "*rows given − rows made − rows dropped* is not 0 for every shard is not built."
+    )
+    stages = ask(queries.sum_completeness)
+    st.dataframe(
+        stages.rename(columns=_COUNTS), hide_index=True, alt="Rows given, made and dropped by stage"
+    )
+    n_open = int(stages["n_open"].sum())
+    if n_open:
+        st.error(f"The law is broken in {n_open:,} shards: do not trust counts of this release.")
+    else:
+        st.success("The law holds for every shard and stage of this release.")
+    gates = ask(queries.sum_gates)
+    names = {"stage": "Stage", "gate": "Gate", "n_dropped": "Rows dropped"}
+    st.dataframe(gates.rename(columns=names), hide_index=True, alt="Rows dropped by gate")
+
+
+def _show_catalogues() -> None:
+    st.header("Cross-match")
+    st.markdown(
+        "How many objects are in each state of each external catalogue, and how many counterparts "
+        "a shifted position would find by chance."
+    )
+    rows = ask(queries.list_catalogues)
+    settings = {
+        name: st.column_config.Column(columns.label(name, CATALOGUES),
+                                      help=columns.explain(name, CATALOGUES))
+        for name in rows.columns
+    }  # fmt: skip
+    st.dataframe(rows, hide_index=True, column_config=settings, alt="External catalogues")
+
+
+def _show_history() -> None:
+    st.header("Releases")
+    release = current_release()
+    others = [open_release(root) for root in list_siblings(release.root)]
+    table = [(other.version, other.manifest.get("date"), *_count(other)) for other in others]
+    st.dataframe(
+        pd.DataFrame(table, columns=["Version", "Date", "Quasars", "Graded"]), hide_index=True,
+        alt="Releases published here",
+    )  # fmt: skip
+    older = [other for other in others if other.root != release.root]
+    if older:
+        _show_difference(release, {other.version: other.root for other in older})
+    if (release.root / "CHANGELOG.md").is_file():
+        with st.expander("Changelog", expanded=True):
+            st.markdown(_demote(tame(release.read("CHANGELOG.md"))))
+
+
+def _count(release: Release) -> tuple[int, int]:
+    counts = release.manifest.get("counts", {})
+    tiers = counts.get("tiers", {})
+    return counts.get("quasars", 0), sum(n for tier, n in tiers.items() if tier != "none")
+
+
+def _show_difference(release: Release, roots: dict[str, Path]) -> None:
+    st.subheader("Graded objects that differ")
+    version = st.selectbox("from release", list(roots))
+    mine, other = ask(queries.list_graded), ask_of(roots[version], queries.list_graded)
+    both = other.merge(mine, on="TARGETID", how="outer", suffixes=("_then", "_now"))
+    moved = both[both["tier_then"].fillna("none") != both["tier_now"].fillna("none")]
+    if moved.empty:
+        st.markdown(f"Nothing differs from release {version}: the same objects in the same tiers.")
+        return
+    st.dataframe(moved, hide_index=True, alt="Objects whose tier differs")
+    st.caption(f"{len(moved):,} of {len(both):,} objects that are graded in either release.")
+
+
+def _demote(text: str) -> str:
+    return "\n".join(f"##{line}" if line.startswith("#") else line for line in text.splitlines())
+
+
+if __name__ == "__main__":
+    show()

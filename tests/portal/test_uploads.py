@@ -1,0 +1,126 @@
+"""Visitors' lists: real files of each kind, and files that are none."""
+
+import gzip
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from astropy.table import Table
+from portal_release import N_ROWS, row_id
+
+from portal import formats, uploads
+from portal.database import Connection, connect
+from portal.uploads import Columns, UploadError, guess_columns, read_list
+
+
+@pytest.fixture(scope="module")
+def con(release: Path) -> Connection:
+    return connect(release)
+
+
+@pytest.fixture(scope="module")
+def table(release: Path) -> Table:
+    rows = pq.read_table(release / "catalog/quasars.parquet").to_pandas().dropna(subset="TARGET_RA")
+    table = Table.from_pandas(rows[["TARGETID", "TARGET_RA", "TARGET_DEC"]].head(20))
+    table["latent"] = np.zeros((20, 3))
+    return table
+
+
+def write(table: Table, kind: str) -> bytes:
+    if kind == "ascii.csv":
+        target = io.StringIO()
+        table[table.colnames[:3]].write(target, format=kind)
+        return target.getvalue().encode()
+    target = io.BytesIO()
+    table.write(target, format=kind)
+    return target.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.csv", "ascii.csv"), ("a.vot", "votable"), ("a.fits", "fits"), ("anything", "fits")],
+)
+def test_each_kind_is_read_and_matched(con: Connection, table: Table, name: str, kind: str) -> None:
+    rows = read_list(name, write(table, kind))
+    assert guess_columns(rows) == Columns("TARGETID", "TARGET_RA", "TARGET_DEC")
+    by_id = uploads.match_ids(con, rows, "TARGETID", ("TARGETID", "tier"))
+    assert by_id["desi_TARGETID"].to_pylist() == table["TARGETID"].tolist()
+    by_place = uploads.match_places(con, rows, "TARGET_RA", "TARGET_DEC", 1.0, ("TARGETID",))
+    assert by_place["desi_TARGETID"].to_pylist() == table["TARGETID"].tolist()
+    assert max(by_place["desi_separation"].to_pylist()) < 0.01
+    for written in (*formats.FORMATS, formats.FITS):
+        assert formats.write(by_id, written)
+
+
+def test_zipped_fits_is_read_below_the_limit(table: Table) -> None:
+    content = gzip.compress(write(table, "fits"))
+    assert len(read_list("a.fits.gz", content)) == 20
+    with pytest.raises(UploadError, match="unpacks to more"):
+        read_list("a.fits.gz", gzip.compress(bytes(uploads.MAX_BYTES + 1)))
+
+
+def test_rows_without_a_counterpart_stay(con: Connection) -> None:
+    rows = pd.DataFrame({"my id": ["x", "y", "z"], "TARGETID": [str(row_id(1)), "12", "no"]})
+    matched = uploads.match_ids(con, rows, "TARGETID", ("TARGETID", "tier"))
+    assert matched["my id"].to_pylist() == ["x", "y", "z"]
+    assert matched["desi_TARGETID"].to_pylist() == [row_id(1), None, None]
+
+
+def test_positions_match_across_zero_pole_and_zones(con: Connection) -> None:
+    rows = pd.DataFrame(
+        {"ra": ["0.0005", "359.9995", "17", "400", None], "dec": ["10.0002", "10", "90", "1", "2"]}
+    )
+    matched = uploads.match_places(con, rows, "ra", "dec", 2.0, ("TARGETID",))
+    expected = [row_id(0), row_id(1), row_id(2), None, None]
+    found = matched["desi_TARGETID"].to_pylist()
+    assert found[:2] == expected[:2]
+    assert found[2] in (row_id(2), row_id(3))
+    assert found[3:] == expected[3:]
+    shifted = uploads.match_places(con, rows, "ra", "dec", 0.5, ("TARGETID",))
+    assert shifted["desi_TARGETID"].to_pylist()[0] is None
+
+
+def test_names_of_columns_are_only_names(con: Connection) -> None:
+    rows = pd.DataFrame({'"; DROP VIEW quasars; --': ["1"], "<script>": [str(row_id(0))]})
+    matched = uploads.match_ids(con, rows, "<script>", ("TARGETID",))
+    assert matched["desi_TARGETID"].to_pylist() == [row_id(0)]
+    assert formats.write(matched, formats.VOTABLE)
+    assert con.cursor().execute("SELECT count(*) FROM quasars").fetchall()[0][0] == N_ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("a.csv", b"", "empty"),
+        ("a.csv", b"  \n ", "empty"),
+        ("a.csv", b"ra,dec\n", "no rows"),
+        ("a.csv", b"\x00\x01\x02", "binary"),
+        ("a.csv", b'ra,dec\n"1,2\n', "readable CSV"),
+        ("a.csv", b"ra\n" + b"1\n" * (uploads.MAX_ROWS + 1), "rows"),
+        ("a.csv", b"," * 599 + b"\n" + b"," * 599, "columns"),
+        ("a.fits", b"ra,dec\n1,2\n", "readable FITS"),
+        ("a.fits", b"SIMPLE  = nonsense", "readable FITS"),
+        ("a.vot", b"<?xml version='1.0'?><VOTABLE", "readable VOTable"),
+        ("a.vot", b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/passwd'>]>"
+         b"<VOTABLE>&a;</VOTABLE>", "readable VOTable"),
+        ("../../etc/passwd", b"\xff\xfe\x00", "binary"),
+        ("a.csv", bytes(uploads.MAX_BYTES + 1).replace(b"\0", b"1"), "larger than"),
+    ],
+)  # fmt: skip
+def test_what_is_no_list_is_one_line(name: str, content: bytes, reason: str) -> None:
+    with pytest.raises(UploadError, match=reason) as fault:
+        read_list(name, content)
+    assert "\n" not in str(fault.value)
+
+
+def test_columns_without_meaning_are_one_line(con: Connection) -> None:
+    rows = pd.DataFrame({"a": ["x"], "b": ["y"]})
+    with pytest.raises(UploadError, match="TARGETID"):
+        uploads.match_ids(con, rows, "a", ("TARGETID",))
+    with pytest.raises(UploadError, match="degrees"):
+        uploads.match_places(con, rows, "a", "b", 1, ("TARGETID",))
+    with pytest.raises(UploadError, match="radius"):
+        uploads.match_places(con, rows, "a", "b", 1e9, ("TARGETID",))
