@@ -8,6 +8,7 @@ import pandas as pd
 
 from catalog_schema import tables
 from portal.columns import write_unit
+from portal.evidence import PEAK_COLUMNS
 from portal.lines import Line
 from portal.spectrum import Curves, robust_range
 
@@ -23,6 +24,8 @@ _CURVES = {**{f"flux {arm}": colour for arm, colour in _ARMS.items()}, _MODEL: "
            _NORMAL: "#8C8C8C", _BAND: "#7FB8DC"}  # fmt: skip
 _CURVE_SCALE = alt.Scale(domain=list(_CURVES), range=list(_CURVES.values()))
 _LINE_STYLES = {"emission": ("#3B8BC9", [1, 0]), "absorption": ("#C05A9A", [4, 3])}
+NO_PEAKS = pd.DataFrame(columns=list(PEAK_COLUMNS))
+NO_NORMALS = pd.DataFrame(columns=["TARGETID", "wave", "flux"])
 _PEAKS = {"excess": "#E69F00", "lack": "#3B8BC9"}
 
 

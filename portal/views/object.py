@@ -11,7 +11,6 @@ from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
 from portal import charts, columns, explain, filters, formats, network, queries
 from portal.evidence import (
-    PEAK_COLUMNS,
     Evidence,
     list_peaks,
     measure_velocity,
@@ -21,7 +20,7 @@ from portal.lines import Line, place_lines
 from portal.releases import ReleaseError
 from portal.search import SearchError, parse_targetid
 from portal.spectrum import Spectrum, list_masked, make_curves, name_arms, shift_like
-from portal.spectrum_chart import Beside, draw_spectrum
+from portal.spectrum_chart import NO_NORMALS, NO_PEAKS, Beside, draw_spectrum
 from portal.texts import escape
 from portal.views.access import ask, current_release, link_params
 
@@ -36,8 +35,6 @@ N_NEIGHBOURS = 5
 # As many as calibration compares with, in the default settings.
 N_NULL = 200
 _NORMAL_WIDTH = 16
-_NO_PEAKS = pd.DataFrame(columns=list(PEAK_COLUMNS))
-_NO_NORMALS = pd.DataFrame(columns=["TARGETID", "wave", "flux"])
 
 
 def show() -> None:
@@ -203,8 +200,8 @@ def _show_spectrum(spectrum: Spectrum, z: float, targetid: int, evidence: Eviden
     )  # fmt: skip
     scale = 1 + trial if frame == "rest" else 1.0
     lines = place_lines(trial, spectrum.wave[0], spectrum.wave[-1], tuple(kinds))
-    peaks = _NO_PEAKS if evidence is None else list_peaks(evidence, z)
-    normals = _gather_normals(spectrum, z, targetid) if compare else _NO_NORMALS
+    peaks = NO_PEAKS if evidence is None else list_peaks(evidence, z)
+    normals = _gather_normals(spectrum, z, targetid) if compare else NO_NORMALS
     chart = draw_spectrum(
         make_curves(spectrum, width), name_arms(spectrum),
         Beside(list_masked(spectrum), lines, peaks, normals), scale, str(frame), full,
@@ -231,7 +228,7 @@ def _gather_normals(spectrum: Spectrum, z: float, targetid: int) -> pd.DataFrame
         parts.append(pd.DataFrame({"TARGETID": name, "wave": wave, "flux": flux.round(4)}))
     if not parts:
         st.caption("The release holds no ungraded spectra to compare with.")
-        return _NO_NORMALS
+        return NO_NORMALS
     return pd.concat(parts)
 
 

@@ -16,8 +16,8 @@ from portal.releases import ReleaseError
 from portal.reviewers import has_login, identify, is_logged_in
 from portal.reviewing import QadError, Review, Reviewer, ReviewLedger
 from portal.search import SearchError
-from portal.spectrum import list_masked, make_curves
-from portal.spectrum_chart import draw_spectrum
+from portal.spectrum import list_masked, make_curves, name_arms
+from portal.spectrum_chart import NO_NORMALS, NO_PEAKS, Beside, draw_spectrum
 from portal.views.access import ask, current_release, link_params
 
 KEYS = {
@@ -185,11 +185,12 @@ def _show_spectrum(row: dict[str, Any], targetid: int) -> None:
         return
     z = float(row["Z"])
     lines = place_lines(z, spectrum.wave[0], spectrum.wave[-1], ("emission",))
-    curves = make_curves(spectrum, _SMOOTHING)
-    st.altair_chart(
-        draw_spectrum(curves, list_masked(spectrum), lines, 1.0, "observed", False),
-        width="stretch", alt="Flux, reconstruction and residual of the spectrum",
-    )  # fmt: skip
+    # No peaks: where the score looks is not for blinded eyes.
+    beside = Beside(list_masked(spectrum), lines, NO_PEAKS, NO_NORMALS)
+    chart = draw_spectrum(
+        make_curves(spectrum, _SMOOTHING), name_arms(spectrum), beside, 1.0, "observed", False
+    )
+    st.altair_chart(chart, width="stretch", alt="Flux, reconstruction and residual of the spectrum")
 
 
 def _ask_verdict(

@@ -1,6 +1,7 @@
 """The page of SQL: editor, schema, cookbook; the answer as table, chart, sky plot and files."""
 
 from functools import partial
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import pandas as pd
@@ -145,8 +146,9 @@ def _show_rows(rows: pd.DataFrame) -> None:
         column_config=columns.configure_columns(list(rows.columns)),
         on_select="rerun" if can_open else "ignore", selection_mode="single-row",
     )  # fmt: skip
-    if can_open and table["selection"]["rows"]:
-        targetid = str(rows["TARGETID"].iloc[table["selection"]["rows"][0]])
+    selected = cast(Any, table)["selection"]["rows"] if can_open else []
+    if selected:
+        targetid = str(rows["TARGETID"].iloc[selected[0]])
         st.page_link(
             "views/object.py", label=f"Open object {targetid} →",
             query_params=link_params(targetid=targetid),
