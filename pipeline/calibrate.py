@@ -98,7 +98,8 @@ def read_scores(store: Store) -> pa.Table:
     """
     columns = [name for name in SCORES.names if name != "latent"]
     shards = finished_shards(store, "score")
-    tables = [store.read(store.lake.shard(SCORES.name, shard), columns) for shard in shards]
+    paths = [store.lake.shard(SCORES.name, shard) for shard in shards]
+    tables = store.map(lambda path: store.read(path, columns), paths)
     scores = pa.concat_tables(tables) if tables else None
     if scores is None or not scores.num_rows:
         raise UserError(f"{store.root}: no spectrum was scored; `qad status` says where they went")

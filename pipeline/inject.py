@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog_schema.tables import INJECTIONS, RESTFRAME, TIERS
+from catalog_schema.tables import INJECTIONS, RESTFRAME, SCORES, TIERS
 from catalog_schema.vocabulary import Parent, Tier
 from pipeline import calibrate
 from pipeline.config import Config
@@ -17,7 +17,7 @@ from pipeline.science.draw import hash_to_unit
 from pipeline.science.injection import SHAPES, draw_feature
 from pipeline.science.restframe import RestFrameGrid
 from pipeline.score import score_windows
-from pipeline.shards import Report, finished_shards
+from pipeline.shards import Report, finished_shards, split_by_shard
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.train import find_model_id
 
@@ -36,7 +36,7 @@ def inject(store: Store, config: Config) -> Report:
     Parameters
     ----------
     store : Store
-        Reads `restframe`, `tiers` and the model with its `null`; writes `injections`.
+        Reads `restframe`, `scores`, `tiers` and the model; writes `injections`.
     config : Config
         Reads ``inject``, ``score``, ``calibrate`` and ``run.seed``.
 
@@ -115,18 +115,22 @@ def plant(
 
 def _read_hosts(store: Store, config: Config) -> pa.Table:
     """Return windows of ungraded core quasars, drawn by TARGETID."""
-    tiers = store.read(store.lake.table(TIERS.name))
+    tiers = store.read(store.lake.table(TIERS.name), ["TARGETID", "tier"])
     ordinary = tiers.filter(pc.equal(tiers["tier"], Tier.NONE.value))["TARGETID"]
-    chosen = []
-    for shard in finished_shards(store, "score"):
-        windows = store.read(store.lake.shard(RESTFRAME.name, shard))
-        is_core = pc.equal(windows["parent"], Parent.CORE.value)
-        is_ordinary = pc.is_in(windows["TARGETID"], ordinary.combine_chunks())
-        chosen.append(windows.filter(pc.and_(is_core, is_ordinary)))
-    found = pa.concat_tables(chosen)
+    paths = [store.lake.shard(SCORES.name, shard) for shard in finished_shards(store, "score")]
+    columns = [*_KEY, "parent"]
+    scores = pa.concat_tables(store.map(lambda path: store.read(path, columns), paths))
+    is_core = pc.equal(scores["parent"], Parent.CORE.value)
+    found = scores.filter(pc.and_(is_core, pc.is_in(scores["TARGETID"], ordinary.combine_chunks())))
     draw = hash_to_unit(found["TARGETID"].to_numpy(), _HOST_STREAM)
-    rows = np.sort(np.argsort(draw, kind="stable")[: config.inject.hosts])
-    return found.take(pa.array(rows)).combine_chunks()
+    drawn = found.take(pa.array(np.argsort(draw, kind="stable")[: config.inject.hosts]))
+    # The windows of the drawn only: those of a whole survey do not fit into memory.
+    parts = []
+    for shard, rows in split_by_shard(drawn).items():
+        windows = store.read(store.lake.shard(RESTFRAME.name, shard))
+        is_drawn = pc.is_in(windows["TARGETID"], rows["TARGETID"].combine_chunks())
+        parts.append(windows.filter(is_drawn))
+    return pa.concat_tables(parts).combine_chunks()
 
 
 def _grade(store: Store, config: Config, planted: pa.Table, scores: pa.Table) -> pa.Table:

@@ -162,7 +162,7 @@ def load_windows(store: Store) -> Windows:
     columns = ["TARGETID", "parent", "split", "window_start", "rest_flux", "rest_weight"]
     is_core = pc.field("parent") == Parent.CORE.value
     paths = [store.lake.shard(RESTFRAME.name, s) for s in finished_shards(store, "preprocess")]
-    core = (store.read(path, columns).filter(is_core) for path in paths)
+    core = store.map(lambda path: store.read(path, columns).filter(is_core), paths)
     tables = [table for table in core if table.num_rows]
     if not tables:
         raise UserError(f"{store.root}: no rest-frame spectrum to train on; see `qad status`")
