@@ -5,14 +5,17 @@ import pyarrow as pa
 from catalog_schema import derived as d
 from catalog_schema import desi
 from catalog_schema.column import Column, Table
+from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
+from catalog_schema.vocabulary import AnomalyClass
 
-SCHEMA_VERSION = "1.3.0"
+SCHEMA_VERSION = "1.4.0"
 
 # None: the size is a setting of the run (window length, latent dimension).
 DIMENSIONS: dict[str, int | None] = {
     "wave": desi.WAVE_SIZE, "window": None, "latent": None,
     "statistic": len(STATISTICS), "filter": len(FILTER_WIDTHS),
+    "measurement": len(MEASUREMENTS), "anomaly_class": len(AnomalyClass),
 }
 
 _SHARD_KEY = (desi.SURVEY, desi.PROGRAM, desi.HEALPIX)
@@ -34,7 +37,10 @@ _SCORES = (
     d.isolation_score, d.latent, d.statistics, d.emission_wave, d.absorption_wave, d.model_id,
 )
 _TIERS = (d.anomaly_score, d.p_value, d.q_value, d.tier, d.reason, d.departures)
-_CLASSES = (d.artefact_probability, d.anomaly_class, d.review_status)
+_CLASSES = (
+    d.class_state, d.artefact_probability, d.anomaly_class, d.class_probabilities, d.artefact_kind,
+    d.better_z, d.map_x, d.map_y, d.cluster, d.cluster_stability,
+)
 
 CANDIDATES = Table(
     "candidates", "Rows of the redshift catalogue that may enter a parent sample; of the extended "
@@ -98,8 +104,21 @@ CATALOGUES = Table(
      d.n_sources, d.n_bad_positions, d.n_duplicates, *d.match_counts, d.query_date,
      d.acknowledgement),
 )
+MEASURED = Table(
+    "measurements", "Physical measurements of spectrum and residual, and the best rival redshift.",
+    _ROW_KEY,
+    (*_POSITION, *_SAMPLE, d.measured, d.measured_error, d.measured_wave, d.rival_z,
+     d.rival_p_value),
+)
 CLASSES = Table(
-    "classes", "What the anomalies are and who said so.", _ROW_KEY, (*_POSITION, *_CLASSES)
+    "classes", "What the spectra are, with probabilities, and where they lie among the others.",
+    _ROW_KEY, (*_POSITION, *_CLASSES),
+)
+EVIDENCE = Table(
+    "evidence", "What tells an object's class: its most telling features.",
+    (*_ROW_KEY, "feature"),
+    (*_POSITION, d.anomaly_class, d.feature, d.feature_value, d.feature_error, d.feature_wave,
+     d.departure, d.contribution),
 )
 COMPLETENESS = Table(
     "completeness", "Ledger: rows given, made and failed by shard and stage.",
@@ -120,7 +139,7 @@ EFFORT = Table(
 )
 QUASARS = Table(
     "quasars", "Published catalogue: every scored quasar, one row per TARGETID.", ("TARGETID",),
-    (*_POSITION, *_SOURCE, *_QUALITY, d.norm, *_SCORES, *_TIERS, *_CLASSES),
+    (*_POSITION, *_SOURCE, *_QUALITY, d.norm, *_SCORES, *_TIERS, *_CLASSES, d.review_status),
 )
 SPECTRA = Table(
     "spectra", "Published spectra of graded objects with the model's reconstruction.",
@@ -133,8 +152,8 @@ TRUTH = Table(
 
 TABLES: tuple[Table, ...] = (
     CANDIDATES, TARGETS, FILES, COADDS, RESTFRAME, SCORES, TIERS, NULL, CONTROLS, INJECTIONS,
-    MATCHES, CATALOGUES, RECONSTRUCTIONS, CLASSES, COMPLETENESS, GATES, EFFORT, QUASARS, SPECTRA,
-    TRUTH,
+    MEASURED, CLASSES, EVIDENCE, MATCHES, CATALOGUES, RECONSTRUCTIONS, COMPLETENESS, GATES,
+    EFFORT, QUASARS, SPECTRA, TRUTH,
 )
 
 

@@ -72,7 +72,7 @@ def measure_damped(spectra: Residuals) -> dict[str, Measured]:
     cut = spectra.cut(spectra.find_pixel(_LYA), offsets)
     velocity = offsets * spectra.pixel_velocity
     shapes = np.stack([
-        1 - np.exp(-_optical_depth(velocity + speed, 10**column))
+        1 - np.exp(-damp(velocity + speed, 10**column))
         for speed in _DLA_SPEEDS
         for column in _LOG_COLUMNS
     ])  # fmt: skip
@@ -150,7 +150,7 @@ def _measure_index(spectra: Residuals, line: float, slowest: float, narrowest: f
     )
 
 
-def _optical_depth(velocity: NDArray, column: float) -> NDArray:
+def damp(velocity: NDArray, column: float) -> NDArray:
     """Damping wing of Lyman-alpha at some velocities (km/s) for N(HI) in cm⁻²."""
     damping, strength, cross_section = 6.265e8, 0.4164, 0.02654
     frequency = LIGHT_SPEED * 1e5 / (_LYA * 1e-8)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.science.residuals import Measured, Residuals, divide, slide_sum
+from pipeline.science.residuals import LIGHT_SPEED, Measured, Residuals, divide, slide_sum
 
 # Broad lines measured, rest Å in vacuum, and the narrow ones that an ordinary quasar may have.
 BROAD_LINES = {
@@ -56,12 +56,11 @@ def measure_narrow_lines(spectra: Residuals) -> dict[str, Measured]:
     line), ``n_spikes`` the number of separate excesses above 5 σ.
     """
     raised = _raise_narrow(spectra)
-    is_known = np.zeros(spectra.flux.shape, bool)
-    reach = int(_KNOWN_REACH / spectra.pixel_velocity)
-    pixels = np.arange(spectra.flux.shape[1])
-    for wave in (*BROAD_LINES.values(), *NARROW_LINES.values(), *_OTHER_LINES):
-        is_known |= np.abs(pixels - spectra.find_pixel(wave)[:, None]) <= reach
-    free = np.where(is_known, 0.0, raised)
+    known = np.array([*BROAD_LINES.values(), *NARROW_LINES.values(), *_OTHER_LINES])
+    distance = np.abs(spectra.grid.wave[:, None] / known - 1).min(axis=1) * LIGHT_SPEED
+    is_known = distance <= _KNOWN_REACH
+    pixels = spectra.start[:, None] + np.arange(spectra.flux.shape[1])
+    free = np.where(is_known[pixels], 0.0, raised)
     place = np.argmax(free, axis=1)
     signal = free[np.arange(len(spectra)), place]
     near = spectra.cut(place, np.arange(-(_WING // 2), _WING // 2 + 1))
@@ -109,7 +108,7 @@ def _fit_line(
         for values in (cut.flux, cut.residual)
     )
     sigma = np.sqrt(np.maximum(np.einsum("nkk->nk", inverse), 0))
-    area = np.sqrt(2 * np.pi) * core / 299_792.458 * wave
+    area = np.sqrt(2 * np.pi) * core / LIGHT_SPEED * wave
     level = np.where(is_seen, np.maximum(flux[:, 0], sigma[:, 0]), np.nan)
     place = np.full(len(spectra), wave)
     return (
