@@ -315,7 +315,8 @@ def _lay_out(
 ) -> dict[str, NDArray]:
     """Return map and clusters of the classified quasars, NaN for all others."""
     settings, seed, n = config.classify, config.run.seed, survey.n_quasars
-    found = {name: np.full(n, np.nan) for name in ("map_x", "map_y", "cluster", "cluster_stability")}
+    names = ("map_x", "map_y", "cluster", "cluster_stability")
+    found = {name: np.full(n, np.nan) for name in names}
     rows = np.flatnonzero(is_classified)
     if not len(rows):
         return found

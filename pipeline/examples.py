@@ -1,4 +1,4 @@
-"""Examples of known phenomena, planted in a survey's own quasars: what the classifier learns from."""
+"""Known phenomena planted in a survey's own quasars: what the classifier learns from."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from catalog_schema.tables import RESTFRAME
 from pipeline.config import Config
-from pipeline.measure import fit_residuals, measure_windows, move_windows, replace_columns
+from pipeline.measure import (
+    fit_residuals,
+    measure_windows,
+    move_windows,
+    replace_columns,
+    score_rows,
+)
 from pipeline.models import Model, load_model
 from pipeline.preprocess import OBSERVED_GRID, to_matrix
 from pipeline.science.emission import BROAD_LINES
@@ -19,7 +25,6 @@ from pipeline.science.phenomena import PHENOMENA, Host
 from pipeline.science.residuals import Measured, Residuals
 from pipeline.science.restframe import find_window_starts
 from pipeline.science.rivals import confuse_lines
-from pipeline.score import score_windows
 from pipeline.shards import split_by_shard
 from pipeline.store import Store
 
@@ -68,12 +73,11 @@ def plant_examples(store: Store, config: Config, folder: Path, hosts: pa.Table) 
     kinds, scores, measured = [], [], []
     # Kind by kind: the copies of the windows are many times the sample.
     for kind, planted in _plant(windows, spectra, model, config.run.seed):
-        scored = score_windows(folder, config.score, config.run.seed, planted)
-        found, _ = measure_windows(model, config, planted)
-        kept = np.isin(planted["TARGETID"].to_numpy(), scored.data["TARGETID"].to_numpy())
-        kinds += [kind] * scored.data.num_rows
-        scores.append(scored.data)
-        measured.append(Measured(*(array[kept] for array in found)))
+        scored, rows = score_rows(folder, config, planted)
+        found, _ = measure_windows(model, config, planted.take(pa.array(rows)))
+        kinds += [kind] * len(rows)
+        scores.append(scored)
+        measured.append(found)
     joined = Measured(*(np.concatenate(parts) for parts in zip(*measured, strict=True)))
     return Examples(np.array(kinds), pa.concat_tables(scores).combine_chunks(), joined)
 
@@ -84,11 +88,12 @@ def _plant(
     hosts = [_make_host(spectra, row) for row in range(len(spectra))]
     flux = to_matrix(windows["rest_flux"])
     for number, (kind, (_, draw)) in enumerate(PHENOMENA.items()):
-        added = [draw(host, np.random.default_rng([seed, number, row]))
-                 for row, host in enumerate(hosts)]  # fmt: skip
-        rows = [row for row, change in enumerate(added) if change is not None]
-        if rows:
-            changed = flux[rows] + np.stack([added[row] for row in rows])
+        drawn = (draw(host, np.random.default_rng([seed, number, row]))
+                 for row, host in enumerate(hosts))  # fmt: skip
+        added = {row: change for row, change in enumerate(drawn) if change is not None}
+        if added:
+            rows = list(added)
+            changed = flux[rows] + np.stack(list(added.values()))
             planted = windows.take(pa.array(rows))
             changed = np.where(to_matrix(planted["rest_weight"]) > 0, changed, 0)
             yield kind, replace_columns(planted, {"rest_flux": changed.astype(np.float32)})
@@ -116,7 +121,8 @@ def _misplace(windows: pa.Table, model: Model, seed: int) -> pa.Table:
 def _make_host(spectra: Residuals, row: int) -> Host:
     first = spectra.start[row]
     rest = spectra.grid.wave[first : first + spectra.flux.shape[1]]
-    model, weight = (array[row].astype(np.float64) for array in (spectra.model, spectra.noise_weight))
+    model = spectra.model[row].astype(np.float64)
+    weight = spectra.noise_weight[row].astype(np.float64)
     return Host(rest, spectra.observed_wave[row], model, weight, float(spectra.z[row]))
 
 

@@ -19,8 +19,15 @@ from pipeline.science.measurements import take_measurements
 from pipeline.science.residuals import Measured, Residuals
 from pipeline.science.rivals import find_rivals, move_window, shift_redshift
 from pipeline.score import fit_table, score_windows
-from pipeline.shards import Product, Report, Task, finished_shards, read_stamps, run_shards
-from pipeline.shards import split_by_shard
+from pipeline.shards import (
+    Product,
+    Report,
+    Task,
+    finished_shards,
+    read_stamps,
+    run_shards,
+    split_by_shard,
+)
 from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprint
 from pipeline.train import find_model_id
 
@@ -105,14 +112,28 @@ def fit_residuals(model: Model, config: Config, windows: pa.Table) -> Residuals:
     return Residuals(flux, fit.model, weight, fit.weight, start, z, model.grid)
 
 
+def score_rows(
+    folder: Path, config: Config, windows: pa.Table
+) -> tuple[pa.Table, NDArray[np.intp]]:
+    """Score the rows of a `restframe` table; also tell which rows could be scored."""
+    # The score drops what the model has not learnt: a number in place of the pixel tells.
+    number = np.arange(windows.num_rows, dtype=np.int32)
+    numbered = replace_columns(windows, {"HEALPIX": number})
+    scores = score_windows(folder, config.score, config.run.seed, numbered).data
+    rows = scores["HEALPIX"].to_numpy().astype(np.intp)
+    own = windows["HEALPIX"].to_numpy()[rows]
+    return replace_columns(scores, {"HEALPIX": own}), rows
+
+
 def replace_columns(windows: pa.Table, columns: dict[str, NDArray]) -> pa.Table:
     """Return a table with the values of some columns, arrays included, replaced."""
     for name, values in columns.items():
         place = windows.column_names.index(name)
         field = windows.schema.field(name)
         flat = pa.array(values.ravel(), field.type.value_type if values.ndim > 1 else field.type)
-        column = pa.FixedSizeListArray.from_arrays(flat, type=field.type) if values.ndim > 1 else flat
-        windows = windows.set_column(place, field, column)
+        if values.ndim > 1:
+            flat = pa.FixedSizeListArray.from_arrays(flat, type=field.type)
+        windows = windows.set_column(place, field, flat)
     return windows
 
 
@@ -167,14 +188,11 @@ def _try_rivals(
         return best_z, best
     model = _load(folder)
     moved = move_windows(windows.take(pa.array(rows)), rivals[rows, which], model)
-    # What the model has not learnt at the rival redshift is left out: the number of the try tells.
-    numbered = replace_columns(moved, {"HEALPIX": np.arange(len(rows), dtype=np.int32)})
-    scores = score_windows(folder, config.score, config.run.seed, numbered).data
-    if not scores.num_rows:
+    scores, tries = score_rows(folder, config, moved)
+    if not len(tries):
         return best_z, best
     null = store.read(folder / models.NULL)
     _, _, p_values = calibrate.compare(scores, null, config.calibrate)
-    tries = scores["HEALPIX"].to_numpy()
     order = np.argsort(p_values, kind="stable")
     best[rows[tries[order]]] = p_values[order]
     best_z[rows[tries[order]]] = scores["Z"].to_numpy()[order]

@@ -38,11 +38,11 @@ def measure_troughs(spectra: Residuals) -> dict[str, Measured]:
             signal -= share * cut.weight * cut.residual * cut.model
             power += share**2 * cut.weight * cut.model**2
         depth, error, offset = _find_trough(signal, power, spectra.pixel_velocity)
-        wave = lines[0][0] * np.exp(-offset * spectra.pixel_velocity / LIGHT_SPEED)
+        place = lines[0][0] * np.exp(-offset * spectra.pixel_velocity / LIGHT_SPEED)
         unknown = np.full(len(spectra), np.nan)
         speed = np.where(np.isnan(depth), np.nan, offset * spectra.pixel_velocity)
-        found[name] = Measured(depth, error, wave)
-        found[f"{name}_speed"] = Measured(speed, unknown, wave)
+        found[name] = Measured(depth, error, place)
+        found[f"{name}_speed"] = Measured(speed, unknown, place)
     return found
 
 

@@ -12,7 +12,6 @@ TELLURIC = ((6865.0, 6960.0), (7160.0, 7340.0), (7590.0, 7720.0), (8120.0, 8370.
 EDGES = ((0.0, 3660.0), (9760.0, 1e5))
 # A pixel this much noisier than its surroundings lies on a sky line.
 _SKY_NOISE = 1.5
-_BLOCK = 64
 _NEIGHBOURS = 3
 _STEP_NEAR, _STEP_FAR = 20.0, 220.0
 _FRINGE_BIN, _FRINGE_START, _FRINGE_END = 3.0, 8000.0, 9824.0
@@ -49,8 +48,7 @@ def measure_sky(spectra: Residuals) -> dict[str, Measured]:
 
     ``sky_lines`` is positive for sky left in, negative for too much taken away.
     """
-    variance = divide(np.ones(1), spectra.noise_weight)
-    lines = np.maximum(np.nan_to_num(variance - _smooth_variance(variance)), 0)
+    lines = np.maximum(np.nan_to_num(spectra.variance - spectra.quiet_variance), 0)
     top = (spectra.weight * spectra.residual * lines).sum(1)
     power = (spectra.weight * lines**2).sum(1)
     unknown = np.full(len(spectra), np.nan)
@@ -90,7 +88,7 @@ def measure_ripples(spectra: Residuals) -> dict[str, Measured]:
     waves = [growth * function(phase) for function in (np.cos, np.sin)]
     amplitude = [divide(top @ shape.T, power @ (shape**2).T) for shape in waves]
     weight = [power @ (shape**2).T for shape in waves]
-    gain = sum(np.nan_to_num(a**2 * w) for a, w in zip(amplitude, weight, strict=True))
+    gain = np.nan_to_num(amplitude[0] ** 2 * weight[0] + amplitude[1] ** 2 * weight[1])
     best = np.argmax(gain, axis=1)
     rows = np.arange(len(spectra))
     size = np.hypot(*(a[rows, best] for a in amplitude))
@@ -128,9 +126,8 @@ def measure_bump(spectra: Residuals) -> dict[str, Measured]:
 
 def _find_regions(spectra: Residuals) -> dict[str, NDArray[np.bool_]]:
     observed = spectra.observed_wave
-    variance = divide(np.ones(1), spectra.noise_weight)
     with np.errstate(invalid="ignore"):
-        is_noisy = variance > _SKY_NOISE * _smooth_variance(variance)
+        is_noisy = spectra.variance > _SKY_NOISE * spectra.quiet_variance
     is_missing = spectra.weight <= 0
     is_near = np.zeros_like(is_missing)
     for shift in range(1, _NEIGHBOURS + 1):
@@ -150,17 +147,6 @@ def _lies_in(wave: NDArray, bands: tuple[tuple[float, float], ...]) -> NDArray[n
     for low, high in bands:
         found |= (wave >= low) & (wave < high)
     return found
-
-
-def _smooth_variance(variance: NDArray) -> NDArray:
-    """Return the variance without its lines: medians of blocks of 64 pixels, joined, (n, m)."""
-    n, m = variance.shape
-    padded = np.pad(variance, ((0, 0), (0, -m % _BLOCK)), constant_values=np.nan)
-    blocks = np.sort(padded.reshape(n, -1, _BLOCK), axis=2)
-    n_good = np.count_nonzero(~np.isnan(blocks), axis=2)
-    middle = np.maximum(n_good // 2, 0)[:, :, None]
-    level = np.take_along_axis(blocks, np.minimum(middle, _BLOCK - 1), axis=2)[:, :, 0]
-    return np.repeat(level, _BLOCK, axis=1)[:, :m]
 
 
 def _mean_ratio(spectra: Residuals, region: NDArray) -> tuple[NDArray, NDArray]:

@@ -36,7 +36,7 @@ def measure_lines(spectra: Residuals) -> dict[str, Measured]:
     or split one a positive width. ``low_ionisation_width`` is the mean of the widths of MgII and
     the Balmer lines, weighted by their inverse variances.
     """
-    found = {}
+    found: dict[str, Measured] = {}
     for name, wave in BROAD_LINES.items():
         ew, strength, shift, width = _fit_line(spectra, wave, _CORE, _REACH)
         found |= {f"{name}_ew": ew, f"{name}_strength": strength,
@@ -69,9 +69,10 @@ def measure_narrow_lines(spectra: Residuals) -> dict[str, Measured]:
     far = spectra.cut(place, np.arange(-_BASE, _BASE + 1))
     variance = np.where(far.weight > 0, divide(np.ones(1), far.weight), np.nan)
     with np.errstate(all="ignore"):
-        noise = np.nanmean(variance[:, _BASE - 2 : _BASE + 3], axis=1) / np.sort(
-            np.nan_to_num(variance, nan=np.inf), axis=1
-        )[:, _BASE // 2]
+        noise = (
+            np.nanmean(variance[:, _BASE - 2 : _BASE + 3], axis=1)
+            / np.sort(np.nan_to_num(variance, nan=np.inf), axis=1)[:, _BASE // 2]
+        )
     wave, unknown = spectra.to_wave(place), np.full(len(spectra), np.nan)
     nothing = signal <= 0
     is_peak = (raised > _SPIKE) & (raised >= _largest_near(raised))
@@ -101,7 +102,8 @@ def _fit_line(
     products = (design[:, :, None] * design[:, None, :]).reshape(len(x), -1)
     normal = (cut.weight @ products).reshape(-1, 5, 5)
     # A breath of regularisation keeps half-seen lines solvable.
-    normal += 1e-6 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(5) + 1e-12 * np.eye(5)
+    scale = 1e-6 * np.trace(normal, axis1=1, axis2=2)[:, None, None] + 1e-12
+    normal += scale * np.eye(5)
     inverse = np.linalg.inv(normal)
     flux, residual = (
         np.einsum("nkl,nl->nk", inverse, (cut.weight * values) @ design)
@@ -111,11 +113,11 @@ def _fit_line(
     area = np.sqrt(2 * np.pi) * core / LIGHT_SPEED * wave
     level = np.where(is_seen, np.maximum(flux[:, 0], sigma[:, 0]), np.nan)
     place = np.full(len(spectra), wave)
-    return (
-        Measured(area * flux[:, 2] / level, area * sigma[:, 2] / level, place),
-        *(Measured(area * residual[:, k] / level, area * sigma[:, k] / level, place)
-          for k in (2, 3, 4)),
-    )  # fmt: skip
+    error = area * sigma / level[:, None]
+    strength, shift, width = (
+        Measured(area * residual[:, k] / level, error[:, k], place) for k in (2, 3, 4)
+    )
+    return Measured(area * flux[:, 2] / level, error[:, 2], place), strength, shift, width
 
 
 def _average(parts: list[Measured]) -> Measured:

@@ -67,9 +67,7 @@ def measure_star(spectra: Residuals) -> dict[str, Measured]:
     ``star_molecules`` (TiO, MgH), ``star_metals`` (CaII, G band, Mg b, NaI) and ``star_balmer``
     are the mean differences of residual between sideband and band, over the norm.
     """
-    return {
-        f"star_{name}": _measure_bands(spectra, bands) for name, bands in _STELLAR.items()
-    }
+    return {f"star_{name}": _measure_bands(spectra, bands) for name, bands in _STELLAR.items()}
 
 
 def measure_host(spectra: Residuals) -> dict[str, Measured]:
@@ -95,7 +93,8 @@ def measure_second_redshift(spectra: Residuals) -> dict[str, Measured]:
     for (name, lines), sign in zip(_GALAXY.items(), (1.0, -1.0), strict=True):
         signal = sign * _contrast(spectra, _HALF_WIDTH[name])
         stride = _HALF_WIDTH[name]
-        first, last = (int(np.log10(1 + z) / spectra.grid.log10_step) for z in (_NEAREST, _FARTHEST))
+        step = spectra.grid.log10_step
+        first, last = (int(np.log10(1 + z) / step) for z in (_NEAREST, _FARTHEST))
         shifts = np.arange(first, last, stride)
         total, count = np.zeros((2, len(spectra), len(shifts)), np.float32)
         for wave in lines:
@@ -170,11 +169,12 @@ def _fit_slope(x: NDArray, y: NDArray, weight: NDArray) -> tuple[NDArray, NDArra
 def _contrast(spectra: Residuals, half: int) -> NDArray[np.float32]:
     """Return the signal-to-noise ratio of 2 half + 1 pixels over their sidebands, (n, m)."""
     inner, outer = 2 * half + 1, 10 * half + 1
-    sums = []
+    sums, weighted = [], spectra.weight * spectra.residual
     for width in (inner, outer):
         pad = ((0, 0), (width // 2, width // 2))
-        sums.append([slide_sum(np.pad(values, pad), width)
-                     for values in (spectra.weight * spectra.residual, spectra.weight)])  # fmt: skip
+        sums.append(
+            [slide_sum(np.pad(values, pad), width) for values in (weighted, spectra.weight)]
+        )
     (top, weight), (wide_top, wide_weight) = sums
     side = divide(wide_top - top, wide_weight - weight)
     variance = divide(np.ones(1), weight) + divide(np.ones(1), wide_weight - weight)

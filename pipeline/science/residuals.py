@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.science.restframe import RestFrameGrid
 
 LIGHT_SPEED = 299_792.458  # km/s
+_BLOCK = 64
 
 
 class Measured(NamedTuple):
@@ -77,6 +78,21 @@ class Residuals:
     def residual(self) -> NDArray:
         """Flux minus model, 0 where a pixel is not used, shape (n, m)."""
         return np.where(self.weight > 0, self.flux - self.model, 0.0)
+
+    @cached_property
+    def variance(self) -> NDArray:
+        """Variance of the noise, NaN where a pixel is not used, shape (n, m)."""
+        return divide(np.ones(1), self.noise_weight)
+
+    @cached_property
+    def quiet_variance(self) -> NDArray:
+        """Variance of the noise without the sky's lines: medians of blocks of 64 pixels, (n, m)."""
+        n, m = self.variance.shape
+        padded = np.pad(self.variance, ((0, 0), (0, -m % _BLOCK)), constant_values=np.nan)
+        blocks = np.sort(padded.reshape(n, -1, _BLOCK), axis=2)
+        middle = np.count_nonzero(~np.isnan(blocks), axis=2) // 2
+        level = np.take_along_axis(blocks, middle[:, :, None], axis=2)[:, :, 0]
+        return np.repeat(level, _BLOCK, axis=1)[:, :m]
 
     @cached_property
     def observed_wave(self) -> NDArray:
