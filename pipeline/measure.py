@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from catalog_schema.tables import MEASURED, RESTFRAME, SCORES, TIERS
+from catalog_schema.tables import MEASURED, RESTFRAME, SCORES, TIERS, arrow_schema
 from catalog_schema.vocabulary import ControlKind
 from pipeline import calibrate, models
 from pipeline.config import Config
@@ -79,6 +79,39 @@ def plan(store: Store, config: Config) -> list[Task]:
         paths = [str(store.lake.shard(name, shard)) for name in (RESTFRAME.name, SCORES.name)]
         tasks.append(Task(shard, fingerprint, stamps[shard].n_made, (*paths, rows)))
     return tasks
+
+
+def measure_table(folder: Path, config: Config, windows: pa.Table, p_value: NDArray) -> pa.Table:
+    """Measure the rows of a `restframe` table, and try rival redshifts for what is strange.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the model.
+    config : Config
+    windows : pyarrow.Table
+    p_value : ndarray, shape (n,)
+        At the redshift that the rows have; NaN where there is none.
+
+    Returns
+    -------
+    pyarrow.Table
+        Rows of `measurements`.
+    """
+    if not windows.num_rows:
+        return arrow_schema(MEASURED).empty_table()
+    measured, rivals = measure_windows(_load(folder), config, windows)
+    rivals[~(p_value < config.classify.rival_p_value)] = 0
+    rival_z, rival_p_value = _try_rivals(folder, config, windows, rivals)
+    columns = {
+        **{name: windows[name] for name in (*_KEY, "parent", "control")},
+        "measured": measured.value.astype(np.float32),
+        "measured_error": measured.error.astype(np.float32),
+        "measured_wave": measured.wave.astype(np.float32),
+        "rival_z": rival_z,
+        "rival_p_value": rival_p_value,
+    }
+    return columns_to_table(MEASURED, columns)
 
 
 def measure_windows(
@@ -160,26 +193,12 @@ def _measure_shard(root: Path, folder: Path, config: Config, task: Task) -> Prod
     windows = store.read(Path(path))
     windows = windows.filter(pc.is_in(windows["TARGETID"], wanted))
     dropped = {"other_control": scored.num_rows - windows.num_rows}
-    if not windows.num_rows:
-        return Product(columns_to_table(MEASURED, {name: [] for name in MEASURED.names}), dropped)
-    model = _load(folder)
-    measured, rivals = measure_windows(model, config, windows)
     p_value = _look_up(graded, windows["TARGETID"].to_numpy())
-    rivals[~(p_value < config.classify.rival_p_value)] = 0
-    rival_z, rival_p_value = _try_rivals(store, folder, config, windows, rivals)
-    columns = {
-        **{name: windows[name] for name in (*_KEY, "parent", "control")},
-        "measured": measured.value.astype(np.float32),
-        "measured_error": measured.error.astype(np.float32),
-        "measured_wave": measured.wave.astype(np.float32),
-        "rival_z": rival_z,
-        "rival_p_value": rival_p_value,
-    }
-    return Product(columns_to_table(MEASURED, columns), dropped)
+    return Product(measure_table(folder, config, windows, p_value), dropped)
 
 
 def _try_rivals(
-    store: Store, folder: Path, config: Config, windows: pa.Table, rivals: NDArray[np.intp]
+    folder: Path, config: Config, windows: pa.Table, rivals: NDArray[np.intp]
 ) -> tuple[NDArray, NDArray]:
     """Return the rival redshift of the largest p-value and that p-value, NaN without, each (n,)."""
     best_z, best = np.full((2, windows.num_rows), np.nan)
@@ -191,7 +210,7 @@ def _try_rivals(
     scores, tries = score_rows(folder, config, moved)
     if not len(tries):
         return best_z, best
-    null = store.read(folder / models.NULL)
+    null = Store(folder).read(folder / models.NULL)
     _, _, p_values = calibrate.compare(scores, null, config.calibrate)
     order = np.argsort(p_values, kind="stable")
     best[rows[tries[order]]] = p_values[order]
