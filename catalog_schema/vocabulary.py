@@ -125,6 +125,7 @@ class ClassState(Described):
     CLASSIFIED = "classified", "Compared with every class."
     NO_SIGNAL = "no_signal", "Signal-to-noise ratio too low to tell anything."
     TOO_FEW_PIXELS = "too_few_pixels", "Too few good pixels to measure anything."
+    NO_EXAMPLES = "no_examples", "Too few ordinary quasars in the run to learn the classes from."
 
 
 class AnomalyClass(Described):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
-from catalog_schema.tables import CLASSES, EVIDENCE, MEASURED, SCORES, TIERS
+from catalog_schema.tables import CLASSES, EVIDENCE, MEASURED, SCORES, TIERS, arrow_schema
 from catalog_schema.vocabulary import AnomalyClass, ArtefactKind, ClassState, Parent, Tier
 from pipeline import calibrate, models
 from pipeline.config import ClassifySettings, Config
@@ -34,6 +34,8 @@ REVISION = 1
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _FEATURES = np.array([*(s.name for s in STATISTICS), *(m.name for m in MEASUREMENTS)])
 _CLASSES = AnomalyClass.values()
+_KINDS = tuple(sorted(KIND_CLASSES))
+_LAYOUT = ("map_x", "map_y", "cluster", "cluster_stability")
 _HOST_STREAM, _NORMAL_STREAM = 4, 5
 # A host's own p-value is at least this: it is no anomaly.
 _ORDINARY = 0.1
@@ -92,9 +94,13 @@ def classify(store: Store, config: Config) -> Report:
         return Report(CLASSES.name, skipped=1, n_expected=done[1].n_made, n_made=done[1].n_made)
     survey = read_survey(store)
     folder = store.lake.model(find_model_id(store, config))
-    examples = plant_examples(store, config, folder, choose_hosts(survey, config.classify))
-    classes, evidence = classify_survey(survey, examples, store.read(folder / models.NULL), config,
-                                        len(read_card(folder)["training"]))  # fmt: skip
+    hosts, n_folds = choose_hosts(survey, config.classify), len(read_card(folder)["training"])
+    if len(set(assign_folds(hosts["TARGETID"].to_numpy(), n_folds))) > 1:
+        examples = plant_examples(store, config, folder, hosts)
+        null = store.read(folder / models.NULL)
+        classes, evidence = classify_survey(survey, examples, null, config, n_folds)
+    else:
+        classes, evidence = leave_unclassified(survey, config.classify)
     n = classes.num_rows
     store.write(evidence_path, evidence, EVIDENCE, fingerprint=fingerprint,
                 n_expected=evidence.num_rows, n_made=evidence.num_rows)  # fmt: skip
@@ -173,18 +179,18 @@ def classify_survey(
         _teach(survey, examples, departures, planted, settings, n_folds, fold)
         for fold in range(n_folds)
     ]
-    kinds = taxonomies[0].kinds
-    probabilities = np.zeros((n, len(kinds)))
+    probabilities = np.zeros((n, len(_KINDS)))
     for fold, taxonomy in enumerate(taxonomies):
         rows = np.flatnonzero(folds == fold)
-        probabilities[rows] = taxonomy.find_probabilities(departures[rows])
+        known = np.searchsorted(_KINDS, taxonomy.kinds)
+        probabilities[np.ix_(rows, known)] = taxonomy.find_probabilities(departures[rows])
     is_classified = state == ClassState.CLASSIFIED.value
     better_z = find_better_redshifts(survey, settings)
     better_z[~is_classified] = np.nan
-    probabilities = prefer_redshift(probabilities, kinds, ~np.isnan(better_z))
+    probabilities = prefer_redshift(probabilities, ~np.isnan(better_z))
     layout = _lay_out(survey, departures[:n], is_classified, config)
-    classes = make_classes(survey.tiers.select(_KEY), probabilities, kinds, state,
-                           {"better_z": better_z, **layout})  # fmt: skip
+    layout["better_z"] = better_z
+    classes = make_classes(survey.tiers.select(_KEY), probabilities, state, layout)
     is_told = is_classified & (
         pc.not_equal(survey.tiers["tier"], Tier.NONE.value).to_numpy()
         | (classes["anomaly_class"].to_numpy(zero_copy_only=False) != NORMAL)
@@ -193,6 +199,16 @@ def classify_survey(
         survey, np.flatnonzero(is_told), taxonomies, folds, departures, probabilities, settings
     )
     return classes, evidence
+
+
+def leave_unclassified(survey: Survey, settings: ClassifySettings) -> tuple[pa.Table, pa.Table]:
+    """Return rows of `classes` for a survey too small to learn from, and no `evidence`."""
+    state = find_states(survey, settings)
+    state[state == ClassState.CLASSIFIED.value] = ClassState.NO_EXAMPLES.value
+    nothing = {name: np.full(survey.n_quasars, np.nan) for name in ("better_z", *_LAYOUT)}
+    probabilities = np.zeros((survey.n_quasars, len(_KINDS)))
+    classes = make_classes(survey.tiers.select(_KEY), probabilities, state, nothing)
+    return classes, arrow_schema(EVIDENCE).empty_table()
 
 
 def find_states(survey: Survey, settings: ClassifySettings) -> NDArray[np.str_]:
@@ -215,12 +231,17 @@ def find_better_redshifts(survey: Survey, settings: ClassifySettings) -> NDArray
     return np.where(p_value > settings.vanish_p_value, z, np.nan)
 
 
-def prefer_redshift(
-    probabilities: NDArray, kinds: tuple[str, ...], is_better: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Give the wrong redshift all but a twentieth where a better one makes the anomaly vanish."""
-    wrong = kinds.index(WRONG_Z)
-    others = np.delete(np.arange(len(kinds)), wrong)
+def prefer_redshift(probabilities: NDArray, is_better: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Give the wrong redshift at least nineteen twentieths where a better one has been found.
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n, number of kinds)
+    is_better : ndarray of bool, shape (n,)
+        Whether the anomaly vanishes at another redshift.
+    """
+    wrong = _KINDS.index(WRONG_Z)
+    others = np.delete(np.arange(len(_KINDS)), wrong)
     limited = probabilities.copy()
     rest = probabilities[:, others].sum(axis=1)
     factor = np.where(is_better, np.minimum(1.0, _DOUBT / np.maximum(rest, 1e-30)), 1.0)
@@ -230,8 +251,7 @@ def prefer_redshift(
 
 
 def make_classes(
-    keys: pa.Table, probabilities: NDArray, kinds: tuple[str, ...], state: NDArray[np.str_],
-    columns: dict[str, NDArray],
+    keys: pa.Table, probabilities: NDArray, state: NDArray[np.str_], columns: dict[str, NDArray]
 ) -> pa.Table:  # fmt: skip
     """Fold the probabilities of kinds into classes and return rows of `classes`.
 
@@ -240,19 +260,18 @@ def make_classes(
     keys : pyarrow.Table
         SURVEY, PROGRAM, HEALPIX and TARGETID.
     probabilities : ndarray, shape (n, number of kinds)
-    kinds : tuple of str
     state : ndarray of str, shape (n,)
     columns : dict
         ``better_z``, ``map_x``, ``map_y``, ``cluster`` and ``cluster_stability``; NaN is null.
     """
-    belongs = np.array([[KIND_CLASSES[kind] == name for name in _CLASSES] for kind in kinds])
+    belongs = np.array([[KIND_CLASSES[kind] == name for name in _CLASSES] for kind in _KINDS])
     by_class = probabilities @ belongs
     is_classified = state == ClassState.CLASSIFIED.value
     name = np.array(_CLASSES)[np.argmax(by_class, axis=1)]
     artefact, normal = (_CLASSES.index(c) for c in (AnomalyClass.ARTEFACT, AnomalyClass.NORMAL))
     of_anomaly = by_class[:, artefact] / np.maximum(1 - by_class[:, normal], 1e-12)
-    faults = [kinds.index(kind) for kind in ArtefactKind.values() if kind in kinds]
-    fault = np.array(kinds)[faults][np.argmax(probabilities[:, faults], axis=1)]
+    faults = [_KINDS.index(kind) for kind in ArtefactKind.values()]
+    fault = np.array(_KINDS)[faults][np.argmax(probabilities[:, faults], axis=1)]
     is_fault = is_classified & (name == AnomalyClass.ARTEFACT.value)
     columns = columns | {
         **{key: keys[key] for key in _KEY},
@@ -315,8 +334,7 @@ def _lay_out(
 ) -> dict[str, NDArray]:
     """Return map and clusters of the classified quasars, NaN for all others."""
     settings, seed, n = config.classify, config.run.seed, survey.n_quasars
-    names = ("map_x", "map_y", "cluster", "cluster_stability")
-    found = {name: np.full(n, np.nan) for name in names}
+    found = {name: np.full(n, np.nan) for name in _LAYOUT}
     rows = np.flatnonzero(is_classified)
     if not len(rows):
         return found
@@ -342,7 +360,7 @@ def _gather_evidence(
 
     They speak for the most probable kind of anomaly, also where the class is normal.
     """
-    kinds = np.array(taxonomies[0].kinds)
+    kinds = np.array(_KINDS)
     odd = np.flatnonzero(kinds != NORMAL)
     kind = kinds[odd][np.argmax(probabilities[rows][:, odd], axis=1)]
     terms = np.zeros((len(rows), len(_FEATURES)))

@@ -23,7 +23,6 @@ from pipeline.preprocess import OBSERVED_GRID, to_matrix
 from pipeline.science.emission import BROAD_LINES
 from pipeline.science.phenomena import PHENOMENA, Host
 from pipeline.science.residuals import Measured, Residuals
-from pipeline.science.restframe import find_window_starts
 from pipeline.science.rivals import confuse_lines
 from pipeline.shards import split_by_shard
 from pipeline.store import Store
@@ -112,10 +111,11 @@ def _misplace(windows: pa.Table, model: Model, seed: int) -> pa.Table:
         for row, own in enumerate(z)
     ]  # fmt: skip
     target = np.array([np.nan if value is None else value for value in wrong])
-    _, is_on_grid = find_window_starts(grid, OBSERVED_GRID, np.nan_to_num(target))
+    shift = np.round(np.log10((1 + z) / (1 + np.nan_to_num(target))) / grid.log10_step)
+    start = windows["window_start"].to_numpy() + shift
+    is_on_grid = (start >= 0) & (start + grid.window <= grid.size)
     rows = np.flatnonzero(is_on_grid & ~np.isnan(target))
-    shift = np.round(np.log10((1 + z[rows]) / (1 + target[rows])) / grid.log10_step)
-    return move_windows(windows.take(pa.array(rows)), shift.astype(np.intp), model)
+    return move_windows(windows.take(pa.array(rows)), shift[rows].astype(np.intp), model)
 
 
 def _make_host(spectra: Residuals, row: int) -> Host:

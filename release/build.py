@@ -33,7 +33,7 @@ from release.sealing import building
 from release.spectra import write_spectra
 from release.tables import measure_strings, write_table
 
-REVISION = 3
+REVISION = 4
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,7 @@ def _fill(
     with open_lake(store, inputs, scratch) as lake:
         lake.check(config.calibrate)
         tiers = lake.write(folder / "catalog", notes)
+        lake.write_evidence(folder / "catalog", notes)
         catalogues = lake.write_matches(folder / "catalog", notes)
         grades = lake.read_grades()
         outcomes = close_release(

@@ -9,7 +9,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog_schema.column import Table
-from catalog_schema.tables import CATALOGUES, MATCHES, QUASARS, RESTFRAME, SCORES, TARGETS, TIERS
+from catalog_schema.tables import (
+    CATALOGUES,
+    CLASSES,
+    EVIDENCE,
+    MATCHES,
+    QUASARS,
+    RESTFRAME,
+    SCORES,
+    TARGETS,
+    TIERS,
+)
 from catalog_schema.vocabulary import MatchState, Parent, ReviewStatus, Tier
 from pipeline.config import CalibrateSettings
 from pipeline.errors import UserError
@@ -28,8 +38,6 @@ _BATCH_ROWS = 50_000
 _MEMORY = "3GB"
 _IS_CONTROL = f"parent = '{Parent.CONTROL.value}'"
 _CONSTANTS = {
-    "artefact_probability": "NULL",
-    "anomaly_class": "NULL",
     "review_status": f"'{ReviewStatus.UNREVIEWED.value}'",
 }
 _PRIMARIES = f"""
@@ -113,7 +121,8 @@ class JoinedLake:
         self, connection: "duckdb.DuckDBPyConnection", store: Store, inputs: Inputs
     ) -> None:
         self._connection = connection
-        connection.register("tiers", store.open_dataset([store.lake.table("tiers")]))
+        for name in ("tiers", "classes", "evidence"):
+            connection.register(name, store.open_dataset([store.lake.table(name)]))
         for name in ("targets", "restframe"):
             connection.register(name, _open_sharded(store, inputs, name))
         for name in MATCHED:
@@ -133,7 +142,7 @@ class JoinedLake:
         ------
         UserError
         """
-        for name in ("targets", "tiers", "restframe"):
+        for name in ("targets", "tiers", "classes", "restframe"):
             query = f"SELECT count(*) FROM scores ANTI JOIN {name} USING ({_KEY})"
             if n_missing := self._count(query):
                 raise UserError(
@@ -154,7 +163,8 @@ class JoinedLake:
         rows = f"""
             SELECT {", ".join(_place(name) for name in QUASARS.names)}
             FROM primaries p JOIN scores s USING ({_KEY}) JOIN targets t USING ({_KEY})
-            JOIN tiers c USING ({_KEY}) JOIN restframe r USING ({_KEY})
+            JOIN tiers c USING ({_KEY}) JOIN classes k USING ({_KEY})
+            JOIN restframe r USING ({_KEY})
             ORDER BY p.HEALPIX, TARGETID
         """
         source = f"scores s JOIN targets t USING ({_KEY})"
@@ -164,6 +174,15 @@ class JoinedLake:
         self._publish(folder / "anomalies.parquet", QUASARS, _GRADED, notes, lengths)
         counts = self._connection.sql("SELECT tier, count(*) FROM primaries GROUP BY tier")
         return dict(counts.fetchall())
+
+    def write_evidence(self, folder: Path, notes: dict[str, str]) -> None:
+        """Write evidence.parquet: of each published object, the features that tell its class."""
+        query = f"""
+            SELECT * FROM evidence SEMI JOIN primaries USING ({_KEY})
+            ORDER BY HEALPIX, TARGETID, abs(contribution) DESC, feature
+        """
+        lengths = self._measure_strings(EVIDENCE, "evidence")
+        self._publish(folder / "evidence.parquet", EVIDENCE, query, notes, lengths)
 
     def write_matches(self, folder: Path, notes: dict[str, str]) -> pa.Table:
         """Write crossmatch.parquet and catalogues.parquet; return the rows of the latter."""
@@ -212,5 +231,5 @@ def _open_sharded(store: Store, inputs: Inputs, dataset: str) -> "Dataset":
 def _place(name: str) -> str:
     if name in _CONSTANTS:
         return f"{_CONSTANTS[name]} AS {name}"
-    tables = {"t": TARGETS, "s": SCORES, "c": TIERS, "r": RESTFRAME}
+    tables = {"t": TARGETS, "s": SCORES, "c": TIERS, "k": CLASSES, "r": RESTFRAME}
     return next(f"{alias}.{name}" for alias, table in tables.items() if name in table.names)

@@ -149,6 +149,11 @@ _CHECKS: dict[str, tuple[Callable[[Path, str], list[str]], tuple[str, ...]]] = {
     "significance": (consistency.check_significance, ("catalog/quasars.parquet",)),
     "anomalies": (consistency.check_anomalies, ("catalog/anomalies.parquet",)),
     "spectra": (consistency.check_spectra, ("spectra/spectra.parquet",)),
+    "classes": (
+        consistency.check_classes,
+        ("catalog/quasars.parquet", "catalog/anomalies.parquet"),
+    ),
+    "evidence": (consistency.check_evidence, ("catalog/evidence.parquet",)),
     "matches": (consistency.check_matches, ("catalog/crossmatch.parquet",)),
     "counts": (consistency.check_counts, (MANIFEST,)),
     "conservation": (consistency.check_conservation, ("completeness",)),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 _LARGEST = 1e4
 # Inverse strength of the quadratic penalty; the weights of the examples add up to their number.
-_FREEDOM = 0.03
+_FREEDOM = 0.3
 _MAX_ITERATIONS = 500
 _NORMAL_WEIGHT = 10.0
 
