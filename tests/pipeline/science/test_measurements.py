@@ -1,4 +1,4 @@
-"""Measurements: each finds what was planted, where it was planted, and nothing where nothing was."""
+"""Measurements: each finds what was planted where it was planted, and nothing elsewhere."""
 
 from dataclasses import replace
 
