@@ -39,6 +39,8 @@ _LAYOUT = ("map_x", "map_y", "cluster", "cluster_stability")
 _HOST_STREAM, _NORMAL_STREAM = 4, 5
 # A host's own p-value is at least this: it is no anomaly.
 _ORDINARY = 0.1
+# Counts and indices are 0 in most spectra: their spread is none.
+_MIN_SPREAD = 0.2
 # What a vanished anomaly leaves to all classes but the wrong redshift.
 _DOUBT = 0.05
 
@@ -319,8 +321,10 @@ def _find_departures(
     known = find_significance(_get_measured(survey))[ordinary]
     statistics, _, _ = calibrate.compare(scores, null, config.calibrate)
     wanted = calibrate.get_conditions(scores)
-    neighbours = config.calibrate.neighbours
-    physical = standardise(reference, known, wanted, find_significance(measured), neighbours)
+    physical = standardise(
+        reference, known, wanted, find_significance(measured), config.calibrate.neighbours,
+        _MIN_SPREAD,
+    )  # fmt: skip
     return np.hstack([statistics, physical])
 
 

@@ -47,7 +47,7 @@ def find_axes(features: NDArray, seed: int) -> NDArray[np.float64]:
 def find_clusters(
     axes: NDArray, min_size: int, n_bootstraps: int, seed: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Find dense groups (HDBSCAN; Campello et al. 2013) and how often they are found again.
+    """Find dense groups (leaves of HDBSCAN; Campello et al. 2013) and try to find them again.
 
     Stability is Hennig's (2007): the mean over bootstrapped samples of the largest Jaccard
     similarity of a cluster with a cluster of the sample, among the rows that are in it.
@@ -88,7 +88,9 @@ def _cluster(axes: NDArray, min_size: int) -> NDArray[np.int32]:
 
     if len(axes) < 2 * min_size:
         return np.zeros(len(axes), np.int32)
-    labels = HDBSCAN(min_cluster_size=min_size, copy=True).fit_predict(axes)
+    labels = HDBSCAN(
+        min_cluster_size=min_size, cluster_selection_method="leaf", copy=True
+    ).fit_predict(axes)
     sizes = np.bincount(labels[labels >= 0], minlength=labels.max(initial=-1) + 1)
     rank = np.empty(len(sizes), np.int32)
     rank[np.argsort(-sizes, kind="stable")] = np.arange(1, len(sizes) + 1)

@@ -56,8 +56,8 @@ def measure_continuum(spectra: Residuals) -> dict[str, Measured]:
     dust, dust_error = _fit_slope(dimming, level - _QUASAR_SLOPE * np.log(centres), weight)
     unknown = np.full(len(spectra), np.nan)
     return {
-        "slope": Measured(slope, slope_error, unknown),
-        "reddening": Measured(dust, dust_error, unknown),
+        "continuum_slope": Measured(slope, slope_error, unknown),
+        "dust_reddening": Measured(dust, dust_error, unknown),
     }
 
 

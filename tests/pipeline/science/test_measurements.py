@@ -139,8 +139,10 @@ def test_reddening_is_measured() -> None:
     reddened, plain = (
         measure(make_residuals(1.5, change)) for change in (dust, lambda r, o, m: 0 * r)
     )
-    assert reddened["reddening"][0] - plain["reddening"][0] == pytest.approx(0.2, abs=0.05)
-    assert reddened["slope"][0] > plain["slope"][0]
+    assert reddened["dust_reddening"][0] - plain["dust_reddening"][0] == pytest.approx(
+        0.2, abs=0.05
+    )
+    assert reddened["continuum_slope"][0] > plain["continuum_slope"][0]
 
 
 def test_step_where_arms_meet() -> None:
