@@ -70,12 +70,14 @@ def plan(store: Store, config: Config) -> list[Task]:
     graded, nothing = split_by_shard(tiers), tiers.slice(0, 0)
     shards = finished_shards(store, "score")
     stamps = read_stamps(store, SCORES.name, shards)
+    tries = (config.classify.rivals, config.classify.rival_p_value, config.run.seed)
     tasks = []
     for shard, stamp in read_stamps(store, RESTFRAME.name, shards).items():
         rows = graded.get(shard, nothing)
-        inputs = [stamp.content, stamps[shard].content, digest_rows(rows), null and null.content]
-        sections = [config.classify, config.score, config.calibrate]
-        fingerprint = make_fingerprint(STAGE, REVISION, sections, [model_id, *map(str, inputs)])
+        contents = [stamp.content, stamps[shard].content, null.content if null else ""]
+        inputs = [model_id, *contents, digest_rows(rows), *map(str, tries)]
+        sections = [config.score, config.calibrate]
+        fingerprint = make_fingerprint(STAGE, REVISION, sections, inputs)
         paths = [str(store.lake.shard(name, shard)) for name in (RESTFRAME.name, SCORES.name)]
         tasks.append(Task(shard, fingerprint, stamps[shard].n_made, (*paths, rows)))
     return tasks
