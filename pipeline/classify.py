@@ -41,6 +41,8 @@ _HOST_STREAM, _NORMAL_STREAM = 4, 5
 _ORDINARY = 0.1
 # Counts and indices are 0 in most spectra: their spread is none.
 _MIN_SPREAD = 0.2
+# A spectrum of which less than this can be measured has hardly a pixel.
+_MIN_MEASURED = 12
 # What a vanished anomaly leaves to all classes but the wrong redshift.
 _DOUBT = 0.05
 
@@ -218,7 +220,10 @@ def find_states(survey: Survey, settings: ClassifySettings) -> NDArray[np.str_]:
     snr = survey.scores["snr"].to_numpy()[: survey.n_quasars]
     values = to_matrix(survey.measured["measured"].slice(0, survey.n_quasars))
     return np.select(
-        [np.isnan(values).all(axis=1), ~(np.nan_to_num(snr) >= settings.min_snr)],
+        [
+            np.isfinite(values).sum(axis=1) < _MIN_MEASURED,
+            ~(np.nan_to_num(snr) >= settings.min_snr),
+        ],
         [ClassState.TOO_FEW_PIXELS.value, ClassState.NO_SIGNAL.value],
         default=ClassState.CLASSIFIED.value,
     )

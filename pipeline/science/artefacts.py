@@ -117,10 +117,11 @@ def measure_bump(spectra: Residuals) -> dict[str, Measured]:
     excess = np.maximum(chi2 - n_used, 3 * np.sqrt(2 * np.maximum(n_used, 1)))
     place = _BUMP_CENTRES[best % len(_BUMP_CENTRES)] / (1 + spectra.z)
     height = divide(signal[rows, best], weight[rows, best])
+    share = np.where(n_used > 0, gain[rows, best] / excess, np.nan)
     unknown = np.full(len(spectra), np.nan)
     return {
         "bump": Measured(height, divide(np.ones(1), np.sqrt(weight[rows, best])), place),
-        "bump_share": Measured(gain[rows, best] / excess, unknown, place),
+        "bump_share": Measured(share, unknown, place),
     }
 
 

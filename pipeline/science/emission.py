@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d
 
 from pipeline.science.residuals import LIGHT_SPEED, Measured, Residuals, divide, slide_sum
 
@@ -24,7 +25,7 @@ _KNOWN_REACH = 1200.0
 # Part of the core's pixels that must be good.
 _MIN_GOOD = 0.5
 _PEAK, _WING, _BASE = 3, 9, 61
-_SPIKE = 5.0
+_SPIKE, _APART = 5.0, 15
 
 
 def measure_lines(spectra: Residuals) -> dict[str, Measured]:
@@ -53,36 +54,30 @@ def measure_narrow_lines(spectra: Residuals) -> dict[str, Measured]:
     ``unidentified_line`` is its signal-to-noise ratio above the mean of its surroundings,
     ``line_sharpness`` the share of its flux in the central 3 of 9 pixels (a cosmic ray has all of
     it there), ``line_noise`` how much noisier than its surroundings its pixels are (as on a sky
-    line), ``n_spikes`` the number of separate excesses above 5 σ.
+    line), ``n_spikes`` the number of excesses above 5 σ that lie 7 pixels apart.
     """
     raised = _raise_narrow(spectra)
     known = np.array([*BROAD_LINES.values(), *NARROW_LINES.values(), *_OTHER_LINES])
     distance = np.abs(spectra.grid.wave[:, None] / known - 1).min(axis=1) * LIGHT_SPEED
-    is_known = distance <= _KNOWN_REACH
     pixels = spectra.start[:, None] + np.arange(spectra.flux.shape[1])
-    free = np.where(is_known[pixels], 0.0, raised)
+    free = np.where((distance <= _KNOWN_REACH)[pixels], 0.0, raised)
     place = np.argmax(free, axis=1)
     signal = free[np.arange(len(spectra)), place]
     near = spectra.cut(place, np.arange(-(_WING // 2), _WING // 2 + 1))
     middle = slice((_WING - _PEAK) // 2, (_WING + _PEAK) // 2)
     sharpness = divide(near.residual[:, middle].sum(1), near.residual.sum(1))
-    far = spectra.cut(place, np.arange(-_BASE, _BASE + 1))
-    variance = np.where(far.weight > 0, divide(np.ones(1), far.weight), np.nan)
-    with np.errstate(all="ignore"):
-        noise = (
-            np.nanmean(variance[:, _BASE - 2 : _BASE + 3], axis=1)
-            / np.sort(np.nan_to_num(variance, nan=np.inf), axis=1)[:, _BASE // 2]
-        )
+    rows = np.arange(len(spectra))
+    noise = divide(spectra.variance[rows, place], spectra.quiet_variance[rows, place])
+    is_peak = (raised > _SPIKE) & (raised >= maximum_filter1d(raised, _APART, axis=1))
+    is_seen = (spectra.weight > 0).any(axis=1)
     wave, unknown = spectra.to_wave(place), np.full(len(spectra), np.nan)
-    nothing = signal <= 0
-    is_peak = (raised > _SPIKE) & (raised >= _largest_near(raised))
-    return {
-        "unidentified_line": Measured(np.where(nothing, np.nan, signal), unknown, wave),
-        "line_sharpness": Measured(
-            np.where(nothing, np.nan, np.clip(sharpness, 0, 2)), unknown, wave
-        ),
-        "line_noise": Measured(np.where(np.isfinite(noise), noise, np.nan), unknown, wave),
-        "n_spikes": Measured(is_peak.sum(1).astype(float), unknown, unknown),
+    found = {
+        "unidentified_line": np.where(signal > 0, signal, np.nan),
+        "line_sharpness": np.where(signal > 0, np.clip(sharpness, 0, 2), np.nan),
+        "line_noise": np.where(signal > 0, noise, np.nan),
+    }
+    return {name: Measured(value, unknown, wave) for name, value in found.items()} | {
+        "n_spikes": Measured(np.where(is_seen, is_peak.sum(1), np.nan), unknown, unknown)
     }
 
 
@@ -148,9 +143,3 @@ def _raise_narrow(spectra: Residuals) -> NDArray:
 def _slide_same(values: NDArray, width: int) -> NDArray:
     half = width // 2
     return slide_sum(np.pad(values, ((0, 0), (half, half))), width)
-
-
-def _largest_near(values: NDArray) -> NDArray:
-    from scipy.ndimage import maximum_filter1d
-
-    return maximum_filter1d(values, 15, axis=1)

@@ -41,6 +41,8 @@ def find_axes(features: NDArray, seed: int) -> NDArray[np.float64]:
     from sklearn.decomposition import PCA
 
     n_axes = min(_AXES, *features.shape)
+    if n_axes == 1:
+        return features[:, :1] - features[:, :1].mean()
     return np.asarray(PCA(n_axes, random_state=seed).fit_transform(features), np.float64)
 
 

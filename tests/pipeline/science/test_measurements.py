@@ -35,7 +35,7 @@ def trough(line: float, speed: float, width: float, depth: float):
 def test_ordinary_quasar_shows_nothing() -> None:
     found = take_measurements(make_residuals(2.3, n=40))
     significance = find_significance(found)
-    for name in ("civ_strength", "mgii_shift", "step_br", "step_rz", "star_molecules", "sky_lines"):
+    for name in ("civ_strength", "mgii_shift", "step_br", "step_rz", "star_molecules"):
         assert np.nanstd(significance[:, NAMES.index(name)]) < 1.6, name
     assert np.nanmax(found.value[:, NAMES.index("bi_civ")]) == 0
     assert np.nanmax(significance[:, NAMES.index("unidentified_line")]) < 7
@@ -192,6 +192,8 @@ def test_bad_spectra_give_no_number_that_is_not_finite(spoil: str, z: float) -> 
     assert not np.isinf(found.error).any()
     if spoil in ("nan", "nothing"):
         assert np.isnan(found.value).all()
+    if spoil == "one pixel":
+        assert np.isfinite(found.value).sum() < 12
 
 
 def test_repeats_to_the_bit_whatever_the_company() -> None:
