@@ -124,6 +124,7 @@ def classify_drawn(
         pa.concat_tables([scores, survey.scores]).combine_chunks(),
         pa.concat_tables([measured, survey.measured]).combine_chunks(),
         pa.concat_tables([columns_to_table(TIERS, columns), survey.tiers]).combine_chunks(),
+        np.concatenate([np.full(len(total), -1), survey.night]),
     )
     examples = plant_examples(store, config, folder, choose_hosts(survey, config.classify))
     n_folds = len(read_card(folder)["training"])

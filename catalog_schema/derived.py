@@ -258,6 +258,13 @@ artefact_kind = Column("artefact_kind", pa.string(), "Most probable kind of arte
                        vocabulary=words.ArtefactKind.values(), nullable=True, since="1.4.0")
 better_z = Column("better_z", pa.float64(), "Redshift at which the anomaly vanishes; null if there "
                   "is none.", "src.redshift", nullable=True, since="1.4.0")
+night_p_value = Column("night_p_value", pa.float64(), "Probability that as many of the other "
+                       "spectra of the same night are strange (p below 0.01) by chance; null for "
+                       "several exposures.", "stat.probability", bounds=_UNIT_INTERVAL,
+                       nullable=True, since="1.4.0")
+field_p_value = Column("field_p_value", pa.float64(), "Probability that as many of the other "
+                       "spectra of the same HEALPIX are strange (p below 0.01) by chance.",
+                       "stat.probability", bounds=_UNIT_INTERVAL, since="1.4.0")
 map_x = _number("map_x", "First coordinate on the map of latents and residuals; null where not on "
                 "it.", "stat.value", nullable=True, since="1.4.0")
 map_y = _number("map_y", "Second coordinate on the map of latents and residuals; null where not on "

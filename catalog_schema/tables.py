@@ -39,7 +39,7 @@ _SCORES = (
 _TIERS = (d.anomaly_score, d.p_value, d.q_value, d.tier, d.reason, d.departures)
 _CLASSES = (
     d.class_state, d.artefact_probability, d.anomaly_class, d.class_probabilities, d.artefact_kind,
-    d.better_z, d.map_x, d.map_y, d.cluster, d.cluster_stability,
+    d.better_z, d.night_p_value, d.field_p_value, d.map_x, d.map_y, d.cluster, d.cluster_stability,
 )
 
 CANDIDATES = Table(

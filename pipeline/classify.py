@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
-from catalog_schema.tables import CLASSES, EVIDENCE, MEASURED, SCORES, TIERS, arrow_schema
+from catalog_schema.tables import (
+    CLASSES,
+    EVIDENCE,
+    MEASURED,
+    SCORES,
+    TARGETS,
+    TIERS,
+    arrow_schema,
+)
 from catalog_schema.vocabulary import AnomalyClass, ArtefactKind, ClassState, Parent, Tier
 from pipeline import calibrate, models
 from pipeline.config import ClassifySettings, Config
@@ -19,12 +27,13 @@ from pipeline.examples import KIND_CLASSES, NORMAL, WRONG_Z, Examples, plant_exa
 from pipeline.models import assign_folds, read_card
 from pipeline.preprocess import to_matrix
 from pipeline.science.calibration import standardise
+from pipeline.science.crowding import find_crowding
 from pipeline.science.draw import hash_to_unit
 from pipeline.science.families import draw_map, find_axes, find_clusters
 from pipeline.science.measurements import find_significance
 from pipeline.science.residuals import Measured
 from pipeline.science.taxonomy import Taxonomy, fit_taxonomy
-from pipeline.shards import Report, finished_shards, read_contents
+from pipeline.shards import Report, finished_shards, read_contents, read_shards
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.train import find_model_id
 
@@ -37,6 +46,8 @@ _CLASSES = AnomalyClass.values()
 _KINDS = tuple(sorted(KIND_CLASSES))
 _LAYOUT = ("map_x", "map_y", "cluster", "cluster_stability")
 _HOST_STREAM, _NORMAL_STREAM = 4, 5
+# A p-value below which a spectrum counts as strange, where strange spectra are counted.
+_STRANGE = 0.01
 # A host's own p-value is at least this: it is no anomaly.
 _ORDINARY = 0.1
 # Counts and indices are 0 in most spectra: their spread is none.
@@ -57,11 +68,14 @@ class Survey:
         Rows of `scores` and of `measurements`.
     tiers : pyarrow.Table
         Rows of `tiers`, of the quasars only.
+    night : ndarray of int64, shape (n_quasars,)
+        Modified Julian date of the exposure; -1 where there were several.
     """
 
     scores: pa.Table
     measured: pa.Table
     tiers: pa.Table
+    night: NDArray[np.int64]
 
     @property
     def n_quasars(self) -> int:
@@ -141,7 +155,12 @@ def read_survey(store: Store) -> Survey:
     if not quasars.select(_KEY).combine_chunks().equals(tiers.select(_KEY).combine_chunks()):
         raise UserError(f"{store.root}: measurements and tiers are of different spectra; "
                         "run `qad run` again")  # fmt: skip
-    return Survey(scores, measured, tiers)
+    names = [*_KEY, "MEAN_MJD", "COADD_NUMEXP"]
+    targets = pa.concat_tables(read_shards(store, TARGETS.name, shards, names).values())
+    targets = _match(_sort(targets), tiers)
+    mjd = pc.fill_null(targets["MEAN_MJD"], -1.0).to_numpy()
+    is_single = pc.fill_null(pc.equal(targets["COADD_NUMEXP"], 1), False).to_numpy()
+    return Survey(scores, measured, tiers, np.where(is_single, mjd, -1).astype(np.int64))
 
 
 def choose_hosts(survey: Survey, settings: ClassifySettings) -> pa.Table:
@@ -193,7 +212,7 @@ def classify_survey(
     better_z[~is_classified] = np.nan
     probabilities = prefer_redshift(probabilities, ~np.isnan(better_z))
     layout = _lay_out(survey, departures[:n], is_classified, config)
-    layout["better_z"] = better_z
+    layout |= {"better_z": better_z, **_find_crowds(survey)}
     classes = make_classes(survey.tiers.select(_KEY), probabilities, state, layout)
     is_told = is_classified & (
         pc.not_equal(survey.tiers["tier"], Tier.NONE.value).to_numpy()
@@ -210,6 +229,7 @@ def leave_unclassified(survey: Survey, settings: ClassifySettings) -> tuple[pa.T
     state = find_states(survey, settings)
     state[state == ClassState.CLASSIFIED.value] = ClassState.NO_EXAMPLES.value
     nothing = {name: np.full(survey.n_quasars, np.nan) for name in ("better_z", *_LAYOUT)}
+    nothing |= _find_crowds(survey)
     probabilities = np.zeros((survey.n_quasars, len(_KINDS)))
     classes = make_classes(survey.tiers.select(_KEY), probabilities, state, nothing)
     return classes, arrow_schema(EVIDENCE).empty_table()
@@ -269,7 +289,7 @@ def make_classes(
     probabilities : ndarray, shape (n, number of kinds)
     state : ndarray of str, shape (n,)
     columns : dict
-        ``better_z``, ``map_x``, ``map_y``, ``cluster`` and ``cluster_stability``; NaN is null.
+        The other columns of `classes`; NaN is null.
     """
     belongs = np.array([[KIND_CLASSES[kind] == name for name in _CLASSES] for kind in _KINDS])
     by_class = probabilities @ belongs
@@ -359,6 +379,16 @@ def _lay_out(
         found["cluster"][strange] = np.where(is_member, cluster, np.nan)
         found["cluster_stability"][strange] = np.where(is_member, stability, np.nan)
     return found
+
+
+def _find_crowds(survey: Survey) -> dict[str, NDArray]:
+    """Return whether the spectra of a night and of a field are strange more often than others."""
+    is_strange = survey.tiers["p_value"].to_numpy() < _STRANGE
+    field = survey.tiers["HEALPIX"].to_numpy().astype(np.int64)
+    return {
+        "night_p_value": find_crowding(survey.night, is_strange),
+        "field_p_value": find_crowding(field, is_strange),
+    }
 
 
 def _gather_evidence(
