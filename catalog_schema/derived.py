@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from catalog_schema import vocabulary as words
 from catalog_schema.column import Column
+from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import FILTER_WIDTHS, REASONS, STATISTICS
 
 _FLUX_DENSITY = "10**-17 erg.s**-1.cm**-2.Angstrom**-1"
@@ -249,11 +250,66 @@ match_counts = tuple(
 )
 acknowledgement = Column("acknowledgement", pa.string(), "Text that users of the catalogue owe.",
                          "meta.note", since="1.3.0")
+measured = _number("measured", "Physical measurements, in the order of "
+                   "catalog_schema/measurements.py: " + ", ".join(m.name for m in MEASUREMENTS)
+                   + ". NaN where the spectrum does not show it.", may_be_nan=True,
+                   array="measurement", since="1.4.0")
+measured_error = _number("measured_error", "One-sigma errors of the measurements; NaN where none "
+                         "is known.", "stat.error", may_be_nan=True, array="measurement",
+                         since="1.4.0")
+measured_wave = _number("measured_wave", "Rest wavelengths of the measurements; NaN where one has "
+                        "no place.", "em.wl", unit="Angstrom", may_be_nan=True,
+                        array="measurement", since="1.4.0")
+rival_z = Column("rival_z", pa.float64(), "Rival redshift at which the spectrum is least strange; "
+                 "null where none was tried.", "src.redshift", nullable=True, since="1.4.0")
+rival_p_value = Column("rival_p_value", pa.float64(), "p_value that the spectrum has at rival_z.",
+                       "stat.probability", bounds=_UNIT_INTERVAL, nullable=True, since="1.4.0")
+class_state = _coded("class_state", words.ClassState, "Whether the spectrum was classified, and "
+                     "if not, why.")
 artefact_probability = _number("artefact_probability", "Probability that instrument or reduction "
-                               "caused the anomaly; null where not assessed.", "stat.probability",
-                               bounds=_UNIT_INTERVAL, nullable=True)
-anomaly_class = _coded("anomaly_class", words.AnomalyClass, "What the anomaly is; null where not "
-                       "assessed.", "src.class").optional()
+                               "caused the anomaly, if there is one; null where not classified.",
+                               "stat.probability", bounds=_UNIT_INTERVAL, nullable=True)
+anomaly_class = _coded("anomaly_class", words.AnomalyClass, "Most probable class; null where not "
+                       "classified.", "src.class").optional()
+class_probabilities = _number("class_probabilities", "Probabilities of the classes "
+                              + ", ".join(words.AnomalyClass.values()) + ", in this order; they "
+                              "add up to 1, or are NaN where not classified.", "stat.probability",
+                              bounds=_UNIT_INTERVAL, may_be_nan=True, array="anomaly_class",
+                              since="1.4.0")
+artefact_kind = Column("artefact_kind", pa.string(), "Most probable kind of artefact; null unless "
+                       "the class is artefact.", "meta.code",
+                       vocabulary=words.ArtefactKind.values(), nullable=True, since="1.4.0")
+better_z = Column("better_z", pa.float64(), "Redshift at which the anomaly vanishes; null if there "
+                  "is none.", "src.redshift", nullable=True, since="1.4.0")
+night_p_value = Column("night_p_value", pa.float64(), "Probability that as many of the other "
+                       "spectra of the same night are strange (p below 0.01) by chance; null for "
+                       "several exposures.", "stat.probability", bounds=_UNIT_INTERVAL,
+                       nullable=True, since="1.4.0")
+field_p_value = Column("field_p_value", pa.float64(), "Probability that as many of the other "
+                       "spectra of the same HEALPIX are strange (p below 0.01) by chance.",
+                       "stat.probability", bounds=_UNIT_INTERVAL, since="1.4.0")
+map_x = _number("map_x", "First coordinate on the map of latents and residuals; null where not on "
+                "it.", "stat.value", nullable=True, since="1.4.0")
+map_y = _number("map_y", "Second coordinate on the map of latents and residuals; null where not on "
+                "it.", "stat.value", nullable=True, since="1.4.0")
+cluster = Column("cluster", pa.int32(), "Number of the unsupervised family of strange spectra, "
+                 "from 1 for the largest; null for a member of none.", "meta.id",
+                 bounds=(1, float("inf")), nullable=True, since="1.4.0")
+cluster_stability = _number("cluster_stability", "Mean Jaccard similarity of the cluster with its "
+                            "likeness in bootstrapped samples; above 0.75 it is stable.",
+                            "stat.value", bounds=_UNIT_INTERVAL, nullable=True, since="1.4.0")
+feature = Column("feature", pa.string(), "Statistic (catalog_schema/statistics.py) or measurement "
+                 "(catalog_schema/measurements.py).", "meta.id", since="1.4.0")
+feature_value = _number("feature_value", "Value of the feature, in its own unit.", nullable=True,
+                        since="1.4.0")
+feature_error = _number("feature_error", "One-sigma error of the value; null where none is known.",
+                        "stat.error", bounds=_POSITIVE, nullable=True, since="1.4.0")
+feature_wave = _number("feature_wave", "Rest wavelength at which the feature lies; null if it has "
+                       "no place.", "em.wl", unit="Angstrom", nullable=True, since="1.4.0")
+departure = _number("departure", "Significance of the feature in units of the spread of spectra "
+                    "alike in SNR, redshift and coverage.", since="1.4.0")
+contribution = _number("contribution", "What the feature adds to the logarithm of the odds of the "
+                       "class against the class normal.", "stat.likelihood", since="1.4.0")
 review_status = _coded("review_status", words.ReviewStatus, "State of the visual inspection.")
 
 # Review

@@ -5,7 +5,9 @@ import pyarrow as pa
 from catalog_schema import derived as d
 from catalog_schema import desi
 from catalog_schema.column import Column, Table
+from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
+from catalog_schema.vocabulary import AnomalyClass
 
 SCHEMA_VERSION = "1.4.0"
 
@@ -13,6 +15,7 @@ SCHEMA_VERSION = "1.4.0"
 DIMENSIONS: dict[str, int | None] = {
     "wave": desi.WAVE_SIZE, "window": None, "latent": None, "seed_statistic": None,
     "statistic": len(STATISTICS), "filter": len(FILTER_WIDTHS),
+    "measurement": len(MEASUREMENTS), "anomaly_class": len(AnomalyClass),
 }
 
 _SHARD_KEY = (desi.SURVEY, desi.PROGRAM, desi.HEALPIX)
@@ -37,7 +40,10 @@ _TIERS = (
     d.anomaly_score, d.p_value, d.q_value, d.tier, d.score_rank, d.score_rank_low,
     d.score_rank_high, d.reason, d.departures,
 )
-_CLASSES = (d.artefact_probability, d.anomaly_class, d.review_status)
+_CLASSES = (
+    d.class_state, d.artefact_probability, d.anomaly_class, d.class_probabilities, d.artefact_kind,
+    d.better_z, d.night_p_value, d.field_p_value, d.map_x, d.map_y, d.cluster, d.cluster_stability,
+)
 
 CANDIDATES = Table(
     "candidates", "Rows of the redshift catalogue that may enter a parent sample; of the extended "
@@ -101,8 +107,21 @@ CATALOGUES = Table(
      d.n_sources, d.n_bad_positions, d.n_duplicates, *d.match_counts, d.query_date,
      d.acknowledgement),
 )
+MEASURED = Table(
+    "measurements", "Physical measurements of spectrum and residual, and the best rival redshift.",
+    _ROW_KEY,
+    (*_POSITION, *_SAMPLE, d.measured, d.measured_error, d.measured_wave, d.rival_z,
+     d.rival_p_value),
+)
 CLASSES = Table(
-    "classes", "What the anomalies are and who said so.", _ROW_KEY, (*_POSITION, *_CLASSES)
+    "classes", "What the spectra are, with probabilities, and where they lie among the others.",
+    _ROW_KEY, (*_POSITION, *_CLASSES),
+)
+EVIDENCE = Table(
+    "evidence", "What tells an object's class: its most telling features.",
+    (*_ROW_KEY, "feature"),
+    (*_POSITION, d.anomaly_class, d.feature, d.feature_value, d.feature_error, d.feature_wave,
+     d.departure, d.contribution),
 )
 REVIEWS = Table(
     "reviews", "Every event of the visual inspection of published objects, in order; corrected "
@@ -138,7 +157,8 @@ EFFORT = Table(
 )
 QUASARS = Table(
     "quasars", "Published catalogue: every scored quasar, one row per TARGETID.", ("TARGETID",),
-    (*_POSITION, d.healpix_29, *_SOURCE, *_QUALITY, d.norm, *_SCORES, *_TIERS, *_CLASSES),
+    (*_POSITION, d.healpix_29, *_SOURCE, *_QUALITY, d.norm, *_SCORES, *_TIERS, *_CLASSES,
+     d.review_status),
 )
 SPECTRA = Table(
     "spectra", "Published spectra of graded objects with the model's reconstruction.",
@@ -151,7 +171,8 @@ TRUTH = Table(
 
 TABLES: tuple[Table, ...] = (
     CANDIDATES, TARGETS, FILES, COADDS, RESTFRAME, SCORES, TIERS, NULL, CONTROLS, INJECTIONS,
-    MATCHES, CATALOGUES, RECONSTRUCTIONS, CLASSES, REVIEWS, QUEUE, PURITY, COMPLETENESS, GATES,
+    MEASURED, CLASSES, EVIDENCE, MATCHES, CATALOGUES, RECONSTRUCTIONS, REVIEWS, QUEUE, PURITY,
+    COMPLETENESS, GATES,
     EFFORT, QUASARS, SPECTRA, TRUTH,
 )
 

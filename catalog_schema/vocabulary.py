@@ -144,9 +144,19 @@ class MatchState(Described):
     NOT_QUERIED = "not_queried", "Nobody has asked."
 
 
-class AnomalyClass(Described):
-    """What an anomalous spectrum is."""
+class ClassState(Described):
+    """Whether a spectrum was classified, and if not, why."""
 
+    CLASSIFIED = "classified", "Compared with every class."
+    NO_SIGNAL = "no_signal", "Signal-to-noise ratio too low to tell anything."
+    TOO_FEW_PIXELS = "too_few_pixels", "Too few good pixels to measure anything."
+    NO_EXAMPLES = "no_examples", "Too few ordinary quasars in the run to learn the classes from."
+
+
+class AnomalyClass(Described):
+    """What a spectrum is."""
+
+    NORMAL = "normal", "An ordinary quasar: nothing tells it from its peers."
     BAL = "bal", "Broad absorption lines."
     FELOBAL = "felobal", "Iron low-ionisation broad absorption lines."
     DLA = "dla", "Damped Lyman-alpha absorber near the quasar's redshift."
@@ -155,9 +165,20 @@ class AnomalyClass(Described):
     DOUBLE_PEAKED = "double_peaked", "Double-peaked broad lines."
     CHANGING_LOOK = "changing_look", "Broad lines or continuum appearing or vanishing."
     NARROW_LINE = "narrow_line", "Narrow emission line that belongs to no known system."
+    IRON = "iron", "Iron emission unusually strong."
     BLEND = "blend", "Second object in the fibre: blend or lens."
     STAR = "star", "A star taken for a quasar."
     GALAXY = "galaxy", "A galaxy taken for a quasar."
     WRONG_Z = "wrong_z", "Quasar with a wrong redshift."
     ARTEFACT = "artefact", "Fault of instrument or reduction."
     UNKNOWN = "unknown", "None of the known kinds."
+
+
+class ArtefactKind(Described):
+    """Which fault of instrument or reduction."""
+
+    ARM_OFFSET = "arm_offset", "Flux calibration of one arm off by a factor."
+    SKY_RESIDUAL = "sky_residual", "Sky light left in, or too much of it taken away."
+    COSMIC_RAYS = "cosmic_rays", "Hits that no mask records."
+    SCATTERED_LIGHT = "scattered_light", "Smooth light of a bright neighbour on the detector."
+    FRINGES = "fringes", "Interference in the red."

@@ -108,7 +108,7 @@ def read_scores(store: Store) -> pa.Table:
 
 def make_null(scores: pa.Table, settings: CalibrateSettings) -> pa.Table:
     """Return the reference population of a run as rows of `null`."""
-    conditions, statistics = _get_conditions(scores), _get_statistics(scores)
+    conditions, statistics = get_conditions(scores), _get_statistics(scores)
     departures = standardise(conditions, statistics, conditions, statistics, settings.neighbours)
     combined = _combine(departures)
     total = standardise(conditions, combined, conditions, combined, settings.neighbours)
@@ -155,7 +155,7 @@ def compare(
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Return departures (n, k), combined score (n,) and p-value (n,) of spectra under a null."""
     reference = Conditions(*(null[name].to_numpy() for name in ("log_snr", "Z", "coverage")))
-    conditions = _get_conditions(scores)
+    conditions = get_conditions(scores)
     departures = standardise(
         reference, _get_statistics(null), conditions, _get_statistics(scores), settings.neighbours
     )
@@ -211,15 +211,16 @@ def _rank(score: NDArray) -> NDArray[np.int32]:
     return ranks
 
 
-def _read_contents(store: Store) -> list[str]:
-    return list(read_contents(store, "score", SCORES.name).values())
-
-
-def _get_conditions(scores: pa.Table) -> Conditions:
+def get_conditions(scores: pa.Table) -> Conditions:
+    """Return what the statistics of normal spectra depend on, from rows of `scores`."""
     snr = np.nan_to_num(scores["snr"].to_numpy(), nan=_SNR_FLOOR)
     arms = [scores[f"coverage_{arm}"].to_numpy() for arm in ("b", "r", "z")]
     log_snr = np.log10(np.maximum(snr, _SNR_FLOOR))
     return Conditions(log_snr, scores["Z"].to_numpy(), np.mean(arms, axis=0))
+
+
+def _read_contents(store: Store) -> list[str]:
+    return list(read_contents(store, "score", SCORES.name).values())
 
 
 def _get_statistics(rows: pa.Table) -> NDArray[np.float64]:

@@ -170,6 +170,38 @@ class InjectSettings(Section):
     strengths: tuple[float, ...] = Field((5.0, 10.0, 20.0, 40.0), min_length=1, strict=False)
 
 
+class ClassifySettings(Section):
+    """What tells one class from another.
+
+    Phenomena are planted in `hosts` ordinary quasars; at most `normals` others stand for what is
+    normal. `anomalous_share` is the prior probability that a spectrum is no ordinary quasar, shared
+    evenly by the classes. A spectrum of a median SNR per pixel below `min_snr` has no signal. What
+    has a p-value below `rival_p_value` is tried at up to `rivals` other redshifts; the anomaly has
+    vanished where the p-value exceeds `vanish_p_value`. The map has `map_anchors` spectra laid out
+    by themselves; clusters of at least `cluster_size` are sought among p-values below
+    `cluster_p_value`, and again in `bootstraps` samples. `evidence` features are kept.
+    """
+
+    hosts: int = Field(300, ge=1)
+    normals: int = Field(20_000, ge=1)
+    anomalous_share: float = Field(0.1, gt=0, lt=1)
+    min_snr: float = Field(0.3, ge=0)
+    rivals: int = Field(5, ge=1)
+    rival_p_value: float = Field(0.05, ge=0, le=1)
+    vanish_p_value: float = Field(0.2, gt=0, le=1)
+    map_anchors: int = Field(5000, ge=1)
+    cluster_p_value: float = Field(0.1, gt=0, le=1)
+    cluster_size: int = Field(6, ge=2)
+    bootstraps: int = Field(20, ge=1)
+    evidence: int = Field(10, ge=1)
+
+    @model_validator(mode="after")
+    def _vanishing_is_a_gain(self) -> "ClassifySettings":
+        if not self.rival_p_value < self.vanish_p_value:
+            raise ValueError("rival_p_value must be smaller than vanish_p_value")
+        return self
+
+
 class CatalogueSettings(Section):
     """An external catalogue: where it is, what its columns are called, what counts as a match.
 
@@ -277,6 +309,7 @@ class Config(Section):
     score: ScoreSettings = ScoreSettings()
     calibrate: CalibrateSettings = CalibrateSettings()
     inject: InjectSettings = InjectSettings()
+    classify: ClassifySettings = ClassifySettings()
     crossmatch: CrossmatchSettings = CrossmatchSettings()
     reconstruct: ReconstructSettings = ReconstructSettings()
     rank: RankSettings = RankSettings()

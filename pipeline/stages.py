@@ -29,6 +29,8 @@ STAGES = {
     "calibrate": "tiers",
     "control": "controls",
     "inject": "injections",
+    "measure": "measurements",
+    "classify": "classes",
     "crossmatch": "matches",
     "reconstruct": "reconstructions",
 }

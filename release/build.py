@@ -117,6 +117,7 @@ def _fill(
     with open_lake(store, inputs, scratch) as lake:
         lake.check(config.calibrate)
         tiers = lake.write(folder / "catalog", notes)
+        lake.write_evidence(folder / "catalog", notes)
         catalogues = lake.write_matches(folder / "catalog", notes)
         grades = lake.read_grades()
         outcomes = close_release(

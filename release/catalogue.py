@@ -12,7 +12,17 @@ import pyarrow.parquet as pq
 
 from catalog_schema.column import Table
 from catalog_schema.derived import healpix_29
-from catalog_schema.tables import CATALOGUES, MATCHES, QUASARS, RESTFRAME, SCORES, TARGETS, TIERS
+from catalog_schema.tables import (
+    CATALOGUES,
+    CLASSES,
+    EVIDENCE,
+    MATCHES,
+    QUASARS,
+    RESTFRAME,
+    SCORES,
+    TARGETS,
+    TIERS,
+)
 from catalog_schema.vocabulary import MatchState, Parent, ReviewStatus, Tier
 from pipeline.config import CalibrateSettings
 from pipeline.errors import UserError
@@ -34,8 +44,6 @@ _MEMORY = "3GB"
 _FINE_ORDER, _DESI_ORDER = 29, 6
 _IS_CONTROL = f"parent = '{Parent.CONTROL.value}'"
 _CONSTANTS = {
-    "artefact_probability": "NULL",
-    "anomaly_class": "NULL",
     "review_status": f"coalesce(v.review_status, '{ReviewStatus.UNREVIEWED.value}')",
 }
 _PRIMARIES = f"""
@@ -122,7 +130,8 @@ class JoinedLake:
         self, connection: "duckdb.DuckDBPyConnection", store: Store, inputs: Inputs
     ) -> None:
         self._connection = connection
-        connection.register("tiers", store.open_dataset([store.lake.table("tiers")]))
+        for name in ("tiers", "classes", "evidence"):
+            connection.register(name, store.open_dataset([store.lake.table(name)]))
         for name in ("targets", "restframe"):
             connection.register(name, _open_sharded(store, inputs, name))
         for name in MATCHED:
@@ -144,7 +153,7 @@ class JoinedLake:
         ------
         UserError
         """
-        for name in ("targets", "tiers", "restframe"):
+        for name in ("targets", "tiers", "classes", "restframe"):
             query = f"SELECT count(*) FROM scores ANTI JOIN {name} USING ({_KEY})"
             if n_missing := self._count(query):
                 raise UserError(
@@ -165,7 +174,8 @@ class JoinedLake:
         rows = f"""
             SELECT {", ".join(_place(name) for name in QUASARS.names)}
             FROM primaries p JOIN scores s USING ({_KEY}) JOIN targets t USING ({_KEY})
-            JOIN tiers c USING ({_KEY}) JOIN restframe r USING ({_KEY})
+            JOIN tiers c USING ({_KEY}) JOIN classes k USING ({_KEY})
+            JOIN restframe r USING ({_KEY})
             JOIN places h USING (TARGETID) LEFT JOIN reviewed v USING (TARGETID)
             ORDER BY {healpix_29.name}, TARGETID
         """
@@ -176,6 +186,15 @@ class JoinedLake:
         self._publish(folder / "anomalies.parquet", QUASARS, _GRADED, notes, lengths)
         counts = self._connection.sql("SELECT tier, count(*) FROM primaries GROUP BY tier")
         return dict(counts.fetchall())
+
+    def write_evidence(self, folder: Path, notes: dict[str, str]) -> None:
+        """Write evidence.parquet: of each published object, the features that tell its class."""
+        query = f"""
+            SELECT * FROM evidence SEMI JOIN primaries USING ({_KEY})
+            ORDER BY HEALPIX, TARGETID, abs(contribution) DESC, feature
+        """
+        lengths = self._measure_strings(EVIDENCE, "evidence")
+        self._publish(folder / "evidence.parquet", EVIDENCE, query, notes, lengths)
 
     def write_matches(self, folder: Path, notes: dict[str, str]) -> pa.Table:
         """Write crossmatch.parquet and catalogues.parquet; return the rows of the latter."""
@@ -252,5 +271,5 @@ def _place(name: str) -> str:
         return f"h.{name}"
     if name in _CONSTANTS:
         return f"{_CONSTANTS[name]} AS {name}"
-    tables = {"t": TARGETS, "s": SCORES, "c": TIERS, "r": RESTFRAME}
+    tables = {"t": TARGETS, "s": SCORES, "c": TIERS, "k": CLASSES, "r": RESTFRAME}
     return next(f"{alias}.{name}" for alias, table in tables.items() if name in table.names)

@@ -151,6 +151,11 @@ _CHECKS: dict[str, tuple[Callable[[Path, str], list[str]], tuple[str, ...]]] = {
     "significance": (consistency.check_significance, ("catalog/quasars.parquet",)),
     "anomalies": (consistency.check_anomalies, ("catalog/anomalies.parquet",)),
     "spectra": (consistency.check_spectra, ("spectra/spectra.parquet",)),
+    "classes": (
+        consistency.check_classes,
+        ("catalog/quasars.parquet", "catalog/anomalies.parquet"),
+    ),
+    "evidence": (consistency.check_evidence, ("catalog/evidence.parquet",)),
     "matches": (consistency.check_matches, ("catalog/crossmatch.parquet",)),
     "reviews": (consistency.check_reviews, ("catalog/reviews.parquet",)),
     "hats": (hats_checks.check_collection, (COLLECTION,)),

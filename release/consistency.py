@@ -9,7 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from catalog_schema.vocabulary import MatchState, ReviewStatus, ShardState, Tier
+from catalog_schema.measurements import MEASUREMENTS
+from catalog_schema.statistics import STATISTICS
+from catalog_schema.vocabulary import (
+    AnomalyClass,
+    ClassState,
+    MatchState,
+    ReviewStatus,
+    ShardState,
+    Tier,
+)
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome
 from pipeline.reviews.consensus import find_consensus
@@ -27,6 +36,8 @@ _SPECTRA = "spectra/spectra.parquet"
 _SIGNIFICANCE = "calibration/significance.parquet"
 GRADED_FILES = (_QUASARS, _ANOMALIES, _SIGNIFICANCE)
 _KEY = ["SURVEY", "PROGRAM", "TARGETID"]
+# Published probabilities are single precision.
+_ROUNDING = 1e-5
 
 
 def check_tiers(path: Path, target: str) -> list[str]:
@@ -90,6 +101,49 @@ def check_spectra(path: Path, target: str) -> list[str]:
     if list(shown) != sorted(shown):
         problems.append("not sorted by TARGETID")
     return problems
+
+
+def check_classes(path: Path, target: str) -> list[str]:
+    """Classes are the most probable ones, of probabilities that add up to 1, where classified."""
+    names = ["class_state", "anomaly_class", "class_probabilities", "artefact_probability",
+             "artefact_kind"]  # fmt: skip
+    data = _read(path, target, names)
+    column = data["class_probabilities"].combine_chunks()
+    probability = column.flatten().to_numpy().reshape(data.num_rows, -1)
+    is_classified = pc.equal(data["class_state"], ClassState.CLASSIFIED.value).to_numpy()
+    has_class = data["anomaly_class"].is_valid().to_numpy()
+    has_artefact = data["artefact_probability"].is_valid().to_numpy()
+    is_fault = pc.fill_null(pc.equal(data["anomaly_class"], AnomalyClass.ARTEFACT.value), False)
+    given = probability[is_classified].astype(np.float64)
+    best = np.array(AnomalyClass.values())[np.argmax(given, axis=1)]
+    classes = data["anomaly_class"].to_numpy()[is_classified]
+    silent = (has_class != is_classified) | (has_artefact != is_classified)
+    return [
+        *_say(int(silent.sum()), "rows have a class without being classified, or none in spite"),
+        *_say(int(np.isfinite(probability[~is_classified]).any(axis=1).sum()),
+              "rows have probabilities without being classified"),
+        *_say(int((~(np.abs(given.sum(axis=1) - 1) < _ROUNDING)).sum()),
+              "rows have probabilities that do not add up to 1"),
+        *_say(int((best != classes).sum()), "classes are not the most probable ones"),
+        *_say(int((data["artefact_kind"].is_valid().to_numpy() != is_fault.to_numpy()).sum()),
+              "artefact kinds are not those of the class artefact"),
+    ]  # fmt: skip
+
+
+def check_evidence(path: Path, target: str) -> list[str]:
+    """Every row of evidence belongs to an object, and every graded, classified object has some."""
+    evidence = _read(path, target, [*_KEY, "feature"])
+    quasars = _read(path, _QUASARS, [*_KEY, "tier", "class_state"])
+    known = {*(s.name for s in STATISTICS), *(m.name for m in MEASUREMENTS)}
+    strange = set(pc.unique(evidence["feature"]).to_pylist()) - known
+    n_lost = evidence.num_rows - evidence.join(quasars, _KEY, join_type="inner").num_rows
+    told = evidence.select(_KEY).group_by(_KEY).aggregate([])
+    is_graded = pc.and_(pc.not_equal(quasars["tier"], Tier.NONE.value),
+                        pc.equal(quasars["class_state"], ClassState.CLASSIFIED.value))  # fmt: skip
+    untold = quasars.filter(is_graded).join(told, _KEY, join_type="left anti").num_rows
+    problems = [f"unknown features {sorted(strange)}"] if strange else []
+    problems += _say(n_lost, "rows are of objects that are not in quasars.parquet")
+    return problems + _say(untold, "graded objects have no evidence")
 
 
 def check_matches(path: Path, target: str) -> list[str]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from catalog_schema.column import Column, Table
 from catalog_schema.desi import WAVE_START, WAVE_STEP
+from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.tables import (
     CATALOGUES,
     COMPLETENESS,
     CONTROLS,
     DIMENSIONS,
+    EVIDENCE,
     GATES,
     INJECTIONS,
     MATCHES,
@@ -23,7 +25,7 @@ from catalog_schema.tables import (
     SPECTRA,
     TIERS,
 )
-from catalog_schema.vocabulary import MatchState, ShardState, Tier
+from catalog_schema.vocabulary import AnomalyClass, MatchState, ShardState, Tier
 from pipeline.ledger import Outcome
 from release.conservation import (
     NEGATIVE_CONTROL,
@@ -46,6 +48,7 @@ CITATION = (
 FILES: dict[str, Table] = {
     "catalog/quasars.parquet": QUASARS,
     "catalog/anomalies.parquet": QUASARS,
+    "catalog/evidence.parquet": EVIDENCE,
     "catalog/crossmatch.parquet": MATCHES,
     "catalog/catalogues.parquet": CATALOGUES,
     "catalog/reviews.parquet": REVIEWS,
@@ -110,6 +113,8 @@ def write_documents(
         "dimensions": DIMENSIONS,
         "grades": list(Tier),
         "match_states": list(MatchState),
+        "anomaly_classes": list(AnomalyClass),
+        "measurements": MEASUREMENTS,
         "size_category": _size_category(manifest["counts"]["quasars"]),
         "stages": _sum_stages(outcomes),
         "gates": _sum_gates(outcomes),

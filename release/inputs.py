@@ -23,7 +23,7 @@ from release.sealing import hash_file
 
 MOCK = "mock"
 MODEL_FILES = ("weights-0.safetensors", "reference.safetensors", MODEL_CARD, "null.parquet")
-GLOBAL = ("tiers", "controls", "injections")
+GLOBAL = ("tiers", "classes", "evidence", "controls", "injections")
 MATCHED = ("catalogues", "matches")
 SHARDED = ("targets", "coadds", "scores", "restframe", "reconstructions")
 

@@ -77,8 +77,9 @@ class Tail:
 
 
 def standardise(
-    reference: Conditions, statistics: NDArray, wanted: Conditions, values: NDArray, neighbours: int
-) -> NDArray[np.float64]:
+    reference: Conditions, statistics: NDArray, wanted: Conditions, values: NDArray,
+    neighbours: int, min_spread: float = _MIN_SPREAD,
+) -> NDArray[np.float64]:  # fmt: skip
     """Express statistics in robust sigma of the reference spectra most alike.
 
     Parameters
@@ -91,6 +92,8 @@ def standardise(
         Statistics of the spectra in question; NaN where there is none.
     neighbours : int
         Reference spectra to compare with; fewer where the population is small.
+    min_spread : float
+        Spread of statistics that are alike in most spectra.
 
     Returns
     -------
@@ -102,7 +105,7 @@ def standardise(
     size = max(_BLOCK_VALUES // max(near.shape[1] * values.shape[1], 1), 1)
     for first in range(0, len(values), size):
         rows = slice(first, first + size)
-        result[rows] = _in_local_sigma(statistics[near[rows]], values[rows])
+        result[rows] = _in_local_sigma(statistics[near[rows]], values[rows], min_spread)
     return np.nan_to_num(result)
 
 
@@ -148,9 +151,9 @@ def _find_neighbours(
     return np.reshape(found, (len(wanted), k))
 
 
-def _in_local_sigma(local: NDArray, values: NDArray) -> NDArray:
+def _in_local_sigma(local: NDArray, values: NDArray, min_spread: float) -> NDArray:
     local = np.where(np.isnan(local), values[:, None], local)
     low, centre, high = np.quantile(local, [_BELOW, 0.5, _ABOVE], axis=1)
     departure = values - centre
     spread = np.where(departure > 0, high - centre, centre - low)
-    return departure / np.maximum(spread, _MIN_SPREAD)
+    return departure / np.maximum(spread, min_spread)

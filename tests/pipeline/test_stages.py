@@ -39,6 +39,7 @@ def test_every_row_of_the_lake_is_accounted_for(finished: Store) -> None:
         "calibrate",
         "control",
         "inject",
+        "classify",
         "crossmatch",
     }
     assert all(o.imbalance == 0 for o in outcomes)
@@ -46,9 +47,9 @@ def test_every_row_of_the_lake_is_accounted_for(finished: Store) -> None:
 
 def test_states_are_done_stale_and_missing(lake: Store, config: Config) -> None:
     states = {s.stage: (s.done, s.stale, s.missing) for s in inspect_datasets(lake, config)}
-    sharded = ("adopt", "extract", "preprocess", "score", "reconstruct")
-    # Calibration makes the tiers and, beside the model, the population.
-    twofold = (*sharded, "calibrate")
+    sharded = ("adopt", "extract", "preprocess", "score", "measure", "reconstruct")
+    # Calibration makes the tiers and the population beside the model, `classify` the evidence too.
+    twofold = (*sharded, "calibrate", "classify")
     counts = {stage: 2 if stage in twofold else 1 for stage in STAGES}
     # Two files for each external catalogue, searched or not.
     counts["crossmatch"] = 2 * len(read_declared())
@@ -75,6 +76,8 @@ def test_settings_remake_what_depends_on_them(lake: Store, config: Config) -> No
         "calibrate",
         "control",
         "inject",
+        "measure",
+        "classify",
         "reconstruct",
     }
     assert made["calibrate"] == 1

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from catalog_schema import tables as t
 from catalog_schema.column import Column, Table
-from catalog_schema.vocabulary import ShardState, Tier
+from catalog_schema.vocabulary import AnomalyClass, ArtefactKind, ClassState, ShardState, Tier
 from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config, load_config
 from pipeline.layout import Shard
@@ -51,6 +51,10 @@ def write_lake(root: Path, plan: Plan | None = None) -> Store:
     exposure = _exposures(together, rng)
     tiers = _grade(together, rng)
     _write(store, store.lake.table("tiers"), t.TIERS, together, rng, **tiers)
+    classes = _classify(len(exposure), rng)
+    _write(store, store.lake.table("classes"), t.CLASSES, together, rng, **classes)
+    told = {**together, "feature": np.full(len(exposure), "bi_civ")}
+    _write(store, store.lake.table("evidence"), t.EVIDENCE, told, rng)
     for shard, key in keys.items():
         here = (together["SURVEY"] == shard.survey) & (together["HEALPIX"] == shard.healpix)
         _write_shard(store, shard, key, exposure[here], tiers["tier"][here], rng)
@@ -112,6 +116,24 @@ def _grade(keys: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     for grade in (Tier.BRONZE, Tier.SILVER, Tier.GOLD):
         tier[q_value <= getattr(LEVELS, grade)] = grade.value
     return {"anomaly_score": -np.log(p_value), "p_value": p_value, "q_value": q_value, "tier": tier}
+
+
+def _classify(n_rows: int, rng: np.random.Generator) -> dict[str, Any]:
+    """Classes of which every fifth row has none."""
+    names = AnomalyClass.values()
+    odds = rng.uniform(0, 1, (n_rows, len(names)))
+    probability = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+    name = np.array(names)[probability.argmax(axis=1)]
+    is_classified = np.arange(n_rows) % 5 != 0
+    fault = np.where(name == AnomalyClass.ARTEFACT, ArtefactKind.FRINGES.value, None)
+    probability[~is_classified] = np.nan
+    return {
+        "class_state": np.where(is_classified, ClassState.CLASSIFIED, ClassState.NO_SIGNAL),
+        "anomaly_class": np.where(is_classified, name, None),
+        "class_probabilities": probability,
+        "artefact_probability": np.where(is_classified, 0.25, np.nan),
+        "artefact_kind": np.where(is_classified, fault, None),
+    }
 
 
 def adjust(p_value: np.ndarray) -> np.ndarray:

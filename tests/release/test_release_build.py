@@ -107,11 +107,11 @@ def test_one_row_per_object(released: Path) -> None:
 def test_catalogue_is_the_join_of_the_lake(store: Store, released: Path) -> None:
     quasars = pl.read_parquet(released / "catalog" / "quasars.parquet")
     assert quasars.equals(quasars.sort("_healpix_29", "TARGETID"))
-    assert quasars["artefact_probability"].is_null().all()
     assert set(quasars["review_status"]) == {"unreviewed"}
     key = ["SURVEY", "PROGRAM", "TARGETID"]
     sources = {
         "tiers": ["p_value", "reason"],
+        "classes": ["anomaly_class", "artefact_probability", "class_state"],
         "targets": ["EBV", "DESINAME", "z_source", "qso_maskbits"],
         "scores": ["latent", "chi2"],
     }

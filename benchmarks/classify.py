@@ -1,0 +1,191 @@
+"""Measures how well planted anomalies are classified, and artefacts told from astrophysics.
+
+Usage: python benchmarks/classify.py [--root DIR] [--each 60] [--set section.key=value ...]
+
+The mock survey is made and run up to `classify` (or found below DIR). Then `--each` quasars of each
+planted family, stars, galaxies and ordinary quasars are drawn by the mock's own recipe, which the
+classifier has never seen, and classified among the run's quasars. Truth is read here only.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from sklearn.metrics import f1_score, roc_auc_score
+
+from catalog_schema.tables import TIERS
+from catalog_schema.vocabulary import AnomalyClass, Parent, Split
+from pipeline import calibrate, models
+from pipeline.classify import Survey, choose_hosts, classify_survey, read_survey
+from pipeline.config import Config, load_config
+from pipeline.examples import plant_examples
+from pipeline.extract import spectra_to_table
+from pipeline.layout import Shard
+from pipeline.measure import measure_table, score_rows
+from pipeline.mock.anomalies import FAMILIES
+from pipeline.mock.instrument import ARM_SLICES, ARMS
+from pipeline.mock.observe import Target, draw_conditions, draw_target, observe
+from pipeline.models import load_model, read_card
+from pipeline.preprocess import OBSERVED_GRID, make_windows, to_matrix
+from pipeline.science.coadd import ArmSpectra, join_arms
+from pipeline.stages import run_stages
+from pipeline.store import Store, columns_to_table
+from pipeline.train import find_model_id
+
+_CLASSES = {
+    "dla_proximate": "dla", "strongly_reddened": "reddened", "extreme_iron": "iron",
+    "narrow_line_unidentified": "narrow_line", "star_blend": "blend", "lens_blend": "blend",
+    "wrong_redshift": "wrong_z", "flux_jump": "artefact", "sky_residual": "artefact",
+    "cosmic_ray": "artefact", "scattered_light": "artefact", "fringing": "artefact",
+}  # fmt: skip
+_FIRST_TARGETID = 10**9
+_EBV, _BATCH = 0.03, 100
+# A planted feature this strong, in the spectrum's own sigma, should be seen by a good method.
+_STRONG = 20.0
+
+
+def main() -> None:
+    """Parse the call, run what is not done, draw, classify and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--root", type=Path)
+    parser.add_argument("--each", type=int, default=60)
+    parser.add_argument("--set", action="append", default=[], dest="overrides")
+    call = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        store, config = Store(call.root or Path(scratch)), load_config(None, call.overrides)
+        with store.lock():
+            run_stages(store, config, lambda stage, _: print(stage, flush=True), "measure")
+        folder = store.lake.model(find_model_id(store, config))
+        windows, truth = draw_spectra(folder, config, call.each)
+        report(*classify_drawn(store, config, folder, windows, truth))
+
+
+def draw_spectra(folder: Path, config: Config, each: int) -> tuple[pa.Table, pd.DataFrame]:
+    """Return windows of drawn spectra, rows of `restframe`, and what they are."""
+    rng = np.random.default_rng(99)
+    jobs = [("quasar", family) for family in FAMILIES for _ in range(each)]
+    jobs += [(what, None) for what in ("quasar", "star", "galaxy") for _ in range(each)]
+    parts, truths = [], []
+    for first in range(0, len(jobs), _BATCH):
+        targets = [draw_target(rng, what, _EBV, family) for what, family in jobs[first:][:_BATCH]]
+        for target in targets:
+            z = target.z_true if target.true_class == "quasar" else 0.0
+            target.conditions = draw_conditions(rng, "main", "dark", z)
+        ids = _FIRST_TARGETID + first + np.arange(len(targets))
+        part, strength = observe_targets(rng, targets, ids, folder, config)
+        parts.append(part)
+        truths.append(pd.DataFrame({
+            "TARGETID": ids, "family": [t.family or t.true_class for t in targets],
+            "z_true": [t.z_true for t in targets], "strength": strength,
+        }))  # fmt: skip
+    return pa.concat_tables(parts).combine_chunks(), pd.concat(truths).set_index("TARGETID")
+
+
+def observe_targets(
+    rng: np.random.Generator, targets: list[Target], ids: NDArray, folder: Path, config: Config
+) -> tuple[pa.Table, NDArray]:
+    """Observe targets, join their arms and make windows; stars and galaxies get a quasar's z."""
+    coadd = observe(rng, targets)
+    arms = [
+        ArmSpectra(ARMS[arm].start, *(np.ascontiguousarray(values[:, pixels])
+                                      for values in (coadd.flux, coadd.ivar, coadd.mask)))
+        for arm, pixels in ARM_SLICES.items()
+    ]  # fmt: skip
+    spectra, _ = join_arms(ids, arms, OBSERVED_GRID.size, config.extract.ivar_floor)
+    z = [t.z_catalog if t.true_class == "quasar" else rng.uniform(0.3, 3.5) for t in targets]
+    n = len(targets)
+    rows = pa.table({
+        "Z": z, "EBV": np.full(n, _EBV, np.float32), "split": [Split.TEST.value] * n,
+        "parent": [Parent.EXTERNAL.value] * n, "control": pa.nulls(n, pa.string()),
+    })  # fmt: skip
+    table = spectra_to_table(Shard("mock", "drawn", 0), spectra)
+    grid = load_model(folder).grid
+    return make_windows(table, rows, config.preprocess, grid).data, coadd.strength
+
+
+def classify_drawn(
+    store: Store, config: Config, folder: Path, windows: pa.Table, truth: pd.DataFrame
+) -> tuple[pd.DataFrame, NDArray]:
+    """Classify drawn spectra among the run's; return truth with results, and probabilities."""
+    survey, null = read_survey(store), store.read(folder / models.NULL)
+    scores, rows = score_rows(folder, config, windows)
+    _, total, p_value = calibrate.compare(scores, null, config.calibrate)
+    measured = measure_table(folder, config, windows.take(pa.array(rows)), p_value)
+    columns = {name: scores[name] for name in ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")} | {
+        "anomaly_score": total, "p_value": p_value, "q_value": p_value,
+        "tier": ["none"] * len(total), "reason": ["reconstruction"] * len(total),
+        "departures": np.zeros((len(total), len(null["departures"][0])), np.float32),
+    }  # fmt: skip
+    joined = Survey(
+        pa.concat_tables([scores, survey.scores]).combine_chunks(),
+        pa.concat_tables([measured, survey.measured]).combine_chunks(),
+        pa.concat_tables([columns_to_table(TIERS, columns), survey.tiers]).combine_chunks(),
+        np.concatenate([np.full(len(total), -1), survey.night]),
+    )
+    examples = plant_examples(store, config, folder, choose_hosts(survey, config.classify))
+    n_folds = len(read_card(folder)["training"])
+    classes, _ = classify_survey(joined, examples, null, config, n_folds)
+    mine = classes.slice(0, len(total))
+    found = mine.select(["TARGETID", "anomaly_class", "artefact_probability", "better_z"])
+    results = truth.join(found.to_pandas().set_index("TARGETID"), how="inner")
+    results["true_class"] = results["family"].replace(_CLASSES | {"quasar": "normal"})
+    results = results.assign(p_value=p_value, snr=scores["snr"].to_numpy())
+    return results, to_matrix(mine["class_probabilities"])
+
+
+def report(results: pd.DataFrame, probabilities: NDArray) -> None:
+    """Print macro-F1, artefact AUC, recovery of redshifts and the confusion matrices by SNR."""
+    seen = ~np.isnan(probabilities[:, 0])
+    results, probabilities = results[seen], probabilities[seen]
+    names = np.array(AnomalyClass.values())
+    odd = np.flatnonzero(names != "normal")
+    results = results.assign(of_anomaly=names[odd][np.argmax(probabilities[:, odd], axis=1)])
+    planted = results[results["family"].isin(list(FAMILIES))]
+    print(f"{len(planted)} planted, {len(results) - len(planted)} others; no signal: "
+          f"{np.count_nonzero(~seen)}")  # fmt: skip
+    cuts = {
+        "all": planted["snr"] > -1, "SNR > 2": planted["snr"] > 2,
+        f"strength > {_STRONG:.0f}": planted["strength"] > _STRONG,
+        "p < 0.01": planted["p_value"] < 0.01,
+    }  # fmt: skip
+    print(f"{'planted':14s} {'n':>5s} {'F1':>6s} {'F1, given anomaly':>18s} {'AUC':>6s} "
+          f"{'AUC with wrong z':>17s}")  # fmt: skip
+    for name, cut in cuts.items():
+        part = planted[cut]
+        labels = sorted(set(part["true_class"]))
+        scores = [f1_score(part["true_class"], part[column], labels=labels, average="macro")
+                  for column in ("anomaly_class", "of_anomaly")]  # fmt: skip
+        aucs = [separate_artefacts(part, wrong) for wrong in (False, True)]
+        print(f"{name:14s} {len(part):5d} {scores[0]:6.3f} {scores[1]:18.3f} {aucs[0]:6.3f} "
+              f"{aucs[1]:17.3f}")  # fmt: skip
+    report_redshifts(planted, results)
+    for low, high in ((0, 1), (1, 3), (3, 1000)):
+        part = results[results["snr"].between(low, high)]
+        print(f"\nSNR {low} to {high}")
+        print(pd.crosstab(part["family"], part["anomaly_class"]).to_string())
+
+
+def separate_artefacts(part: pd.DataFrame, wrong_z: bool) -> float:
+    """Return the AUC of artefact_probability, with or without wrong redshifts as astrophysics."""
+    kept = part if wrong_z else part[part["true_class"] != "wrong_z"]
+    return float(roc_auc_score(kept["true_class"] == "artefact", kept["artefact_probability"]))
+
+
+def report_redshifts(planted: pd.DataFrame, results: pd.DataFrame) -> None:
+    """Print how many wrong redshifts are found and mended, and how many right ones are not."""
+    wrong = planted[planted["true_class"] == "wrong_z"]
+    error = (wrong["better_z"] - wrong["z_true"]).abs() / (1 + wrong["z_true"])
+    others = results[results["true_class"] != "wrong_z"]
+    print(f"wrong z: {len(wrong)}, class wrong_z {(wrong['anomaly_class'] == 'wrong_z').sum()}, "
+          f"better z {wrong['better_z'].notna().sum()}, right within 0.01 (1+z) "
+          f"{(error < 0.01).sum()}; others of class wrong_z "
+          f"{(others['anomaly_class'] == 'wrong_z').sum()}, with a better z "
+          f"{others['better_z'].notna().sum()} of {len(others)}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

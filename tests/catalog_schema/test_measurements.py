@@ -1,0 +1,18 @@
+"""The registry of measurements: names that no statistic has, units that VOUnit knows."""
+
+import pytest
+from astropy import units
+
+from catalog_schema.measurements import MEASUREMENTS
+from catalog_schema.statistics import STATISTICS
+
+
+def test_feature_names_are_unique() -> None:
+    names = [*(m.name for m in MEASUREMENTS), *(s.name for s in STATISTICS)]
+    assert len({name.lower() for name in names}) == len(names)
+
+
+@pytest.mark.parametrize("measurement", MEASUREMENTS, ids=lambda m: m.name)
+def test_meaning_and_unit(measurement) -> None:
+    assert measurement.meaning.endswith(".")
+    units.Unit(measurement.unit, format="vounit")

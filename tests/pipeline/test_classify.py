@@ -1,0 +1,103 @@
+"""Classes on their way through the lake: accounted for, explained, never silent."""
+
+import numpy as np
+import pytest
+from lake_runs import read_all
+
+from catalog_schema.measurements import MEASUREMENTS
+from catalog_schema.statistics import STATISTICS
+from catalog_schema.tables import CLASSES, EVIDENCE, MEASURED
+from catalog_schema.validate import find_violations
+from catalog_schema.vocabulary import AnomalyClass
+from pipeline.classify import (
+    classify,
+    find_states,
+    leave_unclassified,
+    prefer_redshift,
+    read_survey,
+)
+from pipeline.config import Config
+from pipeline.examples import KIND_CLASSES
+from pipeline.measure import measure
+from pipeline.preprocess import to_matrix
+from pipeline.store import Store
+
+
+def test_tables_keep_the_schema(finished: Store) -> None:
+    for table in (CLASSES, EVIDENCE):
+        assert find_violations(finished.read(finished.lake.table(table.name)), table) == []
+    measured = read_all(finished, MEASURED.name)
+    assert find_violations(measured, MEASURED) == []
+    assert np.isfinite(to_matrix(measured["measured"])).any(axis=1).all()
+
+
+def test_every_quasar_has_a_class_or_a_reason(finished: Store) -> None:
+    rows = finished.read(finished.lake.table("classes")).to_pandas()
+    graded = finished.read(finished.lake.table("tiers")).to_pandas()
+    assert set(rows["TARGETID"]) == set(graded["TARGETID"])
+    classified = rows["class_state"] == "classified"
+    assert classified.any()
+    assert (rows["anomaly_class"].notna() == classified).all()
+    assert (rows["artefact_probability"].notna() == classified).all()
+    probability = np.stack(rows["class_probabilities"])
+    np.testing.assert_allclose(probability[classified].sum(1), 1, atol=1e-5)
+    assert np.isnan(probability[~classified]).all()
+    best = np.array(AnomalyClass.values())[probability[classified].argmax(1)]
+    assert (best == rows["anomaly_class"][classified]).all()
+
+
+def test_evidence_rejoins_the_catalogue(finished: Store, config: Config) -> None:
+    evidence = finished.read(finished.lake.table("evidence")).to_pandas()
+    classes = finished.read(finished.lake.table("classes")).to_pandas().set_index("TARGETID")
+    known = {*(s.name for s in STATISTICS), *(m.name for m in MEASUREMENTS)}
+    assert set(evidence["feature"]) <= known
+    assert (classes.loc[evidence["TARGETID"], "class_state"] == "classified").all()
+    odd = classes.index[classes["anomaly_class"].fillna("normal") != "normal"]
+    assert set(odd) <= set(evidence["TARGETID"])
+    assert evidence.groupby("TARGETID").size().max() <= config.classify.evidence
+
+
+def test_made_once_and_to_the_same_bits(lake: Store, config: Config) -> None:
+    assert (measure(lake, config).skipped, classify(lake, config).skipped) == (2, 1)
+    path = lake.lake.table("classes")
+    before = lake.read_stamp(path).content
+    path.unlink()
+    assert classify(lake, config).made == 1
+    assert lake.read_stamp(path).content == before
+
+
+def test_no_signal_has_no_class(lake: Store, config: Config) -> None:
+    blind = config.model_copy(
+        update={"classify": config.classify.model_copy(update={"min_snr": 1e9})}
+    )
+    survey = read_survey(lake)
+    assert set(find_states(survey, blind.classify)) == {"no_signal"}
+    classes, evidence = leave_unclassified(survey, config.classify)
+    assert find_violations(classes, CLASSES) == []
+    assert set(classes["class_state"].to_pylist()) <= {"no_examples", "no_signal"}
+    assert classes["anomaly_class"].null_count == classes.num_rows
+    assert evidence.num_rows == 0
+
+
+def test_vanished_anomaly_is_a_wrong_redshift() -> None:
+    kinds = sorted(KIND_CLASSES)
+    rng = np.random.default_rng(0)
+    odds = rng.uniform(0, 1, (6, len(kinds)))
+    odds /= odds.sum(1, keepdims=True)
+    is_better = np.array([True, False] * 3)
+    found = prefer_redshift(odds, is_better)
+    np.testing.assert_allclose(found.sum(1), 1)
+    assert (found[is_better, kinds.index("wrong_z")] >= 0.95).all()
+    np.testing.assert_allclose(found[~is_better], odds[~is_better])
+
+
+def test_a_graded_spectrum_without_measurement_is_an_error(lake: Store, config: Config) -> None:
+    from pipeline.errors import UserError
+
+    path = lake.lake.table("tiers")
+    tiers = lake.read(path)
+    from catalog_schema.tables import TIERS
+
+    lake.write(path, tiers.slice(1), TIERS, fingerprint="f", n_expected=1, n_made=1)
+    with pytest.raises(UserError, match="different spectra"):
+        read_survey(lake)
