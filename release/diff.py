@@ -116,13 +116,13 @@ class Difference:
                 (len(self.removed), "columns removed"),
             )
             return Change.MAJOR, _join(reasons)
-        reasons = (
+        additions = (
             (n_entered, "objects added"),
             (len(self.added), "columns added"),
             (self.n_edited, "objects with new values"),
             (self.n_rematched, "objects with other counterparts"),
         )
-        text = _join(reasons)
+        text = _join(additions)
         return (Change.MINOR, text) if text else (Change.PATCH, "text or metadata changed")
 
 
