@@ -62,6 +62,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/stream_catalogue.py
 	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/crossmatch.py
+	$(BIN)/python benchmarks/portal_queries.py
 
 schema-lock: $(READY)
 	$(BIN)/python -m catalog_schema.lock
