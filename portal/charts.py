@@ -4,6 +4,8 @@ Colours are those of Okabe and Ito and the cividis scale, which colour-blind rea
 apart; tiers differ in shape as well.
 """
 
+from typing import Any
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -235,7 +237,7 @@ def draw_columns(rows: pd.DataFrame, x: str, y: str, colour: str | None) -> alt.
     """Draw one column against another, or how often its values occur where `y` is ``count``."""
     # Names of a visitor's columns may hold what Vega takes for syntax.
     data = pd.DataFrame({"x": rows[x]})
-    shade: alt.Color | alt.ColorValue = alt.value(BLUE)
+    shade: Any = alt.value(BLUE)
     if colour is not None:
         data["colour"] = rows[colour].astype(str)
         shade = alt.Color("colour:N", title=colour).scale(range=list(_PALETTE))

@@ -31,7 +31,7 @@ def answer(request: dict[str, Any], out: BinaryIO) -> None:
     try:
         con = _open(request["root"], request["tables"], request["script"], limits)
         sql = _read_select(con, request["sql"])
-        header = {"plan": _explain(con, sql)}
+        header: dict[str, Any] = {"plan": _explain(con, sql)}
         con.execute("SET enable_profiling = 'no_output'").fetchall()
         rows, is_cut = _fetch(con, sql, limits)
         header |= {"bytes_read": _count_bytes(con), "is_cut": is_cut}

@@ -139,13 +139,12 @@ def _show_result(outcome: Outcome) -> None:
 
 
 def _show_rows(rows: pd.DataFrame) -> None:
-    can_open = "TARGETID" in rows
     table = st.dataframe(
         rows, hide_index=True, height=420, alt="Rows that the statement returns",
         column_config=columns.configure_columns(list(rows.columns)),
         on_select="rerun" if can_open else "ignore", selection_mode="single-row",
     )  # fmt: skip
-    if can_open and table["selection"]["rows"]:
+    if "TARGETID" in rows and table["selection"]["rows"]:
         targetid = str(rows["TARGETID"].iloc[table["selection"]["rows"][0]])
         st.page_link(
             "views/object.py", label=f"Open object {targetid} →",
