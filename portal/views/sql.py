@@ -142,7 +142,7 @@ def _show_rows(rows: pd.DataFrame) -> None:
     table = st.dataframe(
         rows, hide_index=True, height=420, alt="Rows that the statement returns",
         column_config=columns.configure_columns(list(rows.columns)),
-        on_select="rerun" if can_open else "ignore", selection_mode="single-row",
+        on_select="rerun", selection_mode="single-row",
     )  # fmt: skip
     if "TARGETID" in rows and table["selection"]["rows"]:
         targetid = str(rows["TARGETID"].iloc[table["selection"]["rows"][0]])
