@@ -48,16 +48,24 @@ def attach_rows(con: duckdb.DuckDBPyConnection, source: Path, select: str) -> No
 def _find_index(source: Path, rows: str) -> str:
     """Return the index file of a catalogue, made now if it is not there."""
     state = source.stat()
-    parts = (str(source.resolve()), state.st_mtime_ns, state.st_size, rows, duckdb.__version__)
-    path = _make_folder() / f"{hashlib.sha256(repr(parts).encode()).hexdigest()[:32]}.duckdb"
+    place = _digest(str(source.resolve()))
+    content = _digest(state.st_mtime_ns, state.st_size, rows, duckdb.__version__)
+    folder = _make_folder()
+    path = folder / f"{place}-{content}.duckdb"
     if not path.exists():
         partial = path.with_suffix(f".{uuid.uuid4().hex}")
         try:
             _build(partial, rows)
+            for outdated in folder.glob(f"{place}-*.duckdb"):
+                outdated.unlink(missing_ok=True)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
     return str(path).replace("'", "''")
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 def _build(path: Path, rows: str) -> None:
