@@ -78,6 +78,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/crossmatch.py
 	$(BIN)/python benchmarks/build_release.py
+	$(BIN)/python benchmarks/portal_queries.py
 
 schema-lock: $(READY)
 	$(BIN)/python -m catalog_schema.lock

@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from catalog_schema import tables
+from portal.index import attach_rows
 from portal.releases import CHECK_ADVICE, ReleaseError
 
 Connection = duckdb.DuckDBPyConnection
@@ -121,10 +122,15 @@ def _mount(con: Connection, dataset: str, path: Path) -> str | None:
     if not path.is_file():
         return MISSING
     try:
-        rows = con.read_parquet(str(path))
-        rows.project(", ".join(["*", *_fill_missing(dataset, rows.columns)])).create_view(dataset)
+        present = con.read_parquet(str(path)).columns
+        filled = ", ".join(["*", *_fill_missing(dataset, present)])
+        quoted = str(path).replace("'", "''")
+        select = f"SELECT {filled} FROM read_parquet('{quoted}')"
+        con.execute(f'CREATE VIEW "{dataset}" AS {select}').fetchall()
     except duckdb.Error:
         return "is damaged: it is not a readable Parquet file"
+    if dataset == "quasars":
+        attach_rows(con, path, select)
     return None
 
 

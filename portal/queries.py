@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from catalog_schema import tables
-from catalog_schema.vocabulary import MatchState
+from catalog_schema.vocabulary import MatchState, Tier
 from portal.conditions import CATALOGUE_ORDER, DISTANCE, MAP_COLUMNS, Filters, inside, where
 from portal.database import MISSING, Connection, fetch, fetch_arrow
 from portal.evidence import Evidence
@@ -69,7 +69,7 @@ class Place:
 def list_words(con: Connection, columns: tuple[str, ...]) -> dict[str, list[str]]:
     """Return the words that occur in each column, in the order of the vocabulary."""
     sets = ", ".join(f"list(DISTINCT {name}) AS {name}" for name in columns)
-    row = fetch_arrow(con, "quasars", f"SELECT {sets} FROM quasars", []).to_pylist()[0]
+    row = fetch_arrow(con, "quasars", f"SELECT {sets} FROM rows", []).to_pylist()[0]
     return {
         name: sorted(filter(None, row[name] or []), key=_rank_word(tables.QUASARS[name].vocabulary))
         for name in columns
@@ -92,7 +92,7 @@ def count_hidden(con: Connection, filters: Filters) -> int:
 def count_tiers(con: Connection, filters: Filters) -> pd.DataFrame:
     """Count rows by tier: columns tier, n."""
     condition, values = where(filters)
-    sql = f"SELECT tier, count(*) AS n FROM quasars WHERE {condition} GROUP BY tier"
+    sql = f"SELECT tier, count(*) AS n FROM rows WHERE {condition} GROUP BY tier"
     return fetch(con, "quasars", sql, values)
 
 
@@ -118,8 +118,9 @@ def list_rows(
     columns = ", ".join(_as_text(name) for name in names)
     order = f"{ranking.key} {'DESC' if ranking.descending else 'ASC'}, q.TARGETID"
     # The narrow inner query sorts all rows; the wide one reads only those of the page.
-    sql = f"""SELECT {columns} FROM quasars q WHERE TARGETID IN (
-        SELECT TARGETID FROM quasars q WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?)
+    source = _choose_source(filters)
+    sql = f"""SELECT {columns} FROM {source} q WHERE TARGETID IN (
+        SELECT TARGETID FROM {source} q WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?)
         ORDER BY {order}"""
     return fetch(con, "quasars", sql, [*values, page_size, (page - 1) * page_size])
 
@@ -132,7 +133,7 @@ def find_place(con: Connection, filters: Filters, ranking: Ranking, targetid: in
     before = f"(k {up} mine OR (k = mine AND TARGETID < id))"
     after = f"(k {down} mine OR (k = mine AND TARGETID > id))"
     sql = f"""WITH ranked AS MATERIALIZED (
-        SELECT TARGETID, {ranking.key} AS k FROM quasars WHERE {condition}),
+        SELECT TARGETID, {ranking.key} AS k FROM {_choose_source(filters)} WHERE {condition}),
         me AS (SELECT TARGETID AS id, k AS mine FROM ranked WHERE TARGETID = ?)
         SELECT count(*) AS total, count(*) FILTER ({before}) + 1 AS rank,
         (SELECT TARGETID FROM ranked, me WHERE {before} ORDER BY k {last}, TARGETID DESC
@@ -171,7 +172,7 @@ def count_sky(con: Connection, filters: Filters, order: int) -> pd.DataFrame:
           avg(cos(radians(TARGET_DEC)) * cos(radians(TARGET_RA))) AS x,
           avg(cos(radians(TARGET_DEC)) * sin(radians(TARGET_RA))) AS y,
           avg(sin(radians(TARGET_DEC))) AS z
-        FROM quasars WHERE {condition} GROUP BY pix)
+        FROM rows WHERE {condition} GROUP BY pix)
         SELECT pix, n, n_found, n_found / n AS rate, (degrees(atan2(y, x)) + 360) % 360 AS ra,
           degrees(atan2(z, sqrt(x * x + y * y))) AS dec
         FROM cell ORDER BY pix"""
@@ -183,7 +184,7 @@ def count_bins(con: Connection, filters: Filters, column: str, step: float) -> p
     if column not in SORTABLE:
         raise ValueError(f"rows cannot be binned by {column}")
     condition, values = where(filters)
-    sql = f"""SELECT tier, floor({column} / ?) * ? AS low, count(*) AS n FROM quasars
+    sql = f"""SELECT tier, floor({column} / ?) * ? AS low, count(*) AS n FROM rows
         WHERE {condition} AND isfinite({column}) GROUP BY ALL ORDER BY ALL"""
     return fetch(con, "quasars", sql, [step, step, *values])
 
@@ -200,7 +201,7 @@ def sample_scores(
         `n_normal` others.
     """
     condition, values = where(filters)
-    part = f"""(SELECT TARGETID::VARCHAR AS TARGETID, snr, anomaly_score, tier, Z FROM quasars
+    part = f"""(SELECT TARGETID::VARCHAR AS TARGETID, snr, anomaly_score, tier, Z FROM rows
         WHERE snr > 0 AND {condition} AND (tier <> 'none') = ? ORDER BY hash(TARGETID) LIMIT ?)"""
     parameters = [*values, True, n_anomalous, *values, False, n_normal]
     return fetch(con, "quasars", f"{part} UNION ALL {part}", parameters)
@@ -218,7 +219,7 @@ def trace_scores(con: Connection, filters: Filters) -> pd.DataFrame:
     sql = f"""WITH bin AS (
         SELECT floor(log10(snr) * 10) / 10 AS edge, count(*) AS n,
           approx_quantile(anomaly_score, [0.16, 0.5, 0.84]) AS q
-        FROM quasars WHERE snr > 0 AND {condition} GROUP BY edge)
+        FROM rows WHERE snr > 0 AND {condition} GROUP BY edge)
         SELECT pow(10, edge + 0.05) AS snr, n, q[1] AS low, q[2] AS median, q[3] AS high
         FROM bin ORDER BY snr"""
     return fetch(con, "quasars", sql, values)
@@ -245,7 +246,7 @@ def sample_map(con: Connection, filters: Filters, n: int) -> pd.DataFrame | None
 def correlate_scores(con: Connection, filters: Filters, one_in: int) -> float:
     """Return Spearman's rank correlation of score and SNR over one in so many rows, or NaN."""
     condition, values = where(filters)
-    sql = f"""SELECT snr, anomaly_score FROM quasars
+    sql = f"""SELECT snr, anomaly_score FROM rows
         WHERE snr > 0 AND {condition} AND hash(TARGETID) % ? = 0"""
     ranks = fetch(con, "quasars", sql, [*values, one_in]).rank()
     return float(ranks["snr"].corr(ranks["anomaly_score"]))
@@ -254,19 +255,17 @@ def correlate_scores(con: Connection, filters: Filters, one_in: int) -> float:
 def find_cone(con: Connection, cone: Cone, n: int) -> pa.Table:
     """Return up to `n` objects of a circle, nearest first, with their separation in arcsec."""
     if cone.radius == 0:
-        return fetch_arrow(con, "quasars", f"SELECT {', '.join(IN_CONE)} FROM quasars LIMIT 0", [])
+        return fetch_arrow(con, "quasars", f"SELECT {', '.join(IN_CONE)} FROM rows LIMIT 0", [])
     condition, values = inside(cone)
     distance = DISTANCE.format(ra=cone.ra, dec=f"({cone.dec})")
-    sql = f"""SELECT 3600 * {distance} AS separation, {", ".join(IN_CONE)} FROM quasars
+    sql = f"""SELECT 3600 * {distance} AS separation, {", ".join(IN_CONE)} FROM rows
         WHERE {condition} ORDER BY separation, TARGETID LIMIT ?"""
     return fetch_arrow(con, "quasars", sql, [*values, n])
 
 
 def find_object(con: Connection, targetid: int) -> dict[str, object] | None:
     """Return an object's catalogue row without its arrays, or None."""
-    arrays = ", ".join(column.name for column in tables.QUASARS.columns if column.array)
-    sql = f"""SELECT * EXCLUDE ({arrays}) REPLACE ({_as_text("TARGETID")}) FROM quasars q
-        WHERE q.TARGETID = ?"""
+    sql = f"SELECT * REPLACE ({_as_text('TARGETID')}) FROM rows q WHERE q.TARGETID = ?"
     rows = fetch(con, "quasars", sql, [targetid])
     if rows.empty:
         return None
@@ -311,10 +310,10 @@ def find_normals(con: Connection, targetid: int, n: int) -> list[tuple[str, floa
     list of (str, float, Spectrum)
         TARGETID as text, redshift, spectrum; nearest first.
     """
-    sql = f"""WITH me AS (SELECT Z, snr FROM quasars WHERE TARGETID = ?),
+    sql = f"""WITH me AS (SELECT Z, snr FROM rows WHERE TARGETID = ?),
         near AS (
           SELECT q.TARGETID, q.Z, {_UNLIKENESS} AS unlikeness
-          FROM quasars q, me WHERE q.tier = 'none' AND q.TARGETID <> ?
+          FROM rows q, me WHERE q.tier = 'none' AND q.TARGETID <> ?
             AND q.TARGETID IN (SELECT TARGETID FROM spectra)
           ORDER BY unlikeness NULLS LAST LIMIT ?)
         SELECT near.TARGETID::VARCHAR AS id, near.Z, s.flux, s.ivar, s.mask, s.model
@@ -326,7 +325,7 @@ def find_normals(con: Connection, targetid: int, n: int) -> list[tuple[str, floa
 
 def find_null_scores(con: Connection, targetid: int, n: int) -> pd.Series:
     """Return the scores of the reference spectra that are most alike in redshift and SNR."""
-    sql = f"""WITH me AS (SELECT Z, snr FROM quasars WHERE TARGETID = ?),
+    sql = f"""WITH me AS (SELECT Z, snr FROM rows WHERE TARGETID = ?),
         q AS (SELECT anomaly_score, Z, pow(10, log_snr) AS snr FROM "null")
         SELECT q.anomaly_score FROM q, me ORDER BY {_UNLIKENESS} NULLS LAST LIMIT ?"""
     return fetch(con, "null", sql, [targetid, n])["anomaly_score"]
@@ -385,7 +384,7 @@ def list_catalogues(con: Connection) -> pd.DataFrame:
 
 def list_graded(con: Connection) -> pd.DataFrame:
     """Return TARGETID (text), tier and score of every graded object, strangest first."""
-    sql = """SELECT TARGETID::VARCHAR AS TARGETID, tier, anomaly_score FROM quasars
+    sql = """SELECT TARGETID::VARCHAR AS TARGETID, tier, anomaly_score FROM rows
         WHERE tier <> 'none' ORDER BY anomaly_score DESC, TARGETID"""
     return fetch(con, "quasars", sql)
 
@@ -409,6 +408,12 @@ def _make_spectrum(row: dict[str, list[float]]) -> Spectrum:
         np.array(row["flux"], dtype=np.float32), np.array(row["ivar"], dtype=np.float32),
         np.array(row["mask"], dtype=np.int32), np.array(row["model"], dtype=np.float32),
     )  # fmt: skip
+
+
+def _choose_source(filters: Filters) -> str:
+    """Return the smaller relation that holds all rows that pass."""
+    tiers = filters.get_words("tier")
+    return "graded" if tiers and Tier.NONE.value not in tiers else "rows"
 
 
 def _rank_word(vocabulary: tuple[str, ...] | None) -> Callable[[str], tuple[int, str]]:

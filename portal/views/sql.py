@@ -1,7 +1,6 @@
 """The page of SQL: editor, schema, cookbook; the answer as table, chart, sky plot and files."""
 
 from functools import partial
-from typing import Any, cast
 from urllib.parse import urlencode
 
 import pandas as pd
@@ -140,15 +139,13 @@ def _show_result(outcome: Outcome) -> None:
 
 
 def _show_rows(rows: pd.DataFrame) -> None:
-    can_open = "TARGETID" in rows
     table = st.dataframe(
         rows, hide_index=True, height=420, alt="Rows that the statement returns",
         column_config=columns.configure_columns(list(rows.columns)),
-        on_select="rerun" if can_open else "ignore", selection_mode="single-row",
+        on_select="rerun", selection_mode="single-row",
     )  # fmt: skip
-    selected = cast(Any, table)["selection"]["rows"] if can_open else []
-    if selected:
-        targetid = str(rows["TARGETID"].iloc[selected[0]])
+    if "TARGETID" in rows and table["selection"]["rows"]:
+        targetid = str(rows["TARGETID"].iloc[table["selection"]["rows"][0]])
         st.page_link(
             "views/object.py", label=f"Open object {targetid} →",
             query_params=link_params(targetid=targetid),

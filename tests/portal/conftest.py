@@ -1,9 +1,19 @@
 """Releases for the portal's tests."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from portal_release import VERSION, write_release
+
+from portal.index import CACHE_VARIABLE
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _keep_indexes_apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("indexes")))
+        yield
 
 
 @pytest.fixture(scope="session")

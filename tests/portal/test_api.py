@@ -143,8 +143,8 @@ def test_release_replaced_or_gone_while_serving(own_release: Path) -> None:
         assert get(f"{address}/healthz").json()["quasars"] == 10
         assert get(f"{address}/api/query", sql=sql).json() == [{"n": 10}]
         path.unlink()
-        answer = get(f"{address}/api/object/{row_id(0)}")
-        assert (answer.status_code, "\n" in answer.json()["error"]) == (503, False)
+        answer = get(f"{address}/api/query", sql=sql)
+        assert (answer.status_code, "\n" in answer.json()["error"]) == (400, False)
         manifest.unlink()
         answer = get(f"{address}/healthz")
         assert (answer.status_code, "manifest.json" in answer.json()["error"]) == (503, True)

@@ -1,0 +1,62 @@
+"""The index beside a catalogue: made once, answering as the catalogue does, never needed."""
+
+import os
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from portal_release import N_ROWS, row_id
+
+from portal import queries
+from portal.conditions import Filters
+from portal.database import connect
+from portal.index import CACHE_VARIABLE
+from portal.queries import Ranking
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder))
+    return folder
+
+
+def answer(root: Path) -> tuple[object, ...]:
+    con = connect(root)
+    graded = Filters(words=(("tier", ("gold", "bronze")),))
+    return (
+        queries.list_rows(con, graded, Ranking(), 1, 50).to_dict(),
+        queries.count_sky(con, Filters(), 4).to_dict(),
+        queries.find_object(con, row_id(3)),
+        queries.find_place(con, graded, Ranking(), row_id(0)),
+    )
+
+
+def test_it_is_made_once_and_again_when_the_catalogue_changes(
+    cache: Path, own_release: Path
+) -> None:
+    connect(own_release)
+    (made,) = cache.iterdir()
+    inode = made.stat().st_ino
+    connect(own_release)
+    assert [path.stat().st_ino for path in cache.iterdir()] == [inode]
+    path = own_release / "catalog/quasars.parquet"
+    pq.write_table(pq.read_table(path).slice(1), path)
+    assert queries.count_tiers(connect(own_release), Filters())["n"].sum() == N_ROWS - 1
+    assert len(list(cache.iterdir())) == 1
+
+
+def test_answers_are_the_same_without_it(
+    cache: Path, release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_index = answer(release)
+    assert list(cache.iterdir())
+    monkeypatch.setenv(CACHE_VARIABLE, os.devnull)
+    assert str(answer(release)) == str(with_index)
+
+
+def test_a_broken_index_is_gone_round(cache: Path, release: Path) -> None:
+    connect(release)
+    (made,) = cache.iterdir()
+    made.write_bytes(b"broken")
+    assert queries.find_object(connect(release), row_id(0)) is not None
