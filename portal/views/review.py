@@ -48,7 +48,7 @@ def show() -> None:
         if reviewer is None or place is None:
             _show_reader(reviewer, is_stored=place is not None)
             return
-        ledger = _open_ledger(place)
+        ledger = _open_ledger(repr(place), place)
         _work(ledger, reviewer)
     except (QadError, SearchError) as fault:
         st.error(str(fault))
@@ -313,8 +313,8 @@ def _show_progress(reviews: list[Review]) -> None:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _open_ledger(place: Any) -> ReviewLedger:
-    return ReviewLedger(place)
+def _open_ledger(name: str, _place: Any) -> ReviewLedger:
+    return ReviewLedger(_place)
 
 
 if __name__ == "__main__":

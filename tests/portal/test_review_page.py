@@ -50,9 +50,11 @@ def write_queue(path: Path, rows: list[int]) -> None:
     pq.write_table(pa.table(columns, schema=arrow_schema(QUEUE)), path)
 
 
-def open_page(monkeypatch: pytest.MonkeyPatch, root: Path, reviewer: str | None = "ABC") -> AppTest:
+def open_page(
+    monkeypatch: pytest.MonkeyPatch, root: Path, reviewer: str | None = "ABC", url: str = ""
+) -> AppTest:
     monkeypatch.setenv("QAD_RELEASE", str(root))
-    monkeypatch.delenv("QAD_LEDGER_URL", raising=False)
+    monkeypatch.setenv("QAD_LEDGER_URL", url)
     if reviewer:
         monkeypatch.setenv("QAD_LOCAL_REVIEWER", reviewer)
     else:
@@ -191,6 +193,19 @@ def test_a_release_without_a_data_root_is_read_only(
     app = open_page(monkeypatch, write_reviewable(tmp_path / VERSION))
     assert "QAD_LEDGER_URL" in shown(app)
     assert [button.label for button in app.button] == []
+
+
+def test_reviews_go_to_the_database_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_reviewable(tmp_path / VERSION)
+    app = open_page(monkeypatch, root, url=f"sqlite:///{tmp_path / 'shared.sqlite'}")
+    press(app, "Ordinary")
+    [review] = ReviewLedger(tmp_path / "shared.sqlite").load("iron")
+    assert review.verdict is Verdict.ORDINARY
+    app = open_page(monkeypatch, root, url="mysql://user:secret@host/name")
+    assert "PostgreSQL or SQLite" in app.error[0].value
+    assert "secret" not in app.error[0].value
 
 
 def test_a_release_of_before_reviews_is_one_line(
