@@ -14,11 +14,11 @@ from pipeline.classify import (
     find_states,
     leave_unclassified,
     prefer_redshift,
-    read_survey,
 )
 from pipeline.config import Config
 from pipeline.examples import KIND_CLASSES
 from pipeline.measure import measure
+from pipeline.measured_survey import read_survey
 from pipeline.preprocess import to_matrix
 from pipeline.store import Store
 
