@@ -207,7 +207,7 @@ def prefer_redshift(probabilities: NDArray, is_better: NDArray[np.bool_]) -> NDA
     rest = probabilities[:, others].sum(axis=1)
     factor = np.where(is_better, np.minimum(1.0, _DOUBT / np.maximum(rest, 1e-30)), 1.0)
     limited[:, others] *= factor[:, None]
-    limited[:, wrong] = 1 - limited[:, others].sum(axis=1)
+    limited[:, wrong] = np.maximum(1 - limited[:, others].sum(axis=1), 0)
     return limited
 
 
@@ -226,7 +226,7 @@ def make_classes(
         The other columns of `classes`; NaN is null.
     """
     belongs = np.array([[KIND_CLASSES[kind] == name for name in _CLASSES] for kind in _KINDS])
-    by_class = probabilities @ belongs
+    by_class = np.minimum(probabilities @ belongs, 1)
     is_classified = state == ClassState.CLASSIFIED.value
     name = np.array(_CLASSES)[np.argmax(by_class, axis=1)]
     artefact, normal = (_CLASSES.index(c) for c in (AnomalyClass.ARTEFACT, AnomalyClass.NORMAL))

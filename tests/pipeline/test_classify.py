@@ -87,6 +87,7 @@ def test_vanished_anomaly_is_a_wrong_redshift() -> None:
     is_better = np.array([True, False] * 3)
     found = prefer_redshift(odds, is_better)
     np.testing.assert_allclose(found.sum(1), 1)
+    assert (found >= 0).all()
     assert (found[is_better, kinds.index("wrong_z")] >= 0.95).all()
     np.testing.assert_allclose(found[~is_better], odds[~is_better])
 
