@@ -20,12 +20,13 @@ from sklearn.metrics import f1_score, roc_auc_score
 from catalog_schema.tables import TIERS
 from catalog_schema.vocabulary import AnomalyClass, Parent, Split
 from pipeline import calibrate, models
-from pipeline.classify import Survey, choose_hosts, classify_survey, read_survey
+from pipeline.classify import choose_hosts, classify_survey
 from pipeline.config import Config, load_config
 from pipeline.examples import plant_examples
 from pipeline.extract import spectra_to_table
 from pipeline.layout import Shard
 from pipeline.measure import measure_table, score_rows
+from pipeline.measured_survey import Survey, read_survey
 from pipeline.mock.anomalies import FAMILIES
 from pipeline.mock.instrument import ARM_SLICES, ARMS
 from pipeline.mock.observe import Target, draw_conditions, draw_target, observe

@@ -1,6 +1,5 @@
 """Stage `classify`: what each spectrum is, with probabilities, evidence, map and clusters."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,32 +7,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from catalog_schema.measurements import MEASUREMENTS
-from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
 from catalog_schema.tables import (
     CLASSES,
     EVIDENCE,
     MEASURED,
-    SCORES,
-    TARGETS,
-    TIERS,
     arrow_schema,
 )
-from catalog_schema.vocabulary import AnomalyClass, ArtefactKind, ClassState, Parent, Tier
+from catalog_schema.vocabulary import AnomalyClass, ArtefactKind, ClassState, Tier
 from pipeline import calibrate, models
 from pipeline.config import ClassifySettings, Config
-from pipeline.errors import UserError
 from pipeline.examples import KIND_CLASSES, NORMAL, WRONG_Z, Examples, plant_examples
+from pipeline.measured_survey import (
+    FEATURES,
+    Survey,
+    find_departures,
+    get_feature_values,
+    read_survey,
+)
 from pipeline.models import assign_folds, read_card
 from pipeline.preprocess import to_matrix
-from pipeline.science.calibration import standardise
 from pipeline.science.crowding import find_crowding
 from pipeline.science.draw import hash_to_unit
 from pipeline.science.families import draw_map, find_axes, find_clusters
-from pipeline.science.measurements import find_significance
-from pipeline.science.residuals import Measured
 from pipeline.science.taxonomy import Taxonomy, fit_taxonomy
-from pipeline.shards import Report, finished_shards, read_contents, read_shards
+from pipeline.shards import Report, read_contents
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.train import find_model_id
 
@@ -41,7 +38,6 @@ STAGE = "classify"
 REVISION = 1
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
-_FEATURES = np.array([*(s.name for s in STATISTICS), *(m.name for m in MEASUREMENTS)])
 _CLASSES = AnomalyClass.values()
 _KINDS = tuple(sorted(KIND_CLASSES))
 _LAYOUT = ("map_x", "map_y", "cluster", "cluster_stability")
@@ -50,44 +46,10 @@ _HOST_STREAM, _NORMAL_STREAM = 4, 5
 _STRANGE = 0.01
 # A host's own p-value is at least this: it is no anomaly.
 _ORDINARY = 0.1
-# Counts and indices are 0 in most spectra: their spread is none.
-_MIN_SPREAD = 0.2
 # A spectrum of which less than this can be measured has hardly a pixel.
 _MIN_MEASURED = 12
 # What a vanished anomaly leaves to all classes but the wrong redshift.
 _DOUBT = 0.05
-
-
-@dataclass(frozen=True)
-class Survey:
-    """What is known of the measured spectra, in the same order of rows; quasars come first.
-
-    Attributes
-    ----------
-    scores, measured : pyarrow.Table
-        Rows of `scores` and of `measurements`.
-    tiers : pyarrow.Table
-        Rows of `tiers`, of the quasars only.
-    night : ndarray of int64, shape (n_quasars,)
-        Modified Julian date of the exposure; -1 where there were several.
-    """
-
-    scores: pa.Table
-    measured: pa.Table
-    tiers: pa.Table
-    night: NDArray[np.int64]
-
-    @property
-    def n_quasars(self) -> int:
-        """Number of quasars."""
-        return int(self.tiers.num_rows)
-
-    @property
-    def is_ordinary(self) -> NDArray[np.bool_]:
-        """Quasars of the core sample that are in no tier, shape (n_quasars,)."""
-        parent = self.scores["parent"].slice(0, self.n_quasars)
-        is_core = pc.equal(parent, Parent.CORE.value)
-        return pc.and_(is_core, pc.equal(self.tiers["tier"], Tier.NONE.value)).to_numpy()
 
 
 def classify(store: Store, config: Config) -> Report:
@@ -135,34 +97,6 @@ def plan(store: Store, config: Config) -> dict[Path, str]:
     return {store.lake.table(name): fingerprint for name in (EVIDENCE.name, CLASSES.name)}
 
 
-def read_survey(store: Store) -> Survey:
-    """Read measurements, and the scores and tiers of the same spectra.
-
-    Raises
-    ------
-    UserError
-        If a measured quasar has no tier, or a graded one no measurement.
-    """
-    shards = finished_shards(store, "measure")
-    measured, scores = (
-        pa.concat_tables([store.read(store.lake.shard(name, shard)) for shard in shards])
-        for name in (MEASURED.name, SCORES.name)
-    )
-    measured = _sort(measured)
-    scores = _match(_sort(scores), measured)
-    quasars = measured.filter(pc.not_equal(measured["parent"], Parent.CONTROL.value))
-    tiers = _sort(store.read(store.lake.table(TIERS.name)))
-    if not quasars.select(_KEY).combine_chunks().equals(tiers.select(_KEY).combine_chunks()):
-        raise UserError(f"{store.root}: measurements and tiers are of different spectra; "
-                        "run `qad run` again")  # fmt: skip
-    names = [*_KEY, "MEAN_MJD", "COADD_NUMEXP"]
-    targets = pa.concat_tables(read_shards(store, TARGETS.name, shards, names).values())
-    targets = _match(_sort(targets), tiers)
-    mjd = pc.fill_null(targets["MEAN_MJD"], -1.0).to_numpy()
-    is_single = pc.fill_null(pc.equal(targets["COADD_NUMEXP"], 1), False).to_numpy()
-    return Survey(scores, measured, tiers, np.where(is_single, mjd, -1).astype(np.int64))
-
-
 def choose_hosts(survey: Survey, settings: ClassifySettings) -> pa.Table:
     """Return the keys of ordinary quasars in which phenomena are planted, drawn by TARGETID."""
     snr = survey.scores["snr"].to_numpy()[: survey.n_quasars]
@@ -194,8 +128,8 @@ def classify_survey(
         Rows of `classes` and `evidence`.
     """
     settings, n = config.classify, survey.n_quasars
-    departures = _find_departures(survey, survey.scores, _get_measured(survey), null, config)
-    planted = _find_departures(survey, examples.scores, examples.measured, null, config)
+    departures = find_departures(survey, survey.scores, survey.values, null, config)
+    planted = find_departures(survey, examples.scores, examples.measured, null, config)
     state = find_states(survey, settings)
     folds = assign_folds(survey.tiers["TARGETID"].to_numpy(), n_folds)
     taxonomies = [
@@ -273,7 +207,7 @@ def prefer_redshift(probabilities: NDArray, is_better: NDArray[np.bool_]) -> NDA
     rest = probabilities[:, others].sum(axis=1)
     factor = np.where(is_better, np.minimum(1.0, _DOUBT / np.maximum(rest, 1e-30)), 1.0)
     limited[:, others] *= factor[:, None]
-    limited[:, wrong] = 1 - limited[:, others].sum(axis=1)
+    limited[:, wrong] = np.maximum(1 - limited[:, others].sum(axis=1), 0)
     return limited
 
 
@@ -292,7 +226,7 @@ def make_classes(
         The other columns of `classes`; NaN is null.
     """
     belongs = np.array([[KIND_CLASSES[kind] == name for name in _CLASSES] for kind in _KINDS])
-    by_class = probabilities @ belongs
+    by_class = np.minimum(probabilities @ belongs, 1)
     is_classified = state == ClassState.CLASSIFIED.value
     name = np.array(_CLASSES)[np.argmax(by_class, axis=1)]
     artefact, normal = (_CLASSES.index(c) for c in (AnomalyClass.ARTEFACT, AnomalyClass.NORMAL))
@@ -335,27 +269,6 @@ def _teach(
     shares = {kind: share / siblings.count(name) for kind, name in KIND_CLASSES.items()}
     shares[NORMAL] = 1 - settings.anomalous_share
     return fit_taxonomy(taught, kinds, shares, NORMAL)
-
-
-def _find_departures(
-    survey: Survey, scores: pa.Table, measured: Measured, null: pa.Table, config: Config
-) -> NDArray[np.float64]:
-    """Return the departures of statistics and measurements, shape (n, number of features)."""
-    ordinary = np.flatnonzero(survey.is_ordinary)
-    reference = calibrate.get_conditions(survey.scores.take(pa.array(ordinary)))
-    known = find_significance(_get_measured(survey))[ordinary]
-    statistics, _, _ = calibrate.compare(scores, null, config.calibrate)
-    wanted = calibrate.get_conditions(scores)
-    physical = standardise(
-        reference, known, wanted, find_significance(measured), config.calibrate.neighbours,
-        _MIN_SPREAD,
-    )  # fmt: skip
-    return np.hstack([statistics, physical])
-
-
-def _get_measured(survey: Survey) -> Measured:
-    names = ("measured", "measured_error", "measured_wave")
-    return Measured(*(to_matrix(survey.measured[name]).astype(np.float64) for name in names))
 
 
 def _lay_out(
@@ -402,11 +315,11 @@ def _gather_evidence(
     kinds = np.array(_KINDS)
     odd = np.flatnonzero(kinds != NORMAL)
     kind = kinds[odd][np.argmax(probabilities[rows][:, odd], axis=1)]
-    terms = np.zeros((len(rows), len(_FEATURES)))
+    terms = np.zeros((len(rows), len(FEATURES)))
     for fold, taxonomy in enumerate(taxonomies):
         mine = np.flatnonzero(folds[rows] == fold)
         terms[mine] = taxonomy.explain(departures[rows[mine]], kind[mine], NORMAL)
-    value, error, wave = _get_feature_values(survey, rows)
+    value, error, wave = get_feature_values(survey, rows)
     telling = np.where(np.isnan(value), 0.0, np.abs(terms))
     best = np.argsort(-telling, axis=1, kind="stable")[:, : settings.evidence]
     row, column = np.repeat(np.arange(len(rows)), best.shape[1]), best.ravel()
@@ -416,7 +329,7 @@ def _gather_evidence(
     columns = {
         **{name: keys[name] for name in _KEY},
         "anomaly_class": [KIND_CLASSES[name] for name in kind[row]],
-        "feature": _FEATURES[column],
+        "feature": FEATURES[column],
         "feature_value": value[row, column],
         "feature_error": error[row, column],
         "feature_wave": wave[row, column],
@@ -424,40 +337,3 @@ def _gather_evidence(
         "contribution": terms[row, column],
     }
     return columns_to_table(EVIDENCE, columns)
-
-
-def _get_feature_values(survey: Survey, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return value, error and wavelength of every feature, shape (3, n, number of features)."""
-    scores, taken = survey.scores, pa.array(rows)
-    statistics = to_matrix(scores["statistics"].take(taken)).astype(np.float64)
-    unknown = np.full(statistics.shape, np.nan)
-    wave = unknown.copy()
-    for sign in ("emission", "absorption"):
-        first = [s.name for s in STATISTICS].index(f"{sign}_{FILTER_WIDTHS[0]}")
-        places = to_matrix(scores[f"{sign}_wave"].take(taken))
-        wave[:, first : first + len(FILTER_WIDTHS)] = places
-    measured = [to_matrix(survey.measured[name].take(taken)).astype(np.float64)
-                for name in ("measured", "measured_error", "measured_wave")]  # fmt: skip
-    return np.stack([np.hstack(pair) for pair in
-                     zip((statistics, unknown, wave), measured, strict=True)])  # fmt: skip
-
-
-def _sort(table: pa.Table) -> pa.Table:
-    """Sort by key, controls last where there are any; arrays are carried along."""
-    keys = table.select(_KEY)
-    is_control = pa.array(np.zeros(table.num_rows, bool))
-    if "parent" in table.column_names:
-        is_control = pc.equal(table["parent"], Parent.CONTROL.value)
-    order = keys.append_column("is_control", is_control).append_column(
-        "row", pa.array(np.arange(table.num_rows))
-    )
-    by = [("is_control", "ascending"), *((name, "ascending") for name in _KEY)]
-    return table.take(order.sort_by(by)["row"]).combine_chunks()
-
-
-def _match(scores: pa.Table, measured: pa.Table) -> pa.Table:
-    """Return the scores of the measured spectra, both sorted alike."""
-    known = measured.select(_KEY).append_column("known", pa.array([True] * measured.num_rows))
-    rows = scores.select(_KEY).append_column("row", pa.array(np.arange(scores.num_rows)))
-    kept = rows.join(known, _KEY, join_type="inner").sort_by("row")["row"]
-    return scores.take(kept).combine_chunks()

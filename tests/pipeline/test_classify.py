@@ -14,11 +14,11 @@ from pipeline.classify import (
     find_states,
     leave_unclassified,
     prefer_redshift,
-    read_survey,
 )
 from pipeline.config import Config
 from pipeline.examples import KIND_CLASSES
 from pipeline.measure import measure
+from pipeline.measured_survey import read_survey
 from pipeline.preprocess import to_matrix
 from pipeline.store import Store
 
@@ -87,6 +87,7 @@ def test_vanished_anomaly_is_a_wrong_redshift() -> None:
     is_better = np.array([True, False] * 3)
     found = prefer_redshift(odds, is_better)
     np.testing.assert_allclose(found.sum(1), 1)
+    assert (found >= 0).all()
     assert (found[is_better, kinds.index("wrong_z")] >= 0.95).all()
     np.testing.assert_allclose(found[~is_better], odds[~is_better])
 
