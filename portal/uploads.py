@@ -219,5 +219,8 @@ def _join(rows: pd.DataFrame, found: pa.Table) -> pa.Table:
     matched = found.to_pandas(types_mapper=pd.ArrowDtype).set_index("row")
     matched.insert(0, "desi_separation", matched.pop("separation"))
     mine = rows.rename(columns=str)
-    joined = mine.join(matched.reindex(mine.index), suffixes=("", "_of_release"))
+    joined = mine.merge(
+        matched.reindex(mine.index), left_index=True, right_index=True,
+        suffixes=("", "_of_release"),
+    )  # fmt: skip
     return pa.Table.from_pandas(joined, preserve_index=False).replace_schema_metadata(None)
