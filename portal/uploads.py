@@ -218,9 +218,7 @@ def _join(rows: pd.DataFrame, found: pa.Table) -> pa.Table:
     """Put the columns found beside all rows of the list, null where nothing was found."""
     matched = found.to_pandas(types_mapper=pd.ArrowDtype).set_index("row")
     matched.insert(0, "desi_separation", matched.pop("separation"))
-    mine = rows.rename(columns=str)
-    joined = mine.merge(
-        matched.reindex(mine.index), left_index=True, right_index=True,
-        suffixes=("", "_of_release"),
-    )  # fmt: skip
+    taken = set(matched.columns)
+    mine = rows.rename(columns=lambda name: f"{name}_of_list" if name in taken else str(name))
+    joined = mine.join(matched.reindex(mine.index))
     return pa.Table.from_pandas(joined, preserve_index=False).replace_schema_metadata(None)

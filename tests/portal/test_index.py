@@ -26,7 +26,8 @@ def answer(root: Path) -> tuple[object, ...]:
     graded = Filters(words=(("tier", ("gold", "bronze")),))
     return (
         queries.list_rows(con, graded, Ranking(), 1, 50).to_dict(),
-        queries.count_sky(con, Filters(), 4).to_dict(),
+        # Without the mean positions, whose last digit depends on the order of summing.
+        queries.count_sky(con, Filters(), 4)[["pix", "n", "n_found"]].to_dict(),
         queries.find_object(con, row_id(3)),
         queries.find_place(con, graded, Ranking(), row_id(0)),
     )

@@ -63,10 +63,17 @@ def test_zipped_fits_is_read_below_the_limit(table: Table) -> None:
 
 
 def test_rows_without_a_counterpart_stay(con: Connection) -> None:
-    rows = pd.DataFrame({"my id": ["x", "y", "z"], "TARGETID": [str(row_id(1)), "12", "no"]})
+    rows = pd.DataFrame(
+        {
+            "my id": ["x", "y", "z"],
+            "TARGETID": [str(row_id(1)), "12", "no"],
+            "desi_tier": list("abc"),
+        }
+    )
     matched = uploads.match_ids(con, rows, "TARGETID", ("TARGETID", "tier"))
     assert matched["my id"].to_pylist() == ["x", "y", "z"]
     assert matched["desi_TARGETID"].to_pylist() == [row_id(1), None, None]
+    assert matched["desi_tier_of_list"].to_pylist() == ["a", "b", "c"]
 
 
 def test_positions_match_across_zero_pole_and_zones(con: Connection) -> None:
