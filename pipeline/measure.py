@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from catalog_schema.tables import MEASURED, RESTFRAME, SCORES, TIERS, arrow_schema
 from catalog_schema.vocabulary import ControlKind
 from pipeline import calibrate, models
 from pipeline.config import Config
+from pipeline.lake_files import opening
 from pipeline.models import Model, assign_folds, load_model
 from pipeline.preprocess import to_matrix
 from pipeline.science.anomaly import add_excess
@@ -214,7 +216,8 @@ def _try_rivals(
     scores, tries = score_rows(folder, config, moved)
     if not len(tries):
         return best_z, best
-    null = Store(folder).read(folder / models.NULL)
+    with opening(folder / models.NULL) as file:
+        null = pq.read_table(file)
     _, _, p_values = calibrate.compare(scores, null, config.calibrate)
     order = np.argsort(p_values, kind="stable")
     best[rows[tries[order]]] = p_values[order]

@@ -236,6 +236,9 @@ def sample_map(con: Connection, filters: Filters, n: int) -> pd.DataFrame | None
     known = fetch(con, "quasars", "DESCRIBE quasars")["column_name"]
     if not set(MAP_COLUMNS) <= set(known):
         return None
+    # Columns that an older release lacks are null.
+    if not fetch(con, "quasars", "SELECT count(map_x) AS n FROM quasars")["n"].iloc[0]:
+        return None
     condition, values = where(filters)
     sql = f"""SELECT TARGETID::VARCHAR AS TARGETID, map_x, map_y, tier, anomaly_score, Z
         FROM quasars WHERE map_x IS NOT NULL AND {condition}

@@ -109,7 +109,7 @@ def check_classes(path: Path, target: str) -> list[str]:
              "artefact_kind"]  # fmt: skip
     data = _read(path, target, names)
     column = data["class_probabilities"].combine_chunks()
-    probability = column.flatten().to_numpy().reshape(data.num_rows, -1)
+    probability = column.flatten().to_numpy().reshape(data.num_rows, len(AnomalyClass))
     is_classified = pc.equal(data["class_state"], ClassState.CLASSIFIED.value).to_numpy()
     has_class = data["anomaly_class"].is_valid().to_numpy()
     has_artefact = data["artefact_probability"].is_valid().to_numpy()

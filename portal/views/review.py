@@ -35,7 +35,7 @@ MAX_FILTERED = 1000
 _PLAIN = ("Z", "ZWARN", "SPECTYPE", "snr", "TARGET_RA", "TARGET_DEC", "SURVEY", "PROGRAM")
 _HIDDEN = ("tier", "anomaly_score", "reason", "anomaly_class", "artefact_probability")
 _SMOOTHING = 5
-_CLASSES = [word for word in AnomalyClass if word is not AnomalyClass.ARTEFACT]
+_CLASSES = [w for w in AnomalyClass if w not in (AnomalyClass.NORMAL, AnomalyClass.ARTEFACT)]
 _DETAILS = ("class", "quality", "issues", "z", "spectype", "comment")
 
 

@@ -31,14 +31,14 @@ def serve(release: Path, *flags: str) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        _wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", server)
+        wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", server)
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
         server.wait(10)
 
 
-def _wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
+def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:
     for _ in range(300):
         assert server.poll() is None, "the server ended"
         try:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from login_provider import CLIENT, providing
 from portal_release import VERSION, row_id
-from test_browser import Watcher, browser, pytestmark, wait_until_healthy  # noqa: F401
+from portal_server import wait_until_healthy
+from test_browser import Watcher, browser, pytestmark  # noqa: F401
 from test_review_page import load, write_reviewable
 
 import portal

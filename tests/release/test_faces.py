@@ -129,7 +129,9 @@ def test_example_opens_the_release(released: Path, name: str) -> None:
 
 
 @pytest.mark.slow
-def test_notebook_runs_from_the_release(released: Path) -> None:
+def test_notebook_runs_from_the_release(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Streamlit, where it ran before in this process, forbids the pictures of all that follow.
+    monkeypatch.delenv("MPLBACKEND", raising=False)
     nbformat, nbclient = (pytest.importorskip(name) for name in ("nbformat", "nbclient"))
     notebook = nbformat.read(released / "examples" / "quickstart.ipynb", as_version=4)
     nbformat.validate(notebook)
