@@ -31,10 +31,10 @@ from pipeline.mock.anomalies import FAMILIES
 from pipeline.mock.instrument import ARM_SLICES, ARMS
 from pipeline.mock.observe import Target, draw_conditions, draw_target, observe
 from pipeline.models import load_model, read_card
-from pipeline.preprocess import OBSERVED_GRID, make_windows, to_matrix
+from pipeline.preprocess import OBSERVED_GRID, make_windows
 from pipeline.science.coadd import ArmSpectra, join_arms
 from pipeline.stages import run_stages
-from pipeline.store import Store, columns_to_table
+from pipeline.store import Store, columns_to_table, to_matrix
 from pipeline.train import find_model_id
 
 _CLASSES = {
@@ -128,7 +128,7 @@ def classify_drawn(
         np.concatenate([np.full(len(total), -1), survey.night]),
     )
     examples = plant_examples(store, config, folder, choose_hosts(survey, config.classify))
-    n_folds = len(read_card(folder)["training"])
+    n_folds = int(read_card(folder)["folds"])
     classes, _ = classify_survey(joined, examples, null, config, n_folds)
     mine = classes.slice(0, len(total))
     found = mine.select(["TARGETID", "anomaly_class", "artefact_probability", "better_z"])

@@ -21,12 +21,11 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
 from pipeline.config import load_config
-from pipeline.preprocess import to_matrix
 from pipeline.science.independence import measure_leak
 from pipeline.science.pca import LinearBasis, fit_basis, infer_coefficients, rebin
 from pipeline.shards import finished_shards
 from pipeline.stages import run_stages
-from pipeline.store import Store
+from pipeline.store import Store, to_matrix
 from pipeline.target import find_mock
 
 _COMPONENTS, _BIN, _OBSERVED_BIN = 16, 4, 8

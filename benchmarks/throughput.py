@@ -22,11 +22,12 @@ from pipeline.config import Config, ScoreSettings
 from pipeline.extract import spectra_to_table
 from pipeline.layout import Shard
 from pipeline.models import Member, Model, assign_folds
-from pipeline.preprocess import make_run_grid, make_windows, to_matrix
+from pipeline.preprocess import make_run_grid, make_windows
 from pipeline.science.coadd import Spectra
 from pipeline.science.restframe import RestFrameGrid
 from pipeline.science.vae import ModelShape, SpectrumVAE, limit_influence, negative_elbo
 from pipeline.score import Scorer
+from pipeline.store import to_matrix
 
 SHARD = Shard("main", "dark", 0)
 

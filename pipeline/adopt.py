@@ -16,7 +16,7 @@ from pipeline.config import AcquireSettings, Config, TargetSettings
 from pipeline.desi_files import find_rows, read_columns
 from pipeline.errors import MissingFileError
 from pipeline.layout import DesiTree, Shard
-from pipeline.science.draw import hash_to_unit
+from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.union import NEW_REDSHIFT, unite_finders
 from pipeline.shards import Product, Report, Task, run_shards, split_by_shard
 from pipeline.sources import booking, open_source, share_limits
@@ -32,8 +32,6 @@ _AFTERBURNERS = {
     "qso_mgii": ("MGII", ("IS_QSO_MGII",)),
     "qso_qn": ("QN_RR", ("IS_QSO_QN_NEW_RR", "Z_NEW", "ZERR_NEW", *_CONFIDENCES)),
 }
-# The draw of the redshift is another one than that of the control itself.
-_REDSHIFT_STREAM = 1
 
 
 class Findings(NamedTuple):
@@ -104,7 +102,7 @@ def lend_redshifts(candidates: pa.Table) -> pa.Table:
     z = candidates["Z"].to_numpy()
     parent = candidates["parent"].to_numpy()
     core = np.sort(z[parent == Parent.CORE.value])
-    draw = hash_to_unit(candidates["TARGETID"].to_numpy(), _REDSHIFT_STREAM)
+    draw = hash_to_unit(candidates["TARGETID"].to_numpy(), Stream.REDSHIFT)
     lent = np.where(parent == Parent.CONTROL.value, core[(draw * len(core)).astype(np.intp)], z)
     return candidates.set_column(candidates.column_names.index("Z"), "Z", [lent])
 

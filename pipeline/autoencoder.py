@@ -19,18 +19,16 @@ from pipeline.errors import UserError
 from pipeline.extract import spectra_to_table
 from pipeline.layout import Shard
 from pipeline.models import load_model, read_card
-from pipeline.preprocess import make_run_grid, make_windows, to_matrix
+from pipeline.preprocess import make_run_grid, make_windows
 from pipeline.reconstruct import to_observed_frame
 from pipeline.science.coadd import Spectra
-from pipeline.science.draw import hash_to_unit
+from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.score import score_windows
-from pipeline.store import Store, digest, digest_rows
+from pipeline.store import Store, digest, digest_rows, to_matrix
 from pipeline.train import Windows, fit_model, publish_model
 
 _ARRAYS = Shard("external", "array", 0)
 _KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
-# The draw of the validation sample is another one than those of folds, controls and redshifts.
-_SPLIT_STREAM = 4
 
 
 class QSOAutoencoder:
@@ -81,7 +79,9 @@ class QSOAutoencoder:
         targetid = np.arange(len(np.atleast_1d(z))) if targetid is None else np.asarray(targetid)
         table = self._make_windows(flux, ivar, z, make_run_grid(self.config))
         objects = targetid.astype(np.int64)[table["TARGETID"].to_numpy()]
-        is_spared = hash_to_unit(objects, _SPLIT_STREAM) < self.config.target.validation_fraction
+        is_spared = (
+            hash_to_unit(objects, Stream.VALIDATION) < self.config.target.validation_fraction
+        )
         windows = Windows(
             torch.from_numpy(to_matrix(table["rest_flux"])),
             torch.from_numpy(to_matrix(table["rest_weight"])),

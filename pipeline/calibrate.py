@@ -13,10 +13,15 @@ from catalog_schema.vocabulary import Parent, Tier
 from pipeline import models
 from pipeline.config import CalibrateSettings, Config
 from pipeline.errors import UserError
-from pipeline.preprocess import to_matrix
-from pipeline.science.calibration import Conditions, adjust_p_values, fit_tail, standardise
-from pipeline.shards import Report, finished_shards, read_contents
-from pipeline.store import Store, columns_to_table, make_fingerprint
+from pipeline.science.calibration import (
+    Conditions,
+    adjust_p_values,
+    fit_tail,
+    standardise,
+    take_strange_side,
+)
+from pipeline.shards import Report, finished_shards, read_contents, read_shards
+from pipeline.store import Store, columns_to_table, make_fingerprint, replace_columns, to_matrix
 from pipeline.train import find_model_id
 
 STAGE = "calibrate"
@@ -24,7 +29,6 @@ REVISION = 4
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _REASONS = np.array([statistic.reason for statistic in STATISTICS])
-_IS_TWO_SIDED = np.array([statistic.two_sided for statistic in STATISTICS])
 _IS_RATIO = np.array([statistic.is_ratio for statistic in STATISTICS])
 _SMALLEST_RATIO = 1e-6
 _CEILING = 8.0
@@ -98,9 +102,8 @@ def read_scores(store: Store) -> pa.Table:
     """
     columns = [name for name in SCORES.names if name != "latent"]
     shards = finished_shards(store, "score")
-    paths = [store.lake.shard(SCORES.name, shard) for shard in shards]
-    tables = store.map(lambda path: store.read(path, columns), paths)
-    scores = pa.concat_tables(tables) if tables else None
+    tables = read_shards(store, SCORES.name, shards, columns)
+    scores = pa.concat_tables(tables.values()) if tables else None
     if scores is None or not scores.num_rows:
         raise UserError(f"{store.root}: no spectrum was scored; `qad status` says where they went")
     return scores.combine_chunks()
@@ -144,7 +147,7 @@ def grade(scores: pa.Table, null: pa.Table, settings: CalibrateSettings) -> pa.T
         "score_rank": _rank(total),
         "score_rank_low": pa.nulls(len(total), pa.int32()),
         "score_rank_high": pa.nulls(len(total), pa.int32()),
-        "reason": _REASONS[np.argmax(_take_strange_side(departures), axis=1)],
+        "reason": _REASONS[np.argmax(take_strange_side(departures), axis=1)],
         "departures": departures.astype(np.float32),
     }
     return columns_to_table(TIERS, columns)
@@ -188,20 +191,13 @@ def _add_rank_range(
     for first in range(size, seeds * size, size):
         ours, null = (_take_seed(rows, slice(first, first + size)) for rows in (quasars, core))
         ranks.append(_rank(compare(ours, make_null(null, settings), settings)[1]))
-    for name, values in (
-        ("score_rank_low", np.min(ranks, axis=0)), ("score_rank_high", np.max(ranks, axis=0))
-    ):  # fmt: skip
-        place = tiers.column_names.index(name)
-        tiers = tiers.set_column(place, tiers.field(name), pa.array(values, pa.int32()))
-    return tiers
+    extremes = {"score_rank_low": np.min(ranks, axis=0), "score_rank_high": np.max(ranks, axis=0)}
+    return replace_columns(tiers, extremes)
 
 
 def _take_seed(scores: pa.Table, columns: slice) -> pa.Table:
     """Return scores with the statistics of another seed."""
-    values = to_matrix(scores["seed_statistics"])[:, columns]
-    place, field = scores.column_names.index("statistics"), scores.field("statistics")
-    array = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), type=field.type)
-    return scores.set_column(place, field, array)
+    return replace_columns(scores, {"statistics": to_matrix(scores["seed_statistics"])[:, columns]})
 
 
 def _rank(score: NDArray) -> NDArray[np.int32]:
@@ -230,15 +226,10 @@ def _get_statistics(rows: pa.Table) -> NDArray[np.float64]:
     return values
 
 
-def _take_strange_side(departures: NDArray) -> NDArray[np.float64]:
-    """Return how far each statistic lies on a side that is strange, 0 or more, shape (n, k)."""
-    return np.where(_IS_TWO_SIDED, np.abs(departures), np.maximum(departures, 0))
-
-
 def _combine(departures: NDArray) -> NDArray[np.float64]:
     """Add the departures towards strangeness in quadrature, shape (n, 1).
 
     Each counts up to a ceiling: one freak value does not decide alone.
     """
-    strange = np.minimum(_take_strange_side(departures), _CEILING)
+    strange = np.minimum(take_strange_side(departures), _CEILING)
     return np.sqrt((strange**2).sum(axis=1, keepdims=True))

@@ -25,23 +25,21 @@ from pipeline.measured_survey import (
     read_survey,
 )
 from pipeline.models import assign_folds, read_card
-from pipeline.preprocess import to_matrix
 from pipeline.science.crowding import find_crowding
-from pipeline.science.draw import hash_to_unit
+from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.families import draw_map, find_axes, find_clusters
 from pipeline.science.taxonomy import Taxonomy, fit_taxonomy
 from pipeline.shards import Report, read_contents
-from pipeline.store import Store, columns_to_table, make_fingerprint
+from pipeline.store import Store, columns_to_table, make_fingerprint, to_matrix
 from pipeline.train import find_model_id
 
 STAGE = "classify"
-REVISION = 1
+REVISION = 2
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _CLASSES = AnomalyClass.values()
 _KINDS = tuple(sorted(KIND_CLASSES))
 _LAYOUT = ("map_x", "map_y", "cluster", "cluster_stability")
-_HOST_STREAM, _NORMAL_STREAM = 4, 5
 # A p-value below which a spectrum counts as strange, where strange spectra are counted.
 _STRANGE = 0.01
 # A host's own p-value is at least this: it is no anomaly.
@@ -74,7 +72,7 @@ def classify(store: Store, config: Config) -> Report:
         return Report(CLASSES.name, skipped=1, n_expected=done[1].n_made, n_made=done[1].n_made)
     survey = read_survey(store)
     folder = store.lake.model(find_model_id(store, config))
-    hosts, n_folds = choose_hosts(survey, config.classify), len(read_card(folder)["training"])
+    hosts, n_folds = choose_hosts(survey, config.classify), int(read_card(folder)["folds"])
     if len(set(assign_folds(hosts["TARGETID"].to_numpy(), n_folds))) > 1:
         examples = plant_examples(store, config, folder, hosts)
         null = store.read(folder / models.NULL)
@@ -102,7 +100,7 @@ def choose_hosts(survey: Survey, settings: ClassifySettings) -> pa.Table:
     snr = survey.scores["snr"].to_numpy()[: survey.n_quasars]
     p_value = survey.tiers["p_value"].to_numpy()
     able = np.flatnonzero(survey.is_ordinary & (p_value > _ORDINARY) & (snr >= settings.min_snr))
-    draw = hash_to_unit(survey.tiers["TARGETID"].to_numpy()[able], _HOST_STREAM)
+    draw = hash_to_unit(survey.tiers["TARGETID"].to_numpy()[able], Stream.EXAMPLE_HOST)
     rows = able[np.argsort(draw, kind="stable")[: settings.hosts]]
     return survey.tiers.select(_KEY).take(pa.array(np.sort(rows)))
 
@@ -256,7 +254,7 @@ def _teach(
     n = survey.n_quasars
     targetids = survey.tiers["TARGETID"].to_numpy()
     normal = np.flatnonzero(survey.is_ordinary & (assign_folds(targetids, n_folds) != fold))
-    draw = hash_to_unit(targetids[normal], _NORMAL_STREAM)
+    draw = hash_to_unit(targetids[normal], Stream.NORMAL_EXAMPLE)
     normal = normal[np.argsort(draw, kind="stable")[: settings.normals]]
     controls = survey.measured["control"].slice(n).to_numpy(zero_copy_only=False).astype(str)
     hosts = examples.scores["TARGETID"].to_numpy()

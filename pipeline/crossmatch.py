@@ -28,7 +28,7 @@ from pipeline.config import CatalogueSettings, Config, CrossmatchSettings
 from pipeline.errors import UserError
 from pipeline.layout import is_remote
 from pipeline.science.match import find_chance_probability, normalise_separations
-from pipeline.shards import Report, finished_shards
+from pipeline.shards import Report, finished_shards, read_shards
 from pipeline.sources import local_file
 from pipeline.store import Store, columns_to_table, digest, digest_rows, make_fingerprint
 from pipeline.target import find_mock
@@ -137,12 +137,11 @@ def read_objects(store: Store) -> Objects:
         If nothing was scored.
     """
     tiers = store.read(store.lake.table(TIERS.name), [*_KEY, "tier"])
-    paths = [store.lake.shard(TARGETS.name, shard) for shard in finished_shards(store, "score")]
-    if not paths:
+    shards = finished_shards(store, "score")
+    if not shards:
         raise UserError(f"{store.root}: no spectrum was scored; `qad status` says where they went")
     columns = [*_KEY, "TARGET_RA", "TARGET_DEC"]
-    parts = store.map(lambda path: store.read(path, columns), paths)
-    targets = pa.concat_tables(parts)
+    targets = pa.concat_tables(read_shards(store, TARGETS.name, shards, columns).values())
     rows = tiers.join(targets, _KEY).sort_by([(name, "ascending") for name in _KEY])
     ra, dec = (pc.fill_null(rows[f"TARGET_{name}"], np.nan).to_numpy() for name in ("RA", "DEC"))
     is_graded = pc.not_equal(rows["tier"], Tier.NONE.value).to_numpy()

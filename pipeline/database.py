@@ -78,7 +78,8 @@ class Database:
 
     Parameters
     ----------
-    url : sqlalchemy.URL
+    place : Path or sqlalchemy.URL
+        A SQLite file, or a database.
     patience : float
         Seconds for which a transaction waits for a PostgreSQL server to come back.
 
@@ -88,7 +89,8 @@ class Database:
         If the database cannot be opened, or a newer version made its tables.
     """
 
-    def __init__(self, url: URL, patience: float = PATIENCE) -> None:
+    def __init__(self, place: Path | URL, patience: float = PATIENCE) -> None:
+        url = URL.create("sqlite", database=str(place)) if isinstance(place, Path) else place
         self.name = _render(url)
         # SQLite waits for its lock by itself; its other faults do not pass.
         self._patience = patience if url.get_backend_name() == "postgresql" else 0.0

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from catalog_schema.tables import RESTFRAME
@@ -15,17 +14,16 @@ from pipeline.measure import (
     fit_residuals,
     measure_windows,
     move_windows,
-    replace_columns,
     score_rows,
 )
 from pipeline.models import Model, load_model
-from pipeline.preprocess import OBSERVED_GRID, to_matrix
+from pipeline.preprocess import OBSERVED_GRID
 from pipeline.science.emission import BROAD_LINES
 from pipeline.science.phenomena import PHENOMENA, Host
 from pipeline.science.residuals import Measured, Residuals
 from pipeline.science.rivals import confuse_lines
-from pipeline.shards import split_by_shard
-from pipeline.store import Store
+from pipeline.shards import read_rows
+from pipeline.store import Store, replace_columns, to_matrix
 
 NORMAL, WRONG_Z = "normal", "wrong_z"
 # Class of every kind of example.
@@ -67,7 +65,7 @@ def plant_examples(store: Store, config: Config, folder: Path, hosts: pa.Table) 
         SURVEY, PROGRAM, HEALPIX and TARGETID of ordinary quasars.
     """
     model = load_model(folder)
-    windows = _read_windows(store, hosts)
+    windows = read_rows(store, RESTFRAME.name, hosts)
     spectra = fit_residuals(model, config, windows)
     kinds, scores, measured = [], [], []
     # Kind by kind: the copies of the windows are many times the sample.
@@ -124,12 +122,3 @@ def _make_host(spectra: Residuals, row: int) -> Host:
     model = spectra.model[row].astype(np.float64)
     weight = spectra.noise_weight[row].astype(np.float64)
     return Host(rest, spectra.observed_wave[row], model, weight, float(spectra.z[row]))
-
-
-def _read_windows(store: Store, hosts: pa.Table) -> pa.Table:
-    parts = []
-    for shard, rows in split_by_shard(hosts).items():
-        windows = store.read(store.lake.shard(RESTFRAME.name, shard))
-        wanted = rows["TARGETID"].combine_chunks()
-        parts.append(windows.filter(pc.is_in(windows["TARGETID"], wanted)))
-    return pa.concat_tables(parts).combine_chunks()

@@ -9,22 +9,20 @@ import pyarrow.compute as pc
 from catalog_schema.tables import INJECTIONS, RESTFRAME, SCORES, TIERS
 from catalog_schema.vocabulary import Parent, Tier
 from pipeline import calibrate
-from pipeline.config import Config
+from pipeline.config import CalibrateSettings, Config
 from pipeline.control import find_tiers
-from pipeline.models import load_model
-from pipeline.preprocess import to_matrix
-from pipeline.science.draw import hash_to_unit
+from pipeline.models import NULL, load_model
+from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.injection import SHAPES, draw_feature
 from pipeline.science.restframe import RestFrameGrid
 from pipeline.score import score_windows
-from pipeline.shards import Report, finished_shards, split_by_shard
-from pipeline.store import Store, columns_to_table, make_fingerprint
+from pipeline.shards import Report, finished_shards, read_rows, read_shards
+from pipeline.store import Store, columns_to_table, make_fingerprint, replace_columns, to_matrix
 from pipeline.train import find_model_id
 
 STAGE = "inject"
 REVISION = 1
 
-_HOST_STREAM = 3
 _KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
 
 
@@ -50,13 +48,15 @@ def inject(store: Store, config: Config) -> Report:
     if done:
         return Report(INJECTIONS.name, skipped=1, n_expected=done.n_expected, n_made=done.n_made)
     folder = store.lake.model(find_model_id(store, config))
-    hosts, grid, seed = _read_hosts(store, config), load_model(folder).grid, config.run.seed
+    grid, seed = load_model(folder).grid, config.run.seed
+    tiers = store.read(store.lake.table(TIERS.name), ["TARGETID", "tier", "p_value"])
+    null, hosts = store.read(folder / NULL), _read_hosts(store, config, tiers)
     parts = []
     # Kind by kind: the copies of the windows are many times the sample.
     for kind in SHAPES:
         planted = plant(hosts, grid, kind, config.inject.strengths, seed)
         scores = score_windows(folder, config.score, seed, planted).data
-        parts.append(_grade(store, config, planted, scores))
+        parts.append(_grade(planted, scores, null, tiers, config.calibrate))
     rows = pa.concat_tables(parts)
     n = rows.num_rows
     store.write(path, rows, INJECTIONS, fingerprint=fingerprint, n_expected=n, n_made=n)
@@ -105,43 +105,36 @@ def plant(
                 rows.append(row)
                 sizes.append(strength)
                 changed.append(flux[row] + feature)
-    matrix = np.array(changed, np.float32).ravel()
     planted = hosts.take(pa.array(rows, pa.int64()))
-    column = pa.FixedSizeListArray.from_arrays(pa.array(matrix), grid.window)
-    planted = planted.set_column(planted.column_names.index("rest_flux"), "rest_flux", column)
+    planted = replace_columns(planted, {"rest_flux": np.array(changed, np.float32)})
     planted = planted.append_column("injection", pa.array([kind] * len(rows), pa.string()))
     return planted.append_column("planted", pa.array(sizes, pa.float64()))
 
 
-def _read_hosts(store: Store, config: Config) -> pa.Table:
+def _read_hosts(store: Store, config: Config, tiers: pa.Table) -> pa.Table:
     """Return windows of ungraded core quasars, drawn by TARGETID."""
-    tiers = store.read(store.lake.table(TIERS.name), ["TARGETID", "tier"])
     ordinary = tiers.filter(pc.equal(tiers["tier"], Tier.NONE.value))["TARGETID"]
-    paths = [store.lake.shard(SCORES.name, shard) for shard in finished_shards(store, "score")]
-    columns = [*_KEY, "parent"]
-    scores = pa.concat_tables(store.map(lambda path: store.read(path, columns), paths))
+    shards = finished_shards(store, "score")
+    scores = pa.concat_tables(read_shards(store, SCORES.name, shards, [*_KEY, "parent"]).values())
     is_core = pc.equal(scores["parent"], Parent.CORE.value)
     found = scores.filter(pc.and_(is_core, pc.is_in(scores["TARGETID"], ordinary.combine_chunks())))
-    draw = hash_to_unit(found["TARGETID"].to_numpy(), _HOST_STREAM)
+    draw = hash_to_unit(found["TARGETID"].to_numpy(), Stream.INJECTION_HOST)
     drawn = found.take(pa.array(np.argsort(draw, kind="stable")[: config.inject.hosts]))
     # The windows of the drawn only: those of a whole survey do not fit into memory.
-    parts = []
-    for shard, rows in split_by_shard(drawn).items():
-        windows = store.read(store.lake.shard(RESTFRAME.name, shard))
-        is_drawn = pc.is_in(windows["TARGETID"], rows["TARGETID"].combine_chunks())
-        parts.append(windows.filter(is_drawn))
-    return pa.concat_tables(parts).combine_chunks()
+    return read_rows(store, RESTFRAME.name, drawn)
 
 
-def _grade(store: Store, config: Config, planted: pa.Table, scores: pa.Table) -> pa.Table:
-    null_path = next(iter(calibrate.plan(store, config)))
-    _, total, p_values = calibrate.compare(scores, store.read(null_path), config.calibrate)
+def _grade(
+    planted: pa.Table, scores: pa.Table, null: pa.Table, tiers: pa.Table,
+    settings: CalibrateSettings,
+) -> pa.Table:  # fmt: skip
+    _, total, p_values = calibrate.compare(scores, null, settings)
     columns = {
         **{name: scores[name] for name in (*_KEY, "Z", "snr")},
         "injection": planted["injection"],
         "planted": planted["planted"],
         "anomaly_score": total,
         "p_value": p_values,
-        "tier": find_tiers(p_values, store.read(store.lake.table(TIERS.name))),
+        "tier": find_tiers(p_values, tiers),
     }
     return columns_to_table(INJECTIONS, columns)

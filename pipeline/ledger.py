@@ -115,8 +115,7 @@ class Ledger:
     """
 
     def __init__(self, place: Path | URL, lake: str = "", patience: float = PATIENCE) -> None:
-        url = URL.create("sqlite", database=str(place)) if isinstance(place, Path) else place
-        self._database = Database(url, patience)
+        self._database = Database(place, patience)
         self._lake = lake
 
     @classmethod

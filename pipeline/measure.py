@@ -15,7 +15,6 @@ from pipeline import calibrate, models
 from pipeline.config import Config
 from pipeline.lake_files import opening
 from pipeline.models import Model, assign_folds, load_model
-from pipeline.preprocess import to_matrix
 from pipeline.science.anomaly import add_excess
 from pipeline.science.measurements import take_measurements
 from pipeline.science.residuals import Measured, Residuals
@@ -30,7 +29,14 @@ from pipeline.shards import (
     run_shards,
     split_by_shard,
 )
-from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprint
+from pipeline.store import (
+    Store,
+    columns_to_table,
+    digest_rows,
+    make_fingerprint,
+    replace_columns,
+    to_matrix,
+)
 from pipeline.train import find_model_id
 
 STAGE = "measure"
@@ -162,18 +168,6 @@ def score_rows(
     rows = scores["HEALPIX"].to_numpy().astype(np.intp)
     own = windows["HEALPIX"].to_numpy()[rows]
     return replace_columns(scores, {"HEALPIX": own}), rows
-
-
-def replace_columns(windows: pa.Table, columns: dict[str, NDArray]) -> pa.Table:
-    """Return a table with the values of some columns, arrays included, replaced."""
-    for name, values in columns.items():
-        place = windows.column_names.index(name)
-        field = windows.schema.field(name)
-        flat = pa.array(values.ravel(), field.type.value_type if values.ndim > 1 else field.type)
-        if values.ndim > 1:
-            flat = pa.FixedSizeListArray.from_arrays(flat, type=field.type)
-        windows = windows.set_column(place, field, flat)
-    return windows
 
 
 def move_windows(windows: pa.Table, shift: NDArray, model: Model) -> pa.Table:

@@ -14,12 +14,11 @@ from catalog_schema.vocabulary import Parent, Tier
 from pipeline import calibrate
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.preprocess import to_matrix
 from pipeline.science.calibration import standardise
 from pipeline.science.measurements import find_significance
 from pipeline.science.residuals import Measured
 from pipeline.shards import finished_shards, read_shards
-from pipeline.store import Store
+from pipeline.store import Store, to_matrix
 
 FEATURES = np.array([*(s.name for s in STATISTICS), *(m.name for m in MEASUREMENTS)])
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
@@ -75,7 +74,7 @@ def read_survey(store: Store) -> Survey:
     """
     shards = finished_shards(store, "measure")
     measured, scores = (
-        pa.concat_tables([store.read(store.lake.shard(name, shard)) for shard in shards])
+        pa.concat_tables(read_shards(store, name, shards).values())
         for name in (MEASURED.name, SCORES.name)
     )
     measured = _sort(measured)

@@ -16,7 +16,7 @@ from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.lake_files import opening, show
 from pipeline.layout import MODEL_CARD
-from pipeline.science.draw import hash_to_unit
+from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.restframe import RestFrameGrid
 from pipeline.science.vae import ModelShape, SpectrumVAE
 
@@ -25,8 +25,6 @@ CARD = MODEL_CARD
 REFERENCE = "reference.safetensors"
 NULL = "null.parquet"
 
-# The draw of the fold is another one than those of controls and their redshifts.
-_FOLD_STREAM = 2
 _READ_FAULTS = (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError)
 
 
@@ -97,7 +95,7 @@ class Model:
 
 def assign_folds(targetid: NDArray[np.int64], n_folds: int) -> NDArray[np.intp]:
     """Return the fold of each target, shape (n,): all spectra of one object are in one fold."""
-    return (hash_to_unit(targetid, _FOLD_STREAM) * n_folds).astype(np.intp)
+    return (hash_to_unit(targetid, Stream.FOLD) * n_folds).astype(np.intp)
 
 
 def save_model(

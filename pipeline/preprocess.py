@@ -28,7 +28,7 @@ from pipeline.shards import (
     read_stamps,
     run_shards,
 )
-from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprint
+from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprint, to_matrix
 
 STAGE = "preprocess"
 REVISION = 3
@@ -121,14 +121,6 @@ def make_windows(
     ]  # fmt: skip
     dropped = {gate: sum(block.dropped[gate] for block in blocks) for gate in blocks[0].dropped}
     return Product(pa.concat_tables(block.data for block in blocks), dropped)
-
-
-def to_matrix(column: pa.ChunkedArray) -> np.ndarray:
-    """Return a fixed-size list column as an array of shape (n, size)."""
-    size = column.type.list_size
-    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    # Arrow's memory is read-only; torch wants arrays that could be written to.
-    return flat.reshape(-1, size).copy()
 
 
 def _preprocess_shard(

@@ -11,7 +11,6 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import QUEUE
 from catalog_schema.vocabulary import QueueSource, Verdict
 from pipeline.config import RankSettings
@@ -19,10 +18,10 @@ from pipeline.reviews.audit import draw_audit, read_verdict
 from pipeline.reviews.consensus import Consensus, find_consensus
 from pipeline.reviews.review import Review
 from pipeline.science.active import LEARNERS
-from pipeline.store import columns_to_table
+from pipeline.science.calibration import take_strange_side
+from pipeline.store import columns_to_table, to_matrix
 
 _KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
-_IS_TWO_SIDED = np.array([statistic.two_sided for statistic in STATISTICS])
 # As in the combined score: one freak value does not decide alone.
 _CEILING = 10.0
 # Beyond it the last bits depend on the processor.
@@ -102,14 +101,9 @@ def _read_features(catalogue: Path, targetid: NDArray[np.int64]) -> pa.Table:
 
 def _make_features(rows: pa.Table) -> NDArray[np.float64]:
     """Return departures towards strangeness, up to a ceiling, and latents, shape (n, k)."""
-    departures, latent = (_to_matrix(rows[name]) for name in ("departures", "latent"))
-    strange = np.where(_IS_TWO_SIDED, np.abs(departures), np.maximum(departures, 0))
+    departures, latent = (to_matrix(rows[name]) for name in ("departures", "latent"))
+    strange = take_strange_side(departures)
     return np.hstack([np.minimum(strange, _CEILING), latent]).astype(np.float64)
-
-
-def _to_matrix(column: pa.ChunkedArray) -> NDArray[np.float32]:
-    array = column.combine_chunks()
-    return array.flatten().to_numpy().reshape(len(array), -1)
 
 
 def _take_turns(members: list[list[int]]) -> list[int]:

@@ -13,7 +13,7 @@ from catalog_schema.vocabulary import Tier
 from pipeline.config import Config, ReconstructSettings, ScoreSettings
 from pipeline.models import Model, assign_folds, load_model
 from pipeline.preprocess import OBSERVED_GRID
-from pipeline.science.draw import AUDIT_STREAM, hash_to_unit
+from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.extinction import transmission
 from pipeline.score import fit_batches
 from pipeline.shards import (
@@ -87,7 +87,7 @@ def choose_published(tiers: pa.Table, settings: ReconstructSettings) -> pa.Table
     is_graded = pc.not_equal(tiers["tier"], Tier.NONE.value).to_numpy()
     ungraded = np.flatnonzero(~is_graded)
     others = tiers.take(pa.array(ungraded))
-    draw = hash_to_unit(others["TARGETID"].to_numpy(), AUDIT_STREAM)
+    draw = hash_to_unit(others["TARGETID"].to_numpy(), Stream.AUDIT)
     # Repeat observations share the draw.
     order = np.lexsort((*(others[name].to_numpy() for name in ("PROGRAM", "SURVEY")), draw))
     sample = ungraded[order[: settings.reference_sample]]

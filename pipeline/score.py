@@ -14,13 +14,13 @@ from catalog_schema.tables import RESTFRAME, SCORES, arrow_schema
 from catalog_schema.vocabulary import Arm
 from pipeline.config import Config, ScoreSettings
 from pipeline.models import Member, Model, assign_folds, load_model, read_card
-from pipeline.preprocess import OBSERVED_GRID, to_matrix
+from pipeline.preprocess import OBSERVED_GRID
 from pipeline.science.anomaly import Fit, add_excess, fit_windows, measure_statistics
 from pipeline.science.hypotheses import Hypotheses
 from pipeline.science.isolation import Isolation
 from pipeline.science.restframe import find_noise_share
 from pipeline.shards import Product, Report, Task, finished_shards, read_stamps, run_shards
-from pipeline.store import Store, columns_to_table, make_fingerprint
+from pipeline.store import Store, columns_to_table, make_fingerprint, to_matrix
 from pipeline.train import find_model_id
 
 STAGE = "score"

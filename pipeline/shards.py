@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from catalog_schema.column import Table
 from catalog_schema.vocabulary import ShardState
@@ -192,6 +193,16 @@ def read_shards(
         return shard, store.read(store.lake.shard(dataset, shard), columns)
 
     return dict(store.map(read, list(shards)))
+
+
+def read_rows(store: Store, dataset: str, keys: pa.Table) -> pa.Table:
+    """Read the rows of some spectra, given by key, from their shards only."""
+    parts = []
+    for shard, rows in split_by_shard(keys).items():
+        data = store.read(store.lake.shard(dataset, shard))
+        wanted = rows["TARGETID"].combine_chunks()
+        parts.append(data.filter(pc.is_in(data["TARGETID"], wanted)))
+    return pa.concat_tables(parts).combine_chunks()
 
 
 def read_stamps(store: Store, dataset: str, shards: Iterable[Shard]) -> dict[Shard, Stamp]:

@@ -282,6 +282,22 @@ def columns_to_table(table: Table, columns: Mapping[str, Any], **sizes: int) -> 
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
+def replace_columns(data: pa.Table, columns: Mapping[str, Any]) -> pa.Table:
+    """Return a table with the values of some columns replaced, of the types that they have."""
+    for name, values in columns.items():
+        field_ = data.schema.field(name)
+        data = data.set_column(data.column_names.index(name), field_, _to_arrow(values, field_))
+    return data
+
+
+def to_matrix(column: pa.ChunkedArray) -> np.ndarray:
+    """Return a fixed-size list column as an array of shape (n, size)."""
+    size = column.type.list_size
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    # Arrow's memory is read-only; torch wants arrays that could be written to.
+    return flat.reshape(-1, size).copy()
+
+
 def _is_locked(path: Path) -> bool:
     try:
         with path.open() as handle:

@@ -17,14 +17,14 @@ from pipeline.config import Config, TrainSettings
 from pipeline.errors import UserError
 from pipeline.lake_files import exists, opening, remove, replacing, replacing_folder
 from pipeline.models import CARD, Member, Model, TrainingRecord, assign_folds, save_model
-from pipeline.preprocess import OBSERVED_GRID, make_run_grid, to_matrix
+from pipeline.preprocess import OBSERVED_GRID, make_run_grid
 from pipeline.progress import track
 from pipeline.science.anomaly import fit_windows, join_fits, measure_excess
 from pipeline.science.pca import fit_basis
 from pipeline.science.restframe import find_noise_share
 from pipeline.science.vae import ModelShape, SpectrumVAE, limit_influence, negative_elbo, soften
 from pipeline.shards import Report, finished_shards, read_contents
-from pipeline.store import Store, digest, make_fingerprint
+from pipeline.store import Store, digest, make_fingerprint, to_matrix
 
 STAGE = "train"
 REVISION = 4

@@ -7,13 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from scipy.stats import binomtest
 
 from catalog_schema.tables import CONTROLS, INJECTIONS
 from catalog_schema.vocabulary import Parent, Tier
-from pipeline.science.draw import hash_to_unit
-from pipeline.science.independence import correlate, measure_leak
-from pipeline.store import Store
+from pipeline.science.draw import Stream, hash_to_unit
+from pipeline.science.independence import correlate, find_share_interval, measure_leak
+from pipeline.store import Store, to_matrix
 from release.manifest import write_json
 from release.tables import measure_strings, write_table
 
@@ -27,7 +26,7 @@ BRIGHT_SNR = 2.0
 CONDITIONS = ("snr", "Z", "EBV", "COADD_EXPTIME", "MEAN_MJD")
 _SHARES = 5
 # So many quasars tell the leak; the neighbours of a million would take an hour.
-_LEAK_ROWS, _LEAK_STREAM = 5000, 5
+_LEAK_ROWS = 5000
 _LEAST_LEAK_ROWS = 50
 
 
@@ -86,14 +85,12 @@ def sum_injections(injections: pa.Table) -> list[dict[str, Any]]:
         for strength in np.unique(planted):
             mine = (kinds == kind) & (planted == strength)
             if mine.any():
-                interval = binomtest(int(found[mine].sum()), int(mine.sum())).proportion_ci(
-                    method="wilson"
-                )
+                low, high = find_share_interval(int(found[mine].sum()), int(mine.sum()))
                 bright = mine & (snr > BRIGHT_SNR)
                 sums.append({
                     "injection": str(kind), "planted": float(strength), "n": int(mine.sum()),
                     "found": float(found[mine].mean()),
-                    "low": float(interval.low), "high": float(interval.high),
+                    "low": low, "high": high,
                     "found_bright": float(found[bright].mean()) if bright.any() else None,
                 })  # fmt: skip
     return sums
@@ -128,13 +125,11 @@ def sum_independence(quasars: pa.Table) -> list[dict[str, Any]]:
 def sum_leak(quasars: pa.Table) -> dict[str, Any] | None:
     """Return how well the latent of core quasars tells their redshift; None for too few."""
     rows = quasars.filter(pc.equal(quasars["parent"], Parent.CORE.value))
-    draw = hash_to_unit(rows["TARGETID"].to_numpy(), _LEAK_STREAM)
+    draw = hash_to_unit(rows["TARGETID"].to_numpy(), Stream.LEAK)
     rows = rows.take(np.sort(np.argsort(draw, kind="stable")[:_LEAK_ROWS]))
     if rows.num_rows < _LEAST_LEAK_ROWS:
         return None
-    flat = rows["latent"].combine_chunks().flatten().to_numpy()
-    latent = flat.reshape(rows.num_rows, -1).astype(float)
-    leak = measure_leak(latent, rows["Z"].to_numpy())
+    leak = measure_leak(to_matrix(rows["latent"]).astype(float), rows["Z"].to_numpy())
     return {
         "n": rows.num_rows, "sigma": leak.sigma, "no_skill": leak.no_skill,
         "importance": leak.importance.tolist(),

@@ -5,14 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 from catalog_schema.tables import PURITY, arrow_schema
 from catalog_schema.vocabulary import ReviewStatus, Tier, Verdict
 from pipeline.reviews.consensus import Consensus
-from pipeline.science.draw import AUDIT_STREAM, hash_to_unit
-
-_CONFIDENCE = 0.95
+from pipeline.science.draw import Stream, hash_to_unit
+from pipeline.science.independence import find_share_interval
 
 
 def draw_audit(
@@ -31,7 +29,7 @@ def draw_audit(
     fraction : float
         Share of each tier.
     """
-    draw, grades = hash_to_unit(targetid, AUDIT_STREAM), np.asarray(tier)
+    draw, grades = hash_to_unit(targetid, Stream.AUDIT), np.asarray(tier)
     order = np.argsort(draw, kind="stable")
     order = order[draw[order] < fraction]
     return {grade: order[grades[order] == grade.value].tolist() for grade in Tier}
@@ -59,7 +57,7 @@ def measure_purity(
             counts[verdict] += 1
         n_decided = sum(counts.values()) - counts[Verdict.UNSURE]
         n_anomalous = counts[Verdict.ANOMALOUS]
-        low, high = _find_interval(n_anomalous, n_decided)
+        low, high = find_share_interval(n_anomalous, n_decided)
         rows.append({
             "tier": grade.value, "n_objects": int((grades == grade.value).sum()),
             "n_drawn": len(drawn), **{f"n_{word.value}": n for word, n in counts.items()},
@@ -74,10 +72,3 @@ def read_verdict(consensus: Consensus | None) -> Verdict | None:
     if consensus is None:
         return None
     return Verdict.UNSURE if consensus.status is ReviewStatus.DISPUTED else consensus.verdict
-
-
-def _find_interval(n_found: int, n: int) -> tuple[float, float]:
-    if not n:
-        return 0.0, 1.0
-    interval = binomtest(n_found, n).proportion_ci(_CONFIDENCE, method="wilson")
-    return float(interval.low), float(interval.high)

@@ -46,8 +46,7 @@ class ReviewLedger:
     """
 
     def __init__(self, place: Path | URL, patience: float = PATIENCE) -> None:
-        url = URL.create("sqlite", database=str(place)) if isinstance(place, Path) else place
-        self._database = Database(url, patience)
+        self._database = Database(place, patience)
 
     @classmethod
     def choose(cls, file: Path, configured: str) -> "ReviewLedger":

@@ -12,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from catalog_schema.statistics import STATISTICS
+
+_IS_TWO_SIDED = np.array([statistic.two_sided for statistic in STATISTICS])
 # Quantiles of a Gaussian one standard deviation below and above its median.
 _BELOW, _ABOVE = 0.1587, 0.8413
 # A spread below this is rounding, not scatter.
@@ -140,6 +143,11 @@ def adjust_p_values(p_values: NDArray) -> NDArray[np.float64]:
     q_values = np.empty(n)
     q_values[order] = np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 1)
     return q_values
+
+
+def take_strange_side(departures: NDArray) -> NDArray[np.float64]:
+    """Return how far each statistic lies on a side that is strange, 0 or more, shape (n, k)."""
+    return np.where(_IS_TWO_SIDED, np.abs(departures), np.maximum(departures, 0))
 
 
 def _find_neighbours(

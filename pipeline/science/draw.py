@@ -1,21 +1,37 @@
 """Random draws that depend on nothing but the identity of what is drawn."""
 
+from enum import IntEnum, unique
+
 import numpy as np
 from numpy.typing import NDArray
 
-# Stream of the random audit of the catalogue, whose first objects are published as reference.
-AUDIT_STREAM = 7
 _GOLDEN = 0x9E3779B97F4A7C15
 
 
-def hash_to_unit(values: NDArray[np.int64], stream: int = 0) -> NDArray[np.float64]:
+@unique
+class Stream(IntEnum):
+    """What is drawn: draws of different streams are independent of each other."""
+
+    SELECTION = 0  # splits of the sky, negative controls
+    REDSHIFT = 1  # lent to a negative control
+    FOLD = 2  # which member scores an object
+    INJECTION_HOST = 3
+    EXAMPLE_HOST = 4  # in which the classifier's examples are planted
+    NORMAL_EXAMPLE = 5
+    VALIDATION = 6  # of a model of arrays
+    AUDIT = 7  # of the catalogue; its first objects are published as reference
+    LEAK = 8  # sample that tells the redshift leak
+
+
+def hash_to_unit(
+    values: NDArray[np.int64], stream: Stream = Stream.SELECTION
+) -> NDArray[np.float64]:
     """Map integers to [0, 1) by SplitMix64 (Steele, Lea & Flood 2014).
 
     Parameters
     ----------
     values : ndarray of int, shape (n,)
-    stream : int
-        Draws of different streams are independent of each other.
+    stream : Stream
 
     Returns
     -------

@@ -10,10 +10,10 @@ from lake_runs import read_all
 from pipeline.autoencoder import QSOAutoencoder
 from pipeline.config import Config
 from pipeline.errors import QadError, UserError
-from pipeline.preprocess import OBSERVED_GRID, to_matrix
+from pipeline.preprocess import OBSERVED_GRID
 from pipeline.science.extinction import transmission
 from pipeline.shards import finished_shards
-from pipeline.store import Store
+from pipeline.store import Store, to_matrix
 from pipeline.train import find_model_id
 
 Z = np.array([1.5, 1.7, 1.9])

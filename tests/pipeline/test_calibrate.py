@@ -13,9 +13,8 @@ from pipeline.calibrate import calibrate, find_tiers, grade, make_null, plan, re
 from pipeline.config import CalibrateSettings, Config
 from pipeline.errors import UserError
 from pipeline.ledger import Ledger
-from pipeline.preprocess import to_matrix
 from pipeline.science.calibration import adjust_p_values
-from pipeline.store import Store
+from pipeline.store import Store, to_matrix
 
 SETTINGS = CalibrateSettings()
 NAMES = [statistic.name for statistic in STATISTICS]

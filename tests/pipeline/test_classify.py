@@ -19,8 +19,7 @@ from pipeline.config import Config
 from pipeline.examples import KIND_CLASSES
 from pipeline.measure import measure
 from pipeline.measured_survey import read_survey
-from pipeline.preprocess import to_matrix
-from pipeline.store import Store
+from pipeline.store import Store, to_matrix
 
 
 def test_tables_keep_the_schema(finished: Store) -> None:

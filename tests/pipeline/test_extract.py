@@ -20,10 +20,9 @@ from pipeline.config import AcquireSettings, load_config
 from pipeline.extract import extract, join_file
 from pipeline.layout import Shard
 from pipeline.ledger import Ledger
-from pipeline.preprocess import to_matrix
 from pipeline.shards import Report
 from pipeline.sources import local_file
-from pipeline.store import Store
+from pipeline.store import Store, to_matrix
 from pipeline.target import target
 
 SHARD = Shard("main", "dark", 100)

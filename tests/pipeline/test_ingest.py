@@ -15,8 +15,8 @@ from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.ingest import ingest, read_redshifts
 from pipeline.ledger import Ledger
-from pipeline.preprocess import preprocess, to_matrix
-from pipeline.store import Store
+from pipeline.preprocess import preprocess
+from pipeline.store import Store, to_matrix
 
 IDS = np.array([11, 12, 13])
 Z = np.array([1.5, 1.6, 1.7])

@@ -8,10 +8,9 @@ from catalog_schema.validate import find_violations
 from pipeline.config import Config
 from pipeline.inject import inject, plant
 from pipeline.models import load_model
-from pipeline.preprocess import to_matrix
 from pipeline.science.injection import SHAPES
 from pipeline.shards import finished_shards
-from pipeline.store import Store
+from pipeline.store import Store, to_matrix
 from pipeline.train import find_model_id
 
 

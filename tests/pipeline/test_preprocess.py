@@ -14,11 +14,11 @@ from catalog_schema.validate import find_violations
 from pipeline.config import Config, PreprocessSettings
 from pipeline.extract import spectra_to_table
 from pipeline.layout import Shard
-from pipeline.preprocess import OBSERVED_GRID, make_run_grid, make_windows, preprocess, to_matrix
+from pipeline.preprocess import OBSERVED_GRID, make_run_grid, make_windows, preprocess
 from pipeline.science.coadd import Spectra
 from pipeline.science.extinction import transmission
 from pipeline.shards import finished_shards
-from pipeline.store import Store
+from pipeline.store import Store, to_matrix
 
 GRID = make_run_grid(Config())
 SETTINGS = PreprocessSettings()

@@ -7,10 +7,9 @@ import pytest
 from catalog_schema.tables import RECONSTRUCTIONS
 from catalog_schema.validate import find_violations
 from pipeline.config import Config, ReconstructSettings
-from pipeline.preprocess import to_matrix
 from pipeline.reconstruct import choose_published, reconstruct
 from pipeline.shards import finished_shards
-from pipeline.store import Store
+from pipeline.store import Store, to_matrix
 
 KEYS = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 

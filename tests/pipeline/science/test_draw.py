@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.science.draw import hash_to_unit
+from pipeline.science.draw import Stream, hash_to_unit
 
 # Neighbouring TARGETIDs beyond 2^53, as DESI's are, and negative ones.
 IDS = np.concatenate([39627000000000000 + np.arange(10_000), -np.arange(1, 10_000)])
@@ -17,7 +17,7 @@ def test_draws_are_even() -> None:
 
 
 def test_streams_are_independent() -> None:
-    one, other = hash_to_unit(IDS), hash_to_unit(IDS, stream=1)
+    one, other = hash_to_unit(IDS), hash_to_unit(IDS, stream=Stream.REDSHIFT)
     assert abs(np.corrcoef(one, other)[0, 1]) < 0.03
 
 
