@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from scipy.stats import spearmanr
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
@@ -30,6 +31,7 @@ from pipeline.target import find_mock
 
 _COMPONENTS, _BIN, _OBSERVED_BIN = 16, 4, 8
 _EPOCHS, _HIDDEN = 40, 64
+_MODEL_ERROR, _WIDTHS, _NEIGHBOURS = 0.05, (1, 2, 4, 8, 16, 32, 64), 200
 _KEY = ["SURVEY", "PROGRAM", "TARGETID"]
 _COLUMNS = [*_KEY, "split", "parent", "Z", "snr", "chi2", "latent"]
 _BOOTSTRAPS = 400
@@ -58,7 +60,9 @@ def report(store: Store, truth: pl.DataFrame) -> None:
     table = rows.join(truth.select(*_KEY, "family", "strength"), on=_KEY, how="left",
                       maintain_order="left")  # fmt: skip
     training = (table["split"] == "train").to_numpy()
-    by_pca, coefficients = score_by_pca(*windows, training)
+    by_pca, coefficients = score_by_pca(
+        *windows, training, table["snr"].to_numpy(), table["Z"].to_numpy()
+    )
     scores: dict[str, NDArray] = {
         "ours": table["anomaly_score"].to_numpy(),
         "ours, chi2 alone": table["chi2"].to_numpy(),
@@ -144,9 +148,10 @@ def find(targetids: NDArray, wanted: NDArray) -> NDArray[np.intp]:
 
 
 def score_by_pca(
-    flux: torch.Tensor, weight: torch.Tensor, start: torch.Tensor, training: NDArray
-) -> tuple[dict[str, NDArray], NDArray]:
-    """Score by chi-squared of a weighted PCA and by an Isolation Forest on its coefficients."""
+    flux: torch.Tensor, weight: torch.Tensor, start: torch.Tensor, training: NDArray,
+    snr: NDArray, z: NDArray,
+) -> tuple[dict[str, NDArray], NDArray]:  # fmt: skip
+    """Score by a weighted PCA: chi-squared, filters on the residual, forest on coefficients."""
     size = int(start.max()) + flux.shape[1]
     chosen = torch.from_numpy(np.flatnonzero(training))
     basis = fit_basis(flux[chosen], weight[chosen], start[chosen], size, _COMPONENTS,
@@ -160,10 +165,36 @@ def score_by_pca(
     chi2 = (weight * (flux - model) ** 2).sum(1) / (weight > 0).sum(1).clamp(min=1)
     forest = IsolationForest(n_estimators=200, random_state=0).fit(coefficients[chosen].numpy())
     scores = {
+        f"PCA-{_COMPONENTS}, filters, neighbours": combine_ranks(
+            filter_residuals(flux - model, weight, model), snr, z
+        ),
         f"weighted PCA-{_COMPONENTS}, chi2": chi2.numpy(),
         f"Isolation Forest on PCA-{_COMPONENTS}": -forest.score_samples(coefficients.numpy()),
     }
     return scores, coefficients.numpy()
+
+
+def filter_residuals(residual: torch.Tensor, weight: torch.Tensor, model: torch.Tensor) -> NDArray:
+    """Return chi-squared and the largest excess and lack in boxes of seven widths, (n, 15)."""
+    weight = weight / (1 + weight * (_MODEL_ERROR * model) ** 2)
+    total = (weight * residual**2).sum(1) / (weight > 0).sum(1).clamp(min=1)
+    columns = [total]
+    for width in _WIDTHS:
+        signal, noise = (
+            torch.nn.functional.avg_pool1d(value[:, None], width, 1)[:, 0] * width
+            for value in (weight * residual, weight)
+        )
+        ratio = signal / noise.clamp(min=1e-12).sqrt()
+        columns += [ratio.amax(1), -ratio.amin(1)]
+    return torch.stack(columns, 1).numpy()
+
+
+def combine_ranks(statistics: NDArray, snr: NDArray, z: NDArray) -> NDArray:
+    """Add up -ln(1 - rank) of each statistic among the spectra nearest in SNR and redshift."""
+    places = np.column_stack([np.log10(np.maximum(snr, 1e-3)), z])
+    near = cKDTree(places / places.std(0)).query(places / places.std(0), _NEIGHBOURS)[1]
+    share_above = (statistics[near] >= statistics[:, None]).mean(1)
+    return -np.log(share_above).sum(1)
 
 
 def reconstruct(
