@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/recall.py [--root DIR] [--quasars 3000] [--set section.key=value ...]
 
-The mock survey is made and run up to the tiers (or found below DIR); its truth is read here only.
+The mock survey is made and run up to the classes (or found below DIR); its truth is read here only.
 Every peer sees the train split, as ours does, and is judged on all core quasars. The threshold is
 the 99th percentile of the normal spectra; intervals are 95 per cent, bootstrapped over objects.
 """
@@ -22,6 +22,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
 from pipeline.config import load_config
+from pipeline.science.calibration import adjust_p_values
 from pipeline.science.independence import measure_leak
 from pipeline.science.pca import LinearBasis, fit_basis, infer_coefficients, rebin
 from pipeline.shards import finished_shards
@@ -49,7 +50,7 @@ def main() -> None:
         size = [f"mock.quasars={call.quasars}", f"mock.pixels={max(call.quasars // 125, 1)}"]
         config = load_config(None, [*size, *call.overrides])
         with store.lock():
-            run_stages(store, config, lambda stage, _: print(stage, flush=True), "control")
+            run_stages(store, config, lambda stage, _: print(stage, flush=True), "classify")
         truth = pl.read_parquet(f"{find_mock(store, config)}-truth.parquet")
         report(store, truth)
 
@@ -64,6 +65,7 @@ def report(store: Store, truth: pl.DataFrame) -> None:
         *windows, training, table["snr"].to_numpy(), table["Z"].to_numpy()
     )
     scores: dict[str, NDArray] = {
+        "ours, joint with the classes": -np.log(table["joint_p_value"].fill_null(1).to_numpy()),
         "ours": table["anomaly_score"].to_numpy(),
         "ours, chi2 alone": table["chi2"].to_numpy(),
         **by_pca,
@@ -110,6 +112,10 @@ def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
     for tier in ("gold", "silver", "bronze"):
         mine = table.filter(pl.Series(table["tier"] == tier))
         print(f"{tier}: {len(mine)}, of them normal {mine['family'].is_null().sum()}")
+    q_values = adjust_p_values(table["joint_p_value"].fill_null(1).to_numpy())
+    for level in (0.01, 0.05, 0.10):
+        normals = (q_values <= level) & ~is_odd
+        print(f"joint q <= {level}: {(q_values <= level).sum()}, of them normal {normals.sum()}")
 
 
 def load(store: Store) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]:
@@ -132,8 +138,12 @@ def load(store: Store) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]
         parts.append(core)
     tiers = pl.from_arrow(store.read(store.lake.table("tiers"), [*_KEY, "anomaly_score", "p_value",
                                                                  "tier"]))  # fmt: skip
+    classes = pl.from_arrow(store.read(store.lake.table("classes"), [*_KEY, "joint_p_value"]))
     assert isinstance(tiers, pl.DataFrame)
-    table = pl.concat(parts).join(tiers, on=_KEY, how="left", maintain_order="left")
+    assert isinstance(classes, pl.DataFrame)
+    table = pl.concat(parts)
+    for found in (tiers, classes):
+        table = table.join(found, on=_KEY, how="left", maintain_order="left")
     return (
         table,
         (torch.cat(fluxes), torch.cat(weights), torch.cat(starts)),
