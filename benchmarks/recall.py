@@ -97,8 +97,9 @@ def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
     odd = table.filter(pl.Series(is_odd)).with_columns(
         found=pl.col("anomaly_score") > normal["anomaly_score"].quantile(0.99)
     )
-    cuts = [5.0, 10.0, 20.0, 50.0]
-    print("by strength (sigma):", *odd.group_by(pl.col("strength").bin_intervals(cuts)).agg(
+    cuts, names = [5.0, 10.0, 20.0, 50.0], ["< 5", "5-10", "10-20", "20-50", "> 50"]
+    strength = pl.col("strength").bin_intervals(cuts, labels=names)
+    print("by strength (sigma):", *odd.group_by(strength).agg(
         pl.len(), pl.col("found").mean().round(2)).sort("strength").rows())  # fmt: skip
     print("by family:", *odd.group_by("family").agg(
         pl.len(), pl.col("found").mean().round(2)).sort("family").rows())  # fmt: skip
