@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from catalog_schema import vocabulary as words
 from catalog_schema.column import Column
+from catalog_schema.desi import FINE_ORDER
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import FILTER_WIDTHS, REASONS, STATISTICS
 
@@ -36,7 +37,8 @@ def _snr(suffix: str, text: str, ucd: str) -> Column:
 
 # Position
 healpix_29 = Column(
-    "_healpix_29", pa.int64(), "HEALPix pixel of the position, order 29 (nside 2^29) NESTED, ICRS; "
+    "_healpix_29", pa.int64(),
+    f"HEALPix pixel of the position, order {FINE_ORDER} (nside 2^{FINE_ORDER}) NESTED, ICRS; "
     "the rows are sorted by it. Where there is no position, the first one of its pixel HEALPIX.",
     "pos.healpix", since="1.4.0",
 )

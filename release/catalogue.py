@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from catalog_schema.column import Table
 from catalog_schema.derived import healpix_29
+from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
 from catalog_schema.tables import (
     CATALOGUES,
     CLASSES,
@@ -27,6 +28,7 @@ from catalog_schema.vocabulary import MatchState, Parent, ReviewStatus, Tier
 from pipeline.config import CalibrateSettings
 from pipeline.errors import UserError
 from pipeline.layout import Shard
+from pipeline.science.sky import find_cells
 from pipeline.store import Store
 from release.inputs import MATCHED, Inputs
 from release.reviews import tabulate_status
@@ -40,8 +42,6 @@ _KEY = "SURVEY, PROGRAM, TARGETID"
 _BATCH_ROWS = 50_000
 # Beyond it DuckDB sorts and joins on disk.
 _MEMORY = "3GB"
-# Orders of `_healpix_29` and of the pixels by which DESI groups its spectra (nside 64).
-_FINE_ORDER, _DESI_ORDER = 29, 6
 _IS_CONTROL = f"parent = '{Parent.CONTROL.value}'"
 _CONSTANTS = {
     "review_status": f"coalesce(v.review_status, '{ReviewStatus.UNREVIEWED.value}')",
@@ -253,16 +253,10 @@ def place_objects(positions: pa.Table) -> pa.Table:
     pyarrow.Table
         TARGETID and _healpix_29.
     """
-    from astropy.coordinates import Latitude, Longitude
-    from cdshealpix.nested import lonlat_to_healpix
-
     ra, dec = (positions[name] for name in ("TARGET_RA", "TARGET_DEC"))
     is_known = pc.and_(ra.is_valid(), dec.is_valid()).to_numpy(zero_copy_only=False)
-    cells = positions["HEALPIX"].to_numpy().astype(np.int64) << 2 * (_FINE_ORDER - _DESI_ORDER)
-    cells[is_known] = lonlat_to_healpix(
-        Longitude(ra.to_numpy()[is_known], "deg"), Latitude(dec.to_numpy()[is_known], "deg"),
-        depth=_FINE_ORDER,
-    )  # fmt: skip
+    cells = positions["HEALPIX"].to_numpy().astype(np.int64) << 2 * (FINE_ORDER - HEALPIX_ORDER)
+    cells[is_known] = find_cells(ra.to_numpy()[is_known], dec.to_numpy()[is_known], FINE_ORDER)
     return pa.table({"TARGETID": positions["TARGETID"], healpix_29.name: cells})
 
 

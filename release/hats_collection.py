@@ -10,9 +10,9 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from catalog_schema.derived import healpix_29
+from catalog_schema.desi import FINE_ORDER
 from catalog_schema.tables import QUASARS
 from release.hats_format import (
-    FINE_ORDER,
     MAP_ORDER,
     POSITION_COLUMNS,
     count_cells,
