@@ -35,7 +35,7 @@ from release.report import write_report
 from release.reviews import write_reviews
 from release.sealing import building
 from release.site import write_site
-from release.spectra import write_spectra
+from release.spectra import SPECTRA_FILE, write_spectra
 from release.tables import measure_strings, write_table
 from release.vo import write_vo
 
@@ -123,8 +123,7 @@ def _fill(
         outcomes = close_release(
             inputs.account, lake.count_by_shard("primaries"), lake.count_by_shard("controls")
         )
-    spectra = folder / "spectra" / "spectra.parquet"
-    n_spectra = write_spectra(spectra, store, inputs.shards, grades, notes, scratch)
+    n_spectra = write_spectra(folder / SPECTRA_FILE, store, inputs.shards, grades, notes, scratch)
     shutil.rmtree(scratch)
     write_completeness(folder / "completeness", outcomes, notes)
     _copy_calibration(folder, store, inputs, notes)

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from catalog_schema.desi import FINE_ORDER
 from release.hats_collection import COLLECTION, INDEX, MARGIN, PRIMARY, read_pieces
 from release.hats_spectra import ARRAYS, FOLDER, NESTED, SPECTRA_CATALOGUE
+from release.spectra import read_spectra
 
 _ANOMALIES = "catalog/anomalies.parquet"
 
@@ -64,15 +65,10 @@ def _find_strangers(path: Path, part: Path, graded: set[int]) -> list[int]:
     nested = pq.ParquetFile(part).read(columns=["TARGETID", NESTED])
     ids = nested["TARGETID"].to_pylist()
     names = [column.name for column in ARRAYS[1:]]
-    source = pq.read_table(
-        path / "spectra" / "spectra.parquet", columns=["TARGETID", *names],
-        filters=[("TARGETID", "in", ids)],
-    )  # fmt: skip
-    place = {targetid: number for number, targetid in enumerate(source["TARGETID"].to_pylist())}
-    strangers = [targetid for targetid in ids if targetid not in place or targetid not in graded]
-    if strangers:
+    spectra = read_spectra(path, ids, names)
+    known = graded.intersection(spectra["TARGETID"].to_pylist())
+    if strangers := [targetid for targetid in ids if targetid not in known]:
         return strangers
-    spectra = source.take([place[targetid] for targetid in ids])
     found = nested[NESTED].combine_chunks()
     is_same = (
         _is_same(pa.chunked_array([found.field(name).flatten()]), _flatten(spectra[name]))

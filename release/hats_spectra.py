@@ -20,6 +20,7 @@ from release.hats_format import (
     finish_catalogue,
     write_partition,
 )
+from release.spectra import read_spectra
 
 FOLDER, SPECTRA_CATALOGUE = "hats_spectra", "anomalies"
 NESTED = "spectrum"
@@ -75,12 +76,7 @@ def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
 def _add_spectra(folder: Path, rows: pa.Table) -> pa.Table:
     ids = rows["TARGETID"].to_pylist()
     names = [column.name for column in ARRAYS if column != wave]
-    spectra = pq.read_table(
-        folder / "spectra" / "spectra.parquet", columns=["TARGETID", *names],
-        filters=[("TARGETID", "in", ids)],
-    )  # fmt: skip
-    place = {targetid: number for number, targetid in enumerate(spectra["TARGETID"].to_pylist())}
-    spectra = spectra.take([place[targetid] for targetid in ids])
+    spectra = read_spectra(folder, ids, names)
     offsets = pa.array(np.arange(len(ids) + 1, dtype=np.int32) * WAVE_SIZE)
     grid = np.tile(WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE), len(ids))
     arrays = [pa.array(grid), *(spectra[name].combine_chunks().flatten() for name in names)]

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.vocabulary import Tier
 from release.docs import render
+from release.spectra import read_spectra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -141,13 +142,8 @@ def _read_strangest(folder: Path) -> dict[int, dict[str, np.ndarray]]:
     """Return the spectra of the strangest objects, strangest first."""
     anomalies = pq.read_table(folder / "catalog" / "anomalies.parquet", columns=["TARGETID"])
     wanted = anomalies["TARGETID"].to_pylist()[:_N_SPECTRA]
-    names = ["flux", "ivar", "model"]
-    rows = pq.read_table(
-        folder / "spectra" / "spectra.parquet", columns=["TARGETID", *names],
-        filters=[("TARGETID", "in", wanted)],
-    )  # fmt: skip
-    found = {
-        row["TARGETID"]: {name: np.array(row[name], dtype=float) for name in names}
+    rows = read_spectra(folder, wanted, ("flux", "ivar", "model"))
+    return {
+        row.pop("TARGETID"): {name: np.array(values, dtype=float) for name, values in row.items()}
         for row in rows.to_pylist()
     }
-    return {targetid: found[targetid] for targetid in wanted}

@@ -18,6 +18,7 @@ from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
 from release.docs import FILES, load_template
 from release.report import average_pixels
+from release.spectra import SPECTRA_FILE
 
 LIST, OBJECTS = "site/anomalies.html", "site/objects"
 _STYLE = Path(__file__).with_name("templates") / "site" / "style.css"
@@ -135,7 +136,7 @@ def _find_telling(rows: pa.Table, table: Table) -> list[str]:
 
 def _draw_spectra(release: Path, wanted: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     names = ["TARGETID", "flux", "ivar", "model"]
-    with pq.ParquetFile(release / "spectra" / "spectra.parquet") as file:
+    with pq.ParquetFile(release / SPECTRA_FILE) as file:
         for batch in file.iter_batches(64, columns=names):
             ids = [str(targetid) for targetid in batch["TARGETID"].to_pylist()]
             arrays = [batch[name].flatten().to_numpy().reshape(len(ids), -1) for name in names[1:]]
