@@ -23,14 +23,7 @@ from release.footprint import write_footprint
 from release.hats_collection import write_collection
 from release.hats_spectra import write_spectra_catalogue
 from release.inputs import Inputs, read_inputs
-from release.manifest import (
-    MANIFEST,
-    count_rows,
-    make_manifest,
-    read_json,
-    read_manifest,
-    write_json,
-)
+from release.manifest import MANIFEST, count_rows, make_manifest, read_manifest, write_json
 from release.report import write_report
 from release.reviews import write_reviews
 from release.sealing import building
@@ -87,13 +80,12 @@ def build(store: Store, config: Config, version: str) -> ReleaseReport:
     if path.exists():
         return ReleaseReport(path, False, _check_same(path, fingerprint)["counts"])
     with building(path) as partial:
-        counts = _fill(partial, store, config, inputs, version, fingerprint)
-        manifest = read_json(partial / MANIFEST)
+        manifest = _fill(partial, store, config, inputs, version, fingerprint)
         write_changelog(partial, path, manifest)
         write_faces(partial, manifest)
         if read_inputs(store, config, inputs.reviews).fingerprint(REVISION) != fingerprint:
             raise UserError(f"{store.root} changed while the release was built; build it again")
-    return ReleaseReport(path, True, counts)
+    return ReleaseReport(path, True, manifest["counts"])
 
 
 def _check_same(path: Path, fingerprint: str) -> dict[str, Any]:
@@ -141,7 +133,7 @@ def _fill(
     write_spectra_catalogue(folder, manifest)
     write_report(folder, manifest)
     write_site(folder, manifest)
-    return counts
+    return manifest
 
 
 def _copy_calibration(folder: Path, store: Store, inputs: Inputs, notes: dict[str, str]) -> None:
