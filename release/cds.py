@@ -48,10 +48,9 @@ def write_cds(folder: Path, manifest: Mapping[str, Any]) -> None:
         The release with ``catalog/anomalies.parquet``.
     manifest : mapping
     """
-    columns = [column for column in QUASARS.columns if column.array is None]
-    names = [column.name for column in columns]
+    names = [column.name for column in QUASARS.scalars]
     rows = pq.read_table(folder / "catalog" / "anomalies.parquet", columns=names)
-    fields = [_lay_out(rows[column.name], column) for column in columns]
+    fields = [_lay_out(rows[column.name], column) for column in QUASARS.scalars]
     lines = [" ".join(texts) for texts in zip(*(field.texts for field in fields), strict=True)]
     (folder / TABLE).parent.mkdir()
     (folder / TABLE).write_text("".join(f"{line}\n" for line in lines), encoding="ascii")

@@ -82,7 +82,7 @@ def _write_primary(
     finish_catalogue(
         folder, pixels, manifest, catalog_type="object", hats_max_rows=_PARTITION_ROWS,
         skymap_order=MAP_ORDER, skymap_alt_orders=_MAP_ALTERNATIVES,
-        default_columns=[column.name for column in QUASARS.columns if column.array is None],
+        default_columns=[column.name for column in QUASARS.scalars],
         **POSITION_COLUMNS,
     )  # fmt: skip
     write_skymap(count_cells(cells), folder, orders=_MAP_ALTERNATIVES)

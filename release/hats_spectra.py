@@ -24,7 +24,6 @@ from release.spectra import read_spectra
 
 FOLDER, SPECTRA_CATALOGUE = "hats_spectra", "anomalies"
 NESTED = "spectrum"
-_SCALARS = tuple(column for column in QUASARS.columns if column.array is None)
 ARRAYS = (wave, *(column for column in SPECTRA.columns if column.array == "wave"))
 # 512 spectra are 100 MB in memory.
 _PARTITION_ROWS = 512
@@ -46,7 +45,7 @@ def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
     from hats.io.parquet_metadata import write_voparquet_in_common_metadata
 
     path = folder / "catalog" / "anomalies.parquet"
-    rows = pq.read_table(path, columns=[column.name for column in _SCALARS])
+    rows = pq.read_table(path, columns=[column.name for column in QUASARS.scalars])
     rows = rows.sort_by([(name, "ascending") for name in (healpix_29.name, "TARGETID")])
     if not rows.num_rows:
         return
@@ -60,7 +59,7 @@ def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
         root, pixels, manifest, catalog_type="object", hats_max_rows=_PARTITION_ROWS,
         **POSITION_COLUMNS,
     )  # fmt: skip
-    described = {column.name: column for column in _SCALARS}
+    described = {column.name: column for column in QUASARS.scalars}
     described |= {f"{NESTED}.{column.name}": column for column in ARRAYS}
     with warnings.catch_warnings():
         # Angstrom and erg are deprecated in VOUnit, but they are what DESI uses.
@@ -96,7 +95,7 @@ def _nest(column: Column) -> pa.Field:
 
 def _layout() -> dict[str, Any]:
     leaves = {column: f"{NESTED}.{column.name}.list.element" for column in ARRAYS}
-    scalars = [column.name for column in _SCALARS]
+    scalars = [column.name for column in QUASARS.scalars]
     return {
         "row_group_size": _GROUP_ROWS,
         "use_dictionary": scalars,

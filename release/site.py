@@ -24,7 +24,6 @@ LIST, OBJECTS = "site/anomalies.html", "site/objects"
 _STYLE = Path(__file__).with_name("templates") / "site" / "style.css"
 _SHOWN = ("TARGET_RA", "TARGET_DEC", "Z", "tier", "anomaly_score", "q_value", "reason")
 _N_TOP = 50
-_SCALARS = tuple(column for column in QUASARS.columns if column.array is None)
 _KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
 # Tables that say more about an object, in rows of their own.
 _LONG = {
@@ -74,7 +73,7 @@ def read_listed(folder: Path) -> list[str]:
 
 
 def _read_graded(folder: Path) -> list[Graded]:
-    names = [column.name for column in _SCALARS]
+    names = [column.name for column in QUASARS.scalars]
     rows = pq.read_table(folder / "catalog" / "anomalies.parquet", columns=names)
     values = zip(*(_show(rows[name]) for name in names), strict=True)
     return [Graded(n, dict(zip(names, v, strict=True))) for n, v in enumerate(values, start=1)]
@@ -105,7 +104,7 @@ def _write_objects(
                 "after": ids[number + 1] if number + 1 < len(ids) else None,
                 "plot": plot,
                 "tables": notes[targetid],
-                "columns": _SCALARS,
+                "columns": QUASARS.scalars,
             }
         )
         (folder / f"{targetid}.html").write_text(page, encoding="utf-8")
@@ -130,8 +129,8 @@ def _read_notes(release: Path, ids: Sequence[str]) -> dict[str, list[dict[str, A
 
 
 def _find_telling(rows: pa.Table, table: Table) -> list[str]:
-    scalars = [c.name for c in table.columns if c.array is None and c.name not in _KEY]
-    return [name for name in scalars if rows[name].null_count < rows.num_rows]
+    names = [column.name for column in table.scalars if column.name not in _KEY]
+    return [name for name in names if rows[name].null_count < rows.num_rows]
 
 
 def _draw_spectra(release: Path, wanted: Any) -> Iterator[tuple[str, dict[str, Any]]]:
