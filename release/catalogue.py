@@ -1,4 +1,4 @@
-"""The catalogue: the lake's narrow tables joined once, by DuckDB, whose only door this is."""
+"""The catalogue: the lake's narrow tables joined once, by DuckDB."""
 
 import contextlib
 from collections.abc import Iterator
@@ -30,6 +30,7 @@ from pipeline.errors import UserError
 from pipeline.layout import Shard
 from pipeline.science.sky import find_cells
 from pipeline.store import Store
+from release.engine import open_engine
 from release.inputs import MATCHED, Inputs
 from release.reviews import tabulate_status
 from release.tables import find_open_strings, write_table
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 _KEY = "SURVEY, PROGRAM, TARGETID"
 _BATCH_ROWS = 50_000
-# Beyond it DuckDB sorts and joins on disk.
-_MEMORY = "3GB"
 _IS_CONTROL = f"parent = '{Parent.CONTROL.value}'"
 _CONSTANTS = {
     "review_status": f"coalesce(v.review_status, '{ReviewStatus.UNREVIEWED.value}')",
@@ -114,9 +113,7 @@ def open_lake(store: Store, inputs: Inputs, scratch: Path) -> Iterator["JoinedLa
     import duckdb
 
     try:
-        with duckdb.connect() as connection:
-            connection.execute(f"SET memory_limit = '{_MEMORY}'")
-            connection.execute("SET temp_directory = ?", [str(scratch)])
+        with open_engine(scratch) as connection:
             yield JoinedLake(connection, store, inputs)
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         reason = str(error).splitlines()[0]

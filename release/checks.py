@@ -12,6 +12,7 @@ from catalog_schema.validate import find_violations
 from pipeline.errors import UserError
 from release import consistency, face_checks, hats_checks
 from release.docs import FILES
+from release.engine import query
 from release.hats_collection import COLLECTION
 from release.hats_spectra import FOLDER
 from release.inputs import MODEL_FILES
@@ -95,12 +96,14 @@ def _check_schema(path: Path, target: str) -> list[str]:
         found |= dict.fromkeys(find_violations(file.read_row_group(number), table))
     if not file.num_row_groups:
         found |= dict.fromkeys(find_violations(file.schema_arrow.empty_table(), table))
-    return [*found, *_find_repeats(file, table)]
+    return [*found, *_find_repeats(path / target, table)]
 
 
-def _find_repeats(file: pq.ParquetFile, table: Table) -> list[str]:
-    keys = file.read(columns=list(table.key))
-    n_repeated = keys.num_rows - keys.group_by(list(table.key)).aggregate([]).num_rows
+def _find_repeats(file: Path, table: Table) -> list[str]:
+    """Compare the keys of all row groups, which may be tens of millions."""
+    keys = f"SELECT DISTINCT {', '.join(table.key)} FROM read_parquet(?)"
+    [(n_keys,)] = query(f"SELECT count(*) FROM ({keys})", str(file))
+    n_repeated = pq.read_metadata(file).num_rows - n_keys
     return [f"{n_repeated} repeated keys"] if n_repeated else []
 
 

@@ -26,6 +26,7 @@ from pipeline.reviews.ledger import read_rows
 from pipeline.reviews.review import select_in_force
 from release.completeness import read_completeness
 from release.conservation import RELEASE_STAGE, STAGES, find_breaks
+from release.engine import query
 from release.manifest import GRADES, MANIFEST, read_json
 
 _QUASARS = "catalog/quasars.parquet"
@@ -38,6 +39,12 @@ GRADED_FILES = (_QUASARS, _ANOMALIES, _SIGNIFICANCE)
 _KEY = ["SURVEY", "PROGRAM", "TARGETID"]
 # Published probabilities are single precision.
 _ROUNDING = 1e-5
+_MATCHED = """
+    SELECT catalogue, match_state, count(*), count(o.TARGETID)
+    FROM read_parquet(?)
+    LEFT JOIN (SELECT DISTINCT TARGETID FROM read_parquet(?)) o USING (TARGETID)
+    WHERE match_rank = 1 GROUP BY ALL
+"""
 
 
 def check_tiers(path: Path, target: str) -> list[str]:
@@ -149,21 +156,17 @@ def check_evidence(path: Path, target: str) -> list[str]:
 def check_matches(path: Path, target: str) -> list[str]:
     """Every object has a state in every catalogue, and the catalogues count them truly."""
     states = [state.value for state in MatchState]
-    rows = _read(path, target, ["TARGETID", "catalogue", "match_state", "match_rank"])
-    rows = rows.filter(pc.equal(rows["match_rank"], 1))
-    counts = Counter(
-        zip(rows["catalogue"].to_pylist(), rows["match_state"].to_pylist(), strict=True)
-    )
+    found = query(_MATCHED, str(path / target), str(path / _QUASARS))
+    counts = {(catalogue, state): n_rows for catalogue, state, n_rows, _ in found}
     catalogues = _read(path, _CATALOGUES, ["catalogue", *(f"n_{state}" for state in states)])
     wrong = [
         f"{row['catalogue']}: counts of {state}"
         for row in catalogues.to_pylist()
         for state in states
-        if row[f"n_{state}"] != counts[row["catalogue"], state]
+        if row[f"n_{state}"] != counts.get((row["catalogue"], state), 0)
     ]
-    objects = _read(path, _QUASARS, ["TARGETID"])
-    n_pairs = rows.join(objects, "TARGETID", join_type="inner").num_rows
-    n_missing = objects.num_rows * catalogues.num_rows - n_pairs
+    n_objects = pq.read_metadata(path / _QUASARS).num_rows
+    n_missing = n_objects * catalogues.num_rows - sum(n_known for *_, n_known in found)
     return _say(n_missing, "pairs of object and catalogue have no state") + wrong
 
 
