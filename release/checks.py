@@ -1,5 +1,6 @@
 """Checks of a release: what it promises, proved again from its files alone."""
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from release.hats_spectra import FOLDER
 from release.inputs import MODEL_FILES
 from release.manifest import MANIFEST, read_json, read_manifest
 from release.sealing import CHECKSUMS, hash_file, list_files, read_checksums
+from release.vo import accepting_desi_units
 from release.votable import CONTENT_KEY
 
 
@@ -108,15 +110,10 @@ def _find_repeats(file: Path, table: Table) -> list[str]:
 
 
 def _check_votable(path: Path, target: str) -> list[str]:
-    import io
-    import warnings
-
     from astropy.io import votable
 
     footer = pq.read_metadata(path / target).metadata or {}
-    with warnings.catch_warnings():
-        # Angstrom and erg are deprecated in VOUnit, but they are what DESI uses.
-        warnings.simplefilter("ignore")
+    with accepting_desi_units():
         parsed = votable.parse_single_table(io.BytesIO(footer[CONTENT_KEY.encode()]))
     names = [field.name for field in parsed.fields]
     return [] if names == FILES[target].names else ["the footer describes other columns"]

@@ -1,6 +1,5 @@
 """The spectra of the graded objects as a HATS catalogue: one row an object, one nested column."""
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from release.hats_format import (
     write_partition,
 )
 from release.spectra import read_spectra
+from release.vo import accepting_desi_units
 
 FOLDER, SPECTRA_CATALOGUE = "hats_spectra", "anomalies"
 NESTED = "spectrum"
@@ -61,9 +61,7 @@ def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
     )  # fmt: skip
     described = {column.name: column for column in QUASARS.scalars}
     described |= {f"{NESTED}.{column.name}": column for column in ARRAYS}
-    with warnings.catch_warnings():
-        # Angstrom and erg are deprecated in VOUnit, but they are what DESI uses.
-        warnings.simplefilter("ignore")
+    with accepting_desi_units():
         write_voparquet_in_common_metadata(
             root,
             field_units={name: column.unit for name, column in described.items() if column.unit},
