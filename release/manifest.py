@@ -43,13 +43,14 @@ def make_manifest(
     catalogues : pyarrow.Table
         Rows of `catalogues`; those that were searched are named.
     """
+    code = find_code()
     return {
         "version": version,
         "title": config.release.title,
-        "date": find_date(),
+        "date": find_date(code["commit"]),
         "schema_version": SCHEMA_VERSION,
         "source": inputs.source,
-        "code": find_code(),
+        "code": code,
         "model": {"id": inputs.model_id, "content": inputs.model[MODEL_CARD]},
         "config": inputs.config,
         "data": inputs.data,
@@ -98,16 +99,16 @@ def find_code() -> dict[str, Any]:
     return code | {"commit": _git(folder, "rev-parse", "HEAD"), "dirty": bool(changes)}
 
 
-def find_date() -> str:
+def find_date(commit: str | None) -> str:
     """Return the day that a release states, which follows its code and not the clock.
 
-    It is that of ``SOURCE_DATE_EPOCH`` where it is set, else of the checkout's commit, else of
-    this version of the package.
+    It is that of ``SOURCE_DATE_EPOCH`` where it is set, else of the commit, else of this version
+    of the package.
     """
     if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
         return datetime.fromtimestamp(int(epoch), UTC).date().isoformat()
-    if find_code()["commit"]:
-        return str(_git(Path(__file__).parent, "log", "-1", "--format=%cs"))
+    if commit:
+        return str(_git(Path(__file__).parent, "log", "-1", "--format=%cs", commit))
     return _PACKAGE_DATE
 
 

@@ -3,7 +3,6 @@
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +34,6 @@ _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 900, 320, 50, 10, 270
 _PERCENTILES = (0.5, 99.5)
 
 
-@dataclass(frozen=True)
-class Graded:
-    """A graded object: its rank and its values as they are shown, by column."""
-
-    rank: int
-    values: dict[str, str]
-
-
 def write_site(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Write ``site/``: index.html, anomalies.html and ``objects/TARGETID.html``.
 
@@ -72,11 +63,12 @@ def read_listed(folder: Path) -> list[str]:
     return re.findall(r'href="objects/(\d+)\.html"', (folder / LIST).read_text(encoding="utf-8"))
 
 
-def _read_graded(folder: Path) -> list[Graded]:
+def _read_graded(folder: Path) -> list[dict[str, str]]:
+    """Return the values of every graded object as they are shown, by column, strangest first."""
     names = [column.name for column in QUASARS.scalars]
     rows = pq.read_table(folder / "catalog" / "anomalies.parquet", columns=names)
     values = zip(*(_show(rows[name]) for name in names), strict=True)
-    return [Graded(n, dict(zip(names, v, strict=True))) for n, v in enumerate(values, start=1)]
+    return [dict(zip(names, row, strict=True)) for row in values]
 
 
 def _show(data: pa.ChunkedArray) -> list[str]:
@@ -85,10 +77,13 @@ def _show(data: pa.ChunkedArray) -> list[str]:
 
 
 def _write_objects(
-    folder: Path, release: Path, manifest: Mapping[str, Any], graded: Sequence[Graded]
+    folder: Path,
+    release: Path,
+    manifest: Mapping[str, Any],
+    graded: Sequence[Mapping[str, str]],
 ) -> None:
     template = load_template("site/object.html.j2")
-    ids = [row.values["TARGETID"] for row in graded]
+    ids = [row["TARGETID"] for row in graded]
     place = {targetid: number for number, targetid in enumerate(ids)}
     notes = _read_notes(release, ids)
     for targetid, plot in _draw_spectra(release, place.keys()):
@@ -97,7 +92,7 @@ def _write_objects(
             {
                 **manifest,
                 "home": "../",
-                "values": graded[number].values,
+                "values": graded[number],
                 "rank": number + 1,
                 "n_graded": len(graded),
                 "before": ids[number - 1] if number else None,
