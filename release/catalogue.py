@@ -73,22 +73,14 @@ _UNMATCHED = f"""
     SELECT {_KEY} FROM primaries LEFT JOIN matches USING ({_KEY})
     GROUP BY ALL HAVING count(DISTINCT catalogue) != (SELECT count(*) FROM catalogues)
 """
+_COUNTS = {f"n_{state}": f"count(*) FILTER (match_state = '{state}')" for state in MatchState}
+# The stage has counted spectra; a release counts objects.
 _COUNTED = f"""
-    WITH counts AS (
-        SELECT catalogue, {
-    ", ".join(
-        f"count(*) FILTER (match_state = '{state.value}' AND match_rank = 1) AS n_{state.value}"
-        for state in MatchState
-    )
-}
-        FROM {{published}} GROUP BY catalogue)
-    SELECT {
-    ", ".join(
-        f"{'n' if name in {f'n_{state.value}' for state in MatchState} else 'c'}.{name}"
-        for name in CATALOGUES.names
-    )
-}
-    FROM catalogues c JOIN counts n USING (catalogue) ORDER BY c.catalogue
+    SELECT * FROM (SELECT * EXCLUDE ({", ".join(_COUNTS)}) FROM catalogues)
+    JOIN (
+        SELECT catalogue, {", ".join(f"{count} AS {name}" for name, count in _COUNTS.items())}
+        FROM {{published}} WHERE match_rank = 1 GROUP BY catalogue
+    ) USING (catalogue) ORDER BY catalogue
 """
 
 
