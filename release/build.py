@@ -29,7 +29,7 @@ from release.reviews import write_reviews
 from release.sealing import building
 from release.site import write_site
 from release.spectra import SPECTRA_FILE, write_spectra
-from release.tables import measure_strings, write_table
+from release.tables import write_whole
 from release.vo import write_vo
 
 REVISION = 4
@@ -144,6 +144,5 @@ def _copy_calibration(folder: Path, store: Store, inputs: Inputs, notes: dict[st
     calibration = folder / "calibration"
     null = store.read(folder / "model" / "null.parquet")
     tiers = store.read(store.lake.table("tiers")).sort_by([(n, "ascending") for n in TIERS.key])
-    for name, table, data in (("null", NULL, null), ("significance", TIERS, tiers)):
-        path = calibration / f"{name}.parquet"
-        write_table(path, table, [data], notes, measure_strings(data, table))
+    write_whole(calibration / "null.parquet", NULL, null, notes)
+    write_whole(calibration / "significance.parquet", TIERS, tiers, notes)

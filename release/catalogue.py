@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import duckdb
     from pyarrow.dataset import Dataset
 
-_KEY = "SURVEY, PROGRAM, TARGETID"
+_KEY = ", ".join(SCORES.key)
 _BATCH_ROWS = 50_000
 _IS_CONTROL = f"parent = '{Parent.CONTROL.value}'"
 _CONSTANTS = {

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import STATISTICS
+from catalog_schema.tables import SCORES
 from catalog_schema.vocabulary import (
     AnomalyClass,
     ClassState,
@@ -36,7 +37,7 @@ _REVIEWS = "catalog/reviews.parquet"
 _SPECTRA = "spectra/spectra.parquet"
 _SIGNIFICANCE = "calibration/significance.parquet"
 GRADED_FILES = (_QUASARS, _ANOMALIES, _SIGNIFICANCE)
-_KEY = ["SURVEY", "PROGRAM", "TARGETID"]
+_KEY = list(SCORES.key)
 # Published probabilities are single precision.
 _ROUNDING = 1e-5
 _MATCHED = """

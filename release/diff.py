@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
-from pipeline.store import guard_root
+from pipeline.lake_files import replacing
 from release.manifest import read_manifest
 from release.versions import Change
 
@@ -206,13 +206,13 @@ def write_rows(difference: Difference, path: Path) -> None:
     UserError
         If the ending is another, or the file cannot be written.
     """
-    with guard_root(path):
+    if path.suffix not in (".parquet", ".json"):
+        raise UserError(f"{path}: rows are written as .parquet or .json")
+    with replacing(path) as partial:
         if path.suffix == ".parquet":
-            pq.write_table(difference.rows, path)
-        elif path.suffix == ".json":
-            path.write_text(json.dumps(difference.rows.to_pylist(), indent=1) + "\n")
+            pq.write_table(difference.rows, partial)
         else:
-            raise UserError(f"{path}: rows are written as .parquet or .json")
+            partial.write_text(json.dumps(difference.rows.to_pylist(), indent=1) + "\n")
 
 
 def _read_matches(connection: Any, old: Path, new: Path, may_differ: bool) -> None:

@@ -14,7 +14,7 @@ from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.independence import correlate, find_share_interval, measure_leak
 from pipeline.store import Store, to_matrix
 from release.manifest import write_json
-from release.tables import measure_strings, write_table
+from release.tables import write_whole
 
 FOLDER = "validation"
 SUMMARY = f"{FOLDER}/summary.json"
@@ -46,8 +46,7 @@ def write_evidence(folder: Path, store: Store, notes: dict[str, str]) -> dict[st
     for table in (CONTROLS, INJECTIONS):
         rows = store.read(store.lake.table(table.name))
         rows = rows.sort_by([(name, "ascending") for name in table.key])
-        path = folder / FOLDER / f"{table.name}.parquet"
-        write_table(path, table, [rows], notes, measure_strings(rows, table))
+        write_whole(folder / FOLDER / f"{table.name}.parquet", table, rows, notes)
         tables[table.name] = rows
     summary: dict[str, Any] = {
         "controls": sum_controls(tables[CONTROLS.name]),

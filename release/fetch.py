@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.store import guard_root
+from pipeline.lake_files import guard_root
 from release.manifest import MANIFEST
 from release.progress import show_transfer
 from release.remote import (

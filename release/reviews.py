@@ -13,7 +13,7 @@ from pipeline.reviews.audit import measure_purity
 from pipeline.reviews.consensus import find_consensus
 from pipeline.reviews.ledger import tabulate
 from pipeline.reviews.review import Review
-from release.tables import measure_strings, write_table
+from release.tables import write_whole
 
 _STATUS = pa.schema([("TARGETID", pa.int64()), ("review_status", pa.string())])
 
@@ -53,5 +53,5 @@ def write_reviews(
         ("validation/purity.parquet", PURITY,
          measure_purity(targetid, tier, consensus, settings.audit_fraction)),
     ):  # fmt: skip
-        write_table(folder / name, table, [data], notes, measure_strings(data, table))
+        write_whole(folder / name, table, data, notes)
     return {"published": len(published), "left_out": len(reviews) - len(published)}

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
-from catalog_schema.tables import SPECTRA, arrow_schema
+from catalog_schema.tables import SCORES, SPECTRA, arrow_schema
 from catalog_schema.vocabulary import Tier
 from pipeline.errors import UserError
 from pipeline.layout import Shard
@@ -30,7 +30,7 @@ _WAVELENGTH = json.dumps(
         "frame": "barycentric, observed",
     }
 )
-_KEY = ["SURVEY", "PROGRAM", "TARGETID"]
+_KEY = list(SCORES.key)
 # A bucket is sorted in memory: 2048 spectra are 250 MB.
 _BUCKET_ROWS = 2048
 
