@@ -11,6 +11,7 @@ from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.lake_files import local_folder
 from pipeline.store import Store
+from release import contents
 from release.catalogue import open_lake
 from release.cds import write_cds
 from release.changelog import write_changelog
@@ -28,7 +29,7 @@ from release.report import write_report
 from release.reviews import write_reviews
 from release.sealing import building
 from release.site import write_site
-from release.spectra import SPECTRA_FILE, write_spectra
+from release.spectra import write_spectra
 from release.tables import write_whole
 from release.vo import write_vo
 
@@ -108,16 +109,18 @@ def _fill(
     scratch.mkdir()
     with open_lake(store, inputs, scratch) as lake:
         lake.check(config.calibrate)
-        tiers = lake.write(folder / "catalog", notes)
-        lake.write_evidence(folder / "catalog", notes)
-        catalogues = lake.write_matches(folder / "catalog", notes)
+        tiers = lake.write(folder, notes)
+        lake.write_evidence(folder, notes)
+        catalogues = lake.write_matches(folder, notes)
         grades = lake.read_grades()
         outcomes = close_release(
             inputs.account, lake.count_by_shard("primaries"), lake.count_by_shard("controls")
         )
-    n_spectra = write_spectra(folder / SPECTRA_FILE, store, inputs.shards, grades, notes, scratch)
+    n_spectra = write_spectra(
+        folder / contents.SPECTRA, store, inputs.shards, grades, notes, scratch
+    )
     shutil.rmtree(scratch)
-    write_completeness(folder / "completeness", outcomes, notes)
+    write_completeness(folder, outcomes, notes)
     _copy_calibration(folder, store, inputs, notes)
     counts = count_rows(inputs, outcomes, tiers, n_spectra)
     counts["reviews"] = write_reviews(folder, inputs.reviews, config.rank, notes)
@@ -141,8 +144,7 @@ def _copy_calibration(folder: Path, store: Store, inputs: Inputs, notes: dict[st
     with local_folder(store.lake.model(inputs.model_id)) as model:
         for name in inputs.model:
             shutil.copyfile(model / name, folder / "model" / name)
-    calibration = folder / "calibration"
     null = store.read(folder / "model" / "null.parquet")
     tiers = store.read(store.lake.table("tiers")).sort_by([(n, "ascending") for n in TIERS.key])
-    write_whole(calibration / "null.parquet", NULL, null, notes)
-    write_whole(calibration / "significance.parquet", TIERS, tiers, notes)
+    write_whole(folder / contents.NULL, NULL, null, notes)
+    write_whole(folder / contents.SIGNIFICANCE, TIERS, tiers, notes)

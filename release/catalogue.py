@@ -30,6 +30,7 @@ from pipeline.errors import UserError
 from pipeline.layout import Shard
 from pipeline.science.sky import find_cells
 from pipeline.store import Store
+from release import contents
 from release.engine import open_engine
 from release.inputs import MATCHED, Inputs
 from release.reviews import tabulate_status
@@ -170,9 +171,9 @@ class JoinedLake:
         """
         source = f"scores s JOIN targets t USING ({_KEY}) LEFT JOIN reviewed v USING (TARGETID)"
         lengths = self._measure_strings(QUASARS, source)
-        self._publish(folder / "quasars.parquet", QUASARS, rows, notes, lengths)
-        self._connection.read_parquet(str(folder / "quasars.parquet")).create_view("quasars")
-        self._publish(folder / "anomalies.parquet", QUASARS, _GRADED, notes, lengths)
+        self._publish(folder / contents.QUASARS, QUASARS, rows, notes, lengths)
+        self._connection.read_parquet(str(folder / contents.QUASARS)).create_view("quasars")
+        self._publish(folder / contents.ANOMALIES, QUASARS, _GRADED, notes, lengths)
         counts = self._connection.sql("SELECT tier, count(*) FROM primaries GROUP BY tier")
         return dict(counts.fetchall())
 
@@ -183,20 +184,20 @@ class JoinedLake:
             ORDER BY HEALPIX, TARGETID, abs(contribution) DESC, feature
         """
         lengths = self._measure_strings(EVIDENCE, "evidence")
-        self._publish(folder / "evidence.parquet", EVIDENCE, query, notes, lengths)
+        self._publish(folder / contents.EVIDENCE, EVIDENCE, query, notes, lengths)
 
     def write_matches(self, folder: Path, notes: dict[str, str]) -> pa.Table:
         """Write crossmatch.parquet and catalogues.parquet; return the rows of the latter."""
         published = f"matches SEMI JOIN primaries USING ({_KEY})"
         for path, table, query, source in (
-            (folder / "crossmatch.parquet", MATCHES,
+            (folder / contents.CROSSMATCH, MATCHES,
              f"SELECT * FROM {published} ORDER BY HEALPIX, TARGETID, catalogue, match_rank",
              "matches"),
-            (folder / "catalogues.parquet", CATALOGUES, _COUNTED.format(published=published),
+            (folder / contents.CATALOGUES, CATALOGUES, _COUNTED.format(published=published),
              "catalogues"),
         ):  # fmt: skip
             self._publish(path, table, query, notes, self._measure_strings(table, source))
-        return pq.read_table(folder / "catalogues.parquet")
+        return pq.read_table(folder / contents.CATALOGUES)
 
     def read_grades(self) -> pa.Table:
         """Return SURVEY, PROGRAM, TARGETID and tier of every row of the catalogue."""

@@ -9,13 +9,15 @@ from catalog_schema.tables import COMPLETENESS, GATES
 from catalog_schema.vocabulary import ShardState
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome, tabulate
+from release import contents
 from release.tables import write_whole
 
 
 def write_completeness(folder: Path, outcomes: Sequence[Outcome], notes: Mapping[str, str]) -> None:
     """Write the tables COMPLETENESS and GATES."""
-    for table, data in zip((COMPLETENESS, GATES), tabulate(outcomes), strict=True):
-        write_whole(folder / f"{table.name}.parquet", table, data, notes)
+    steps, gates = tabulate(outcomes)
+    write_whole(folder / contents.COMPLETENESS, COMPLETENESS, steps, notes)
+    write_whole(folder / contents.GATES, GATES, gates, notes)
 
 
 def read_completeness(steps: pa.Table, gates: pa.Table) -> list[Outcome]:

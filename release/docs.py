@@ -5,28 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from catalog_schema.column import Column, Table
+from catalog_schema.column import Column
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.measurements import MEASUREMENTS
-from catalog_schema.tables import (
-    CATALOGUES,
-    COMPLETENESS,
-    CONTROLS,
-    DIMENSIONS,
-    EVIDENCE,
-    GATES,
-    INJECTIONS,
-    MATCHES,
-    NULL,
-    PURITY,
-    QUASARS,
-    QUEUE,
-    REVIEWS,
-    SPECTRA,
-    TIERS,
-)
+from catalog_schema.tables import DIMENSIONS
 from catalog_schema.vocabulary import AnomalyClass, MatchState, ShardState, Tier
 from pipeline.ledger import Outcome
+from release import contents
 from release.conservation import (
     NEGATIVE_CONTROL,
     RELEASE_STAGE,
@@ -44,27 +29,9 @@ CITATION = (
     "DESI-QAD; DESI Collaboration et al. 2026, Data Release 1 of the Dark Energy "
     "Spectroscopic Instrument, AJ 171, 285 (arXiv:2503.14745)"
 )
-# Every Parquet table of a release and the schema that it keeps.
-FILES: dict[str, Table] = {
-    "catalog/quasars.parquet": QUASARS,
-    "catalog/anomalies.parquet": QUASARS,
-    "catalog/evidence.parquet": EVIDENCE,
-    "catalog/crossmatch.parquet": MATCHES,
-    "catalog/catalogues.parquet": CATALOGUES,
-    "catalog/reviews.parquet": REVIEWS,
-    "catalog/queue.parquet": QUEUE,
-    "spectra/spectra.parquet": SPECTRA,
-    "calibration/significance.parquet": TIERS,
-    "calibration/null.parquet": NULL,
-    "validation/controls.parquet": CONTROLS,
-    "validation/injections.parquet": INJECTIONS,
-    "validation/purity.parquet": PURITY,
-    "completeness/completeness.parquet": COMPLETENESS,
-    "completeness/gates.parquet": GATES,
-}
 _TEXTS = {
-    "catalog/anomalies.parquet": "The graded rows of quasars.parquet, strangest first.",
-    "calibration/significance.parquet": "Calibrated significance of every scored spectrum, repeat "
+    contents.ANOMALIES: "The graded rows of quasars.parquet, strangest first.",
+    contents.SIGNIFICANCE: "Calibrated significance of every scored spectrum, repeat "
     "observations included.",
 }
 # SQL and examples, the same in every release.
@@ -102,14 +69,14 @@ def write_documents(
         **manifest,
         "licence_url": LICENCE_URL,
         "citation": CITATION,
-        "files": FILES,
+        "files": contents.FILES,
         "evidence": evidence,
         "found_below": FOUND_BELOW,
         "bright_snr": BRIGHT_SNR,
         "texts": _TEXTS,
         "wave_start": WAVE_START,
         "wave_step": WAVE_STEP,
-        "tables": list(dict.fromkeys(FILES.values())),
+        "tables": list(dict.fromkeys(contents.FILES.values())),
         "dimensions": DIMENSIONS,
         "grades": list(Tier),
         "match_states": list(MatchState),

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from catalog_schema.desi import HEALPIX_ORDER
+from release import contents
 
 
 def write_footprint(folder: Path) -> None:
@@ -18,7 +19,7 @@ def write_footprint(folder: Path) -> None:
     """
     from mocpy import MOC
 
-    pixels = pq.read_table(folder / "catalog" / "quasars.parquet", columns=["HEALPIX"])["HEALPIX"]
+    pixels = pq.read_table(folder / contents.QUASARS, columns=["HEALPIX"])["HEALPIX"]
     cells = np.unique(pixels.to_numpy()).astype(np.uint64)
     order = np.uint8(HEALPIX_ORDER)
     moc = MOC.from_healpix_cells(cells, order, max_depth=order)

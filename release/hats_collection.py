@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from catalog_schema.derived import healpix_29
 from catalog_schema.desi import FINE_ORDER
 from catalog_schema.tables import QUASARS
+from release import contents
 from release.hats_format import (
     MAP_ORDER,
     POSITION_COLUMNS,
@@ -49,7 +50,7 @@ def write_collection(folder: Path, manifest: Mapping[str, Any]) -> None:
     """
     from hats.catalog.dataset.collection_properties import CollectionProperties
 
-    source, root = folder / "catalog" / f"{PRIMARY}.parquet", folder / COLLECTION
+    source, root = folder / contents.QUASARS, folder / COLLECTION
     keys = pq.read_table(source, columns=[healpix_29.name, "TARGETID"])
     cells = keys[healpix_29.name].to_numpy()
     pixels = divide_sky(cells, _PARTITION_ROWS)

@@ -12,6 +12,7 @@ from catalog_schema.column import Column
 from catalog_schema.derived import healpix_29, wave
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.tables import QUASARS, SPECTRA
+from release import contents
 from release.hats_format import (
     POSITION_COLUMNS,
     divide_sky,
@@ -44,7 +45,7 @@ def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
     """
     from hats.io.parquet_metadata import write_voparquet_in_common_metadata
 
-    path = folder / "catalog" / "anomalies.parquet"
+    path = folder / contents.ANOMALIES
     rows = pq.read_table(path, columns=[column.name for column in QUASARS.scalars])
     rows = rows.sort_by([(name, "ascending") for name in (healpix_29.name, "TARGETID")])
     if not rows.num_rows:

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from catalog_schema.column import Table
 from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
-from release.docs import FILES, load_template
+from release import contents
+from release.docs import load_template
 from release.report import average_pixels
-from release.spectra import SPECTRA_FILE
 
 LIST, OBJECTS = "site/anomalies.html", "site/objects"
 _STYLE = Path(__file__).with_name("templates") / "site" / "style.css"
@@ -27,7 +27,7 @@ _KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
 # Tables that say more about an object, in rows of their own.
 _LONG = {
     path: table
-    for path, table in FILES.items()
+    for path, table in contents.FILES.items()
     if path.startswith("catalog/") and table is not QUASARS and "TARGETID" in table.names
 }
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 900, 320, 50, 10, 270
@@ -66,7 +66,7 @@ def read_listed(folder: Path) -> list[str]:
 def _read_graded(folder: Path) -> list[dict[str, str]]:
     """Return the values of every graded object as they are shown, by column, strangest first."""
     names = [column.name for column in QUASARS.scalars]
-    rows = pq.read_table(folder / "catalog" / "anomalies.parquet", columns=names)
+    rows = pq.read_table(folder / contents.ANOMALIES, columns=names)
     values = zip(*(_show(rows[name]) for name in names), strict=True)
     return [dict(zip(names, row, strict=True)) for row in values]
 
@@ -130,7 +130,7 @@ def _find_telling(rows: pa.Table, table: Table) -> list[str]:
 
 def _draw_spectra(release: Path, wanted: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     names = ["TARGETID", "flux", "ivar", "model"]
-    with pq.ParquetFile(release / SPECTRA_FILE) as file:
+    with pq.ParquetFile(release / contents.SPECTRA) as file:
         for batch in file.iter_batches(64, columns=names):
             ids = [str(targetid) for targetid in batch["TARGETID"].to_pylist()]
             arrays = [batch[name].flatten().to_numpy().reshape(len(ids), -1) for name in names[1:]]

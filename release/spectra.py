@@ -16,9 +16,9 @@ from catalog_schema.vocabulary import Tier
 from pipeline.errors import UserError
 from pipeline.layout import Shard
 from pipeline.store import Store
+from release import contents
 from release.tables import measure_strings, write_table
 
-SPECTRA_FILE = "spectra/spectra.parquet"
 _WAVELENGTH = json.dumps(
     {
         "rule": "start + step * arange(size)",
@@ -101,7 +101,7 @@ def read_spectra(folder: Path, ids: Sequence[int], names: Sequence[str]) -> pa.T
     """
     wanted = pa.array(ids, pa.int64())
     is_wanted = pc.field("TARGETID").isin(wanted)
-    rows = pq.read_table(folder / SPECTRA_FILE, columns=["TARGETID", *names], filters=is_wanted)
+    rows = pq.read_table(folder / contents.SPECTRA, columns=["TARGETID", *names], filters=is_wanted)
     return rows.take(pc.index_in(wanted, rows["TARGETID"]).drop_null())
 
 

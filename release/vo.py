@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from catalog_schema.column import Column
 from catalog_schema.tables import QUASARS
+from release import contents
 
 if TYPE_CHECKING:
     from astropy.io.fits import BinTableHDU
@@ -38,7 +39,7 @@ def write_vo(folder: Path, manifest: Mapping[str, Any]) -> None:
 
     (folder / "vo").mkdir(exist_ok=True)
     with accepting_desi_units():
-        rows = _read_rows(folder / "catalog" / "anomalies.parquet")
+        rows = _read_rows(folder / contents.ANOMALIES)
         votable = from_table(rows, table_id="anomalies")
         votable.version = "1.4"
         votable.description = f"{manifest['title']}, release {manifest['version']}"
