@@ -27,7 +27,7 @@ from pipeline.reviews.ledger import read_rows
 from pipeline.reviews.review import select_in_force
 from release import contents
 from release.completeness import read_completeness
-from release.conservation import RELEASE_STAGE, STAGES, find_breaks
+from release.conservation import RELEASE_STAGE, STAGES, find_breaks, sum_gates
 from release.engine import query
 from release.manifest import GRADES, MANIFEST, read_json
 
@@ -191,14 +191,11 @@ def check_counts(path: Path, target: str) -> list[str]:
     """The counts of the manifest are those of the files."""
     outcomes = _read_outcomes(path)
     tiers = Counter(_read_by_id(path, contents.QUASARS, "tier").values())
-    gates: Counter[str] = Counter()
-    for outcome in outcomes:
-        gates.update(outcome.dropped)
     found: dict[str, Any] = {
         "quasars": pq.read_metadata(path / contents.QUASARS).num_rows,
         "tiers": {tier.value: tiers[tier.value] for tier in Tier},
         "spectra": pq.read_metadata(path / contents.SPECTRA).num_rows,
-        "gates": dict(sorted(gates.items())),
+        "gates": sum_gates(outcomes),
         "reviews": _count_reviews(path, read_json(path / target)["counts"]),
         "shards": {
             "done": sum(outcome.stage == RELEASE_STAGE for outcome in outcomes),

@@ -1,6 +1,7 @@
 """The documents of a release, rendered from its manifest, its ledger and the schema."""
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.tables import DIMENSIONS
 from catalog_schema.vocabulary import AnomalyClass, MatchState, ShardState, Tier
-from pipeline.ledger import Outcome
+from pipeline.ledger import Outcome, balance
 from release import contents
 from release.conservation import (
     NEGATIVE_CONTROL,
@@ -83,7 +84,10 @@ def write_documents(
         "anomaly_classes": list(AnomalyClass),
         "measurements": MEASUREMENTS,
         "size_category": _size_category(manifest["counts"]["quasars"]),
-        "stages": _sum_stages(outcomes),
+        "stages": {
+            stage: balance(outcome for outcome in outcomes if outcome.stage == stage)
+            for stage in (*STAGES, RELEASE_STAGE)
+        },
         "gates": _sum_gates(outcomes),
         "failed": [outcome for outcome in outcomes if outcome.state == ShardState.FAILED],
         "n_repeats": manifest["counts"]["gates"].get(REPEAT_OBSERVATION, 0),
@@ -107,27 +111,10 @@ def _size_category(n_rows: int) -> str:
     return next((name for limit, name in _SIZES if n_rows < limit), "1M<n<10M")
 
 
-def _sum_stages(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    sums = []
-    for stage in (*STAGES, RELEASE_STAGE):
-        steps = [outcome for outcome in outcomes if outcome.stage == stage]
-        sums.append(
-            {
-                "stage": stage,
-                "n_expected": sum(outcome.n_expected for outcome in steps),
-                "n_made": sum(outcome.n_made for outcome in steps),
-                "n_dropped": sum(sum(outcome.dropped.values()) for outcome in steps),
-            }
-        )
-    return sums
-
-
 def _sum_gates(outcomes: Sequence[Outcome]) -> dict[tuple[str, str], int]:
-    sums: dict[tuple[str, str], int] = {}
+    sums: Counter[tuple[str, str]] = Counter()
     for outcome in outcomes:
-        for gate, count in outcome.dropped.items():
-            key = (outcome.stage, gate)
-            sums[key] = sums.get(key, 0) + count
+        sums.update({(outcome.stage, gate): count for gate, count in outcome.dropped.items()})
     return {key: count for key, count in sums.items() if count}
 
 

@@ -14,6 +14,7 @@ from catalog_schema.tables import SCHEMA_VERSION
 from catalog_schema.vocabulary import MatchState, Tier
 from pipeline.config import Config
 from pipeline.ledger import Outcome
+from release.conservation import sum_gates
 from release.inputs import MODEL_CARD, Inputs
 
 MANIFEST = "manifest.json"
@@ -75,15 +76,11 @@ def count_rows(
     inputs: Inputs, outcomes: tuple[Outcome, ...], tiers: dict[str, int], n_spectra: int
 ) -> dict[str, Any]:
     """Count what the manifest states and `qad release validate` recounts."""
-    gates: dict[str, int] = {}
-    for outcome in outcomes:
-        for gate, count in outcome.dropped.items():
-            gates[gate] = gates.get(gate, 0) + count
     return {
         "quasars": sum(tiers.values()),
         "tiers": {tier.value: tiers.get(tier, 0) for tier in Tier},
         "spectra": n_spectra,
-        "gates": {gate: count for gate, count in sorted(gates.items()) if count},
+        "gates": sum_gates(outcomes),
         "shards": {"done": len(inputs.shards), "failed": len(inputs.account.failed)},
     }
 
