@@ -10,6 +10,7 @@ from cdshealpix.nested import healpix_to_lonlat
 
 from catalog_schema import tables as t
 from catalog_schema.column import Column, Table
+from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
 from catalog_schema.vocabulary import AnomalyClass, ClassState, MatchState, ShardState, Tier
 from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config
@@ -40,8 +41,9 @@ def write_lake(root: Path, n_shards: int, n_rows: int, n_graded: int, config: Co
     rng, store = np.random.default_rng(8), Store(root)
     n = n_shards * n_rows
     pixel = np.repeat(np.arange(n_shards), n_rows)
-    inside = (pixel.astype(np.int64) << 46) + rng.integers(0, 4**23, n)
-    ra, dec = healpix_to_lonlat(inside.astype(np.uint64), depth=29)
+    depth = FINE_ORDER - HEALPIX_ORDER
+    inside = (pixel.astype(np.int64) << 2 * depth) + rng.integers(0, 4**depth, n)
+    ra, dec = healpix_to_lonlat(inside.astype(np.uint64), FINE_ORDER)
     columns: Columns = {
         "SURVEY": np.full(n, "main"), "PROGRAM": np.full(n, "dark"), "HEALPIX": pixel,
         "TARGETID": _FIRST_TARGETID + np.arange(n), "TARGET_RA": ra.deg, "TARGET_DEC": dec.deg,

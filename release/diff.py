@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from pipeline.errors import UserError
 from pipeline.lake_files import replacing
 from release import contents
+from release.engine import open_engine
 from release.manifest import read_manifest
 from release.versions import Change
 
@@ -149,7 +150,7 @@ def compare(old: Path, new: Path) -> Difference:
     manifests = [_read_manifest(path) for path in (old, new)]
     causes = _find_causes(*manifests)
     added, removed = _compare_columns(old, new)
-    with duckdb.connect() as connection:
+    with open_engine() as connection:
         for name, path in (("old_rows", old), ("new_rows", new)):
             try:
                 connection.execute(_ROWS.format(name=name), [str(path / contents.QUASARS)])

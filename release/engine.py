@@ -14,19 +14,22 @@ _MEMORY = "3GB"
 
 
 @contextmanager
-def open_engine(scratch: Path) -> Iterator["duckdb.DuckDBPyConnection"]:
+def open_engine(folder: Path | None = None) -> Iterator["duckdb.DuckDBPyConnection"]:
     """Open DuckDB in bounded memory.
 
     Parameters
     ----------
-    scratch : Path
-        Folder for what does not fit in memory.
+    folder : Path, optional
+        Where what does not fit in memory may lie; by default the system's temporary folder.
     """
     import duckdb
 
-    with duckdb.connect() as connection:
+    with (
+        tempfile.TemporaryDirectory(prefix="qad-", dir=folder) as scratch,
+        duckdb.connect() as connection,
+    ):
         connection.execute(f"SET memory_limit = '{_MEMORY}'")
-        connection.execute("SET temp_directory = ?", [str(scratch)])
+        connection.execute("SET temp_directory = ?", [scratch])
         yield connection
 
 
@@ -39,8 +42,5 @@ def query(text: str, *values: Any) -> list[tuple[Any, ...]]:
         SQL with a ``?`` for each value.
     *values
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="qad-") as scratch,
-        open_engine(Path(scratch)) as engine,
-    ):
+    with open_engine() as engine:
         return engine.execute(text, values).fetchall()
