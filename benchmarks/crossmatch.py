@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from side_by_side import read_peak
 
 from pipeline.catalogues.index import build_index
 from pipeline.catalogues.join import find_pairs, read_sources
@@ -53,12 +54,6 @@ def write_inputs(folder: Path, n_objects: int, n_sources: int) -> None:
         "dec": np.r_[dec[true] + shift[1], alone[1]],
     }
     pq.write_table(pa.table(objects), folder / "objects.parquet")
-
-
-def read_peak_memory() -> float:
-    """Return MB; unlike the kernel's resource usage it does not inherit the parent's peak."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
 def match_ours(folder: Path, n_sources: int, ra: np.ndarray, dec: np.ndarray) -> Pairs:
@@ -95,7 +90,7 @@ def run_method(method: str, folder: Path, n_sources: int, repeats: int) -> dict[
         else:
             position, source = match_astropy(method, folder, n_sources, ra, dec)
         seconds.append(time.process_time() - start)
-    peak = read_peak_memory()
+    peak = read_peak()
     if method == "ours":
         names = read_sources(folder / f"index-{n_sources}.parquet", source)["match_id"]
         source = names.cast(pa.int64()).to_numpy()

@@ -134,8 +134,9 @@ def load(store: Store) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]
         weights.append(torch.from_numpy(to_matrix(windows["rest_weight"])[rows]))
         starts.append(torch.from_numpy(windows["window_start"].to_numpy()[rows]).long())
         rows = find(coadds["TARGETID"].to_numpy(), wanted)
-        seen = to_matrix(coadds["flux"])[rows][:, : -5 or None]
-        observed.append(seen.reshape(len(seen), -1, _OBSERVED_BIN).mean(2))
+        flux = to_matrix(coadds["flux"])[rows]
+        whole = flux[:, : flux.shape[1] // _OBSERVED_BIN * _OBSERVED_BIN]
+        observed.append(whole.reshape(len(flux), -1, _OBSERVED_BIN).mean(2))
         parts.append(core)
     tiers = pl.from_arrow(store.read(store.lake.table("tiers"), [*_KEY, "anomaly_score", "p_value",
                                                                  "tier"]))  # fmt: skip

@@ -29,6 +29,7 @@ SHARED = {
         "reviews.sample",
         "science.draw",
         "science.independence",
+        "science.sky",
         "store",
     )
 }
@@ -52,7 +53,7 @@ DOORS = {
     "torch": ("pipeline/",),
     "sklearn": ("pipeline/",),
     "dust_extinction": ("pipeline/",),
-    "cdshealpix": ("pipeline/", "release/"),
+    "cdshealpix": ("pipeline/",),
 }
 
 

@@ -15,7 +15,7 @@ from astropy.io.votable import ucd
 from astropy.table import Table
 
 from catalog_schema.tables import QUASARS
-from release.docs import FILES
+from release.contents import FILES
 
 PATHS = pytest.mark.parametrize("name", FILES)
 
