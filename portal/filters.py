@@ -12,7 +12,7 @@ import streamlit as st
 from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
 from portal.columns import explain, label, word_meanings
-from portal.conditions import CATALOGUE_ORDER, MAP_COLUMNS, Cells, Filters, Range
+from portal.conditions import CATALOGUE_ORDER, HIDDEN, MAP_COLUMNS, Cells, Filters, Range
 from portal.queries import LISTED, SORTABLE, Ranking
 from portal.search import HINT
 from portal.texts import escape
@@ -68,8 +68,8 @@ def choose_filters(words: Mapping[str, list[str]], catalogues: list[str]) -> Fil
         )  # fmt: skip
         everything = st.toggle(
             "Artefacts and poor data too", key="everything", bind="query-params",
-            help="Off: objects that are likely artefacts, whose fibre had a fault, or with less "
-            "than half of an arm's pixels good are left out.",
+            help=f"Off: objects {', '.join(HIDDEN)} are left out. A high artefact_probability "
+            "alone hides nothing: it says what caused the anomaly, if there is one.",
         )  # fmt: skip
         chosen_words = {"tier": _choose_words("tier", words)}
         ranges = {key: _choose_range(key) for key in ("z", "snr")}

@@ -12,7 +12,15 @@ import pyarrow as pa
 
 from catalog_schema import tables
 from catalog_schema.vocabulary import MatchState, Tier
-from portal.conditions import CATALOGUE_ORDER, DISTANCE, MAP_COLUMNS, Filters, inside, where
+from portal.conditions import (
+    CATALOGUE_ORDER,
+    DISTANCE,
+    HIDDEN,
+    MAP_COLUMNS,
+    Filters,
+    inside,
+    where,
+)  # fmt: skip
 from portal.database import MISSING, Connection, fetch, fetch_arrow
 from portal.evidence import Evidence
 from portal.formats import describe
@@ -83,10 +91,17 @@ def list_searched(con: Connection) -> list[str]:
     return [str(name) for name in rows["catalogue"]]
 
 
-def count_hidden(con: Connection, filters: Filters) -> int:
-    """Count the rows that only the default against artefacts and poor data leaves out."""
-    hidden = count_tiers(con, replace(filters, clean=False))["n"].sum()
-    return int(hidden - count_tiers(con, filters)["n"].sum())
+def count_hidden(con: Connection, filters: Filters) -> dict[str, int]:
+    """Count the rows that only the default of `conditions.HIDDEN` leaves out, by reason.
+
+    A row counts once, under the first reason that holds.
+    """
+    condition, values = where(replace(filters, clean=False))
+    cases = " ".join(f"WHEN {hidden} THEN ?" for hidden in HIDDEN.values())
+    sql = f"""SELECT CASE {cases} END AS why, count(*) AS n FROM rows
+        WHERE {condition} GROUP BY why HAVING why IS NOT NULL"""
+    counts = fetch(con, "quasars", sql, [*HIDDEN, *values]).set_index("why")["n"]
+    return {why: int(counts[why]) for why in HIDDEN if why in counts}
 
 
 def count_tiers(con: Connection, filters: Filters) -> pd.DataFrame:

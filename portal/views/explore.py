@@ -106,10 +106,14 @@ def _say_hidden(chosen: Filters) -> None:
     if not chosen.clean:
         st.caption("Artefacts and poor data are shown too.")
         return
-    n_hidden = ask(queries.count_hidden, chosen)
+    hidden = ask(queries.count_hidden, chosen)
+    if not hidden:
+        st.caption("Artefacts and poor data are left out; none pass the other filters.")
+        return
+    parts = ", ".join(f"{n:,} {why}" for why, n in hidden.items())
     st.caption(
-        f"Artefacts and poor data are left out: {n_hidden:,} more objects pass the other filters. "
-        "The sidebar brings them back."
+        f"Left out, {sum(hidden.values()):,} more objects that pass the filters: "
+        f"{parts}. The sidebar brings them back."
     )
 
 

@@ -48,6 +48,7 @@ def test_explore_counts_and_lists(release: Path, monkeypatch: pytest.MonkeyPatch
     assert len(rows) == 50
     assert rows["TARGETID"].iloc[0] == str(row_id(0))
     assert f"Rows 1 to 50 of {N_ROWS}" in written(app)
+    assert "poor data are left out; none pass" in written(app)
     assert "release 1.2.0" in written(app)
     assert "Dark Energy Spectroscopic Instrument" in written(app)
 
