@@ -16,7 +16,6 @@ from portal.conditions import (
     CATALOGUE_ORDER,
     DISTANCE,
     HIDDEN,
-    MAP_COLUMNS,
     Filters,
     inside,
     where,
@@ -240,23 +239,17 @@ def trace_scores(con: Connection, filters: Filters) -> pd.DataFrame:
     return fetch(con, "quasars", sql, values)
 
 
-def sample_map(con: Connection, filters: Filters, n: int) -> pd.DataFrame | None:
+def sample_map(con: Connection, filters: Filters, n: int) -> pd.DataFrame:
     """Draw objects for the map of latents, graded ones first, the same ones each time.
 
     Returns
     -------
-    pandas.DataFrame or None
-        TARGETID (text), map_x, map_y, tier, anomaly_score, Z; None where the release has no map.
+    pandas.DataFrame
+        TARGETID (text), map_x, map_y, tier, anomaly_score, Z; empty where the release has no map.
     """
-    known = fetch(con, "quasars", "DESCRIBE quasars")["column_name"]
-    if not set(MAP_COLUMNS) <= set(known):
-        return None
-    # Columns that an older release lacks are null.
-    if not fetch(con, "quasars", "SELECT count(map_x) AS n FROM quasars")["n"].iloc[0]:
-        return None
     condition, values = where(filters)
     sql = f"""SELECT TARGETID::VARCHAR AS TARGETID, map_x, map_y, tier, anomaly_score, Z
-        FROM quasars WHERE map_x IS NOT NULL AND {condition}
+        FROM rows WHERE map_x IS NOT NULL AND {condition}
         ORDER BY tier = 'none', hash(TARGETID) LIMIT ?"""
     return fetch(con, "quasars", sql, [*values, n])
 
@@ -294,11 +287,7 @@ def find_object(con: Connection, targetid: int) -> dict[str, object] | None:
 def find_spectrum(con: Connection, targetid: int) -> Spectrum | None:
     """Return an object's published spectrum, or None."""
     sql = "SELECT flux, ivar, mask, model FROM spectra WHERE TARGETID = ?"
-    rows = fetch_arrow(con, "spectra", sql, [targetid])
-    if rows.num_rows == 0:
-        return None
-    arrays = [rows[name].combine_chunks().flatten().to_numpy() for name in rows.column_names]
-    return Spectrum(*arrays)
+    return next(iter(_make_spectra(fetch_arrow(con, "spectra", sql, [targetid]))), None)
 
 
 def find_evidence(con: Connection, targetid: int) -> Evidence | None:
@@ -338,7 +327,8 @@ def find_normals(con: Connection, targetid: int, n: int) -> list[tuple[str, floa
         FROM near JOIN spectra s USING (TARGETID) ORDER BY unlikeness"""
     fetch(con, "quasars", "FROM quasars LIMIT 0")
     rows = fetch_arrow(con, "spectra", sql, [targetid, targetid, n])
-    return [(row["id"], row["Z"], _make_spectrum(row)) for row in rows.to_pylist()]
+    spectra = _make_spectra(rows.select(["flux", "ivar", "mask", "model"]))
+    return list(zip(rows["id"].to_pylist(), rows["Z"].to_pylist(), spectra, strict=True))
 
 
 def find_null_scores(con: Connection, targetid: int, n: int) -> pd.Series:
@@ -407,6 +397,19 @@ def list_graded(con: Connection) -> pd.DataFrame:
     return fetch(con, "quasars", sql)
 
 
+def list_shuffled(con: Connection, filters: Filters, n: int) -> list[int]:
+    """Return up to `n` TARGETIDs that pass, in an order that tells nothing of the score."""
+    condition, values = where(filters)
+    sql = f"SELECT TARGETID FROM rows WHERE {condition} ORDER BY hash(TARGETID) LIMIT ?"
+    found: list[int] = fetch(con, "quasars", sql, [*values, n])["TARGETID"].tolist()
+    return found
+
+
+def list_spectra(con: Connection) -> set[int]:
+    """Return the TARGETIDs of the published spectra."""
+    return set(fetch(con, "spectra", "SELECT TARGETID FROM spectra")["TARGETID"])
+
+
 def sum_gates(con: Connection) -> pd.DataFrame:
     """Sum the dropped rows by stage and gate, largest first: columns stage, gate, n_dropped."""
     sql = """SELECT stage, gate, sum(n_dropped)::BIGINT AS n_dropped FROM gates
@@ -421,11 +424,15 @@ def export_rows(con: Connection, filters: Filters) -> pa.Table:
     return describe(fetch_arrow(con, "quasars", sql, values))
 
 
-def _make_spectrum(row: dict[str, list[float]]) -> Spectrum:
-    return Spectrum(
-        np.array(row["flux"], dtype=np.float32), np.array(row["ivar"], dtype=np.float32),
-        np.array(row["mask"], dtype=np.int32), np.array(row["model"], dtype=np.float32),
-    )  # fmt: skip
+def _make_spectra(rows: pa.Table) -> list[Spectrum]:
+    """Return spectra of rows of flux, ivar, mask and model, without copying what Arrow holds."""
+    if not rows.num_rows:
+        return []
+    arrays = [
+        values.combine_chunks().flatten().to_numpy().reshape(rows.num_rows, -1)
+        for values in rows.columns
+    ]
+    return [Spectrum(*row) for row in zip(*arrays, strict=True)]
 
 
 def _choose_source(filters: Filters) -> str:

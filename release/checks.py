@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 
 from catalog_schema.column import Table
 from catalog_schema.lock import render_schema
+from catalog_schema.published import PUBLISHED
 from catalog_schema.validate import find_violations
 from pipeline.errors import UserError
 from release import consistency, face_checks, hats_checks
-from release.docs import FILES
 from release.hats_collection import COLLECTION
 from release.hats_spectra import FOLDER
 from release.inputs import MODEL_FILES
@@ -88,7 +88,7 @@ def _check_schema_file(path: Path, target: str) -> list[str]:
 
 
 def _check_schema(path: Path, target: str) -> list[str]:
-    table = FILES[target]
+    table = PUBLISHED[target]
     file = pq.ParquetFile(path / target)
     found: dict[str, None] = {}
     for number in range(file.num_row_groups):
@@ -116,12 +116,12 @@ def _check_votable(path: Path, target: str) -> list[str]:
         warnings.simplefilter("ignore")
         parsed = votable.parse_single_table(io.BytesIO(footer[CONTENT_KEY.encode()]))
     names = [field.name for field in parsed.fields]
-    return [] if names == FILES[target].names else ["the footer describes other columns"]
+    return [] if names == PUBLISHED[target].names else ["the footer describes other columns"]
 
 
 def _check_documentation(path: Path, target: str) -> list[str]:
     text = (path / target).read_text(encoding="utf-8")
-    names = dict.fromkeys(name for table in FILES.values() for name in table.names)
+    names = dict.fromkeys(name for table in PUBLISHED.values() for name in table.names)
     missing = [name for name in names if f"`{name}`" not in text]
     return [f"does not explain {', '.join(missing)}"] if missing else []
 
@@ -141,9 +141,9 @@ _MODEL_TARGETS = (*(f"model/{name}" for name in MODEL_FILES), "calibration/null.
 _CHECKS: dict[str, tuple[Callable[[Path, str], list[str]], tuple[str, ...]]] = {
     "checksums": (_check_checksums, (CHECKSUMS,)),
     "manifest": (_check_manifest, (MANIFEST,)),
-    "schema": (_check_schema, tuple(FILES)),
+    "schema": (_check_schema, tuple(PUBLISHED)),
     "schema_file": (_check_schema_file, ("schema/schema.json",)),
-    "votable": (_check_votable, tuple(FILES)),
+    "votable": (_check_votable, tuple(PUBLISHED)),
     "documentation": (_check_documentation, ("README.md",)),
     "model": (_check_model, _MODEL_TARGETS),
     "tiers": (consistency.check_tiers, consistency.GRADED_FILES),

@@ -5,25 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from catalog_schema.column import Column, Table
+from catalog_schema.column import Column
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.measurements import MEASUREMENTS
+from catalog_schema.published import PUBLISHED
 from catalog_schema.tables import (
-    CATALOGUES,
-    COMPLETENESS,
-    CONTROLS,
     DIMENSIONS,
-    EVIDENCE,
-    GATES,
-    INJECTIONS,
-    MATCHES,
-    NULL,
-    PURITY,
-    QUASARS,
-    QUEUE,
-    REVIEWS,
-    SPECTRA,
-    TIERS,
 )
 from catalog_schema.vocabulary import AnomalyClass, MatchState, ShardState, Tier
 from pipeline.ledger import Outcome
@@ -44,24 +31,6 @@ CITATION = (
     "DESI-QAD; DESI Collaboration et al. 2026, Data Release 1 of the Dark Energy "
     "Spectroscopic Instrument, AJ 171, 285 (arXiv:2503.14745)"
 )
-# Every Parquet table of a release and the schema that it keeps.
-FILES: dict[str, Table] = {
-    "catalog/quasars.parquet": QUASARS,
-    "catalog/anomalies.parquet": QUASARS,
-    "catalog/evidence.parquet": EVIDENCE,
-    "catalog/crossmatch.parquet": MATCHES,
-    "catalog/catalogues.parquet": CATALOGUES,
-    "catalog/reviews.parquet": REVIEWS,
-    "catalog/queue.parquet": QUEUE,
-    "spectra/spectra.parquet": SPECTRA,
-    "calibration/significance.parquet": TIERS,
-    "calibration/null.parquet": NULL,
-    "validation/controls.parquet": CONTROLS,
-    "validation/injections.parquet": INJECTIONS,
-    "validation/purity.parquet": PURITY,
-    "completeness/completeness.parquet": COMPLETENESS,
-    "completeness/gates.parquet": GATES,
-}
 _TEXTS = {
     "catalog/anomalies.parquet": "The graded rows of quasars.parquet, strangest first.",
     "calibration/significance.parquet": "Calibrated significance of every scored spectrum, repeat "
@@ -102,14 +71,14 @@ def write_documents(
         **manifest,
         "licence_url": LICENCE_URL,
         "citation": CITATION,
-        "files": FILES,
+        "files": PUBLISHED,
         "evidence": evidence,
         "found_below": FOUND_BELOW,
         "bright_snr": BRIGHT_SNR,
         "texts": _TEXTS,
         "wave_start": WAVE_START,
         "wave_step": WAVE_STEP,
-        "tables": list(dict.fromkeys(FILES.values())),
+        "tables": list(dict.fromkeys(PUBLISHED.values())),
         "dimensions": DIMENSIONS,
         "grades": list(Tier),
         "match_states": list(MatchState),

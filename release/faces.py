@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from catalog_schema.column import Column
-from release.docs import CITATION, FILES, LICENCE_URL
+from catalog_schema.published import PUBLISHED
+from release.docs import CITATION, LICENCE_URL
 from release.manifest import write_json
 from release.sealing import hash_file, list_files
 
@@ -35,7 +36,7 @@ def write_faces(folder: Path, manifest: Mapping[str, Any]) -> None:
         The release; every other file is there.
     manifest : mapping
     """
-    checksums = {name: hash_file(folder / name) for name in FILES}
+    checksums = {name: hash_file(folder / name) for name in PUBLISHED}
     write_json(folder / "croissant.json", make_croissant(manifest, checksums))
     write_json(folder / "datapackage.json", make_data_package(manifest, checksums))
     write_json(folder / "datacite.json", make_datacite(manifest))
@@ -65,9 +66,9 @@ def make_croissant(manifest: Mapping[str, Any], checksums: Mapping[str, str]) ->
                 "encodingFormat": "application/x-parquet",
                 "sha256": checksums[path],
             }
-            for path in FILES
+            for path in PUBLISHED
         ],
-        "recordSet": [_make_record_set(path) for path in FILES],
+        "recordSet": [_make_record_set(path) for path in PUBLISHED],
     }
 
 
@@ -93,7 +94,7 @@ def make_data_package(manifest: Mapping[str, Any], checksums: Mapping[str, str])
                     "primaryKey": list(table.key),
                 },
             }
-            for path, table in FILES.items()
+            for path, table in PUBLISHED.items()
         ],
     }
 
@@ -131,10 +132,14 @@ def make_datacite(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def make_crate(manifest: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     """Describe the folder as an RO-Crate 1.1."""
-    described = {path: table.description for path, table in FILES.items()}
+    described = {path: table.description for path, table in PUBLISHED.items()}
     files = [
         {"@id": name, "@type": "File", "name": name}
-        | ({"description": described[name], "encodingFormat": _PARQUET} if name in FILES else {})
+        | (
+            {"description": described[name], "encodingFormat": _PARQUET}
+            if name in PUBLISHED
+            else {}
+        )
         for name in names
     ]
     root = {
@@ -185,7 +190,7 @@ def _make_context() -> dict[str, Any]:
 
 
 def _make_record_set(path: str) -> dict[str, Any]:
-    table, name = FILES[path], _stem(path)
+    table, name = PUBLISHED[path], _stem(path)
     fields = []
     for column in table.columns:
         field: dict[str, Any] = {

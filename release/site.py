@@ -14,9 +14,10 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from catalog_schema.column import Table
+from catalog_schema.published import PUBLISHED
 from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
-from release.docs import FILES, load_template
+from release.docs import load_template
 from release.report import average_pixels
 
 LIST, OBJECTS = "site/anomalies.html", "site/objects"
@@ -28,7 +29,7 @@ _KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
 # Tables that say more about an object, in rows of their own.
 _LONG = {
     path: table
-    for path, table in FILES.items()
+    for path, table in PUBLISHED.items()
     if path.startswith("catalog/") and table is not QUASARS and "TARGETID" in table.names
 }
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 900, 320, 50, 10, 270

@@ -1,6 +1,7 @@
 """The index beside a catalogue: made once, answering as the catalogue does, never needed."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,7 +10,7 @@ from portal_release import N_ROWS, row_id
 
 from portal import queries
 from portal.conditions import Filters
-from portal.database import connect
+from portal.database import connect, connect_once
 from portal.index import CACHE_VARIABLE
 from portal.queries import Ranking
 
@@ -54,6 +55,13 @@ def test_answers_are_the_same_without_it(
     assert list(cache.iterdir())
     monkeypatch.setenv(CACHE_VARIABLE, os.devnull)
     assert str(answer(release)) == str(with_index)
+
+
+def test_visitors_who_come_at_once_share_one_connection(cache: Path, own_release: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        connections = list(pool.map(connect_once, [own_release] * 8))
+    assert len(set(map(id, connections))) == 1
+    assert len(list(cache.iterdir())) == 1
 
 
 def test_a_broken_index_is_gone_round(cache: Path, release: Path) -> None:

@@ -311,6 +311,17 @@ def test_spectrum_of_one_object(con: Connection, release: Path) -> None:
     assert queries.find_spectrum(con, row_id(N_ROWS - 1)) is None
 
 
+def test_normals_alike_come_nearest_first(con: Connection, release: Path) -> None:
+    rows = pq.read_table(release / "spectra/spectra.parquet").to_pydict()
+    places = {str(targetid): place for place, targetid in enumerate(rows["TARGETID"])}
+    found = queries.find_normals(con, row_id(0), 4)
+    assert len({name for name, _, _ in found}) == 4
+    for name, _, spectrum in found:
+        assert rows["tier"][places[name]] == "none"
+        assert np.array_equal(spectrum.flux, np.array(rows["flux"][places[name]], dtype="f4"))
+        assert np.array_equal(spectrum.mask, np.array(rows["mask"][places[name]]))
+
+
 def test_completeness_adds_up(con: Connection) -> None:
     stages = queries.sum_completeness(con).set_index("stage")
     assert stages.loc["extract", ["n_expected", "n_made", "n_dropped"]].tolist() == [460, 445, 15]
@@ -362,11 +373,10 @@ def test_map_of_latents_where_the_release_has_one(con: Connection, own_release: 
         rows = rows.set_column(place, field, pa.array(np.arange(N_ROWS, dtype="f4")))
         nowhere = nowhere.set_column(place, field, pa.nulls(N_ROWS, field.type))
     pq.write_table(nowhere, path)
-    assert queries.sample_map(connect(own_release), Filters(), 10) is None
+    assert queries.sample_map(connect(own_release), Filters(), 10).empty
     pq.write_table(rows, path)
     own = connect(own_release)
     points = queries.sample_map(own, Filters(), 40)
-    assert points is not None
     assert (points["tier"] != "none").sum() == 28
     part = Filters(ranges=(("map_x", (10.0, 12.0)), ("map_y", (0.0, 11.0))))
     assert sorted(found(own, part)) == [str(row_id(10)), str(row_id(11))]
