@@ -143,7 +143,7 @@ def _guard(con: Connection, dataset: str, ask: Callable[[Connection], _Rows]) ->
     if fault is None:
         try:
             return ask(cursor)
-        except duckdb.BinderException as error:
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
             reason = str(error).splitlines()[0]
             fault = f"does not fit schema {tables.SCHEMA_VERSION} of this portal ({reason})"
         except (duckdb.IOException, duckdb.InvalidInputException):

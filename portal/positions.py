@@ -68,9 +68,10 @@ def read_places(ra: pd.Series, dec: pd.Series) -> pd.DataFrame:
 
 
 def _read_angles(words: pd.Series, unit: float) -> pd.Series:
-    numbers = pd.to_numeric(words, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    angles = pd.Series(numbers, index=words.index)
-    texts = words[angles.isna() & words.notna()].astype(str).str.strip()
-    sexagesimal = texts[texts.map(is_angle)]
-    angles[sexagesimal.index] = sexagesimal.map(lambda word: read_angle(word, unit))
-    return angles
+    numbers = pd.to_numeric(words, errors="coerce").to_numpy(float, copy=True, na_value=np.nan)
+    texts = words.to_numpy(dtype=object)
+    for row in np.flatnonzero(np.isnan(numbers)):
+        word = str(texts[row]).strip()
+        if is_angle(word):
+            numbers[row] = read_angle(word, unit)
+    return pd.Series(numbers, index=words.index)

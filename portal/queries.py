@@ -341,12 +341,12 @@ def find_null_scores(con: Connection, targetid: int, n: int) -> pd.Series:
 
 def find_neighbours(con: Connection, targetid: int, n: int) -> pd.DataFrame:
     """Return the objects nearest in latent space; empty where the release has no latents."""
-    sql = """WITH me AS (SELECT latent FROM quasars WHERE TARGETID = ?)
-        SELECT q.TARGETID::VARCHAR AS TARGETID, q.tier, q.anomaly_score, q.Z, q.snr, q.reason,
-          list_distance(q.latent::FLOAT[], me.latent::FLOAT[]) AS latent_distance
-        FROM quasars q, me
-        WHERE q.TARGETID <> ? AND q.latent IS NOT NULL AND me.latent IS NOT NULL
-        ORDER BY latent_distance, q.TARGETID LIMIT ?"""
+    sql = """WITH me AS (SELECT latent FROM latents WHERE TARGETID = ?),
+        near AS (
+          SELECT l.TARGETID, array_distance(l.latent, me.latent) AS latent_distance
+          FROM latents l, me WHERE l.TARGETID <> ? ORDER BY latent_distance, l.TARGETID LIMIT ?)
+        SELECT q.TARGETID::VARCHAR AS TARGETID, tier, anomaly_score, Z, snr, reason, latent_distance
+        FROM rows q JOIN near USING (TARGETID) ORDER BY latent_distance, q.TARGETID"""
     return fetch(con, "quasars", sql, [targetid, targetid, n])
 
 

@@ -4,6 +4,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from portal_release import N_ROWS, row_id
@@ -13,6 +14,7 @@ from portal.conditions import Filters
 from portal.database import connect, connect_once
 from portal.index import CACHE_VARIABLE
 from portal.queries import Ranking
+from portal.releases import ReleaseError
 
 
 @pytest.fixture
@@ -31,6 +33,7 @@ def answer(root: Path) -> tuple[object, ...]:
         queries.count_sky(con, Filters(), 4)[["pix", "n", "n_found"]].to_dict(),
         queries.find_object(con, row_id(3)),
         queries.find_place(con, graded, Ranking(), row_id(0)),
+        queries.find_neighbours(con, row_id(3), 5).to_dict(),
     )
 
 
@@ -62,6 +65,24 @@ def test_visitors_who_come_at_once_share_one_connection(cache: Path, own_release
         connections = list(pool.map(connect_once, [own_release] * 8))
     assert len(set(map(id, connections))) == 1
     assert len(list(cache.iterdir())) == 1
+
+
+@pytest.mark.parametrize("column", ["latent", "tier"])
+def test_what_a_catalogue_lacks_is_told_when_asked_for(
+    cache: Path, own_release: Path, column: str
+) -> None:
+    path = own_release / "catalog/quasars.parquet"
+    pq.write_table(pq.read_table(path).drop_columns([column]), path)
+    with pytest.raises(ReleaseError, match="does not fit schema"):
+        answer(own_release)
+
+
+def test_no_latents_are_no_neighbours(cache: Path, own_release: Path) -> None:
+    path = own_release / "catalog/quasars.parquet"
+    rows = pq.read_table(path)
+    nothing = pa.nulls(N_ROWS, pa.list_(pa.float32()))
+    pq.write_table(rows.set_column(rows.column_names.index("latent"), "latent", nothing), path)
+    assert queries.find_neighbours(connect(own_release), row_id(0), 5).empty
 
 
 def test_a_broken_index_is_gone_round(cache: Path, release: Path) -> None:

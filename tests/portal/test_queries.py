@@ -311,6 +311,17 @@ def test_spectrum_of_one_object(con: Connection, release: Path) -> None:
     assert queries.find_spectrum(con, row_id(N_ROWS - 1)) is None
 
 
+def test_latent_neighbours_are_the_nearest_of_all(con: Connection, release: Path) -> None:
+    rows = pq.read_table(release / "catalog/quasars.parquet")
+    latents = np.array(rows["latent"].to_pylist(), dtype="f4")
+    distance = np.linalg.norm(latents - latents[7], axis=1)
+    nearest = np.argsort(distance)[1:6]
+    found = queries.find_neighbours(con, row_id(7), 5)
+    assert found["TARGETID"].tolist() == [str(row_id(row)) for row in nearest]
+    assert np.allclose(found["latent_distance"], distance[nearest])
+    assert queries.find_neighbours(con, 1, 5).empty
+
+
 def test_normals_alike_come_nearest_first(con: Connection, release: Path) -> None:
     rows = pq.read_table(release / "spectra/spectra.parquet").to_pydict()
     places = {str(targetid): place for place, targetid in enumerate(rows["TARGETID"])}
