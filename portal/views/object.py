@@ -352,8 +352,12 @@ def _show_links(row: dict[str, object]) -> None:
     st.markdown(f"- In DESI's archive: [coadd file]({explain.locate_coadd(row, specprod)})")
     if network.is_on():
         st.image(network.locate_cutout(row), caption="Legacy Surveys DR10", width=256)
+        st.iframe(network.locate_aladin(row), height=360, alt="Aladin Lite, centred on the object")
     else:
-        st.caption("Images are off: this portal runs without network (`qad portal --network`).")
+        st.caption(
+            "Absent: the Legacy Surveys' image and Aladin Lite, for this portal runs without "
+            "network (`qad portal --network`)."
+        )
 
 
 if __name__ == "__main__":

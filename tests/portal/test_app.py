@@ -89,6 +89,16 @@ def test_object_page_shows_facts_and_rank(release: Path, monkeypatch: pytest.Mon
     assert not app.error
 
 
+@pytest.mark.parametrize("is_on", [False, True])
+def test_images_are_shown_or_said_to_be_absent(
+    release: Path, monkeypatch: pytest.MonkeyPatch, is_on: bool
+) -> None:
+    monkeypatch.setenv("QAD_NETWORK", str(int(is_on)))
+    app = open_page(monkeypatch, release, "object", targetid=str(row_id(N_ROWS - 1)))
+    assert len(app.get("iframe")) == is_on
+    assert ("Absent: the Legacy Surveys' image and Aladin Lite" in written(app)) is not is_on
+
+
 def test_object_without_spectrum_says_so(release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = open_page(monkeypatch, release, "object", targetid=str(row_id(N_ROWS - 1)))
     assert "No spectrum is published" in app.info[0].value
