@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from catalog_schema import contents
 from catalog_schema.lock import render_schema
 from catalog_schema.tables import NULL, TIERS
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.lake_files import local_folder
 from pipeline.store import Store
-from release import contents
 from release.catalogue import open_lake
 from release.cds import write_cds
 from release.changelog import write_changelog

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.column import Table
 from catalog_schema.derived import healpix_29
 from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
@@ -30,7 +31,6 @@ from pipeline.errors import UserError
 from pipeline.layout import Shard
 from pipeline.science.sky import find_cells
 from pipeline.store import Store
-from release import contents
 from release.engine import open_engine
 from release.inputs import MATCHED, Inputs
 from release.reviews import tabulate_status

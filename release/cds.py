@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.column import Column
 from catalog_schema.tables import QUASARS
-from release import contents
 from release.docs import CITATION, LICENCE_URL, render
 from release.vo import parse_unit, to_ascii
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.column import Table
 from catalog_schema.lock import render_schema
 from catalog_schema.validate import find_violations
 from pipeline.errors import UserError
-from release import consistency, contents, face_checks, hats_checks
+from release import consistency, face_checks, hats_checks
 from release.engine import query
 from release.hats_collection import COLLECTION
 from release.hats_spectra import FOLDER

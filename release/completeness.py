@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from catalog_schema import contents
 from catalog_schema.tables import COMPLETENESS, GATES
 from catalog_schema.vocabulary import ShardState
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome, tabulate
-from release import contents
 from release.tables import write_whole
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import SCORES
@@ -25,7 +26,6 @@ from pipeline.ledger import Outcome
 from pipeline.reviews.consensus import find_consensus
 from pipeline.reviews.ledger import read_rows
 from pipeline.reviews.review import select_in_force
-from release import contents
 from release.completeness import read_completeness
 from release.conservation import RELEASE_STAGE, STAGES, find_breaks, sum_gates
 from release.engine import query

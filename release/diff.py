@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from pipeline.errors import UserError
 from pipeline.lake_files import replacing
-from release import contents
 from release.engine import open_engine
 from release.manifest import read_manifest
 from release.versions import Change

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from catalog_schema import contents
 from catalog_schema.column import Column
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.tables import DIMENSIONS
 from catalog_schema.vocabulary import AnomalyClass, MatchState, ShardState, Tier
 from pipeline.ledger import Outcome, balance
-from release import contents
 from release.conservation import (
     NEGATIVE_CONTROL,
     RELEASE_STAGE,

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.tables import CONTROLS, INJECTIONS
 from catalog_schema.vocabulary import Parent, Tier
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.independence import correlate, find_share_interval, measure_leak
 from pipeline.store import Store, to_matrix
-from release import contents
 from release.manifest import write_json
 from release.tables import write_whole
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from release import cds, contents, vo
+from catalog_schema import contents
+from release import cds, vo
 from release.site import LIST, OBJECTS, read_listed
 
 _NAMES = ["TARGETID", "q_value"]

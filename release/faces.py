@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from catalog_schema.column import Column
-from release.contents import FILES
+from catalog_schema.contents import FILES
 from release.docs import CITATION, LICENCE_URL
 from release.manifest import write_json
 from release.sealing import hash_file, list_files

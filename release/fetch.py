@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from catalog_schema import contents
 from pipeline.errors import UserError
 from pipeline.lake_files import guard_root
-from release import contents
 from release.manifest import MANIFEST
 from release.progress import show_transfer
 from release.remote import (

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.desi import HEALPIX_ORDER
-from release import contents
 
 
 def write_footprint(folder: Path) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.desi import FINE_ORDER
-from release import contents
 from release.hats_collection import COLLECTION, INDEX, MARGIN, PRIMARY, read_pieces
 from release.hats_spectra import ARRAYS, FOLDER, NESTED, SPECTRA_CATALOGUE
 from release.spectra import read_spectra

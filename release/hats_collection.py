@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.derived import healpix_29
 from catalog_schema.desi import FINE_ORDER
 from catalog_schema.tables import QUASARS
-from release import contents
 from release.hats_format import (
     MAP_ORDER,
     POSITION_COLUMNS,

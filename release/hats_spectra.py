@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.column import Column
 from catalog_schema.derived import healpix_29, wave
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.tables import QUASARS, SPECTRA
-from release import contents
 from release.hats_format import (
     POSITION_COLUMNS,
     divide_sky,

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.vocabulary import Tier
-from release import contents
 from release.docs import render
 from release.spectra import read_spectra
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.tables import PURITY, QUEUE, REVIEWS
 from pipeline.config import RankSettings
 from pipeline.rank import rank
@@ -13,7 +14,6 @@ from pipeline.reviews.audit import measure_purity
 from pipeline.reviews.consensus import find_consensus
 from pipeline.reviews.ledger import tabulate
 from pipeline.reviews.review import Review
-from release import contents
 from release.tables import write_whole
 
 _STATUS = pa.schema([("TARGETID", pa.int64()), ("review_status", pa.string())])

@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.column import Table
 from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
-from release import contents
 from release.docs import load_template
 from release.report import average_pixels
 

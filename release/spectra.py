@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.tables import SCORES, SPECTRA, arrow_schema
 from catalog_schema.vocabulary import Tier
 from pipeline.errors import UserError
 from pipeline.layout import Shard
 from pipeline.store import Store
-from release import contents
 from release.tables import measure_strings, write_table
 
 _WAVELENGTH = json.dumps(

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.column import Column
 from catalog_schema.tables import QUASARS
-from release import contents
 
 if TYPE_CHECKING:
     from astropy.io.fits import BinTableHDU

@@ -1,4 +1,4 @@
-"""What a release holds: where each Parquet table lies below its folder, and which schema it has."""
+"""Every Parquet table of a release: where it lies below its folder, and which schema it keeps."""
 
 from catalog_schema import tables
 from catalog_schema.column import Table
