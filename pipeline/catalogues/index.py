@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.catalogues.reader import read_blocks
+from pipeline.catalogues.reader import list_parts, read_blocks
 from pipeline.config import CatalogueSettings
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from pipeline.lake_files import replacing
 from pipeline.science.match import find_survivors, propagate
 from pipeline.science.sky import find_cells
@@ -192,12 +191,14 @@ def _write_index(
         connection.execute(f"SET memory_limit = '{memory_mb}MB'")
         connection.execute("SET temp_directory = ?", [str(out.parent)])
         reader = connection.sql(_SORTED, params=[str(rows)]).to_arrow_reader(_GROUP_ROWS)
-        blocks: Iterator[pa.Table] = (pa.Table.from_batches([batch]) for batch in reader)
+        blocks: Iterator[pa.Table] = (
+            _name_rows(pa.Table.from_batches([batch])) for batch in reader
+        )
         if len(paths) > 1:
             blocks = _join_lists(pa.concat_tables(blocks), catalogue)
         n_kept = 0
         for block in blocks:
-            writer.write_table(_name_rows(block.cast(_SCHEMA)))
+            writer.write_table(block.cast(_SCHEMA))
             n_kept += block.num_rows
         content = _hash_files(paths)
         n_duplicates = census.n_rows - census.n_bad - n_kept
@@ -209,7 +210,7 @@ def _write_index(
 def _hash_files(paths: list[Path]) -> str:
     sha = hashlib.sha256()
     for path in paths:
-        for part in sorted(path.rglob("*.parquet")) if path.is_dir() else [path]:
+        for part in list_parts(path):
             with part.open("rb") as handle:
                 sha.update(hashlib.file_digest(handle, "sha256").digest())
     return sha.hexdigest()
@@ -223,7 +224,7 @@ def _name_rows(table: pa.Table) -> pa.Table:
 
 
 def _join_lists(rows: pa.Table, catalogue: CatalogueSettings) -> Iterator[pa.Table]:
-    preferred = _name_rows(rows.sort_by("row"))
+    preferred = rows.sort_by("row")
     survivor = find_survivors(
         preferred["ra"].to_numpy(), preferred["dec"].to_numpy(), catalogue.duplicate_radius
     )
@@ -263,24 +264,16 @@ def _to_degrees(
 def _to_floats(origin: object, block: pa.Table, name: str) -> NDArray[np.float64]:
     column = block[name]
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        trimmed = pc.utf8_trim_whitespace(column)
+        # Arrow knows no plus sign, with which declinations are often written.
+        trimmed = pc.replace_substring_regex(pc.utf8_trim_whitespace(column), r"^\+([0-9.])", r"\1")
         column = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
     try:
         return column.cast(pa.float64()).to_numpy().astype(float)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        bad = next((v for v in column.to_pylist() if v is not None and not _is_number(v)), "?")
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise UserError(
-            f"catalogue {origin}: column {name} holds {bad!r}, no decimal number; "
-            "convert sexagesimal or text values to degrees"
+            f"catalogue {origin}: column {name} does not hold decimal numbers "
+            f"({first_line(error)}); convert sexagesimal or text values to degrees"
         ) from None
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def _replace_nan(column: pa.ChunkedArray) -> pa.ChunkedArray:
