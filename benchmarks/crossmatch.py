@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 
 from pipeline.catalogues.index import build_index
 from pipeline.catalogues.join import find_pairs, read_sources
-from pipeline.config import CatalogueSettings
+from pipeline.config import CatalogueSettings, CrossmatchSettings
 
 RADIUS = 2.0
 # More sources than this are never within the radius of an object.
@@ -68,14 +68,15 @@ def read_objects(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def prepare_ours(folder: Path) -> None:
-    index = folder / "index.parquet"
-    build_index([folder / "sources.parquet"], CatalogueSettings(id="id"), 2015.5, 1000, index)
+    memory = CrossmatchSettings().memory_mb
+    files, out = [folder / "sources.parquet"], folder / "index.parquet"
+    build_index(files, CatalogueSettings(id="id"), 2015.5, memory, out)
 
 
 def match_ours(folder: Path) -> Pairs:
     index = folder / "index.parquet"
     pairs = find_pairs(index, *read_objects(folder), RADIUS)
-    names = read_sources(index, pairs.source)["match_id"]
+    names = read_sources(index, pairs.source, ["match_id"])["match_id"]
     return pairs.position, names.cast(pa.int64()).to_numpy()
 
 

@@ -265,7 +265,7 @@ class CrossmatchSettings(Section):
     backoff_s: float = Field(5.0, ge=0)
     seconds_between_requests: float = Field(1.0, ge=0)
     threads: int = Field(2, ge=1)
-    memory_mb: int = Field(1000, ge=100)
+    memory_mb: int = Field(600, ge=100)
 
 
 class ReconstructSettings(Section):

@@ -265,9 +265,10 @@ def _match(
         if search.files:
             index = _locate_index(store, search, settings)
             facts = build_index(
-                list(search.files), catalogue, settings.epoch, settings.memory_mb, index
-            )
-            found = search_file(index, settings, catalogue.radius, (ra, dec), shifted)
+                list(search.files), catalogue, settings.epoch, settings.memory_mb, index,
+                settings.threads,
+            )  # fmt: skip
+            found = search_file(index, catalogue.radius, (ra, dec), shifted)
         else:
             service = Service(catalogue, settings, store.lake.service_cache)
             found = search_service(service, settings, catalogue.radius, (ra, dec), shifted)

@@ -59,7 +59,7 @@ def test_pairs_are_those_of_brute_force(
     path = write(tmp_path_factory.mktemp("sky"), ra=other_ra, dec=other_dec)
     out, facts = index(path)
     pairs = find_pairs(out, ra, dec, radius)
-    names = read_sources(out, pairs.source)["row"].to_pylist()
+    names = read_sources(out, pairs.source, ["row"])["row"].to_pylist()
     found = set(zip(pairs.position.tolist(), names, strict=True))
     first, second = np.divmod(np.arange(3600), 60)
     gap = measure_separations(ra[first], dec[first], other_ra[second], other_dec[second])
