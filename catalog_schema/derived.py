@@ -282,9 +282,15 @@ artefact_kind = Column("artefact_kind", pa.string(), "Most probable kind of arte
 better_z = Column("better_z", pa.float64(), "Redshift at which the anomaly vanishes; null if there "
                   "is none.", "src.redshift", nullable=True, since="1.4.0")
 night_p_value = Column("night_p_value", pa.float64(), "Probability that as many of the other "
-                       "spectra of the same night are strange (p below 0.01) by chance; null for "
-                       "several exposures.", "stat.probability", bounds=_UNIT_INTERVAL,
+                       "spectra of the same NIGHT are strange (p below 0.01) by chance; null if "
+                       "not known.", "stat.probability", bounds=_UNIT_INTERVAL, nullable=True,
+                       since="1.4.0")
+petal_p_value = Column("petal_p_value", pa.float64(), "The same for the spectra of the same petal "
+                       "in the same night.", "stat.probability", bounds=_UNIT_INTERVAL,
                        nullable=True, since="1.4.0")
+fibre_p_value = Column("fibre_p_value", pa.float64(), "The same for the spectra of the same fibre "
+                       "in all nights.", "stat.probability", bounds=_UNIT_INTERVAL, nullable=True,
+                       since="1.4.0")
 field_p_value = Column("field_p_value", pa.float64(), "Probability that as many of the other "
                        "spectra of the same HEALPIX are strange (p below 0.01) by chance.",
                        "stat.probability", bounds=_UNIT_INTERVAL, since="1.4.0")

@@ -40,9 +40,11 @@ _TIERS = (
     d.anomaly_score, d.p_value, d.q_value, d.tier, d.score_rank, d.score_rank_low,
     d.score_rank_high, d.reason, d.departures,
 )
+_OBSERVED = (desi.NIGHT, desi.PETAL_LOC, desi.FIBER)
 _CLASSES = (
     d.class_state, d.artefact_probability, d.anomaly_class, d.class_probabilities, d.artefact_kind,
-    d.better_z, d.night_p_value, d.field_p_value, d.map_x, d.map_y, d.cluster, d.cluster_stability,
+    d.better_z, *_OBSERVED, d.night_p_value, d.petal_p_value, d.fibre_p_value, d.field_p_value,
+    d.map_x, d.map_y, d.cluster, d.cluster_stability,
 )
 
 CANDIDATES = Table(
@@ -61,7 +63,7 @@ FILES = Table(
 COADDS = Table(
     "coadds", "Spectra with b, r and z joined on the 7,781-pixel observed grid.", _ROW_KEY,
     (*_POSITION, d.snr, d.snr_b, d.snr_r, d.snr_z, d.coverage_b, d.coverage_r, d.coverage_z,
-     d.flux, d.ivar, d.mask),
+     *_OBSERVED, d.flux, d.ivar, d.mask),
 )
 RESTFRAME = Table(
     "restframe", "Normalised windows on the global rest-frame grid.", _ROW_KEY,
