@@ -208,6 +208,11 @@ chance_probability = _number(
 attributes = Column("attributes", pa.string(), "Columns of the catalogue that are carried along, "
                     "a JSON object under the catalogue's own names.", "meta.note", nullable=True,
                     since="1.3.0")
+object_type = Column("object_type", pa.string(), "Type of the counterpart in the catalogue's own "
+                     "words; null if it tells none.", "src.class", nullable=True, since="1.4.0")
+n_references = Column("n_references", pa.int32(), "Publications that mention the counterpart, as "
+                      "counted by the catalogue; null if it counts none.", "meta.number",
+                      bounds=_POSITIVE, nullable=True, since="1.4.0")
 query_date = Column("query_date", pa.string(), "UTC day on which the service was asked; null for a "
                     "local file.", "time.epoch", nullable=True, since="1.3.0")
 service_error = Column("service_error", pa.string(), "What went wrong at the service.",
@@ -227,6 +232,9 @@ max_normalised_separation = _number(
     "error; null where only the radius counts.", "pos.angDistance;arith.ratio", bounds=_POSITIVE,
     nullable=True, since="1.3.0",
 )
+match_link = Column("match_link", pa.string(), "Address of a counterpart's page, once its "
+                    "URL-encoded match_id takes the place of {id}; null if there is none.",
+                    "meta.ref.url", nullable=True, since="1.4.0")
 catalogue_epoch = Column("catalogue_epoch", pa.float64(), "Julian epoch of the catalogue's "
                          "positions.", "time.epoch", "yr", nullable=True, since="1.3.0")
 coverage_rule = Column("coverage_rule", pa.string(), "Where the catalogue covers the sky.",

@@ -98,13 +98,14 @@ MATCHES = Table(
     "that says why where there is none.",
     (*_ROW_KEY, "catalogue", "match_rank"),
     (*_POSITION, d.catalogue, d.match_state, d.match_rank, d.n_candidates, d.match_id, d.match_ra,
-     d.match_dec, d.separation, d.normalised_separation, d.chance_probability, d.attributes,
-     d.query_date, d.service_error),
+     d.match_dec, d.separation, d.normalised_separation, d.chance_probability, d.object_type,
+     d.n_references, d.attributes, d.query_date, d.service_error),
 )
 CATALOGUES = Table(
     "catalogues", "External catalogues: what was searched, how, and with what outcome.",
     ("catalogue",),
-    (d.catalogue, d.catalogue_title, d.access, d.location, d.file_digest, d.match_radius,
+    (d.catalogue, d.catalogue_title, d.access, d.location, d.match_link, d.file_digest,
+     d.match_radius,
      d.max_normalised_separation, d.catalogue_epoch, d.coverage_rule, d.chance_rate, d.n_shifted,
      d.n_sources, d.n_bad_positions, d.n_duplicates, *d.match_counts, d.query_date,
      d.acknowledgement),

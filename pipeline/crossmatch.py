@@ -1,5 +1,6 @@
 """Stage `crossmatch`: what external catalogues hold at the position of every scored object."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -36,7 +37,7 @@ from pipeline.store import Store, columns_to_table, digest, digest_rows, make_fi
 from pipeline.target import find_mock
 
 STAGE = "crossmatch"
-REVISION = 1
+REVISION = 2
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _SERVICES = ("xmatch", "tap")
@@ -219,12 +220,24 @@ def make_rows(
         "separation": separation,
         "normalised_separation": pa.array(normalised, from_pandas=True).take(place),
         "chance_probability": chance,
+        **_read_literature(found.sources["attributes"].take(place), catalogue),
         "attributes": found.sources["attributes"].take(place),
         "query_date": dates,
         "service_error": [found.errors.get(int(i)) if state[i] == MatchState.SERVICE_ERROR
                           else None for i in row],
     }  # fmt: skip
     return columns_to_table(MATCHES, columns)
+
+
+def _read_literature(
+    attributes: pa.ChunkedArray, catalogue: CatalogueSettings
+) -> dict[str, list[Any]]:
+    """Return what kind of object each counterpart is and how often it was written about."""
+    kept = {"object_type": catalogue.object_type, "n_references": catalogue.references}
+    if not any(kept.values()):
+        return {name: [None] * len(attributes) for name in kept}
+    values = [json.loads(text) if text else {} for text in attributes.to_pylist()]
+    return {name: [value.get(column) for value in values] for name, column in kept.items()}
 
 
 def _settle(
@@ -293,6 +306,7 @@ def _describe_catalogue(
         "catalogue_title": catalogue.title,
         "access": search.access,
         "location": location if search.access != "none" else None,
+        "match_link": catalogue.link or None,
         "file_digest": facts and facts.digest,
         "match_radius": catalogue.radius,
         "max_normalised_separation": catalogue.max_normalised_separation,
