@@ -49,7 +49,7 @@ def find_pairs(index: Path, ra: NDArray, dec: NDArray, radius: float) -> Pairs:
     order = choose_order(radius)
     shift = 2 * (INDEX_ORDER - order)
     cells = find_reachable_cells(ra, dec, radius, order)
-    by_cell = np.argsort(cells.cell, kind="stable")
+    by_cell = np.argsort(cells.cell)
     row, start = cells.row[by_cell], cells.cell[by_cell] << shift
     parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
     for group in _read_groups(index):
