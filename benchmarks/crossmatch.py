@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from side_by_side import read_peak
 
 from pipeline.catalogues.index import build_index
 from pipeline.catalogues.join import find_pairs, read_sources
@@ -185,14 +186,9 @@ def read_cpu() -> float:
     return sum(os.times()[:4])
 
 
-def read_peak_memory() -> float:
-    """Return MB of this process, or of its largest child where that took more.
-
-    Unlike the kernel's resource usage VmHWM does not inherit the parent's peak.
-    """
-    lines = Path("/proc/self/status").read_text().splitlines()
-    own = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
-    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+def read_largest_peak() -> float:
+    """Return the peak memory of this process, or of its largest child where that took more, MB."""
+    return max(read_peak(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
 
 
 def run_alone(method: str, folder: Path, repeats: int) -> dict[str, object]:
@@ -209,7 +205,7 @@ def run_alone(method: str, folder: Path, repeats: int) -> dict[str, object]:
         prepare(folder)
         seconds.append(read_cpu() - start)
     digest = hashlib.sha256(pairs.tobytes()).hexdigest()
-    peak = read_peak_memory()
+    peak = read_largest_peak()
     return {"seconds": min(seconds), "peak": peak, "pairs": len(pairs), "digest": digest}
 
 

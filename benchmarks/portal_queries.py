@@ -1,6 +1,7 @@
 """Measures the portal's questions to a release of survey size, beside SQLite on the same rows.
 
 Usage: python benchmarks/portal_queries.py [--rows 1600000] [--root FOLDER] [--no-sqlite]
+    [--only QUESTION]
 
 Writes a release with every column of the schema (random values, DESI's shares of tiers, rows in
 HEALPix order as the release has them) and asks what the pages ask, each time with other
@@ -21,13 +22,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from side_by_side import PEERS_VARIABLE, read_peak
+from synthetic_release import TIERS, write_catalogue
 
 from catalog_schema import tables
-from catalog_schema.column import Column
 from portal import queries
 from portal.conditions import Filters
 from portal.database import connect
@@ -36,69 +35,9 @@ from portal.releases import open_release
 from portal.search import Cone
 from portal.sql import ask_sql
 
-FIRST_ID = 39627000000000000
-BLOCK_ROWS = 100_000
-LATENT = 16
-N_CELLS = 49_152
-TIERS = {"gold": 0.0003, "silver": 0.001, "bronze": 0.003}
 RECIPE = """SELECT tier, floor(Z * 2) / 2 AS z_from, count(*) AS n_objects
 FROM quasars GROUP BY 1, 2 ORDER BY 1, 2"""
 CONE_DEGREES = 180 / 3600
-
-
-def write_release(root: Path, n_rows: int) -> None:
-    """Write the catalogue of a synthetic release in blocks, so that size costs no memory."""
-    from cdshealpix.nested import healpix_to_lonlat
-
-    rng = np.random.default_rng(1)
-    cells = np.sort(rng.choice(N_CELLS // 3, n_rows) + N_CELLS // 3)
-    ids = FIRST_ID + rng.permutation(n_rows)
-    schema = tables.arrow_schema(tables.QUASARS, latent=LATENT)
-    (root / "catalog").mkdir(parents=True)
-    with pq.ParquetWriter(root / "catalog/quasars.parquet", schema, compression="zstd") as writer:
-        for first in range(0, n_rows, BLOCK_ROWS):
-            part = slice(first, min(first + BLOCK_ROWS, n_rows))
-            n = part.stop - part.start
-            lon, lat = healpix_to_lonlat(cells[part], 6)
-            spread = rng.uniform(-0.4, 0.4, (2, n))
-            given = {
-                "TARGETID": ids[part], "HEALPIX": cells[part],
-                "TARGET_RA": (lon.deg + spread[0]) % 360,
-                "TARGET_DEC": lat.deg + spread[1], "tier": draw_tiers(rng, n),
-                "anomaly_score": rng.gumbel(0, 1, n), "Z": rng.gamma(6, 0.3, n),
-                "snr": rng.lognormal(0.8, 0.8, n), "COADD_FIBERSTATUS": np.zeros(n),
-                **{f"coverage_{arm}": rng.uniform(0.8, 1, n) for arm in "brz"},
-            }  # fmt: skip
-            arrays = [draw_column(rng, column, n, given) for column in tables.QUASARS.columns]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema), BLOCK_ROWS)
-    (root / "manifest.json").write_text(json.dumps({"version": root.name, "source": {}}))
-
-
-def draw_tiers(rng: np.random.Generator, n: int) -> np.ndarray:
-    words = np.array([*TIERS, "none"])
-    return rng.choice(words, n, p=[*TIERS.values(), 1 - sum(TIERS.values())])
-
-
-def draw_column(
-    rng: np.random.Generator, column: Column, n: int, given: dict[str, np.ndarray]
-) -> pa.Array:
-    if column.array is not None:
-        size = tables.DIMENSIONS[column.array] or LATENT
-        flat = pa.array(rng.standard_normal(n * size, dtype=np.float32))
-        return pa.FixedSizeListArray.from_arrays(
-            flat, type=pa.list_(pa.field("element", pa.float32(), nullable=False), size)
-        )
-    if column.name in given:
-        return pa.array(given[column.name]).cast(column.type, safe=False)
-    if column.vocabulary:
-        return pa.array(rng.choice(np.array(column.vocabulary), n))
-    if pa.types.is_string(column.type):
-        return pc.binary_join_element_wise(
-            "DESI", pa.array(rng.integers(0, 10**8, n)).cast("string"), " "
-        )
-    if pa.types.is_integer(column.type):
-        return pa.array(rng.integers(0, 100, n)).cast(column.type)
-    return pa.array(rng.random(n)).cast(column.type, safe=False)
 
 
 def write_sqlite(root: Path, path: Path) -> None:
@@ -279,11 +218,12 @@ def main() -> None:
     parser.add_argument("--root", type=Path, help="Folder that keeps the release between runs.")
     parser.add_argument("--repeats", type=int, default=40)
     parser.add_argument("--no-sqlite", action="store_true")
+    parser.add_argument("--only", help="Ask this question alone, and SQLite nothing.")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = (given.root or Path(folder)) / "9.9.9"
         if not root.exists():
-            write_release(root, given.rows)
+            write_catalogue(root, given.rows)
         size = (root / "catalog/quasars.parquet").stat().st_size / 1e9
         n_gold = int(TIERS["gold"] * given.rows)
         draws = Draws(root, max(1, n_gold // 50))
@@ -292,11 +232,15 @@ def main() -> None:
         )
         began = time.perf_counter()
         works = list_questions(root, draws)
+        if given.only and given.only not in works:
+            parser.error(f"--only takes one of {', '.join(works)}")
+        if given.only:
+            works = {given.only: works[given.only]}
         print(f"open: {time.perf_counter() - began:.2f} s")
         ours = measure(works, given.repeats)
         show("portal", ours, {})
         print(f"peak memory of the query layer: {read_peak():,.0f} MB")
-        if not given.no_sqlite:
+        if not (given.no_sqlite or given.only):
             compare_sqlite(root, draws, ours, given.repeats)
 
 

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from portal import formats, queries
-from portal.database import Connection, connect_once
+from portal.database import connect_once
 from portal.formats import Format
 from portal.releases import Release, ReleaseError, chosen_release, open_release, open_sibling
 from portal.search import Cone, SearchError, parse_targetid
@@ -69,7 +69,8 @@ def healthz(_: Request) -> Response:
 @_answers
 def get_object(request: Request) -> Response:
     """Return an object's catalogue row and counterparts."""
-    release, con = _open(request)
+    release = _choose(request)
+    con = connect_once(release.root)
     target = parse_targetid(request.path_params["targetid"])
     row = queries.find_object(con, target.targetid)
     if row is None:
@@ -89,7 +90,7 @@ def query(request: Request) -> Response:
 
     The header ``X-QAD-Cut`` says whether the limits cut the rows.
     """
-    release, _ = _open(request)
+    release = _choose(request)
     wanted = request.query_params.get("format", "json").lower()
     if wanted != "json" and wanted not in _FORMATS:
         raise ApiError(400, f"format is one of json, {', '.join(_FORMATS)}.")
@@ -124,17 +125,17 @@ ROUTES = [
 ]
 
 
-def _open(request: Request) -> tuple[Release, Connection]:
+def _choose(request: Request) -> Release:
     start = chosen_release()
     version = request.query_params.get("release")
     root: Path | None = start if version is None else open_sibling(start, version)
     if root is None:
         raise ApiError(404, f"release {version} is not published here.")
-    return open_release(root), connect_once(root)
+    return open_release(root)
 
 
 def _search_cone(request: Request) -> bytes:
-    _, con = _open(request)
+    release = _choose(request)
     given = {name.upper(): text for name, text in request.query_params.items()}
     try:
         ra, dec, degrees = (float(given[name]) for name in ("RA", "DEC", "SR"))
@@ -142,6 +143,7 @@ def _search_cone(request: Request) -> bytes:
         raise ApiError(400, "RA, DEC and SR must be given, decimal degrees.") from None
     if not (0 <= ra <= 360 and -90 <= dec <= 90 and 0 <= degrees <= MAX_CONE_DEGREES):
         raise ApiError(400, f"RA is 0 to 360, DEC -90 to 90, SR 0 to {MAX_CONE_DEGREES:g} degrees.")
+    con = connect_once(release.root)
     rows = queries.find_cone(con, Cone(ra, dec, 3600 * degrees), MAX_CONE_ROWS)
     return _write_cone(rows)
 

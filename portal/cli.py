@@ -62,7 +62,7 @@ class PortalError(click.ClickException):
     "--network/--no-network",
     default=False,
     show_default=True,
-    help="Let pages resolve names at CDS and show images of the Legacy Surveys.",
+    help="Let pages resolve names at CDS, show images of the Legacy Surveys and Aladin Lite.",
 )
 @click.pass_context
 def portal(

@@ -12,12 +12,6 @@ from catalog_schema import tables, vocabulary
 from catalog_schema.column import Column, Table
 
 TIER_COLOURS = {"gold": "#E69F00", "silver": "#56B4E9", "bronze": "#D55E00", "none": "#8C8C8C"}
-PUBLISHED = (
-    tables.QUASARS, tables.SPECTRA, tables.MATCHES, tables.CATALOGUES, tables.NULL,
-    tables.CONTROLS, tables.INJECTIONS, tables.TIERS, tables.COMPLETENESS, tables.GATES,
-)  # fmt: skip
-# Files of a release whose name is not that of their table.
-SCHEMA_NAMES = {"anomalies": "quasars", "crossmatch": "matches", "significance": "tiers"}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PROBABILITIES = {"p_value", "q_value"}
 _DEGREES = {"TARGET_RA", "TARGET_DEC"}

@@ -19,12 +19,16 @@ Range = tuple[float | None, float | None]
 _OPEN: Range = (None, None)
 # Coordinates on the map of latents, which later releases have.
 MAP_COLUMNS = ("map_x", "map_y")
-# What `Filters.clean` leaves out; a release that has not assessed artefacts hides none.
 POOR_COVERAGE = 0.5
-LIKELY_ARTEFACT = 0.5
-_CLEAN = f"""coalesce(artefact_probability, 0) < {LIKELY_ARTEFACT}
-    AND coalesce(anomaly_class, '') <> 'artefact' AND COADD_FIBERSTATUS = 0
-    AND least(coverage_b, coverage_r, coverage_z) >= {POOR_COVERAGE}"""
+# What `Filters.clean` leaves out and why; nothing that a release has not assessed. Not by
+# artefact_probability: that says what an anomaly would be caused by, also where there is none.
+HIDDEN = {
+    "most probably artefacts": "anomaly_class = 'artefact'",
+    "whose fibre had a fault": "COADD_FIBERSTATUS <> 0",
+    "with less than half of an arm's pixels good":
+        f"least(coverage_b, coverage_r, coverage_z) < {POOR_COVERAGE}",
+}  # fmt: skip
+_CLEAN = " AND ".join(f"coalesce(NOT ({condition}), true)" for condition in HIDDEN.values())
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ class Filters:
     cells : Cells or None
         Part of the sky.
     clean : bool
-        Whether likely artefacts and poor data are left out.
+        Whether what `HIDDEN` names is left out.
     """
 
     words: tuple[tuple[str, tuple[str, ...]], ...] = ()

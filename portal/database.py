@@ -5,7 +5,8 @@ Written to the calls that DuckDB 1.5 and 2.0 share.
 
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
+from threading import Lock
 from typing import TypeVar
 
 import duckdb
@@ -13,31 +14,18 @@ import pandas as pd
 import pyarrow as pa
 
 from catalog_schema import tables
+from catalog_schema.contents import FILES
 from portal.index import attach_rows
 from portal.releases import CHECK_ADVICE, ReleaseError
 
 Connection = duckdb.DuckDBPyConnection
 Values = list[object]
 _Rows = TypeVar("_Rows")
+_connecting = Lock()
 
-DATASETS = {
-    "quasars": "catalog/quasars.parquet",
-    "spectra": "spectra/spectra.parquet",
-    "crossmatch": "catalog/crossmatch.parquet",
-    "catalogues": "catalog/catalogues.parquet",
-    "evidence": "catalog/evidence.parquet",
-    "null": "calibration/null.parquet",
-    "controls": "validation/controls.parquet",
-    "injections": "validation/injections.parquet",
-    "completeness": "completeness/completeness.parquet",
-    "gates": "completeness/gates.parquet",
-}
-
-SCHEMAS = {
-    "quasars": tables.QUASARS, "spectra": tables.SPECTRA, "crossmatch": tables.MATCHES,
-    "catalogues": tables.CATALOGUES, "null": tables.NULL, "controls": tables.CONTROLS,
-    "injections": tables.INJECTIONS, "completeness": tables.COMPLETENESS, "gates": tables.GATES,
-}  # fmt: skip
+# Every published table under the name that SQL gives it.
+DATASETS = {PurePath(path).stem: path for path in FILES}
+SCHEMAS = {PurePath(path).stem: table for path, table in FILES.items()}
 MISSING = "is missing"
 FIRST_VERSION = "1.0.0"
 _SQL_TYPES = {
@@ -70,7 +58,9 @@ def connect(root: Path) -> Connection:
 
 def connect_once(root: Path) -> Connection:
     """Return the connection to a release, a new one if the release was replaced meanwhile."""
-    return _connect_once(root, stamp(root))
+    # Two first visitors at once would otherwise both make the index.
+    with _connecting:
+        return _connect_once(root, stamp(root))
 
 
 def stamp(root: Path) -> int:
@@ -136,10 +126,9 @@ def _mount(con: Connection, dataset: str, path: Path) -> str | None:
 
 def _fill_missing(dataset: str, present: list[str]) -> list[str]:
     """Return null columns for what later schemas brought; what was always there must be there."""
-    table = SCHEMAS.get(dataset)
     missing = [
         column
-        for column in (table.columns if table else ())
+        for column in SCHEMAS[dataset].columns
         if column.name not in present and (column.nullable or column.since != FIRST_VERSION)
     ]
     return [f'NULL::{_SQL_TYPES[str(c.type)]}{"[]" if c.array else ""} AS "{c.name}"'
@@ -154,7 +143,7 @@ def _guard(con: Connection, dataset: str, ask: Callable[[Connection], _Rows]) ->
     if fault is None:
         try:
             return ask(cursor)
-        except duckdb.BinderException as error:
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
             reason = str(error).splitlines()[0]
             fault = f"does not fit schema {tables.SCHEMA_VERSION} of this portal ({reason})"
         except (duckdb.IOException, duckdb.InvalidInputException):

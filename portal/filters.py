@@ -3,7 +3,7 @@
 Each widget is bound to a query parameter of its own name, so an address reproduces the page.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlencode
 
@@ -12,7 +12,7 @@ import streamlit as st
 from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
 from portal.columns import explain, label, word_meanings
-from portal.conditions import CATALOGUE_ORDER, MAP_COLUMNS, Cells, Filters, Range
+from portal.conditions import CATALOGUE_ORDER, HIDDEN, MAP_COLUMNS, Cells, Filters, Range
 from portal.queries import LISTED, SORTABLE, Ranking
 from portal.search import HINT
 from portal.texts import escape
@@ -68,8 +68,8 @@ def choose_filters(words: Mapping[str, list[str]], catalogues: list[str]) -> Fil
         )  # fmt: skip
         everything = st.toggle(
             "Artefacts and poor data too", key="everything", bind="query-params",
-            help="Off: objects that are likely artefacts, whose fibre had a fault, or with less "
-            "than half of an arm's pixels good are left out.",
+            help=f"Off: objects {', '.join(HIDDEN)} are left out. A high artefact_probability "
+            "alone hides nothing: it says what caused the anomaly, if there is one.",
         )  # fmt: skip
         chosen_words = {"tier": _choose_words("tier", words)}
         ranges = {key: _choose_range(key) for key in ("z", "snr")}
@@ -145,7 +145,9 @@ def split_selection(text: str) -> dict[str, list[str]]:
 
 
 def write_cells(cells: Cells) -> str:
-    """Write cells as an address carries them: ``order:first-last.one.…``."""
+    """Write cells as an address carries them: ``order:first-last.one.…``; none as no text."""
+    if not cells.pixels:
+        return ""
     runs: list[list[int]] = []
     for pixel in sorted(cells.pixels):
         if runs and pixel == runs[-1][1] + 1:
@@ -173,12 +175,9 @@ def read_cells(text: str) -> Cells | None:
     return Cells(order, tuple(dict.fromkeys(pixels))) if len(pixels) <= _MAX_CELLS else None
 
 
-def keep_map(box: tuple[float, float, float, float] | None) -> None:
-    """Put a part of the map of latents (x and y, low and high) into the address, or out of it."""
-    if box is None:
-        st.query_params.pop("map", None)
-    else:
-        st.query_params["map"] = ",".join(f"{value:.4g}" for value in box)
+def write_map(box: Iterable[float]) -> str:
+    """Write a part of the map of latents (x and y, low and high) as an address carries it."""
+    return ",".join(f"{value:.4g}" for value in box)
 
 
 def read_map(text: str) -> dict[str, Range]:
@@ -190,12 +189,12 @@ def read_map(text: str) -> dict[str, Range]:
     return dict(zip(MAP_COLUMNS, ((x_low, x_high), (y_low, y_high)), strict=True))
 
 
-def keep_cells(cells: Cells | None) -> None:
-    """Put cells into the address, or take them out of it."""
-    if cells is None or not cells.pixels:
-        st.query_params.pop("sky", None)
+def keep(key: str, text: str) -> None:
+    """Put what no widget holds into the address, or take it out where the text is empty."""
+    if text:
+        st.query_params[key] = text
     else:
-        st.query_params["sky"] = write_cells(cells)
+        st.query_params.pop(key, None)
 
 
 def _choose_words(key: str, words: Mapping[str, list[str]]) -> tuple[str, ...]:
@@ -268,8 +267,8 @@ def _reset() -> None:
         | {key: (slider.low, slider.high) for key, slider in SLIDERS.items()}
         | {"find": "", "p": "any", "page": 1, "catalogue": "any", "everything": False}
     )
-    keep_cells(None)
-    keep_map(None)
+    keep("sky", "")
+    keep("map", "")
 
 
 def _read_range(key: str, words: list[str]) -> Range:

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from catalog_schema import tables
 from catalog_schema.column import Column
+from catalog_schema.contents import FILES
 
 if TYPE_CHECKING:
     from astropy.io.votable.tree import VOTableFile
@@ -180,8 +180,8 @@ def _as_text(values: pa.ChunkedArray) -> pa.Array:
 
 def _list_columns() -> dict[str, Column]:
     """Return every column that is published, under its name; the catalogue's come first."""
-    published = (tables.QUASARS, tables.SPECTRA, tables.MATCHES, tables.CATALOGUES, tables.NULL)
-    return {column.name: column for table in reversed(published) for column in table.columns}
+    tables = reversed(FILES.values())
+    return {column.name: column for table in tables for column in table.columns}
 
 
 _COLUMNS = _list_columns()

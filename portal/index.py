@@ -1,4 +1,4 @@
-"""A local copy of the catalogue's plain columns, indexed, for look-ups that Parquet is slow at."""
+"""A local copy of the catalogue's plain columns and latents, for what Parquet is slow at."""
 
 import contextlib
 import hashlib
@@ -13,9 +13,9 @@ CACHE_VARIABLE = "QAD_CACHE"
 
 
 def attach_rows(con: duckdb.DuckDBPyConnection, source: Path, select: str) -> None:
-    """Make the relations ``rows`` and ``graded`` (graded objects, strangest first).
+    """Make the relations ``rows``, ``graded`` (strangest first) and ``latents``.
 
-    Both are read from an index file that is made on the first call for a catalogue and kept; where
+    They are read from an index file that is made on the first call for a catalogue and kept; where
     none can be kept they are views of the catalogue itself, which answer the same, only slower.
 
     Parameters
@@ -25,37 +25,48 @@ def attach_rows(con: duckdb.DuckDBPyConnection, source: Path, select: str) -> No
     source : Path
         The catalogue's Parquet file.
     select : str
-        The view's SELECT, of which the columns without arrays are kept.
+        The view's SELECT, of which the columns without arrays and the latents are kept.
     """
     described = con.execute("DESCRIBE quasars").fetchall()
     plain = ", ".join(f'"{row[0]}"' for row in described if not row[1].endswith("]"))
     rows = f"SELECT {plain} FROM ({select})"
     try:
-        path = _find_index(source, rows)
+        path = _find_index(source, rows, _select_latents(con, select))
         con.execute(f"ATTACH '{path}' AS local (READ_ONLY)").fetchall()
-        con.execute("CREATE VIEW rows AS FROM local.rows").fetchall()
-        con.execute("CREATE VIEW graded AS FROM local.graded").fetchall()
+        for name in ("rows", "graded", "latents"):
+            con.execute(f"CREATE VIEW {name} AS FROM local.{name}").fetchall()
     # A full or forbidden disk must not close the portal; damage is told by the views.
     except (OSError, duckdb.Error):
         con.execute(f"CREATE OR REPLACE VIEW rows AS SELECT {plain} FROM quasars").fetchall()
-        # A catalogue without tiers is told when it is asked for them.
+        # A catalogue without tiers or latents is told when it is asked for them.
         with contextlib.suppress(duckdb.Error):
             con.execute(
                 "CREATE OR REPLACE VIEW graded AS FROM rows WHERE tier <> 'none'"
             ).fetchall()
+        with contextlib.suppress(duckdb.Error):
+            latents = _select_latents(con, select)
+            con.execute(f"CREATE OR REPLACE VIEW latents AS {latents}").fetchall()
 
 
-def _find_index(source: Path, rows: str) -> str:
+def _select_latents(con: duckdb.DuckDBPyConnection, select: str) -> str:
+    """Return the SELECT of all latents, as arrays of one size, which DuckDB compares fast."""
+    known = f"FROM ({select}) WHERE latent IS NOT NULL"
+    found = con.execute(f"SELECT len(latent) {known} LIMIT 1").fetchall()
+    size = found[0][0] if found else 1
+    return f"SELECT TARGETID, latent::FLOAT[{size}] AS latent {known}"
+
+
+def _find_index(source: Path, rows: str, latents: str) -> str:
     """Return the index file of a catalogue, made now if it is not there."""
     state = source.stat()
     place = _digest(str(source.resolve()))
-    content = _digest(state.st_mtime_ns, state.st_size, rows, duckdb.__version__)
+    content = _digest(state.st_mtime_ns, state.st_size, rows, latents, duckdb.__version__)
     folder = _make_folder()
     path = folder / f"{place}-{content}.duckdb"
     if not path.exists():
         partial = path.with_suffix(f".{uuid.uuid4().hex}")
         try:
-            _build(partial, rows)
+            _build(partial, rows, latents)
             for outdated in folder.glob(f"{place}-*.duckdb"):
                 outdated.unlink(missing_ok=True)
             partial.replace(path)
@@ -68,7 +79,7 @@ def _digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _build(path: Path, rows: str) -> None:
+def _build(path: Path, rows: str, latents: str) -> None:
     with duckdb.connect(str(path)) as con:
         con.execute(f"CREATE TABLE rows AS {rows}").fetchall()
         con.execute("CREATE INDEX by_id ON rows (TARGETID)").fetchall()
@@ -76,6 +87,7 @@ def _build(path: Path, rows: str) -> None:
             "CREATE TABLE graded AS FROM rows WHERE tier <> 'none' "
             "ORDER BY anomaly_score DESC, TARGETID"
         ).fetchall()
+        con.execute(f"CREATE TABLE latents AS {latents}").fetchall()
 
 
 def _make_folder() -> Path:

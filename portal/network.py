@@ -13,6 +13,7 @@ VARIABLE = "QAD_NETWORK"
 # Where names are resolved; another address for tests or a mirror.
 SESAME_VARIABLE = "QAD_SESAME"
 _SESAME = "https://cds.unistra.fr/cgi-bin/nph-sesame"
+_ALADIN = "https://aladin.cds.unistra.fr/AladinLite/"
 _CUTOUT = "https://www.legacysurvey.org/viewer/jpeg-cutout"
 _TIMEOUT = 5.0
 _MAX_BYTES = 1 << 20
@@ -51,3 +52,9 @@ def locate_cutout(row: Mapping[str, object]) -> str:
     """Return the address of the Legacy Surveys image around an object."""
     place = {"ra": row["TARGET_RA"], "dec": row["TARGET_DEC"]}
     return f"{_CUTOUT}?{urlencode({**place, 'layer': 'ls-dr10', 'pixscale': 0.262, 'size': 128})}"
+
+
+def locate_aladin(row: Mapping[str, object]) -> str:
+    """Return the address of CDS Aladin Lite, centred on an object."""
+    place = {"target": f"{row['TARGET_RA']} {row['TARGET_DEC']}", "fov": 0.03}
+    return f"{_ALADIN}?{urlencode({**place, 'survey': 'CDS/P/DESI-Legacy-Surveys/DR10/color'})}"

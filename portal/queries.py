@@ -12,7 +12,14 @@ import pyarrow as pa
 
 from catalog_schema import tables
 from catalog_schema.vocabulary import MatchState, Tier
-from portal.conditions import CATALOGUE_ORDER, DISTANCE, MAP_COLUMNS, Filters, inside, where
+from portal.conditions import (
+    CATALOGUE_ORDER,
+    DISTANCE,
+    HIDDEN,
+    Filters,
+    inside,
+    where,
+)  # fmt: skip
 from portal.database import MISSING, Connection, fetch, fetch_arrow
 from portal.evidence import Evidence
 from portal.formats import describe
@@ -83,10 +90,17 @@ def list_searched(con: Connection) -> list[str]:
     return [str(name) for name in rows["catalogue"]]
 
 
-def count_hidden(con: Connection, filters: Filters) -> int:
-    """Count the rows that only the default against artefacts and poor data leaves out."""
-    hidden = count_tiers(con, replace(filters, clean=False))["n"].sum()
-    return int(hidden - count_tiers(con, filters)["n"].sum())
+def count_hidden(con: Connection, filters: Filters) -> dict[str, int]:
+    """Count the rows that only the default of `conditions.HIDDEN` leaves out, by reason.
+
+    A row counts once, under the first reason that holds.
+    """
+    condition, values = where(replace(filters, clean=False))
+    cases = " ".join(f"WHEN {hidden} THEN ?" for hidden in HIDDEN.values())
+    sql = f"""SELECT CASE {cases} END AS why, count(*) AS n FROM rows
+        WHERE {condition} GROUP BY why HAVING why IS NOT NULL"""
+    counts = fetch(con, "quasars", sql, [*HIDDEN, *values]).set_index("why")["n"]
+    return {why: int(counts[why]) for why in HIDDEN if why in counts}
 
 
 def count_tiers(con: Connection, filters: Filters) -> pd.DataFrame:
@@ -225,23 +239,17 @@ def trace_scores(con: Connection, filters: Filters) -> pd.DataFrame:
     return fetch(con, "quasars", sql, values)
 
 
-def sample_map(con: Connection, filters: Filters, n: int) -> pd.DataFrame | None:
+def sample_map(con: Connection, filters: Filters, n: int) -> pd.DataFrame:
     """Draw objects for the map of latents, graded ones first, the same ones each time.
 
     Returns
     -------
-    pandas.DataFrame or None
-        TARGETID (text), map_x, map_y, tier, anomaly_score, Z; None where the release has no map.
+    pandas.DataFrame
+        TARGETID (text), map_x, map_y, tier, anomaly_score, Z; empty where the release has no map.
     """
-    known = fetch(con, "quasars", "DESCRIBE quasars")["column_name"]
-    if not set(MAP_COLUMNS) <= set(known):
-        return None
-    # Columns that an older release lacks are null.
-    if not fetch(con, "quasars", "SELECT count(map_x) AS n FROM quasars")["n"].iloc[0]:
-        return None
     condition, values = where(filters)
     sql = f"""SELECT TARGETID::VARCHAR AS TARGETID, map_x, map_y, tier, anomaly_score, Z
-        FROM quasars WHERE map_x IS NOT NULL AND {condition}
+        FROM rows WHERE map_x IS NOT NULL AND {condition}
         ORDER BY tier = 'none', hash(TARGETID) LIMIT ?"""
     return fetch(con, "quasars", sql, [*values, n])
 
@@ -279,11 +287,7 @@ def find_object(con: Connection, targetid: int) -> dict[str, object] | None:
 def find_spectrum(con: Connection, targetid: int) -> Spectrum | None:
     """Return an object's published spectrum, or None."""
     sql = "SELECT flux, ivar, mask, model FROM spectra WHERE TARGETID = ?"
-    rows = fetch_arrow(con, "spectra", sql, [targetid])
-    if rows.num_rows == 0:
-        return None
-    arrays = [rows[name].combine_chunks().flatten().to_numpy() for name in rows.column_names]
-    return Spectrum(*arrays)
+    return next(iter(_make_spectra(fetch_arrow(con, "spectra", sql, [targetid]))), None)
 
 
 def find_evidence(con: Connection, targetid: int) -> Evidence | None:
@@ -323,7 +327,8 @@ def find_normals(con: Connection, targetid: int, n: int) -> list[tuple[str, floa
         FROM near JOIN spectra s USING (TARGETID) ORDER BY unlikeness"""
     fetch(con, "quasars", "FROM quasars LIMIT 0")
     rows = fetch_arrow(con, "spectra", sql, [targetid, targetid, n])
-    return [(row["id"], row["Z"], _make_spectrum(row)) for row in rows.to_pylist()]
+    spectra = _make_spectra(rows.select(["flux", "ivar", "mask", "model"]))
+    return list(zip(rows["id"].to_pylist(), rows["Z"].to_pylist(), spectra, strict=True))
 
 
 def find_null_scores(con: Connection, targetid: int, n: int) -> pd.Series:
@@ -336,12 +341,12 @@ def find_null_scores(con: Connection, targetid: int, n: int) -> pd.Series:
 
 def find_neighbours(con: Connection, targetid: int, n: int) -> pd.DataFrame:
     """Return the objects nearest in latent space; empty where the release has no latents."""
-    sql = """WITH me AS (SELECT latent FROM quasars WHERE TARGETID = ?)
-        SELECT q.TARGETID::VARCHAR AS TARGETID, q.tier, q.anomaly_score, q.Z, q.snr, q.reason,
-          list_distance(q.latent::FLOAT[], me.latent::FLOAT[]) AS latent_distance
-        FROM quasars q, me
-        WHERE q.TARGETID <> ? AND q.latent IS NOT NULL AND me.latent IS NOT NULL
-        ORDER BY latent_distance, q.TARGETID LIMIT ?"""
+    sql = """WITH me AS (SELECT latent FROM latents WHERE TARGETID = ?),
+        near AS (
+          SELECT l.TARGETID, array_distance(l.latent, me.latent) AS latent_distance
+          FROM latents l, me WHERE l.TARGETID <> ? ORDER BY latent_distance, l.TARGETID LIMIT ?)
+        SELECT q.TARGETID::VARCHAR AS TARGETID, tier, anomaly_score, Z, snr, reason, latent_distance
+        FROM rows q JOIN near USING (TARGETID) ORDER BY latent_distance, q.TARGETID"""
     return fetch(con, "quasars", sql, [targetid, targetid, n])
 
 
@@ -392,6 +397,19 @@ def list_graded(con: Connection) -> pd.DataFrame:
     return fetch(con, "quasars", sql)
 
 
+def list_shuffled(con: Connection, filters: Filters, n: int) -> list[int]:
+    """Return up to `n` TARGETIDs that pass, in an order that tells nothing of the score."""
+    condition, values = where(filters)
+    sql = f"SELECT TARGETID FROM rows WHERE {condition} ORDER BY hash(TARGETID) LIMIT ?"
+    found: list[int] = fetch(con, "quasars", sql, [*values, n])["TARGETID"].tolist()
+    return found
+
+
+def list_spectra(con: Connection) -> set[int]:
+    """Return the TARGETIDs of the published spectra."""
+    return set(fetch(con, "spectra", "SELECT TARGETID FROM spectra")["TARGETID"])
+
+
 def sum_gates(con: Connection) -> pd.DataFrame:
     """Sum the dropped rows by stage and gate, largest first: columns stage, gate, n_dropped."""
     sql = """SELECT stage, gate, sum(n_dropped)::BIGINT AS n_dropped FROM gates
@@ -406,11 +424,15 @@ def export_rows(con: Connection, filters: Filters) -> pa.Table:
     return describe(fetch_arrow(con, "quasars", sql, values))
 
 
-def _make_spectrum(row: dict[str, list[float]]) -> Spectrum:
-    return Spectrum(
-        np.array(row["flux"], dtype=np.float32), np.array(row["ivar"], dtype=np.float32),
-        np.array(row["mask"], dtype=np.int32), np.array(row["model"], dtype=np.float32),
-    )  # fmt: skip
+def _make_spectra(rows: pa.Table) -> list[Spectrum]:
+    """Return spectra of rows of flux, ivar, mask and model, without copying what Arrow holds."""
+    if not rows.num_rows:
+        return []
+    arrays = [
+        values.combine_chunks().flatten().to_numpy().reshape(rows.num_rows, -1)
+        for values in rows.columns
+    ]
+    return [Spectrum(*row) for row in zip(*arrays, strict=True)]
 
 
 def _choose_source(filters: Filters) -> str:

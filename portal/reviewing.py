@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,13 +15,14 @@ from pipeline.database import URL_VARIABLE, parse_url
 from pipeline.errors import QadError
 from pipeline.reviews.consensus import Agreement, find_consensus, measure_agreement
 from pipeline.reviews.ledger import ReviewLedger, read_rows
-from pipeline.reviews.review import Review, select_in_force
+from pipeline.reviews.review import ISSUES, MAX_COMMENT, SPECTYPES, Review, select_in_force
 from portal.releases import CHECK_ADVICE, Release, ReleaseError
 
 __all__ = [
-    "Agreement", "Progress", "QadError", "Review", "ReviewLedger", "Reviewer", "find_disputed",
-    "find_last", "find_place", "find_second_opinions", "leave_reviewed", "measure_progress",
-    "name_sample", "read_published", "read_queue",
+    "ISSUES", "MAX_COMMENT", "SPECTYPES", "Agreement", "Progress", "QadError", "Review",
+    "ReviewLedger", "Reviewer", "find_disputed", "find_last", "find_place", "find_second_opinions",
+    "leave_reviewed", "load_reviews", "measure_progress", "name_sample", "read_published",
+    "read_queue",
 ]  # fmt: skip
 _QUEUE = "catalog/queue.parquet"
 _REVIEWS = "catalog/reviews.parquet"
@@ -73,15 +75,26 @@ def find_place(root: Path) -> Path | URL | None:
     return root.parents[1] / "ledger.sqlite" if root.parent.name == "releases" else None
 
 
+def load_reviews(ledger: ReviewLedger, release: Release) -> list[Review]:
+    """Return the reviews in force of a release's sample.
+
+    Raises
+    ------
+    ReleaseError
+        If the release is older than reviews.
+    """
+    return select_in_force(ledger.load(name_sample(release)))
+
+
 def read_published(release: Release) -> list[Review]:
-    """Return the reviews that the release itself carries.
+    """Return the reviews in force that the release itself carries.
 
     Raises
     ------
     ReleaseError
         If they cannot be read.
     """
-    return read_rows(_read(release.root / _REVIEWS), name_sample(release))
+    return select_in_force(read_rows(_read(release.root / _REVIEWS), name_sample(release)))
 
 
 def read_queue(release: Release) -> list[int]:
@@ -93,20 +106,27 @@ def read_queue(release: Release) -> list[int]:
         If the queue cannot be read.
     """
     ranked = release.root.parents[1] / "queue" / f"{release.version}.parquet"
-    rows = _read(ranked if ranked.is_file() else release.root / _QUEUE)
-    return [int(targetid) for targetid in rows.sort_by("queue_rank")["TARGETID"].to_pylist()]
+    path = ranked if ranked.is_file() else release.root / _QUEUE
+    return list(_read_queue(path, path.stat().st_mtime_ns if path.is_file() else 0))
+
+
+# Asked for at each judgement.
+@lru_cache(maxsize=8)
+def _read_queue(path: Path, _: int) -> tuple[int, ...]:
+    rows = _read(path).sort_by("queue_rank")
+    return tuple(rows["TARGETID"].to_pylist())
 
 
 def leave_reviewed(
     targetids: Iterable[int], reviews: Collection[Review], reviewer: Reviewer
 ) -> list[int]:
-    """Leave out the objects on which a reviewer's word is in force."""
-    done = {r.targetid for r in select_in_force(reviews) if r.reviewer == reviewer.name}
+    """Leave out the objects on which a reviewer's word is among the reviews in force."""
+    done = {review.targetid for review in reviews if review.reviewer == reviewer.name}
     return [targetid for targetid in targetids if targetid not in done]
 
 
 def find_second_opinions(reviews: Collection[Review]) -> list[int]:
-    """Return the objects that one reviewer alone has judged, the oldest review first."""
+    """Return the objects that one reviewer alone has judged; the reviews are those in force."""
     one = {i: each for i, each in find_consensus(reviews).items() if each.n_reviewers == 1}
     return [i for i in dict.fromkeys(r.targetid for r in reviews) if i in one]
 
@@ -118,15 +138,15 @@ def find_disputed(reviews: Collection[Review]) -> list[int]:
 
 
 def find_last(reviews: Collection[Review], reviewer: Reviewer) -> Review | None:
-    """Return a reviewer's latest event in force: what an undo takes back."""
-    mine = [review for review in select_in_force(reviews) if review.reviewer == reviewer.name]
+    """Return a reviewer's latest of the events in force: what an undo takes back."""
+    mine = [review for review in reviews if review.reviewer == reviewer.name]
     return mine[-1] if mine else None
 
 
 def measure_progress(reviews: Collection[Review]) -> Progress:
-    """Sum the reviews up."""
+    """Sum up the reviews in force."""
     counts: dict[str, int] = {}
-    for review in select_in_force(reviews):
+    for review in reviews:
         if review.action is ReviewAction.JUDGEMENT:
             counts[review.reviewer] = counts.get(review.reviewer, 0) + 1
     consensus = find_consensus(reviews)

@@ -8,11 +8,10 @@ from difflib import get_close_matches
 import pyarrow as pa
 
 from catalog_schema.tables import QUASARS
+from portal.positions import DEC_UNIT, RA_UNIT, is_angle, read_angle, read_targetid
 
 CONE_RADIUS = 60.0
 MAX_CONE_RADIUS = 3600.0 * 10
-_INT64 = 2**63
-_SEXAGESIMAL = re.compile(r"([+-]?)(\d{1,3})[:hd ](\d{1,2})[:m' ](\d{1,2}(?:\.\d*)?)[s\"]?")
 # A name that is a position: HHMM[SS[.s]] and DDMM[SS[.s]], e.g. SDSS J123456.78+012345.6.
 _POSITION_NAME = re.compile(
     r"(?:[A-Za-z0-9]+ ?)*?J(\d{2})(\d{2})(\d{2}(?:\.\d+)?)?([+-])(\d{2})(\d{2})(\d{2}(?:\.\d+)?)?"
@@ -94,11 +93,11 @@ def parse_search(text: str) -> Search | None:
     words = text.split()
     if len(words) == 1 and re.fullmatch(r"-?\d+", text):
         return parse_targetid(text)
-    if len(words) in (2, 3) and all(_is_angle(word) for word in words[:2]):
+    if len(words) in (2, 3) and all(is_angle(word) for word in words[:2]):
         return _cone(words)
-    if len(words) in (6, 7) and all(_is_angle(word) for word in words[:6]):
+    if len(words) in (6, 7) and all(is_angle(word) for word in words[:6]):
         return _cone([":".join(words[:3]), ":".join(words[3:6]), *words[6:]])
-    if _is_angle(text):
+    if is_angle(text):
         raise SearchError(f"“{text}” is one number: give {HINT}.")
     if re.search(r"[<>=]", text):
         return _parse_terms(text)
@@ -114,12 +113,9 @@ def parse_targetid(text: str) -> Target:
         If it is no integer of 64 bits.
     """
     try:
-        targetid = int(text)
-    except ValueError:
-        raise SearchError("The TARGETID must be a whole number.") from None
-    if not -_INT64 <= targetid < _INT64:
-        raise SearchError(f"{text} is not a TARGETID: it does not fit into 64 bits.")
-    return Target(targetid)
+        return Target(read_targetid(text))
+    except ValueError as fault:
+        raise SearchError(str(fault)) from None
 
 
 def describe_search(search: Search) -> str:
@@ -134,13 +130,8 @@ def describe_search(search: Search) -> str:
     return f"{text}, or {describe_search(search.cone)}" if search.cone else text
 
 
-def _is_angle(word: str) -> bool:
-    return bool(_SEXAGESIMAL.fullmatch(word) or re.fullmatch(r"[+-]?\d+(\.\d*)?|[+-]?\.\d+", word))
-
-
 def _cone(words: list[str]) -> Cone:
-    ra = _degrees(words[0], per_unit=15.0)
-    dec = _degrees(words[1], per_unit=1.0)
+    ra, dec = read_angle(words[0], RA_UNIT), read_angle(words[1], DEC_UNIT)
     try:
         radius = float(words[2]) if len(words) == 3 else CONE_RADIUS
     except ValueError:
@@ -152,15 +143,6 @@ def _cone(words: list[str]) -> Cone:
     if not 0 < radius <= MAX_CONE_RADIUS:
         raise SearchError(f"radius {radius:g} is outside 0 to {MAX_CONE_RADIUS:g} arcsec.")
     return Cone(ra, dec, radius)
-
-
-def _degrees(word: str, per_unit: float) -> float:
-    match = _SEXAGESIMAL.fullmatch(word)
-    if match is None:
-        return float(word)
-    sign, whole, minutes, seconds = match.groups()
-    value = int(whole) + int(minutes) / 60 + float(seconds) / 3600
-    return (-1 if sign == "-" else 1) * value * per_unit
 
 
 def _place_name(text: str) -> Cone | None:

@@ -1,6 +1,5 @@
 """The chart of one spectrum: flux and reconstruction, residual and bad pixels on one axis."""
 
-import warnings
 from dataclasses import dataclass
 
 import altair as alt
@@ -13,9 +12,6 @@ from portal.lines import Line
 from portal.spectrum import Curves, robust_range
 
 Masked = list[tuple[str, float, float, int]]
-
-# One zoom for all panels is what is wanted; the library warns that it makes one of three.
-warnings.filterwarnings("ignore", message="Automatically deduplicated selection parameter")
 
 # Middle tones, which show on light and on dark ground.
 _MODEL, _BAND, _NORMAL = "reconstruction", "±1 sigma", "normal quasars alike"
@@ -69,7 +65,6 @@ def draw_spectrum(
         Whether the axes hold pixels that dwarf all others too.
     """
     data = _make_frame(curves, arms, scale)
-    zoom = alt.selection_interval(bind="scales", encodings=["x"])
     domain = [float(data["wave"].iloc[0]), float(data["wave"].iloc[-1])]
     x = alt.X("wave:Q", scale=alt.Scale(domain=domain, nice=False))
     bare = x.axis(alt.Axis(title=None, labels=False, ticks=False))
@@ -86,9 +81,22 @@ def draw_spectrum(
     if beside.masked:
         panels.append(_draw_masked(beside.masked, bare, scale))
     panels.append(_draw_residual(data, titled, _find_domain(data["residual"], full)))
+    return _stack(panels)
+
+
+def _stack(panels: list[alt.Chart | alt.LayerChart]) -> alt.VConcatChart:
+    """Put panels below each other, under one zoom that all of them listen to."""
+    names = [f"panel_{number}" for number in range(len(panels))]
+    for name, panel in zip(names, panels, strict=True):
+        (panel.layer[0] if isinstance(panel, alt.LayerChart) else panel).name = name
+    # Added to each panel, the zoom would be several, which the library merges with a warning.
+    zoom = alt.TopLevelSelectionParameter(
+        name="zoom", select=alt.IntervalSelectionConfig(type="interval", encodings=["x"]),
+        bind="scales", views=names,
+    )  # fmt: skip
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
-    chart = alt.vconcat(*panels, spacing=4, autosize=fit).resolve_scale(x="shared")
-    return chart.add_params(zoom)
+    chart = alt.vconcat(*panels, spacing=4, autosize=fit, params=[zoom])
+    return chart.resolve_scale(x="shared")
 
 
 def _make_frame(curves: Curves, arms: list[str], scale: float) -> pd.DataFrame:

@@ -11,3 +11,8 @@ def escape(text: str) -> str:
 def tame(text: str) -> str:
     """Return Markdown without images, which would be fetched from elsewhere."""
     return text.replace("![", "[")
+
+
+def demote(text: str, levels: int) -> str:
+    """Return Markdown with its headings so many levels lower."""
+    return re.sub(r"^#", "#" * (levels + 1), text, flags=re.MULTILINE)

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from portal.conditions import DISTANCE
 from portal.database import Connection, fetch_beside
+from portal.positions import read_places, read_targetid
 
 MAX_BYTES = 50 << 20
 MAX_ROWS = 100_000
@@ -24,7 +25,6 @@ _GUESSES = {
     "dec": ("target_dec", "dec", "dej2000", "decj2000", "de_icrs", "dec_deg", "_de", "_dej2000",
             "delta_j2000", "dec_j2000", "declination", "decl"),
 }  # fmt: skip
-_INT64 = 2**63
 
 
 class UploadError(Exception):
@@ -117,7 +117,7 @@ def match_places(
     Parameters
     ----------
     ra, dec : str
-        Columns of positions, degrees (ICRS).
+        Columns of positions (ICRS), degrees or sexagesimal.
     radius : float
         Arcsec, up to `MAX_RADIUS`.
 
@@ -128,15 +128,13 @@ def match_places(
     """
     if not 0 < radius <= MAX_RADIUS:
         raise UploadError(f"The radius must be between 0 and {MAX_RADIUS:g} arcsec.")
-    places = pd.DataFrame({"ra": rows[ra], "dec": rows[dec]}).apply(pd.to_numeric, errors="coerce")
-    valid = places["ra"].between(0, 360) & places["dec"].between(-90, 90)
-    if not valid.any():
-        raise UploadError(f"No row has degrees in {ra} (0 to 360) and {dec} (-90 to +90).")
-    places = places[valid]
-    mine = pa.table({
-        "row": pa.array(places.index.to_numpy()), "ra": pa.array(places["ra"].to_numpy(float)),
-        "dec": pa.array(places["dec"].to_numpy(float)),
-    })  # fmt: skip
+    places = read_places(rows[ra], rows[dec])
+    if places.empty:
+        raise UploadError(
+            f"No row has a position in {ra} (0 to 360) and {dec} (-90 to +90): degrees or "
+            "sexagesimal."
+        )
+    mine = pa.Table.from_pandas(places.rename_axis("row").reset_index(), preserve_index=False)
     degrees = radius / 3600
     # Zones of declination make an equality join of what is a range join.
     sql = f"""WITH zoned AS (
@@ -204,10 +202,9 @@ def _open_fits(content: bytes) -> IO[bytes]:
 
 def _read_id(value: object) -> int | None:
     try:
-        number = int(str(value).strip())
+        return read_targetid(str(value).strip())
     except ValueError:
         return None
-    return number if -_INT64 <= number < _INT64 else None
 
 
 def _name_ours(ours: tuple[str, ...]) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from catalog_schema.column import Column
-from release.docs import CITATION, FILES, LICENCE_URL
+from catalog_schema.contents import FILES
+from release.docs import CITATION, LICENCE_URL
 from release.manifest import write_json
 from release.sealing import hash_file, list_files
 

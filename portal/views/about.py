@@ -5,12 +5,15 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
+from catalog_schema.contents import FILES
 from catalog_schema.statistics import REASONS
 from catalog_schema.tables import MATCHES, QUASARS
 from catalog_schema.vocabulary import Parent, Tier
 from portal import columns, explain, queries, recipes
-from portal.releases import Release, ReleaseError
-from portal.texts import tame
+from portal.conditions import Filters
+from portal.queries import Ranking
+from portal.releases import ANOMALOUS, Release, ReleaseError
+from portal.texts import demote, tame
 from portal.views.access import ask, current_release
 
 METHOD = """
@@ -59,10 +62,11 @@ def _show_tiers(release: Release) -> None:
 
 
 def _show_example() -> None:
-    graded = ask(queries.list_graded)
-    if graded.empty:
+    graded = Filters(words=(("tier", ANOMALOUS),))
+    strangest = ask(queries.list_rows, graded, Ranking(), 1, 1, ("TARGETID",))
+    if strangest.empty:
         return
-    row = ask(queries.find_object, int(graded["TARGETID"].iloc[0]))
+    row = ask(queries.find_object, int(strangest["TARGETID"].iloc[0]))
     assert row is not None
     st.markdown(f"**An example: the strangest object of this release, {row['TARGETID']}**")
     with st.container(border=True):
@@ -79,7 +83,7 @@ def _show_cite() -> None:
     st.code(release.read("CITATION.cff"), language="yaml", wrap_lines=True)
     st.header("Acknowledgements")
     with st.container(border=True):
-        st.markdown(_demote_headings(tame(release.read("ACKNOWLEDGEMENTS.md"))))
+        st.markdown(demote(tame(release.read("ACKNOWLEDGEMENTS.md")), 3))
 
 
 def _show_downloads() -> None:
@@ -95,7 +99,7 @@ def _show_downloads() -> None:
 def _show_dictionary() -> None:
     st.header("Data dictionary")
     left, right = st.columns([1, 2])
-    tables = {table.name: table for table in columns.PUBLISHED}
+    tables = {table.name: table for table in FILES.values()}
     table = tables[left.selectbox("Table", list(tables), key="table")]
     search = right.text_input("Search in it", key="word", placeholder="redshift, mag, snr …")
     rows = columns.make_dictionary(table, search)
@@ -119,10 +123,6 @@ def _show_glossary() -> None:
 
 def _write(numbers: Mapping[str, float], tier: Tier) -> str:
     return f"{numbers[tier.value]:,}" if tier.value in numbers else "–"
-
-
-def _demote_headings(text: str) -> str:
-    return "\n".join(f"###{line}" if line.startswith("#") else line for line in text.splitlines())
 
 
 if __name__ == "__main__":

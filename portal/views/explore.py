@@ -8,13 +8,14 @@ import pandas as pd
 import streamlit as st
 
 from catalog_schema.vocabulary import Tier
-from portal import charts, columns, filters, formats, network, queries
+from portal import charts, filters, formats, network, queries
 from portal.conditions import MAP_COLUMNS, Cells, Filters
 from portal.database import Connection
 from portal.releases import ReleaseError
 from portal.search import Name, SearchError, describe_search, parse_search
 from portal.texts import escape
-from portal.views.access import ask, current_connection, current_release, link_params
+from portal.views.access import ask, current_connection, current_release
+from portal.views.parts import offer_files, show_objects
 
 PAGE_SIZES = (25, 50, 100, 250)
 MAX_EXPORT = 200_000
@@ -106,10 +107,14 @@ def _say_hidden(chosen: Filters) -> None:
     if not chosen.clean:
         st.caption("Artefacts and poor data are shown too.")
         return
-    n_hidden = ask(queries.count_hidden, chosen)
+    hidden = ask(queries.count_hidden, chosen)
+    if not hidden:
+        st.caption("Artefacts and poor data are left out; none pass the other filters.")
+        return
+    parts = ", ".join(f"{n:,} {why}" for why, n in hidden.items())
     st.caption(
-        f"Artefacts and poor data are left out: {n_hidden:,} more objects pass the other filters. "
-        "The sidebar brings them back."
+        f"Left out, {sum(hidden.values()):,} more objects that pass the filters: "
+        f"{parts}. The sidebar brings them back."
     )
 
 
@@ -134,7 +139,7 @@ def _show_sky(chosen: Filters) -> None:
     if chosen.cells is not None:
         st.button(
             f"Show the whole sky, not only {len(chosen.cells.pixels):,} cells",
-            on_click=filters.keep_cells, args=(None,),
+            on_click=filters.keep, args=("sky", ""),
         )  # fmt: skip
 
 
@@ -155,7 +160,8 @@ def _brush() -> None:
         return
     order, cells = st.session_state[_CELLS]
     inside = cells["x"].between(*sorted(box["x"])) & cells["y"].between(*sorted(box["y"]))
-    filters.keep_cells(Cells(order, tuple(int(pixel) for pixel in cells["pix"][inside])))
+    chosen = Cells(order, tuple(int(pixel) for pixel in cells["pix"][inside]))
+    filters.keep("sky", filters.write_cells(chosen))
 
 
 def _describe_sky(cells: pd.DataFrame, chosen: Filters) -> str:
@@ -199,7 +205,7 @@ def _show_map(chosen: Filters) -> None:
         chosen, ranges=tuple(part for part in chosen.ranges if part[0] not in MAP_COLUMNS)
     )
     points = ask(queries.sample_map, whole, N_MAP)
-    if points is None or points.empty:
+    if points.empty:
         st.caption("This release has none.")
         return
     st.altair_chart(
@@ -210,14 +216,14 @@ def _show_map(chosen: Filters) -> None:
         "choose a part of the map."
     )
     if whole != chosen:
-        st.button("Show the whole map", on_click=filters.keep_map, args=(None,))
+        st.button("Show the whole map", on_click=filters.keep, args=("map", ""))
 
 
 def _brush_map() -> None:
     box = st.session_state[_MAP]["selection"].get(charts.BRUSH, {})
     if set(MAP_COLUMNS) <= box.keys():
-        low_high = [sorted(box[name]) for name in MAP_COLUMNS]
-        filters.keep_map((*low_high[0], *low_high[1]))
+        limits = [limit for name in MAP_COLUMNS for limit in sorted(box[name])]
+        filters.keep("map", filters.write_map(limits))
 
 
 def _show_distributions(chosen: Filters) -> None:
@@ -233,12 +239,13 @@ def _show_comparison(chosen: Filters, total: int) -> None:
     held = st.query_params.get("held", "")
     left, right, _ = st.columns([1, 1, 2])
     left.button(
-        "Hold this selection", on_click=_keep_held, args=(filters.current_selection() or "page=1",),
-        width="stretch", help="Then change the filters: both are drawn against each other.",
+        "Hold this selection", on_click=filters.keep,
+        args=("held", filters.current_selection() or "page=1"), width="stretch",
+        help="Then change the filters: both are drawn against each other.",
     )  # fmt: skip
     if not held:
         return
-    right.button("Let it go", on_click=_keep_held, args=("",), width="stretch")
+    right.button("Let it go", on_click=filters.keep, args=("held", ""), width="stretch")
     try:
         other, _ = filters.read_selection(held)
         n_other = int(ask(queries.count_tiers, other)["n"].sum())
@@ -253,13 +260,6 @@ def _show_comparison(chosen: Filters, total: int) -> None:
         ]
         chart = charts.draw_comparison(pd.concat(parts), column)
         slot.altair_chart(chart, alt=f"{column} of two selections")
-
-
-def _keep_held(text: str) -> None:
-    if text:
-        st.query_params["held"] = text
-    else:
-        st.query_params.pop("held", None)
 
 
 def _share(counts: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -282,29 +282,11 @@ def _show_table(chosen: Filters, total: int) -> None:
     page = st.pagination(n_pages, key="page", bind="query-params")
     rows = ask(queries.list_rows, chosen, ranking, page, size, names)
     with slot:
-        _show_rows(rows)
+        show_objects(
+            rows, "Catalogue rows that pass the filters", filters.current_selection(), height=420
+        )
     first = (page - 1) * size + 1
     st.caption(f"Rows {first:,} to {first + len(rows) - 1:,} of {total:,}.")
-
-
-def _show_rows(rows: pd.DataFrame) -> None:
-    link = st.container()
-    table = st.dataframe(
-        rows, hide_index=True, height=420, on_select="rerun", selection_mode="single-row",
-        column_config=columns.configure_columns(list(rows.columns)),
-        alt="Catalogue rows that pass the filters",
-    )  # fmt: skip
-    chosen = table["selection"]["rows"]
-    if len(rows) == 1:
-        chosen = [0]
-    if not chosen:
-        link.markdown("Tick the box at the left of a row to open its object.")
-        return
-    targetid = str(rows["TARGETID"].iloc[chosen[0]])
-    link.page_link(
-        "views/object.py", label=f"Open object {targetid} →",
-        query_params=link_params(targetid=targetid, among=filters.current_selection()),
-    )  # fmt: skip
 
 
 def _offer_rows(chosen: Filters, total: int) -> None:
@@ -315,14 +297,11 @@ def _offer_rows(chosen: Filters, total: int) -> None:
             "Narrow the filters, or take the whole file `catalog/quasars.parquet` of the release."
         )
         return
-    name = f"desi-qad-{current_release().version}-selection"
-    con = current_connection()
-    for slot, kind in zip(st.columns(4), formats.FORMATS, strict=False):
-        slot.download_button(
-            f"{total:,} rows as {kind.title}", partial(_write_rows, con, chosen, kind),
-            f"{name}.{kind.suffix}", kind.media, on_click="ignore", width="stretch",
-            help="Every column; units and descriptions in Parquet and VOTable.",
-        )  # fmt: skip
+    offer_files(
+        f"{total:,} rows", f"desi-qad-{current_release().version}-selection",
+        partial(_write_rows, current_connection(), chosen), formats.FORMATS,
+        "Every column; units and descriptions in Parquet and VOTable.",
+    )  # fmt: skip
 
 
 def _write_rows(con: Connection, chosen: Filters, kind: formats.Format) -> bytes:

@@ -7,17 +7,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from catalog_schema.tables import QUASARS
 from portal import columns, formats, uploads
 from portal.texts import escape
 from portal.uploads import MAX_BYTES, MAX_COLUMNS, MAX_RADIUS, MAX_ROWS, UploadError
 from portal.views.access import current_connection, current_release
+from portal.views.parts import offer_files
 
 OURS = ("TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "snr", "anomaly_score", "p_value", "q_value",
         "tier", "reason", "anomaly_class", "artefact_probability")  # fmt: skip
 _NONE = "(none)"
 _PREVIEW = 200
+_LIST = "uploaded_list"
 
 
 class Choice(NamedTuple):
@@ -39,14 +42,25 @@ def show() -> None:
     )
     given = st.file_uploader("Your list", max_upload_size=MAX_BYTES >> 20)
     if given is None:
+        st.session_state.pop(_LIST, None)
         return
     try:
-        rows = uploads.read_list(given.name, given.getvalue())
+        rows = _read(given)
         choice = _choose(rows.columns.astype(str).tolist(), uploads.guess_columns(rows))
         if choice is not None:
             _show_result(_match(rows, choice))
     except UploadError as fault:
         st.error(escape(str(fault)))
+
+
+def _read(given: UploadedFile) -> pd.DataFrame:
+    """Read the file that was uploaded, once and not each time that the page is drawn."""
+    held = st.session_state.get(_LIST)
+    if held is None or held[0] != given.file_id:
+        held = given.file_id, uploads.read_list(given.name, given.getvalue())
+        st.session_state[_LIST] = held
+    rows: pd.DataFrame = held[1]
+    return rows
 
 
 def _choose(names: list[str], guessed: uploads.Columns) -> Choice | None:
@@ -95,6 +109,8 @@ def _match(rows: pd.DataFrame, choice: Choice) -> pa.Table:
     return uploads.match_places(con, rows, choice.ra, choice.dec, choice.radius, choice.ours)
 
 
+# Apart from the page: a look at other rows does not match the list again.
+@st.fragment
 def _show_result(matched: pa.Table) -> None:
     st.subheader("Result")
     is_found = pc.is_valid(matched["desi_TARGETID"])
@@ -108,12 +124,10 @@ def _show_result(matched: pa.Table) -> None:
     )  # fmt: skip
     if kept.num_rows > _PREVIEW:
         st.caption(f"The first {_PREVIEW:,} of {kept.num_rows:,} rows; the files hold all.")
-    name = f"desi-qad-{current_release().version}-matched"
-    for slot, kind in zip(st.columns(4), (*formats.FORMATS, formats.FITS), strict=False):
-        slot.download_button(
-            f"{kept.num_rows:,} rows as {kind.title}", partial(formats.write, kept, kind),
-            f"{name}.{kind.suffix}", kind.media, on_click="ignore", width="stretch",
-        )  # fmt: skip
+    offer_files(
+        f"{kept.num_rows:,} rows", f"desi-qad-{current_release().version}-matched",
+        partial(formats.write, kept), (*formats.FORMATS, formats.FITS),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from portal.spectrum import Spectrum, list_masked, make_curves, name_arms, shift
 from portal.spectrum_chart import NO_NORMALS, NO_PEAKS, Beside, draw_spectrum
 from portal.texts import escape
 from portal.views.access import ask, current_release, link_params
+from portal.views.parts import link_object, offer_files, show_objects
 
 FACTS = (
     "TARGET_RA", "TARGET_DEC", "Z", "ZWARN", "SPECTYPE", "snr", "parent", "SURVEY", "PROGRAM",
@@ -78,10 +79,7 @@ def _ask_for_target() -> None:
     st.title("Object")
     text = st.text_input("TARGETID", placeholder="39627…")
     if text:
-        st.page_link(
-            "views/object.py", label=f"Open object {escape(text)} →",
-            query_params=link_params(targetid=text),
-        )  # fmt: skip
+        link_object(text)
     st.page_link(
         "views/explore.py", label="Choose one in the catalogue", query_params=link_params()
     )
@@ -135,7 +133,7 @@ def _show_header(row: dict[str, object]) -> None:
 
 
 def _describe_row(row: dict[str, object]) -> pd.DataFrame:
-    known = set(columns.PUBLISHED[0].names)
+    known = set(QUASARS.names)
     return pd.DataFrame(
         [
             (
@@ -256,14 +254,11 @@ def _offer_spectrum(spectrum: Spectrum, targetid: int) -> None:
         "wave": spectrum.wave.round(1), "flux": spectrum.flux, "ivar": spectrum.ivar,
         "mask": spectrum.mask, "model": spectrum.model,
     })  # fmt: skip
-    for slot, kind in zip(
-        st.columns(4), (formats.CSV, formats.FITS, formats.VOTABLE), strict=False
-    ):
-        slot.download_button(
-            f"Spectrum as {kind.title}", partial(formats.write, rows, kind),
-            f"desi-{targetid}.{kind.suffix}", kind.media, on_click="ignore", width="stretch",
-            help="Observed frame, unsmoothed: wave, flux, ivar, mask, model.",
-        )  # fmt: skip
+    offer_files(
+        "Spectrum", f"desi-{targetid}", partial(formats.write, rows),
+        (formats.CSV, formats.FITS, formats.VOTABLE),
+        "Observed frame, unsmoothed: wave, flux, ivar, mask, model.",
+    )  # fmt: skip
 
 
 def _show_context(row: dict[str, object], targetid: int, evidence: Evidence | None) -> None:
@@ -303,17 +298,7 @@ def _show_neighbours(targetid: int) -> None:
     if rows.empty:
         st.markdown("This release has no latents.")
         return
-    table = st.dataframe(
-        rows, hide_index=True, on_select="rerun", selection_mode="single-row",
-        column_config=columns.configure_columns(list(rows.columns)),
-        alt="Objects nearest in latent space",
-    )  # fmt: skip
-    if table["selection"]["rows"]:
-        neighbour = str(rows["TARGETID"].iloc[table["selection"]["rows"][0]])
-        st.page_link(
-            "views/object.py", label=f"Open object {neighbour} →",
-            query_params=link_params(targetid=neighbour),
-        )  # fmt: skip
+    show_objects(rows, "Objects nearest in latent space")
 
 
 def _show_matches(targetid: int) -> None:
@@ -367,8 +352,12 @@ def _show_links(row: dict[str, object]) -> None:
     st.markdown(f"- In DESI's archive: [coadd file]({explain.locate_coadd(row, specprod)})")
     if network.is_on():
         st.image(network.locate_cutout(row), caption="Legacy Surveys DR10", width=256)
+        st.iframe(network.locate_aladin(row), height=360, alt="Aladin Lite, centred on the object")
     else:
-        st.caption("Images are off: this portal runs without network (`qad portal --network`).")
+        st.caption(
+            "Absent: the Legacy Surveys' image and Aladin Lite, for this portal runs without "
+            "network (`qad portal --network`)."
+        )
 
 
 if __name__ == "__main__":

@@ -9,12 +9,19 @@ import streamlit as st
 
 from catalog_schema.vocabulary import AnomalyClass, ReviewAction, Verdict
 from portal import columns, filters, queries, reviewing
-from portal.conditions import Filters, where
-from portal.database import Connection, fetch
+from portal.conditions import Filters
 from portal.lines import place_lines
 from portal.releases import ReleaseError
 from portal.reviewers import has_login, identify, is_logged_in
-from portal.reviewing import QadError, Review, Reviewer, ReviewLedger
+from portal.reviewing import (
+    ISSUES,
+    MAX_COMMENT,
+    SPECTYPES,
+    QadError,
+    Review,
+    Reviewer,
+    ReviewLedger,
+)  # fmt: skip
 from portal.search import SearchError
 from portal.spectrum import list_masked, make_curves, name_arms
 from portal.spectrum_chart import NO_NORMALS, NO_PEAKS, Beside, draw_spectrum
@@ -76,7 +83,7 @@ def _show_reader(reviewer: Reviewer | None, is_stored: bool) -> None:
 
 
 def _work(ledger: ReviewLedger, reviewer: Reviewer) -> None:
-    reviews = ledger.load(reviewing.name_sample(current_release()))
+    reviews = reviewing.load_reviews(ledger, current_release())
     if fault := st.session_state.pop("review_fault", None):
         st.error(fault)
     source, is_blinded, is_shown = _choose_queue(reviewer)
@@ -135,11 +142,11 @@ def _list_pending(
     if source == "second":
         targetids = reviewing.find_second_opinions(reviews)
     elif source == "filter":
-        targetids = ask(_list_filtered, _choose_filter())
+        targetids = ask(queries.list_shuffled, _choose_filter(), MAX_FILTERED)
     else:
         targetids = reviewing.read_queue(current_release())
     if is_shown:
-        known = ask(_list_spectra)
+        known = ask(queries.list_spectra)
         targetids = [targetid for targetid in targetids if targetid in known]
     return reviewing.leave_reviewed(targetids, reviews, reviewer)
 
@@ -150,17 +157,6 @@ def _choose_filter() -> Filters:
         return filters.read_selection(among)[0]
     text = st.text_input("Filter", key="review_filter", help="As in the search box of the list.")
     return Filters(search=text.strip())
-
-
-def _list_filtered(con: Connection, chosen: Filters) -> list[int]:
-    condition, values = where(chosen)
-    # By a hash: the order of the score would tell what is hidden.
-    sql = f"SELECT TARGETID FROM quasars q WHERE {condition} ORDER BY hash(TARGETID) LIMIT ?"
-    return fetch(con, "quasars", sql, [*values, MAX_FILTERED])["TARGETID"].tolist()
-
-
-def _list_spectra(con: Connection) -> set[int]:
-    return set(fetch(con, "spectra", "SELECT TARGETID FROM spectra")["TARGETID"].tolist())
 
 
 def _show_facts(row: dict[str, Any], targetid: int, is_blinded: bool) -> None:
@@ -222,12 +218,12 @@ def _ask_details(targetid: int) -> None:
         help=columns.explain("review_quality", columns.tables.REVIEWS),
     )  # fmt: skip
     middle.pills(
-        "Issues", tuple("RCS"), selection_mode="multi", key=f"issues-{targetid}",
+        "Issues", tuple(ISSUES), selection_mode="multi", key=f"issues-{targetid}",
         help=columns.explain("review_issues", columns.tables.REVIEWS),
     )  # fmt: skip
     middle.number_input("Corrected Z", 0.0, 10.0, None, format="%.4f", key=f"z-{targetid}")
-    right.selectbox("Corrected type", ("STAR", "GALAXY", "QSO"), None, key=f"spectype-{targetid}")
-    right.text_input("Comment", max_chars=2000, key=f"comment-{targetid}")
+    right.selectbox("Corrected type", SPECTYPES, None, key=f"spectype-{targetid}")
+    right.text_input("Comment", max_chars=MAX_COMMENT, key=f"comment-{targetid}")
 
 
 def _judge(

@@ -7,6 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from portal import charts, columns, formats
+from portal.database import SCHEMAS
+from portal.positions import read_places
 from portal.releases import Release
 from portal.sql import (
     LIMITS,
@@ -18,7 +20,8 @@ from portal.sql import (
     start,
 )
 from portal.texts import escape
-from portal.views.access import current_release, link_params
+from portal.views.access import current_release
+from portal.views.parts import offer_files, show_objects
 
 EXAMPLE = """SELECT TARGETID, TARGET_RA, TARGET_DEC, Z, snr, anomaly_score, tier
 FROM quasars
@@ -28,6 +31,8 @@ ORDER BY anomaly_score DESC"""
 _TICK = 0.2
 # Rows that a chart draws at most; how many of how many is written below it.
 MAX_DRAWN = 5_000
+# Different words of a column up to which it colours the chart.
+MAX_COLOURS = 12
 _ANSWER = "sql_answer"
 
 
@@ -75,9 +80,8 @@ def _load(sql: str) -> None:
 
 def _show_schema(release: Release) -> None:
     st.subheader("Schema")
-    known = {table.name: table for table in columns.PUBLISHED}
     name = st.selectbox("Table", list(list_tables(release.root)))
-    table = known.get(columns.SCHEMA_NAMES.get(name, name))
+    table = SCHEMAS.get(name)
     if table is None:
         st.markdown(f"`DESCRIBE {name}` lists its columns.")
         return
@@ -90,7 +94,7 @@ def _show_schema(release: Release) -> None:
 
 def _show_answer(release: Release, sql: str) -> None:
     try:
-        outcome = _answer(release, sql)
+        outcome, rows = _answer(release, sql)
     except SqlError as fault:
         st.error(escape(str(fault)))
         return
@@ -101,17 +105,21 @@ def _show_answer(release: Release, sql: str) -> None:
             f"Cut after {outcome.rows.num_rows:,} rows: add a LIMIT or a condition, or take the "
             "whole files of the release."
         )
-    _show_result(outcome)
+    _show_result(rows, outcome.plan)
     _offer(release, outcome, sql)
 
 
-def _answer(release: Release, sql: str) -> Outcome:
-    """Run a statement, or return the answer if it was the last one asked."""
+def _answer(release: Release, sql: str) -> tuple[Outcome, pd.DataFrame]:
+    """Run a statement, or recall the answer of the last one; also as rows for the page."""
     key = (str(release.root), sql)
     held = st.session_state.get(_ANSWER)
-    if held and held[0] == key:
-        outcome: Outcome = held[1]
-        return outcome
+    if held is None or held[0] != key:
+        outcome = _run(release, sql)
+        held = st.session_state[_ANSWER] = key, outcome, formats.make_frame(outcome.rows)
+    return held[1], held[2]
+
+
+def _run(release: Release, sql: str) -> Outcome:
     place, waited = st.empty(), 0.0
     with start(release, sql) as running:
         while not running.wait(_TICK):
@@ -122,36 +130,21 @@ def _answer(release: Release, sql: str) -> Outcome:
                 raise describe_timeout()
         outcome = running.read()
     place.empty()
-    st.session_state[_ANSWER] = (key, outcome)
     return outcome
 
 
-def _show_result(outcome: Outcome) -> None:
-    rows = formats.make_frame(outcome.rows)
+def _show_result(rows: pd.DataFrame, plan_text: str) -> None:
     table, chart, sky, plan = st.tabs(["Table", "Chart", "Sky", "Plan"])
     with table:
-        _show_rows(rows)
+        show_objects(rows, "Rows that the statement returns", height=420)
     with chart:
         _show_chart(rows)
     with sky:
         _show_sky(rows)
-    plan.code(outcome.plan, None)
+    plan.code(plan_text, None)
 
 
-def _show_rows(rows: pd.DataFrame) -> None:
-    table = st.dataframe(
-        rows, hide_index=True, height=420, alt="Rows that the statement returns",
-        column_config=columns.configure_columns(list(rows.columns)),
-        on_select="rerun", selection_mode="single-row",
-    )  # fmt: skip
-    if "TARGETID" in rows and table["selection"]["rows"]:
-        targetid = str(rows["TARGETID"].iloc[table["selection"]["rows"][0]])
-        st.page_link(
-            "views/object.py", label=f"Open object {targetid} →",
-            query_params=link_params(targetid=targetid),
-        )  # fmt: skip
-
-
+@st.fragment
 def _show_chart(rows: pd.DataFrame) -> None:
     numbers = [str(name) for name in rows.select_dtypes("number").columns]
     if not numbers:
@@ -160,10 +153,10 @@ def _show_chart(rows: pd.DataFrame) -> None:
     left, right = st.columns(2)
     x = left.selectbox("Across", numbers)
     y = right.selectbox("Up", ["count", *numbers], index=min(2, len(numbers)))
-    words = [str(name) for name in rows if name not in numbers and rows[name].nunique() <= 12]
     drawn = rows.head(MAX_DRAWN)
-    st.altair_chart(charts.draw_columns(drawn, x, y, words[0] if words else None),
-                    alt=f"{y} against {x}")  # fmt: skip
+    words = (str(name) for name in rows if name not in numbers)
+    colour = next((name for name in words if drawn[name].nunique() <= MAX_COLOURS), None)
+    st.altair_chart(charts.draw_columns(drawn, x, y, colour), alt=f"{y} against {x}")
     st.caption(f"{len(drawn):,} of {len(rows):,} rows.")
 
 
@@ -174,8 +167,7 @@ def _show_sky(rows: pd.DataFrame) -> None:
     if ra is None or dec is None:
         st.info("Return the columns TARGET_RA and TARGET_DEC to see the rows on the sky.")
         return
-    places = pd.DataFrame({"ra": rows[ra], "dec": rows[dec]}).apply(pd.to_numeric, errors="coerce")
-    places = places[places["ra"].between(0, 360) & places["dec"].between(-90, 90)]
+    places = read_places(rows[ra], rows[dec])
     drawn = places.head(MAX_DRAWN)
     st.altair_chart(charts.draw_places(drawn), alt="Positions of the rows on the sky")
     st.caption(f"{len(drawn):,} of {len(rows):,} rows; {len(rows) - len(places):,} of them have no "
@@ -183,12 +175,10 @@ def _show_sky(rows: pd.DataFrame) -> None:
 
 
 def _offer(release: Release, outcome: Outcome, sql: str) -> None:
-    name = f"desi-qad-{release.version}-query"
-    for slot, kind in zip(st.columns([1, 1, 1, 2]), formats.FORMATS, strict=False):
-        slot.download_button(
-            kind.title, partial(formats.write, outcome.rows, kind), f"{name}.{kind.suffix}",
-            kind.media, on_click="ignore", width="stretch",
-        )  # fmt: skip
+    offer_files(
+        f"{outcome.rows.num_rows:,} rows", f"desi-qad-{release.version}-query",
+        partial(formats.write, outcome.rows), formats.FORMATS,
+    )  # fmt: skip
     st.markdown("**Link to this statement on this release**")
     address = st.context.url or ""
     st.code(f"{address.partition('?')[0]}?{urlencode({'release': release.version, 'sql': sql})}",

@@ -8,7 +8,7 @@ import streamlit as st
 from catalog_schema.tables import CATALOGUES
 from portal import charts, columns, queries
 from portal.releases import Release, ReleaseError, list_siblings, open_release
-from portal.texts import tame
+from portal.texts import demote, tame
 from portal.views.access import ask, ask_of, current_release
 
 SUMMARY = "validation/summary.json"
@@ -101,7 +101,7 @@ def _show_history() -> None:
         _show_difference(release, {other.version: other.root for other in older})
     if (release.root / "CHANGELOG.md").is_file():
         with st.expander("Changelog", expanded=True):
-            st.markdown(_demote(tame(release.read("CHANGELOG.md"))))
+            st.markdown(demote(tame(release.read("CHANGELOG.md")), 2))
 
 
 def _count(release: Release) -> tuple[int, int]:
@@ -121,10 +121,6 @@ def _show_difference(release: Release, roots: dict[str, Path]) -> None:
         return
     st.dataframe(moved, hide_index=True, alt="Objects whose tier differs")
     st.caption(f"{len(moved):,} of {len(both):,} objects that are graded in either release.")
-
-
-def _demote(text: str) -> str:
-    return "\n".join(f"##{line}" if line.startswith("#") else line for line in text.splitlines())
 
 
 if __name__ == "__main__":

@@ -15,17 +15,17 @@ import portal
 
 
 @contextmanager
-def serve(release: Path, *flags: str) -> Iterator[str]:
-    """Start `qad portal` on a free port, yield its address, end it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+def serve(
+    release: Path, *flags: str, port: int | None = None, folder: Path | None = None
+) -> Iterator[str]:
+    """Start `qad portal` on a port in a folder, where it looks for its secrets, and end it."""
+    port = port or find_port()
     arguments = [str(release), "--port", str(port), *flags]
-    root = str(Path(portal.__file__).parents[1])
-    path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+    root = Path(portal.__file__).parents[1]
+    path = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
     server = subprocess.Popen(
         [sys.executable, "-c", f"from portal.cli import portal; portal({arguments})"],
-        cwd=root,
+        cwd=folder or root,
         env={**os.environ, "PYTHONPATH": path},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -36,6 +36,13 @@ def serve(release: Path, *flags: str) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(10)
+
+
+def find_port() -> int:
+    """Return a port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def wait_until_healthy(address: str, server: subprocess.Popen[bytes]) -> None:

@@ -48,6 +48,7 @@ def test_explore_counts_and_lists(release: Path, monkeypatch: pytest.MonkeyPatch
     assert len(rows) == 50
     assert rows["TARGETID"].iloc[0] == str(row_id(0))
     assert f"Rows 1 to 50 of {N_ROWS}" in written(app)
+    assert "poor data are left out; none pass" in written(app)
     assert "release 1.2.0" in written(app)
     assert "Dark Energy Spectroscopic Instrument" in written(app)
 
@@ -86,6 +87,16 @@ def test_object_page_shows_facts_and_rank(release: Path, monkeypatch: pytest.Mon
     assert "legacysurvey.org/viewer?ra=" in text
     assert "pixels are good" in text
     assert not app.error
+
+
+@pytest.mark.parametrize("is_on", [False, True])
+def test_images_are_shown_or_said_to_be_absent(
+    release: Path, monkeypatch: pytest.MonkeyPatch, is_on: bool
+) -> None:
+    monkeypatch.setenv("QAD_NETWORK", str(int(is_on)))
+    app = open_page(monkeypatch, release, "object", targetid=str(row_id(N_ROWS - 1)))
+    assert len(app.get("iframe")) == is_on
+    assert ("Absent: the Legacy Surveys' image and Aladin Lite" in written(app)) is not is_on
 
 
 def test_object_without_spectrum_says_so(release: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,7 +146,7 @@ def test_statement_is_answered_shared_and_opened_afresh(page, browser, address: 
     page.keyboard.press("Control+Enter")
     page.get_by_text("4 rows in").wait_for()
     with page.expect_download() as download:
-        page.get_by_role("button", name="CSV", exact=True).click()
+        page.get_by_role("button", name="4 rows as CSV").click()
     assert str(row_id(0)) in Path(download.value.path()).read_text()
     link = page.locator("code", has_text="/sql?release=1.2.0").inner_text()
     fresh = browser.new_context().new_page()

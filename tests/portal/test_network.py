@@ -59,4 +59,5 @@ def test_silence_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_network_is_off_unless_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(network.VARIABLE, raising=False)
     assert not network.is_on()
+    assert "target=10.0+-5.0&fov" in network.locate_aladin({"TARGET_RA": 10.0, "TARGET_DEC": -5.0})
     assert "ra=10.0&dec=-5.0" in network.locate_cutout({"TARGET_RA": 10.0, "TARGET_DEC": -5.0})

@@ -164,20 +164,23 @@ def test_artefacts_and_poor_data_are_left_out(own_release: Path) -> None:
     path = own_release / "catalog/quasars.parquet"
     rows = pq.read_table(path)
     changes = {
-        "artefact_probability": (0, 0.9), "anomaly_class": (1, "artefact"),
-        "COADD_FIBERSTATUS": (2, 8), "coverage_r": (3, 0.1),
+        "artefact_probability": {0: 0.99, 5: 0.99}, "anomaly_class": {0: "normal", 1: "artefact"},
+        "COADD_FIBERSTATUS": {1: 8, 2: 8, 4: None}, "coverage_r": {3: 0.1},
     }  # fmt: skip
-    for name, (row, value) in changes.items():
-        values = rows[name].to_pylist()
-        values[row] = value
+    for name, changed in changes.items():
+        values = [changed.get(row, value) for row, value in enumerate(rows[name].to_pylist())]
         place = rows.column_names.index(name)
         field = rows.schema.field(name)
         rows = rows.set_column(place, field, pa.array(values, field.type))
     pq.write_table(rows, path)
     con = connect(own_release)
-    assert not {str(row_id(row)) for row in range(4)} & set(found(con, Filters(clean=True)))
-    assert queries.count_hidden(con, Filters(clean=True)) == 4
-    assert queries.list_words(con, ("anomaly_class", "tier"))["anomaly_class"] == ["artefact"]
+    kept = found(con, Filters(clean=True))
+    assert set(found(con, Filters())) - set(kept) == {str(row_id(row)) for row in (1, 2, 3)}
+    assert list(queries.count_hidden(con, Filters(clean=True)).values()) == [1, 1, 1]
+    gold = Filters(words=(("tier", ("gold",)),), clean=True)
+    assert sum(queries.count_hidden(con, gold).values()) == 3
+    words = queries.list_words(con, ("anomaly_class", "tier"))
+    assert words["anomaly_class"] == ["normal", "artefact"]
 
 
 def test_release_of_an_older_schema_has_nulls(own_release: Path) -> None:
@@ -308,6 +311,28 @@ def test_spectrum_of_one_object(con: Connection, release: Path) -> None:
     assert queries.find_spectrum(con, row_id(N_ROWS - 1)) is None
 
 
+def test_latent_neighbours_are_the_nearest_of_all(con: Connection, release: Path) -> None:
+    rows = pq.read_table(release / "catalog/quasars.parquet")
+    latents = np.array(rows["latent"].to_pylist(), dtype="f4")
+    distance = np.linalg.norm(latents - latents[7], axis=1)
+    nearest = np.argsort(distance)[1:6]
+    found = queries.find_neighbours(con, row_id(7), 5)
+    assert found["TARGETID"].tolist() == [str(row_id(row)) for row in nearest]
+    assert np.allclose(found["latent_distance"], distance[nearest])
+    assert queries.find_neighbours(con, 1, 5).empty
+
+
+def test_normals_alike_come_nearest_first(con: Connection, release: Path) -> None:
+    rows = pq.read_table(release / "spectra/spectra.parquet").to_pydict()
+    places = {str(targetid): place for place, targetid in enumerate(rows["TARGETID"])}
+    found = queries.find_normals(con, row_id(0), 4)
+    assert len({name for name, _, _ in found}) == 4
+    for name, _, spectrum in found:
+        assert rows["tier"][places[name]] == "none"
+        assert np.array_equal(spectrum.flux, np.array(rows["flux"][places[name]], dtype="f4"))
+        assert np.array_equal(spectrum.mask, np.array(rows["mask"][places[name]]))
+
+
 def test_completeness_adds_up(con: Connection) -> None:
     stages = queries.sum_completeness(con).set_index("stage")
     assert stages.loc["extract", ["n_expected", "n_made", "n_dropped"]].tolist() == [460, 445, 15]
@@ -359,11 +384,10 @@ def test_map_of_latents_where_the_release_has_one(con: Connection, own_release: 
         rows = rows.set_column(place, field, pa.array(np.arange(N_ROWS, dtype="f4")))
         nowhere = nowhere.set_column(place, field, pa.nulls(N_ROWS, field.type))
     pq.write_table(nowhere, path)
-    assert queries.sample_map(connect(own_release), Filters(), 10) is None
+    assert queries.sample_map(connect(own_release), Filters(), 10).empty
     pq.write_table(rows, path)
     own = connect(own_release)
     points = queries.sample_map(own, Filters(), 40)
-    assert points is not None
     assert (points["tier"] != "none").sum() == 28
     part = Filters(ranges=(("map_x", (10.0, 12.0)), ("map_y", (0.0, 11.0))))
     assert sorted(found(own, part)) == [str(row_id(10)), str(row_id(11))]

@@ -1,21 +1,14 @@
 """A review session in a real browser: ten objects by key, one taken back, the progress seen."""
 
-import os
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from login_provider import CLIENT, providing
 from portal_release import VERSION, row_id
-from portal_server import wait_until_healthy
+from portal_server import find_port, serve
 from test_browser import Watcher, browser, pytestmark  # noqa: F401
 from test_review_page import load, write_reviewable
 
-import portal
 from catalog_schema.vocabulary import ReviewAction, Verdict
 
 KEYS = "aoxuaoxuao"
@@ -38,34 +31,9 @@ role = "reviewer"
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("QAD_LEDGER_URL", raising=False)
     return write_reviewable(tmp_path / "releases" / VERSION)
-
-
-def find_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def serving(root: Path, *options: str, port: int | None = None) -> Iterator[str]:
-    """Run the portal in the folder of the data root, where it looks for its secrets."""
-    port = port or find_port()
-    arguments = [str(root), "--port", str(port), *options]
-    home = str(Path(portal.__file__).parents[1])
-    environment = {k: v for k, v in os.environ.items() if k != "QAD_LEDGER_URL"}
-    server = subprocess.Popen(
-        [sys.executable, "-c", f"from portal.cli import portal; portal({arguments})"],
-        cwd=root.parents[1], env={**environment, "PYTHONPATH": home},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        wait_until_healthy(f"http://127.0.0.1:{port}/_stcore/health", server)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 def wait_for_object(page, number: int) -> None:
@@ -74,7 +42,7 @@ def wait_for_object(page, number: int) -> None:
 
 
 def test_ten_objects_by_key_and_one_taken_back(browser, root: Path) -> None:  # noqa: F811
-    with serving(root, "--local-reviewer", "ABC") as address:
+    with serve(root, "--local-reviewer", "ABC", folder=root.parents[1]) as address:
         judge_ten(browser, address)
     events = load(root)
     assert [event.verdict for event in events[:10]] == [WORDS[key] for key in KEYS]
@@ -128,7 +96,7 @@ def test_who_logs_in_reviews_if_listed(
         secrets = root.parents[1] / ".streamlit" / "secrets.toml"
         secrets.parent.mkdir()
         secrets.write_text(SECRETS.format(port=port, client=CLIENT, issuer=provider.address))
-        with serving(root, port=port) as address:
+        with serve(root, port=port, folder=root.parents[1]) as address:
             context = browser.new_context()
             page = context.new_page()
             page.set_default_timeout(30_000)

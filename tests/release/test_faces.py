@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from astropy.coordinates import SkyCoord
 
-from release.docs import FILES
+from catalog_schema.contents import FILES
 from release.sealing import list_files
 
 _RECIPE = re.compile(r"-- ## (.*)\n([^;]*;)")

@@ -14,8 +14,8 @@ import yaml
 from astropy.io.votable import ucd
 from astropy.table import Table
 
+from catalog_schema.contents import FILES
 from catalog_schema.tables import QUASARS
-from release.docs import FILES
 
 PATHS = pytest.mark.parametrize("name", FILES)
 

@@ -1,0 +1,76 @@
+"""What several pages draw alike: tables that lead to their objects, rows of files to take away."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Literal
+
+import pandas as pd
+import streamlit as st
+
+from portal import columns
+from portal.formats import Format
+from portal.texts import escape
+from portal.views.access import link_params
+
+
+def show_objects(
+    rows: pd.DataFrame, alt: str, among: str = "", height: int | Literal["auto"] = "auto"
+) -> None:
+    """Draw a table whose ticked row can be opened as an object.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        With TARGETID, or nothing can be opened.
+    alt : str
+        What the table holds, for screen readers.
+    among : str
+        Selection through which the object's page walks.
+    """
+    link = st.container()
+    table = st.dataframe(
+        rows, hide_index=True, height=height, on_select="rerun", selection_mode="single-row",
+        column_config=columns.configure_columns(list(rows.columns)), alt=alt,
+    )  # fmt: skip
+    if "TARGETID" not in rows:
+        return
+    ticked = [0] if len(rows) == 1 else table["selection"]["rows"]
+    if not ticked:
+        link.markdown("Tick the box at the left of a row to open its object.")
+        return
+    with link:
+        link_object(str(rows["TARGETID"].iloc[ticked[0]]), among)
+
+
+def link_object(targetid: str, among: str = "") -> None:
+    """Draw the link to an object's page."""
+    st.page_link(
+        "views/object.py", label=f"Open object {escape(targetid)} →",
+        query_params=link_params(targetid=targetid, among=among),
+    )  # fmt: skip
+
+
+def offer_files(
+    title: str, name: str, write: Callable[[Format], bytes], kinds: Iterable[Format],
+    text: str | None = None,
+) -> None:  # fmt: skip
+    """Draw a button for each kind of file; a file is written when its button is pressed.
+
+    Parameters
+    ----------
+    title : str
+        What the files hold.
+    name : str
+        Name of the files without suffix.
+    write : callable
+        Makes the content of a file of one kind.
+    kinds : iterable of Format
+        Four at most.
+    text : str or None
+        Help of the buttons.
+    """
+    for slot, kind in zip(st.columns(4), kinds, strict=False):
+        slot.download_button(
+            f"{title} as {kind.title}", partial(write, kind), f"{name}.{kind.suffix}", kind.media,
+            on_click="ignore", width="stretch", help=text,
+        )  # fmt: skip
