@@ -188,7 +188,8 @@ def read_cpu() -> float:
 
 def read_largest_peak() -> float:
     """Return the peak memory of this process, or of its largest child where that took more, MB."""
-    return max(read_peak(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+    n_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return max(read_peak(), n_kib * 1024 / 1e6)
 
 
 def run_alone(method: str, folder: Path, repeats: int) -> dict[str, object]:

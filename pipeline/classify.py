@@ -59,8 +59,8 @@ def classify(store: Store, config: Config) -> Report:
     Parameters
     ----------
     store : Store
-        Reads `measurements`, `scores`, `tiers`, `coadds`, `restframe` and the model with its `null`; writes
-        `classes` and `evidence`.
+        Reads `measurements`, `scores`, `tiers`, `coadds`, `restframe` and the model with its
+        `null`; writes `classes` and `evidence`.
     config : Config
         Reads ``classify``, ``score``, ``calibrate`` and ``run.seed``.
 
