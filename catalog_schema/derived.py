@@ -215,6 +215,11 @@ chance_probability = _number(
 attributes = Column("attributes", pa.string(), "Columns of the catalogue that are carried along, "
                     "a JSON object under the catalogue's own names.", "meta.note", nullable=True,
                     since="1.3.0")
+object_type = Column("object_type", pa.string(), "Type of the counterpart in the catalogue's own "
+                     "words; null if it tells none.", "src.class", nullable=True, since="1.4.0")
+n_references = Column("n_references", pa.int32(), "Publications that mention the counterpart, as "
+                      "counted by the catalogue; null if it counts none.", "meta.number",
+                      bounds=_POSITIVE, nullable=True, since="1.4.0")
 query_date = Column("query_date", pa.string(), "UTC day on which the service was asked; null for a "
                     "local file.", "time.epoch", nullable=True, since="1.3.0")
 service_error = Column("service_error", pa.string(), "What went wrong at the service.",
@@ -234,6 +239,9 @@ max_normalised_separation = _number(
     "error; null where only the radius counts.", "pos.angDistance;arith.ratio", bounds=_POSITIVE,
     nullable=True, since="1.3.0",
 )
+match_link = Column("match_link", pa.string(), "Address of a counterpart's page, once its "
+                    "URL-encoded match_id takes the place of {id}; null if there is none.",
+                    "meta.ref.url", nullable=True, since="1.4.0")
 catalogue_epoch = Column("catalogue_epoch", pa.float64(), "Julian epoch of the catalogue's "
                          "positions.", "time.epoch", "yr", nullable=True, since="1.3.0")
 coverage_rule = Column("coverage_rule", pa.string(), "Where the catalogue covers the sky.",
@@ -290,9 +298,15 @@ joint_p_value = Column("joint_p_value", pa.float64(), "Probability that an ordin
                        "normal together; null where not classified.", "stat.probability",
                        bounds=_UNIT_INTERVAL, nullable=True, since="1.4.0")
 night_p_value = Column("night_p_value", pa.float64(), "Probability that as many of the other "
-                       "spectra of the same night are strange (p below 0.01) by chance; null for "
-                       "several exposures.", "stat.probability", bounds=_UNIT_INTERVAL,
+                       "spectra of the same NIGHT are strange (p below 0.01) by chance; null if "
+                       "not known.", "stat.probability", bounds=_UNIT_INTERVAL, nullable=True,
+                       since="1.4.0")
+petal_p_value = Column("petal_p_value", pa.float64(), "The same for the spectra of the same petal "
+                       "in the same night.", "stat.probability", bounds=_UNIT_INTERVAL,
                        nullable=True, since="1.4.0")
+fibre_p_value = Column("fibre_p_value", pa.float64(), "The same for the spectra of the same fibre "
+                       "in all nights.", "stat.probability", bounds=_UNIT_INTERVAL, nullable=True,
+                       since="1.4.0")
 field_p_value = Column("field_p_value", pa.float64(), "Probability that as many of the other "
                        "spectra of the same HEALPIX are strange (p below 0.01) by chance.",
                        "stat.probability", bounds=_UNIT_INTERVAL, since="1.4.0")

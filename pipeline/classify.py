@@ -1,6 +1,7 @@
 """Stage `classify`: what each spectrum is, with probabilities, evidence, map and clusters."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +36,7 @@ from pipeline.store import Store, columns_to_table, make_fingerprint, to_matrix
 from pipeline.train import find_model_id
 
 STAGE = "classify"
-REVISION = 3
+REVISION = 4
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _CLASSES = AnomalyClass.values()
@@ -58,8 +59,8 @@ def classify(store: Store, config: Config) -> Report:
     Parameters
     ----------
     store : Store
-        Reads `measurements`, `scores`, `tiers`, `restframe` and the model with its `null`; writes
-        `classes` and `evidence`.
+        Reads `measurements`, `scores`, `tiers`, `coadds`, `restframe` and the model with its
+        `null`; writes `classes` and `evidence`.
     config : Config
         Reads ``classify``, ``score``, ``calibrate`` and ``run.seed``.
 
@@ -244,7 +245,7 @@ def find_joint_p_values(
 
 
 def make_classes(
-    keys: pa.Table, probabilities: NDArray, state: NDArray[np.str_], columns: dict[str, NDArray]
+    keys: pa.Table, probabilities: NDArray, state: NDArray[np.str_], columns: dict[str, Any]
 ) -> pa.Table:  # fmt: skip
     """Fold the probabilities of kinds into classes and return rows of `classes`.
 
@@ -326,13 +327,20 @@ def _lay_out(
     return found
 
 
-def _find_crowds(survey: Survey) -> dict[str, NDArray]:
-    """Return whether the spectra of a night and of a field are strange more often than others."""
+def _find_crowds(survey: Survey) -> dict[str, Any]:
+    """Return where each spectrum was taken, and whether others from there are strange as well."""
     is_strange = survey.tiers["p_value"].to_numpy() < _STRANGE
-    field = survey.tiers["HEALPIX"].to_numpy().astype(np.int64)
+    night, petal, fibre = survey.night, survey.petal, survey.fibre
+    groups = {
+        "night": night,
+        "petal": np.where(night < 0, -1, 10 * night + petal),
+        "fibre": fibre,
+        "field": survey.tiers["HEALPIX"].to_numpy().astype(np.int64),
+    }
+    places = {"NIGHT": night, "PETAL_LOC": petal, "FIBER": fibre}
     return {
-        "night_p_value": find_crowding(survey.night, is_strange),
-        "field_p_value": find_crowding(field, is_strange),
+        **{name: pa.array(values, mask=values < 0) for name, values in places.items()},
+        **{f"{name}_p_value": find_crowding(of, is_strange) for name, of in groups.items()},
     }
 
 
