@@ -196,7 +196,7 @@ def report_publishing(folder: Path) -> None:
                 path, [Bucket(f"{address}/published", True)]
             ),
         }
-        aws = Path(os.environ.get(PEERS_VARIABLE, "")).with_name("aws")
+        aws = Path(os.environ.get(PEERS_VARIABLE, "")).parent / "aws"
         if aws.is_file():
             command = [str(aws), "s3", "sync", "--only-show-errors", str(path), f"{address}/aws"]
             works["aws s3 sync"] = lambda: subprocess.run(command, check=True)

@@ -153,6 +153,7 @@ def _call_user_errors(tmp_path: Path, survey: Path) -> dict[str, tuple[list[str]
         "no version": (["run", "--source", str(survey)], "--version"),
         "bad version": ([*good, "--version", "one"], "X.Y.Z"),
         "root is a file": (run_arguments(survey, in_the_way / "root"), "cannot write"),
+        "no release": (["release", "validate", str(empty)], "is no release"),
     }
 
 
