@@ -33,14 +33,14 @@ IN_CONE = (
     "tier", "reason", "anomaly_class", "artefact_probability", "SURVEY", "PROGRAM",
 )  # fmt: skip
 SORTABLE = (
-    "anomaly_score", "p_value", "q_value", "Z", "snr", "chi2", "chi2_b", "chi2_r", "chi2_z",
-    "kl_divergence", "isolation_score", "artefact_probability", "TARGET_RA", "TARGET_DEC",
+    "anomaly_score", "p_value", "joint_p_value", "q_value", "Z", "snr", "chi2", "chi2_b", "chi2_r",
+    "chi2_z", "kl_divergence", "isolation_score", "artefact_probability", "TARGET_RA", "TARGET_DEC",
 )  # fmt: skip
 LISTED = (
-    "TARGETID", "tier", "anomaly_score", "p_value", "q_value", "Z", "snr", "reason", "worst_arm",
-    "chi2_b", "chi2_r", "chi2_z", "parent", "SPECTYPE", "ZWARN", "anomaly_class",
-    "artefact_probability", "review_status", "TARGET_RA", "TARGET_DEC", "DESINAME", "chi2",
-    "kl_divergence", "isolation_score",
+    "TARGETID", "tier", "anomaly_score", "p_value", "joint_p_value", "q_value", "Z", "snr",
+    "reason", "worst_arm", "chi2_b", "chi2_r", "chi2_z", "parent", "SPECTYPE", "ZWARN",
+    "anomaly_class", "artefact_probability", "review_status", "TARGET_RA", "TARGET_DEC", "DESINAME",
+    "chi2", "kl_divergence", "isolation_score",
 )  # fmt: skip
 # Squared distance in redshift and SNR, in which calibration finds spectra alike.
 _UNLIKENESS = """pow(ln(1 + q.Z) - ln(1 + me.Z), 2)
