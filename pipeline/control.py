@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from catalog_schema.tables import CONTROL_CLASSES, CONTROLS, TIERS
+from catalog_schema.tables import CONTROL_CLASSES, CONTROLS, TIERS, arrow_schema
 from catalog_schema.vocabulary import Parent, Tier
 from pipeline import calibrate, classify
 from pipeline.config import Config
@@ -73,7 +73,7 @@ def find_tiers(p_values: NDArray, tiers: pa.Table) -> NDArray[np.str_]:
 
 def _compare(store: Store, config: Config, controls: pa.Table) -> pa.Table:
     if not controls.num_rows:
-        return columns_to_table(CONTROLS, {name: [] for name in CONTROLS.names})
+        return arrow_schema(CONTROLS).empty_table()
     order = [(name, "ascending") for name in CONTROL_CLASSES.key]
     controls = controls.sort_by(order)
     classes = store.read(store.lake.table(CONTROL_CLASSES.name)).sort_by(order)

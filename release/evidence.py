@@ -62,7 +62,7 @@ def write_evidence(folder: Path, store: Store, notes: dict[str, str]) -> dict[st
 
 
 def sum_controls(controls: pa.Table) -> list[dict[str, Any]]:
-    """Count the negative controls of each kind, those that reach a tier, and the improbable ones."""
+    """Count the negative controls of each kind, those in a tier, and the improbable ones."""
     flags = {
         "in_tier": pc.not_equal(controls["tier"], Tier.NONE.value),
         "is_low": pc.less(controls["p_value"], FOUND_BELOW),
