@@ -129,7 +129,7 @@ def classify_drawn(
     )
     examples = plant_examples(store, config, folder, choose_hosts(survey, config.classify))
     n_folds = int(read_card(folder)["folds"])
-    classes, _ = classify_survey(joined, examples, null, config, n_folds)
+    classes = classify_survey(joined, examples, null, config, n_folds).classes
     mine = classes.slice(0, len(total))
     found = mine.select(["TARGETID", "anomaly_class", "artefact_probability", "better_z"])
     results = truth.join(found.to_pandas().set_index("TARGETID"), how="inner")

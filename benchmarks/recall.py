@@ -50,7 +50,7 @@ def main() -> None:
         size = [f"mock.quasars={call.quasars}", f"mock.pixels={max(call.quasars // 125, 1)}"]
         config = load_config(None, [*size, *call.overrides])
         with store.lock():
-            run_stages(store, config, lambda stage, _: print(stage, flush=True), "classify")
+            run_stages(store, config, lambda stage, _: print(stage, flush=True), "control")
         truth = pl.read_parquet(f"{find_mock(store, config)}-truth.parquet")
         report(store, truth)
 
@@ -88,7 +88,8 @@ def report(store: Store, truth: pl.DataFrame) -> None:
     print_ours(table, is_odd)
     sky = store.read(store.lake.table("controls")).to_pandas()
     sky = sky[sky["control"] == "sky"]
-    print(f"sky fibres: {len(sky)}, in a tier {(sky['tier'] != 'none').sum()}")
+    print(f"sky fibres: {len(sky)}, in a tier {(sky['tier'] != 'none').sum()}, with joint p below "
+          f"0.01: {(sky['joint_p_value'] < 0.01).sum()}")  # fmt: skip
 
 
 def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:

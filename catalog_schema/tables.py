@@ -41,10 +41,11 @@ _TIERS = (
     d.score_rank_high, d.reason, d.departures,
 )
 _OBSERVED = (desi.NIGHT, desi.PETAL_LOC, desi.FIBER)
+_NAMED = (d.class_state, d.anomaly_class, d.class_probabilities, d.joint_p_value)
 _CLASSES = (
-    d.class_state, d.artefact_probability, d.anomaly_class, d.class_probabilities, d.artefact_kind,
-    d.joint_p_value, d.better_z, *_OBSERVED, d.night_p_value, d.petal_p_value, d.fibre_p_value,
-    d.field_p_value, d.map_x, d.map_y, d.cluster, d.cluster_stability,
+    *_NAMED, d.artefact_probability, d.artefact_kind, d.better_z, *_OBSERVED, d.night_p_value,
+    d.petal_p_value, d.fibre_p_value, d.field_p_value, d.map_x, d.map_y, d.cluster,
+    d.cluster_stability,
 )
 
 CANDIDATES = Table(
@@ -82,7 +83,7 @@ NULL = Table(
 )
 CONTROLS = Table(
     "controls", "Negative controls, graded as if they had been taken for quasars.", _ROW_KEY,
-    (*_POSITION, d.control, desi.Z, d.snr, d.anomaly_score, d.p_value, d.tier),
+    (*_POSITION, d.control, desi.Z, d.snr, d.anomaly_score, d.p_value, d.tier, *_NAMED),
 )
 INJECTIONS = Table(
     "injections", "Features planted in ordinary quasars, and the grades that these would get.",
@@ -119,6 +120,10 @@ MEASURED = Table(
 CLASSES = Table(
     "classes", "What the spectra are, with probabilities, and where they lie among the others.",
     _ROW_KEY, (*_POSITION, *_CLASSES),
+)
+CONTROL_CLASSES = Table(
+    "control_classes", "What the negative controls would be, had they been taken for quasars.",
+    _ROW_KEY, (*_POSITION, *_NAMED),
 )
 EVIDENCE = Table(
     "evidence", "What tells an object's class: its most telling features.",
@@ -174,9 +179,8 @@ TRUTH = Table(
 
 TABLES: tuple[Table, ...] = (
     CANDIDATES, TARGETS, FILES, COADDS, RESTFRAME, SCORES, TIERS, NULL, CONTROLS, INJECTIONS,
-    MEASURED, CLASSES, EVIDENCE, MATCHES, CATALOGUES, RECONSTRUCTIONS, REVIEWS, QUEUE, PURITY,
-    COMPLETENESS, GATES,
-    EFFORT, QUASARS, SPECTRA, TRUTH,
+    MEASURED, CLASSES, CONTROL_CLASSES, EVIDENCE, MATCHES, CATALOGUES, RECONSTRUCTIONS, REVIEWS,
+    QUEUE, PURITY, COMPLETENESS, GATES, EFFORT, QUASARS, SPECTRA, TRUTH,
 )
 
 

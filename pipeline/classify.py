@@ -1,7 +1,7 @@
 """Stage `classify`: what each spectrum is, with probabilities, evidence, map and clusters."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from catalog_schema.tables import (
     CLASSES,
+    CONTROL_CLASSES,
     EVIDENCE,
     MEASURED,
     arrow_schema,
 )
-from catalog_schema.vocabulary import AnomalyClass, ArtefactKind, ClassState, Tier
+from catalog_schema.vocabulary import AnomalyClass, ArtefactKind, ClassState, ControlKind, Tier
 from pipeline import calibrate, models
 from pipeline.config import CalibrateSettings, ClassifySettings, Config
 from pipeline.examples import KIND_CLASSES, NORMAL, WRONG_Z, Examples, plant_examples
@@ -36,11 +37,14 @@ from pipeline.store import Store, columns_to_table, make_fingerprint, to_matrix
 from pipeline.train import find_model_id
 
 STAGE = "classify"
-REVISION = 4
+REVISION = 5
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _CLASSES = AnomalyClass.values()
 _KINDS = tuple(sorted(KIND_CLASSES))
+# Controls from which is learnt what is no quasar.
+_TEACHERS = (ControlKind.STAR.value, ControlKind.GALAXY.value)
+_TABLES = (EVIDENCE, CONTROL_CLASSES, CLASSES)
 _LAYOUT = ("map_x", "map_y", "cluster", "cluster_stability")
 # A p-value below which a spectrum counts as strange, where strange spectra are counted.
 _STRANGE = 0.01
@@ -53,14 +57,22 @@ _DOUBT = 0.05
 _NEVER = 1e-30
 
 
+class Classified(NamedTuple):
+    """Rows of `evidence`, `control_classes` and `classes`."""
+
+    evidence: pa.Table
+    controls: pa.Table
+    classes: pa.Table
+
+
 def classify(store: Store, config: Config) -> Report:
-    """Classify every scored quasar.
+    """Classify every scored quasar, and the negative controls as if they were quasars.
 
     Parameters
     ----------
     store : Store
         Reads `measurements`, `scores`, `tiers`, `coadds`, `restframe` and the model with its
-        `null`; writes `classes` and `evidence`.
+        `null`; writes `classes`, `control_classes` and `evidence`.
     config : Config
         Reads ``classify``, ``score``, ``calibrate`` and ``run.seed``.
 
@@ -69,33 +81,32 @@ def classify(store: Store, config: Config) -> Report:
     Report
         Of the dataset `classes`.
     """
-    (evidence_path, fingerprint), (classes_path, _) = plan(store, config).items()
-    done = [store.find_done(path, fingerprint) for path in (evidence_path, classes_path)]
-    if all(done) and done[1]:
-        return Report(CLASSES.name, skipped=1, n_expected=done[1].n_made, n_made=done[1].n_made)
+    planned = plan(store, config)
+    done = [store.find_done(path, fingerprint) for path, fingerprint in planned.items()]
+    if all(done) and done[-1]:
+        return Report(CLASSES.name, skipped=1, n_expected=done[-1].n_made, n_made=done[-1].n_made)
     survey = read_survey(store)
     folder = store.lake.model(find_model_id(store, config))
     hosts, n_folds = choose_hosts(survey, config.classify), int(read_card(folder)["folds"])
     if len(set(assign_folds(hosts["TARGETID"].to_numpy(), n_folds))) > 1:
         examples = plant_examples(store, config, folder, hosts)
         null = store.read(folder / models.NULL)
-        classes, evidence = classify_survey(survey, examples, null, config, n_folds)
+        found = classify_survey(survey, examples, null, config, n_folds)
     else:
-        classes, evidence = leave_unclassified(survey, config.classify)
-    n = classes.num_rows
-    store.write(evidence_path, evidence, EVIDENCE, fingerprint=fingerprint,
-                n_expected=evidence.num_rows, n_made=evidence.num_rows)  # fmt: skip
-    store.write(classes_path, classes, CLASSES, fingerprint=fingerprint, n_expected=n, n_made=n)
+        found = leave_unclassified(survey, config.classify)
+    for (path, fingerprint), table, rows in zip(planned.items(), _TABLES, found, strict=True):
+        n = rows.num_rows
+        store.write(path, rows, table, fingerprint=fingerprint, n_expected=n, n_made=n)
     return Report(CLASSES.name, made=1, n_expected=n, n_made=n)
 
 
 def plan(store: Store, config: Config) -> dict[Path, str]:
-    """Return the files that the stage is to make, `evidence` first, and their fingerprint."""
+    """Return the files that the stage is to make, `classes` last, and their fingerprint."""
     inputs = list(read_contents(store, "measure", MEASURED.name).values())
     inputs += [*calibrate.plan(store, config).values(), str(config.run.seed)]
     sections = [config.classify, config.score, config.calibrate]
     fingerprint = make_fingerprint(STAGE, REVISION, sections, inputs)
-    return {store.lake.table(name): fingerprint for name in (EVIDENCE.name, CLASSES.name)}
+    return {store.lake.table(table.name): fingerprint for table in _TABLES}
 
 
 def choose_hosts(survey: Survey, settings: ClassifySettings) -> pa.Table:
@@ -110,8 +121,8 @@ def choose_hosts(survey: Survey, settings: ClassifySettings) -> pa.Table:
 
 def classify_survey(
     survey: Survey, examples: Examples, null: pa.Table, config: Config, n_folds: int
-) -> tuple[pa.Table, pa.Table]:
-    """Classify the quasars of a survey.
+) -> Classified:
+    """Classify the spectra of a survey.
 
     Parameters
     ----------
@@ -121,63 +132,64 @@ def classify_survey(
         Rows of `null`.
     config : Config
     n_folds : int
-        No quasar is classified by what learnt from itself: one classifier for each fold.
-
-    Returns
-    -------
-    classes, evidence : pyarrow.Table
-        Rows of `classes` and `evidence`.
+        Nothing is classified by what learnt from itself: one classifier for each fold.
     """
     settings, n = config.classify, survey.n_quasars
     departures = find_departures(survey, survey.scores, survey.values, null, config)
     planted = find_departures(survey, examples.scores, examples.measured, null, config)
     state = find_states(survey, settings)
-    folds = assign_folds(survey.tiers["TARGETID"].to_numpy(), n_folds)
+    folds = assign_folds(survey.measured["TARGETID"].to_numpy(), n_folds)
     taxonomies = [
         _teach(survey, examples, departures, planted, settings, n_folds, fold)
         for fold in range(n_folds)
     ]
-    probabilities = np.zeros((n, len(_KINDS)))
+    probabilities = np.zeros((len(folds), len(_KINDS)))
     for fold, taxonomy in enumerate(taxonomies):
         rows = np.flatnonzero(folds == fold)
         known = np.searchsorted(_KINDS, taxonomy.kinds)
         probabilities[np.ix_(rows, known)] = taxonomy.find_probabilities(departures[rows])
     is_classified = state == ClassState.CLASSIFIED.value
     better_z = find_better_redshifts(survey, settings)
-    better_z[~is_classified] = np.nan
-    probabilities = prefer_redshift(probabilities, ~np.isnan(better_z))
-    layout = _lay_out(survey, departures[:n], is_classified, config)
-    layout |= {"better_z": better_z, **_find_crowds(survey)}
-    layout["joint_p_value"] = find_joint_p_values(
-        survey, probabilities, is_classified, config.calibrate
+    better_z[~is_classified[:n]] = np.nan
+    probabilities[:n] = prefer_redshift(probabilities[:n], ~np.isnan(better_z))
+    p_values = _find_p_values(survey, null, config.calibrate)
+    joint = find_joint_p_values(
+        survey.is_core, p_values, probabilities, is_classified, config.calibrate
     )
-    classes = make_classes(survey.tiers.select(_KEY), probabilities, state, layout)
-    is_told = is_classified & (
+    layout = _lay_out(survey, departures[:n], is_classified[:n], config)
+    layout |= {"better_z": better_z, "joint_p_value": joint[:n], **_find_crowds(survey)}
+    keys = survey.measured.select(_KEY)
+    classes = make_classes(keys.slice(0, n), probabilities[:n], state[:n], layout)
+    controls = make_control_classes(keys.slice(n), probabilities[n:], state[n:], joint[n:])
+    is_told = is_classified[:n] & (
         pc.not_equal(survey.tiers["tier"], Tier.NONE.value).to_numpy()
         | (classes["anomaly_class"].to_numpy(zero_copy_only=False) != NORMAL)
     )
     evidence = _gather_evidence(
         survey, np.flatnonzero(is_told), taxonomies, folds, departures, probabilities, settings
     )
-    return classes, evidence
+    return Classified(evidence, controls, classes)
 
 
-def leave_unclassified(survey: Survey, settings: ClassifySettings) -> tuple[pa.Table, pa.Table]:
-    """Return rows of `classes` for a survey too small to learn from, and no `evidence`."""
-    state = find_states(survey, settings)
+def leave_unclassified(survey: Survey, settings: ClassifySettings) -> Classified:
+    """Return rows without classes for a survey too small to learn from, and no evidence."""
+    state, n = find_states(survey, settings), survey.n_quasars
     state[state == ClassState.CLASSIFIED.value] = ClassState.NO_EXAMPLES.value
-    empty = ("better_z", "joint_p_value", *_LAYOUT)
-    nothing = {name: np.full(survey.n_quasars, np.nan) for name in empty}
-    nothing |= _find_crowds(survey)
-    probabilities = np.zeros((survey.n_quasars, len(_KINDS)))
-    classes = make_classes(survey.tiers.select(_KEY), probabilities, state, nothing)
-    return classes, arrow_schema(EVIDENCE).empty_table()
+    nothing = np.full(len(state), np.nan)
+    layout = dict.fromkeys(("better_z", "joint_p_value", *_LAYOUT), nothing[:n])
+    layout |= _find_crowds(survey)
+    probabilities, keys = np.zeros((len(state), len(_KINDS))), survey.measured.select(_KEY)
+    return Classified(
+        arrow_schema(EVIDENCE).empty_table(),
+        make_control_classes(keys.slice(n), probabilities[n:], state[n:], nothing[n:]),
+        make_classes(keys.slice(0, n), probabilities[:n], state[:n], layout),
+    )
 
 
 def find_states(survey: Survey, settings: ClassifySettings) -> NDArray[np.str_]:
-    """Return for each quasar whether it can be classified, shape (n_quasars,)."""
-    snr = survey.scores["snr"].to_numpy()[: survey.n_quasars]
-    values = to_matrix(survey.measured["measured"].slice(0, survey.n_quasars))
+    """Return for each spectrum whether it can be classified, shape (n,)."""
+    snr = survey.scores["snr"].to_numpy()
+    values = to_matrix(survey.measured["measured"])
     return np.select(
         [
             np.isfinite(values).sum(axis=1) < _MIN_MEASURED,
@@ -217,30 +229,29 @@ def prefer_redshift(probabilities: NDArray, is_better: NDArray[np.bool_]) -> NDA
 
 
 def find_joint_p_values(
-    survey: Survey, probabilities: NDArray, is_classified: NDArray[np.bool_],
-    settings: CalibrateSettings,
+    is_core: NDArray[np.bool_], p_values: NDArray, probabilities: NDArray,
+    is_classified: NDArray[np.bool_], settings: CalibrateSettings,
 ) -> NDArray[np.float64]:  # fmt: skip
-    """Return how rare score and odds against normal together are, shape (n_quasars,).
+    """Return how rare score and odds against normal together are, shape (n,).
 
-    Among the classified core quasars; NaN for a quasar without a class.
+    Among the classified core quasars; NaN for what has no class.
 
     Parameters
     ----------
-    survey : Survey
-    probabilities : ndarray, shape (n_quasars, number of kinds)
-    is_classified : ndarray of bool, shape (n_quasars,)
+    is_core, is_classified : ndarray of bool, shape (n,)
+    p_values : ndarray, shape (n,)
+    probabilities : ndarray, shape (n, number of kinds)
     settings : CalibrateSettings
     """
-    joint = np.full(survey.n_quasars, np.nan)
+    joint = np.full(len(p_values), np.nan)
     rows = np.flatnonzero(is_classified)
-    if survey.is_core[rows].any():
+    if is_core[rows].any():
         normal = _KINDS.index(NORMAL)
         likely = np.maximum(probabilities[rows], _NEVER)
         log_odds = np.log(np.delete(likely, normal, axis=1).sum(axis=1)) - np.log(likely[:, normal])
         joint[rows] = join_p_values(
-            survey.tiers["p_value"].to_numpy()[rows], log_odds, survey.is_core[rows],
-            settings.tail_fraction, settings.contamination,
-        )  # fmt: skip
+            p_values[rows], log_odds, is_core[rows], settings.tail_fraction, settings.contamination
+        )
     return joint
 
 
@@ -258,27 +269,61 @@ def make_classes(
     columns : dict
         The other columns of `classes`; NaN is null.
     """
-    belongs = np.array([[KIND_CLASSES[kind] == name for name in _CLASSES] for kind in _KINDS])
-    by_class = np.minimum(probabilities @ belongs, 1)
+    by_class, name = _fold(probabilities)
     is_classified = state == ClassState.CLASSIFIED.value
-    name = np.array(_CLASSES)[np.argmax(by_class, axis=1)]
     artefact, normal = (_CLASSES.index(c) for c in (AnomalyClass.ARTEFACT, AnomalyClass.NORMAL))
     of_anomaly = by_class[:, artefact] / np.maximum(1 - by_class[:, normal], 1e-12)
     faults = [_KINDS.index(kind) for kind in ArtefactKind.values()]
     fault = np.array(_KINDS)[faults][np.argmax(probabilities[:, faults], axis=1)]
     is_fault = is_classified & (name == AnomalyClass.ARTEFACT.value)
     columns = columns | {
-        **{key: keys[key] for key in _KEY},
-        "class_state": state,
+        **_name_classes(keys, probabilities, state),
         "artefact_probability": np.where(is_classified, np.clip(of_anomaly, 0, 1), np.nan),
-        "anomaly_class": pa.array(name, mask=~is_classified),
-        "class_probabilities": np.where(is_classified[:, None], by_class, np.nan),
         "artefact_kind": pa.array(fault, mask=~is_fault),
     }
-    columns["class_probabilities"] = columns["class_probabilities"].astype(np.float32)
     cluster = columns["cluster"]
     columns["cluster"] = pa.array(np.nan_to_num(cluster).astype(np.int32), mask=np.isnan(cluster))
     return columns_to_table(CLASSES, columns)
+
+
+def make_control_classes(
+    keys: pa.Table, probabilities: NDArray, state: NDArray[np.str_], joint_p_value: NDArray
+) -> pa.Table:
+    """Return rows of `control_classes`; parameters as of `make_classes`."""
+    columns = _name_classes(keys, probabilities, state) | {"joint_p_value": joint_p_value}
+    return columns_to_table(CONTROL_CLASSES, columns)
+
+
+def _fold(probabilities: NDArray) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+    """Return the probability of each class and the name of the most probable one."""
+    belongs = np.array([[KIND_CLASSES[kind] == name for name in _CLASSES] for kind in _KINDS])
+    by_class = np.minimum(probabilities @ belongs, 1)
+    return by_class, np.array(_CLASSES)[np.argmax(by_class, axis=1)]
+
+
+def _name_classes(
+    keys: pa.Table, probabilities: NDArray, state: NDArray[np.str_]
+) -> dict[str, Any]:
+    by_class, name = _fold(probabilities)
+    is_classified = state == ClassState.CLASSIFIED.value
+    told = np.where(is_classified[:, None], by_class, np.nan)
+    return {
+        **{key: keys[key] for key in _KEY},
+        "class_state": state,
+        "anomaly_class": pa.array(name, mask=~is_classified),
+        "class_probabilities": told.astype(np.float32),
+    }
+
+
+def _find_p_values(
+    survey: Survey, null: pa.Table, settings: CalibrateSettings
+) -> NDArray[np.float64]:
+    """Return the p-values of the scores of quasars and controls, shape (n,)."""
+    of_quasars = survey.tiers["p_value"].to_numpy()
+    controls = survey.scores.slice(survey.n_quasars)
+    if not controls.num_rows:
+        return of_quasars
+    return np.concatenate([of_quasars, calibrate.compare(controls, null, settings)[2]])
 
 
 def _teach(
@@ -291,11 +336,14 @@ def _teach(
     normal = np.flatnonzero(survey.is_ordinary & (assign_folds(targetids, n_folds) != fold))
     draw = hash_to_unit(targetids[normal], Stream.NORMAL_EXAMPLE)
     normal = normal[np.argsort(draw, kind="stable")[: settings.normals]]
-    controls = survey.measured["control"].slice(n).to_numpy(zero_copy_only=False).astype(str)
+    controls = survey.measured.select(["control", "TARGETID"]).slice(n)
+    is_other = assign_folds(controls["TARGETID"].to_numpy(), n_folds) != fold
+    is_teacher = pc.is_in(controls["control"], pa.array(_TEACHERS)).to_numpy() & is_other
+    control = controls["control"].to_numpy(zero_copy_only=False).astype(str)[is_teacher]
     hosts = examples.scores["TARGETID"].to_numpy()
     mine = assign_folds(hosts, n_folds) != fold
-    kinds = np.concatenate([np.full(len(normal), NORMAL), controls, examples.kinds[mine]])
-    taught = np.concatenate([departures[normal], departures[n:], planted[mine]])
+    kinds = np.concatenate([np.full(len(normal), NORMAL), control, examples.kinds[mine]])
+    taught = np.concatenate([departures[normal], departures[n:][is_teacher], planted[mine]])
     classes = set(KIND_CLASSES.values()) - {NORMAL}
     share = settings.anomalous_share / len(classes)
     siblings = list(KIND_CLASSES.values())

@@ -7,17 +7,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from catalog_schema.tables import CONTROLS, TIERS
+from catalog_schema.tables import CONTROL_CLASSES, CONTROLS, TIERS, arrow_schema
 from catalog_schema.vocabulary import Parent, Tier
-from pipeline import calibrate
+from pipeline import calibrate, classify
 from pipeline.config import Config
+from pipeline.errors import UserError
 from pipeline.shards import Report
 from pipeline.store import Store, columns_to_table, make_fingerprint
 
 STAGE = "control"
-REVISION = 1
+REVISION = 2
 
-_CARRIED = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "control", "Z", "snr")
+_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
+_CARRIED = (*_KEY, "control", "Z", "snr")
 _STRICTEST_FIRST = (Tier.GOLD, Tier.SILVER, Tier.BRONZE)
 
 
@@ -30,7 +32,7 @@ def control(store: Store, config: Config) -> Report:
     Parameters
     ----------
     store : Store
-        Reads `scores`, the model's `null` and `tiers`; writes `controls`.
+        Reads `scores`, the model's `null`, `tiers` and `control_classes`; writes `controls`.
     config : Config
         Reads ``calibrate``.
 
@@ -53,8 +55,8 @@ def control(store: Store, config: Config) -> Report:
 
 def plan(store: Store, config: Config) -> dict[Path, str]:
     """Return the file that the stage is to make and its fingerprint."""
-    # What decides the tiers decides this table.
-    inputs = list(calibrate.plan(store, config).values())
+    # What decides tiers and classes decides this table.
+    inputs = [*calibrate.plan(store, config).values(), *classify.plan(store, config).values()]
     fingerprint = make_fingerprint(STAGE, REVISION, [config.calibrate], inputs)
     return {store.lake.table(CONTROLS.name): fingerprint}
 
@@ -71,7 +73,13 @@ def find_tiers(p_values: NDArray, tiers: pa.Table) -> NDArray[np.str_]:
 
 def _compare(store: Store, config: Config, controls: pa.Table) -> pa.Table:
     if not controls.num_rows:
-        return columns_to_table(CONTROLS, {name: [] for name in CONTROLS.names})
+        return arrow_schema(CONTROLS).empty_table()
+    order = [(name, "ascending") for name in CONTROL_CLASSES.key]
+    controls = controls.sort_by(order)
+    classes = store.read(store.lake.table(CONTROL_CLASSES.name)).sort_by(order)
+    if not classes.select(_KEY).equals(controls.select(_KEY)):
+        raise UserError(f"{store.root}: classes and scores are of different controls; "
+                        "run `qad run` again")  # fmt: skip
     null_path = next(iter(calibrate.plan(store, config)))
     _, score, p_values = calibrate.compare(controls, store.read(null_path), config.calibrate)
     columns = {
@@ -79,5 +87,6 @@ def _compare(store: Store, config: Config, controls: pa.Table) -> pa.Table:
         "anomaly_score": score,
         "p_value": p_values,
         "tier": find_tiers(p_values, store.read(store.lake.table(TIERS.name))),
+        **{name: classes[name] for name in CONTROL_CLASSES.names if name not in _KEY},
     }
     return columns_to_table(CONTROLS, columns)

@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from catalog_schema.tables import MEASURED, RESTFRAME, SCORES, TIERS, arrow_schema
-from catalog_schema.vocabulary import ControlKind
 from pipeline import calibrate, models
 from pipeline.config import Config
 from pipeline.lake_files import opening
@@ -40,18 +39,16 @@ from pipeline.store import (
 from pipeline.train import find_model_id
 
 STAGE = "measure"
-REVISION = 1
+REVISION = 2
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
-# Controls from which the classifier learns what is no quasar.
-_TEACHERS = (ControlKind.STAR.value, ControlKind.GALAXY.value)
 _BLOCK_ROWS = 256
 
 
 def measure(store: Store, config: Config) -> Report:
-    """Measure every scored quasar and the stars and galaxies among the controls.
+    """Measure every scored spectrum, negative controls included.
 
-    What is strange at its redshift is scored again at the redshifts where its lines fit best.
+    Quasars that are strange are scored again at the redshifts where their lines fit best.
 
     Parameters
     ----------
@@ -185,16 +182,11 @@ def move_windows(windows: pa.Table, shift: NDArray, model: Model) -> pa.Table:
 def _measure_shard(root: Path, folder: Path, config: Config, task: Task) -> Product:
     path, scores, graded = task.arguments
     store = Store(root)
-    scored = store.read(Path(scores), ["TARGETID", "parent", "control"])
-    is_wanted = pc.or_kleene(
-        pc.is_null(scored["control"]), pc.is_in(scored["control"], pa.array(_TEACHERS))
-    )
-    wanted = scored.filter(is_wanted)["TARGETID"].combine_chunks()
+    scored = store.read(Path(scores), ["TARGETID"])["TARGETID"].combine_chunks()
     windows = store.read(Path(path))
-    windows = windows.filter(pc.is_in(windows["TARGETID"], wanted))
-    dropped = {"other_control": scored.num_rows - windows.num_rows}
+    windows = windows.filter(pc.is_in(windows["TARGETID"], scored))
     p_value = _look_up(graded, windows["TARGETID"].to_numpy())
-    return Product(measure_table(folder, config, windows, p_value), dropped)
+    return Product(measure_table(folder, config, windows, p_value))
 
 
 def _try_rivals(

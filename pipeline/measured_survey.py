@@ -61,14 +61,14 @@ class Survey:
 
     @property
     def is_core(self) -> NDArray[np.bool_]:
-        """Quasars of the core sample, shape (n_quasars,)."""
-        parent = self.scores["parent"].slice(0, self.n_quasars)
-        return pc.equal(parent, Parent.CORE.value).to_numpy()
+        """Quasars of the core sample, shape (n,)."""
+        return pc.equal(self.scores["parent"], Parent.CORE.value).to_numpy()
 
     @property
     def is_ordinary(self) -> NDArray[np.bool_]:
         """Quasars of the core sample that are in no tier, shape (n_quasars,)."""
-        return self.is_core & pc.equal(self.tiers["tier"], Tier.NONE.value).to_numpy()
+        is_ungraded = pc.equal(self.tiers["tier"], Tier.NONE.value).to_numpy()
+        return self.is_core[: self.n_quasars] & is_ungraded
 
 
 def read_survey(store: Store) -> Survey:

@@ -28,10 +28,10 @@ STAGES = {
     "train": "models",
     "score": "scores",
     "calibrate": "tiers",
-    "control": "controls",
     "inject": "injections",
     "measure": "measurements",
     "classify": "classes",
+    "control": "controls",
     "crossmatch": "matches",
     "reconstruct": "reconstructions",
 }

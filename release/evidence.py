@@ -62,15 +62,21 @@ def write_evidence(folder: Path, store: Store, notes: dict[str, str]) -> dict[st
 
 
 def sum_controls(controls: pa.Table) -> list[dict[str, Any]]:
-    """Count the negative controls of each kind and those that reach a tier."""
-    graded = controls.append_column("in_tier", pc.not_equal(controls["tier"], Tier.NONE.value))
-    low = graded.append_column("is_low", pc.less(controls["p_value"], FOUND_BELOW))
-    sums = low.group_by("control").aggregate(
-        [([], "count_all"), ("in_tier", "sum"), ("is_low", "sum")]
+    """Count the negative controls of each kind, those in a tier, and the improbable ones."""
+    flags = {
+        "in_tier": pc.not_equal(controls["tier"], Tier.NONE.value),
+        "is_low": pc.less(controls["p_value"], FOUND_BELOW),
+        "is_low_jointly": pc.less(controls["joint_p_value"], FOUND_BELOW),
+    }
+    for name, flag in flags.items():
+        controls = controls.append_column(name, flag)
+    sums = controls.group_by("control").aggregate(
+        [([], "count_all"), *((name, "sum") for name in flags)]
     )
     return [
         {"control": row["control"], "n": row["count_all"], "in_tier": row["in_tier_sum"] or 0,
-         "share_low": (row["is_low_sum"] or 0) / row["count_all"]}
+         "share_low": (row["is_low_sum"] or 0) / row["count_all"],
+         "share_low_jointly": (row["is_low_jointly_sum"] or 0) / row["count_all"]}
         for row in sums.sort_by("control").to_pylist()
     ]  # fmt: skip
 

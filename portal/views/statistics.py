@@ -48,7 +48,8 @@ def _show_evidence() -> None:
             "must not reach a tier, stars and galaxies should."
         )
         names = {"control": "Control", "n": "Spectra", "in_tier": "In a tier",
-                 "share_low": "Share with p < 0.01"}  # fmt: skip
+                 "share_low": "Share with p < 0.01",
+                 "share_low_jointly": "Share with joint p < 0.01"}  # fmt: skip
         st.dataframe(controls.rename(columns=names), hide_index=True, alt="Negative controls")
 
 

@@ -8,7 +8,7 @@ from lake_runs import read_all
 
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import STATISTICS
-from catalog_schema.tables import CLASSES, EVIDENCE, MEASURED
+from catalog_schema.tables import CLASSES, CONTROL_CLASSES, EVIDENCE, MEASURED
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import AnomalyClass
 from pipeline.classify import (
@@ -25,7 +25,7 @@ from pipeline.store import Store, replace_columns, to_matrix
 
 
 def test_tables_keep_the_schema(finished: Store) -> None:
-    for table in (CLASSES, EVIDENCE):
+    for table in (CLASSES, CONTROL_CLASSES, EVIDENCE):
         assert find_violations(finished.read(finished.lake.table(table.name)), table) == []
     measured = read_all(finished, MEASURED.name)
     assert find_violations(measured, MEASURED) == []
@@ -81,7 +81,7 @@ def test_crowds_are_told_by_place(lake: Store, config: Config) -> None:
     tiers = replace_columns(survey.tiers, {"p_value": np.where(is_crowd, 1e-3, 0.5)})
     night = np.where(np.arange(n) < n // 2, 20210101, -1)
     placed = replace(survey, tiers=tiers, night=night, petal=np.arange(n) % 2, fibre=fibre)
-    rows = leave_unclassified(placed, config.classify)[0].to_pandas()
+    rows = leave_unclassified(placed, config.classify).classes.to_pandas()
     assert rows["fibre_p_value"][is_crowd].max() < 0.01
     assert rows["fibre_p_value"][~is_crowd].min() > 0.5
     assert (rows["petal_p_value"].isna() == rows["NIGHT"].isna()).all()
@@ -95,8 +95,9 @@ def test_no_signal_has_no_class(lake: Store, config: Config) -> None:
     )
     survey = read_survey(lake)
     assert set(find_states(survey, blind.classify)) == {"no_signal"}
-    classes, evidence = leave_unclassified(survey, config.classify)
+    evidence, controls, classes = leave_unclassified(survey, config.classify)
     assert find_violations(classes, CLASSES) == []
+    assert find_violations(controls, CONTROL_CLASSES) == []
     assert set(classes["class_state"].to_pylist()) <= {"no_examples", "no_signal"}
     assert classes["anomaly_class"].null_count == classes.num_rows
     assert evidence.num_rows == 0

@@ -54,6 +54,17 @@ def test_controls_are_scored_and_neither_graded_nor_published(runs: list) -> Non
         assert max(rows["TARGETID"].to_pylist()) < 2001
 
 
+def test_controls_have_classes_of_their_own(runs: list) -> None:
+    store, _ = runs[0]
+    controls = store.read(store.lake.table("controls")).to_pandas()
+    assert len(controls) == 14
+    is_classified = controls["class_state"] == "classified"
+    assert is_classified.any()
+    assert (controls["joint_p_value"].notna() == is_classified).all()
+    assert (controls["anomaly_class"].notna() == is_classified).all()
+    assert max(store.read(store.lake.table("classes"))["TARGETID"].to_pylist()) < 2001
+
+
 def test_controls_change_nothing_of_the_quasars(runs: list) -> None:
     (with_controls, _), (without, _) = runs
     one, other = (store.read(store.lake.table("tiers")) for store, _ in runs)

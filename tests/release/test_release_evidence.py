@@ -16,10 +16,17 @@ def test_controls_by_kind() -> None:
         "control": ["sky", "sky", "star", "sky"],
         "tier": ["none", "gold", "silver", "none"],
         "p_value": [0.5, 0.001, 0.02, 0.0099],
+        "joint_p_value": [0.5, 0.001, None, 0.02],
     })  # fmt: skip
     assert sum_controls(rows) == [
-        {"control": "sky", "n": 3, "in_tier": 1, "share_low": pytest.approx(2 / 3)},
-        {"control": "star", "n": 1, "in_tier": 1, "share_low": 0.0},
+        {
+            "control": "sky",
+            "n": 3,
+            "in_tier": 1,
+            "share_low": pytest.approx(2 / 3),
+            "share_low_jointly": pytest.approx(1 / 3),
+        },
+        {"control": "star", "n": 1, "in_tier": 1, "share_low": 0.0, "share_low_jointly": 0.0},
     ]
     assert sum_controls(rows.slice(0, 0)) == []
 

@@ -70,6 +70,16 @@ def test_pairs_are_those_of_brute_force(
     assert np.all(np.diff(pairs.position) >= 0)
 
 
+def test_a_crowded_field_loses_no_pair(tmp_path: Path) -> None:
+    # More pairs than are measured at a time, in one cell.
+    ra, dec = np.full(1500, 10.0), np.linspace(0, 1e-6, 1500)
+    out, _ = index(write(tmp_path, ra=ra, dec=dec))
+    pairs = find_pairs(out, ra, dec, 1.0)
+    assert np.array_equal(np.bincount(pairs.position), np.full(1500, 1500))
+    assert np.array_equal(np.bincount(pairs.source), np.full(1500, 1500))
+    assert len(find_pairs(out, ra - 1, dec, 1.0).position) == 0
+
+
 def test_bad_positions_and_repeated_rows_are_counted(tmp_path: Path) -> None:
     ra = [10.0, np.nan, 20.0, 20.0, 20.0, 400.0, None, -5.0]
     dec = [0.0, 1.0, 5.0, 5.0, 5.0, 0.0, 2.0, 91.0]
