@@ -17,13 +17,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
+from loopback_s3 import serve_bucket
 from side_by_side import PEERS_VARIABLE, read_peak, time_in_turns
 from synthetic_lake import write_lake
 
@@ -176,32 +176,6 @@ def _list_lsdb(row: dict[str, Any]) -> dict[str, Callable[[], object]]:
     }
 
 
-@contextmanager
-def serve_bucket() -> Iterator[str]:
-    """Give the address of a moto server in a process of its own, with one bucket."""
-    import boto3
-
-    code = (
-        "from moto.server import ThreadedMotoServer as S; import sys\n"
-        "s = S(ip_address='127.0.0.1', port=0, verbose=False); s.start()\n"
-        "print(*s.get_host_and_port(), sep=':', flush=True); sys.stdin.read()"
-    )
-    pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
-    ) as moto:
-        assert moto.stdout
-        assert moto.stdin
-        os.environ |= {
-            "AWS_ENDPOINT_URL": f"http://{moto.stdout.readline().strip()}",
-            "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }  # fmt: skip
-        boto3.client("s3").create_bucket(Bucket="vac")
-        yield "s3://vac"
-        moto.stdin.close()
-
-
 def report_publishing(folder: Path) -> None:
     """Print MB/s to a bucket on the loopback interface, one release of many files."""
     from release.bucket import Bucket
@@ -211,7 +185,8 @@ def report_publishing(folder: Path) -> None:
     path = build(write_lake(folder, *SMALL, config), config, VERSION).path
     size = sum((path / name).stat().st_size for name in list_files(path)) / 1e6
     print(f"\n{size:.0f} MB in {len(list_files(path))} files to a loopback S3")
-    with serve_bucket() as address:
+    with serve_bucket("vac"):
+        address = "s3://vac"
         parcel, bucket = Parcel(path, VERSION), Bucket(f"{address}/sent", True)
         works: dict[str, Callable[[], object]] = {
             "ours, immutable puts": lambda: bucket.send(

@@ -23,7 +23,7 @@ from catalog_schema.desi import WAVE_SIZE
 from catalog_schema.tables import COADDS, RESTFRAME, TARGETS
 from pipeline.acquire import acquire
 from pipeline.adopt import adopt
-from pipeline.coadd_file import open_coadd, read_arms, read_targetids
+from pipeline.coadd_file import open_coadd, read_arms, read_tables, read_targetids
 from pipeline.config import AcquireSettings, Config, load_config
 from pipeline.extract import extract, join_file, spectra_to_table
 from pipeline.layout import Shard
@@ -66,7 +66,7 @@ def time_steps(store: Store, path: Path, wanted: pa.Table, repeats: int) -> dict
 
     def read() -> None:
         opened = open_coadd(local_file(path), index, coadd.index.identity)
-        read_targetids(opened)
+        read_tables(opened)
         read_arms(opened, rows, AcquireSettings())
 
     return time_in_turns(

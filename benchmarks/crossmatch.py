@@ -1,32 +1,43 @@
-"""Measures the cross-match of positions with a large catalogue, side by side with astropy.
+"""Measures the cross-match of positions with a large catalogue, side by side with other tools.
 
 Usage: python benchmarks/crossmatch.py [--objects 10000 1000000] [--sources 10000000] [--repeats 3]
+           [--methods ours …] [--folder FOLDER]
 
 Makes a catalogue over a third of the sky in which half of the objects have a counterpart at about
-0.3 arcsec, as Parquet and as our index. Prints, for each method in a process of its own, the CPU
-seconds of the fastest repeat, catalogue rows per CPU second, the process's peak memory, and whether
-the pairs within the radius are the same ones. One thread each; reading the Parquet file counts.
+0.3 arcsec, as Parquet, and from it what each tool reads: our index, LSDB's HATS catalogue with its
+margin, a FITS table for STILTS; astropy reads the Parquet file. Prints, for each tool in a process
+of its own, the CPU seconds of the fastest repeat, catalogue rows per CPU second, the peak memory,
+and whether the pairs within the radius are the same ones. One thread each; reading the catalogue
+counts, making what is read is told apart. Tools that are not installed are left out.
 """
 
 import argparse
 import hashlib
 import json
+import os
+import resource
+import shutil
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from side_by_side import read_peak
 
 from pipeline.catalogues.index import build_index
 from pipeline.catalogues.join import find_pairs, read_sources
-from pipeline.config import CatalogueSettings
+from pipeline.config import CatalogueSettings, CrossmatchSettings
 
 RADIUS = 2.0
-METHODS = ("ours", "astropy search_around_sky", "astropy match_to_catalog_sky")
+# More sources than this are never within the radius of an object.
+MOST_NEIGHBOURS = 10
+REFERENCE = "astropy search_around_sky"
+NEAREST_ONLY = "astropy match_to_catalog_sky"
 Pairs = tuple[np.ndarray, np.ndarray]
 
 
@@ -34,95 +45,192 @@ def draw_sky(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarr
     return rng.uniform(0, 360, count), np.degrees(np.arcsin(rng.uniform(0.0, 2 / 3, count)))
 
 
-def write_inputs(folder: Path, n_objects: int, n_sources: int) -> None:
-    """Write objects.parquet, and the catalogue and its index where they are not there yet."""
+def write_sources(folder: Path, n_objects: int, n_sources: int) -> None:
+    """Write objects.parquet, and sources.parquet where it is not there yet."""
     rng = np.random.default_rng(5)
     ra, dec = draw_sky(rng, n_sources)
-    catalogue = folder / f"sources-{n_sources}.parquet"
-    if not catalogue.exists():
-        pq.write_table(pa.table({"ra": ra, "dec": dec, "id": np.arange(n_sources)}), catalogue)
-        start = time.process_time()
-        settings = CatalogueSettings(id="id")
-        build_index([catalogue], settings, 2015.5, 1000, folder / f"index-{n_sources}.parquet")
-        print(f"index of {n_sources:,} rows: {time.process_time() - start:.1f} s CPU, once")
+    if not (folder / "sources.parquet").exists():
+        columns = {"ra": ra, "dec": dec, "id": np.arange(n_sources)}
+        pq.write_table(pa.table(columns), folder / "sources.parquet")
     true = rng.choice(n_sources, n_objects // 2, replace=False)
     shift = rng.normal(0, 0.2 / 3600, (2, len(true)))
     alone = draw_sky(rng, n_objects - len(true))
     objects = {
         "ra": np.mod(np.r_[ra[true] + shift[0] / np.cos(np.radians(dec[true])), alone[0]], 360),
         "dec": np.r_[dec[true] + shift[1], alone[1]],
+        "position": np.arange(n_objects),
     }
     pq.write_table(pa.table(objects), folder / "objects.parquet")
 
 
-def read_peak_memory() -> float:
-    """Return MB; unlike the kernel's resource usage it does not inherit the parent's peak."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+def read_objects(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    rows = pq.read_table(folder / "objects.parquet")
+    return rows["ra"].to_numpy(), rows["dec"].to_numpy()
 
 
-def match_ours(folder: Path, n_sources: int, ra: np.ndarray, dec: np.ndarray) -> Pairs:
-    pairs = find_pairs(folder / f"index-{n_sources}.parquet", ra, dec, RADIUS)
-    return pairs.position, pairs.source
+def prepare_ours(folder: Path) -> None:
+    memory = CrossmatchSettings().memory_mb
+    files, out = [folder / "sources.parquet"], folder / "index.parquet"
+    build_index(files, CatalogueSettings(id="id"), 2015.5, memory, out)
 
 
-def match_astropy(
-    method: str, folder: Path, n_sources: int, ra: np.ndarray, dec: np.ndarray
-) -> Pairs:
+def match_ours(folder: Path) -> Pairs:
+    index = folder / "index.parquet"
+    pairs = find_pairs(index, *read_objects(folder), RADIUS)
+    names = read_sources(index, pairs.source, ["match_id"])["match_id"]
+    return pairs.position, names.cast(pa.int64()).to_numpy()
+
+
+def match_around(folder: Path) -> Pairs:
     from astropy import units
     from astropy.coordinates import SkyCoord, search_around_sky
 
-    rows = pq.read_table(folder / f"sources-{n_sources}.parquet", columns=["ra", "dec"])
-    sources = SkyCoord(rows["ra"].to_numpy(), rows["dec"].to_numpy(), unit="deg")
-    objects = SkyCoord(ra, dec, unit="deg")
-    if method.endswith("search_around_sky"):
-        first, second, _, _ = search_around_sky(objects, sources, RADIUS * units.arcsec)
-        return first, second
-    second, separation, _ = objects.match_to_catalog_sky(sources)
+    objects = SkyCoord(*read_objects(folder), unit="deg")
+    first, second, _, _ = search_around_sky(objects, read_sky(folder), RADIUS * units.arcsec)
+    return first, second
+
+
+def match_nearest(folder: Path) -> Pairs:
+    from astropy import units
+    from astropy.coordinates import SkyCoord
+
+    objects = SkyCoord(*read_objects(folder), unit="deg")
+    second, separation, _ = objects.match_to_catalog_sky(read_sky(folder))
     near = np.flatnonzero(separation <= RADIUS * units.arcsec)
     return near, second[near]
 
 
-def run_method(method: str, folder: Path, n_sources: int, repeats: int) -> dict[str, object]:
-    """Measure one method in this process."""
-    objects = pq.read_table(folder / "objects.parquet")
-    ra, dec = objects["ra"].to_numpy(), objects["dec"].to_numpy()
-    seconds = []
+def read_sky(folder: Path):
+    from astropy.coordinates import SkyCoord
+
+    rows = pq.read_table(folder / "sources.parquet", columns=["ra", "dec"])
+    return SkyCoord(rows["ra"].to_numpy(), rows["dec"].to_numpy(), unit="deg")
+
+
+def prepare_lsdb(folder: Path) -> None:
+    import lsdb
+
+    rows = pq.read_table(folder / "sources.parquet").to_pandas()
+    catalogue = lsdb.from_dataframe(rows, ra_column="ra", dec_column="dec", catalog_name="sources")
+    catalogue.write_catalog(folder / "sources_hats", catalog_name="sources", progress_bar=False)
+
+
+def match_lsdb(folder: Path) -> Pairs:
+    import dask
+    import lsdb
+
+    sources = lsdb.open_catalog(folder / "sources_hats")
+    rows = pq.read_table(folder / "objects.parquet").to_pandas()
+    objects = lsdb.from_dataframe(
+        rows, ra_column="ra", dec_column="dec", margin_threshold=None, catalog_name="objects"
+    )
+    found = objects.crossmatch(
+        sources, radius_arcsec=RADIUS, n_neighbors=MOST_NEIGHBOURS, require_right_margin=True,
+        suffixes=("_object", "_source"), suffix_method="all_columns",
+    )  # fmt: skip
+    with dask.config.set(scheduler="synchronous"):
+        pairs = found[["position_object", "id_source"]].compute(progress_bar=False)
+    return pairs["position_object"].to_numpy(np.int64), pairs["id_source"].to_numpy(np.int64)
+
+
+def prepare_stilts(folder: Path) -> None:
+    from astropy.table import Table
+
+    rows = pq.read_table(folder / "sources.parquet")
+    columns = {name: rows[name].to_numpy() for name in rows.column_names}
+    Table(columns, copy=False).write(folder / "sources.fits")
+
+
+def match_stilts(folder: Path) -> Pairs:
+    from astropy.io import fits
+    from astropy.table import Table
+
+    rows = pq.read_table(folder / "objects.parquet")
+    Table({name: rows[name].to_numpy() for name in rows.column_names}).write(
+        folder / "objects.fits", overwrite=True
+    )
+    words = {
+        "in1": folder / "objects.fits", "in2": folder / "sources.fits", "matcher": "sky",
+        "params": RADIUS, "values1": "ra dec", "values2": "ra dec", "find": "all",
+        "join": "1and2", "ocmd": "keepcols 'position id'", "out": folder / "pairs.fits",
+        "runner": "sequential", "progress": "none",
+    }  # fmt: skip
+    java = ["-Xmx6g", "-XX:+UseSerialGC", "-XX:ActiveProcessorCount=1"]
+    subprocess.run(
+        ["stilts", *java, "tmatch2", *(f"{name}={value}" for name, value in words.items())],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    with fits.open(folder / "pairs.fits") as hdus:
+        pairs = hdus[1].data
+        return np.array(pairs["position"], np.int64), np.array(pairs["id"], np.int64)
+
+
+# What makes the tool's own form of the catalogue, and what matches.
+METHODS: dict[str, tuple[Callable[[Path], None] | None, Callable[[Path], Pairs]]] = {
+    "ours": (prepare_ours, match_ours),
+    REFERENCE: (None, match_around),
+    NEAREST_ONLY: (None, match_nearest),
+    "LSDB crossmatch": (prepare_lsdb, match_lsdb),
+    "STILTS tmatch2": (prepare_stilts, match_stilts),
+}
+
+
+def find_missing() -> set[str]:
+    """Return the methods whose tools are not installed."""
+    has = {"LSDB crossmatch": find_spec("lsdb"), "STILTS tmatch2": shutil.which("stilts")}
+    return {name for name, found in has.items() if not found}
+
+
+def read_cpu() -> float:
+    """Return CPU seconds of this process and of the children that have ended."""
+    return sum(os.times()[:4])
+
+
+def read_largest_peak() -> float:
+    """Return the peak memory of this process, or of its largest child where that took more, MB."""
+    n_kib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return max(read_peak(), n_kib * 1024 / 1e6)
+
+
+def run_alone(method: str, folder: Path, repeats: int) -> dict[str, object]:
+    """Measure one method in this process; without repeats, the making of its catalogue."""
+    prepare, match = METHODS[method]
+    seconds, pairs = [], np.zeros((0, 2), np.int64)
     for _ in range(repeats):
-        start = time.process_time()
-        if method == "ours":
-            position, source = match_ours(folder, n_sources, ra, dec)
-        else:
-            position, source = match_astropy(method, folder, n_sources, ra, dec)
-        seconds.append(time.process_time() - start)
-    peak = read_peak_memory()
-    if method == "ours":
-        names = read_sources(folder / f"index-{n_sources}.parquet", source)["match_id"]
-        source = names.cast(pa.int64()).to_numpy()
-    pairs = np.unique(np.column_stack([position, source]).astype(np.int64), axis=0)
+        start = read_cpu()
+        position, source = match(folder)
+        seconds.append(read_cpu() - start)
+        pairs = np.unique(np.column_stack([position, source]).astype(np.int64), axis=0)
+    if not repeats and prepare:
+        start = read_cpu()
+        prepare(folder)
+        seconds.append(read_cpu() - start)
     digest = hashlib.sha256(pairs.tobytes()).hexdigest()
+    peak = read_largest_peak()
     return {"seconds": min(seconds), "peak": peak, "pairs": len(pairs), "digest": digest}
 
 
-def compare(folder: Path, n_objects: int, n_sources: int, repeats: int) -> None:
-    write_inputs(folder, n_objects, n_sources)
+def measure(method: str, folder: Path, repeats: int) -> dict:
+    command = [sys.executable, __file__, "--method", method, "--folder", str(folder)]
+    command += ["--repeats", str(repeats)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def compare(folder: Path, methods: list[str], n_objects: int, n_sources: int, repeats: int) -> None:
     print(f"\n{n_objects:,} objects, {n_sources:,} sources, {RADIUS:g} arcsec")
     print(f"{'method':32}{'CPU s':>8}{'ratio':>8}{'M rows/s':>10}{'peak MB':>9}{'pairs':>10}  same")
-    results = {}
-    for method in METHODS:
-        command = [sys.executable, __file__, "--method", method, "--folder", str(folder),
-                   "--sources", str(n_sources), "--repeats", str(repeats)]  # fmt: skip
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        results[method] = json.loads(done.stdout)
-    ours, reference = results["ours"], results["astropy search_around_sky"]
+    results = {method: measure(method, folder, repeats) for method in methods}
+    ours, reference = results[methods[0]], results.get(REFERENCE, results[methods[0]])
     for method, result in results.items():
         same = "yes" if result["digest"] == reference["digest"] else "no"
         # The nearest neighbour alone is not every pair.
-        same = "nearest only" if method.endswith("catalog_sky") else same
+        same = "nearest only" if method == NEAREST_ONLY else same
         print(
             f"{method:32}{result['seconds']:8.2f}{result['seconds'] / ours['seconds']:8.1f}"
             f"{n_sources / result['seconds'] / 1e6:10.1f}{result['peak']:9.0f}"
-            f"{result['pairs']:10,}  {same}"
+            f"{result['pairs']:10,}  {same}",
+            flush=True,
         )
 
 
@@ -131,20 +239,26 @@ def main() -> None:
     parser.add_argument("--objects", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--sources", type=int, default=10_000_000)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--folder", type=Path, help="Keep the catalogue and its index here.")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--folder", type=Path, help="Work here; default: a temporary folder.")
     parser.add_argument("--method", choices=METHODS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.method:
-        result = run_method(
-            arguments.method, arguments.folder, arguments.sources, arguments.repeats
-        )
-        print(json.dumps(result))
+        print(json.dumps(run_alone(arguments.method, arguments.folder, arguments.repeats)))
         return
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = arguments.folder or Path(scratch)
-        folder.mkdir(parents=True, exist_ok=True)
+    missing = find_missing()
+    methods = [name for name in arguments.methods if name not in missing]
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as scratch:
+        folder = Path(scratch)
+        write_sources(folder, arguments.objects[0], arguments.sources)
+        for method in methods:
+            if METHODS[method][0]:
+                made = measure(method, folder, 0)
+                print(f"catalogue for {method}: {made['seconds']:.1f} s CPU once, peak "
+                      f"{made['peak']:.0f} MB", flush=True)  # fmt: skip
         for n_objects in arguments.objects:
-            compare(folder, n_objects, arguments.sources, arguments.repeats)
+            write_sources(folder, n_objects, arguments.sources)
+            compare(folder, methods, n_objects, arguments.sources, arguments.repeats)
 
 
 if __name__ == "__main__":

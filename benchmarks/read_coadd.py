@@ -27,7 +27,7 @@ from pipeline.coadd_file import (
     open_coadd,
     plan_arms,
     read_arms,
-    read_targetids,
+    read_tables,
 )
 from pipeline.config import AcquireSettings
 from pipeline.ranges import Link
@@ -82,10 +82,10 @@ def report_links(coadd: CoaddFile, rows: np.ndarray) -> None:
 
 
 def read_ours(path: Path, rows: np.ndarray) -> None:
-    """Walk the headers, check the grid, list the targets and read the rows."""
+    """Walk the headers, check the grid, list targets and exposures, and read the rows."""
     coadd = open_coadd(local_file(path))
     check_coadd(coadd)
-    read_targetids(coadd)
+    read_tables(coadd)
     read_arms(coadd, rows, AcquireSettings())
 
 
@@ -94,7 +94,7 @@ def read_ours_indexed(path: Path, rows: np.ndarray) -> None:
     coadd = open_coadd(
         local_file(path), path.with_suffix(".json"), local_file(path).stat().identity
     )
-    read_targetids(coadd)
+    read_tables(coadd)
     read_arms(coadd, rows, AcquireSettings())
 
 

@@ -62,4 +62,5 @@ def read_peak() -> float:
     `resource.getrusage` would give at least that of the parent, from which it was forked.
     """
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1e3
+    n_kib = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    return n_kib * 1024 / 1e6

@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+from loopback_s3 import serve_bucket
 from side_by_side import read_peak
 
 from pipeline.mock.columns import ZCATALOG, parse
@@ -187,28 +188,15 @@ def report(place: str, readers: dict, locations: dict[int, str], environment: di
             )
 
 
-def serve(folder: Path, sizes: list[int]) -> tuple[subprocess.Popen, str]:
-    """Start an S3 server in a process of its own and store the catalogues in it."""
+def store(folder: Path, sizes: list[int]) -> None:
+    """Store the catalogues in the bucket."""
     import boto3
 
-    code = (
-        "from moto.server import ThreadedMotoServer as S; import time\n"
-        "s = S(ip_address='127.0.0.1', port=0, verbose=False); s.start()\n"
-        "print('%s:%d' % s.get_host_and_port(), flush=True); time.sleep(10**6)"
-    )
-    server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    endpoint = f"http://{server.stdout.readline().strip()}"
-    client = boto3.client(
-        "s3", endpoint_url=endpoint, region_name="us-east-1",
-        aws_access_key_id="testing", aws_secret_access_key="testing",
-    )  # fmt: skip
-    client.create_bucket(Bucket=BUCKET, ACL="public-read")
+    client = boto3.client("s3")
     for n_rows in sizes:
         with (folder / str(n_rows) / PATH).open("rb") as body:
             key = f"{n_rows}/{PATH}"
             client.put_object(Bucket=BUCKET, Key=key, Body=body, ACL="public-read")
-    return server, endpoint
 
 
 def main() -> None:
@@ -232,13 +220,11 @@ def main() -> None:
         )
         report("folder", LOCAL, {n: str(folder / str(n)) for n in options.rows}, environment)
         if options.remote_rows:
-            server, endpoint = serve(folder, options.remote_rows)
-            try:
+            with serve_bucket(BUCKET) as endpoint:
+                store(folder, options.remote_rows)
                 remote = {**environment, "AWS_ENDPOINT_URL": endpoint}
                 places = {n: f"s3://{BUCKET}/{n}" for n in options.remote_rows}
                 report("S3", REMOTE, places, remote)
-            finally:
-                server.terminate()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def write_coadd(
     table = np.zeros(n_targets, [("TARGETID", ">i8"), *((f"C{i}", ">f4") for i in range(80))])
     table["TARGETID"] = first + np.arange(n_targets)
     hdus = [fits.PrimaryHDU(), fits.BinTableHDU(table, name="FIBERMAP")]
-    hdus.append(fits.BinTableHDU(table, name="EXP_FIBERMAP"))
+    hdus.append(fits.BinTableHDU(make_exposures(table["TARGETID"]), name="EXP_FIBERMAP"))
     for arm, (start, stop) in ARM_PIXELS.items():
         shape = (n_targets, stop - start)
         ivar = rng.gamma(4, 0.5, shape).astype(np.float32)
@@ -40,6 +40,20 @@ def write_coadd(
         hdu.add_checksum()
     path.parent.mkdir(parents=True, exist_ok=True)
     fits.HDUList([*hdus, fits.BinTableHDU(table, name="SCORES")]).writeto(path)
+
+
+def make_exposures(targetid: np.ndarray) -> np.ndarray:
+    """Return three exposures of each target, with as many bytes a row as DESI's."""
+    places = (("NIGHT", ">i4"), ("PETAL_LOC", ">i2"), ("FIBER", ">i4"), ("EXPTIME", ">f8"))
+    others = ((f"C{i}", ">f8") for i in range(17))
+    fields = [("TARGETID", ">i8"), *places, ("FIBERSTATUS", ">i4"), *others]
+    table = np.zeros(3 * len(targetid), fields)
+    table["TARGETID"] = np.repeat(targetid, 3)
+    table["NIGHT"] = 20210401 + np.arange(len(table)) % 3
+    table["FIBER"] = np.repeat(np.arange(len(targetid)) % 5000, 3)
+    table["PETAL_LOC"] = table["FIBER"] // 500
+    table["EXPTIME"] = 900
+    return table
 
 
 def write_tree(

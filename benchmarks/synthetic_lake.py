@@ -10,7 +10,8 @@ from cdshealpix.nested import healpix_to_lonlat
 
 from catalog_schema import tables as t
 from catalog_schema.column import Column, Table
-from catalog_schema.vocabulary import MatchState, ShardState, Tier
+from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
+from catalog_schema.vocabulary import AnomalyClass, ClassState, MatchState, ShardState, Tier
 from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config
 from pipeline.layout import Shard
@@ -19,7 +20,7 @@ from pipeline.store import Store, columns_to_table
 from release.conservation import STAGES
 from release.consistency import adjust
 
-SIZES = {"window": 30, "latent": 16}
+SIZES = {"window": 30, "latent": 16, "seed_statistic": 4}
 _MODEL = "synthetic"
 _FIRST_TARGETID = 39_627_000_000_000_000
 _MATCHED = 0.2
@@ -40,8 +41,9 @@ def write_lake(root: Path, n_shards: int, n_rows: int, n_graded: int, config: Co
     rng, store = np.random.default_rng(8), Store(root)
     n = n_shards * n_rows
     pixel = np.repeat(np.arange(n_shards), n_rows)
-    inside = (pixel.astype(np.int64) << 46) + rng.integers(0, 4**23, n)
-    ra, dec = healpix_to_lonlat(inside.astype(np.uint64), depth=29)
+    depth = FINE_ORDER - HEALPIX_ORDER
+    inside = (pixel.astype(np.int64) << 2 * depth) + rng.integers(0, 4**depth, n)
+    ra, dec = healpix_to_lonlat(inside.astype(np.uint64), FINE_ORDER)
     columns: Columns = {
         "SURVEY": np.full(n, "main"), "PROGRAM": np.full(n, "dark"), "HEALPIX": pixel,
         "TARGETID": _FIRST_TARGETID + np.arange(n), "TARGET_RA": ra.deg, "TARGET_DEC": dec.deg,
@@ -49,6 +51,10 @@ def write_lake(root: Path, n_shards: int, n_rows: int, n_graded: int, config: Co
         **_grade(rng, n, n_graded, config),
     }  # fmt: skip
     _write(store.lake.table("tiers"), t.TIERS, columns, rng)
+    _write(store.lake.table("classes"), t.CLASSES, columns | _classify(rng, n), rng)
+    graded = _take(columns, columns["tier"] != Tier.NONE.value)
+    told = graded | {"feature": np.full(len(graded["tier"]), "bi_civ")}
+    _write(store.lake.table("evidence"), t.EVIDENCE, told, rng)
     for number in range(n_shards):
         rows = slice(number * n_rows, (number + 1) * n_rows)
         _write_shard(store, Shard("main", "dark", number), _take(columns, rows), rng)
@@ -79,6 +85,19 @@ def _grade(rng: np.random.Generator, n: int, n_graded: int, config: Config) -> C
         tier[q_value <= getattr(config.calibrate, grade)] = grade.value
     score = -np.log(p_value)
     return {"anomaly_score": score, "p_value": p_value, "q_value": q_value, "tier": tier}
+
+
+def _classify(rng: np.random.Generator, n: int) -> Columns:
+    """Return the most probable classes of random probabilities; none is an artefact."""
+    names = AnomalyClass.values()
+    odds = rng.random((n, len(names)), dtype=np.float32)
+    odds[:, names.index(AnomalyClass.ARTEFACT)] = 0
+    return {
+        "class_state": np.full(n, ClassState.CLASSIFIED.value),
+        "anomaly_class": np.array(names)[odds.argmax(axis=1)],
+        "class_probabilities": odds / odds.sum(axis=1, keepdims=True),
+        "artefact_kind": np.full(n, None),
+    }
 
 
 def _write_shard(store: Store, shard: Shard, columns: Columns, rng: np.random.Generator) -> None:

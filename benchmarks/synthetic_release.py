@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from catalog_schema import tables
 from catalog_schema.column import Column, Table
+from catalog_schema.contents import FILES
 from catalog_schema.desi import WAVE_SIZE
-from catalog_schema.published import PUBLISHED
 
 FIRST_ID = 39627000000000000
 BLOCK_ROWS = 100_000
@@ -21,7 +21,7 @@ TIERS = {"gold": 0.0003, "silver": 0.001, "bronze": 0.003}
 N_CATALOGUES = 23
 N_SPECTRA = 300
 N_NULL = 20_000
-_PATHS = {table.name: path for path, table in reversed(PUBLISHED.items())}
+_PATHS = {table.name: path for path, table in reversed(FILES.items())}
 
 
 def write_catalogue(root: Path, n_rows: int) -> None:

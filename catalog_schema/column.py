@@ -86,3 +86,8 @@ class Table:
     def names(self) -> list[str]:
         """Column names in order."""
         return [column.name for column in self.columns]
+
+    @property
+    def scalars(self) -> tuple[Column, ...]:
+        """Columns with one value a row, in order."""
+        return tuple(column for column in self.columns if column.array is None)

@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from catalog_schema import vocabulary as words
 from catalog_schema.column import Column
+from catalog_schema.desi import FINE_ORDER
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import FILTER_WIDTHS, REASONS, STATISTICS
 
@@ -12,6 +13,7 @@ _FLUX_DENSITY_IVAR = "10**34 erg**-2.s**2.cm**4.Angstrom**2"
 _WIDTHS = ", ".join(map(str, FILTER_WIDTHS))
 _INFINITY = float("inf")
 _POSITIVE = (0.0, _INFINITY)
+_FROM_ONE = (1, _INFINITY)
 _UNIT_INTERVAL = (0.0, 1.0)
 
 
@@ -21,6 +23,11 @@ def _coded(name: str, enum: type[words.Described], text: str, ucd: str = "meta.c
 
 def _number(name: str, text: str, ucd: str = "stat.value", **rest: object) -> Column:
     return Column(name, pa.float32(), text, ucd, **rest)  # type: ignore[arg-type]
+
+
+def _count(name: str, text: str, **rest: object) -> Column:
+    facts = {"bounds": _POSITIVE, **rest}
+    return Column(name, pa.int64(), text, "meta.number", **facts)  # type: ignore[arg-type]
 
 
 def _photometry(band: str, text: str, ucd: str) -> Column:
@@ -36,7 +43,8 @@ def _snr(suffix: str, text: str, ucd: str) -> Column:
 
 # Position
 healpix_29 = Column(
-    "_healpix_29", pa.int64(), "HEALPix pixel of the position, order 29 (nside 2^29) NESTED, ICRS; "
+    "_healpix_29", pa.int64(),
+    f"HEALPix pixel of the position, order {FINE_ORDER} (nside 2^{FINE_ORDER}) NESTED, ICRS; "
     "the rows are sorted by it. Where there is no position, the first one of its pixel HEALPIX.",
     "pos.healpix", since="1.4.0",
 )
@@ -66,7 +74,7 @@ flux_w2 = _photometry("w2", "WISE W2", "phot.flux.density;em.IR.4-8um")
 file_name = Column(
     "file_name", pa.string(), "Path of the source file below the source.", "meta.id;meta.file"
 )
-n_bytes = Column("n_bytes", pa.int64(), "Size in bytes.", "meta.number", "byte", bounds=_POSITIVE)
+n_bytes = _count("n_bytes", "Size in bytes.", unit="byte")
 n_rows = Column("n_rows", pa.int64(), "Number of spectra in the file.", "meta.number")
 identity = Column(
     "identity", pa.string(), "Digest that changes when the file does: size and time, or ETag.",
@@ -152,12 +160,12 @@ q_value = Column("q_value", pa.float64(), "Benjamini-Hochberg false-discovery ra
 tier = _coded("tier", words.Tier, "Published grade by false-discovery level.")
 score_rank = Column(
     "score_rank", pa.int32(), "Place among the run's quasars by anomaly_score, 1 the strangest.",
-    "stat.rank", bounds=(1, _INFINITY), since="1.4.0",
+    "stat.rank", bounds=_FROM_ONE, since="1.4.0",
 )
 score_rank_low, score_rank_high = (
     Column(f"score_rank_{side}", pa.int32(), f"{word} place under models trained from other seeds; "
            "null where there is only one, or the spectrum is not of the model's run.",
-           "stat.rank", bounds=(1, _INFINITY), nullable=True, since="1.4.0")
+           "stat.rank", bounds=_FROM_ONE, nullable=True, since="1.4.0")
     for side, word in (("low", "Smallest"), ("high", "Largest"))
 )  # fmt: skip
 reason = Column("reason", pa.string(), "Statistic that contributes most to the score.", "meta.note",
@@ -180,8 +188,7 @@ catalogue = Column("catalogue", pa.string(), "Name of the external catalogue.", 
 match_state = _coded("match_state", words.MatchState, "Outcome of the search for a counterpart.")
 match_rank = Column(
     "match_rank", pa.int32(), "1 for the nearest counterpart or where there is none; further "
-    "counterparts follow in order of separation.", "stat.rank", bounds=(1, float("inf")),
-    since="1.3.0",
+    "counterparts follow in order of separation.", "stat.rank", bounds=_FROM_ONE, since="1.3.0",
 )
 n_candidates = Column("n_candidates", pa.int32(), "Catalogue sources that are possible "
                       "counterparts of the object.", "meta.number", bounds=_POSITIVE, since="1.3.0")
@@ -208,6 +215,11 @@ chance_probability = _number(
 attributes = Column("attributes", pa.string(), "Columns of the catalogue that are carried along, "
                     "a JSON object under the catalogue's own names.", "meta.note", nullable=True,
                     since="1.3.0")
+object_type = Column("object_type", pa.string(), "Type of the counterpart in the catalogue's own "
+                     "words; null if it tells none.", "src.class", nullable=True, since="1.4.0")
+n_references = Column("n_references", pa.int32(), "Publications that mention the counterpart, as "
+                      "counted by the catalogue; null if it counts none.", "meta.number",
+                      bounds=_POSITIVE, nullable=True, since="1.4.0")
 query_date = Column("query_date", pa.string(), "UTC day on which the service was asked; null for a "
                     "local file.", "time.epoch", nullable=True, since="1.3.0")
 service_error = Column("service_error", pa.string(), "What went wrong at the service.",
@@ -227,6 +239,9 @@ max_normalised_separation = _number(
     "error; null where only the radius counts.", "pos.angDistance;arith.ratio", bounds=_POSITIVE,
     nullable=True, since="1.3.0",
 )
+match_link = Column("match_link", pa.string(), "Address of a counterpart's page, once its "
+                    "URL-encoded match_id takes the place of {id}; null if there is none.",
+                    "meta.ref.url", nullable=True, since="1.4.0")
 catalogue_epoch = Column("catalogue_epoch", pa.float64(), "Julian epoch of the catalogue's "
                          "positions.", "time.epoch", "yr", nullable=True, since="1.3.0")
 coverage_rule = Column("coverage_rule", pa.string(), "Where the catalogue covers the sky.",
@@ -234,18 +249,15 @@ coverage_rule = Column("coverage_rule", pa.string(), "Where the catalogue covers
 chance_rate = _number("chance_rate", "Mean number of counterparts of a shifted position inside "
                       "the coverage; null where nothing was searched.", "stat.value",
                       bounds=_POSITIVE, nullable=True, since="1.3.0")
-n_shifted = Column("n_shifted", pa.int64(), "Shifted positions inside the coverage.",
-                   "meta.number", bounds=_POSITIVE, since="1.3.0")
-n_sources = Column("n_sources", pa.int64(), "Sources of a local file that were searched; null for "
-                   "a service.", "meta.number", bounds=_POSITIVE, nullable=True, since="1.3.0")
-n_bad_positions = Column("n_bad_positions", pa.int64(), "Rows of a local file left out for want "
-                         "of a valid position.", "meta.number", bounds=_POSITIVE, nullable=True,
-                         since="1.3.0")
-n_duplicates = Column("n_duplicates", pa.int64(), "Rows of a local file left out as duplicates.",
-                      "meta.number", bounds=_POSITIVE, nullable=True, since="1.3.0")
+n_shifted = _count("n_shifted", "Shifted positions inside the coverage.", since="1.3.0")
+n_sources = _count("n_sources", "Sources of a local file that were searched; null for a service.",
+                   nullable=True, since="1.3.0")
+n_bad_positions = _count("n_bad_positions", "Rows of a local file left out for want of a valid "
+                         "position.", nullable=True, since="1.3.0")
+n_duplicates = _count("n_duplicates", "Rows of a local file left out as duplicates.",
+                      nullable=True, since="1.3.0")
 match_counts = tuple(
-    Column(f"n_{state.value}", pa.int64(), f"Objects in state {state.value}. {state.meaning}",
-           "meta.number", bounds=_POSITIVE, since="1.3.0")
+    _count(f"n_{state.value}", f"Objects in state {state.value}. {state.meaning}", since="1.3.0")
     for state in words.MatchState
 )
 acknowledgement = Column("acknowledgement", pa.string(), "Text that users of the catalogue owe.",
@@ -281,10 +293,20 @@ artefact_kind = Column("artefact_kind", pa.string(), "Most probable kind of arte
                        vocabulary=words.ArtefactKind.values(), nullable=True, since="1.4.0")
 better_z = Column("better_z", pa.float64(), "Redshift at which the anomaly vanishes; null if there "
                   "is none.", "src.redshift", nullable=True, since="1.4.0")
+joint_p_value = Column("joint_p_value", pa.float64(), "Probability that an ordinary quasar is as "
+                       "strange and as like a known phenomenon: p_value and the odds against "
+                       "normal together; null where not classified.", "stat.probability",
+                       bounds=_UNIT_INTERVAL, nullable=True, since="1.4.0")
 night_p_value = Column("night_p_value", pa.float64(), "Probability that as many of the other "
-                       "spectra of the same night are strange (p below 0.01) by chance; null for "
-                       "several exposures.", "stat.probability", bounds=_UNIT_INTERVAL,
+                       "spectra of the same NIGHT are strange (p below 0.01) by chance; null if "
+                       "not known.", "stat.probability", bounds=_UNIT_INTERVAL, nullable=True,
+                       since="1.4.0")
+petal_p_value = Column("petal_p_value", pa.float64(), "The same for the spectra of the same petal "
+                       "in the same night.", "stat.probability", bounds=_UNIT_INTERVAL,
                        nullable=True, since="1.4.0")
+fibre_p_value = Column("fibre_p_value", pa.float64(), "The same for the spectra of the same fibre "
+                       "in all nights.", "stat.probability", bounds=_UNIT_INTERVAL, nullable=True,
+                       since="1.4.0")
 field_p_value = Column("field_p_value", pa.float64(), "Probability that as many of the other "
                        "spectra of the same HEALPIX are strange (p below 0.01) by chance.",
                        "stat.probability", bounds=_UNIT_INTERVAL, since="1.4.0")
@@ -294,7 +316,7 @@ map_y = _number("map_y", "Second coordinate on the map of latents and residuals;
                 "it.", "stat.value", nullable=True, since="1.4.0")
 cluster = Column("cluster", pa.int32(), "Number of the unsupervised family of strange spectra, "
                  "from 1 for the largest; null for a member of none.", "meta.id",
-                 bounds=(1, float("inf")), nullable=True, since="1.4.0")
+                 bounds=_FROM_ONE, nullable=True, since="1.4.0")
 cluster_stability = _number("cluster_stability", "Mean Jaccard similarity of the cluster with its "
                             "likeness in bootstrapped samples; above 0.75 it is stable.",
                             "stat.value", bounds=_UNIT_INTERVAL, nullable=True, since="1.4.0")
@@ -351,20 +373,17 @@ corrected_spectype = Column("corrected_spectype", pa.string(), "Spectral type by
 comment = Column("comment", pa.string(), "Free text.", "meta.note", source="prospect, VI_comment",
                  since="1.4.0")
 queue_rank = Column("queue_rank", pa.int32(), "Place in the queue, from 1.", "stat.rank",
-                    bounds=(1, float("inf")), since="1.4.0")
+                    bounds=_FROM_ONE, since="1.4.0")
 queue_source = Column("queue_source", pa.string(), "Why the object is in the queue.", "meta.code",
                       vocabulary=words.QueueSource.values(), since="1.4.0")
 interest = Column("interest", pa.float64(), "How much the reviews so far and the score make of the "
                   "object; larger comes first; null for an object of the audit that is no "
                   "candidate.", "stat.value", nullable=True, since="1.4.0")
-n_objects = Column("n_objects", pa.int64(), "Objects of the tier.", "meta.number",
-                   bounds=_POSITIVE, since="1.4.0")
-n_drawn = Column("n_drawn", pa.int64(), "Objects of the tier that are drawn for the audit.",
-                 "meta.number", bounds=_POSITIVE, since="1.4.0")
+n_objects = _count("n_objects", "Objects of the tier.", since="1.4.0")
+n_drawn = _count("n_drawn", "Objects of the tier that are drawn for the audit.", since="1.4.0")
 verdict_counts = tuple(
-    Column(f"n_{verdict.value}", pa.int64(), f"Audited objects found {verdict.value}"
-           + (", or disputed." if verdict is words.Verdict.UNSURE else "."), "meta.number",
-           bounds=_POSITIVE, since="1.4.0")
+    _count(f"n_{verdict.value}", f"Audited objects found {verdict.value}"
+           + (", or disputed." if verdict is words.Verdict.UNSURE else "."), since="1.4.0")
     for verdict in words.Verdict
 )
 purity = _number("purity", "Share of anomalous among the audited objects with a verdict; null "
@@ -377,12 +396,10 @@ purity_high = _number("purity_high", "Upper end of the 95 per cent Wilson interv
 # Ledger
 stage = Column("stage", pa.string(), "Stage of the pipeline.", "meta.id")
 state = _coded("state", words.ShardState, "State of the shard in the stage.")
-n_expected = Column("n_expected", pa.int64(), "Rows that the stage was given.", "meta.number",
-                    bounds=_POSITIVE)
-n_made = Column("n_made", pa.int64(), "Rows that the stage wrote.", "meta.number", bounds=_POSITIVE)
+n_expected = _count("n_expected", "Rows that the stage was given.")
+n_made = _count("n_made", "Rows that the stage wrote.")
 gate = Column("gate", pa.string(), "Named reason for which rows were dropped.", "meta.code")
-n_dropped = Column("n_dropped", pa.int64(), "Rows dropped by the gate.", "meta.number",
-                   bounds=_POSITIVE)
+n_dropped = _count("n_dropped", "Rows dropped by the gate.")
 error = Column("error", pa.string(), "Why the shard failed.", "meta.note", nullable=True)
 
 attempts = Column("attempts", pa.int32(), "How often work on the shard began.", "meta.number",
@@ -391,12 +408,10 @@ worker = Column("worker", pa.string(), "Host and process that did the work; empt
                 "needed.", "meta.id")
 seconds = Column("seconds", pa.float64(), "Duration of the last attempt.", "time.duration", "s",
                  bounds=_POSITIVE)
-n_bytes_moved = Column("n_bytes_moved", pa.int64(), "Bytes fetched from the source, or written "
-                       "where none were.", "meta.number", "byte", bounds=_POSITIVE)
-n_requests = Column("n_requests", pa.int64(), "Requests sent to the source.", "meta.number",
-                    bounds=_POSITIVE)
-n_request_faults = Column("n_request_faults", pa.int64(), "Requests that failed, mended by a "
-                          "later one or not.", "meta.number", bounds=_POSITIVE)
+n_bytes_moved = _count("n_bytes_moved", "Bytes fetched from the source, or written where none "
+                       "were.", unit="byte")
+n_requests = _count("n_requests", "Requests sent to the source.")
+n_request_faults = _count("n_request_faults", "Requests that failed, mended by a later one or not.")
 
 # Truth of the mock survey
 true_class = Column("true_class", pa.string(), "What the mock object is.", "src.class")

@@ -13,6 +13,11 @@ WAVE_STEP = 0.8
 WAVE_SIZE = 7781
 # First pixel and one past the last pixel of each arm on that grid.
 ARM_PIXELS = {"b": (0, 2751), "r": (2700, 5026), "z": (4900, 7781)}
+# FIBERSTATUS of a good fibre; 8 is bit 3, RESTRICTED: informative only.
+GOOD_FIBERSTATUS = (0, 8)
+# HEALPix NESTED, ICRS: of the pixels by which DESI groups its spectra (nside 64), and of the
+# smallest ones that 64 bits can number.
+HEALPIX_ORDER, FINE_ORDER = 6, 29
 
 SURVEY = Column(
     "SURVEY", pa.string(), "DESI survey, e.g. main, sv3; part of the key.", "meta.code",
@@ -23,8 +28,9 @@ PROGRAM = Column(
     "meta.code", source="zcatalog",
 )
 HEALPIX = Column(
-    "HEALPIX", pa.int32(), "HEALPix pixel, nside 64 NESTED, of the file that holds the spectrum.",
-    "pos.healpix", source="zcatalog", bounds=(0, 49151),
+    "HEALPIX", pa.int32(),
+    f"HEALPix pixel, nside {2**HEALPIX_ORDER} NESTED, of the file that holds the spectrum.",
+    "pos.healpix", source="zcatalog", bounds=(0, 12 * 4**HEALPIX_ORDER - 1),
 )
 TARGETID = Column(
     "TARGETID", pa.int64(), "DESI target identifier; exceeds 2^53, so show it as text.",
@@ -89,6 +95,19 @@ COADD_EXPTIME = Column(
 MEAN_MJD = Column(
     "MEAN_MJD", pa.float64(), "Mean modified Julian date of the exposures.", "time.epoch", "d",
     "zcatalog", nullable=True,
+)
+_MOST = " that gave the spectrum most of its exposure time; null if not known."
+NIGHT = Column(
+    "NIGHT", pa.int32(), "Night (YYYYMMDD)" + _MOST, "time.epoch", source="EXP_FIBERMAP",
+    nullable=True, since="1.4.0",
+)
+PETAL_LOC = Column(
+    "PETAL_LOC", pa.int32(), "Petal of the focal plane" + _MOST, "instr", source="EXP_FIBERMAP",
+    bounds=(0, 9), nullable=True, since="1.4.0",
+)
+FIBER = Column(
+    "FIBER", pa.int32(), "Fibre" + _MOST, "instr", source="EXP_FIBERMAP", bounds=(0, 4999),
+    nullable=True, since="1.4.0",
 )
 
 KEY = (SURVEY, PROGRAM, TARGETID)

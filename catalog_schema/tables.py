@@ -40,9 +40,11 @@ _TIERS = (
     d.anomaly_score, d.p_value, d.q_value, d.tier, d.score_rank, d.score_rank_low,
     d.score_rank_high, d.reason, d.departures,
 )
+_OBSERVED = (desi.NIGHT, desi.PETAL_LOC, desi.FIBER)
 _CLASSES = (
     d.class_state, d.artefact_probability, d.anomaly_class, d.class_probabilities, d.artefact_kind,
-    d.better_z, d.night_p_value, d.field_p_value, d.map_x, d.map_y, d.cluster, d.cluster_stability,
+    d.joint_p_value, d.better_z, *_OBSERVED, d.night_p_value, d.petal_p_value, d.fibre_p_value,
+    d.field_p_value, d.map_x, d.map_y, d.cluster, d.cluster_stability,
 )
 
 CANDIDATES = Table(
@@ -61,7 +63,7 @@ FILES = Table(
 COADDS = Table(
     "coadds", "Spectra with b, r and z joined on the 7,781-pixel observed grid.", _ROW_KEY,
     (*_POSITION, d.snr, d.snr_b, d.snr_r, d.snr_z, d.coverage_b, d.coverage_r, d.coverage_z,
-     d.flux, d.ivar, d.mask),
+     *_OBSERVED, d.flux, d.ivar, d.mask),
 )
 RESTFRAME = Table(
     "restframe", "Normalised windows on the global rest-frame grid.", _ROW_KEY,
@@ -96,13 +98,14 @@ MATCHES = Table(
     "that says why where there is none.",
     (*_ROW_KEY, "catalogue", "match_rank"),
     (*_POSITION, d.catalogue, d.match_state, d.match_rank, d.n_candidates, d.match_id, d.match_ra,
-     d.match_dec, d.separation, d.normalised_separation, d.chance_probability, d.attributes,
-     d.query_date, d.service_error),
+     d.match_dec, d.separation, d.normalised_separation, d.chance_probability, d.object_type,
+     d.n_references, d.attributes, d.query_date, d.service_error),
 )
 CATALOGUES = Table(
     "catalogues", "External catalogues: what was searched, how, and with what outcome.",
     ("catalogue",),
-    (d.catalogue, d.catalogue_title, d.access, d.location, d.file_digest, d.match_radius,
+    (d.catalogue, d.catalogue_title, d.access, d.location, d.match_link, d.file_digest,
+     d.match_radius,
      d.max_normalised_separation, d.catalogue_epoch, d.coverage_rule, d.chance_rate, d.n_shifted,
      d.n_sources, d.n_bad_positions, d.n_duplicates, *d.match_counts, d.query_date,
      d.acknowledgement),

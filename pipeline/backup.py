@@ -219,8 +219,7 @@ def _fetch(source: Path, target: Path, entry: Entry) -> None:
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with opening(source) as file, target.open("wb") as copy:
-        while piece := file.read(_PIECE):
-            copy.write(piece)
+        shutil.copyfileobj(file, copy, _PIECE)
 
 
 def _choose(place: Path, name: str | None) -> Path:

@@ -10,7 +10,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE, WAVE_START, WAVE_STEP
+from catalog_schema.desi import ARM_PIXELS, GOOD_FIBERSTATUS, WAVE_SIZE, WAVE_START, WAVE_STEP
 from pipeline.config import AcquireSettings
 from pipeline.desi_files import apply_scale, find_hdu, read_table
 from pipeline.errors import DataError
@@ -26,6 +26,7 @@ from pipeline.fits_index import (
 from pipeline.integrity import check_datasum, decompress
 from pipeline.ranges import Image, Link, Plan, Range, cut_ranges, plan_ranges
 from pipeline.science.coadd import ArmSpectra
+from pipeline.science.exposures import Exposures
 from pipeline.sources import FileStat, SourceFile
 
 KINDS = ("FLUX", "IVAR", "MASK")
@@ -33,6 +34,7 @@ KINDS = ("FLUX", "IVAR", "MASK")
 _WAVE_TOLERANCE = 0.01 * WAVE_STEP
 _TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _N_DIAGONALS = 11
+_EXPOSURE_COLUMNS = ("TARGETID", "NIGHT", "PETAL_LOC", "FIBER", "EXPTIME")
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,25 @@ def read_targetids(coadd: CoaddFile) -> NDArray[np.int64]:
     """Return the TARGETID of every row."""
     blocks = read_table(coadd.ahead, coadd.index, "FIBERMAP", ("TARGETID",))
     return np.concatenate([block["TARGETID"] for block in blocks])
+
+
+def read_tables(coadd: CoaddFile) -> tuple[NDArray[np.int64], Exposures]:
+    """Return the TARGETID of every row, and the exposures by good fibres.
+
+    There are none where the file does not list them.
+    """
+    fibermap, listed = coadd.hdu("FIBERMAP"), coadd.index.find("EXP_FIBERMAP")
+    if listed is None:
+        return read_targetids(coadd), Exposures(*np.zeros((5, 0), np.int64))
+    if listed.start == fibermap.stop:
+        # Both tables by one request.
+        coadd.ahead.read(fibermap.start, listed.stop)
+    names = (*_EXPOSURE_COLUMNS, "FIBERSTATUS")
+    blocks = list(read_table(coadd.ahead, coadd.index, listed.name, names))
+    columns = {name: np.concatenate([block[name] for block in blocks]) for name in names}
+    is_good = np.isin(columns["FIBERSTATUS"], GOOD_FIBERSTATUS)
+    exposures = Exposures(*(columns[name][is_good] for name in _EXPOSURE_COLUMNS))
+    return read_targetids(coadd), exposures
 
 
 def plan_arms(

@@ -209,9 +209,11 @@ class CatalogueSettings(Section):
     preference: of rows of several files within `duplicate_radius` only the first counts. Otherwise
     `service` (CDS XMatch or TAP, at `url`) has the catalogue as `table`. `id`, `ra`, `dec`,
     `pm_ra`, `pm_dec` (mas/yr), `error` and `keep` name columns; an error times `error_scale` is one
-    sigma per axis in arcsec, and `position_error` holds where there is none. Radii are in arcsec,
-    `epoch` is Julian. The catalogue covers what is in the `moc` file and satisfies every limit
-    (degrees, declination and Galactic).
+    sigma per axis in arcsec, and `position_error` holds where there is none. `object_type` and
+    `references` name two of the kept: what an object is, and how many publications mention it;
+    `link` is the address of its page, with {id} for its identifier. Radii are in arcsec, `epoch` is
+    Julian. The catalogue covers what is in the `moc` file and satisfies every limit (degrees,
+    declination and Galactic).
     """
 
     title: str = ""
@@ -231,6 +233,9 @@ class CatalogueSettings(Section):
     error_scale: float = Field(1.0, gt=0)
     position_error: float = Field(0.0, ge=0)
     keep: list[str] = []
+    object_type: str = ""
+    references: str = ""
+    link: str = Field("", pattern=r"^(https?://.*\{id\}.*)?$")
     radius: float = Field(2.0, gt=0, le=180)
     max_normalised_separation: float | None = Field(None, gt=0)
     moc: str = ""
@@ -265,7 +270,7 @@ class CrossmatchSettings(Section):
     backoff_s: float = Field(5.0, ge=0)
     seconds_between_requests: float = Field(1.0, ge=0)
     threads: int = Field(2, ge=1)
-    memory_mb: int = Field(1000, ge=100)
+    memory_mb: int = Field(600, ge=100)
 
 
 class ReconstructSettings(Section):

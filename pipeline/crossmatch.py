@@ -1,8 +1,10 @@
 """Stage `crossmatch`: what external catalogues hold at the position of every scored object."""
 
+import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from catalog_schema.vocabulary import MatchState, Tier
 from pipeline.catalogues.coverage import describe_coverage, find_covered
 from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.catalogues.index import IndexFacts, build_index
+from pipeline.catalogues.reader import list_parts
 from pipeline.catalogues.search import (
     NOTHING,
     Found,
@@ -34,9 +37,10 @@ from pipeline.store import Store, columns_to_table, digest, digest_rows, make_fi
 from pipeline.target import find_mock
 
 STAGE = "crossmatch"
-REVISION = 1
+REVISION = 2
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
+_SERVICES = ("xmatch", "tap")
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,21 @@ class Objects:
     def has_position(self) -> NDArray[np.bool_]:
         """Which objects have a position, shape (n,)."""
         return np.isfinite(self.ra) & np.isfinite(self.dec)
+
+    @cached_property
+    def content(self) -> str:
+        """Digest of keys and positions."""
+        return digest_rows(self._rows)
+
+    @cached_property
+    def graded_content(self) -> str:
+        """Digest of keys, positions and which are graded."""
+        return digest_rows(self._rows.append_column("is_graded", pa.array(self.is_graded)))
+
+    @property
+    def _rows(self) -> pa.Table:
+        positions = {"ra": self.ra, "dec": self.dec}
+        return pa.table({**{name: self.keys[name] for name in _KEY}, **positions})
 
 
 @dataclass(frozen=True)
@@ -201,12 +220,24 @@ def make_rows(
         "separation": separation,
         "normalised_separation": pa.array(normalised, from_pandas=True).take(place),
         "chance_probability": chance,
+        **_read_literature(found.sources["attributes"].take(place), catalogue),
         "attributes": found.sources["attributes"].take(place),
         "query_date": dates,
         "service_error": [found.errors.get(int(i)) if state[i] == MatchState.SERVICE_ERROR
                           else None for i in row],
     }  # fmt: skip
     return columns_to_table(MATCHES, columns)
+
+
+def _read_literature(
+    attributes: pa.ChunkedArray, catalogue: CatalogueSettings
+) -> dict[str, list[Any]]:
+    """Return what kind of object each counterpart is and how often it was written about."""
+    kept = {"object_type": catalogue.object_type, "n_references": catalogue.references}
+    if not any(kept.values()):
+        return {name: [None] * len(attributes) for name in kept}
+    values = [json.loads(text) if text else {} for text in attributes.to_pylist()]
+    return {name: [value.get(column) for value in values] for name, column in kept.items()}
 
 
 def _settle(
@@ -231,7 +262,7 @@ def _match(
 ) -> tuple[pa.Table, pa.Table, tuple[str, ...]]:
     catalogue, known = search.catalogue, objects.has_position
     is_asked = known & (search.access != "none")
-    if search.access in ("xmatch", "tap") and settings.ask_for == "graded":
+    if search.access in _SERVICES and settings.ask_for == "graded":
         is_asked &= objects.is_graded
     is_covered = np.zeros(len(known), bool)
     asked = np.flatnonzero(is_asked)
@@ -247,9 +278,10 @@ def _match(
         if search.files:
             index = _locate_index(store, search, settings)
             facts = build_index(
-                list(search.files), catalogue, settings.epoch, settings.memory_mb, index
-            )
-            found = search_file(index, settings, catalogue.radius, (ra, dec), shifted)
+                list(search.files), catalogue, settings.epoch, settings.memory_mb, index,
+                settings.threads,
+            )  # fmt: skip
+            found = search_file(index, catalogue.radius, (ra, dec), shifted)
         else:
             service = Service(catalogue, settings, store.lake.service_cache)
             found = search_service(service, settings, catalogue.radius, (ra, dec), shifted)
@@ -274,6 +306,7 @@ def _describe_catalogue(
         "catalogue_title": catalogue.title,
         "access": search.access,
         "location": location if search.access != "none" else None,
+        "match_link": catalogue.link or None,
         "file_digest": facts and facts.digest,
         "match_radius": catalogue.radius,
         "max_normalised_separation": catalogue.max_normalised_separation,
@@ -292,8 +325,7 @@ def _describe_catalogue(
 
 
 def _describe_errors(errors: dict[int, str]) -> Iterator[str]:
-    for text in dict.fromkeys(errors.values()):
-        count = sum(other == text for other in errors.values())
+    for text, count in Counter(errors.values()).items():
         yield f"the service failed for {count} objects, which the next run asks again: {text}"
 
 
@@ -331,12 +363,9 @@ def _fingerprint(search: _Search, settings: CrossmatchSettings, objects: Objects
         include={"epoch", "position_error", "chance_shifts", "chance_objects", "ask_for"}
     )
     inputs = [_identify(path) for path in (*search.files, search.moc) if path is not None]
-    rows = objects.keys.append_column("ra", pa.array(objects.ra)).append_column(
-        "dec", pa.array(objects.dec)
-    )
-    if search.access in ("xmatch", "tap"):
-        rows = rows.append_column("is_graded", pa.array(objects.is_graded))
-    inputs += [search.name, search.access, digest(general), digest_rows(rows)]
+    # Services are asked for the graded objects only.
+    content = objects.graded_content if search.access in _SERVICES else objects.content
+    inputs += [search.name, search.access, digest(general), content]
     return make_fingerprint(STAGE, REVISION, [search.catalogue], inputs)
 
 
@@ -347,7 +376,4 @@ def _locate_index(store: Store, search: _Search, settings: CrossmatchSettings) -
 
 
 def _identify(path: Path) -> str:
-    if path.is_dir():
-        parts = sorted(part for part in path.rglob("*") if part.is_file())
-        return digest([local_file(part).stat().identity for part in parts])
-    return local_file(path).stat().identity
+    return digest([local_file(part).stat().identity for part in list_parts(path)])

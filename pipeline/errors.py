@@ -27,6 +27,11 @@ class MissingFileError(DataError):
     """A source file is not there."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or its type where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def hide_passwords(text: str) -> str:
     """Blank the password of every URL in a text."""
     return re.sub(r"(://[^:/@\s]*):[^/\s]*@", r"\1:***@", text)

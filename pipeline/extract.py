@@ -12,19 +12,20 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE
 from catalog_schema.tables import COADDS, FILES, TARGETS
-from pipeline.coadd_file import CoaddFile, open_coadd, read_arms, read_targetids
+from pipeline.coadd_file import CoaddFile, open_coadd, read_arms, read_tables, read_targetids
 from pipeline.config import AcquireSettings, Config, ExtractSettings
 from pipeline.desi_files import find_rows
 from pipeline.errors import DataError
 from pipeline.layout import DesiTree, Lake, Shard
 from pipeline.science.coadd import Spectra, join_arms, measure_coverage, measure_snr
+from pipeline.science.exposures import find_main_places
 from pipeline.shards import Product, Report, Task, finished_shards, read_shards, run_shards
 from pipeline.sources import booking, open_source, share_limits
 from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.target import find_tree
 
 STAGE = "extract"
-REVISION = 2
+REVISION = 3
 # Rows measured at a time: their arrays stay in the processor's cache.
 _BLOCK_ROWS = 64
 
@@ -70,11 +71,26 @@ def plan(store: Store, config: Config) -> list[Task]:
     return tasks
 
 
-def spectra_to_table(shard: Shard, spectra: Spectra) -> pa.Table:
-    """Lay joined spectra out as rows of `coadds`, with SNR and coverage per arm."""
-    firsts = range(0, max(len(spectra.targetid), 1), _BLOCK_ROWS)
+def spectra_to_table(
+    shard: Shard, spectra: Spectra, places: NDArray[np.int64] | None = None
+) -> pa.Table:
+    """Lay joined spectra out as rows of `coadds`, with SNR and coverage per arm.
+
+    Parameters
+    ----------
+    shard : Shard
+    spectra : Spectra
+    places : ndarray of int, shape (3, n), optional
+        Night, petal and fibre; -1 is not known.
+    """
+    if places is None:
+        places = np.full((3, len(spectra.targetid)), -1)
+    blocks = [
+        slice(first, first + _BLOCK_ROWS)
+        for first in range(0, max(len(spectra.targetid), 1), _BLOCK_ROWS)
+    ]
     return pa.concat_tables(
-        _to_rows(shard, spectra.take(slice(first, first + _BLOCK_ROWS))) for first in firsts
+        _to_rows(shard, spectra.take(block), places[:, block]) for block in blocks
     )
 
 
@@ -143,7 +159,7 @@ def fetch_object(source: str, lake: Lake, shard: Shard, targetid: int, config: C
     return join_file(coadd, rows, np.array([targetid]), floor, config.acquire)[0]
 
 
-def _to_rows(shard: Shard, spectra: Spectra) -> pa.Table:
+def _to_rows(shard: Shard, spectra: Spectra, places: NDArray[np.int64]) -> pa.Table:
     n = len(spectra.targetid)
     columns: dict[str, object] = {
         "SURVEY": [shard.survey] * n,
@@ -155,6 +171,8 @@ def _to_rows(shard: Shard, spectra: Spectra) -> pa.Table:
         "ivar": spectra.ivar,
         "mask": spectra.mask,
     }
+    for name, values in zip(("NIGHT", "PETAL_LOC", "FIBER"), places, strict=True):
+        columns[name] = pa.array(values, mask=values < 0)
     for arm, (first, last) in ARM_PIXELS.items():
         flux, ivar = spectra.flux[:, first:last], spectra.ivar[:, first:last]
         columns[f"snr_{arm}"] = measure_snr(flux, ivar)
@@ -168,10 +186,12 @@ def _extract_shard(
     name, identity, wanted = task.arguments
     with booking(open_source(location, reading)) as source:
         coadd = open_coadd(source.file(name), lake.index(task.shard), identity)
-        rows, is_there = find_rows(read_targetids(coadd), wanted)
+        listed, exposures = read_tables(coadd)
+        rows, is_there = find_rows(listed, wanted)
         found = wanted[is_there]
         spectra, dropped, notes = join_file(coadd, rows, found, settings.ivar_floor, reading)
     dropped["not_in_coadd"] = int((~is_there).sum())
-    product = Product(spectra_to_table(task.shard, spectra), dropped, notes)
+    places = find_main_places(exposures, spectra.targetid)
+    product = Product(spectra_to_table(task.shard, spectra, places), dropped, notes)
     counts = source.counts
     return replace(product, requests=dict(counts.requests), n_bytes=counts.n_bytes)

@@ -182,5 +182,12 @@ class Lake:
             If the version is not of the form X.Y.Z.
         """
         if not _VERSION.fullmatch(version):
-            raise UserError(f"version {version!r} is not of the form X.Y.Z; try --version 0.1.0")
+            raise UserError(f"version {version!r} is not of the form X.Y.Z; try 0.1.0")
         return self.root / "releases" / version
+
+    @property
+    def releases(self) -> list[Path]:
+        """Folders of the releases, the newest version last; what else lies beside them is none."""
+        found = (path.parent for path in self.root.glob("releases/*/manifest.json"))
+        releases = [path for path in found if _VERSION.fullmatch(path.name)]
+        return sorted(releases, key=lambda path: [int(part) for part in path.name.split(".")])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
-from catalog_schema.tables import MEASURED, SCORES, TARGETS, TIERS
+from catalog_schema.tables import COADDS, MEASURED, SCORES, TIERS
 from catalog_schema.vocabulary import Parent, Tier
 from pipeline import calibrate
 from pipeline.config import Config
@@ -22,6 +22,7 @@ from pipeline.store import Store, to_matrix
 
 FEATURES = np.array([*(s.name for s in STATISTICS), *(m.name for m in MEASUREMENTS)])
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
+_PLACE = ["NIGHT", "PETAL_LOC", "FIBER"]
 # Counts and indices are 0 in most spectra: their spread is none.
 _MIN_SPREAD = 0.2
 
@@ -36,14 +37,16 @@ class Survey:
         Rows of `scores` and of `measurements`.
     tiers : pyarrow.Table
         Rows of `tiers`, of the quasars only.
-    night : ndarray of int64, shape (n_quasars,)
-        Modified Julian date of the exposure; -1 where there were several.
+    night, petal, fibre : ndarray of int64, shape (n_quasars,)
+        Where most of the exposure time came from; -1 where that is not known.
     """
 
     scores: pa.Table
     measured: pa.Table
     tiers: pa.Table
     night: NDArray[np.int64]
+    petal: NDArray[np.int64]
+    fibre: NDArray[np.int64]
 
     @property
     def n_quasars(self) -> int:
@@ -57,11 +60,15 @@ class Survey:
         return Measured(*(to_matrix(self.measured[name]).astype(np.float64) for name in names))
 
     @property
+    def is_core(self) -> NDArray[np.bool_]:
+        """Quasars of the core sample, shape (n_quasars,)."""
+        parent = self.scores["parent"].slice(0, self.n_quasars)
+        return pc.equal(parent, Parent.CORE.value).to_numpy()
+
+    @property
     def is_ordinary(self) -> NDArray[np.bool_]:
         """Quasars of the core sample that are in no tier, shape (n_quasars,)."""
-        parent = self.scores["parent"].slice(0, self.n_quasars)
-        is_core = pc.equal(parent, Parent.CORE.value)
-        return pc.and_(is_core, pc.equal(self.tiers["tier"], Tier.NONE.value)).to_numpy()
+        return self.is_core & pc.equal(self.tiers["tier"], Tier.NONE.value).to_numpy()
 
 
 def read_survey(store: Store) -> Survey:
@@ -84,12 +91,10 @@ def read_survey(store: Store) -> Survey:
     if not quasars.select(_KEY).combine_chunks().equals(tiers.select(_KEY).combine_chunks()):
         raise UserError(f"{store.root}: measurements and tiers are of different spectra; "
                         "run `qad run` again")  # fmt: skip
-    names = [*_KEY, "MEAN_MJD", "COADD_NUMEXP"]
-    targets = pa.concat_tables(read_shards(store, TARGETS.name, shards, names).values())
-    targets = _match(_sort(targets), tiers)
-    mjd = pc.fill_null(targets["MEAN_MJD"], -1.0).to_numpy()
-    is_single = pc.fill_null(pc.equal(targets["COADD_NUMEXP"], 1), False).to_numpy()
-    return Survey(scores, measured, tiers, np.where(is_single, mjd, -1).astype(np.int64))
+    coadds = pa.concat_tables(read_shards(store, COADDS.name, shards, [*_KEY, *_PLACE]).values())
+    coadds = _match(_sort(coadds), tiers)
+    places = (pc.fill_null(coadds[name], -1).to_numpy().astype(np.int64) for name in _PLACE)
+    return Survey(scores, measured, tiers, *places)
 
 
 def find_departures(

@@ -13,7 +13,7 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from pipeline.config import Config
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from pipeline.lake_files import opening, show
 from pipeline.layout import MODEL_CARD
 from pipeline.science.draw import Stream, hash_to_unit
@@ -182,5 +182,5 @@ def _load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def _damaged(folder: Path, error: Exception) -> UserError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    reason = first_line(error)
     return UserError(f"model {show(folder)}: damaged ({reason}); delete it and train again")

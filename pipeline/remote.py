@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
 from pipeline.config import AcquireSettings
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from pipeline.ranges import Link, Range
 from pipeline.sources import FileStat, Source
 from pipeline.transfer import RequestError, Transfer
@@ -109,7 +109,7 @@ def open_remote(location: str, settings: AcquireSettings) -> RemoteSource:
 
 def to_request_error(error: Exception) -> RequestError:
     """Classify a failure of the connection or of the body."""
-    line = (str(error).splitlines() or [type(error).__name__])[0]
+    line = first_line(error)
     # Both libraries wrap a body that ends early in an error that only its text tells.
     is_short = "IncompleteRead" in line or "IncompleteRead" in type(error).__name__
     return RequestError("short_read" if is_short else "connection", line)

@@ -6,12 +6,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog_schema.desi import GOOD_FIBERSTATUS
 from catalog_schema.vocabulary import ControlKind, Parent, TargetClass
 from pipeline.config import TargetSettings
 from pipeline.science.draw import hash_to_unit
 
-# FIBERSTATUS 8 is bit 3, RESTRICTED: informative only (DESI DR1 documentation).
-_GOOD_FIBERSTATUS = (0, 8)
 # ZWARN bits of spectra without a spectrum: SKY, UNPLUGGED, BAD_TARGET, NODATA.
 _NO_SKY = 1 << 0
 _NO_DATA = 1 << 7 | 1 << 8 | 1 << 9
@@ -140,7 +139,7 @@ def _is_usable(rows: Mapping[str, NDArray]) -> NDArray[np.bool_]:
 
 def _has_good_fibre(rows: Mapping[str, NDArray]) -> NDArray[np.bool_]:
     status = rows.get("COADD_FIBERSTATUS", np.zeros(len(rows["TARGETID"]), np.int64))
-    return np.isin(status, _GOOD_FIBERSTATUS)
+    return np.isin(status, GOOD_FIBERSTATUS)
 
 
 def _is_primary(rows: Mapping[str, NDArray]) -> NDArray[np.bool_]:

@@ -28,10 +28,9 @@ def describe_status(store: Store) -> Iterator[str]:
     yield ""
     yield from _describe_ledger(booked, store.is_in_use)
     yield ""
-    releases = sorted(path.parent for path in store.root.glob("releases/*/manifest.json"))
-    for release in releases:
+    for release in store.lake.releases:
         yield f"release     {release}"
-    if not releases:
+    if not store.lake.releases:
         yield "release     none yet; `qad run` or `qad release build` makes one"
 
 

@@ -100,7 +100,8 @@ def _price_mode(
         return coadd.index.size, 1, link.cost(coadd.index.size, 1)
     chosen = settings if mode == "set" else settings.model_copy(update={"mode": mode})
     plan = plan_arms(coadd, rows, chosen, link)
-    # One more request lists the file's targets.
-    table = coadd.hdu("FIBERMAP")
-    n_bytes, n_requests = plan.n_bytes + table.stop - table.start, len(plan.ranges) + 1
+    # One more request lists the file's targets and their exposures.
+    tables = (coadd.index.find(name) for name in ("FIBERMAP", "EXP_FIBERMAP"))
+    listed = sum(table.stop - table.start for table in tables if table)
+    n_bytes, n_requests = plan.n_bytes + listed, len(plan.ranges) + 1
     return n_bytes, n_requests, link.cost(n_bytes, n_requests)

@@ -13,7 +13,7 @@ from catalog_schema.column import Column, Table
 
 TIER_COLOURS = {"gold": "#E69F00", "silver": "#56B4E9", "bronze": "#D55E00", "none": "#8C8C8C"}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_PROBABILITIES = {"p_value", "q_value"}
+_PROBABILITIES = {"p_value", "joint_p_value", "q_value"}
 _DEGREES = {"TARGET_RA", "TARGET_DEC"}
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from catalog_schema import tables
-from catalog_schema.published import PUBLISHED
+from catalog_schema.contents import FILES
 from portal.index import attach_rows
 from portal.releases import CHECK_ADVICE, ReleaseError
 
@@ -24,8 +24,8 @@ _Rows = TypeVar("_Rows")
 _connecting = Lock()
 
 # Every published table under the name that SQL gives it.
-DATASETS = {PurePath(path).stem: path for path in PUBLISHED}
-SCHEMAS = {PurePath(path).stem: table for path, table in PUBLISHED.items()}
+DATASETS = {PurePath(path).stem: path for path in FILES}
+SCHEMAS = {PurePath(path).stem: table for path, table in FILES.items()}
 MISSING = "is missing"
 FIRST_VERSION = "1.0.0"
 _SQL_TYPES = {

@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from catalog_schema.column import Column
-from catalog_schema.published import PUBLISHED
+from catalog_schema.contents import FILES
 
 if TYPE_CHECKING:
     from astropy.io.votable.tree import VOTableFile
@@ -185,7 +185,7 @@ def _as_text(values: pa.ChunkedArray) -> pa.Array:
 
 def _list_columns() -> dict[str, Column]:
     """Return every column that is published, under its name; the catalogue's come first."""
-    tables = reversed(PUBLISHED.values())
+    tables = reversed(FILES.values())
     return {column.name: column for table in tables for column in table.columns}
 
 

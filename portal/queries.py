@@ -11,9 +11,9 @@ import pandas as pd
 import pyarrow as pa
 
 from catalog_schema import tables
+from catalog_schema.desi import HEALPIX_ORDER
 from catalog_schema.vocabulary import MatchState, Tier
 from portal.conditions import (
-    CATALOGUE_ORDER,
     DISTANCE,
     HIDDEN,
     Filters,
@@ -33,14 +33,14 @@ IN_CONE = (
     "tier", "reason", "anomaly_class", "artefact_probability", "SURVEY", "PROGRAM",
 )  # fmt: skip
 SORTABLE = (
-    "anomaly_score", "p_value", "q_value", "Z", "snr", "chi2", "chi2_b", "chi2_r", "chi2_z",
-    "kl_divergence", "isolation_score", "artefact_probability", "TARGET_RA", "TARGET_DEC",
+    "anomaly_score", "p_value", "joint_p_value", "q_value", "Z", "snr", "chi2", "chi2_b", "chi2_r",
+    "chi2_z", "kl_divergence", "isolation_score", "artefact_probability", "TARGET_RA", "TARGET_DEC",
 )  # fmt: skip
 LISTED = (
-    "TARGETID", "tier", "anomaly_score", "p_value", "q_value", "Z", "snr", "reason", "worst_arm",
-    "chi2_b", "chi2_r", "chi2_z", "parent", "SPECTYPE", "ZWARN", "anomaly_class",
-    "artefact_probability", "review_status", "TARGET_RA", "TARGET_DEC", "DESINAME", "chi2",
-    "kl_divergence", "isolation_score",
+    "TARGETID", "tier", "anomaly_score", "p_value", "joint_p_value", "q_value", "Z", "snr",
+    "reason", "worst_arm", "chi2_b", "chi2_r", "chi2_z", "parent", "SPECTYPE", "ZWARN",
+    "anomaly_class", "artefact_probability", "review_status", "TARGET_RA", "TARGET_DEC", "DESINAME",
+    "chi2", "kl_divergence", "isolation_score",
 )  # fmt: skip
 # Squared distance in redshift and SNR, in which calibration finds spectra alike.
 _UNLIKENESS = """pow(ln(1 + q.Z) - ln(1 + me.Z), 2)
@@ -180,7 +180,7 @@ def count_sky(con: Connection, filters: Filters, order: int) -> pd.DataFrame:
     if not filters.get_words("tier"):
         chosen += f" AND tier IN ({', '.join('?' * len(ANOMALOUS))})"
         chosen_values += ANOMALOUS
-    pix = f"HEALPIX >> {2 * (CATALOGUE_ORDER - order)} AS pix"
+    pix = f"HEALPIX >> {2 * (HEALPIX_ORDER - order)} AS pix"
     sql = f"""WITH cell AS (
         SELECT {pix}, count(*) AS n, count(*) FILTER ({chosen}) AS n_found
         FROM rows WHERE {condition} GROUP BY pix),

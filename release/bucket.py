@@ -46,38 +46,39 @@ _ADVICE = {
 }
 
 
-class BucketOrigin:
-    """A prefix of a bucket to read from; without credentials the bucket must be public."""
+class _Prefix:
+    """A prefix of a bucket and the client that reaches it."""
 
-    def __init__(self, address: str) -> None:
-        self.name = address.rstrip("/")
-        self._bucket, _, self._prefix = self.name.removeprefix("s3://").partition("/")
+    def __init__(self, address: str, below: str = "") -> None:
+        place = address.removeprefix("s3://").rstrip("/") + below
+        self._bucket, _, self._prefix = place.partition("/")
         if not self._bucket:
             raise UserError(f"{address}: give s3://BUCKET/PREFIX")
+        self.name = f"s3://{place}"
         with _faults(self.name):
             self._client = _make_client()
+
+    def _key(self, path: str) -> str:
+        return "/".join(filter(None, (self._prefix, path)))
+
+
+class BucketOrigin(_Prefix):
+    """A prefix of a bucket to read from; without credentials the bucket must be public."""
 
     def read(self, path: str, start: int = 0) -> Iterator[bytes]:
         """See `Origin.read`."""
         more = {"Range": f"bytes={start}-"} if start else {}
         with _faults(f"{self.name}/{path}"):
-            found = self._client.get_object(
-                Bucket=self._bucket, Key="/".join(filter(None, (self._prefix, path))), **more
-            )
+            found = self._client.get_object(Bucket=self._bucket, Key=self._key(path), **more)
             yield from found["Body"].iter_chunks(_PIECE)
 
 
-class Bucket:
+class Bucket(_Prefix):
     """A prefix of a bucket to publish to: a folder per version, in staging/ unless production."""
 
     def __init__(self, address: str, is_production: bool, part_bytes: int = _PART_BYTES) -> None:
-        self.name = address.rstrip("/") + ("" if is_production else "/staging")
-        self._bucket, _, self._prefix = self.name.removeprefix("s3://").partition("/")
-        if not self._bucket:
-            raise UserError(f"{address}: give s3://BUCKET/PREFIX")
+        super().__init__(address, "" if is_production else "/staging")
         self._part_bytes = part_bytes
-        with _faults(self.name):
-            self._client = _make_client()
 
     def find_missing(self, parcel: Parcel) -> list[str]:
         """See `Target.find_missing`; the list of checksums is the last."""
@@ -215,9 +216,6 @@ class Bucket:
         for upload in found.get("Uploads", ()):
             if upload["Key"] == where["Key"]:
                 self._client.abort_multipart_upload(**where, UploadId=upload["UploadId"])
-
-    def _key(self, path: str) -> str:
-        return "/".join(filter(None, (self._prefix, path)))
 
 
 def _make_client() -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from catalog_schema import contents
 from catalog_schema.lock import render_schema
 from catalog_schema.tables import NULL, TIERS
 from pipeline.config import Config
@@ -23,20 +24,13 @@ from release.footprint import write_footprint
 from release.hats_collection import write_collection
 from release.hats_spectra import write_spectra_catalogue
 from release.inputs import Inputs, read_inputs
-from release.manifest import (
-    MANIFEST,
-    count_rows,
-    make_manifest,
-    read_json,
-    read_manifest,
-    write_json,
-)
+from release.manifest import MANIFEST, count_rows, make_manifest, read_manifest, write_json
 from release.report import write_report
 from release.reviews import write_reviews
 from release.sealing import building
 from release.site import write_site
 from release.spectra import write_spectra
-from release.tables import measure_strings, write_table
+from release.tables import write_whole
 from release.vo import write_vo
 
 REVISION = 4
@@ -87,13 +81,12 @@ def build(store: Store, config: Config, version: str) -> ReleaseReport:
     if path.exists():
         return ReleaseReport(path, False, _check_same(path, fingerprint)["counts"])
     with building(path) as partial:
-        counts = _fill(partial, store, config, inputs, version, fingerprint)
-        manifest = read_json(partial / MANIFEST)
+        manifest = _fill(partial, store, config, inputs, version, fingerprint)
         write_changelog(partial, path, manifest)
         write_faces(partial, manifest)
         if read_inputs(store, config, inputs.reviews).fingerprint(REVISION) != fingerprint:
             raise UserError(f"{store.root} changed while the release was built; build it again")
-    return ReleaseReport(path, True, counts)
+    return ReleaseReport(path, True, manifest["counts"])
 
 
 def _check_same(path: Path, fingerprint: str) -> dict[str, Any]:
@@ -116,17 +109,18 @@ def _fill(
     scratch.mkdir()
     with open_lake(store, inputs, scratch) as lake:
         lake.check(config.calibrate)
-        tiers = lake.write(folder / "catalog", notes)
-        lake.write_evidence(folder / "catalog", notes)
-        catalogues = lake.write_matches(folder / "catalog", notes)
+        tiers = lake.write(folder, notes)
+        lake.write_evidence(folder, notes)
+        catalogues = lake.write_matches(folder, notes)
         grades = lake.read_grades()
         outcomes = close_release(
             inputs.account, lake.count_by_shard("primaries"), lake.count_by_shard("controls")
         )
-    spectra = folder / "spectra" / "spectra.parquet"
-    n_spectra = write_spectra(spectra, store, inputs.shards, grades, notes, scratch)
+    n_spectra = write_spectra(
+        folder / contents.SPECTRA, store, inputs.shards, grades, notes, scratch
+    )
     shutil.rmtree(scratch)
-    write_completeness(folder / "completeness", outcomes, notes)
+    write_completeness(folder, outcomes, notes)
     _copy_calibration(folder, store, inputs, notes)
     counts = count_rows(inputs, outcomes, tiers, n_spectra)
     counts["reviews"] = write_reviews(folder, inputs.reviews, config.rank, notes)
@@ -142,7 +136,7 @@ def _fill(
     write_spectra_catalogue(folder, manifest)
     write_report(folder, manifest)
     write_site(folder, manifest)
-    return counts
+    return manifest
 
 
 def _copy_calibration(folder: Path, store: Store, inputs: Inputs, notes: dict[str, str]) -> None:
@@ -150,9 +144,7 @@ def _copy_calibration(folder: Path, store: Store, inputs: Inputs, notes: dict[st
     with local_folder(store.lake.model(inputs.model_id)) as model:
         for name in inputs.model:
             shutil.copyfile(model / name, folder / "model" / name)
-    calibration = folder / "calibration"
     null = store.read(folder / "model" / "null.parquet")
     tiers = store.read(store.lake.table("tiers")).sort_by([(n, "ascending") for n in TIERS.key])
-    for name, table, data in (("null", NULL, null), ("significance", TIERS, tiers)):
-        path = calibration / f"{name}.parquet"
-        write_table(path, table, [data], notes, measure_strings(data, table))
+    write_whole(folder / contents.NULL, NULL, null, notes)
+    write_whole(folder / contents.SIGNIFICANCE, TIERS, tiers, notes)

@@ -1,4 +1,4 @@
-"""The catalogue: the lake's narrow tables joined once, by DuckDB, whose only door this is."""
+"""The catalogue: the lake's narrow tables joined once, by DuckDB."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,8 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.column import Table
 from catalog_schema.derived import healpix_29
+from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
 from catalog_schema.tables import (
     CATALOGUES,
     CLASSES,
@@ -27,7 +29,9 @@ from catalog_schema.vocabulary import MatchState, Parent, ReviewStatus, Tier
 from pipeline.config import CalibrateSettings
 from pipeline.errors import UserError
 from pipeline.layout import Shard
+from pipeline.science.sky import find_cells
 from pipeline.store import Store
+from release.engine import open_engine
 from release.inputs import MATCHED, Inputs
 from release.reviews import tabulate_status
 from release.tables import find_open_strings, write_table
@@ -36,12 +40,8 @@ if TYPE_CHECKING:
     import duckdb
     from pyarrow.dataset import Dataset
 
-_KEY = "SURVEY, PROGRAM, TARGETID"
+_KEY = ", ".join(SCORES.key)
 _BATCH_ROWS = 50_000
-# Beyond it DuckDB sorts and joins on disk.
-_MEMORY = "3GB"
-# Orders of `_healpix_29` and of the pixels by which DESI groups its spectra (nside 64).
-_FINE_ORDER, _DESI_ORDER = 29, 6
 _IS_CONTROL = f"parent = '{Parent.CONTROL.value}'"
 _CONSTANTS = {
     "review_status": f"coalesce(v.review_status, '{ReviewStatus.UNREVIEWED.value}')",
@@ -74,22 +74,14 @@ _UNMATCHED = f"""
     SELECT {_KEY} FROM primaries LEFT JOIN matches USING ({_KEY})
     GROUP BY ALL HAVING count(DISTINCT catalogue) != (SELECT count(*) FROM catalogues)
 """
+_COUNTS = {f"n_{state}": f"count(*) FILTER (match_state = '{state}')" for state in MatchState}
+# The stage has counted spectra; a release counts objects.
 _COUNTED = f"""
-    WITH counts AS (
-        SELECT catalogue, {
-    ", ".join(
-        f"count(*) FILTER (match_state = '{state.value}' AND match_rank = 1) AS n_{state.value}"
-        for state in MatchState
-    )
-}
-        FROM {{published}} GROUP BY catalogue)
-    SELECT {
-    ", ".join(
-        f"{'n' if name in {f'n_{state.value}' for state in MatchState} else 'c'}.{name}"
-        for name in CATALOGUES.names
-    )
-}
-    FROM catalogues c JOIN counts n USING (catalogue) ORDER BY c.catalogue
+    SELECT * FROM (SELECT * EXCLUDE ({", ".join(_COUNTS)}) FROM catalogues)
+    JOIN (
+        SELECT catalogue, {", ".join(f"{count} AS {name}" for name, count in _COUNTS.items())}
+        FROM {{published}} WHERE match_rank = 1 GROUP BY catalogue
+    ) USING (catalogue) ORDER BY catalogue
 """
 
 
@@ -114,9 +106,7 @@ def open_lake(store: Store, inputs: Inputs, scratch: Path) -> Iterator["JoinedLa
     import duckdb
 
     try:
-        with duckdb.connect() as connection:
-            connection.execute(f"SET memory_limit = '{_MEMORY}'")
-            connection.execute("SET temp_directory = ?", [str(scratch)])
+        with open_engine(scratch) as connection:
             yield JoinedLake(connection, store, inputs)
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         reason = str(error).splitlines()[0]
@@ -181,9 +171,9 @@ class JoinedLake:
         """
         source = f"scores s JOIN targets t USING ({_KEY}) LEFT JOIN reviewed v USING (TARGETID)"
         lengths = self._measure_strings(QUASARS, source)
-        self._publish(folder / "quasars.parquet", QUASARS, rows, notes, lengths)
-        self._connection.read_parquet(str(folder / "quasars.parquet")).create_view("quasars")
-        self._publish(folder / "anomalies.parquet", QUASARS, _GRADED, notes, lengths)
+        self._publish(folder / contents.QUASARS, QUASARS, rows, notes, lengths)
+        self._connection.read_parquet(str(folder / contents.QUASARS)).create_view("quasars")
+        self._publish(folder / contents.ANOMALIES, QUASARS, _GRADED, notes, lengths)
         counts = self._connection.sql("SELECT tier, count(*) FROM primaries GROUP BY tier")
         return dict(counts.fetchall())
 
@@ -194,20 +184,20 @@ class JoinedLake:
             ORDER BY HEALPIX, TARGETID, abs(contribution) DESC, feature
         """
         lengths = self._measure_strings(EVIDENCE, "evidence")
-        self._publish(folder / "evidence.parquet", EVIDENCE, query, notes, lengths)
+        self._publish(folder / contents.EVIDENCE, EVIDENCE, query, notes, lengths)
 
     def write_matches(self, folder: Path, notes: dict[str, str]) -> pa.Table:
         """Write crossmatch.parquet and catalogues.parquet; return the rows of the latter."""
         published = f"matches SEMI JOIN primaries USING ({_KEY})"
         for path, table, query, source in (
-            (folder / "crossmatch.parquet", MATCHES,
+            (folder / contents.CROSSMATCH, MATCHES,
              f"SELECT * FROM {published} ORDER BY HEALPIX, TARGETID, catalogue, match_rank",
              "matches"),
-            (folder / "catalogues.parquet", CATALOGUES, _COUNTED.format(published=published),
+            (folder / contents.CATALOGUES, CATALOGUES, _COUNTED.format(published=published),
              "catalogues"),
         ):  # fmt: skip
             self._publish(path, table, query, notes, self._measure_strings(table, source))
-        return pq.read_table(folder / "catalogues.parquet")
+        return pq.read_table(folder / contents.CATALOGUES)
 
     def read_grades(self) -> pa.Table:
         """Return SURVEY, PROGRAM, TARGETID and tier of every row of the catalogue."""
@@ -253,16 +243,10 @@ def place_objects(positions: pa.Table) -> pa.Table:
     pyarrow.Table
         TARGETID and _healpix_29.
     """
-    from astropy.coordinates import Latitude, Longitude
-    from cdshealpix.nested import lonlat_to_healpix
-
     ra, dec = (positions[name] for name in ("TARGET_RA", "TARGET_DEC"))
     is_known = pc.and_(ra.is_valid(), dec.is_valid()).to_numpy(zero_copy_only=False)
-    cells = positions["HEALPIX"].to_numpy().astype(np.int64) << 2 * (_FINE_ORDER - _DESI_ORDER)
-    cells[is_known] = lonlat_to_healpix(
-        Longitude(ra.to_numpy()[is_known], "deg"), Latitude(dec.to_numpy()[is_known], "deg"),
-        depth=_FINE_ORDER,
-    )  # fmt: skip
+    cells = positions["HEALPIX"].to_numpy().astype(np.int64) << 2 * (FINE_ORDER - HEALPIX_ORDER)
+    cells[is_known] = find_cells(ra.to_numpy()[is_known], dec.to_numpy()[is_known], FINE_ORDER)
     return pa.table({"TARGETID": positions["TARGETID"], healpix_29.name: cells})
 
 

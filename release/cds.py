@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.column import Column
 from catalog_schema.tables import QUASARS
 from release.docs import CITATION, LICENCE_URL, render
@@ -48,10 +49,9 @@ def write_cds(folder: Path, manifest: Mapping[str, Any]) -> None:
         The release with ``catalog/anomalies.parquet``.
     manifest : mapping
     """
-    columns = [column for column in QUASARS.columns if column.array is None]
-    names = [column.name for column in columns]
-    rows = pq.read_table(folder / "catalog" / "anomalies.parquet", columns=names)
-    fields = [_lay_out(rows[column.name], column) for column in columns]
+    names = [column.name for column in QUASARS.scalars]
+    rows = pq.read_table(folder / contents.ANOMALIES, columns=names)
+    fields = [_lay_out(rows[column.name], column) for column in QUASARS.scalars]
     lines = [" ".join(texts) for texts in zip(*(field.texts for field in fields), strict=True)]
     (folder / TABLE).parent.mkdir()
     (folder / TABLE).write_text("".join(f"{line}\n" for line in lines), encoding="ascii")

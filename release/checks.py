@@ -1,22 +1,25 @@
 """Checks of a release: what it promises, proved again from its files alone."""
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.column import Table
 from catalog_schema.lock import render_schema
-from catalog_schema.published import PUBLISHED
 from catalog_schema.validate import find_violations
 from pipeline.errors import UserError
 from release import consistency, face_checks, hats_checks
+from release.engine import query
 from release.hats_collection import COLLECTION
 from release.hats_spectra import FOLDER
 from release.inputs import MODEL_FILES
 from release.manifest import MANIFEST, read_json, read_manifest
 from release.sealing import CHECKSUMS, hash_file, list_files, read_checksums
+from release.vo import accepting_desi_units
 from release.votable import CONTENT_KEY
 
 
@@ -88,40 +91,37 @@ def _check_schema_file(path: Path, target: str) -> list[str]:
 
 
 def _check_schema(path: Path, target: str) -> list[str]:
-    table = PUBLISHED[target]
+    table = contents.FILES[target]
     file = pq.ParquetFile(path / target)
     found: dict[str, None] = {}
     for number in range(file.num_row_groups):
         found |= dict.fromkeys(find_violations(file.read_row_group(number), table))
     if not file.num_row_groups:
         found |= dict.fromkeys(find_violations(file.schema_arrow.empty_table(), table))
-    return [*found, *_find_repeats(file, table)]
+    return [*found, *_find_repeats(path / target, table)]
 
 
-def _find_repeats(file: pq.ParquetFile, table: Table) -> list[str]:
-    keys = file.read(columns=list(table.key))
-    n_repeated = keys.num_rows - keys.group_by(list(table.key)).aggregate([]).num_rows
+def _find_repeats(file: Path, table: Table) -> list[str]:
+    """Compare the keys of all row groups, which may be tens of millions."""
+    keys = f"SELECT DISTINCT {', '.join(table.key)} FROM read_parquet(?)"
+    [(n_keys,)] = query(f"SELECT count(*) FROM ({keys})", str(file))
+    n_repeated = pq.read_metadata(file).num_rows - n_keys
     return [f"{n_repeated} repeated keys"] if n_repeated else []
 
 
 def _check_votable(path: Path, target: str) -> list[str]:
-    import io
-    import warnings
-
     from astropy.io import votable
 
     footer = pq.read_metadata(path / target).metadata or {}
-    with warnings.catch_warnings():
-        # Angstrom and erg are deprecated in VOUnit, but they are what DESI uses.
-        warnings.simplefilter("ignore")
+    with accepting_desi_units():
         parsed = votable.parse_single_table(io.BytesIO(footer[CONTENT_KEY.encode()]))
     names = [field.name for field in parsed.fields]
-    return [] if names == PUBLISHED[target].names else ["the footer describes other columns"]
+    return [] if names == contents.FILES[target].names else ["the footer describes other columns"]
 
 
 def _check_documentation(path: Path, target: str) -> list[str]:
     text = (path / target).read_text(encoding="utf-8")
-    names = dict.fromkeys(name for table in PUBLISHED.values() for name in table.names)
+    names = dict.fromkeys(name for table in contents.FILES.values() for name in table.names)
     missing = [name for name in names if f"`{name}`" not in text]
     return [f"does not explain {', '.join(missing)}"] if missing else []
 
@@ -137,27 +137,27 @@ def _check_model(path: Path, target: str) -> list[str]:
     return []
 
 
-_MODEL_TARGETS = (*(f"model/{name}" for name in MODEL_FILES), "calibration/null.parquet")
+_MODEL_TARGETS = (*(f"model/{name}" for name in MODEL_FILES), contents.NULL)
 _CHECKS: dict[str, tuple[Callable[[Path, str], list[str]], tuple[str, ...]]] = {
     "checksums": (_check_checksums, (CHECKSUMS,)),
     "manifest": (_check_manifest, (MANIFEST,)),
-    "schema": (_check_schema, tuple(PUBLISHED)),
+    "schema": (_check_schema, tuple(contents.FILES)),
     "schema_file": (_check_schema_file, ("schema/schema.json",)),
-    "votable": (_check_votable, tuple(PUBLISHED)),
+    "votable": (_check_votable, tuple(contents.FILES)),
     "documentation": (_check_documentation, ("README.md",)),
     "model": (_check_model, _MODEL_TARGETS),
     "tiers": (consistency.check_tiers, consistency.GRADED_FILES),
-    "q_values": (consistency.check_q_values, ("calibration/significance.parquet",)),
-    "significance": (consistency.check_significance, ("catalog/quasars.parquet",)),
-    "anomalies": (consistency.check_anomalies, ("catalog/anomalies.parquet",)),
-    "spectra": (consistency.check_spectra, ("spectra/spectra.parquet",)),
+    "q_values": (consistency.check_q_values, (contents.SIGNIFICANCE,)),
+    "significance": (consistency.check_significance, (contents.QUASARS,)),
+    "anomalies": (consistency.check_anomalies, (contents.ANOMALIES,)),
+    "spectra": (consistency.check_spectra, (contents.SPECTRA,)),
     "classes": (
         consistency.check_classes,
-        ("catalog/quasars.parquet", "catalog/anomalies.parquet"),
+        (contents.QUASARS, contents.ANOMALIES),
     ),
-    "evidence": (consistency.check_evidence, ("catalog/evidence.parquet",)),
-    "matches": (consistency.check_matches, ("catalog/crossmatch.parquet",)),
-    "reviews": (consistency.check_reviews, ("catalog/reviews.parquet",)),
+    "evidence": (consistency.check_evidence, (contents.EVIDENCE,)),
+    "matches": (consistency.check_matches, (contents.CROSSMATCH,)),
+    "reviews": (consistency.check_reviews, (contents.REVIEWS,)),
     "hats": (hats_checks.check_collection, (COLLECTION,)),
     "hats_spectra": (hats_checks.check_spectra_catalogue, (FOLDER,)),
     "same_rows": (face_checks.check_same_rows, face_checks.TARGETS),

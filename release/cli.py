@@ -1,21 +1,15 @@
-"""The command group `qad release`."""
+"""The command group `qad release`; `qad` says every fault in one line."""
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.errors import QadError
-
 if TYPE_CHECKING:
-    from pipeline.config import Config
     from release.checks import Result
     from release.publish import Delivery
-
-_USER_ERROR = 2
 
 
 @click.group()
@@ -38,27 +32,34 @@ def release() -> None:
 def build(
     root: Path,
     version: str,
+    source: str | None,
     config_path: Path | None,
     overrides: tuple[str, ...],
-    source: str | None = None,
-    config_object: "Config | None" = None,
 ) -> None:
     """Publish the lake below --root as releases/X.Y.Z, with the settings of the run."""
-    with _one_line_errors():
-        from pipeline.config import load_config
+    from pipeline.config import load_config
+    from pipeline.store import Store
+    from release.build import build as build_release
 
-        config = config_object or load_config(config_path, overrides, source=source)
-        run_build(root, version, config)
+    config = load_config(config_path, overrides, source=source)
+    store = Store(root, config.run.ledger_url, config.run.lake)
+    report = build_release(store, config, version)
+    counts = report.counts
+    click.echo(f"release {version}: {'done' if report.is_new else 'already done'}, {report.path}")
+    tiers = ", ".join(f"{count:,} {tier}" for tier, count in counts["tiers"].items())
+    click.echo(f"  {counts['quasars']:,} quasars: {tiers}")
+    click.echo(f"  {counts['spectra']:,} spectra")
+    shards = counts["shards"]
+    click.echo(f"  {shards['done']:,} shards, {shards['failed']:,} failed and left out")
 
 
 @release.command()
 @click.argument("path", type=click.Path(path_type=Path))
 def validate(path: Path) -> None:
     """Check the release at PATH; exit 1 when a check fails."""
-    with _one_line_errors():
-        from release.checks import validate as run_checks
+    from release.checks import validate as run_checks
 
-        results = run_checks(path)
+    results = run_checks(path)
     for line in _tabulate(results):
         click.echo(line)
     sys.exit(0 if all(result.passed for result in results) else 1)
@@ -73,13 +74,12 @@ def validate(path: Path) -> None:
 )  # fmt: skip
 def diff(old: Path, new: Path, file: Path | None) -> None:
     """Say what changed from the release at OLD to the one at NEW, object by object, and why."""
-    with _one_line_errors():
-        from release.diff import compare, render_difference, write_rows
+    from release.diff import compare, render_difference, write_rows
 
-        difference = compare(old, new)
-        if file:
-            write_rows(difference, file)
-        click.echo(render_difference(difference), nl=False)
+    difference = compare(old, new)
+    if file:
+        write_rows(difference, file)
+    click.echo(render_difference(difference), nl=False)
 
 
 _TO = click.option(
@@ -99,13 +99,12 @@ _PRODUCTION = click.option(
 @click.option("--dry-run", "is_dry", is_flag=True, help="Only say what would be sent.")
 def publish(path: Path, addresses: tuple[str, ...], is_production: bool, is_dry: bool) -> None:
     """Send the release at PATH, read it back, and set its tag or latest.json."""
-    with _one_line_errors():
-        from release.publish import open_target
-        from release.publish import publish as send
+    from release.publish import open_target
+    from release.publish import publish as send
 
-        # Buckets first: a tag or a latest.json is set only when every place holds the release.
-        ordered = sorted(addresses, key=lambda address: not address.startswith("s3://"))
-        done = send(path, [open_target(address, is_production) for address in ordered], is_dry)
+    # Buckets first: a tag or a latest.json is set only when every place holds the release.
+    ordered = sorted(addresses, key=lambda address: not address.startswith("s3://"))
+    done = send(path, [open_target(address, is_production) for address in ordered], is_dry)
     for delivery in done:
         if is_dry:
             click.echo(f"would send {_count(delivery)} to {delivery.target}")
@@ -124,12 +123,11 @@ def publish(path: Path, addresses: tuple[str, ...], is_production: bool, is_dry:
 @click.option("--reason", required=True, help="One line that everyone who fetches it will read.")
 def withdraw(version: str, addresses: tuple[str, ...], is_production: bool, reason: str) -> None:
     """Add a notice to a published VERSION; its files stay as they are."""
-    with _one_line_errors():
-        from release.publish import open_target
-        from release.publish import withdraw as add_notice
+    from release.publish import open_target
+    from release.publish import withdraw as add_notice
 
-        targets = [open_target(address, is_production) for address in addresses]
-        done = add_notice(version, targets, reason)
+    targets = [open_target(address, is_production) for address in addresses]
+    done = add_notice(version, targets, reason)
     for target, is_new in done.items():
         click.echo(f"{target}: {version} {'withdrawn' if is_new else 'was withdrawn already'}")
 
@@ -140,10 +138,9 @@ def withdraw(version: str, addresses: tuple[str, ...], is_production: bool, reas
 @click.option("--subset", type=click.Choice(["all", "anomalies"]), default="all", show_default=True)
 def fetch(address: str, into: Path, subset: str) -> Path:
     """Bring the release at ADDRESS (s3://, hf://ORG/NAME@TAG, https://) and check every file."""
-    with _one_line_errors():
-        from release.fetch import fetch as bring
+    from release.fetch import fetch as bring
 
-        done = bring(address, into, subset)
+    done = bring(address, into, subset)
     if done.notice:
         click.echo(f"warning: release {done.version} was withdrawn: {done.notice}", err=True)
     click.echo(
@@ -151,35 +148,6 @@ def fetch(address: str, into: Path, subset: str) -> Path:
         f"all checksums right, {done.path}"
     )
     return done.path
-
-
-def run_build(root: Path, version: str, config: "Config") -> None:
-    """Build a release and print what it holds.
-
-    Parameters
-    ----------
-    root : Path
-        Data root.
-    version : str
-    config : Config
-
-    Raises
-    ------
-    UserError
-        As `release.build.build`.
-    """
-    from pipeline.store import Store
-    from release.build import build as build_release
-
-    store = Store(root, config.run.ledger_url, config.run.lake)
-    report = build_release(store, config, version)
-    counts = report.counts
-    click.echo(f"release {version}: {'done' if report.is_new else 'already done'}, {report.path}")
-    tiers = ", ".join(f"{count:,} {tier}" for tier, count in counts["tiers"].items())
-    click.echo(f"  {counts['quasars']:,} quasars: {tiers}")
-    click.echo(f"  {counts['spectra']:,} spectra")
-    shards = counts["shards"]
-    click.echo(f"  {shards['done']:,} shards, {shards['failed']:,} failed and left out")
 
 
 def _count(delivery: "Delivery") -> str:
@@ -195,12 +163,3 @@ def _tabulate(results: "list[Result]") -> Iterator[str]:
         yield line.rstrip()
     n_failed = sum(not result.passed for result in results)
     yield f"{len(results)} checks, {n_failed} failed"
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    try:
-        yield
-    except QadError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(_USER_ERROR)

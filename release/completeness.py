@@ -5,18 +5,19 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from catalog_schema import contents
 from catalog_schema.tables import COMPLETENESS, GATES
 from catalog_schema.vocabulary import ShardState
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome, tabulate
-from release.tables import measure_strings, write_table
+from release.tables import write_whole
 
 
 def write_completeness(folder: Path, outcomes: Sequence[Outcome], notes: Mapping[str, str]) -> None:
     """Write the tables COMPLETENESS and GATES."""
-    for table, data in zip((COMPLETENESS, GATES), tabulate(outcomes), strict=True):
-        lengths = measure_strings(data, table)
-        write_table(folder / f"{table.name}.parquet", table, [data], notes, lengths)
+    steps, gates = tabulate(outcomes)
+    write_whole(folder / contents.COMPLETENESS, COMPLETENESS, steps, notes)
+    write_whole(folder / contents.GATES, GATES, gates, notes)
 
 
 def read_completeness(steps: pa.Table, gates: pa.Table) -> list[Outcome]:

@@ -1,5 +1,6 @@
 """The conservation law: every row given to a stage is either made or dropped by a named gate."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
@@ -105,6 +106,14 @@ def find_breaks(outcomes: Iterable[Outcome], stages: tuple[str, ...]) -> list[st
         The stages that a shard must have passed, in order.
     """
     return [text for shard in _by_shard(outcomes) for text in _shard_breaks(shard, stages)]
+
+
+def sum_gates(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """Return the rows that each gate has dropped, over all shards and stages."""
+    gates: Counter[str] = Counter()
+    for outcome in outcomes:
+        gates.update(outcome.dropped)
+    return {gate: count for gate, count in sorted(gates.items()) if count}
 
 
 def _shard_breaks(outcomes: list[Outcome], stages: tuple[str, ...]) -> Iterator[str]:

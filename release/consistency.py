@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import STATISTICS
+from catalog_schema.tables import SCORES
 from catalog_schema.vocabulary import (
     AnomalyClass,
     ClassState,
@@ -25,19 +27,20 @@ from pipeline.reviews.consensus import find_consensus
 from pipeline.reviews.ledger import read_rows
 from pipeline.reviews.review import select_in_force
 from release.completeness import read_completeness
-from release.conservation import RELEASE_STAGE, STAGES, find_breaks
+from release.conservation import RELEASE_STAGE, STAGES, find_breaks, sum_gates
+from release.engine import query
 from release.manifest import GRADES, MANIFEST, read_json
 
-_QUASARS = "catalog/quasars.parquet"
-_ANOMALIES = "catalog/anomalies.parquet"
-_CATALOGUES = "catalog/catalogues.parquet"
-_REVIEWS = "catalog/reviews.parquet"
-_SPECTRA = "spectra/spectra.parquet"
-_SIGNIFICANCE = "calibration/significance.parquet"
-GRADED_FILES = (_QUASARS, _ANOMALIES, _SIGNIFICANCE)
-_KEY = ["SURVEY", "PROGRAM", "TARGETID"]
+GRADED_FILES = (contents.QUASARS, contents.ANOMALIES, contents.SIGNIFICANCE)
+_KEY = list(SCORES.key)
 # Published probabilities are single precision.
 _ROUNDING = 1e-5
+_MATCHED = """
+    SELECT catalogue, match_state, count(*), count(o.TARGETID)
+    FROM read_parquet(?)
+    LEFT JOIN (SELECT DISTINCT TARGETID FROM read_parquet(?)) o USING (TARGETID)
+    WHERE match_rank = 1 GROUP BY ALL
+"""
 
 
 def check_tiers(path: Path, target: str) -> list[str]:
@@ -70,7 +73,7 @@ def check_significance(path: Path, target: str) -> list[str]:
     """The catalogue repeats the significance of the spectra that it publishes."""
     names = [*_KEY, "anomaly_score", "p_value", "q_value", "tier", "reason"]
     rows = _read(path, target, names)
-    known = _read(path, _SIGNIFICANCE, names)
+    known = _read(path, contents.SIGNIFICANCE, names)
     n_same = rows.join(known, names, join_type="inner").num_rows
     return _say(rows.num_rows - n_same, "rows differ from calibration/significance.parquet")
 
@@ -79,8 +82,8 @@ def check_anomalies(path: Path, target: str) -> list[str]:
     """The anomalies are the graded rows of the catalogue, strangest first."""
     names = ["TARGETID", "tier", "anomaly_score"]
     anomalies = _read(path, target, names)
-    graded = [row for row in _read(path, _QUASARS, names).to_pylist() if row["tier"] != Tier.NONE]
-    difference = {_freeze(row) for row in anomalies.to_pylist()} ^ {_freeze(row) for row in graded}
+    graded = _read(path, contents.QUASARS, names).filter(pc.field("tier") != Tier.NONE.value)
+    difference = set(map(_freeze, anomalies.to_pylist())) ^ set(map(_freeze, graded.to_pylist()))
     problems = _say(len(difference), "rows are not the graded rows of quasars.parquet")
     if np.any(np.diff(anomalies["anomaly_score"].to_numpy()) > 0):
         problems.append("not sorted by anomaly_score")
@@ -89,8 +92,8 @@ def check_anomalies(path: Path, target: str) -> list[str]:
 
 def check_spectra(path: Path, target: str) -> list[str]:
     """Every graded object has a spectrum; the others are the reference sample."""
-    tiers = _tiers_by_id(path, _QUASARS)
-    shown = _tiers_by_id(path, target)
+    tiers = _read_by_id(path, contents.QUASARS, "tier")
+    shown = _read_by_id(path, target, "tier")
     n_reference = sum(tier == Tier.NONE for tier in shown.values())
     limit = read_json(path / MANIFEST)["config"]["reconstruct"]["reference_sample"]
     missing = [i for i, tier in tiers.items() if tier != Tier.NONE and i not in shown]
@@ -133,7 +136,7 @@ def check_classes(path: Path, target: str) -> list[str]:
 def check_evidence(path: Path, target: str) -> list[str]:
     """Every row of evidence belongs to an object, and every graded, classified object has some."""
     evidence = _read(path, target, [*_KEY, "feature"])
-    quasars = _read(path, _QUASARS, [*_KEY, "tier", "class_state"])
+    quasars = _read(path, contents.QUASARS, [*_KEY, "tier", "class_state"])
     known = {*(s.name for s in STATISTICS), *(m.name for m in MEASUREMENTS)}
     strange = set(pc.unique(evidence["feature"]).to_pylist()) - known
     n_lost = evidence.num_rows - evidence.join(quasars, _KEY, join_type="inner").num_rows
@@ -148,30 +151,25 @@ def check_evidence(path: Path, target: str) -> list[str]:
 
 def check_matches(path: Path, target: str) -> list[str]:
     """Every object has a state in every catalogue, and the catalogues count them truly."""
-    states = [state.value for state in MatchState]
-    rows = _read(path, target, ["TARGETID", "catalogue", "match_state", "match_rank"])
-    rows = rows.filter(pc.equal(rows["match_rank"], 1))
-    counts = Counter(
-        zip(rows["catalogue"].to_pylist(), rows["match_state"].to_pylist(), strict=True)
-    )
-    catalogues = _read(path, _CATALOGUES, ["catalogue", *(f"n_{state}" for state in states)])
+    found = query(_MATCHED, str(path / target), str(path / contents.QUASARS))
+    counts = {(catalogue, state): n_rows for catalogue, state, n_rows, _ in found}
+    stated = [f"n_{state}" for state in MatchState]
+    catalogues = _read(path, contents.CATALOGUES, ["catalogue", *stated])
     wrong = [
         f"{row['catalogue']}: counts of {state}"
         for row in catalogues.to_pylist()
-        for state in states
-        if row[f"n_{state}"] != counts[row["catalogue"], state]
+        for state in MatchState
+        if row[f"n_{state}"] != counts.get((row["catalogue"], state), 0)
     ]
-    objects = _read(path, _QUASARS, ["TARGETID"])
-    n_pairs = rows.join(objects, "TARGETID", join_type="inner").num_rows
-    n_missing = objects.num_rows * catalogues.num_rows - n_pairs
+    n_objects = pq.read_metadata(path / contents.QUASARS).num_rows
+    n_missing = n_objects * catalogues.num_rows - sum(n_known for *_, n_known in found)
     return _say(n_missing, "pairs of object and catalogue have no state") + wrong
 
 
 def check_reviews(path: Path, target: str) -> list[str]:
     """Every review's object is in the catalogue, whose status is what the reviews come to."""
     rows = pq.ParquetFile(path / target).read()
-    statuses = dict(zip(*_read(path, _QUASARS, ["TARGETID", "review_status"]).to_pydict().values(),
-                        strict=True))  # fmt: skip
+    statuses = _read_by_id(path, contents.QUASARS, "review_status")
     reviews = read_rows(rows, read_json(path / MANIFEST)["source"]["sample"])
     is_stated = rows["is_in_force"].to_pylist()
     standing = {review.review_id for review in select_in_force(reviews)}
@@ -192,15 +190,12 @@ def check_reviews(path: Path, target: str) -> list[str]:
 def check_counts(path: Path, target: str) -> list[str]:
     """The counts of the manifest are those of the files."""
     outcomes = _read_outcomes(path)
-    tiers = Counter(_tiers_by_id(path, _QUASARS).values())
-    gates: Counter[str] = Counter()
-    for outcome in outcomes:
-        gates.update(outcome.dropped)
+    tiers = Counter(_read_by_id(path, contents.QUASARS, "tier").values())
     found: dict[str, Any] = {
-        "quasars": pq.read_metadata(path / _QUASARS).num_rows,
+        "quasars": pq.read_metadata(path / contents.QUASARS).num_rows,
         "tiers": {tier.value: tiers[tier.value] for tier in Tier},
-        "spectra": pq.read_metadata(path / _SPECTRA).num_rows,
-        "gates": dict(sorted(gates.items())),
+        "spectra": pq.read_metadata(path / contents.SPECTRA).num_rows,
+        "gates": sum_gates(outcomes),
         "reviews": _count_reviews(path, read_json(path / target)["counts"]),
         "shards": {
             "done": sum(outcome.stage == RELEASE_STAGE for outcome in outcomes),
@@ -219,7 +214,7 @@ def check_conservation(path: Path, target: str) -> list[str]:
     """Rows given are rows made plus rows dropped, from the first stage to the catalogue."""
     outcomes = _read_outcomes(path)
     problems = find_breaks(outcomes, (*STAGES, RELEASE_STAGE))
-    rows = _read(path, _QUASARS, ["SURVEY", "PROGRAM", "HEALPIX"])
+    rows = _read(path, contents.QUASARS, ["SURVEY", "PROGRAM", "HEALPIX"])
     published = rows.group_by(rows.column_names).aggregate([([], "count_all")])
     counts = Counter({Shard(*key): count for *key, count in map(_freeze, published.to_pylist())})
     counts.subtract({o.shard: o.n_made for o in outcomes if o.stage == RELEASE_STAGE})
@@ -239,7 +234,7 @@ def adjust(p_value: np.ndarray) -> np.ndarray:
 def _count_reviews(path: Path, stated: dict[str, Any]) -> dict[str, int]:
     # How many were left out, only the builder could count.
     n_left_out = stated.get("reviews", {}).get("left_out", 0)
-    return {"published": pq.read_metadata(path / _REVIEWS).num_rows, "left_out": n_left_out}
+    return {"published": pq.read_metadata(path / contents.REVIEWS).num_rows, "left_out": n_left_out}
 
 
 def _read(path: Path, target: str, names: list[str]) -> pa.Table:
@@ -247,14 +242,13 @@ def _read(path: Path, target: str, names: list[str]) -> pa.Table:
 
 
 def _read_outcomes(path: Path) -> list[Outcome]:
-    names = ("completeness", "gates")
-    paths = (path / "completeness" / f"{name}.parquet" for name in names)
-    return read_completeness(*(pq.ParquetFile(file).read() for file in paths))
+    tables = (contents.COMPLETENESS, contents.GATES)
+    return read_completeness(*(pq.ParquetFile(path / table).read() for table in tables))
 
 
-def _tiers_by_id(path: Path, target: str) -> dict[int, str]:
-    data = _read(path, target, ["TARGETID", "tier"])
-    return dict(zip(data["TARGETID"].to_pylist(), data["tier"].to_pylist(), strict=True))
+def _read_by_id(path: Path, target: str, name: str) -> dict[int, str]:
+    data = _read(path, target, ["TARGETID", name])
+    return dict(zip(data["TARGETID"].to_pylist(), data[name].to_pylist(), strict=True))
 
 
 def _freeze(row: dict[str, Any]) -> tuple:

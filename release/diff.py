@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from pipeline.errors import UserError
-from pipeline.store import guard_root
+from pipeline.lake_files import replacing
+from release.engine import open_engine
 from release.manifest import read_manifest
 from release.versions import Change
 
-_QUASARS = "catalog/quasars.parquet"
-_CROSSMATCH = "catalog/crossmatch.parquet"
 _SCORES = ("anomaly_score", "p_value", "q_value", "tier")
 # Settings that decide which objects are there, what they score, and how scores are graded.
 _SETTINGS = ("target", "extract", "preprocess", "train", "score")
@@ -150,18 +150,18 @@ def compare(old: Path, new: Path) -> Difference:
     manifests = [_read_manifest(path) for path in (old, new)]
     causes = _find_causes(*manifests)
     added, removed = _compare_columns(old, new)
-    with duckdb.connect() as connection:
+    with open_engine() as connection:
         for name, path in (("old_rows", old), ("new_rows", new)):
             try:
-                connection.execute(_ROWS.format(name=name), [str(path / _QUASARS)])
+                connection.execute(_ROWS.format(name=name), [str(path / contents.QUASARS)])
             except duckdb.Error:
-                raise _refuse(path, f"{_QUASARS} has not the columns it should") from None
+                raise _refuse(path, f"{contents.QUASARS} has not the columns it should") from None
         _read_matches(connection, old, new, "crossmatch" in causes)
         query = connection.sql(_CHANGES, params=_attribute(causes))
         rows = query.to_arrow_table()
         common = [
             name
-            for name in pq.read_schema(old / _QUASARS).names
+            for name in pq.read_schema(old / contents.QUASARS).names
             if name not in {*added, *removed, "TARGETID"}
         ]
         n_rescored = _count(connection, _SCORES)
@@ -206,18 +206,18 @@ def write_rows(difference: Difference, path: Path) -> None:
     UserError
         If the ending is another, or the file cannot be written.
     """
-    with guard_root(path):
+    if path.suffix not in (".parquet", ".json"):
+        raise UserError(f"{path}: rows are written as .parquet or .json")
+    with replacing(path) as partial:
         if path.suffix == ".parquet":
-            pq.write_table(difference.rows, path)
-        elif path.suffix == ".json":
-            path.write_text(json.dumps(difference.rows.to_pylist(), indent=1) + "\n")
+            pq.write_table(difference.rows, partial)
         else:
-            raise UserError(f"{path}: rows are written as .parquet or .json")
+            partial.write_text(json.dumps(difference.rows.to_pylist(), indent=1) + "\n")
 
 
 def _read_matches(connection: Any, old: Path, new: Path, may_differ: bool) -> None:
     """Digest the counterparts of every object, if the manifests do not say that they are equal."""
-    paths = {"old_matches": old / _CROSSMATCH, "new_matches": new / _CROSSMATCH}
+    paths = {"old_matches": old / contents.CROSSMATCH, "new_matches": new / contents.CROSSMATCH}
     may_differ = may_differ and all(path.is_file() for path in paths.values())
     for name, path in paths.items():
         if may_differ:
@@ -237,9 +237,9 @@ def _compare_columns(old: Path, new: Path) -> tuple[tuple[str, ...], tuple[str, 
     schemas = []
     for path in (old, new):
         try:
-            schema = pq.read_schema(path / _QUASARS)
+            schema = pq.read_schema(path / contents.QUASARS)
         except (OSError, pa.ArrowException):
-            raise _refuse(path, f"{_QUASARS} is missing or damaged") from None
+            raise _refuse(path, f"{contents.QUASARS} is missing or damaged") from None
         schemas.append({field.name: field.type for field in schema})
     before, after = schemas
     added = tuple(name for name, kind in after.items() if before.get(name) != kind)

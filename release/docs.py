@@ -1,19 +1,18 @@
 """The documents of a release, rendered from its manifest, its ledger and the schema."""
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from catalog_schema import contents
 from catalog_schema.column import Column
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.measurements import MEASUREMENTS
-from catalog_schema.published import PUBLISHED
-from catalog_schema.tables import (
-    DIMENSIONS,
-)
+from catalog_schema.tables import DIMENSIONS
 from catalog_schema.vocabulary import AnomalyClass, MatchState, ShardState, Tier
-from pipeline.ledger import Outcome
+from pipeline.ledger import Outcome, balance
 from release.conservation import (
     NEGATIVE_CONTROL,
     RELEASE_STAGE,
@@ -32,8 +31,8 @@ CITATION = (
     "Spectroscopic Instrument, AJ 171, 285 (arXiv:2503.14745)"
 )
 _TEXTS = {
-    "catalog/anomalies.parquet": "The graded rows of quasars.parquet, strangest first.",
-    "calibration/significance.parquet": "Calibrated significance of every scored spectrum, repeat "
+    contents.ANOMALIES: "The graded rows of quasars.parquet, strangest first.",
+    contents.SIGNIFICANCE: "Calibrated significance of every scored spectrum, repeat "
     "observations included.",
 }
 # SQL and examples, the same in every release.
@@ -71,21 +70,24 @@ def write_documents(
         **manifest,
         "licence_url": LICENCE_URL,
         "citation": CITATION,
-        "files": PUBLISHED,
+        "files": contents.FILES,
         "evidence": evidence,
         "found_below": FOUND_BELOW,
         "bright_snr": BRIGHT_SNR,
         "texts": _TEXTS,
         "wave_start": WAVE_START,
         "wave_step": WAVE_STEP,
-        "tables": list(dict.fromkeys(PUBLISHED.values())),
+        "tables": list(dict.fromkeys(contents.FILES.values())),
         "dimensions": DIMENSIONS,
         "grades": list(Tier),
         "match_states": list(MatchState),
         "anomaly_classes": list(AnomalyClass),
         "measurements": MEASUREMENTS,
         "size_category": _size_category(manifest["counts"]["quasars"]),
-        "stages": _sum_stages(outcomes),
+        "stages": {
+            stage: balance(outcome for outcome in outcomes if outcome.stage == stage)
+            for stage in (*STAGES, RELEASE_STAGE)
+        },
         "gates": _sum_gates(outcomes),
         "failed": [outcome for outcome in outcomes if outcome.state == ShardState.FAILED],
         "n_repeats": manifest["counts"]["gates"].get(REPEAT_OBSERVATION, 0),
@@ -109,27 +111,10 @@ def _size_category(n_rows: int) -> str:
     return next((name for limit, name in _SIZES if n_rows < limit), "1M<n<10M")
 
 
-def _sum_stages(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
-    sums = []
-    for stage in (*STAGES, RELEASE_STAGE):
-        steps = [outcome for outcome in outcomes if outcome.stage == stage]
-        sums.append(
-            {
-                "stage": stage,
-                "n_expected": sum(outcome.n_expected for outcome in steps),
-                "n_made": sum(outcome.n_made for outcome in steps),
-                "n_dropped": sum(sum(outcome.dropped.values()) for outcome in steps),
-            }
-        )
-    return sums
-
-
 def _sum_gates(outcomes: Sequence[Outcome]) -> dict[tuple[str, str], int]:
-    sums: dict[tuple[str, str], int] = {}
+    sums: Counter[tuple[str, str]] = Counter()
     for outcome in outcomes:
-        for gate, count in outcome.dropped.items():
-            key = (outcome.stage, gate)
-            sums[key] = sums.get(key, 0) + count
+        sums.update({(outcome.stage, gate): count for gate, count in outcome.dropped.items()})
     return {key: count for key, count in sums.items() if count}
 
 

@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.tables import CONTROLS, INJECTIONS
 from catalog_schema.vocabulary import Parent, Tier
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.independence import correlate, find_share_interval, measure_leak
 from pipeline.store import Store, to_matrix
 from release.manifest import write_json
-from release.tables import measure_strings, write_table
+from release.tables import write_whole
 
 FOLDER = "validation"
 SUMMARY = f"{FOLDER}/summary.json"
@@ -43,18 +44,17 @@ def write_evidence(folder: Path, store: Store, notes: dict[str, str]) -> dict[st
         Metadata of the files.
     """
     tables = {}
-    for table in (CONTROLS, INJECTIONS):
+    for path, table in ((contents.CONTROLS, CONTROLS), (contents.INJECTIONS, INJECTIONS)):
         rows = store.read(store.lake.table(table.name))
         rows = rows.sort_by([(name, "ascending") for name in table.key])
-        path = folder / FOLDER / f"{table.name}.parquet"
-        write_table(path, table, [rows], notes, measure_strings(rows, table))
+        write_whole(folder / path, table, rows, notes)
         tables[table.name] = rows
     summary: dict[str, Any] = {
         "controls": sum_controls(tables[CONTROLS.name]),
         "injections": sum_injections(tables[INJECTIONS.name]),
     }
     columns = ["TARGETID", "parent", "tier", "anomaly_score", "p_value", "latent", *CONDITIONS]
-    quasars = pq.read_table(folder / "catalog" / "quasars.parquet", columns=columns)
+    quasars = pq.read_table(folder / contents.QUASARS, columns=columns)
     summary["independence"] = sum_independence(quasars)
     summary["redshift_leak"] = sum_leak(quasars)
     write_json(folder / SUMMARY, summary)

@@ -1,6 +1,5 @@
 """Checks that the faces for other programs hold the graded rows, in their order."""
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from release import cds, vo
 from release.site import LIST, OBJECTS, read_listed
 
@@ -16,10 +16,8 @@ _NAMES = ["TARGETID", "q_value"]
 
 def check_same_rows(path: Path, target: str) -> list[str]:
     """TARGETID and q-value are those of ``catalog/anomalies.parquet``, row by row."""
-    expected = pq.ParquetFile(path / "catalog" / "anomalies.parquet").read(columns=_NAMES)
-    with warnings.catch_warnings():
-        # Angstrom and erg are deprecated, but they are what DESI uses.
-        warnings.simplefilter("ignore")
+    expected = pq.ParquetFile(path / contents.ANOMALIES).read(columns=_NAMES)
+    with vo.accepting_desi_units():
         found = _READERS[target](path)
     wrong = [
         name

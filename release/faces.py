@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from catalog_schema.column import Column
-from catalog_schema.published import PUBLISHED
+from catalog_schema.contents import FILES
 from release.docs import CITATION, LICENCE_URL
 from release.manifest import write_json
 from release.sealing import hash_file, list_files
@@ -36,7 +36,7 @@ def write_faces(folder: Path, manifest: Mapping[str, Any]) -> None:
         The release; every other file is there.
     manifest : mapping
     """
-    checksums = {name: hash_file(folder / name) for name in PUBLISHED}
+    checksums = {name: hash_file(folder / name) for name in FILES}
     write_json(folder / "croissant.json", make_croissant(manifest, checksums))
     write_json(folder / "datapackage.json", make_data_package(manifest, checksums))
     write_json(folder / "datacite.json", make_datacite(manifest))
@@ -66,9 +66,9 @@ def make_croissant(manifest: Mapping[str, Any], checksums: Mapping[str, str]) ->
                 "encodingFormat": "application/x-parquet",
                 "sha256": checksums[path],
             }
-            for path in PUBLISHED
+            for path in FILES
         ],
-        "recordSet": [_make_record_set(path) for path in PUBLISHED],
+        "recordSet": [_make_record_set(path) for path in FILES],
     }
 
 
@@ -94,7 +94,7 @@ def make_data_package(manifest: Mapping[str, Any], checksums: Mapping[str, str])
                     "primaryKey": list(table.key),
                 },
             }
-            for path, table in PUBLISHED.items()
+            for path, table in FILES.items()
         ],
     }
 
@@ -132,14 +132,10 @@ def make_datacite(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def make_crate(manifest: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     """Describe the folder as an RO-Crate 1.1."""
-    described = {path: table.description for path, table in PUBLISHED.items()}
+    described = {path: table.description for path, table in FILES.items()}
     files = [
         {"@id": name, "@type": "File", "name": name}
-        | (
-            {"description": described[name], "encodingFormat": _PARQUET}
-            if name in PUBLISHED
-            else {}
-        )
+        | ({"description": described[name], "encodingFormat": _PARQUET} if name in FILES else {})
         for name in names
     ]
     root = {
@@ -190,7 +186,7 @@ def _make_context() -> dict[str, Any]:
 
 
 def _make_record_set(path: str) -> dict[str, Any]:
-    table, name = PUBLISHED[path], _stem(path)
+    table, name = FILES[path], _stem(path)
     fields = []
     for column in table.columns:
         field: dict[str, Any] = {

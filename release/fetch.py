@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from catalog_schema import contents
 from pipeline.errors import UserError
-from pipeline.store import guard_root
+from pipeline.lake_files import guard_root
 from release.manifest import MANIFEST
 from release.progress import show_transfer
 from release.remote import (
@@ -30,7 +31,7 @@ from release.versions import parse_version
 # What a subset leaves out.
 SUBSETS: dict[str, tuple[str, ...]] = {
     "all": (),
-    "anomalies": ("catalog/quasars.parquet", "hats/", "calibration/", "model/"),
+    "anomalies": (contents.QUASARS, "hats/", "calibration/", "model/"),
 }
 _LINE = re.compile(r"(?P<sum>[0-9a-f]{64})  (?P<name>\S.*)")
 _ATTEMPTS = 2

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-# Order of the pixels by which DESI groups its spectra (nside 64, NESTED, ICRS).
-_ORDER = 6
+from catalog_schema import contents
+from catalog_schema.desi import HEALPIX_ORDER
 
 
 def write_footprint(folder: Path) -> None:
@@ -19,9 +19,10 @@ def write_footprint(folder: Path) -> None:
     """
     from mocpy import MOC
 
-    pixels = pq.read_table(folder / "catalog" / "quasars.parquet", columns=["HEALPIX"])["HEALPIX"]
+    pixels = pq.read_table(folder / contents.QUASARS, columns=["HEALPIX"])["HEALPIX"]
     cells = np.unique(pixels.to_numpy()).astype(np.uint64)
-    moc = MOC.from_healpix_cells(cells, np.uint8(_ORDER), max_depth=np.uint8(_ORDER))
+    order = np.uint8(HEALPIX_ORDER)
+    moc = MOC.from_healpix_cells(cells, order, max_depth=order)
     (folder / "vo").mkdir(exist_ok=True)
     moc.save(folder / "vo" / "footprint.moc.fits", format="fits")
     moc.save(folder / "vo" / "footprint.moc.json", format="json")

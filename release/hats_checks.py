@@ -8,18 +8,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
+from catalog_schema.desi import FINE_ORDER
 from release.hats_collection import COLLECTION, INDEX, MARGIN, PRIMARY, read_pieces
-from release.hats_format import FINE_ORDER
 from release.hats_spectra import ARRAYS, FOLDER, NESTED, SPECTRA_CATALOGUE
-
-_ANOMALIES = "catalog/anomalies.parquet"
+from release.spectra import read_spectra
 
 
 def check_collection(path: Path, _: str) -> list[str]:
     """The collection is valid, and its partitions are the rows of the catalogue in their order."""
     from hats.io.validation import is_valid_collection
 
-    root, source = path / COLLECTION, path / "catalog" / f"{PRIMARY}.parquet"
+    root, source = path / COLLECTION, path / contents.QUASARS
     problems = _validate(lambda: is_valid_collection(root, strict=True))
     parts = _find_partitions(root / PRIMARY)
     sizes = [pq.read_metadata(part).num_rows for part in parts]
@@ -28,13 +28,12 @@ def check_collection(path: Path, _: str) -> list[str]:
     for part, rows in zip(parts, read_pieces(source, sizes), strict=True):
         if not _is_same_table(pq.ParquetFile(part).read(), rows):
             problems.append(f"{part.relative_to(root)} differs from quasars.parquet")
-    ids = pq.ParquetFile(source).read(columns=["TARGETID"])["TARGETID"].to_numpy()
-    indexed = pq.ParquetFile(root / INDEX / "dataset" / "index" / "part.0.parquet").read()
-    if not np.array_equal(indexed["TARGETID"].to_numpy(), np.sort(ids)):
+    ids = _read_ids(source)
+    index = root / INDEX / "dataset" / "index" / "part.0.parquet"
+    if not np.array_equal(_read_ids(index), np.sort(ids)):
         problems.append("the index names other rows")
     for part in _find_partitions(root / MARGIN):
-        beside = pq.ParquetFile(part).read(columns=["TARGETID"])["TARGETID"].to_numpy()
-        if not np.isin(beside, ids).all():
+        if not np.isin(_read_ids(part), ids).all():
             problems.append(f"{part.relative_to(root)} holds rows that quasars.parquet has not")
     return problems
 
@@ -43,7 +42,7 @@ def check_spectra_catalogue(path: Path, _: str) -> list[str]:
     """The nested spectra are those of the graded rows."""
     from hats.io.validation import is_valid_catalog
 
-    ids = pq.ParquetFile(path / _ANOMALIES).read(columns=["TARGETID"])["TARGETID"].to_pylist()
+    ids = _read_ids(path / contents.ANOMALIES).tolist()
     if not ids:
         return []
     root = path / FOLDER / SPECTRA_CATALOGUE
@@ -64,21 +63,21 @@ def _find_strangers(path: Path, part: Path, graded: set[int]) -> list[int]:
     nested = pq.ParquetFile(part).read(columns=["TARGETID", NESTED])
     ids = nested["TARGETID"].to_pylist()
     names = [column.name for column in ARRAYS[1:]]
-    source = pq.read_table(
-        path / "spectra" / "spectra.parquet", columns=["TARGETID", *names],
-        filters=[("TARGETID", "in", ids)],
-    )  # fmt: skip
-    place = {targetid: number for number, targetid in enumerate(source["TARGETID"].to_pylist())}
-    strangers = [targetid for targetid in ids if targetid not in place or targetid not in graded]
-    if strangers:
+    spectra = read_spectra(path, ids, names)
+    known = graded.intersection(spectra["TARGETID"].to_pylist())
+    if strangers := [targetid for targetid in ids if targetid not in known]:
         return strangers
-    spectra = source.take([place[targetid] for targetid in ids])
     found = nested[NESTED].combine_chunks()
     is_same = (
         _is_same(pa.chunked_array([found.field(name).flatten()]), _flatten(spectra[name]))
         for name in names
     )
     return [] if all(is_same) else ids
+
+
+def _read_ids(file: Path) -> np.ndarray:
+    rows = pq.ParquetFile(file).read(columns=["TARGETID"])
+    return np.asarray(rows["TARGETID"].to_numpy())
 
 
 def _is_same_table(one: pa.Table, other: pa.Table) -> bool:

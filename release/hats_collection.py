@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.derived import healpix_29
+from catalog_schema.desi import FINE_ORDER
 from catalog_schema.tables import QUASARS
 from release.hats_format import (
-    FINE_ORDER,
     MAP_ORDER,
     POSITION_COLUMNS,
     count_cells,
@@ -49,7 +50,7 @@ def write_collection(folder: Path, manifest: Mapping[str, Any]) -> None:
     """
     from hats.catalog.dataset.collection_properties import CollectionProperties
 
-    source, root = folder / "catalog" / f"{PRIMARY}.parquet", folder / COLLECTION
+    source, root = folder / contents.QUASARS, folder / COLLECTION
     keys = pq.read_table(source, columns=[healpix_29.name, "TARGETID"])
     cells = keys[healpix_29.name].to_numpy()
     pixels = divide_sky(cells, _PARTITION_ROWS)
@@ -82,7 +83,7 @@ def _write_primary(
     finish_catalogue(
         folder, pixels, manifest, catalog_type="object", hats_max_rows=_PARTITION_ROWS,
         skymap_order=MAP_ORDER, skymap_alt_orders=_MAP_ALTERNATIVES,
-        default_columns=[column.name for column in QUASARS.columns if column.array is None],
+        default_columns=[column.name for column in QUASARS.scalars],
         **POSITION_COLUMNS,
     )  # fmt: skip
     write_skymap(count_cells(cells), folder, orders=_MAP_ALTERNATIVES)

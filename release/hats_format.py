@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog_schema.derived import healpix_29
+from catalog_schema.desi import FINE_ORDER
 from pipeline.store import parquet_options
 from release.docs import CITATION, LICENCE_URL
 
 if TYPE_CHECKING:
     from hats.pixel_math import HealpixPixel
 
-FINE_ORDER = 29
 # Of the skymap, and the finest one at which partitions are cut.
 MAP_ORDER = 6
 POSITION_COLUMNS = {

@@ -1,6 +1,5 @@
 """The spectra of the graded objects as a HATS catalogue: one row an object, one nested column."""
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.column import Column
 from catalog_schema.derived import healpix_29, wave
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
@@ -20,10 +20,11 @@ from release.hats_format import (
     finish_catalogue,
     write_partition,
 )
+from release.spectra import read_spectra
+from release.vo import accepting_desi_units
 
 FOLDER, SPECTRA_CATALOGUE = "hats_spectra", "anomalies"
 NESTED = "spectrum"
-_SCALARS = tuple(column for column in QUASARS.columns if column.array is None)
 ARRAYS = (wave, *(column for column in SPECTRA.columns if column.array == "wave"))
 # 512 spectra are 100 MB in memory.
 _PARTITION_ROWS = 512
@@ -44,8 +45,8 @@ def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
     """
     from hats.io.parquet_metadata import write_voparquet_in_common_metadata
 
-    path = folder / "catalog" / "anomalies.parquet"
-    rows = pq.read_table(path, columns=[column.name for column in _SCALARS])
+    path = folder / contents.ANOMALIES
+    rows = pq.read_table(path, columns=[column.name for column in QUASARS.scalars])
     rows = rows.sort_by([(name, "ascending") for name in (healpix_29.name, "TARGETID")])
     if not rows.num_rows:
         return
@@ -59,11 +60,9 @@ def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
         root, pixels, manifest, catalog_type="object", hats_max_rows=_PARTITION_ROWS,
         **POSITION_COLUMNS,
     )  # fmt: skip
-    described = {column.name: column for column in _SCALARS}
+    described = {column.name: column for column in QUASARS.scalars}
     described |= {f"{NESTED}.{column.name}": column for column in ARRAYS}
-    with warnings.catch_warnings():
-        # Angstrom and erg are deprecated in VOUnit, but they are what DESI uses.
-        warnings.simplefilter("ignore")
+    with accepting_desi_units():
         write_voparquet_in_common_metadata(
             root,
             field_units={name: column.unit for name, column in described.items() if column.unit},
@@ -75,12 +74,7 @@ def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
 def _add_spectra(folder: Path, rows: pa.Table) -> pa.Table:
     ids = rows["TARGETID"].to_pylist()
     names = [column.name for column in ARRAYS if column != wave]
-    spectra = pq.read_table(
-        folder / "spectra" / "spectra.parquet", columns=["TARGETID", *names],
-        filters=[("TARGETID", "in", ids)],
-    )  # fmt: skip
-    place = {targetid: number for number, targetid in enumerate(spectra["TARGETID"].to_pylist())}
-    spectra = spectra.take([place[targetid] for targetid in ids])
+    spectra = read_spectra(folder, ids, names)
     offsets = pa.array(np.arange(len(ids) + 1, dtype=np.int32) * WAVE_SIZE)
     grid = np.tile(WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE), len(ids))
     arrays = [pa.array(grid), *(spectra[name].combine_chunks().flatten() for name in names)]
@@ -100,7 +94,7 @@ def _nest(column: Column) -> pa.Field:
 
 def _layout() -> dict[str, Any]:
     leaves = {column: f"{NESTED}.{column.name}.list.element" for column in ARRAYS}
-    scalars = [column.name for column in _SCALARS]
+    scalars = [column.name for column in QUASARS.scalars]
     return {
         "row_group_size": _GROUP_ROWS,
         "use_dictionary": scalars,

@@ -1,10 +1,9 @@
 """The journal of a publication: what was read back right, so that a killed one goes on there."""
 
 import json
-import os
 from typing import Any
 
-from pipeline.store import guard_root
+from pipeline.lake_files import replacing
 from release.remote import Parcel
 
 
@@ -45,10 +44,5 @@ class Journal:
             self._write()
 
     def _write(self) -> None:
-        partial = self.path.with_name(f".{self.path.name}.partial")
-        with guard_root(self.path):
-            with partial.open("w") as handle:
-                handle.write(json.dumps(self._values, indent=1) + "\n")
-                handle.flush()
-                os.fsync(handle.fileno())
-            partial.replace(self.path)
+        with replacing(self.path) as partial:
+            partial.write_text(json.dumps(self._values, indent=1) + "\n")

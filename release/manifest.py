@@ -14,6 +14,7 @@ from catalog_schema.tables import SCHEMA_VERSION
 from catalog_schema.vocabulary import MatchState, Tier
 from pipeline.config import Config
 from pipeline.ledger import Outcome
+from release.conservation import sum_gates
 from release.inputs import MODEL_CARD, Inputs
 
 MANIFEST = "manifest.json"
@@ -43,13 +44,14 @@ def make_manifest(
     catalogues : pyarrow.Table
         Rows of `catalogues`; those that were searched are named.
     """
+    code = find_code()
     return {
         "version": version,
         "title": config.release.title,
-        "date": find_date(),
+        "date": find_date(code["commit"]),
         "schema_version": SCHEMA_VERSION,
         "source": inputs.source,
-        "code": find_code(),
+        "code": code,
         "model": {"id": inputs.model_id, "content": inputs.model[MODEL_CARD]},
         "config": inputs.config,
         "data": inputs.data,
@@ -74,15 +76,11 @@ def count_rows(
     inputs: Inputs, outcomes: tuple[Outcome, ...], tiers: dict[str, int], n_spectra: int
 ) -> dict[str, Any]:
     """Count what the manifest states and `qad release validate` recounts."""
-    gates: dict[str, int] = {}
-    for outcome in outcomes:
-        for gate, count in outcome.dropped.items():
-            gates[gate] = gates.get(gate, 0) + count
     return {
         "quasars": sum(tiers.values()),
         "tiers": {tier.value: tiers.get(tier, 0) for tier in Tier},
         "spectra": n_spectra,
-        "gates": {gate: count for gate, count in sorted(gates.items()) if count},
+        "gates": sum_gates(outcomes),
         "shards": {"done": len(inputs.shards), "failed": len(inputs.account.failed)},
     }
 
@@ -98,16 +96,16 @@ def find_code() -> dict[str, Any]:
     return code | {"commit": _git(folder, "rev-parse", "HEAD"), "dirty": bool(changes)}
 
 
-def find_date() -> str:
+def find_date(commit: str | None) -> str:
     """Return the day that a release states, which follows its code and not the clock.
 
-    It is that of ``SOURCE_DATE_EPOCH`` where it is set, else of the checkout's commit, else of
-    this version of the package.
+    It is that of ``SOURCE_DATE_EPOCH`` where it is set, else of the commit, else of this version
+    of the package.
     """
     if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
         return datetime.fromtimestamp(int(epoch), UTC).date().isoformat()
-    if find_code()["commit"]:
-        return str(_git(Path(__file__).parent, "log", "-1", "--format=%cs"))
+    if commit:
+        return str(_git(Path(__file__).parent, "log", "-1", "--format=%cs", commit))
     return _PACKAGE_DATE
 
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.vocabulary import Tier
 from release.docs import render
+from release.spectra import read_spectra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,9 +39,9 @@ def write_report(folder: Path, manifest: Mapping[str, Any]) -> None:
     manifest : mapping
     """
     columns = ["TARGETID", "TARGET_RA", "TARGET_DEC", "snr", "p_value", "anomaly_score", "tier"]
-    quasars = pq.read_table(folder / "catalog" / "quasars.parquet", columns=columns)
+    quasars = pq.read_table(folder / contents.QUASARS, columns=columns)
     rows = {name: quasars[name].to_numpy() for name in columns}
-    null = pq.read_table(folder / "calibration" / "null.parquet", columns=["anomaly_score"])
+    null = pq.read_table(folder / contents.NULL, columns=["anomaly_score"])
     plots = {
         "p-values": _draw(partial(_plot_p_values, p_value=rows["p_value"])),
         "Scores": _draw(
@@ -139,15 +141,10 @@ def _plot_spectrum(axes: "Axes", spectrum: Mapping[str, np.ndarray]) -> None:
 
 def _read_strangest(folder: Path) -> dict[int, dict[str, np.ndarray]]:
     """Return the spectra of the strangest objects, strangest first."""
-    anomalies = pq.read_table(folder / "catalog" / "anomalies.parquet", columns=["TARGETID"])
+    anomalies = pq.read_table(folder / contents.ANOMALIES, columns=["TARGETID"])
     wanted = anomalies["TARGETID"].to_pylist()[:_N_SPECTRA]
-    names = ["flux", "ivar", "model"]
-    rows = pq.read_table(
-        folder / "spectra" / "spectra.parquet", columns=["TARGETID", *names],
-        filters=[("TARGETID", "in", wanted)],
-    )  # fmt: skip
-    found = {
-        row["TARGETID"]: {name: np.array(row[name], dtype=float) for name in names}
+    rows = read_spectra(folder, wanted, ("flux", "ivar", "model"))
+    return {
+        row.pop("TARGETID"): {name: np.array(values, dtype=float) for name, values in row.items()}
         for row in rows.to_pylist()
     }
-    return {targetid: found[targetid] for targetid in wanted}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.tables import PURITY, QUEUE, REVIEWS
 from pipeline.config import RankSettings
 from pipeline.rank import rank
@@ -13,7 +14,7 @@ from pipeline.reviews.audit import measure_purity
 from pipeline.reviews.consensus import find_consensus
 from pipeline.reviews.ledger import tabulate
 from pipeline.reviews.review import Review
-from release.tables import measure_strings, write_table
+from release.tables import write_whole
 
 _STATUS = pa.schema([("TARGETID", pa.int64()), ("review_status", pa.string())])
 
@@ -41,17 +42,17 @@ def write_reviews(
     notes : dict
         As of `docs.make_notes`.
     """
-    catalogue = folder / "catalog" / "quasars.parquet"
+    catalogue = folder / contents.QUASARS
     rows = pq.read_table(catalogue, columns=["TARGETID", "tier"])
     targetid, tier = rows["TARGETID"].to_numpy(), rows["tier"].to_pylist()
     present = set(targetid.tolist())
     published = [review for review in reviews if review.targetid in present]
     consensus = find_consensus(published)
     for name, table, data in (
-        ("catalog/reviews.parquet", REVIEWS, tabulate(published)),
-        ("catalog/queue.parquet", QUEUE, rank(catalogue, published, settings)),
-        ("validation/purity.parquet", PURITY,
+        (contents.REVIEWS, REVIEWS, tabulate(published)),
+        (contents.QUEUE, QUEUE, rank(catalogue, published, settings)),
+        (contents.PURITY, PURITY,
          measure_purity(targetid, tier, consensus, settings.audit_fraction)),
     ):  # fmt: skip
-        write_table(folder / name, table, [data], notes, measure_strings(data, table))
+        write_whole(folder / name, table, data, notes)
     return {"published": len(published), "left_out": len(reviews) - len(published)}

@@ -3,7 +3,6 @@
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.column import Table
-from catalog_schema.published import PUBLISHED
 from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
 from release.docs import load_template
@@ -24,24 +23,15 @@ LIST, OBJECTS = "site/anomalies.html", "site/objects"
 _STYLE = Path(__file__).with_name("templates") / "site" / "style.css"
 _SHOWN = ("TARGET_RA", "TARGET_DEC", "Z", "tier", "anomaly_score", "q_value", "reason")
 _N_TOP = 50
-_SCALARS = tuple(column for column in QUASARS.columns if column.array is None)
 _KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
 # Tables that say more about an object, in rows of their own.
 _LONG = {
     path: table
-    for path, table in PUBLISHED.items()
+    for path, table in contents.FILES.items()
     if path.startswith("catalog/") and table is not QUASARS and "TARGETID" in table.names
 }
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 900, 320, 50, 10, 270
 _PERCENTILES = (0.5, 99.5)
-
-
-@dataclass(frozen=True)
-class Graded:
-    """A graded object: its rank and its values as they are shown, by column."""
-
-    rank: int
-    values: dict[str, str]
 
 
 def write_site(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -73,11 +63,12 @@ def read_listed(folder: Path) -> list[str]:
     return re.findall(r'href="objects/(\d+)\.html"', (folder / LIST).read_text(encoding="utf-8"))
 
 
-def _read_graded(folder: Path) -> list[Graded]:
-    names = [column.name for column in _SCALARS]
-    rows = pq.read_table(folder / "catalog" / "anomalies.parquet", columns=names)
+def _read_graded(folder: Path) -> list[dict[str, str]]:
+    """Return the values of every graded object as they are shown, by column, strangest first."""
+    names = [column.name for column in QUASARS.scalars]
+    rows = pq.read_table(folder / contents.ANOMALIES, columns=names)
     values = zip(*(_show(rows[name]) for name in names), strict=True)
-    return [Graded(n, dict(zip(names, v, strict=True))) for n, v in enumerate(values, start=1)]
+    return [dict(zip(names, row, strict=True)) for row in values]
 
 
 def _show(data: pa.ChunkedArray) -> list[str]:
@@ -86,10 +77,13 @@ def _show(data: pa.ChunkedArray) -> list[str]:
 
 
 def _write_objects(
-    folder: Path, release: Path, manifest: Mapping[str, Any], graded: Sequence[Graded]
+    folder: Path,
+    release: Path,
+    manifest: Mapping[str, Any],
+    graded: Sequence[Mapping[str, str]],
 ) -> None:
     template = load_template("site/object.html.j2")
-    ids = [row.values["TARGETID"] for row in graded]
+    ids = [row["TARGETID"] for row in graded]
     place = {targetid: number for number, targetid in enumerate(ids)}
     notes = _read_notes(release, ids)
     for targetid, plot in _draw_spectra(release, place.keys()):
@@ -98,14 +92,14 @@ def _write_objects(
             {
                 **manifest,
                 "home": "../",
-                "values": graded[number].values,
+                "values": graded[number],
                 "rank": number + 1,
                 "n_graded": len(graded),
                 "before": ids[number - 1] if number else None,
                 "after": ids[number + 1] if number + 1 < len(ids) else None,
                 "plot": plot,
                 "tables": notes[targetid],
-                "columns": _SCALARS,
+                "columns": QUASARS.scalars,
             }
         )
         (folder / f"{targetid}.html").write_text(page, encoding="utf-8")
@@ -130,13 +124,13 @@ def _read_notes(release: Path, ids: Sequence[str]) -> dict[str, list[dict[str, A
 
 
 def _find_telling(rows: pa.Table, table: Table) -> list[str]:
-    scalars = [c.name for c in table.columns if c.array is None and c.name not in _KEY]
-    return [name for name in scalars if rows[name].null_count < rows.num_rows]
+    names = [column.name for column in table.scalars if column.name not in _KEY]
+    return [name for name in names if rows[name].null_count < rows.num_rows]
 
 
 def _draw_spectra(release: Path, wanted: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     names = ["TARGETID", "flux", "ivar", "model"]
-    with pq.ParquetFile(release / "spectra" / "spectra.parquet") as file:
+    with pq.ParquetFile(release / contents.SPECTRA) as file:
         for batch in file.iter_batches(64, columns=names):
             ids = [str(targetid) for targetid in batch["TARGETID"].to_pylist()]
             arrays = [batch[name].flatten().to_numpy().reshape(len(ids), -1) for name in names[1:]]

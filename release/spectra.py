@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
-from catalog_schema.tables import SPECTRA, arrow_schema
+from catalog_schema.tables import SCORES, SPECTRA, arrow_schema
 from catalog_schema.vocabulary import Tier
 from pipeline.errors import UserError
 from pipeline.layout import Shard
@@ -28,7 +30,7 @@ _WAVELENGTH = json.dumps(
         "frame": "barycentric, observed",
     }
 )
-_KEY = ["SURVEY", "PROGRAM", "TARGETID"]
+_KEY = list(SCORES.key)
 # A bucket is sorted in memory: 2048 spectra are 250 MB.
 _BUCKET_ROWS = 2048
 
@@ -78,6 +80,29 @@ def write_spectra(
     return write_table(
         path, SPECTRA, _read_sorted(buckets), {**notes, "wavelength": _WAVELENGTH}, lengths
     )
+
+
+def read_spectra(folder: Path, ids: Sequence[int], names: Sequence[str]) -> pa.Table:
+    """Read columns of the published spectra of some objects.
+
+    Parameters
+    ----------
+    folder : Path
+        The release.
+    ids : sequence of int
+        TARGETIDs.
+    names : sequence of str
+        Columns of SPECTRA.
+
+    Returns
+    -------
+    pyarrow.Table
+        TARGETID and the columns, in the order of `ids`, without the objects that have no spectrum.
+    """
+    wanted = pa.array(ids, pa.int64())
+    is_wanted = pc.field("TARGETID").isin(wanted)
+    rows = pq.read_table(folder / contents.SPECTRA, columns=["TARGETID", *names], filters=is_wanted)
+    return rows.take(pc.index_in(wanted, rows["TARGETID"]).drop_null())
 
 
 def _find_published(store: Store, shards: Sequence[Shard], grades: pa.Table) -> pa.Table:

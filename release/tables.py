@@ -96,6 +96,11 @@ def write_table(
     return writer.n_rows
 
 
+def write_whole(path: Path, table: Table, data: pa.Table, notes: Mapping[str, str]) -> None:
+    """Write a published table that is in memory."""
+    write_table(path, table, [data], notes, measure_strings(data, table))
+
+
 def find_open_strings(table: Table) -> list[str]:
     """List the string columns without a vocabulary."""
     return [c.name for c in table.columns if c.type == pa.string() and c.vocabulary is None]

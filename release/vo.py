@@ -1,7 +1,8 @@
 """The graded rows as VOTable 1.4 and as FITS, with units, UCDs and descriptions inside."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog_schema import contents
 from catalog_schema.column import Column
 from catalog_schema.tables import QUASARS
 
@@ -36,10 +38,8 @@ def write_vo(folder: Path, manifest: Mapping[str, Any]) -> None:
     from astropy.io.votable.tree import CooSys
 
     (folder / "vo").mkdir(exist_ok=True)
-    with warnings.catch_warnings():
-        # As in `parse_unit`: the writers parse the units again.
-        warnings.simplefilter("ignore")
-        rows = _read_rows(folder / "catalog" / "anomalies.parquet")
+    with accepting_desi_units():
+        rows = _read_rows(folder / contents.ANOMALIES)
         votable = from_table(rows, table_id="anomalies")
         votable.version = "1.4"
         votable.description = f"{manifest['title']}, release {manifest['version']}"
@@ -51,12 +51,19 @@ def write_vo(folder: Path, manifest: Mapping[str, Any]) -> None:
         _make_hdu(rows, manifest["version"]).writeto(folder / FITS)
 
 
-def parse_unit(text: str) -> "UnitBase":
-    """Return a unit of the schema; Angstrom and erg are deprecated, but they are what DESI uses."""
-    from astropy.units import Unit
-
+@contextmanager
+def accepting_desi_units() -> Iterator[None]:
+    """Keep astropy from warning of Angstrom and erg: deprecated in VOUnit, they are DESI's."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        yield
+
+
+def parse_unit(text: str) -> "UnitBase":
+    """Return a unit of the schema."""
+    from astropy.units import Unit
+
+    with accepting_desi_units():
         return Unit(text, format="vounit")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import CatalogueSettings
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 
 
 def find_covered(
@@ -67,8 +67,7 @@ def _find_inside_moc(ra: NDArray, dec: NDArray, path: Path) -> NDArray[np.bool_]
         moc = MOC.load(path, format="json" if path.suffix == ".json" else "fits")
     # The reader raises errors of several libraries, some of its own making.
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"MOC {path}: cannot be read ({reason}); give a MOC in FITS or JSON"
+            f"MOC {path}: cannot be read ({first_line(error)}); give a MOC in FITS or JSON"
         ) from None
     return moc.contains_lonlat(Longitude(ra, "deg"), Latitude(dec, "deg"))

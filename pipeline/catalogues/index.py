@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.catalogues.reader import read_blocks
+from pipeline.catalogues.reader import list_parts, read_blocks
 from pipeline.config import CatalogueSettings
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from pipeline.lake_files import replacing
 from pipeline.science.match import find_survivors, propagate
 from pipeline.science.sky import find_cells
@@ -24,7 +23,8 @@ from pipeline.science.sky import find_cells
 INDEX_ORDER = 29
 _FACTS = b"qad.index"
 _GROUP_ROWS = 122_880
-_LAYOUT = {"compression": "zstd", "compression_level": 1}
+# A search decodes three columns of every row; dictionaries and zstd would take thrice as long.
+_LAYOUT = {"compression": "lz4", "use_dictionary": False}
 _SCHEMA = pa.schema(
     [
         ("cell", pa.int64()),
@@ -64,8 +64,9 @@ class _Census:
 
 
 def build_index(
-    paths: list[Path], catalogue: CatalogueSettings, epoch: float, memory_mb: int, out: Path
-) -> IndexFacts:
+    paths: list[Path], catalogue: CatalogueSettings, epoch: float, memory_mb: int, out: Path,
+    threads: int = 1,
+) -> IndexFacts:  # fmt: skip
     """Write the index of a local catalogue, or find it done.
 
     Rows whose position is missing, not finite or off the sphere are counted and left out; so are
@@ -83,6 +84,8 @@ def build_index(
     memory_mb : int
         Memory of the sort; beyond it goes to disk.
     out : Path
+    threads : int
+        Of the sort.
 
     Raises
     ------
@@ -107,7 +110,8 @@ def build_index(
                 f"{catalogue.ra} and {catalogue.dec}; these must be degrees, or set position_unit"
             )
         with replacing(out) as partial:
-            return _write_index(scratch, partial, memory_mb, catalogue, paths, census)
+            limits = f"SET memory_limit = '{memory_mb}MB'; SET threads = {threads}"
+            return _write_index(scratch, partial, limits, catalogue, paths, census)
     finally:
         scratch.unlink(missing_ok=True)
 
@@ -183,21 +187,23 @@ def _normalise(
 
 
 def _write_index(
-    rows: Path, out: Path, memory_mb: int, catalogue: CatalogueSettings, paths: list[Path],
+    rows: Path, out: Path, limits: str, catalogue: CatalogueSettings, paths: list[Path],
     census: _Census,
 ) -> IndexFacts:  # fmt: skip
     import duckdb
 
     with duckdb.connect() as connection, pq.ParquetWriter(out, _SCHEMA, **_LAYOUT) as writer:
-        connection.execute(f"SET memory_limit = '{memory_mb}MB'")
+        connection.execute(limits)
         connection.execute("SET temp_directory = ?", [str(out.parent)])
         reader = connection.sql(_SORTED, params=[str(rows)]).to_arrow_reader(_GROUP_ROWS)
-        blocks: Iterator[pa.Table] = (pa.Table.from_batches([batch]) for batch in reader)
+        blocks: Iterator[pa.Table] = (
+            _name_rows(pa.Table.from_batches([batch])) for batch in reader
+        )
         if len(paths) > 1:
             blocks = _join_lists(pa.concat_tables(blocks), catalogue)
         n_kept = 0
         for block in blocks:
-            writer.write_table(_name_rows(block.cast(_SCHEMA)))
+            writer.write_table(block.cast(_SCHEMA))
             n_kept += block.num_rows
         content = _hash_files(paths)
         n_duplicates = census.n_rows - census.n_bad - n_kept
@@ -209,7 +215,7 @@ def _write_index(
 def _hash_files(paths: list[Path]) -> str:
     sha = hashlib.sha256()
     for path in paths:
-        for part in sorted(path.rglob("*.parquet")) if path.is_dir() else [path]:
+        for part in list_parts(path):
             with part.open("rb") as handle:
                 sha.update(hashlib.file_digest(handle, "sha256").digest())
     return sha.hexdigest()
@@ -223,7 +229,7 @@ def _name_rows(table: pa.Table) -> pa.Table:
 
 
 def _join_lists(rows: pa.Table, catalogue: CatalogueSettings) -> Iterator[pa.Table]:
-    preferred = _name_rows(rows.sort_by("row"))
+    preferred = rows.sort_by("row")
     survivor = find_survivors(
         preferred["ra"].to_numpy(), preferred["dec"].to_numpy(), catalogue.duplicate_radius
     )
@@ -263,24 +269,16 @@ def _to_degrees(
 def _to_floats(origin: object, block: pa.Table, name: str) -> NDArray[np.float64]:
     column = block[name]
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        trimmed = pc.utf8_trim_whitespace(column)
+        # Arrow knows no plus sign, with which declinations are often written.
+        trimmed = pc.replace_substring_regex(pc.utf8_trim_whitespace(column), r"^\+([0-9.])", r"\1")
         column = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
     try:
         return column.cast(pa.float64()).to_numpy().astype(float)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        bad = next((v for v in column.to_pylist() if v is not None and not _is_number(v)), "?")
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise UserError(
-            f"catalogue {origin}: column {name} holds {bad!r}, no decimal number; "
-            "convert sexagesimal or text values to degrees"
+            f"catalogue {origin}: column {name} does not hold decimal numbers "
+            f"({first_line(error)}); convert sexagesimal or text values to degrees"
         ) from None
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        float(value)
-    except (TypeError, ValueError):
-        return False
-    return True
 
 
 def _replace_nan(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -1,5 +1,10 @@
-"""The join of positions with an indexed catalogue, by DuckDB straight off Parquet."""
+"""The join of positions with an indexed catalogue, straight off Parquet.
 
+Both are in order of sky cells, so a search in the sorted cells finds the sources of each; only
+these are measured.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,16 +16,8 @@ from numpy.typing import NDArray
 from pipeline.catalogues.index import INDEX_ORDER
 from pipeline.science.match import choose_order, find_reachable_cells, measure_separations
 
-# The engine's own separations may differ in the last bits: it keeps a little more than the radius,
-# and the exact cut is made once, below.
-_SLACK = 1e-6
-_PAIRS = """
-    SELECT p.position, s.file_row_number AS source, s.ra, s.dec
-    FROM read_parquet(?, file_row_number = true) s JOIN probes p ON (s.cell >> {shift}) = p.cell
-    WHERE abs(s.dec - p.dec) <= {reach} AND
-        pow(sin(radians(s.dec - p.dec) / 2), 2) + cos(radians(s.dec)) * cos(radians(p.dec))
-        * pow(sin(radians(s.ra - p.ra) / 2), 2) <= {haversine}
-"""
+# Pairs measured at a time: where everything lies in few cells there are many of them.
+_MOST_CANDIDATES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -32,10 +29,7 @@ class Pairs:
     separation: NDArray[np.float64]
 
 
-def find_pairs(
-    index: Path, ra: NDArray, dec: NDArray, radius: float, *, threads: int = 1,
-    memory_mb: int = 1000,
-) -> Pairs:  # fmt: skip
+def find_pairs(index: Path, ra: NDArray, dec: NDArray, radius: float) -> Pairs:
     """Find every source of an index within a radius of each position.
 
     Parameters
@@ -46,54 +40,92 @@ def find_pairs(
         ICRS, degrees, finite, at the epoch of the index.
     radius : float
         Arcsec, inclusive.
-    threads, memory_mb : int
-        Of the engine; what does not fit goes to disk beside the index.
 
     Returns
     -------
     Pairs
         In order of position, then separation.
     """
-    import duckdb
-
     order = choose_order(radius)
+    shift = 2 * (INDEX_ORDER - order)
     cells = find_reachable_cells(ra, dec, radius, order)
-    probes = pa.table(
-        {
-            "position": cells.row.astype(np.int32),
-            "cell": cells.cell,
-            "ra": ra[cells.row],
-            "dec": dec[cells.row],
-        }
-    )
-    reach = (radius + _SLACK) / 3600
-    query = _PAIRS.format(
-        shift=2 * (INDEX_ORDER - order), reach=repr(reach),
-        haversine=repr(float(np.sin(np.radians(reach) / 2) ** 2)),
-    )  # fmt: skip
-    with duckdb.connect() as connection:
-        connection.execute(f"SET memory_limit = '{memory_mb}MB'; SET threads = {threads}")
-        connection.execute("SET temp_directory = ?", [str(index.parent)])
-        connection.register("probes", probes)
-        found = connection.sql(query, params=[str(index)]).to_arrow_table()
-    position, source = (found[name].to_numpy().astype(np.int64) for name in ("position", "source"))
-    separation = measure_separations(
-        ra[position], dec[position], found["ra"].to_numpy(), found["dec"].to_numpy()
-    )
-    inside = np.flatnonzero(separation <= radius)
-    inside = inside[np.lexsort((source[inside], separation[inside], position[inside]))]
+    by_cell = np.argsort(cells.cell)
+    row, start = cells.row[by_cell], cells.cell[by_cell] << shift
+    parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
+    for group in _read_groups(index):
+        # The cells that begin before the group ends, and end after it begins.
+        low, high = np.searchsorted(
+            start, [group.first_cell - (1 << shift) + 1, group.last_cell + 1]
+        )
+        if low == high:
+            continue
+        cell = group.read("cell")
+        first = np.searchsorted(cell, start[low:high])
+        count = np.searchsorted(cell, start[low:high] + (1 << shift)) - first
+        if not count.any():
+            continue
+        source_ra, source_dec = group.read("ra"), group.read("dec")
+        for place, source in _expand(first, count):
+            position = row[low + place]
+            separation = measure_separations(
+                ra[position], dec[position], source_ra[source], source_dec[source]
+            )
+            near = np.flatnonzero(separation <= radius)
+            parts.append((position[near], group.first_row + source[near], separation[near]))
+    position, source, separation = (np.concatenate(values) for values in zip(*parts, strict=True))
+    inside = np.lexsort((source, separation, position))
     return Pairs(position[inside], source[inside], separation[inside])
 
 
-def read_sources(index: Path, rows: NDArray[np.int64]) -> pa.Table:
+def read_sources(index: Path, rows: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
     """Return rows of an index in the given order; only their row groups are read."""
-    file = pq.ParquetFile(index)
     wanted, place = np.unique(rows, return_inverse=True)
-    parts, start = [file.schema_arrow.empty_table()], 0
-    for number in range(file.num_row_groups):
-        stop = start + file.metadata.row_group(number).num_rows
-        inside = wanted[(wanted >= start) & (wanted < stop)] - start
-        if len(inside):
-            parts.append(file.read_row_group(number).take(pa.array(inside)))
-        start = stop
+    with pq.ParquetFile(index) as file:
+        sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+        starts = np.cumsum([0, *sizes])
+        bounds = np.searchsorted(wanted, starts)
+        parts = [file.schema_arrow.empty_table().select(columns)]
+        for number in np.flatnonzero(np.diff(bounds)).tolist():
+            inside = wanted[bounds[number] : bounds[number + 1]] - starts[number]
+            group = file.read_row_group(number, columns, use_threads=False)
+            parts.append(group.take(pa.array(inside)))
     return pa.concat_tables(parts).take(pa.array(place))
+
+
+@dataclass(frozen=True)
+class _Group:
+    """A row group of an index: where it begins, and the range of its cells."""
+
+    file: pq.ParquetFile
+    number: int
+    first_row: int
+    first_cell: int
+    last_cell: int
+
+    def read(self, column: str) -> NDArray:
+        """Return one column."""
+        table = self.file.read_row_group(self.number, [column], use_threads=False)
+        return table[column].to_numpy()
+
+
+def _read_groups(index: Path) -> Iterator[_Group]:
+    with pq.ParquetFile(index) as file:
+        place, first_row = file.schema_arrow.get_field_index("cell"), 0
+        for number in range(file.num_row_groups):
+            group = file.metadata.row_group(number)
+            cells = group.column(place).statistics
+            yield _Group(file, number, first_row, cells.min, cells.max)
+            first_row += group.num_rows
+
+
+def _expand(
+    first: NDArray[np.int64], count: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int64]]]:
+    """Yield, in bounded parts, pairs of a place in `first` and each of its `count` rows from it."""
+    total = np.cumsum(count)
+    stops = np.searchsorted(total, np.arange(_MOST_CANDIDATES, total[-1], _MOST_CANDIDATES))
+    for begin, stop in zip([0, *stops], [*stops, len(count)], strict=True):
+        many = count[begin:stop]
+        place = np.repeat(np.arange(begin, stop), many)
+        before = np.repeat(np.cumsum(many) - many, many)
+        yield place, first[place] + np.arange(len(place)) - before

@@ -11,7 +11,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 
 _BLOCK_ROWS = 200_000
 _CSV_BLOCK_BYTES = 2**25
@@ -45,12 +45,19 @@ def read_blocks(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
         else:
             raise UserError(f"catalogue {path}: unknown format; give FITS, VOTable, CSV or Parquet")
     except (OSError, pa.ArrowException, ValueError, IndexError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"catalogue {path}: cannot be read ({reason})") from None
+        raise UserError(f"catalogue {path}: cannot be read ({first_line(error)})") from None
+
+
+def list_parts(path: Path) -> list[Path]:
+    """List the files of a catalogue: itself, or the Parquet files that a folder holds.
+
+    Those whose names begin with an underscore or a dot describe the others, or are half-written.
+    """
+    return sorted(path.rglob("[!_.]*.parquet")) if path.is_dir() else [path]
 
 
 def _read_parquet(path: Path, columns: Sequence[str]) -> Iterator[pa.Table]:
-    parts = sorted(path.rglob("[!_.]*.parquet")) if path.is_dir() else [path]
+    parts = list_parts(path)
     if not parts:
         raise UserError(f"catalogue {path}: no Parquet file in this folder")
     for part in parts:

@@ -67,19 +67,15 @@ def choose_shifted(
     return shift_positions(ra[::step], dec[::step], distance, settings.chance_shifts)
 
 
-def search_file(
-    index: Path, settings: CrossmatchSettings, radius: float, wanted: Positions,
-    shifted: Positions,
-) -> Found:  # fmt: skip
+def search_file(index: Path, radius: float, wanted: Positions, shifted: Positions) -> Found:
     """Search an index within a radius (arcsec) of the wanted and of the shifted positions."""
     # One scan of the catalogue serves both: the shifted positions follow the objects'.
     ra, dec = (np.concatenate(both) for both in zip(wanted, shifted, strict=True))
-    limits = {"threads": settings.threads, "memory_mb": settings.memory_mb}
-    pairs = find_pairs(index, ra, dec, radius, **limits)
+    pairs = find_pairs(index, ra, dec, radius)
     is_own = pairs.position < len(wanted[0])
     return Found(
         pairs.position[is_own], pairs.separation[is_own],
-        read_sources(index, pairs.source[is_own]).select(NOTHING.sources.column_names),
+        read_sources(index, pairs.source[is_own], NOTHING.sources.column_names),
         n_shifted=len(shifted[0]), n_chance=int(np.count_nonzero(~is_own)),
     )  # fmt: skip
 

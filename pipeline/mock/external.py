@@ -7,8 +7,8 @@ from astropy import units
 from astropy.coordinates import Latitude, Longitude
 from cdshealpix.nested import healpix_to_lonlat, lonlat_to_healpix
 
+from catalog_schema.desi import HEALPIX_ORDER
 from pipeline.mock import fits
-from pipeline.mock.identity import DEPTH
 
 XRAY_SHARE = 0.3
 BLEND_SHARE = 0.1
@@ -51,7 +51,8 @@ def _write_xray(
     from mocpy import MOC
 
     covered = np.delete(pixels, np.s_[3::4])
-    moc = MOC.from_healpix_cells(covered.astype(np.uint64), np.uint8(DEPTH), np.uint8(DEPTH))
+    order = np.uint8(HEALPIX_ORDER)
+    moc = MOC.from_healpix_cells(covered.astype(np.uint64), order, order)
     moc.save(folder / "xray_moc.json", format="json")
     chosen = rng.random(len(ra)) < XRAY_SHARE
     ra, dec = ra[chosen], dec[chosen]
@@ -98,12 +99,12 @@ def _scatter(
 
 def _draw_background(rng: np.random.Generator, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     pixel = np.repeat(pixels, _BACKGROUND_PER_PIXEL)
-    cells = rng.integers(0, 4 ** (_FINE_DEPTH - DEPTH), len(pixel))
-    fine = (pixel.astype(np.int64) << 2 * (_FINE_DEPTH - DEPTH)) + cells
+    cells = rng.integers(0, 4 ** (_FINE_DEPTH - HEALPIX_ORDER), len(pixel))
+    fine = (pixel.astype(np.int64) << 2 * (_FINE_DEPTH - HEALPIX_ORDER)) + cells
     lon, lat = healpix_to_lonlat(fine.astype(np.uint64), np.uint8(_FINE_DEPTH))
     return lon.to_value(units.deg), lat.to_value(units.deg)
 
 
 def _find_pixels(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
     places = Longitude(ra, units.deg), Latitude(dec, units.deg)
-    return lonlat_to_healpix(*places, np.uint8(DEPTH)).astype(np.int64)
+    return lonlat_to_healpix(*places, np.uint8(HEALPIX_ORDER)).astype(np.int64)

@@ -6,7 +6,8 @@ import numpy as np
 from astropy import units
 from cdshealpix.nested import healpix_to_lonlat
 
-DEPTH = 6  # nside 64
+from catalog_schema.desi import HEALPIX_ORDER
+
 _FINE_DEPTH = 20  # 0.2 arcsec: centres of these cells lie inside their nside 64 pixel
 _SKY_BIT = 1 << 59
 
@@ -42,7 +43,7 @@ def draw_identity(
     targetid = np.where(kinds == "sky", targetid | _SKY_BIT, targetid)
     location = 1000 * rng.integers(0, 10, len(classes)) + np.arange(len(classes)) % 524
     targetid = np.where(kinds == "stuck", -(10000 * tile + location), targetid)
-    cells = rng.integers(0, 4 ** (_FINE_DEPTH - DEPTH), len(classes))
-    fine = (healpix << 2 * (_FINE_DEPTH - DEPTH)) + cells
+    cells = rng.integers(0, 4 ** (_FINE_DEPTH - HEALPIX_ORDER), len(classes))
+    fine = (healpix << 2 * (_FINE_DEPTH - HEALPIX_ORDER)) + cells
     ra, dec = healpix_to_lonlat(fine.astype(np.uint64), np.uint8(_FINE_DEPTH))
     return Identity(targetid.astype(np.int64), ra.to_value(units.deg), dec.to_value(units.deg))

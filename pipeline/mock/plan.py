@@ -9,8 +9,8 @@ from astropy import units
 from astropy.coordinates import Latitude, Longitude
 from cdshealpix.nested import lonlat_to_healpix
 
+from catalog_schema.desi import HEALPIX_ORDER
 from pipeline.mock.anomalies import FAMILIES
-from pipeline.mock.identity import DEPTH
 
 ANOMALY_SHARE = 0.03
 SHARED_QUASARS = 3
@@ -86,7 +86,7 @@ def _draw_pixels(rng: np.random.Generator, count: int) -> list[int]:
     ra, sine = rng.uniform(140, 250, 20 * count + 50), rng.uniform(-0.05, 0.85, 20 * count + 50)
     dec = np.degrees(np.arcsin(sine))
     places = Longitude(ra, units.deg), Latitude(dec, units.deg)
-    pixels = lonlat_to_healpix(*places, np.uint8(DEPTH))
+    pixels = lonlat_to_healpix(*places, np.uint8(HEALPIX_ORDER))
     return list(dict.fromkeys(pixels.tolist()))[:count]
 
 

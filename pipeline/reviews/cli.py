@@ -131,13 +131,14 @@ def _opening(root: Path, release: str | None) -> "Iterator[tuple[Store, Publishe
 
 def _find_release(root: Path, release: str | None) -> Path:
     from pipeline.errors import UserError
+    from pipeline.layout import Lake
 
+    lake = Lake(root)
     if release is not None:
-        return Path(release) if Path(release).is_dir() else root / "releases" / release
-    found = [path.parent for path in root.glob("releases/[0-9]*/manifest.json")]
-    if not found:
+        return Path(release) if Path(release).is_dir() else lake.release(release)
+    if not lake.releases:
         raise UserError(f"{root}: no release here; build one with `qad release build`")
-    return max(found, key=lambda path: [int(part) for part in path.name.split(".")])
+    return lake.releases[-1]
 
 
 def _describe(reviews: "list[Review]") -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The review ledger: events are appended, and nothing else ever happens to them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -13,14 +13,18 @@ from sqlalchemy import URL, Connection, insert, select, text
 
 from catalog_schema import tables
 from catalog_schema.tables import arrow_schema
-from catalog_schema.vocabulary import AnomalyClass, ReviewAction, Verdict
+from catalog_schema.vocabulary import AnomalyClass, Described, ReviewAction, Verdict
 from pipeline.database import PATIENCE, Database, choose_url, parse_url
 from pipeline.errors import UserError
 from pipeline.ledger_tables import REVIEWS
 from pipeline.reviews.review import Review, select_in_force
 
 _FIELDS = tuple(field.name for field in fields(Review))
-_WORDS = {"action": ReviewAction, "verdict": Verdict, "anomaly_class": AnomalyClass}
+_WORDS: dict[str, type[Described]] = {
+    "action": ReviewAction,
+    "verdict": Verdict,
+    "anomaly_class": AnomalyClass,
+}
 # Names of the published columns that differ from those of the record.
 _PUBLISHED = {
     "review_action": "action", "review_release": "release", "review_quality": "quality",
@@ -110,9 +114,7 @@ def read_rows(rows: pa.Table, sample: str) -> list[Review]:
     for number, row in enumerate(rows.to_pylist(), 1):
         values = {_PUBLISHED.get(name, name.lower()): value for name, value in row.items()}
         del values["is_in_force"]
-        values |= {
-            name: values[name] and words.parse(values[name]) for name, words in _WORDS.items()
-        }
+        values |= _parse_words(values)
         values["reviewed_at"] = datetime.fromisoformat(values["reviewed_at"])
         events.append(Review(sample=sample, number=number, **values))
     return events
@@ -166,12 +168,17 @@ def _load(sample: str, connection: Connection) -> list[Review]:
 
 def _to_review(row: Any) -> Review:
     values = {name: row[name] for name in _FIELDS}
-    for name, words in _WORDS.items():
-        values[name] = words.parse(values[name]) if values[name] else None
+    values |= _parse_words(values)
     # SQLite keeps no time zone; all times are UTC.
     moment = values["reviewed_at"]
     values["reviewed_at"] = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     return Review(**values)
+
+
+def _parse_words(values: Mapping[str, Any]) -> dict[str, Described | None]:
+    return {
+        name: words.parse(values[name]) if values[name] else None for name, words in _WORDS.items()
+    }
 
 
 def _said(review: Review) -> tuple:

@@ -141,7 +141,5 @@ def _read_row(path: Path, line: int, row: dict[str, str], published: Published) 
         # The same row gives the same event, so that a file may be imported twice.
         values["review_id"] = hashlib.sha256(repr(values).encode()).hexdigest()[:32]
         return Review(**values | extra)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
-    except (ValueError, KeyError) as error:
+    except (UserError, ValueError, KeyError) as error:
         raise UserError(f"{where}: {error}") from None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from catalog_schema.published import PUBLISHED
+from catalog_schema.contents import FILES
 from catalog_schema.statistics import REASONS, STATISTICS
 from catalog_schema.tables import MATCHES, QUASARS
 from catalog_schema.vocabulary import Parent, Tier
@@ -100,7 +100,7 @@ def _show_downloads() -> None:
 def _show_dictionary() -> None:
     st.header("Data dictionary")
     left, right = st.columns([1, 2])
-    tables = {table.name: table for table in PUBLISHED.values()}
+    tables = {table.name: table for table in FILES.values()}
     table = tables[left.selectbox("Table", list(tables), key="table")]
     search = right.text_input("Search in it", key="word", placeholder="redshift, mag, snr …")
     rows = columns.make_dictionary(table, search)

@@ -27,8 +27,8 @@ from portal.views.parts import link_object, offer_files, show_objects
 
 FACTS = (
     "TARGET_RA", "TARGET_DEC", "Z", "ZWARN", "SPECTYPE", "snr", "parent", "SURVEY", "PROGRAM",
-    "HEALPIX", "anomaly_class", "artefact_kind", "artefact_probability", "better_z", "cluster",
-    "review_status",
+    "HEALPIX", "joint_p_value", "anomaly_class", "artefact_kind", "artefact_probability",
+    "better_z", "cluster", "review_status",
 )  # fmt: skip
 MAX_SMOOTHING = 41
 N_NORMALS = 5

@@ -78,12 +78,14 @@ def write_zcatalog(root: Path, rows: Rows) -> Path:
 
 def write_coadd(
     path: Path, targetid: NDArray, flux: NDArray, ivar: NDArray, mask: NDArray | None = None,
-    fibermap: Mapping[str, NDArray] | None = None,
+    fibermap: Mapping[str, NDArray] | None = None, exposures: Mapping[str, NDArray] | None = None,
 ) -> Path:  # fmt: skip
     """Write joined spectra (n, 7781) as the three arms of a coadd file."""
     mask = np.zeros(flux.shape, np.uint32) if mask is None else mask
     names = fibermap or {"TARGETID": np.asarray(targetid, np.int64)}
     hdus = [fits.PrimaryHDU(), _make_hdu("FIBERMAP", names)]
+    if exposures:
+        hdus.append(_make_hdu("EXP_FIBERMAP", exposures))
     for arm, (first, last) in ARM_PIXELS.items():
         name = arm.upper()
         hdus += [

@@ -1,5 +1,7 @@
 """Classes on their way through the lake: accounted for, explained, never silent."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from lake_runs import read_all
@@ -19,7 +21,7 @@ from pipeline.config import Config
 from pipeline.examples import KIND_CLASSES
 from pipeline.measure import measure
 from pipeline.measured_survey import read_survey
-from pipeline.store import Store, to_matrix
+from pipeline.store import Store, replace_columns, to_matrix
 
 
 def test_tables_keep_the_schema(finished: Store) -> None:
@@ -38,6 +40,7 @@ def test_every_quasar_has_a_class_or_a_reason(finished: Store) -> None:
     assert classified.any()
     assert (rows["anomaly_class"].notna() == classified).all()
     assert (rows["artefact_probability"].notna() == classified).all()
+    assert (rows["joint_p_value"].notna() == classified).all()
     probability = np.stack(rows["class_probabilities"])
     np.testing.assert_allclose(probability[classified].sum(1), 1, atol=1e-5)
     assert np.isnan(probability[~classified]).all()
@@ -67,6 +70,23 @@ def test_made_once_and_to_the_same_bits(lake: Store, config: Config) -> None:
     path.unlink()
     assert classify(lake, config).made == 1
     assert lake.read_stamp(path).content == before
+
+
+def test_crowds_are_told_by_place(lake: Store, config: Config) -> None:
+    survey = read_survey(lake)
+    assert set(survey.fibre) == {-1}
+    n = survey.n_quasars
+    fibre = np.arange(n) // 4
+    is_crowd = fibre == 3
+    tiers = replace_columns(survey.tiers, {"p_value": np.where(is_crowd, 1e-3, 0.5)})
+    night = np.where(np.arange(n) < n // 2, 20210101, -1)
+    placed = replace(survey, tiers=tiers, night=night, petal=np.arange(n) % 2, fibre=fibre)
+    rows = leave_unclassified(placed, config.classify)[0].to_pandas()
+    assert rows["fibre_p_value"][is_crowd].max() < 0.01
+    assert rows["fibre_p_value"][~is_crowd].min() > 0.5
+    assert (rows["petal_p_value"].isna() == rows["NIGHT"].isna()).all()
+    assert rows["NIGHT"].notna().sum() == n // 2
+    assert (rows["FIBER"] == fibre).all()
 
 
 def test_no_signal_has_no_class(lake: Store, config: Config) -> None:

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "docs" / "examples").glob("*.toml"))
 
 
 def write(folder: Path, text: str) -> Path:
@@ -27,6 +30,11 @@ def test_mock_and_survey_get_their_own_settings() -> None:
     assert mock.train.epochs < survey.train.epochs
     assert survey.run.source == "/some/tree"
     assert load_config() == mock
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_examples_of_the_documentation_are_settings(path: Path) -> None:
+    assert resolve_catalogues(load_config(path).crossmatch)
 
 
 def test_file_completes_defaults(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The stage: every pair of object and catalogue in its state, a failed service asked again."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from catalogues.virtual_observatory import TABLE, serving
 
 from catalog_schema.tables import CATALOGUES, MATCHES
 from catalog_schema.validate import find_violations
+from catalog_schema.vocabulary import MatchState
 from pipeline.catalogues.declared import read_declared, resolve_catalogues
 from pipeline.config import CatalogueSettings, Config, CrossmatchSettings
 from pipeline.crossmatch import crossmatch, read_objects
@@ -86,6 +88,39 @@ def test_every_pair_has_its_state(lake: Store, config: Config, sources: Path) ->
         for name in (*read_declared(), "mine"):
             data = lake.read(lake.lake.catalogue(dataset, name))
             assert find_violations(data, table) == []
+
+
+def test_literature_is_counted_and_linked(lake: Store, config: Config, tmp_path: Path) -> None:
+    with lake.ledger.closing():
+        objects = read_objects(lake)
+    columns = {
+        "ra": objects.ra[:2], "dec": objects.dec[:2], "main_id": ["3C 273", "B"],
+        "otype": ["QSO", None], "nbref": pa.array([2900, None], pa.int32()),
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), tmp_path / "simbad.parquet")
+    local = CatalogueSettings(
+        files=[str(tmp_path / "simbad.parquet")], keep=["otype", "nbref"], pm_ra="", pm_dec="",
+        error="",
+    )  # fmt: skip
+    run(lake, config, catalogues={"simbad": local})
+    rows = read(lake, "simbad")
+    told = [(row["match_id"], row["object_type"], row["n_references"]) for row in rows[:3]]
+    assert told == [("3C 273", "QSO", 2900), ("B", None, None), (None, None, None)]
+    link = describe(lake, "simbad")["match_link"]
+    assert link.format(id=quote("3C 273")).endswith("sim-id?Ident=3C%20273")
+
+
+def test_all_six_states_stand_side_by_side(lake: Store, config: Config, sources: Path) -> None:
+    # Nobody listens at this address.
+    silent = CatalogueSettings(url="http://127.0.0.1:9/tap")
+    with lake.ledger.closing():
+        limit = float(np.median(read_objects(lake).dec))
+    run(
+        lake, config, catalogues=declare(sources, dec_min=limit) | {"simbad": silent},
+        ask=["simbad"], ask_for="all", max_attempts=1, seconds_between_requests=0.0,
+    )  # fmt: skip
+    names = (*read_declared(), "mine")
+    assert {row["match_state"] for name in names for row in read(lake, name)} == {*MatchState}
 
 
 def test_catalogues_that_nobody_asks_are_not_queried(finished: Store) -> None:
@@ -217,3 +252,4 @@ def test_declared_catalogues_owe_an_acknowledgement_and_say_how_to_get_them() ->
         assert catalogue.id, name
         assert bool(catalogue.service) == bool(catalogue.table), name
         assert (catalogue.service == "tap") == bool(catalogue.url), name
+        assert {catalogue.object_type, catalogue.references} <= {"", *catalogue.keep}, name

@@ -15,11 +15,12 @@ from catalog_schema.tables import COADDS
 from catalog_schema.validate import find_violations
 from pipeline.acquire import acquire
 from pipeline.adopt import adopt
-from pipeline.coadd_file import CoaddFile, open_coadd
+from pipeline.coadd_file import CoaddFile, open_coadd, read_tables
 from pipeline.config import AcquireSettings, load_config
 from pipeline.extract import extract, join_file
 from pipeline.layout import Shard
 from pipeline.ledger import Ledger
+from pipeline.science.exposures import find_main_places
 from pipeline.shards import Report
 from pipeline.sources import local_file
 from pipeline.store import Store, to_matrix
@@ -38,11 +39,13 @@ def spectra() -> tuple[np.ndarray, np.ndarray]:
 def make(tmp_path: Path, store: Store) -> Callable:
     tree = LocalTree(tmp_path / "dr1")
 
-    def run(targets: list[int], flux: np.ndarray, ivar: np.ndarray) -> Report:
+    def run(
+        targets: list[int], flux: np.ndarray, ivar: np.ndarray, exposures: dict | None = None
+    ) -> Report:
         rows = make_rows(len(targets))
         rows["TARGETID"] = np.array(targets)
         write_zcatalog(tree.root, rows)
-        write_coadd(tree.file("coadd", SHARD), IDS, flux, ivar)
+        write_coadd(tree.file("coadd", SHARD), IDS, flux, ivar, exposures=exposures)
         config = load_config(None, source=str(tree.root))
         for stage in (target, adopt, acquire):
             stage(store, config)
@@ -118,6 +121,30 @@ def test_file_that_vanished_or_changed(make: Callable, store: Store, spectra) ->
     np.testing.assert_allclose(to_matrix(read(store)["flux"]), 2 * to_matrix(first), rtol=1e-6)
 
 
+def test_place_of_most_exposure_comes_along(make: Callable, store: Store, spectra) -> None:
+    exposures = {
+        "TARGETID": np.array([5, 3, 3, 3, 9]),
+        "NIGHT": np.array([20210101, 20210102, 20210103, 20210104, 20210105]),
+        "PETAL_LOC": np.array([0, 1, 2, 3, 4]),
+        "FIBER": np.array([0, 500, 1000, 1500, 2000]),
+        "EXPTIME": np.array([900.0, 300.0, 800.0, 2000.0, 900.0]),
+        # A restricted fibre is good, one that did not reach its target is not.
+        "FIBERSTATUS": np.array([8, 0, 0, 1 << 10, 1 << 10]),
+    }
+    make([9, 3, 5, 7], *spectra, exposures)
+    rows = read(store)
+    assert find_violations(rows, COADDS) == []
+    places = rows.select(["TARGETID", "NIGHT", "PETAL_LOC", "FIBER"]).to_pylist()
+    assert [tuple(place.values()) for place in places] == [
+        (3, 20210103, 2, 1000), (5, 20210101, 0, 0), (7, None, None, None), (9, None, None, None),
+    ]  # fmt: skip
+
+
+def test_file_that_lists_no_exposures(make: Callable, store: Store, spectra) -> None:
+    make([3, 5], *spectra)
+    assert read(store)["FIBER"].null_count == 2
+
+
 def opened(path: Path) -> CoaddFile:
     return open_coadd(local_file(path))
 
@@ -129,6 +156,13 @@ def test_real_dead_rows(real_data: Path) -> None:
     assert dropped == {"dead": 3}
     assert spectra.targetid.tolist() == ids[[2, 4]].tolist()
     assert np.isfinite(spectra.flux).all()
+
+
+def test_real_exposures(real_data: Path) -> None:
+    listed, exposures = read_tables(opened(real_data / "desi" / "coadd-4-80613-thru20210324.fits"))
+    [[_], [petal], [fibre]] = find_main_places(exposures, listed)
+    assert (petal, fibre // 500) == (4, 4)
+    assert set(exposures.targetid) == set(listed)
 
 
 def test_real_overlap_equals_the_computation_by_hand(real_data: Path) -> None:

@@ -78,5 +78,15 @@ def test_version_of_another_form(version: str) -> None:
         Lake(Path("root")).release(version)
 
 
+def test_releases_are_in_the_order_of_their_versions(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    assert lake.releases == []
+    for name in ("0.10.0", "0.9.0", "1.0", "1.0.0-draft", "notes"):
+        (tmp_path / "releases" / name).mkdir(parents=True)
+        (tmp_path / "releases" / name / "manifest.json").touch()
+    (tmp_path / "releases" / "0.11.0").mkdir()
+    assert lake.releases == [lake.release("0.9.0"), lake.release("0.10.0")]
+
+
 def test_shard_prints_as_in_file_names() -> None:
     assert str(SHARD) == "sv3-dark-26065"

@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from astropy.coordinates import SkyCoord
 
-from catalog_schema.published import PUBLISHED
+from catalog_schema.contents import FILES
 from release.sealing import list_files
 
 _RECIPE = re.compile(r"-- ## (.*)\n([^;]*;)")
@@ -36,9 +36,7 @@ def test_croissant(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = mlcroissant.Dataset("croissant.json")
     assert not data.metadata.issues.errors
     assert not data.metadata.issues.warnings
-    assert [sets.name for sets in data.metadata.record_sets] == [
-        Path(name).stem for name in PUBLISHED
-    ]
+    assert [sets.name for sets in data.metadata.record_sets] == [Path(name).stem for name in FILES]
     first = next(iter(data.records("anomalies")))
     anomalies = pl.read_parquet("catalog/anomalies.parquet")
     assert first["anomalies/TARGETID"] == anomalies["TARGETID"][0]
@@ -49,10 +47,9 @@ def test_data_package(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(released)
     package = frictionless.Package("datapackage.json")
     assert not list(package.metadata_validate(package.to_descriptor()))
-    assert [resource.path for resource in package.resources] == list(PUBLISHED)
+    assert [resource.path for resource in package.resources] == list(FILES)
     assert (
-        package.get_resource("quasars").schema.field_names
-        == PUBLISHED["catalog/quasars.parquet"].names
+        package.get_resource("quasars").schema.field_names == FILES["catalog/quasars.parquet"].names
     )
 
 

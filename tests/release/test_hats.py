@@ -25,26 +25,30 @@ def read_partitions(folder: Path) -> pl.DataFrame:
     return pl.concat([pl.from_arrow(pq.read_table(path, partitioning=None)) for path in paths])
 
 
-@pytest.fixture
-def dense(released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A collection of many rows in 2 x 2 degrees, cut into several partitions."""
-    rng = np.random.default_rng(4)
+def write_collection(released: Path, folder: Path, ra: np.ndarray, dec: np.ndarray) -> Path:
+    """Write the collection of a release's rows moved to other places, some of them repeated."""
     rows = pq.read_table(released / "catalog" / "quasars.parquet")
-    rows = rows.take(rng.integers(0, rows.num_rows, N_ROWS))
-    ra, dec = (rng.uniform(-1, 1, N_ROWS) + centre for centre in (CENTRE.ra.deg, CENTRE.dec.deg))
+    rows = rows.take(np.random.default_rng(4).integers(0, rows.num_rows, len(ra)))
     cells = lonlat_to_healpix(Longitude(ra, u.deg), Latitude(dec, u.deg), depth=29)
     values = {"TARGET_RA": ra, "TARGET_DEC": dec, "_healpix_29": cells.astype(np.int64)}
-    values["TARGETID"] = np.arange(N_ROWS)
+    values["TARGETID"] = np.arange(len(ra))
     for name, column in values.items():
         place = rows.column_names.index(name)
         rows = rows.set_column(place, rows.field(name), pa.array(column))
-    (tmp_path / "dense" / "catalog").mkdir(parents=True)
-    path = tmp_path / "dense" / "catalog" / "quasars.parquet"
+    (folder / "catalog").mkdir(parents=True)
+    path = folder / "catalog" / "quasars.parquet"
     pq.write_table(rows.sort_by("_healpix_29"), path, row_group_size=700)
+    hats_collection.write_collection(folder, read_json(released / "manifest.json"))
+    return folder
+
+
+@pytest.fixture
+def dense(released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A collection of many rows in 2 x 2 degrees, cut into several partitions."""
     monkeypatch.setattr(hats_collection, "_PARTITION_ROWS", 500)
     monkeypatch.setattr(hats_collection, "_BATCH_ROWS", 300)
-    hats_collection.write_collection(tmp_path / "dense", read_json(released / "manifest.json"))
-    return tmp_path / "dense"
+    ra, dec = np.random.default_rng(4).uniform(-1, 1, (2, N_ROWS))
+    return write_collection(released, tmp_path / "dense", ra + CENTRE.ra.deg, dec + CENTRE.dec.deg)
 
 
 def test_strict_validation(released: Path, dense: Path) -> None:
@@ -84,9 +88,11 @@ def test_margin_holds_the_neighbours(dense: Path) -> None:
         assert not set(margin["TARGETID"]) & set(inside)
 
 
-def test_no_margin_where_nothing_is_near_an_edge(released: Path) -> None:
-    assert not (released / "hats" / "quasars_10arcs").exists()
-    assert "margin" not in (released / "hats" / "collection.properties").read_text()
+def test_no_margin_where_nothing_is_near_an_edge(released: Path, tmp_path: Path) -> None:
+    # In the middle of two pixels of order 0.
+    far = write_collection(released, tmp_path / "far", np.array([45.0, 0.0]), np.array([41.8, 0.0]))
+    assert not (far / "hats" / "quasars_10arcs").exists()
+    assert "margin" not in (far / "hats" / "collection.properties").read_text()
 
 
 def test_spectra_are_those_of_the_graded(released: Path) -> None:

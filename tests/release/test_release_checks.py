@@ -164,6 +164,35 @@ def test_value_outside_the_schema(released: Path, name: str, value: object) -> N
     assert "schema" in find_failed(released)
 
 
+def rewrite(path: Path, rows: pa.Table) -> None:
+    """Write a published table in small row groups and seal the release again."""
+    path.unlink()
+    pq.write_table(rows, path, row_group_size=50)
+    seal(path.parents[1])
+
+
+def test_key_that_repeats_in_another_row_group(released: Path) -> None:
+    path = released / "catalog" / "crossmatch.parquet"
+    rows = pq.ParquetFile(path).read()
+    rewrite(path, pa.concat_tables([rows, rows.slice(0, 2)]))
+    details = {result.check: result.detail for result in validate(released) if not result.passed}
+    assert details["schema"] == "2 repeated keys"
+
+
+def test_object_without_a_state_in_a_catalogue(released: Path) -> None:
+    path = released / "catalog" / "crossmatch.parquet"
+    rewrite(path, pq.ParquetFile(path).read().slice(1))
+    (result,) = [result for result in validate(released) if not result.passed]
+    assert result.check == "matches"
+    assert "1 pairs of object and catalogue have no state" in result.detail
+
+
+def test_match_of_an_object_that_is_not_published(released: Path) -> None:
+    path = released / "catalog" / "crossmatch.parquet"
+    change_column(path, "TARGETID", lambda ids: [7, *ids[1:]])
+    assert find_failed(released) == {"matches"}
+
+
 def test_tier_that_disagrees_with_q(released: Path) -> None:
     path = released / "catalog" / "quasars.parquet"
     change_column(path, "tier", lambda v: [t.replace("gold", "bronze") for t in v])

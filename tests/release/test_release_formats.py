@@ -14,10 +14,10 @@ import yaml
 from astropy.io.votable import ucd
 from astropy.table import Table
 
-from catalog_schema.published import PUBLISHED
+from catalog_schema.contents import FILES
 from catalog_schema.tables import QUASARS
 
-PATHS = pytest.mark.parametrize("name", PUBLISHED)
+PATHS = pytest.mark.parametrize("name", FILES)
 
 
 def read_votable(path: Path) -> Table:
@@ -29,9 +29,9 @@ def read_votable(path: Path) -> Table:
 @PATHS
 def test_astropy(released: Path, name: str) -> None:
     rows = read_votable(released / name)
-    assert rows.colnames == PUBLISHED[name].names
+    assert rows.colnames == FILES[name].names
     assert len(rows) == pq.read_metadata(released / name).num_rows
-    for column in PUBLISHED[name].columns:
+    for column in FILES[name].columns:
         assert rows[column.name].description == column.description
         assert rows[column.name].meta["ucd"] == column.ucd
         assert bool(rows[column.name].unit) == bool(column.unit)
@@ -57,7 +57,7 @@ def test_duckdb_and_polars(released: Path, name: str) -> None:
     path = released / name
     rows = pl.read_parquet(path)
     with duckdb.connect() as connection:
-        count, columns = connection.sql(f"FROM '{path}'").count("*"), PUBLISHED[name].names
+        count, columns = connection.sql(f"FROM '{path}'").count("*"), FILES[name].names
         assert count.fetchall() == [(rows.height,)]
         assert connection.sql(f"FROM '{path}'").columns == columns
     assert rows.columns == columns
@@ -87,7 +87,7 @@ def test_readme_front_matter(released: Path) -> None:
     text = (released / "README.md").read_text()
     card = yaml.safe_load(text.split("---\n")[1])
     assert card["license"] == "cc-by-4.0"
-    assert [c["data_files"] for c in card["configs"]] == list(PUBLISHED)
+    assert [c["data_files"] for c in card["configs"]] == list(FILES)
     assert [c["config_name"] for c in card["configs"] if c.get("default")] == ["anomalies"]
     assert all(isinstance(c["config_name"], str) for c in card["configs"])
 

@@ -19,8 +19,6 @@ from release.cds import write_cds
 from release.manifest import read_json
 from release.vo import to_ascii, write_vo
 
-SCALARS = [column for column in QUASARS.columns if column.array is None]
-
 
 @pytest.fixture(autouse=True)
 def _desi_units() -> None:
@@ -34,7 +32,7 @@ def anomalies(released: Path) -> pl.DataFrame:
 
 def assert_same(found: Table, rows: pl.DataFrame) -> None:
     """Every value and every null of the scalar columns."""
-    for column in SCALARS:
+    for column in QUASARS.scalars:
         values, expected = np.ma.asarray(found[column.name]), rows[column.name]
         is_null = expected.is_null().to_numpy()
         if expected.dtype == pl.String:
@@ -88,9 +86,9 @@ def test_fits(released: Path, anomalies: pl.DataFrame) -> None:
 def test_cds(released: Path, anomalies: pl.DataFrame) -> None:
     folder = released / "cds"
     rows = tables.read(folder / "anomalies.dat", format="cds", readme=str(folder / "ReadMe"))
-    assert rows.colnames == [column.name for column in SCALARS]
+    assert rows.colnames == [column.name for column in QUASARS.scalars]
     assert_same(rows, anomalies)
-    for column in SCALARS:
+    for column in QUASARS.scalars:
         found = " ".join(rows[column.name].description.split()).removeprefix("? ")
         assert found == to_ascii(column.description)
     assert rows["flux_g"].unit == u.nJy

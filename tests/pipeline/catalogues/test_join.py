@@ -59,7 +59,7 @@ def test_pairs_are_those_of_brute_force(
     path = write(tmp_path_factory.mktemp("sky"), ra=other_ra, dec=other_dec)
     out, facts = index(path)
     pairs = find_pairs(out, ra, dec, radius)
-    names = read_sources(out, pairs.source)["row"].to_pylist()
+    names = read_sources(out, pairs.source, ["row"])["row"].to_pylist()
     found = set(zip(pairs.position.tolist(), names, strict=True))
     first, second = np.divmod(np.arange(3600), 60)
     gap = measure_separations(ra[first], dec[first], other_ra[second], other_dec[second])
@@ -88,12 +88,15 @@ def test_rows_without_identifier_are_named_by_number(tmp_path: Path) -> None:
 
 
 def test_degrees_as_text_are_read_and_sexagesimal_refused(tmp_path: Path) -> None:
-    path = write(tmp_path, ra=["10.5 ", "", " 11"], dec=["-3", "4", "5e0"])
+    path = write(tmp_path, ra=["10.5 ", "", " 11"], dec=["-3", "4", " +5e0"])
     out, facts = index(path)
-    assert [row["ra"] for row in read(out)] == [10.5, 11.0]
+    assert [(row["ra"], row["dec"]) for row in read(out)] == [(10.5, -3.0), (11.0, 5.0)]
     assert facts.n_bad_positions == 1
-    with pytest.raises(UserError, match=r"column ra holds '12:30:00', no decimal number"):
+    with pytest.raises(UserError, match=r"column ra does not hold decimal numbers .*'12:30:00'"):
         index(write(tmp_path, ra=["10", "12:30:00"], dec=["1", "2"]))
+    for values in (["1", "+-2"], [[1.0], [2.0]], [1, 2**60 + 1]):
+        with pytest.raises(UserError, match="column dec does not hold decimal numbers"):
+            index(write(tmp_path, ra=[1.0, 2.0], dec=values))
 
 
 def test_nothing_valid_is_refused(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_sdss_desi_pairs_find_their_partners(tmp_path: Path) -> None:
     partner = pairs["sdss_name"].to_numpy()
     gap = measure_separations(ra, dec, pairs["ra_sdss"].to_numpy(), pairs["dec_sdss"].to_numpy())
     found = find_pairs(index, ra, dec, 2.0)
-    names = read_sources(index, found.source)["match_id"].to_numpy()
+    names = read_sources(index, found.source, ["match_id"])["match_id"].to_numpy()
     matched = set(zip(found.position.tolist(), names.tolist(), strict=True))
     missing = [row for row in np.flatnonzero(gap <= 2) if (row, partner[row]) not in matched]
     assert missing == []
@@ -56,7 +56,7 @@ def test_2qz_pairs_are_those_of_brute_force(tmp_path: Path) -> None:
 def test_erosita_sources_match_their_published_counterparts(tmp_path: Path) -> None:
     index = build("eroextra_final.fits", tmp_path, id="ERO_NAME", ra="ERO_RA", dec="ERO_DEC",
                   error="ERO_POSERR", keep=["LS10_RA", "LS10_DEC"])  # fmt: skip
-    sources = read_sources(index, np.arange(304))
+    sources = read_sources(index, np.arange(304), ["attributes"])
     places = [json.loads(text) for text in sources["attributes"].to_pylist()]
     has_counterpart = [place.get("LS10_RA", -1) >= 0 for place in places]
     ra, dec = (
@@ -64,7 +64,7 @@ def test_erosita_sources_match_their_published_counterparts(tmp_path: Path) -> N
         for name in ("RA", "DEC")
     )
     settings = CrossmatchSettings()
-    found = search_file(index, settings, 15.0, (ra, dec), choose_shifted(ra, dec, 15.0, settings))
+    found = search_file(index, 15.0, (ra, dec), choose_shifted(ra, dec, 15.0, settings))
     assert len(ra) > 270
     assert len(set(found.position.tolist())) > 0.98 * len(ra)
     error = found.sources["error"].to_numpy()

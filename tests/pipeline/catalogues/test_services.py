@@ -82,7 +82,7 @@ def test_fault_is_tried_again_and_then_told(
 
 @pytest.mark.parametrize("kind", ["xmatch", "tap"])
 @pytest.mark.parametrize(
-    ("fault", "message"), [("text", "'north', no decimal"), ("lacking", "no column 'Source'")]
+    ("fault", "message"), [("text", "'north'"), ("lacking", "no column 'Source'")]
 )
 def test_wrong_columns_are_no_answer(
     observatory: Observatory, kind: str, fault: str, message: str, tmp_path: Path
