@@ -183,8 +183,8 @@ def draw_found(injections: pd.DataFrame) -> alt.LayerChart:
     )  # fmt: skip
     return (
         (band + line)
-        .properties(width=170, height=110)
-        .facet(alt.Facet("injection:N", title=None), columns=4)
+        .properties(width=130, height=100)
+        .facet(alt.Facet("injection:N", title=None), columns=2)
     )
 
 
