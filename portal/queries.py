@@ -175,8 +175,10 @@ def count_sky(con: Connection, filters: Filters, order: int) -> pd.DataFrame:
         pix, n (objects), n_found (of the chosen tiers), rate, ra, dec: the mean position of all
         objects in the cell, null where none has one.
     """
-    condition, values = where(filters.population())
-    chosen, chosen_values = where(filters)
+    population = filters.population()
+    condition, values = where(population)
+    # What every row of a cell has passed already need not be asked of it again.
+    chosen, chosen_values = ("true", []) if filters == population else where(filters)
     if not filters.get_words("tier"):
         chosen += f" AND tier IN ({', '.join('?' * len(ANOMALOUS))})"
         chosen_values += ANOMALOUS
