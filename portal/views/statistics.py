@@ -39,10 +39,10 @@ def _show_evidence() -> None:
             "A feature counts as found where fewer than 1 in 100 normal spectra score as high."
         )
         # Two charts, one below the other on a phone: the parts of one keep their places.
-        for slot, names in zip(
+        for slot, half in zip(
             st.columns(2), np.array_split(injections["injection"].unique(), 2), strict=True
         ):
-            part = injections[injections["injection"].isin(names)]
+            part = injections[injections["injection"].isin(half)]
             if not part.empty:
                 slot.altair_chart(charts.draw_found(part), alt="Share of planted features found")
         with st.expander("As a table"):
