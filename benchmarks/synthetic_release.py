@@ -94,8 +94,10 @@ def write_rest(root: Path) -> None:
     )
     for table, rows in ((tables.EVIDENCE, graded), (tables.NULL, keys.slice(0, N_NULL))):
         _write(root, table, _draw_rows(rng, table, rows, {}))
-    searched = [_match(part) for part in keys.to_batches(BLOCK_ROWS // N_CATALOGUES)]
-    _write(root, tables.MATCHES, pa.Table.from_batches(searched))
+    schema = tables.arrow_schema(tables.MATCHES)
+    with pq.ParquetWriter(root / _PATHS["matches"], schema, compression="zstd") as writer:
+        for part in keys.to_batches(BLOCK_ROWS // N_CATALOGUES):
+            writer.write_table(_match(part, schema))
 
 
 def list_shown(root: Path) -> list[int]:
@@ -116,25 +118,30 @@ def _draw_spectra(rng: np.random.Generator, n: int) -> dict[str, np.ndarray]:
     return {"flux": flux, "ivar": np.where(mask, 0, ivar), "mask": mask, "model": model}
 
 
-def _match(keys: pa.RecordBatch) -> pa.RecordBatch:
+def _match(keys: pa.RecordBatch, schema: pa.Schema) -> pa.Table:
     """Return a row for each object in each external catalogue; the first one has them all."""
     n = keys.num_rows
     rows = pa.array(np.repeat(np.arange(n), N_CATALOGUES))
     found = np.tile(np.arange(N_CATALOGUES) == 0, n)
-    given = {name: keys[name].take(rows) for name in keys.schema.names} | {
+    given = {name: keys[name].take(rows) for name in keys.schema.names}
+    given |= {
         "catalogue": pa.array([f"catalogue {number}" for number in range(N_CATALOGUES)] * n),
         "match_state": pa.array(np.where(found, "matched", "no_match")),
         "match_rank": pa.array(np.ones(len(rows))),
         "separation": pa.array(np.full(len(rows), 0.5), mask=~found),
     }
-    schema = tables.arrow_schema(tables.MATCHES)
     arrays = [
         given[field.name].cast(field.type)
         if field.name in given
+        # What the schema forbids to be null is 0 or no text.
         else pa.nulls(len(rows), field.type)
+        if field.nullable
+        else pa.repeat(
+            pa.scalar("" if pa.types.is_string(field.type) else 0, field.type), len(rows)
+        )
         for field in schema
     ]
-    return pa.RecordBatch.from_arrays(arrays, names=schema.names)
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def _draw_rows(

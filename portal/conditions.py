@@ -3,12 +3,11 @@
 from dataclasses import dataclass, replace
 from math import asin, cos, degrees, radians, sin
 
+from catalog_schema.desi import GOOD_FIBERSTATUS, HEALPIX_ORDER
 from catalog_schema.tables import QUASARS
 from portal.search import Cone, Name, Search, Target, Term, Terms, parse_search
 
 Condition = tuple[str, list[object]]
-# Order of the HEALPix pixels in the catalogue: nside 64.
-CATALOGUE_ORDER = 6
 
 # Great-circle distance by the haversine, which stays exact for small angles and at the poles.
 DISTANCE = """degrees(2 * asin(least(1, sqrt(
@@ -24,7 +23,7 @@ POOR_COVERAGE = 0.5
 # artefact_probability: that says what an anomaly would be caused by, also where there is none.
 HIDDEN = {
     "most probably artefacts": "anomaly_class = 'artefact'",
-    "whose fibre had a fault": "COADD_FIBERSTATUS <> 0",
+    "whose fibre had a fault": f"COADD_FIBERSTATUS NOT IN {GOOD_FIBERSTATUS}",
     "with less than half of an arm's pixels good":
         f"least(coverage_b, coverage_r, coverage_z) < {POOR_COVERAGE}",
 }  # fmt: skip
@@ -123,7 +122,7 @@ def _in_cells(cells: Cells | None) -> Condition:
     if cells is None:
         return "", []
     places = ", ".join("?" * len(cells.pixels)) or "NULL"
-    return f"HEALPIX >> {2 * (CATALOGUE_ORDER - cells.order)} IN ({places})", list(cells.pixels)
+    return f"HEALPIX >> {2 * (HEALPIX_ORDER - cells.order)} IN ({places})", list(cells.pixels)
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> Condition:

@@ -9,10 +9,11 @@ from urllib.parse import parse_qs, urlencode
 
 import streamlit as st
 
+from catalog_schema.desi import HEALPIX_ORDER
 from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
 from portal.columns import explain, label, word_meanings
-from portal.conditions import CATALOGUE_ORDER, HIDDEN, MAP_COLUMNS, Cells, Filters, Range
+from portal.conditions import HIDDEN, MAP_COLUMNS, Cells, Filters, Range
 from portal.queries import LISTED, SORTABLE, Ranking
 from portal.search import HINT
 from portal.texts import escape
@@ -47,7 +48,7 @@ _KEYS = (
     "find", *WORDS, *SLIDERS, "p", "catalogue", "state", "sky", "map", "everything", "sort",
     "ascending", "page", "columns",
 )  # fmt: skip
-_MAX_CELLS = 12 * 4**CATALOGUE_ORDER
+_MAX_CELLS = 12 * 4**HEALPIX_ORDER
 
 
 def choose_filters(words: Mapping[str, list[str]], catalogues: list[str]) -> Filters:
@@ -168,7 +169,7 @@ def read_cells(text: str) -> Cells | None:
         spans = [(int(pair[0]), int(pair[-1])) for pair in pairs]
     except ValueError:
         return None
-    top = 12 * 4**order if 0 <= order <= CATALOGUE_ORDER else 0
+    top = 12 * 4**order if 0 <= order <= HEALPIX_ORDER else 0
     if not all(0 <= first <= last < top for first, last in spans):
         return None
     pixels = [pixel for first, last in spans for pixel in range(first, last + 1)]

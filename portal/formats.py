@@ -154,7 +154,7 @@ def _as_array(values: pa.ChunkedArray) -> np.ndarray:
         return values.fill_null(0).to_numpy()
     if pa.types.is_floating(kind):
         return values.to_numpy()
-    texts = values if pa.types.is_string(kind) else _as_text(values)
+    texts = values if _is_text(kind) else _as_text(values)
     return np.array([text or "" for text in texts.to_pylist()], dtype=str)
 
 
@@ -167,8 +167,13 @@ def _find_nulls(values: pa.ChunkedArray) -> Any:
 
 def _is_plain(kind: pa.DataType) -> bool:
     return (
-        pa.types.is_primitive(kind) or pa.types.is_string(kind) or pa.types.is_decimal(kind)
+        pa.types.is_primitive(kind) or _is_text(kind) or pa.types.is_decimal(kind)
     ) and not pa.types.is_temporal(kind)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    # pandas hands its texts on as large ones.
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
 def _as_text(values: pa.ChunkedArray) -> pa.Array:

@@ -10,10 +10,15 @@ from pathlib import Path
 import duckdb
 
 CACHE_VARIABLE = "QAD_CACHE"
+_GRADED = "FROM rows WHERE tier <> 'none' ORDER BY anomaly_score DESC, TARGETID"
+# Sums of the unit vectors of all objects in a pixel, of which the sky map has the mean positions.
+_CELLS = """SELECT HEALPIX, sum(cos(radians(TARGET_DEC)) * cos(radians(TARGET_RA))) AS x,
+    sum(cos(radians(TARGET_DEC)) * sin(radians(TARGET_RA))) AS y,
+    sum(sin(radians(TARGET_DEC))) AS z FROM rows GROUP BY HEALPIX"""
 
 
 def attach_rows(con: duckdb.DuckDBPyConnection, source: Path, select: str) -> None:
-    """Make the relations ``rows``, ``graded`` (strangest first) and ``latents``.
+    """Make the relations ``rows``, ``graded`` (strangest first), ``cells`` and ``latents``.
 
     They are read from an index file that is made on the first call for a catalogue and kept; where
     none can be kept they are views of the catalogue itself, which answer the same, only slower.
@@ -29,23 +34,19 @@ def attach_rows(con: duckdb.DuckDBPyConnection, source: Path, select: str) -> No
     """
     described = con.execute("DESCRIBE quasars").fetchall()
     plain = ", ".join(f'"{row[0]}"' for row in described if not row[1].endswith("]"))
-    rows = f"SELECT {plain} FROM ({select})"
+    relations = {"rows": f"SELECT {plain} FROM ({select})", "graded": _GRADED, "cells": _CELLS}
     try:
-        path = _find_index(source, rows, _select_latents(con, select))
+        relations["latents"] = _select_latents(con, select)
+        path = _find_index(source, relations)
         con.execute(f"ATTACH '{path}' AS local (READ_ONLY)").fetchall()
-        for name in ("rows", "graded", "latents"):
+        for name in relations:
             con.execute(f"CREATE VIEW {name} AS FROM local.{name}").fetchall()
     # A full or forbidden disk must not close the portal; damage is told by the views.
     except (OSError, duckdb.Error):
-        con.execute(f"CREATE OR REPLACE VIEW rows AS SELECT {plain} FROM quasars").fetchall()
-        # A catalogue without tiers or latents is told when it is asked for them.
-        with contextlib.suppress(duckdb.Error):
-            con.execute(
-                "CREATE OR REPLACE VIEW graded AS FROM rows WHERE tier <> 'none'"
-            ).fetchall()
-        with contextlib.suppress(duckdb.Error):
-            latents = _select_latents(con, select)
-            con.execute(f"CREATE OR REPLACE VIEW latents AS {latents}").fetchall()
+        for name, relation in relations.items():
+            # What a catalogue lacks is told when it is asked for.
+            with contextlib.suppress(duckdb.Error):
+                con.execute(f"CREATE OR REPLACE VIEW {name} AS {relation}").fetchall()
 
 
 def _select_latents(con: duckdb.DuckDBPyConnection, select: str) -> str:
@@ -56,17 +57,17 @@ def _select_latents(con: duckdb.DuckDBPyConnection, select: str) -> str:
     return f"SELECT TARGETID, latent::FLOAT[{size}] AS latent {known}"
 
 
-def _find_index(source: Path, rows: str, latents: str) -> str:
+def _find_index(source: Path, relations: dict[str, str]) -> str:
     """Return the index file of a catalogue, made now if it is not there."""
     state = source.stat()
     place = _digest(str(source.resolve()))
-    content = _digest(state.st_mtime_ns, state.st_size, rows, latents, duckdb.__version__)
+    content = _digest(state.st_mtime_ns, state.st_size, relations, duckdb.__version__)
     folder = _make_folder()
     path = folder / f"{place}-{content}.duckdb"
     if not path.exists():
         partial = path.with_suffix(f".{uuid.uuid4().hex}")
         try:
-            _build(partial, rows, latents)
+            _build(partial, relations)
             for outdated in folder.glob(f"{place}-*.duckdb"):
                 outdated.unlink(missing_ok=True)
             partial.replace(path)
@@ -79,15 +80,11 @@ def _digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _build(path: Path, rows: str, latents: str) -> None:
+def _build(path: Path, relations: dict[str, str]) -> None:
     with duckdb.connect(str(path)) as con:
-        con.execute(f"CREATE TABLE rows AS {rows}").fetchall()
+        for name, relation in relations.items():
+            con.execute(f"CREATE TABLE {name} AS {relation}").fetchall()
         con.execute("CREATE INDEX by_id ON rows (TARGETID)").fetchall()
-        con.execute(
-            "CREATE TABLE graded AS FROM rows WHERE tier <> 'none' "
-            "ORDER BY anomaly_score DESC, TARGETID"
-        ).fetchall()
-        con.execute(f"CREATE TABLE latents AS {latents}").fetchall()
 
 
 def _make_folder() -> Path:

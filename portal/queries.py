@@ -11,9 +11,9 @@ import pandas as pd
 import pyarrow as pa
 
 from catalog_schema import tables
+from catalog_schema.desi import HEALPIX_ORDER
 from catalog_schema.vocabulary import MatchState, Tier
 from portal.conditions import (
-    CATALOGUE_ORDER,
     DISTANCE,
     HIDDEN,
     Filters,
@@ -172,24 +172,24 @@ def count_sky(con: Connection, filters: Filters, order: int) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        pix, n (objects), n_found (of the chosen tiers), rate, ra, dec: the mean position of the
-        members, null where no member has one.
+        pix, n (objects), n_found (of the chosen tiers), rate, ra, dec: the mean position of all
+        objects in the cell, null where none has one.
     """
-    condition, values = where(filters.population())
-    chosen, chosen_values = where(filters)
+    population = filters.population()
+    condition, values = where(population)
+    # What every row of a cell has passed already need not be asked of it again.
+    chosen, chosen_values = ("true", []) if filters == population else where(filters)
     if not filters.get_words("tier"):
         chosen += f" AND tier IN ({', '.join('?' * len(ANOMALOUS))})"
         chosen_values += ANOMALOUS
+    pix = f"HEALPIX >> {2 * (HEALPIX_ORDER - order)} AS pix"
     sql = f"""WITH cell AS (
-        SELECT HEALPIX >> {2 * (CATALOGUE_ORDER - order)} AS pix, count(*) AS n,
-          count(*) FILTER ({chosen}) AS n_found,
-          avg(cos(radians(TARGET_DEC)) * cos(radians(TARGET_RA))) AS x,
-          avg(cos(radians(TARGET_DEC)) * sin(radians(TARGET_RA))) AS y,
-          avg(sin(radians(TARGET_DEC))) AS z
-        FROM rows WHERE {condition} GROUP BY pix)
+        SELECT {pix}, count(*) AS n, count(*) FILTER ({chosen}) AS n_found
+        FROM rows WHERE {condition} GROUP BY pix),
+        place AS (SELECT {pix}, sum(x) AS x, sum(y) AS y, sum(z) AS z FROM cells GROUP BY pix)
         SELECT pix, n, n_found, n_found / n AS rate, (degrees(atan2(y, x)) + 360) % 360 AS ra,
           degrees(atan2(z, sqrt(x * x + y * y))) AS dec
-        FROM cell ORDER BY pix"""
+        FROM cell JOIN place USING (pix) ORDER BY pix"""
     return fetch(con, "quasars", sql, [*chosen_values, *values])
 
 
@@ -257,8 +257,9 @@ def sample_map(con: Connection, filters: Filters, n: int) -> pd.DataFrame:
 def correlate_scores(con: Connection, filters: Filters, one_in: int) -> float:
     """Return Spearman's rank correlation of score and SNR over one in so many rows, or NaN."""
     condition, values = where(filters)
+    # A modulus of the hash's own type: any other one is reckoned in 128 bits, slowly.
     sql = f"""SELECT snr, anomaly_score FROM rows
-        WHERE snr > 0 AND {condition} AND hash(TARGETID) % ? = 0"""
+        WHERE snr > 0 AND {condition} AND hash(TARGETID) % ?::UBIGINT = 0"""
     ranks = fetch(con, "quasars", sql, [*values, one_in]).rank()
     return float(ranks["snr"].corr(ranks["anomaly_score"]))
 

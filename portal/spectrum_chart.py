@@ -129,9 +129,9 @@ def _draw_flux(data: pd.DataFrame, x: alt.X, domain: list[float]) -> list[alt.Ch
     flux = base.mark_line(strokeWidth=0.8, clip=True)
     model = base.transform_calculate(curve=f"'{_MODEL}'").mark_line(strokeWidth=1.8, clip=True)
     return [
-        band.encode(alt.Y("low:Q", title=title, scale=scale), y2="high:Q", color=colour),
-        flux.encode(y="flux:Q", color=alt.Color("arm:N", scale=_CURVE_SCALE)),
-        model.encode(y="model:Q", color=colour),
+        band.encode(alt.Y("low:Q", title=title, scale=scale), y2=alt.Y2("high:Q"), color=colour),
+        flux.encode(y=alt.Y("flux:Q"), color=alt.Color("arm:N", scale=_CURVE_SCALE)),
+        model.encode(y=alt.Y("model:Q"), color=colour),
     ]
 
 
@@ -141,7 +141,7 @@ def _draw_normals(normals: pd.DataFrame, scale: float) -> alt.Chart:
         base.transform_calculate(curve=f"'{_NORMAL}'")
         .mark_line(strokeWidth=0.9, opacity=0.55, clip=True)
         .encode(
-            alt.X("wave:Q"), alt.Y("flux:Q"), detail="TARGETID:N",
+            alt.X("wave:Q"), alt.Y("flux:Q"), detail=alt.Detail("TARGETID:N"),
             color=alt.Color("curve:N", scale=_CURVE_SCALE),
         )
     )  # fmt: skip
@@ -160,14 +160,14 @@ def _draw_peaks(peaks: pd.DataFrame, x: alt.X, scale: float) -> alt.Chart:
         .encode(
             x,
             alt.Y("kind:N", title=None),
-            x2="end:Q",
+            x2=alt.X2("end:Q"),
             color=shade,
             stroke=shade,
             opacity=alt.Opacity("departure:Q", legend=None).scale(
                 domain=[0, 6], range=[0.05, 0.8], clamp=True
             ),
             tooltip=[
-                "kind:N", alt.Tooltip("width:Q", title="filter width (pixels)"),
+                alt.Tooltip("kind:N"), alt.Tooltip("width:Q", title="filter width (pixels)"),
                 alt.Tooltip("at:Q", format=".1f"),
                 alt.Tooltip("departure:Q", title="spreads above normal", format=".2f"),
             ],
@@ -182,13 +182,17 @@ def _draw_lines(lines: list[Line], scale: float) -> list[alt.Chart]:
         rows = [line._replace(wave=line.wave / scale) for line in lines if line.kind == kind]
         base = alt.Chart(pd.DataFrame(rows, columns=list(Line._fields))).encode(
             alt.X("wave:Q"),
-            tooltip=["name:N", "kind:N", alt.Tooltip("wave:Q", format=".1f")],
+            tooltip=[
+                alt.Tooltip("name:N"),
+                alt.Tooltip("kind:N"),
+                alt.Tooltip("wave:Q", format=".1f"),
+            ],
         )
         layers.append(base.mark_rule(color=colour, strokeDash=dash, opacity=0.6, clip=True))
         names = base.mark_text(
             color=colour, angle=270, align="right", dx=-4, dy=-6, fontSize=11, clip=True
         )
-        layers.append(names.encode(y=alt.value(0), text="name:N"))
+        layers.append(names.encode(y=alt.value(0), text=alt.Text("name:N")))
     return layers
 
 
@@ -203,7 +207,9 @@ def _draw_residual(data: pd.DataFrame, x: alt.X, domain: list[float]) -> alt.Lay
         .encode(x, y, color=alt.Color("arm:N", scale=_CURVE_SCALE))
     )
     levels = pd.DataFrame({"level": [-3, 0, 3]})
-    rules = alt.Chart(levels).mark_rule(color="#8C8C8C", strokeDash=[3, 3]).encode(y="level:Q")
+    rules = (
+        alt.Chart(levels).mark_rule(color="#8C8C8C", strokeDash=[3, 3]).encode(y=alt.Y("level:Q"))
+    )
     return alt.LayerChart(layer=[curve, rules], height=150)
 
 
@@ -216,9 +222,9 @@ def _draw_masked(masked: Masked, x: alt.X, scale: float) -> alt.Chart:
         .encode(
             x,
             alt.Y("bit:N", title=None, axis=alt.Axis(labelLimit=150, labelOverlap=False)),
-            x2="end:Q",
+            x2=alt.X2("end:Q"),
             tooltip=[
-                "bit:N", alt.Tooltip("pixels:Q", format=","),
+                alt.Tooltip("bit:N"), alt.Tooltip("pixels:Q", format=","),
                 alt.Tooltip("wave:Q", title="from", format=".1f"),
                 alt.Tooltip("end:Q", title="to", format=".1f"),
             ],

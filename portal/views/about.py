@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from catalog_schema.contents import FILES
-from catalog_schema.statistics import REASONS
+from catalog_schema.statistics import REASONS, STATISTICS
 from catalog_schema.tables import MATCHES, QUASARS
 from catalog_schema.vocabulary import Parent, Tier
 from portal import columns, explain, queries, recipes
@@ -16,14 +16,15 @@ from portal.releases import ANOMALOUS, Release, ReleaseError
 from portal.texts import demote, tame
 from portal.views.access import ask, current_release
 
-METHOD = """
-Each spectrum is joined over the three arms, resampled to a common rest-frame grid and encoded by
-a variational autoencoder that was trained on quasars. Three statistics say how strange a spectrum
-is: what the **reconstruction** misses, how improbable its **latent** code is, and how **isolated**
-that code is. Each is compared with spectra alike in SNR, redshift and coverage, so that a score
-means the same for bright and faint objects. The p-value of the combined score gives, over the
-whole list, a false-discovery rate (q-value); a tier is everything below a level of it that was
-fixed before anyone looked at the counts.
+METHOD = f"""
+Each spectrum is joined over the three arms, resampled to a common rest-frame grid and described by
+an autoencoder that was trained on quasars. {len(STATISTICS)} statistics say how it departs from
+that description: what the **reconstruction** misses, as a whole, as narrow or broad excess or lack,
+or in the shape of lines, dust, iron or a second source; how improbable its **latent** code is, and
+how isolated. Each is compared with normal spectra alike in SNR, redshift and coverage, so that a
+score means the same for bright and faint objects; summed in quadrature they are the anomaly score.
+Its p-value gives, over the whole list, a false-discovery rate (q-value); a tier is everything below
+a level of it that was fixed before anyone looked at the counts.
 """
 
 

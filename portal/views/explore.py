@@ -170,7 +170,7 @@ def _describe_sky(cells: pd.DataFrame, chosen: Filters) -> str:
     n_hidden = int(cells.loc[cells["ra"].isna(), "n"].sum())
     text = (
         f"{cells['n_found'].sum():,} of {cells['n'].sum():,} scored objects are {grade}, in all "
-        f"{len(cells):,} cells, each drawn at the mean position of its members; cells with fewer "
+        f"{len(cells):,} cells, each drawn at the mean position of its objects; cells with fewer "
         f"than {charts.FEW_MEMBERS} objects are pale. Mollweide projection, right ascension grows "
         "to the left; where nothing is drawn nothing was observed. Drag over the map to choose "
         "a part of it."
@@ -267,6 +267,8 @@ def _share(counts: pd.DataFrame, name: str) -> pd.DataFrame:
     return sums.assign(selection=name, share=sums["n"] / max(sums["n"].sum(), 1))
 
 
+# Apart from the page: turning over the table draws no chart again.
+@st.fragment
 def _show_table(chosen: Filters, total: int) -> None:
     st.subheader("Objects")
     left, middle, right = st.columns([4, 1, 1], vertical_alignment="bottom")

@@ -78,8 +78,8 @@ def _choose(names: list[str], guessed: uploads.Columns) -> Choice | None:
         radius = 0.0
     else:
         targetid = None
-        ra = _choose_column(slots[0], "Right ascension (deg)", names, guessed.ra)
-        dec = _choose_column(slots[1], "Declination (deg)", names, guessed.dec)
+        ra = _choose_column(slots[0], "Right ascension (deg or h:m:s)", names, guessed.ra)
+        dec = _choose_column(slots[1], "Declination (deg or d:m:s)", names, guessed.dec)
         radius = slots[2].number_input("Radius (arcsec)", 0.1, MAX_RADIUS, 1.5, 0.5)
     offered = [column.name for column in QUASARS.columns if not column.array]
     ours = st.multiselect(

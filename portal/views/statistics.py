@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -37,7 +38,13 @@ def _show_evidence() -> None:
             "Features of known strength were planted in ordinary quasars and scored like the rest. "
             "A feature counts as found where fewer than 1 in 100 normal spectra score as high."
         )
-        st.altair_chart(charts.draw_found(injections), alt="Share of planted features found")
+        # Two charts, one below the other on a phone: the parts of one keep their places.
+        for slot, half in zip(
+            st.columns(2), np.array_split(injections["injection"].unique(), 2), strict=True
+        ):
+            part = injections[injections["injection"].isin(half)]
+            if not part.empty:
+                slot.altair_chart(charts.draw_found(part), alt="Share of planted features found")
         with st.expander("As a table"):
             st.dataframe(injections, hide_index=True, alt="Planted features found")
     controls = pd.DataFrame(summary.get("controls", []))

@@ -23,6 +23,7 @@ ROWS = pa.table(
         "words": pa.array([["a"], ["b", "c"]]),
         "wide": pa.array([2**70, 1], pa.decimal128(38, 0)),
         "<b>x</b>": pa.array(["<script>", "é,\"'"]),
+        "large": pa.array(["one", None], pa.large_string()),
     }
 )
 
@@ -32,6 +33,7 @@ def test_csv_reads_back() -> None:
     assert read["TARGETID"].tolist() == [39627000000000001, 39627000000000003]
     assert read["latent"].tolist() == ["[1.0, 2.0]", "[3.0, 4.0]"]
     assert read["<b>x</b>"].tolist() == ["<script>", "é,\"'"]
+    assert read["large"].fillna("").tolist() == ["one", ""]
 
 
 def test_parquet_carries_units_and_descriptions() -> None:
@@ -50,6 +52,7 @@ def test_votable_is_valid_and_reads_back() -> None:
     assert read["latent"].tolist() == [[1.0, 2.0], [3.0, 4.0]]
     assert read["<b>x</b>"].tolist() == ["<script>", "é,\"'"]
     assert read["n"].mask.tolist() == [False, True]
+    assert read["large"].tolist() == ["one", ""]
 
 
 @pytest.mark.parametrize("n_rows", [0, 2])
@@ -64,4 +67,5 @@ def test_frame_shows_large_integers_as_text() -> None:
     shown = formats.make_frame(ROWS)
     assert shown["TARGETID"].tolist() == ["39627000000000001", "39627000000000003"]
     assert shown["n"].isna().tolist() == [False, True]
+    assert shown["large"].iloc[0] == "one"
     assert np.isclose(shown["wide"].iloc[0], 2.0**70)

@@ -165,7 +165,7 @@ def test_artefacts_and_poor_data_are_left_out(own_release: Path) -> None:
     rows = pq.read_table(path)
     changes = {
         "artefact_probability": {0: 0.99, 5: 0.99}, "anomaly_class": {0: "normal", 1: "artefact"},
-        "COADD_FIBERSTATUS": {1: 8, 2: 8, 4: None}, "coverage_r": {3: 0.1},
+        "COADD_FIBERSTATUS": {1: 16, 2: 16, 4: None, 6: 8}, "coverage_r": {3: 0.1},
     }  # fmt: skip
     for name, changed in changes.items():
         values = [changed.get(row, value) for row, value in enumerate(rows[name].to_pylist())]

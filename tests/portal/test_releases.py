@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from pipeline.errors import QadError
 from portal.cli import portal
 from portal.releases import ReleaseError, find_release, list_siblings, open_release
 
@@ -88,5 +89,6 @@ def test_command_fetches_checks_and_shows(
     assert fine.exit_code == 0, fine.output
     assert calls[0][2]["QAD_RELEASE"] == str(tmp_path / "into/1.2.0")
     assert len(calls) == 1
-    assert broken.exit_code != 0
-    assert "checksum" in broken.output
+    # `qad` says it in one line.
+    assert isinstance(broken.exception, QadError)
+    assert "checksum" in str(broken.exception)

@@ -2,6 +2,7 @@
 
 import warnings
 
+import altair as alt
 import numpy as np
 
 from catalog_schema.desi import WAVE_SIZE
@@ -21,7 +22,7 @@ def test_every_panel_listens_to_one_zoom() -> None:
         list_masked(spectrum), place_lines(1.5, 3600, 9824, ("emission",)),
         list_peaks(evidence, 1.5), NO_NORMALS,
     )  # fmt: skip
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), alt.data_transformers.enable(max_rows=None):
         warnings.simplefilter("error")
         chart = draw_spectrum(
             make_curves(spectrum, 5), name_arms(spectrum), beside, 1.0, "observed", False

@@ -92,7 +92,7 @@ def test_positions_match_across_zero_pole_and_zones(con: Connection) -> None:
 
 def test_positions_are_read_as_the_search_box_reads_them(con: Connection) -> None:
     rows = pd.DataFrame(
-        {"ra": ["00:00:00.12", "0h0m0.12s", "x", None], "dec": 2 * ["+10:00:00", 10]}
+        {"ra": ["00:00:00.12", "0h0m0.12s", "x", None], "dec": 2 * ["+10:00:00", "10"]}
     )
     matched = uploads.match_places(con, rows, "ra", "dec", 5.0, ("TARGETID",))
     assert matched["desi_TARGETID"].to_pylist() == [row_id(0), row_id(0), None, None]
