@@ -47,21 +47,19 @@ def find_pairs(index: Path, ra: NDArray, dec: NDArray, radius: float) -> Pairs:
         In order of position, then separation.
     """
     order = choose_order(radius)
-    shift = 2 * (INDEX_ORDER - order)
+    width = 1 << 2 * (INDEX_ORDER - order)
     cells = find_reachable_cells(ra, dec, radius, order)
     by_cell = np.argsort(cells.cell)
-    row, start = cells.row[by_cell], cells.cell[by_cell] << shift
+    row, start = cells.row[by_cell], cells.cell[by_cell] * width
     parts = [(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))]
     for group in _read_groups(index):
         # The cells that begin before the group ends, and end after it begins.
-        low, high = np.searchsorted(
-            start, [group.first_cell - (1 << shift) + 1, group.last_cell + 1]
-        )
+        low, high = np.searchsorted(start, [group.first_cell - width + 1, group.last_cell + 1])
         if low == high:
             continue
         cell = group.read("cell")
-        first = np.searchsorted(cell, start[low:high])
-        count = np.searchsorted(cell, start[low:high] + (1 << shift)) - first
+        first, stop = (np.searchsorted(cell, start[low:high] + add) for add in (0, width))
+        count = stop - first
         if not count.any():
             continue
         source_ra, source_dec = group.read("ra"), group.read("dec")
