@@ -50,6 +50,7 @@ DOORS = {
     "pyvo": ("pipeline/catalogues/services.py",),
     "mocpy": ("pipeline/catalogues/coverage.py", "pipeline/mock/", "release/footprint.py"),
     "torch": ("pipeline/",),
+    "onnx": ("pipeline/export.py",),
     "sklearn": ("pipeline/",),
     "dust_extinction": ("pipeline/",),
     "cdshealpix": ("pipeline/", "release/"),
