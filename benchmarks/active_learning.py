@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/active_learning.py --root DIR [--labels 100] [--plot FILE.png]
 
-DIR holds a finished `qad calibrate` of a mock survey. The simulated reviewer knows the truth: a
+DIR holds a finished `qad classify` of a mock survey. The simulated reviewer knows the truth: a
 planted astrophysical anomaly is interesting, a planted fault is an artefact, all else is ordinary.
 Sessions are repeated on random subsets of the objects; queues are remade after every few labels.
 """
@@ -29,7 +29,7 @@ _BATCH = 5
 _STEPS = (10, 25, 50, 100)
 _SUBSETS, _SUBSET_SHARE = 10, 0.8
 _NO_AUDIT, _AUDIT = 0.01, 0.08
-_BASELINES = ("anomaly_score", "forest of latents", "forest of all features")
+_BASELINES = ("anomaly_score", "forest of latents", "forest of all features", "joint_p_value")
 
 
 def main() -> None:
@@ -57,7 +57,10 @@ def read_catalogue(root: Path) -> pl.DataFrame:
     """Return what a release's catalogue says of each object, and the truth as a verdict."""
     scores = pl.scan_parquet(root / "lake/scores/*/*/*.parquet").select(*_KEY, "latent")
     tiers = pl.scan_parquet(root / "lake/tiers/tiers.parquet").select(
-        *_KEY, "HEALPIX", "tier", "anomaly_score", "departures"
+        *_KEY, "HEALPIX", "tier", "anomaly_score", "p_value", "departures"
+    )
+    classes = pl.scan_parquet(root / "lake/classes/classes.parquet").select(
+        *_KEY, "joint_p_value", "artefact_probability"
     )
     [path] = root.glob("mock/*-truth.parquet")
     truth = pl.scan_parquet(path).select(*_KEY, "kind")
@@ -65,7 +68,7 @@ def read_catalogue(root: Path) -> pl.DataFrame:
         {"astrophysical": Verdict.ANOMALOUS.value, "instrumental": Verdict.ARTEFACT.value},
         default=Verdict.ORDINARY.value,
     )
-    rows = tiers.join(scores, on=_KEY).join(truth, on=_KEY, how="left")
+    rows = tiers.join(scores, on=_KEY).join(classes, on=_KEY).join(truth, on=_KEY, how="left")
     return rows.with_columns(verdict=verdict).unique("TARGETID").sort("TARGETID").collect()
 
 
@@ -94,7 +97,9 @@ def score_baselines(rows: pl.DataFrame, seed: int) -> dict[str, NDArray]:
     table = rows.select("latent", "departures").to_arrow()
     latent, departures = (to_matrix(table[name]) for name in ("latent", "departures"))
     both = np.hstack([latent, departures])
-    values = (rows["anomaly_score"].to_numpy(), isolate(latent, seed), isolate(both, seed))
+    joint = -np.log(rows["joint_p_value"].fill_null(1).to_numpy())
+    score = rows["anomaly_score"].to_numpy()
+    values = (score, isolate(latent, seed), isolate(both, seed), joint)
     return dict(zip(_BASELINES, values, strict=True))
 
 
@@ -138,7 +143,7 @@ def report(curves: dict[str, NDArray], n_labels: int) -> None:
     steps = [step for step in _STEPS if step < n_labels] + [n_labels]
     finals = {name: runs[:, -1].astype(float) for name, runs in curves.items()}
     print(f"{'after … labels':28}" + "".join(f"{step:8}" for step in steps)
-          + "   to score  to forest of latents  of all features")  # fmt: skip
+          + "   to score  to forest of latents  of all features  to joint p")  # fmt: skip
     for name, runs in curves.items():
         counts = "".join(f"{runs[:, step - 1].mean():8.1f}" for step in steps)
         ratios = (f"{(finals[name] / finals[base]).mean():5.2f} ± "

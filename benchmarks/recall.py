@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/recall.py [--root DIR] [--quasars 3000] [--set section.key=value ...]
 
-The mock survey is made and run up to the tiers (or found below DIR); its truth is read here only.
+The mock survey is made and run up to the classes (or found below DIR); its truth is read here only.
 Every peer sees the train split, as ours does, and is judged on all core quasars. The threshold is
 the 99th percentile of the normal spectra; intervals are 95 per cent, bootstrapped over objects.
 """
@@ -16,11 +16,13 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 from scipy.stats import spearmanr
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
 from pipeline.config import load_config
+from pipeline.science.calibration import adjust_p_values
 from pipeline.science.independence import measure_leak
 from pipeline.science.pca import LinearBasis, fit_basis, infer_coefficients, rebin
 from pipeline.shards import finished_shards
@@ -30,6 +32,7 @@ from pipeline.target import find_mock
 
 _COMPONENTS, _BIN, _OBSERVED_BIN = 16, 4, 8
 _EPOCHS, _HIDDEN = 40, 64
+_MODEL_ERROR, _WIDTHS, _NEIGHBOURS = 0.05, (1, 2, 4, 8, 16, 32, 64), 200
 _KEY = ["SURVEY", "PROGRAM", "TARGETID"]
 _COLUMNS = [*_KEY, "split", "parent", "Z", "snr", "chi2", "latent"]
 _BOOTSTRAPS = 400
@@ -47,7 +50,7 @@ def main() -> None:
         size = [f"mock.quasars={call.quasars}", f"mock.pixels={max(call.quasars // 125, 1)}"]
         config = load_config(None, [*size, *call.overrides])
         with store.lock():
-            run_stages(store, config, lambda stage, _: print(stage, flush=True), "control")
+            run_stages(store, config, lambda stage, _: print(stage, flush=True), "classify")
         truth = pl.read_parquet(f"{find_mock(store, config)}-truth.parquet")
         report(store, truth)
 
@@ -58,8 +61,11 @@ def report(store: Store, truth: pl.DataFrame) -> None:
     table = rows.join(truth.select(*_KEY, "family", "strength"), on=_KEY, how="left",
                       maintain_order="left")  # fmt: skip
     training = (table["split"] == "train").to_numpy()
-    by_pca, coefficients = score_by_pca(*windows, training)
+    by_pca, coefficients = score_by_pca(
+        *windows, training, table["snr"].to_numpy(), table["Z"].to_numpy()
+    )
     scores: dict[str, NDArray] = {
+        "ours, joint with the classes": -np.log(table["joint_p_value"].fill_null(1).to_numpy()),
         "ours": table["anomaly_score"].to_numpy(),
         "ours, chi2 alone": table["chi2"].to_numpy(),
         **by_pca,
@@ -106,6 +112,10 @@ def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
     for tier in ("gold", "silver", "bronze"):
         mine = table.filter(pl.Series(table["tier"] == tier))
         print(f"{tier}: {len(mine)}, of them normal {mine['family'].is_null().sum()}")
+    q_values = adjust_p_values(table["joint_p_value"].fill_null(1).to_numpy())
+    for level in (0.01, 0.05, 0.10):
+        normals = (q_values <= level) & ~is_odd
+        print(f"joint q <= {level}: {(q_values <= level).sum()}, of them normal {normals.sum()}")
 
 
 def load(store: Store) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]:
@@ -128,8 +138,12 @@ def load(store: Store) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]
         parts.append(core)
     tiers = pl.from_arrow(store.read(store.lake.table("tiers"), [*_KEY, "anomaly_score", "p_value",
                                                                  "tier"]))  # fmt: skip
+    classes = pl.from_arrow(store.read(store.lake.table("classes"), [*_KEY, "joint_p_value"]))
     assert isinstance(tiers, pl.DataFrame)
-    table = pl.concat(parts).join(tiers, on=_KEY, how="left", maintain_order="left")
+    assert isinstance(classes, pl.DataFrame)
+    table = pl.concat(parts)
+    for found in (tiers, classes):
+        table = table.join(found, on=_KEY, how="left", maintain_order="left")
     return (
         table,
         (torch.cat(fluxes), torch.cat(weights), torch.cat(starts)),
@@ -144,9 +158,10 @@ def find(targetids: NDArray, wanted: NDArray) -> NDArray[np.intp]:
 
 
 def score_by_pca(
-    flux: torch.Tensor, weight: torch.Tensor, start: torch.Tensor, training: NDArray
-) -> tuple[dict[str, NDArray], NDArray]:
-    """Score by chi-squared of a weighted PCA and by an Isolation Forest on its coefficients."""
+    flux: torch.Tensor, weight: torch.Tensor, start: torch.Tensor, training: NDArray,
+    snr: NDArray, z: NDArray,
+) -> tuple[dict[str, NDArray], NDArray]:  # fmt: skip
+    """Score by a weighted PCA: chi-squared, filters on the residual, forest on coefficients."""
     size = int(start.max()) + flux.shape[1]
     chosen = torch.from_numpy(np.flatnonzero(training))
     basis = fit_basis(flux[chosen], weight[chosen], start[chosen], size, _COMPONENTS,
@@ -160,10 +175,36 @@ def score_by_pca(
     chi2 = (weight * (flux - model) ** 2).sum(1) / (weight > 0).sum(1).clamp(min=1)
     forest = IsolationForest(n_estimators=200, random_state=0).fit(coefficients[chosen].numpy())
     scores = {
+        f"PCA-{_COMPONENTS}, filters, neighbours": combine_ranks(
+            filter_residuals(flux - model, weight, model), snr, z
+        ),
         f"weighted PCA-{_COMPONENTS}, chi2": chi2.numpy(),
         f"Isolation Forest on PCA-{_COMPONENTS}": -forest.score_samples(coefficients.numpy()),
     }
     return scores, coefficients.numpy()
+
+
+def filter_residuals(residual: torch.Tensor, weight: torch.Tensor, model: torch.Tensor) -> NDArray:
+    """Return chi-squared and the largest excess and lack in boxes of seven widths, (n, 15)."""
+    weight = weight / (1 + weight * (_MODEL_ERROR * model) ** 2)
+    total = (weight * residual**2).sum(1) / (weight > 0).sum(1).clamp(min=1)
+    columns = [total]
+    for width in _WIDTHS:
+        signal, noise = (
+            torch.nn.functional.avg_pool1d(value[:, None], width, 1)[:, 0] * width
+            for value in (weight * residual, weight)
+        )
+        ratio = signal / noise.clamp(min=1e-12).sqrt()
+        columns += [ratio.amax(1), -ratio.amin(1)]
+    return torch.stack(columns, 1).numpy()
+
+
+def combine_ranks(statistics: NDArray, snr: NDArray, z: NDArray) -> NDArray:
+    """Add up -ln(1 - rank) of each statistic among the spectra nearest in SNR and redshift."""
+    places = np.column_stack([np.log10(np.maximum(snr, 1e-3)), z])
+    near = cKDTree(places / places.std(0)).query(places / places.std(0), _NEIGHBOURS)[1]
+    share_above = (statistics[near] >= statistics[:, None]).mean(1)
+    return -np.log(share_above).sum(1)
 
 
 def reconstruct(

@@ -281,6 +281,10 @@ artefact_kind = Column("artefact_kind", pa.string(), "Most probable kind of arte
                        vocabulary=words.ArtefactKind.values(), nullable=True, since="1.4.0")
 better_z = Column("better_z", pa.float64(), "Redshift at which the anomaly vanishes; null if there "
                   "is none.", "src.redshift", nullable=True, since="1.4.0")
+joint_p_value = Column("joint_p_value", pa.float64(), "Probability that an ordinary quasar is as "
+                       "strange and as like a known phenomenon: p_value and the odds against "
+                       "normal together; null where not classified.", "stat.probability",
+                       bounds=_UNIT_INTERVAL, nullable=True, since="1.4.0")
 night_p_value = Column("night_p_value", pa.float64(), "Probability that as many of the other "
                        "spectra of the same night are strange (p below 0.01) by chance; null for "
                        "several exposures.", "stat.probability", bounds=_UNIT_INTERVAL,

@@ -42,7 +42,8 @@ _TIERS = (
 )
 _CLASSES = (
     d.class_state, d.artefact_probability, d.anomaly_class, d.class_probabilities, d.artefact_kind,
-    d.better_z, d.night_p_value, d.field_p_value, d.map_x, d.map_y, d.cluster, d.cluster_stability,
+    d.joint_p_value, d.better_z, d.night_p_value, d.field_p_value, d.map_x, d.map_y, d.cluster,
+    d.cluster_stability,
 )
 
 CANDIDATES = Table(

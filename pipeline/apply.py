@@ -24,6 +24,7 @@ from pipeline.score import score_with
 from pipeline.shards import Report, finished_shards, read_shards
 from pipeline.store import Store, digest
 from pipeline.target import target
+from pipeline.workers import sharing_ray
 
 RESULT = "scored.parquet"
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
@@ -45,6 +46,7 @@ def find_model(name: str, lake: Lake) -> Path:
     raise UserError(f"model {name!r} is neither a folder nor an id; {known}")
 
 
+@sharing_ray()
 def apply(
     root: Path, config: Config, model: str, redshifts: Path | None
 ) -> tuple[Path | None, list[Report]]:

@@ -15,7 +15,7 @@ from catalog_schema.tables import (
 )
 from catalog_schema.vocabulary import AnomalyClass, ArtefactKind, ClassState, Tier
 from pipeline import calibrate, models
-from pipeline.config import ClassifySettings, Config
+from pipeline.config import CalibrateSettings, ClassifySettings, Config
 from pipeline.examples import KIND_CLASSES, NORMAL, WRONG_Z, Examples, plant_examples
 from pipeline.measured_survey import (
     FEATURES,
@@ -25,6 +25,7 @@ from pipeline.measured_survey import (
     read_survey,
 )
 from pipeline.models import assign_folds, read_card
+from pipeline.science.calibration import join_p_values
 from pipeline.science.crowding import find_crowding
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.families import draw_map, find_axes, find_clusters
@@ -34,7 +35,7 @@ from pipeline.store import Store, columns_to_table, make_fingerprint, to_matrix
 from pipeline.train import find_model_id
 
 STAGE = "classify"
-REVISION = 2
+REVISION = 3
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _CLASSES = AnomalyClass.values()
@@ -48,6 +49,7 @@ _ORDINARY = 0.1
 _MIN_MEASURED = 12
 # What a vanished anomaly leaves to all classes but the wrong redshift.
 _DOUBT = 0.05
+_NEVER = 1e-30
 
 
 def classify(store: Store, config: Config) -> Report:
@@ -145,6 +147,9 @@ def classify_survey(
     probabilities = prefer_redshift(probabilities, ~np.isnan(better_z))
     layout = _lay_out(survey, departures[:n], is_classified, config)
     layout |= {"better_z": better_z, **_find_crowds(survey)}
+    layout["joint_p_value"] = find_joint_p_values(
+        survey, probabilities, is_classified, config.calibrate
+    )
     classes = make_classes(survey.tiers.select(_KEY), probabilities, state, layout)
     is_told = is_classified & (
         pc.not_equal(survey.tiers["tier"], Tier.NONE.value).to_numpy()
@@ -160,7 +165,8 @@ def leave_unclassified(survey: Survey, settings: ClassifySettings) -> tuple[pa.T
     """Return rows of `classes` for a survey too small to learn from, and no `evidence`."""
     state = find_states(survey, settings)
     state[state == ClassState.CLASSIFIED.value] = ClassState.NO_EXAMPLES.value
-    nothing = {name: np.full(survey.n_quasars, np.nan) for name in ("better_z", *_LAYOUT)}
+    empty = ("better_z", "joint_p_value", *_LAYOUT)
+    nothing = {name: np.full(survey.n_quasars, np.nan) for name in empty}
     nothing |= _find_crowds(survey)
     probabilities = np.zeros((survey.n_quasars, len(_KINDS)))
     classes = make_classes(survey.tiers.select(_KEY), probabilities, state, nothing)
@@ -207,6 +213,34 @@ def prefer_redshift(probabilities: NDArray, is_better: NDArray[np.bool_]) -> NDA
     limited[:, others] *= factor[:, None]
     limited[:, wrong] = np.maximum(1 - limited[:, others].sum(axis=1), 0)
     return limited
+
+
+def find_joint_p_values(
+    survey: Survey, probabilities: NDArray, is_classified: NDArray[np.bool_],
+    settings: CalibrateSettings,
+) -> NDArray[np.float64]:  # fmt: skip
+    """Return how rare score and odds against normal together are, shape (n_quasars,).
+
+    Among the classified core quasars; NaN for a quasar without a class.
+
+    Parameters
+    ----------
+    survey : Survey
+    probabilities : ndarray, shape (n_quasars, number of kinds)
+    is_classified : ndarray of bool, shape (n_quasars,)
+    settings : CalibrateSettings
+    """
+    joint = np.full(survey.n_quasars, np.nan)
+    rows = np.flatnonzero(is_classified)
+    if survey.is_core[rows].any():
+        normal = _KINDS.index(NORMAL)
+        likely = np.maximum(probabilities[rows], _NEVER)
+        log_odds = np.log(np.delete(likely, normal, axis=1).sum(axis=1)) - np.log(likely[:, normal])
+        joint[rows] = join_p_values(
+            survey.tiers["p_value"].to_numpy()[rows], log_odds, survey.is_core[rows],
+            settings.tail_fraction, settings.contamination,
+        )  # fmt: skip
+    return joint
 
 
 def make_classes(

@@ -57,11 +57,15 @@ class Survey:
         return Measured(*(to_matrix(self.measured[name]).astype(np.float64) for name in names))
 
     @property
+    def is_core(self) -> NDArray[np.bool_]:
+        """Quasars of the core sample, shape (n_quasars,)."""
+        parent = self.scores["parent"].slice(0, self.n_quasars)
+        return pc.equal(parent, Parent.CORE.value).to_numpy()
+
+    @property
     def is_ordinary(self) -> NDArray[np.bool_]:
         """Quasars of the core sample that are in no tier, shape (n_quasars,)."""
-        parent = self.scores["parent"].slice(0, self.n_quasars)
-        is_core = pc.equal(parent, Parent.CORE.value)
-        return pc.and_(is_core, pc.equal(self.tiers["tier"], Tier.NONE.value)).to_numpy()
+        return self.is_core & pc.equal(self.tiers["tier"], Tier.NONE.value).to_numpy()
 
 
 def read_survey(store: Store) -> Survey:

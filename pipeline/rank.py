@@ -22,6 +22,9 @@ from pipeline.science.calibration import take_strange_side
 from pipeline.store import columns_to_table, to_matrix
 
 _KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
+# From which the interest is expected.
+_EXPECTED = ("p_value", "joint_p_value", "artefact_probability")
+_TINY = 1e-300
 # As in the combined score: one freak value does not decide alone.
 _CEILING = 10.0
 # Beyond it the last bits depend on the processor.
@@ -47,7 +50,7 @@ def rank(catalogue: Path, reviews: Iterable[Review], settings: RankSettings) -> 
         Every event of the sample.
     settings : RankSettings
     """
-    rows = pq.read_table(catalogue, columns=[*_KEY, "tier", "anomaly_score"])
+    rows = pq.read_table(catalogue, columns=[*_KEY, "tier", *_EXPECTED])
     targetid = rows["TARGETID"].to_numpy()
     consensus = find_consensus(reviews)
     is_open = np.array([read_verdict(consensus.get(int(i))) is None for i in targetid], bool)
@@ -67,7 +70,7 @@ def _learn(
     catalogue: Path, rows: pa.Table, consensus: Mapping[int, Consensus], settings: RankSettings
 ) -> NDArray[np.float64]:
     """Return the interest of the candidates, -infinity for all others, shape (n,)."""
-    targetid, score = rows["TARGETID"].to_numpy(), rows["anomaly_score"].to_numpy()
+    targetid, score = rows["TARGETID"].to_numpy(), _expect(rows)
     labels = {
         i: float(verdict is Verdict.ANOMALOUS)
         for i in consensus
@@ -85,18 +88,27 @@ def _learn(
     told = np.array([labels[int(i)] for i in ids[labelled]])
     learn = LEARNERS[settings.method]
     values = learn(
-        _make_features(found)[order], found["anomaly_score"].to_numpy()[order], labelled, told,
-        settings.seed,
-    )  # fmt: skip
+        _make_features(found)[order], _expect(found)[order], labelled, told, settings.seed
+    )
     interest = np.full(len(targetid), -np.inf)
     interest[chosen] = np.round(values, _DECIMALS)[np.searchsorted(ids, targetid[chosen])]
     return interest
 
 
 def _read_features(catalogue: Path, targetid: NDArray[np.int64]) -> pa.Table:
-    names = ["TARGETID", "anomaly_score", "departures", "latent"]
+    names = ["TARGETID", *_EXPECTED, "departures", "latent"]
     wanted = pc.field("TARGETID").isin(pa.array(targetid))
     return ds.dataset(catalogue).to_table(columns=names, filter=wanted).combine_chunks()
+
+
+def _expect(rows: pa.Table) -> NDArray[np.float64]:
+    """Return the interest to be expected of each object without any label, shape (n,).
+
+    How rare it is, -ln p, times the probability that it is no artefact.
+    """
+    p_value = pc.coalesce(rows["joint_p_value"], rows["p_value"]).to_numpy()
+    artefact = pc.fill_null(rows["artefact_probability"], 0.0).to_numpy()
+    return -np.log(np.maximum(p_value, _TINY)) * (1 - artefact)
 
 
 def _make_features(rows: pa.Table) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ import os
 import socket
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from pipeline.layout import Lake, Shard
 from pipeline.ledger import Outcome
 from pipeline.progress import track
 from pipeline.store import Stamp, Store
+from pipeline.workers import run_here, run_on_ray
 
 _SHARD_KEY = ["SURVEY", "PROGRAM", "HEALPIX"]
 # Torch and the stage's other libraries; and what a spectrum takes in the hungriest stage, where
@@ -82,7 +83,6 @@ class Report:
 
 
 Work = Callable[[Task], Product]
-Start = Callable[[Sequence[Task]], None]
 
 
 def run_shards(
@@ -121,8 +121,11 @@ def run_shards(
     book(ShardState.PLANNED, waiting)
     run = partial(_run_task, store.lake, stage, table, work)
     start = partial(book, ShardState.RUNNING)
-    spread = _run_on_ray if workers > 1 and waiting else _run_here
-    for outcome in track(spread(run, waiting, workers, start), stage, len(waiting)):
+    if workers > 1 and waiting:
+        outcomes = run_on_ray(run, waiting, start, workers, estimate_memory)
+    else:
+        outcomes = run_here(run, waiting, start)
+    for outcome in track(outcomes, stage, len(waiting)):
         store.ledger.record([outcome])
         finished.append(outcome)
     return summarise(table.name, finished)
@@ -280,50 +283,3 @@ def _check_place(data: pa.Table, shard: Shard) -> None:
         strangers = [other for other in data[name].unique().to_pylist() if other != value]
         if strangers:
             raise DataError(f"{shard}: rows of {name} {strangers[0]} among them")
-
-
-def _get_result(reference: Any) -> Outcome:
-    import ray
-
-    try:
-        return ray.get(reference)
-    except ray.exceptions.RayTaskError as error:
-        # Ray wraps the worker's error in its traceback; the cause is the line for the user.
-        raise error.cause from None
-
-
-def _run_here(
-    run: Callable[[Task], Outcome], tasks: Sequence[Task], _: int, start: Start
-) -> Iterator[Outcome]:
-    for task in tasks:
-        start([task])
-        yield run(task)
-
-
-def _run_on_ray(
-    run: Callable[[Task], Outcome], tasks: Sequence[Task], workers: int, start: Start
-) -> Iterator[Outcome]:
-    import ray
-
-    address = os.environ.get("RAY_ADDRESS")
-    resources: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
-    # Not None: that would join whatever other run has a Ray of its own on this machine.
-    ray.init(address=address or "local", log_to_driver=False, **resources)
-    try:
-        remote = ray.remote(max_retries=3)(run.func)  # type: ignore[attr-defined]
-        nodes = [node["Resources"] for node in ray.nodes() if node["Resources"].get("CPU")]
-        roomiest = max((node.get("memory", 0) for node in nodes), default=0)
-        waiting = list(reversed(tasks))
-        running: list = []
-        while waiting or running:
-            # Twice the workers keeps every one busy without queueing the whole survey.
-            while waiting and len(running) < 2 * workers:
-                task = waiting.pop()
-                start([task])
-                # More than any node has would wait for ever.
-                needs = {"num_cpus": 1, "memory": min(estimate_memory(task), int(roomiest))}
-                running.append(remote.options(**needs).remote(*run.args, task))  # type: ignore[attr-defined]
-            ready, running = ray.wait(running, num_returns=1)
-            yield _get_result(ready[0])
-    finally:
-        ray.shutdown()

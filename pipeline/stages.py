@@ -16,6 +16,7 @@ from pipeline.progress import track_counts
 from pipeline.shards import Report
 from pipeline.store import Store
 from pipeline.target import find_mock
+from pipeline.workers import sharing_ray
 
 # Name of each stage and the dataset that it makes.
 STAGES = {
@@ -47,6 +48,7 @@ class DatasetState:
     missing: int
 
 
+@sharing_ray()
 def run_stages(
     store: Store, config: Config, tell: Callable[[str, Report], None], last: str | None = None
 ) -> list[Report]:

@@ -39,7 +39,7 @@ REVIEWING = ("portal/reviewing.py", {
 })  # fmt: skip
 # Library: where it may be imported.
 DOORS = {
-    "ray": ("pipeline/shards.py",),
+    "ray": ("pipeline/workers.py",),
     "boto3": ("pipeline/s3.py", "release/bucket.py"),
     "huggingface_hub": ("release/hub.py",),
     "hats": ("release/hats_",),
@@ -90,7 +90,7 @@ def select(prefix: str, package: str) -> dict[str, set[str]]:
 def test_sources_are_found() -> None:
     assert {name.split("/")[0] for name in IMPORTS} == set(OURS)
     assert "catalog_schema.column" in IMPORTS["catalog_schema/tables.py"]
-    assert "ray" in IMPORTS["pipeline/shards.py"]
+    assert "ray" in IMPORTS["pipeline/workers.py"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Active learning: from the labels so far to how interesting every object is.
 
-Without a label each method gives the order of the anomaly score.
+Without a label each method gives the order of what is expected of the objects.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Learner = Callable[[NDArray, NDArray, NDArray, NDArray, int], NDArray]
 def predict_interest(
     features: NDArray, score: NDArray, labelled: NDArray, labels: NDArray, seed: int
 ) -> NDArray[np.float64]:
-    """Predict by a Gaussian process whose mean is the anomaly score.
+    """Predict by a Gaussian process whose mean is what is expected without labels.
 
     The interest of an object is what its score leads to expect, corrected by what was learnt of
     labelled objects that resemble it (Rasmussen & Williams 2006, equation 2.38, with a squared
@@ -36,7 +36,7 @@ def predict_interest(
     ----------
     features : ndarray, shape (n, k)
     score : ndarray, shape (n,)
-        Anomaly score.
+        Expected interest, in any unit.
     labelled : ndarray of int, shape (m,)
         Rows that have a label.
     labels : ndarray, shape (m,)
@@ -92,7 +92,7 @@ def score_by_forest(
 ) -> NDArray[np.float64]:
     """Weigh the leaves of an Isolation Forest by feedback: AAD (Das et al. 2017), of coniferest.
 
-    Parameters and return as of `predict_interest`; the first order is the anomaly score's.
+    Parameters and return as of `predict_interest`; the first order is that of `score`.
     """
     from coniferest.aadforest import AADForest
 

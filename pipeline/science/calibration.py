@@ -22,6 +22,7 @@ _MIN_SPREAD = 1e-6
 # One unit of distance: 0.3 dex in SNR, 0.3 in ln(1+z), a tenth of the pixels in coverage.
 _LENGTHS = np.array([0.3, 0.3, 0.1])
 _MIN_GROUP = 40
+_TINY = 1e-300
 # Values looked at together: bounds the memory.
 _BLOCK_VALUES = 4_000_000
 
@@ -133,6 +134,34 @@ def fit_tail(values: NDArray, fraction: float, contamination: float) -> Tail:
     total = float((inside - threshold).sum() + n_beyond * (ceiling - threshold))
     scale = max(total / max(len(inside), 1), _MIN_SPREAD)
     return Tail(ordered, float(threshold), scale, fraction)
+
+
+def join_p_values(
+    p_values: NDArray, log_odds: NDArray, is_reference: NDArray[np.bool_], fraction: float,
+    contamination: float,
+) -> NDArray[np.float64]:  # fmt: skip
+    """Join two indications of strangeness in one p-value.
+
+    The product of two p-values (Fisher 1925). They are not independent, so that the reference
+    population tells how often a product is as small, not the chi-squared distribution.
+
+    Parameters
+    ----------
+    p_values : ndarray, shape (n,)
+    log_odds : ndarray, shape (n,)
+        Any second quantity that is larger for what is stranger.
+    is_reference : ndarray of bool, shape (n,)
+        The population, anomalies included.
+    fraction, contamination : float
+        As for `fit_tail`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    of_odds = fit_tail(log_odds[is_reference], fraction, contamination).p_values(log_odds)
+    both = -np.log(np.maximum(p_values, _TINY)) - np.log(np.maximum(of_odds, _TINY))
+    return fit_tail(both[is_reference], fraction, contamination).p_values(both)
 
 
 def adjust_p_values(p_values: NDArray) -> NDArray[np.float64]:

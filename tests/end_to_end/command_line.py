@@ -16,6 +16,7 @@ SMALL = {
     "train.hidden": 32,
     "train.channels": 8,
     "train.folds": 2,
+    "train.seeds": 1,
     "inject.hosts": 2,
     "inject.strengths": [20.0],
     "classify.hosts": 4,

@@ -54,24 +54,29 @@ def test_bad_file_fails_its_shard_only(
     coadd, root = _coadd(copy), tmp_path / "root"
     shard = coadd.stem.removeprefix("coadd-")
     spoil(coadd.with_name(coadd.name.replace("coadd", kind)))
-    done = qad(*run_arguments(copy, root))
+    done = qad("extract", "--source", copy, "--root", root)
     assert done.returncode == 1, done.stdout + done.stderr
     failed = [line for line in done.stderr.splitlines() if line.strip().startswith("failed:")]
     assert len(failed) == 1
     assert shard in failed[0]
     assert message in failed[0]
     assert "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("error: release 0.1.0 is not built")
-    assert len(list(root.glob("lake/scores/*/*/*.parquet"))) == 2
-    assert not (root / "releases" / "0.1.0").exists()
+    assert len(list(root.glob("lake/coadds/*/*/*.parquet"))) == 2
     told = qad("status", "--root", root, "--failed")
     assert shard in told.stdout
     assert message in told.stdout
 
 
-def test_failed_shard_may_be_left_out_and_is_counted(copy: Path, tmp_path: Path, qad: Run) -> None:
+def test_failed_shard_stops_the_release_or_is_left_out_and_counted(
+    copy: Path, tmp_path: Path, qad: Run
+) -> None:
     root = tmp_path / "root"
     _truncate(_coadd(copy))
+    refused = qad(*run_arguments(copy, root))
+    assert refused.returncode == 1, refused.stdout + refused.stderr
+    assert refused.stderr.splitlines()[-1].startswith("error: release 0.1.0 is not built")
+    assert len(list(root.glob("lake/scores/*/*/*.parquet"))) == 2
+    assert not (root / "releases" / "0.1.0").exists()
     done = qad(*run_arguments(copy, root, release__accept_failed_shards="true"))
     assert done.returncode == 1, done.stderr
     checked = qad("release", "validate", root / "releases" / "0.1.0")
@@ -85,7 +90,7 @@ def test_nan_flux_is_a_bad_pixel_and_is_told(copy: Path, tmp_path: Path, qad: Ru
     with fits.open(coadd, mode="update") as hdus:
         hdus["B_FLUX"].data[:, 100:110] = np.nan
         hdus["Z_IVAR"].data[0, 5] = np.inf
-    done = qad(*run_arguments(copy, tmp_path / "root"))
+    done = qad("extract", "--source", copy, "--root", tmp_path / "root")
     assert done.returncode == 0, done.stderr
     notes = [line for line in done.stdout.splitlines() if "note:" in line]
     assert len(notes) == 1

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -52,10 +53,9 @@ def test_second_run_finds_everything_done(survey: Path, finished: Path, qad: Run
 
 
 def test_changed_setting_makes_stale_datasets_and_another_release(
-    survey: Path, tmp_path: Path, qad: Run
+    survey: Path, finished: Path, tmp_path: Path, qad: Run
 ) -> None:
-    root = tmp_path / "root"
-    assert qad(*run_arguments(survey, root)).returncode == 0
+    root = Path(shutil.copytree(finished, tmp_path / "root"))
     changed = qad(*run_arguments(survey, root, preprocess__min_valid_fraction=0.3))
     assert changed.returncode == 2
     assert "0.1.0 exists" in changed.stderr
@@ -71,19 +71,26 @@ def test_two_roots_and_two_workers_give_the_same_bytes(
     assert sums(other) == sums(finished)
 
 
-@pytest.mark.parametrize(
-    "appears",
-    [
+def test_run_killed_at_every_turn_resumes_to_the_same_release(
+    survey: Path, finished: Path, tmp_path: Path, qad: Run
+) -> None:
+    root = tmp_path / "root"
+    for appears in (
         "lake/coadds/*/*/*.parquet",
         "models/.*.checkpoint",
         "lake/tiers/tiers.parquet",
         "releases/.*/catalog",
-    ],
-)
-def test_killed_run_resumes_to_the_same_release(
-    survey: Path, finished: Path, tmp_path: Path, qad: Run, appears: str
-) -> None:
-    root = tmp_path / "root"
+    ):
+        kill_when(root, appears, survey)
+        assert not (root / "releases" / "0.1.0").exists()
+    resumed = qad(*run_arguments(survey, root))
+    assert resumed.returncode == 0, resumed.stderr
+    assert sums(root) == sums(finished)
+
+
+def kill_when(root: Path, appears: str, survey: Path) -> None:
+    """Start a run and kill it when a file of that pattern appears."""
+    assert not any(root.glob(appears))
     process = subprocess.Popen(
         [str(QAD), *run_arguments(survey, root)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
@@ -92,11 +99,7 @@ def test_killed_run_resumes_to_the_same_release(
     while not any(root.glob(appears)) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
     os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
-    assert not (root / "releases" / "0.1.0").exists()
-    resumed = qad(*run_arguments(survey, root))
-    assert resumed.returncode == 0, resumed.stderr
-    assert sums(root) == sums(finished)
+    assert process.wait() == -signal.SIGKILL, f"the run ended before {appears} was seen"
 
 
 def test_model_scores_another_tree_and_loose_files(

@@ -121,23 +121,23 @@ def test_ray_workers_make_the_same_release(
     assert sums(tmp_path / "root") == expected
 
 
-@pytest.mark.parametrize("appears", ["/lake/coadds/", "/models/.", "/lake/scores/"])
-def test_another_machine_ends_what_a_killed_run_began(
+def test_another_machine_ends_what_killed_runs_began(
     qad: Callable[..., Run], expected: str, tmp_path: Path, survey: Path, endpoint: str,
-    environment: dict[str, str], appears: str,
+    environment: dict[str, str],
 ) -> None:  # fmt: skip
     lake = f"run.lake=s3://{BUCKET}/{tmp_path.name}"
-    killed = subprocess.Popen(
-        name_run(survey, tmp_path / "killed", lake), env=environment, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and killed.poll() is None:
-        if any(appears in key for key in list_keys(endpoint, tmp_path.name)):
-            break
-        time.sleep(0.01)
-    os.killpg(killed.pid, signal.SIGKILL)
-    assert killed.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    for appears in ("/lake/coadds/", "/models/.", "/lake/scores/"):
+        killed = subprocess.Popen(
+            name_run(survey, tmp_path / "killed", lake), env=environment, start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.monotonic() + 200
+        while time.monotonic() < deadline and killed.poll() is None:
+            if any(appears in key for key in list_keys(endpoint, tmp_path.name)):
+                break
+            time.sleep(0.01)
+        os.killpg(killed.pid, signal.SIGKILL)
+        assert killed.wait() == -signal.SIGKILL, f"the run ended before {appears} was seen"
     resumed = qad("other")
     assert resumed.returncode == 0, resumed.stderr
     assert sums(tmp_path / "other") == expected

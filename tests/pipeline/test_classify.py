@@ -38,6 +38,7 @@ def test_every_quasar_has_a_class_or_a_reason(finished: Store) -> None:
     assert classified.any()
     assert (rows["anomaly_class"].notna() == classified).all()
     assert (rows["artefact_probability"].notna() == classified).all()
+    assert (rows["joint_p_value"].notna() == classified).all()
     probability = np.stack(rows["class_probabilities"])
     np.testing.assert_allclose(probability[classified].sum(1), 1, atol=1e-5)
     assert np.isnan(probability[~classified]).all()

@@ -39,7 +39,9 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "HEALPIX": pa.array([10] * N, pa.int32()), "TARGETID": IDS,
         "Z": np.ones(N), "SPECTYPE": ["QSO"] * N,
         "tier": np.where(score > 3, "gold", "none"),
-        "anomaly_score": pa.array(score, pa.float32()),
+        "p_value": np.exp(-score),
+        "joint_p_value": pa.array(np.exp(-score), mask=np.arange(N) % 7 == 0),
+        "artefact_probability": pa.array(np.zeros(N), mask=np.arange(N) % 7 == 0),
         "departures": to_lists(departures), "latent": to_lists(rng.normal(size=(N, 8))),
     }  # fmt: skip
     path = tmp_path_factory.mktemp("catalogue") / "quasars.parquet"
@@ -63,15 +65,27 @@ def judge_first(queue: pa.Table, n: int) -> list[Review]:
     ]
 
 
-def test_without_reviews_the_score_ranks_outside_of_the_audit(catalogue: Path) -> None:
+def test_without_reviews_rarity_ranks_outside_of_the_audit(catalogue: Path) -> None:
     queue = rank(catalogue, [], SETTINGS)
     assert find_violations(queue, QUEUE) == []
     assert queue["queue_rank"].to_pylist() == list(range(1, 101))
     active = queue.filter(pa.array(np.array(queue["queue_source"]) == "active"))
     rows = pq.read_table(catalogue)
     drawn = {i for mine in draw_audit(IDS, rows["tier"].to_pylist(), 0.1).values() for i in mine}
-    order = [i for i in np.argsort(-rows["anomaly_score"].to_numpy()) if i not in drawn]
+    order = [i for i in np.argsort(rows["p_value"].to_numpy()) if i not in drawn]
     assert active["TARGETID"].to_pylist() == IDS[order[: active.num_rows]].tolist()
+
+
+def test_a_probable_artefact_comes_after_what_is_none(catalogue: Path, tmp_path: Path) -> None:
+    rows = pq.read_table(catalogue)
+    first = rank(catalogue, [], SETTINGS)["TARGETID"][0].as_py()
+    is_artefact = np.where(first == IDS, 0.99, 0.0)
+    place = rows.schema.get_field_index("artefact_probability")
+    spoilt = rows.set_column(place, "artefact_probability", pa.array(is_artefact))
+    pq.write_table(spoilt, tmp_path / "spoilt.parquet")
+    queue = rank(tmp_path / "spoilt.parquet", [], SETTINGS)
+    is_active = pa.array(np.array(queue["queue_source"]) == "active")
+    assert first not in queue.filter(is_active)["TARGETID"].to_pylist()
 
 
 def test_the_audit_has_its_share_over_all_rounds(catalogue: Path) -> None:

@@ -1,6 +1,7 @@
 """Running shards: done ones are skipped, one fault stops one shard, a full disk stops all."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,7 @@ from pipeline.shards import (
     split_by_shard,
 )
 from pipeline.store import Store, columns_to_table
+from pipeline.workers import sharing_ray
 
 SHARDS = [Shard("main", "dark", n) for n in (3, 10, 200)]
 TASKS = [Task(shard, "f", 2, ("fine",)) for shard in SHARDS]
@@ -50,6 +52,13 @@ def work(calls: list, faults: dict, task: Task) -> Product:
     if task.shard in faults:
         raise faults[task.shard]
     return make_product(task)
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[int]:
+    """Return a number of workers whose Ray the tests share."""
+    with sharing_ray():
+        yield 2
 
 
 class Runner:
@@ -229,13 +238,13 @@ def test_contents_are_in_the_ledger_and_else_in_the_files(run: Runner) -> None:
 
 
 @pytest.mark.slow
-def test_workers_make_the_same_bytes(lake: Store, config: Config) -> None:
+def test_workers_make_the_same_bytes(lake: Store, config: Config, workers: int) -> None:
     shards = finished_shards(lake, "extract")
     paths = [lake.lake.shard("coadds", shard) for shard in shards]
     before = [path.read_bytes() for path in paths]
     for path in paths:
         path.unlink()
-    parallel = config.model_copy(update={"run": config.run.model_copy(update={"workers": 2})})
+    parallel = config.model_copy(update={"run": config.run.model_copy(update={"workers": workers})})
     report = extract(lake, parallel)
     assert report.made == len(shards) == 2
     assert [path.read_bytes() for path in paths] == before
@@ -248,26 +257,28 @@ def test_a_task_asks_for_the_memory_of_its_rows() -> None:
 
 
 @pytest.mark.slow
-def test_a_shard_that_no_node_has_the_memory_for_is_tried_all_the_same(store: Store) -> None:
+def test_a_shard_that_no_node_has_the_memory_for_is_tried_all_the_same(
+    store: Store, workers: int
+) -> None:
 
     # Workers cannot import the tests, so the work travels by value.
     def make_empty(task: Task) -> Product:
         return Product(arrow_schema(GATES).empty_table(), {"dead": task.n_expected})
 
     huge = [replace(task, n_expected=10**9, arguments=("dead",)) for task in TASKS]
-    report = run_shards(store, "x", GATES, huge, make_empty, workers=2)
+    report = run_shards(store, "x", GATES, huge, make_empty, workers)
     assert report.failed == ()
     assert report.made == 3
 
 
 @pytest.mark.slow
-def test_worker_s_user_error_is_one_line(lake: Store, config: Config) -> None:
+def test_worker_s_user_error_is_one_line(lake: Store, config: Config, workers: int) -> None:
     """A root that refuses the data ends a parallel run as it ends a serial one."""
     for shard in finished_shards(lake, "extract"):
         path = lake.lake.shard("coadds", shard)
         path.unlink()
         os.symlink("/dev/full", path.with_name(f".{path.name}.tmp"))
-    parallel = config.model_copy(update={"run": config.run.model_copy(update={"workers": 2})})
+    parallel = config.model_copy(update={"run": config.run.model_copy(update={"workers": workers})})
     with pytest.raises(UserError, match="cannot write") as caught:
         extract(lake, parallel)
     assert "\n" not in str(caught.value)
