@@ -30,3 +30,18 @@ def export(name: str, root: Path, to: Path) -> None:
 
     for path in export_model(find_model(name, open_root(root).lake), to):
         click.echo(f"wrote       {path}")
+
+
+@model.command()
+@_MODEL
+@_ROOT
+def promote(name: str, root: Path) -> None:
+    """Let the alias `production` of MLflow's registry name MODEL."""
+    from pipeline.apply import find_model
+    from pipeline.stages import open_root
+    from pipeline.tracking import promote as let_alias_name
+
+    store = open_root(root)
+    folder = find_model(name, store.lake)
+    let_alias_name(store, folder.name)
+    click.echo(f"production  {folder.name}")

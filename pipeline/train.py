@@ -26,6 +26,7 @@ from pipeline.science.restframe import find_noise_share
 from pipeline.science.vae import ModelShape, SpectrumVAE, limit_influence, negative_elbo, soften
 from pipeline.shards import Report, finished_shards, read_contents
 from pipeline.store import Store, digest, make_fingerprint, to_matrix
+from pipeline.tracking import measuring_energy, record_training
 
 STAGE = "train"
 REVISION = 4
@@ -93,7 +94,7 @@ def train(store: Store, config: Config) -> Report:
     store : Store
         Reads `restframe`, writes ``models/<id>/``.
     config : Config
-        Reads ``train`` and ``run.seed``.
+        Reads ``train``, ``run.seed`` and ``tracking``.
 
     Returns
     -------
@@ -103,7 +104,7 @@ def train(store: Store, config: Config) -> Report:
     Raises
     ------
     UserError
-        If a split or a member's training sample is empty.
+        If a split or a member's training sample is empty, or a library for tracking is missing.
     """
     model_id = find_model_id(store, config)
     folder = store.lake.model(model_id)
@@ -113,13 +114,15 @@ def train(store: Store, config: Config) -> Report:
     windows = load_windows(store)
     n_members = settings.seeds * settings.folds
     checkpoints = [store.lake.checkpoint(f"{model_id}-{k}") for k in range(n_members)]
-    try:
-        model, records = fit_model(windows, config, model_id, checkpoints)
-    except UserError as error:
-        raise UserError(f"{store.root}: {error}") from None
+    with measuring_energy(config.tracking) as used:
+        try:
+            model, records = fit_model(windows, config, model_id, checkpoints)
+        except UserError as error:
+            raise UserError(f"{store.root}: {error}") from None
     publish_model(folder, model, records, config)
     for checkpoint in checkpoints:
         remove(checkpoint)
+    record_training(store, config, folder, used)
     return Report(model_id, made=1, n_expected=len(windows), n_made=len(windows))
 
 
