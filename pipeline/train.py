@@ -4,6 +4,7 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from pipeline.science.vae import ModelShape, SpectrumVAE, limit_influence, negat
 from pipeline.shards import Report, finished_shards, read_contents
 from pipeline.store import Store, digest, make_fingerprint, to_matrix
 from pipeline.tracking import measuring_energy, record_training
+from pipeline.workers import run_here, run_on_ray
 
 STAGE = "train"
 REVISION = 4
@@ -37,6 +39,8 @@ Linear = tuple[Tensor, Tensor]
 _BASIS_SPECTRA = 8000
 # As many of each member's unseen spectra tell the excess scatter.
 _EXCESS_SPECTRA = 4000
+# What a worker takes beside its windows: torch and the other libraries.
+_WORKER_BYTES = 600 * 2**20
 # Rows copied to a device at a time.
 _ROWS_AT_ONCE = 8192
 
@@ -74,6 +78,11 @@ class Windows:
     def look(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return flux, weight, both float32, and start of some rows, where they are held."""
         return self.flux[rows].float(), self.weight[rows].float(), self.start[rows]
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the windows in memory."""
+        return self.flux.nbytes + self.weight.nbytes
 
     def batches(self, size: int) -> Sequence[Tensor]:
         """Return the row numbers in order, in batches."""
@@ -129,14 +138,14 @@ def train(store: Store, config: Config) -> Report:
 def fit_model(
     windows: Windows, config: Config, model_id: str, checkpoints: Sequence[Path]
 ) -> tuple[Model, list[TrainingRecord]]:
-    """Train the members of every seed.
+    """Train the members of every seed, which are independent of each other.
 
     Parameters
     ----------
     windows : Windows
         With the splits `train` and `validation` among them.
     config : Config
-        Reads ``train``, ``run.seed`` and what decides the grid.
+        Reads ``train``, ``run.seed``, ``run.workers`` and what decides the grid.
     model_id : str
     checkpoints : sequence of Path
         Where each member's state is kept after every epoch, seed by seed, and resumed from.
@@ -155,12 +164,16 @@ def fit_model(
             f"{len(training)} training and {len(validation)} validation spectra are too few; "
             "give more spectra or raise target.validation_fraction"
         )
-    trained = [
-        _train_member(training.take(folds != k % settings.folds), validation, config,
-                      config.run.seed + k // settings.folds, checkpoint)
-        for k, checkpoint in enumerate(checkpoints)
-    ]  # fmt: skip
-    members, records = zip(*trained, strict=True)
+    workers = config.run.workers if settings.device == "cpu" else 1
+    train_member = partial(_train_member, training, validation, config, checkpoints)
+    numbers = range(len(checkpoints))
+    if workers > 1:
+        n_bytes = _WORKER_BYTES + 3 * (training.n_bytes + validation.n_bytes)
+        found = run_on_ray(train_member, numbers, lambda _: None, workers, lambda _: n_bytes)
+    else:
+        found = run_here(train_member, numbers, lambda _: None)
+    trained = dict(found)
+    members, records = zip(*(trained[k] for k in numbers), strict=True)
     ensembles = tuple(zip(*[iter(members)] * settings.folds, strict=True))
     excess = _measure_excess(ensembles[0], training, folds, config)
     return Model(model_id, ensembles, make_run_grid(config), excess), list(records)
@@ -223,22 +236,26 @@ def load_windows(store: Store) -> Windows:
 
 
 def _train_member(
-    training: Windows, validation: Windows, config: Config, seed: int, checkpoint: Path
-) -> tuple[Member, TrainingRecord]:
+    training: Windows, validation: Windows, config: Config, checkpoints: Sequence[Path], number: int
+) -> tuple[int, tuple[Member, TrainingRecord]]:
+    """Train a member without its fold; return its number with it."""
     settings, grid = config.train, make_run_grid(config)
+    device = prepare_device(settings)
+    folds = assign_folds(training.targetid, settings.folds)
+    training = training.take(folds != number % settings.folds)
+    seed = config.run.seed + number // settings.folds
     shape = ModelShape(
         grid.size, grid.window, settings.patch, settings.channels, settings.latent,
         settings.basis, settings.hidden, settings.model_error,
     )  # fmt: skip
     network = _start_network(shape, training, seed)
     is_learnt = _count_support(training, grid.size) >= settings.min_support
-    training, validation = (part.hold_on(torch.device(settings.device))
-                            for part in (training, validation))  # fmt: skip
-    record = _optimise(network, training, validation, settings, seed, checkpoint)
+    training, validation = (part.hold_on(device) for part in (training, validation))
+    record = _optimise(network, training, validation, settings, seed, checkpoints[number])
     with torch.no_grad():
         latents = [network.encode(*training.look(rows)).mean
                    for rows in training.batches(settings.batch_size)]  # fmt: skip
-    return Member(network.cpu(), is_learnt, torch.cat(latents).cpu()), record
+    return number, (Member(network.cpu(), is_learnt, torch.cat(latents).cpu()), record)
 
 
 def _measure_excess(

@@ -122,7 +122,9 @@ def measure_recall(root: Path, config: Config, settings: Mapping[str, Any]) -> d
     """
     store, seed = Store(root, config.run.ledger_url, config.run.lake), config.run.seed
     train = config.train.model_copy(update={**settings, "seeds": 1})
-    config = config.model_copy(update={"train": train})
+    # Trials run beside each other, the members of one do not.
+    run = config.run.model_copy(update={"workers": 1})
+    config = config.model_copy(update={"train": train, "run": run})
     rows = _read_validation(store)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "model")
