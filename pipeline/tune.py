@@ -89,7 +89,8 @@ def tune(store: Store, config: Config, n_trials: int) -> pa.Table:
                 f"{len(results.errors)} of {n_trials} trials failed; {results.errors[0]}"
             )
         names = ("recall", *KINDS)
-        rows = [r.config | {name: r.metrics[name] for name in names} for r in results]
+        tried = [(results[k].config or {}, results[k].metrics or {}) for k in range(n_trials)]
+        rows = [settings | {name: found[name] for name in names} for settings, found in tried]
     trials = pa.Table.from_pylist(rows).sort_by([("recall", "descending")])
     with replacing(store.lake.trials) as partial:
         pq.write_table(trials, partial)
