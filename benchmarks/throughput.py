@@ -1,10 +1,11 @@
 """Measures how many spectra per second are trained on and scored, beside Spender's network.
 
 Usage: [QAD_BENCH_PYTHON=PYTHON] python benchmarks/throughput.py [--spectra 512] [--repeats 5]
-       [--device cuda --spectra 1550000 --epochs 2]
+       [--device cuda --spectra 1550000 --epochs 3]
 
-On the CPU: seconds of one thread. With ``--device cuda``: wall seconds of epochs over as many
-simulated windows, all of them in the GPU's memory, and of their latents and reconstructions.
+On the CPU: seconds of one thread, and what a GPU could do at best, computed from the operators.
+With ``--device cuda``: wall seconds of epochs over as many simulated windows, all of them in the
+GPU's memory, and of their latents and reconstructions.
 """
 
 import argparse
@@ -16,6 +17,9 @@ import pyarrow as pa
 import torch
 from side_by_side import time_in_turns, time_peers
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
 
 from catalog_schema.desi import WAVE_SIZE
 from pipeline.config import Config, ScoreSettings
@@ -28,8 +32,14 @@ from pipeline.science.restframe import RestFrameGrid
 from pipeline.science.vae import ModelShape, SpectrumVAE, limit_influence, negative_elbo
 from pipeline.score import Scorer
 from pipeline.store import to_matrix
+from pipeline.train import Windows, infer_linear, prepare_device, run_epoch
 
 SHARD = Shard("main", "dark", 0)
+_GPU_BATCH, _LIMIT_BATCH = 4096, 64
+_DR1 = 1.55e6
+# Data sheet of the H100 SXM: memory, and dense products in the number format of each work.
+_H100_BYTES = 3.35e12
+_H100_FLOPS = {"train, bfloat16": 989e12, "encode and decode, float32": 67e12}
 
 
 def simulate_windows(n: int) -> pa.Table:
@@ -116,41 +126,78 @@ def report_cpu(n: int, repeats: int) -> None:
 
 
 def report_gpu(n: int, epochs: int, device: str) -> None:
-    """Print wall seconds of epochs and of a pass of reconstructions, windows kept as float16."""
-    grid, batch = make_run_grid(Config()), 4096
+    """Print wall seconds of the trainer's own epochs and of a pass of reconstructions."""
+    settings = Config().train.model_copy(update={"device": device, "batch_size": _GPU_BATCH})
+    place, grid = prepare_device(settings), make_run_grid(Config())
     generator = torch.Generator(device).manual_seed(0)
     flux = torch.empty(n, grid.window, dtype=torch.float16, device=device)
-    for rows in flux.split(batch):
+    for rows in flux.split(_GPU_BATCH):
         rows.copy_(1 + 0.5 * torch.randn(rows.shape, generator=generator, device=device))
-    weight = torch.full_like(flux, 4.0)
     last = (grid.size - grid.window) // grid.align
     start = grid.align * torch.randint(0, last, (n,), generator=generator, device=device)
-    network = make_network(grid).to(device)
-    step = make_step(network)
-    held = (flux.nbytes + weight.nbytes) / 1e9
+    windows = Windows(flux, torch.full_like(flux, 4.0), start, np.empty(n), np.empty(n))
+    network = make_network(grid).to(place)
+    optimiser = torch.optim.AdamW(network.parameters(), fused=True)
+    held = (flux.nbytes + windows.weight.nbytes) / 1e9
     print(f"{torch.cuda.get_device_name()}: {n} windows of {grid.window} pixels, {held:.0f} GB")
-
-    def look(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return flux[rows].float(), weight[rows].float(), start[rows]
-
     begin = _wait()
-    parts = [network.infer_linear(*look(rows)) for rows in torch.arange(n).split(batch)]
-    mean, variance = (torch.cat(values) for values in zip(*parts, strict=True))
+    known = infer_linear(network, windows, settings)
     print(f"linear posterior, once   {_wait() - begin:8.2f} s")
+    # The first one also starts the libraries.
     for epoch in range(epochs):
         begin = _wait()
-        for rows in torch.randperm(n, generator=generator, device=device).split(batch):
-            with torch.autocast("cuda", torch.bfloat16):
-                step(*look(rows), (mean[rows], variance[rows]))
+        run_epoch(network, optimiser, windows, known, settings, epoch, torch.Generator())
         seconds = _wait() - begin
         print(f"epoch {epoch}                  {seconds:8.2f} s   {n / seconds:12.0f} spectra/s")
     begin = _wait()
     with torch.no_grad():
-        for rows in torch.arange(n, device=device).split(batch):
-            part = look(rows)
-            network.decode(network.encode(*part, (mean[rows], variance[rows])).mean, part[2])
+        for rows in windows.batches(_GPU_BATCH):
+            part = windows.look(rows)
+            network.decode(network.encode(*part).mean, part[2])
     seconds = _wait() - begin
     print(f"encode and decode        {seconds:8.2f} s   {n / seconds:12.0f} spectra/s")
+
+
+class ByteCounter(TorchDispatchMode):
+    """Counts the bytes that operators read and write, each going to memory and back."""
+
+    n_bytes = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        """Run an operator and count it, unless it only looks at the same memory otherwise."""
+        done = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            tensors = [t for t in tree_leaves((args, kwargs, done)) if isinstance(t, Tensor)]
+            self.n_bytes += sum(tensor.nbytes for tensor in tensors)
+        return done
+
+
+def report_limit() -> None:
+    """Print what a GPU of given bandwidth and speed could do at best: computed, not measured."""
+    grid, settings = make_run_grid(Config()), Config().train
+    network, n = make_network(grid), _LIMIT_BATCH
+    flux, weight = torch.randn(2, n, grid.window)
+    start = torch.zeros(n, dtype=torch.int64)
+    known = network.infer_linear(flux, weight.abs(), start)
+    noise = torch.zeros(n, settings.latent)
+
+    def train() -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = negative_elbo(network, flux, weight.abs(), start, noise, 1.0, known)
+        limit_influence(loss).mean().backward()
+
+    @torch.no_grad()
+    def score() -> None:
+        network.decode(network.encode(flux, weight.abs(), start).mean, start)
+
+    for name, work in (("train, bfloat16", train), ("encode and decode, float32", score)):
+        with FlopCounterMode(display=False) as flops, ByteCounter() as moved:
+            work()
+        count = flops.get_total_flops() / n
+        print(f"{name}: {count / 1e6:.1f} MFLOP, {moved.n_bytes / n / 1e6:.2f} MB moved, "
+              f"{2 * 2 * grid.window / 1e6:.3f} MB held, per spectrum")  # fmt: skip
+        print(f"  {_DR1 / 1e6:.2f} M: {_DR1 * moved.n_bytes / n / _H100_BYTES:.2f} s at 3.35 TB/s, "
+              f"{_DR1 * count / _H100_FLOPS[name]:.2f} s of products")  # fmt: skip
 
 
 def _wait() -> float:
@@ -163,10 +210,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--spectra", type=int, default=512)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     if options.device == "cpu":
+        report_limit()
         report_cpu(options.spectra, options.repeats)
     else:
         report_gpu(options.spectra, options.epochs, options.device)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.errors import QadError
+from pipeline.model_cli import model
 from pipeline.reviews.cli import rank, review
 
 if TYPE_CHECKING:
@@ -147,6 +148,33 @@ _add_stage("train", "the model")
 
 
 @qad.command()
+@click.option("--trials", type=click.IntRange(1), default=20, show_default=True)
+@_SOURCE
+@_ROOT
+@_CONFIG
+@_SET
+def tune(
+    trials: int, source: str | None, root: Path, config_path: Path | None,
+    overrides: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Search for settings of [train] that find more planted features; print the best."""
+    from pipeline.config import load_config
+    from pipeline.store import Store
+    from pipeline.tune import describe_best
+    from pipeline.tune import tune as search
+
+    config = load_config(config_path, overrides, source=source)
+    failed = _run_stages(root, config, last="preprocess")
+    store = Store(root, config.run.ledger_url, config.run.lake)
+    with store.lock():
+        tried = search(store, config, trials)
+    click.echo(f"trials      {store.lake.trials}: recall {tried['recall'][0].as_py():.3f} at best")
+    for line in describe_best(tried):
+        click.echo(line)
+    sys.exit(1 if failed else 0)
+
+
+@qad.command()
 @click.option("--model", help="Id or folder of a finished model to apply to another source.")
 @click.option(
     "--redshifts", type=click.Path(path_type=Path),
@@ -257,6 +285,7 @@ def restore(place: str, root: Path, name: str | None) -> None:
     click.echo(f"restored    {done.name} as {root}: {size}; all checksums right")
 
 
+qad.add_command(model)
 qad.add_command(review)
 qad.add_command(rank)
 

@@ -132,6 +132,23 @@ class TrainSettings(Section):
         return self
 
 
+class TrackingSettings(Section):
+    """What is recorded of a training beside the model, below the data root.
+
+    `mlflow` keeps settings, losses and recall. `country` (ISO 3166, three letters) has energy and
+    carbon measured as well.
+    """
+
+    mlflow: bool = False
+    country: str = Field("", pattern="^([A-Z]{3})?$")
+
+    @model_validator(mode="after")
+    def _energy_is_recorded(self) -> "TrackingSettings":
+        if self.country and not self.mlflow:
+            raise ValueError("country needs mlflow = true, which records the energy")
+        return self
+
+
 class ScoreSettings(Section):
     """Statistics of the residual and of the latent."""
 
@@ -311,6 +328,7 @@ class Config(Section):
     extract: ExtractSettings = ExtractSettings()
     preprocess: PreprocessSettings = PreprocessSettings()
     train: TrainSettings = TrainSettings()
+    tracking: TrackingSettings = TrackingSettings()
     score: ScoreSettings = ScoreSettings()
     calibrate: CalibrateSettings = CalibrateSettings()
     inject: InjectSettings = InjectSettings()

@@ -1,6 +1,8 @@
 """Errors that reach a person as one line."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class QadError(Exception):
@@ -35,3 +37,13 @@ def first_line(error: BaseException) -> str:
 def hide_passwords(text: str) -> str:
     """Blank the password of every URL in a text."""
     return re.sub(r"(://[^:/@\s]*):[^/\s]*@", r"\1:***@", text)
+
+
+@contextmanager
+def needing(extra: str) -> Iterator[None]:
+    """Turn a failed import of a library of an optional extra into one line for the user."""
+    try:
+        yield
+    except ImportError as error:
+        library = error.name or str(error)
+        raise UserError(f"{library} is missing: pip install 'desi-qad[{extra}]'") from None

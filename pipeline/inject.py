@@ -18,6 +18,7 @@ from pipeline.science.restframe import RestFrameGrid
 from pipeline.score import score_windows
 from pipeline.shards import Report, finished_shards, read_rows, read_shards
 from pipeline.store import Store, columns_to_table, make_fingerprint, replace_columns, to_matrix
+from pipeline.tracking import record_recall
 from pipeline.train import find_model_id
 
 STAGE = "inject"
@@ -60,6 +61,7 @@ def inject(store: Store, config: Config) -> Report:
     rows = pa.concat_tables(parts)
     n = rows.num_rows
     store.write(path, rows, INJECTIONS, fingerprint=fingerprint, n_expected=n, n_made=n)
+    record_recall(store, config, folder.name, rows)
     return Report(INJECTIONS.name, made=1, n_expected=n, n_made=n)
 
 

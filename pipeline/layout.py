@@ -156,6 +156,16 @@ class Lake:
         """File that one process at a time holds."""
         return self.root / ".lock"
 
+    @property
+    def tracking(self) -> Path:
+        """Folder of MLflow's record of trainings."""
+        return self.root / "tracking"
+
+    @property
+    def trials(self) -> Path:
+        """What the last search for settings has tried."""
+        return self.root / "trials.parquet"
+
     def mock(self, name: str) -> Path:
         """Tree of a mock survey, named by the digest of its settings."""
         return self.root / "mock" / name

@@ -1,8 +1,10 @@
 """Stage `train`: fit the members of the model; resume exactly where a killed run stopped."""
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 
@@ -25,6 +27,8 @@ from pipeline.science.restframe import find_noise_share
 from pipeline.science.vae import ModelShape, SpectrumVAE, limit_influence, negative_elbo, soften
 from pipeline.shards import Report, finished_shards, read_contents
 from pipeline.store import Store, digest, make_fingerprint, to_matrix
+from pipeline.tracking import measuring_energy, record_training
+from pipeline.workers import run_here, run_on_ray
 
 STAGE = "train"
 REVISION = 4
@@ -35,6 +39,10 @@ Linear = tuple[Tensor, Tensor]
 _BASIS_SPECTRA = 8000
 # As many of each member's unseen spectra tell the excess scatter.
 _EXCESS_SPECTRA = 4000
+# What a worker takes beside its windows: torch and the other libraries.
+_WORKER_BYTES = 600 * 2**20
+# Rows copied to a device at a time.
+_ROWS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,31 @@ class Windows:
         """Return the windows of one split."""
         return self.take(self.split == split.value)
 
+    def hold_on(self, device: torch.device) -> "Windows":
+        """Return the windows in a device's memory: on a GPU as float16, so that all of DR1 fits."""
+        if device.type == "cpu":
+            return self
+        largest = torch.finfo(torch.float16).max
+        flux, weight = (
+            torch.cat([rows.to(device).clamp(-largest, largest).half()
+                       for rows in values.split(_ROWS_AT_ONCE)])
+            for values in (self.flux, self.weight)
+        )  # fmt: skip
+        return replace(self, flux=flux, weight=weight, start=self.start.to(device))
+
+    def look(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return flux, weight, both float32, and start of some rows, where they are held."""
+        return self.flux[rows].float(), self.weight[rows].float(), self.start[rows]
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of the windows in memory."""
+        return self.flux.nbytes + self.weight.nbytes
+
+    def batches(self, size: int) -> Sequence[Tensor]:
+        """Return the row numbers in order, in batches."""
+        return torch.arange(len(self), device=self.start.device).split(size)
+
     def __len__(self) -> int:
         return len(self.start)
 
@@ -70,7 +103,7 @@ def train(store: Store, config: Config) -> Report:
     store : Store
         Reads `restframe`, writes ``models/<id>/``.
     config : Config
-        Reads ``train`` and ``run.seed``.
+        Reads ``train``, ``run.seed`` and ``tracking``.
 
     Returns
     -------
@@ -80,7 +113,7 @@ def train(store: Store, config: Config) -> Report:
     Raises
     ------
     UserError
-        If a split or a member's training sample is empty.
+        If a split or a member's training sample is empty, or a library for tracking is missing.
     """
     model_id = find_model_id(store, config)
     folder = store.lake.model(model_id)
@@ -90,27 +123,29 @@ def train(store: Store, config: Config) -> Report:
     windows = load_windows(store)
     n_members = settings.seeds * settings.folds
     checkpoints = [store.lake.checkpoint(f"{model_id}-{k}") for k in range(n_members)]
-    try:
-        model, records = fit_model(windows, config, model_id, checkpoints)
-    except UserError as error:
-        raise UserError(f"{store.root}: {error}") from None
+    with measuring_energy(config.tracking) as used:
+        try:
+            model, records = fit_model(windows, config, model_id, checkpoints)
+        except UserError as error:
+            raise UserError(f"{store.root}: {error}") from None
     publish_model(folder, model, records, config)
     for checkpoint in checkpoints:
         remove(checkpoint)
+    record_training(store, config, folder, used)
     return Report(model_id, made=1, n_expected=len(windows), n_made=len(windows))
 
 
 def fit_model(
     windows: Windows, config: Config, model_id: str, checkpoints: Sequence[Path]
 ) -> tuple[Model, list[TrainingRecord]]:
-    """Train the members of every seed.
+    """Train the members of every seed, which are independent of each other.
 
     Parameters
     ----------
     windows : Windows
         With the splits `train` and `validation` among them.
     config : Config
-        Reads ``train``, ``run.seed`` and what decides the grid.
+        Reads ``train``, ``run.seed``, ``run.workers`` and what decides the grid.
     model_id : str
     checkpoints : sequence of Path
         Where each member's state is kept after every epoch, seed by seed, and resumed from.
@@ -121,10 +156,7 @@ def fit_model(
         If a split or a member's training sample is empty.
     """
     settings = config.train
-    torch.set_num_threads(settings.threads)
-    if settings.device != "cpu":
-        # The CPU kernels used here are deterministic without asking.
-        torch.use_deterministic_algorithms(True)
+    prepare_device(settings)
     training, validation = (windows.part(split) for split in (Split.TRAIN, Split.VALIDATION))
     folds = assign_folds(training.targetid, settings.folds)
     if not len(validation) or len(np.unique(folds)) < 2:
@@ -132,15 +164,40 @@ def fit_model(
             f"{len(training)} training and {len(validation)} validation spectra are too few; "
             "give more spectra or raise target.validation_fraction"
         )
-    trained = [
-        _train_member(training.take(folds != k % settings.folds), validation, config,
-                      config.run.seed + k // settings.folds, checkpoint)
-        for k, checkpoint in enumerate(checkpoints)
-    ]  # fmt: skip
-    members, records = zip(*trained, strict=True)
+    workers = config.run.workers if settings.device == "cpu" else 1
+    train_member = partial(_train_member, training, validation, config, checkpoints)
+    numbers = range(len(checkpoints))
+    if workers > 1:
+        n_bytes = _WORKER_BYTES + 3 * (training.n_bytes + validation.n_bytes)
+        found = run_on_ray(train_member, numbers, lambda _: None, workers, lambda _: n_bytes)
+    else:
+        found = run_here(train_member, numbers, lambda _: None)
+    trained = dict(found)
+    members, records = zip(*(trained[k] for k in numbers), strict=True)
     ensembles = tuple(zip(*[iter(members)] * settings.folds, strict=True))
     excess = _measure_excess(ensembles[0], training, folds, config)
     return Model(model_id, ensembles, make_run_grid(config), excess), list(records)
+
+
+def prepare_device(settings: TrainSettings) -> torch.device:
+    """Make what is computed on the device reproducible, and return it.
+
+    Raises
+    ------
+    UserError
+        If there is no such device.
+    """
+    torch.set_num_threads(settings.threads)
+    try:
+        device = torch.empty(0, device=settings.device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"train.device {settings.device!r} cannot be used: {reason}") from None
+    if device.type != "cpu":
+        # The CPU kernels used here are deterministic without asking; cuBLAS needs a workspace.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    return device
 
 
 def plan(store: Store, config: Config) -> dict[Path, str]:
@@ -179,22 +236,26 @@ def load_windows(store: Store) -> Windows:
 
 
 def _train_member(
-    training: Windows, validation: Windows, config: Config, seed: int, checkpoint: Path
-) -> tuple[Member, TrainingRecord]:
+    training: Windows, validation: Windows, config: Config, checkpoints: Sequence[Path], number: int
+) -> tuple[int, tuple[Member, TrainingRecord]]:
+    """Train a member without its fold; return its number with it."""
     settings, grid = config.train, make_run_grid(config)
+    device = prepare_device(settings)
+    folds = assign_folds(training.targetid, settings.folds)
+    training = training.take(folds != number % settings.folds)
+    seed = config.run.seed + number // settings.folds
     shape = ModelShape(
         grid.size, grid.window, settings.patch, settings.channels, settings.latent,
         settings.basis, settings.hidden, settings.model_error,
     )  # fmt: skip
     network = _start_network(shape, training, seed)
-    record = _optimise(network, training, validation, settings, seed, checkpoint)
-    with torch.no_grad():
-        latents = [
-            network.encode(training.flux[batch], training.weight[batch], training.start[batch]).mean
-            for batch in torch.arange(len(training)).split(settings.batch_size)
-        ]
     is_learnt = _count_support(training, grid.size) >= settings.min_support
-    return Member(network, is_learnt, torch.cat(latents)), record
+    training, validation = (part.hold_on(device) for part in (training, validation))
+    record = _optimise(network, training, validation, settings, seed, checkpoints[number])
+    with torch.no_grad():
+        latents = [network.encode(*training.look(rows)).mean
+                   for rows in training.batches(settings.batch_size)]  # fmt: skip
+    return number, (Member(network.cpu(), is_learnt, torch.cat(latents).cpu()), record)
 
 
 def _measure_excess(
@@ -244,14 +305,14 @@ def _optimise(
         network.load_state_dict(saved["network"])
         optimiser.load_state_dict(saved["optimiser"])
         best, record = saved["best"], TrainingRecord(**saved["record"])
-    known = [_infer_linear(network, part, settings, device) for part in (training, validation)]
+    known = [infer_linear(network, part, settings) for part in (training, validation)]
     epochs = range(record.epochs, settings.epochs)
     for epoch in track(epochs, STAGE, len(epochs)):
         if record.epochs_without_gain >= settings.patience:
             break
         generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-        _run_epoch(network, optimiser, training, known[0], settings, epoch, generator, device)
-        loss = _evaluate(network, validation, known[1], settings, device)
+        run_epoch(network, optimiser, training, known[0], settings, epoch, generator)
+        loss = _evaluate(network, validation, known[1], settings)
         is_annealed = epoch + 1 >= settings.warmup_epochs
         record = record.advance(loss, is_annealed)
         if record.losses[-1] == record.best_loss:
@@ -261,36 +322,51 @@ def _optimise(
         with replacing(checkpoint) as partial:
             torch.save(state, partial)
     network.load_state_dict(best)
-    network.to("cpu").eval()
+    network.eval()
     return record
 
 
 @torch.no_grad()
-def _infer_linear(
-    network: SpectrumVAE, windows: Windows, settings: TrainSettings, device: torch.device
-) -> Linear:
+def infer_linear(network: SpectrumVAE, windows: Windows, settings: TrainSettings) -> Linear:
     """Return the linear posterior of every window, once: training does not change it."""
-    batches = torch.arange(len(windows)).split(settings.batch_size)
-    parts = [network.infer_linear(*_to(device, windows, batch)) for batch in batches]
+    batches = windows.batches(settings.batch_size)
+    parts = [network.infer_linear(*windows.look(rows)) for rows in batches]
     mean, variance = zip(*parts, strict=True)
     return torch.cat(mean), torch.cat(variance)
 
 
-def _run_epoch(
+def run_epoch(
     network: SpectrumVAE, optimiser: torch.optim.Optimizer, training: Windows, known: Linear,
-    settings: TrainSettings, epoch: int, generator: torch.Generator, device: torch.device,
+    settings: TrainSettings, epoch: int, generator: torch.Generator,
 ) -> None:  # fmt: skip
+    """Take one step for every batch of the windows, in the order that the generator draws.
+
+    Parameters
+    ----------
+    network : SpectrumVAE
+    optimiser : torch.optim.Optimizer
+    training : Windows
+        On the network's device; on a GPU the products are bfloat16.
+    known : pair of Tensor
+        Of `infer_linear`.
+    settings : TrainSettings
+    epoch : int
+        From 0; sets β and the learning rate.
+    generator : torch.Generator
+        On the CPU.
+    """
     network.train()
+    device = training.start.device
     beta = settings.beta * min(1.0, (epoch + 1) / settings.warmup_epochs)
     rate = 0.5 * settings.learning_rate * (1 + math.cos(math.pi * epoch / settings.epochs))
     for group in optimiser.param_groups:
         group["lr"] = rate
-    order = torch.randperm(len(training), generator=generator)
-    for batch in order.split(settings.batch_size):
-        noise = torch.randn(len(batch), settings.latent, generator=generator)
-        flux, weight, start = _to(device, training, batch)
-        linear = known[0][batch], known[1][batch]
-        bound = negative_elbo(network, flux, weight, start, noise.to(device), beta, linear)
+    order = torch.randperm(len(training), generator=generator).to(device)
+    for rows in order.split(settings.batch_size):
+        noise = torch.randn(len(rows), settings.latent, generator=generator).to(device)
+        linear = known[0][rows], known[1][rows]
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu"):
+            bound = negative_elbo(network, *training.look(rows), noise, beta, linear)
         loss = limit_influence(bound).mean()
         optimiser.zero_grad()
         loss.backward()
@@ -300,22 +376,17 @@ def _run_epoch(
 
 @torch.no_grad()
 def _evaluate(
-    network: SpectrumVAE, validation: Windows, known: Linear, settings: TrainSettings,
-    device: torch.device,
-) -> float:  # fmt: skip
+    network: SpectrumVAE, validation: Windows, known: Linear, settings: TrainSettings
+) -> float:
     """Return the validation loss at full β and at the posterior mean: comparable over epochs."""
     network.eval()
     losses = []
-    for batch in torch.arange(len(validation)).split(settings.batch_size):
-        noise = torch.zeros(len(batch), settings.latent, device=device)
-        flux, weight, start = _to(device, validation, batch)
-        linear = known[0][batch], known[1][batch]
-        losses.append(negative_elbo(network, flux, weight, start, noise, settings.beta, linear))
+    for rows in validation.batches(settings.batch_size):
+        noise = torch.zeros(len(rows), settings.latent, device=rows.device)
+        linear = known[0][rows], known[1][rows]
+        look = validation.look(rows)
+        losses.append(negative_elbo(network, *look, noise, settings.beta, linear))
     return float(limit_influence(torch.cat(losses)).mean())
-
-
-def _to(device: torch.device, windows: Windows, batch: Tensor) -> Iterator[Tensor]:
-    return (values[batch].to(device) for values in (windows.flux, windows.weight, windows.start))
 
 
 def _count_support(training: Windows, size: int) -> Tensor:

@@ -64,7 +64,7 @@ def run_on_ray(
     import ray
 
     with sharing_ray():
-        _connect(workers)
+        connect(workers)
         remote: Any = ray.remote(max_retries=3)(_call)
         shipped = ray.put(run)
         nodes = [node["Resources"] for node in ray.nodes() if node["Resources"].get("CPU")]
@@ -83,7 +83,8 @@ def run_on_ray(
             yield _get_result(ready[0])
 
 
-def _connect(workers: int) -> None:
+def connect(workers: int) -> None:
+    """Start Ray inside a block of `sharing_ray`, unless it runs."""
     import ray
 
     if ray.is_initialized():

@@ -40,7 +40,7 @@ REVIEWING = ("portal/reviewing.py", {
 })  # fmt: skip
 # Library: where it may be imported.
 DOORS = {
-    "ray": ("pipeline/workers.py",),
+    "ray": ("pipeline/workers.py", "pipeline/tune.py"),
     "boto3": ("pipeline/s3.py", "release/bucket.py"),
     "huggingface_hub": ("release/hub.py",),
     "hats": ("release/hats_",),
@@ -51,6 +51,9 @@ DOORS = {
     "pyvo": ("pipeline/catalogues/services.py",),
     "mocpy": ("pipeline/catalogues/coverage.py", "pipeline/mock/", "release/footprint.py"),
     "torch": ("pipeline/",),
+    "onnx": ("pipeline/export.py",),
+    "mlflow": ("pipeline/tracking.py",),
+    "codecarbon": ("pipeline/tracking.py",),
     "sklearn": ("pipeline/",),
     "dust_extinction": ("pipeline/",),
     "cdshealpix": ("pipeline/",),

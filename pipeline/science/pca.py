@@ -1,8 +1,10 @@
 """Weighted principal components of windows that cover different parts of one grid."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -77,9 +79,15 @@ def fit_basis(
     return LinearBasis(spread[0].contiguous(), spread[1:].contiguous())
 
 
+def invert_by_cholesky(matrices: Tensor) -> Tensor:
+    """Invert symmetric positive definite matrices, shape (n, k, k)."""
+    return torch.cholesky_inverse(torch.linalg.cholesky(matrices))
+
+
 def infer_coefficients(
-    flux: Tensor, weight: Tensor, start: Tensor, basis: LinearBasis
-) -> tuple[Tensor, Tensor]:
+    flux: Tensor, weight: Tensor, start: Tensor, basis: LinearBasis,
+    invert: Callable[[Tensor], Tensor] = invert_by_cholesky,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
     """Return mean and variance of the coefficients' posterior, each of shape (n, k).
 
     With coefficients of unit variance and Gaussian noise this is exact: the posterior of
@@ -90,20 +98,22 @@ def infer_coefficients(
     flux, weight : Tensor, shape (n, m)
     start : Tensor of int64, shape (n,)
     basis : LinearBasis
+    invert : callable
+        Inverts positive definite matrices, shape (n, k, k).
     """
     size = basis.mean.shape[0]
     grid_flux, grid_weight = (_place(values, start, size) for values in (flux, weight))
     design = basis.components.T
     normal = _make_normal(grid_weight, basis.products, design.shape[1], _COEFFICIENT_RIDGE)
     target = (grid_weight * (grid_flux - basis.mean)) @ design
-    covariance = torch.cholesky_inverse(torch.linalg.cholesky(normal))
+    covariance = invert(normal)
     mean = (covariance @ target[:, :, None])[:, :, 0]
     return mean, covariance.diagonal(dim1=1, dim2=2)
 
 
 def rebin(flux: Tensor, weight: Tensor, factor: int) -> tuple[Tensor, Tensor]:
     """Average windows (n, m) over bins of `factor` pixels; weights add up, shapes (n, m/factor)."""
-    shape = (len(flux), -1, factor)
+    shape = (flux.shape[0], -1, factor)
     total = weight.reshape(shape).sum(2)
     product = (flux * weight).reshape(shape).sum(2)
     return torch.where(total > 0, product / total.clamp(min=1e-30), 0.0), total
@@ -134,7 +144,7 @@ def _weigh_down(flux: Tensor, weight: Tensor, start: Tensor, basis: LinearBasis)
 
 def _place(windows: Tensor, start: Tensor, size: int) -> Tensor:
     index = start[:, None] + torch.arange(windows.shape[1], device=windows.device)
-    return windows.new_zeros(len(windows), size).scatter_(1, index, windows)
+    return windows.new_zeros(windows.shape[0], size).scatter_(1, index, windows)
 
 
 def _solve(target: Tensor, weight: Tensor, design: Tensor, ridge: float) -> Tensor:
@@ -144,8 +154,8 @@ def _solve(target: Tensor, weight: Tensor, design: Tensor, ridge: float) -> Tens
 
 
 def _multiply_pairs(columns: Tensor) -> Tensor:
-    upper = torch.triu_indices(len(columns), len(columns), device=columns.device)
-    return columns[upper[0]] * columns[upper[1]]
+    rows, others = (torch.from_numpy(index) for index in np.triu_indices(len(columns)))
+    return columns[rows] * columns[others]
 
 
 def _make_normal(weight: Tensor, products: Tensor, k: int, ridge: float) -> Tensor:
@@ -153,13 +163,12 @@ def _make_normal(weight: Tensor, products: Tensor, k: int, ridge: float) -> Tens
 
     `products` are those of every two columns of D, shape (k (k + 1) / 2, q).
     """
-    upper = torch.triu_indices(k, k, device=weight.device)
+    upper = np.triu_indices(k)
+    place = np.empty((k, k), np.int64)
+    place[upper] = place[upper[::-1]] = np.arange(len(upper[0]))
     packed = weight @ products.T
-    normal = weight.new_zeros(len(weight), k, k)
-    normal[:, upper[0], upper[1]] = packed
-    normal[:, upper[1], upper[0]] = packed
-    normal.diagonal(dim1=1, dim2=2).add_(ridge)
-    return normal
+    index = torch.from_numpy(place).to(weight.device)
+    return packed[:, index] + ridge * torch.eye(k, device=weight.device)
 
 
 def _whiten(coefficients: Tensor, components: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,12 +9,13 @@ The network starts at the exact solution of its linear special case, probabilist
 data, and learns corrections to it: few spectra suffice, and it cannot end up worse than PCA.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.science.pca import LinearBasis, infer_coefficients, rebin
+from pipeline.science.pca import LinearBasis, infer_coefficients, invert_by_cholesky, rebin
 
 # Pixels per bin in which the linear posterior is solved: fine enough for narrow lines.
 _LINEAR_BIN = 4
@@ -132,18 +133,23 @@ class SpectrumVAE(nn.Module):
             nn.init.zeros_(parameter)
 
     @torch.no_grad()
-    def infer_linear(self, flux: Tensor, ivar: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+    def infer_linear(
+        self, flux: Tensor, ivar: Tensor, start: Tensor,
+        invert: Callable[[Tensor], Tensor] = invert_by_cholesky,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Return mean and variance of the linear model's posterior, each of shape (n, latent).
 
         Parameters
         ----------
         flux, ivar : Tensor, shape (n, window)
         start : Tensor of int64, shape (n,)
+        invert : callable
+            See `infer_coefficients`.
         """
         weight = soften(ivar, self.shape.model_error)
         flux = torch.where(ivar > 0, flux, 0.0)
         binned = rebin(flux, weight, _LINEAR_BIN)
-        return infer_coefficients(*binned, start // _LINEAR_BIN, self.linear_basis)
+        return infer_coefficients(*binned, start // _LINEAR_BIN, self.linear_basis, invert)
 
     def encode(
         self, flux: Tensor, ivar: Tensor, start: Tensor,
@@ -169,10 +175,10 @@ class SpectrumVAE(nn.Module):
 
     def _convolve(self, flux: Tensor, ivar: Tensor, first: Tensor) -> Tensor:
         """Return the features of blocks of patches of the global grid, shape (n, features)."""
-        n, patch = len(flux), self.shape.patch
+        n, patch = flux.shape[0], self.shape.patch
         trust = ivar / (ivar + 1)
         flux = torch.where(ivar > 0, flux, 0.0)
-        compressed = torch.copysign(flux.abs().log1p(), flux) * trust
+        compressed = flux.sign() * flux.abs().log1p() * trust
         pixels = [values.reshape(n, -1, patch) for values in (compressed, trust)]
         patches = self.activate(self.embed(torch.cat(pixels, 2)))
         # Blocks begin at fixed places of the grid; a window begins anywhere in one.
@@ -198,7 +204,7 @@ def _count_blocks(n_patches: int) -> int:
 def _place(values: Tensor, first: Tensor, size: int) -> Tensor:
     """Place rows of values (n, p, c) at the given first places of zeros of shape (n, size, c)."""
     index = first[:, None] + torch.arange(values.shape[1], device=values.device)
-    placed = values.new_zeros(len(values), size, values.shape[2])
+    placed = values.new_zeros(values.shape[0], size, values.shape[2])
     return placed.scatter(1, index[:, :, None].expand_as(values), values)
 
 

@@ -16,7 +16,7 @@ from pipeline.errors import UserError
 from pipeline.models import TrainingRecord, assign_folds, load_model, read_card
 from pipeline.shards import finished_shards
 from pipeline.store import Store
-from pipeline.train import find_model_id, load_windows, train
+from pipeline.train import find_model_id, load_windows, prepare_device, train
 
 
 def with_train(config: Config, **values: object) -> Config:
@@ -179,6 +179,13 @@ def test_empty_split_is_one_line(untrained: Store, config: Config, split: str) -
     with pytest.raises(UserError, match=f"0 {'training' if split == 'train' else 'validation'}|"
                                         f"and 0 {split}"):  # fmt: skip
         train(untrained, config)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "gpu"])
+def test_device_that_is_not_there_is_one_line(config: Config, device: str) -> None:
+    with pytest.raises(UserError, match=f"train.device '{device}' cannot be used") as caught:
+        prepare_device(config.train.model_copy(update={"device": device}))
+    assert "\n" not in str(caught.value)
 
 
 def test_windows_are_all_there(finished: Store, config: Config) -> None:

@@ -1,0 +1,54 @@
+"""The search for settings: its objective, and what it keeps."""
+
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.config import Config, TrainSettings
+from pipeline.mock.anomalies import FAMILIES
+from pipeline.science.injection import SHAPES
+from pipeline.store import Store
+from pipeline.tune import KINDS, describe_best, measure_recall, tune
+
+
+def with_strengths(config: Config, *strengths: float) -> Config:
+    inject = config.inject.model_copy(update={"strengths": strengths, "hosts": 4})
+    return config.model_copy(update={"inject": inject})
+
+
+def test_strong_features_are_found_and_the_same_seed_says_the_same(
+    finished: Store, config: Config
+) -> None:
+    strong = measure_recall(finished.root, with_strengths(config, 1e3), {"latent": 2})
+    assert set(strong) == {"recall", *KINDS}
+    assert strong["recall"] == pytest.approx(sum(strong[kind] for kind in KINDS) / len(KINDS))
+    weak = measure_recall(finished.root, with_strengths(config, 0.01), {"latent": 2})
+    assert weak["recall"] < strong["recall"] > 0.5
+    assert measure_recall(finished.root, with_strengths(config, 0.01), {"latent": 2}) == weak
+
+
+def test_what_chooses_is_not_what_judges() -> None:
+    assert set(KINDS) < set(SHAPES)
+    assert not set(KINDS) & set(FAMILIES)
+
+
+def test_best_settings_are_those_of_the_configuration() -> None:
+    row = {"latent": 16, "beta": 0.123456, "recall": 0.5, **dict.fromkeys(KINDS, 0.5)}
+    lines = describe_best(pa.Table.from_pylist([row]))
+    assert lines == ["[train]", "latent = 16", "beta = 0.1235"]
+    assert all(line.split(" = ")[0] in TrainSettings.model_fields for line in lines[1:])
+
+
+@pytest.mark.slow
+def test_one_worker_tries_the_same_again(finished: Store, config: Config, tmp_path: Path) -> None:
+    pytest.importorskip("optuna", reason="no optuna: extra `tune`")
+    store = Store(Path(shutil.copytree(finished.root, tmp_path / "lake")))
+    trials = tune(store, with_strengths(config, 1e3), 2)
+    assert trials.num_rows == 2
+    recall = trials["recall"].to_pylist()
+    assert recall == sorted(recall, reverse=True)
+    assert pq.read_table(store.lake.trials).equals(trials)
+    assert tune(store, with_strengths(config, 1e3), 2).equals(trials)
