@@ -291,6 +291,7 @@ def test_file_size_limit_is_one_line(store: Store, path: Path) -> None:
 def make_coadds(n: int) -> pa.Table:
     rng = np.random.default_rng(1)
     one = {"SURVEY": ["main"] * n, "PROGRAM": ["dark"] * n, "HEALPIX": [7] * n}
+    one |= dict.fromkeys(("NIGHT", "PETAL_LOC", "FIBER"), [1] * n)
     arms = {f"{k}_{a}": np.ones(n) for k in ("snr", "coverage") for a in "brz"}
     spectra = {
         "flux": rng.standard_normal((n, 7781), np.float32),

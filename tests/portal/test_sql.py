@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from portal_release import N_ROWS, row_id
 from portal.releases import Release, open_release
 from portal.sql import Limits, SqlError, ask_sql, list_tables, read_cookbook, start
 
-QUICK = Limits(seconds=3, memory_bytes=256 << 20, rows=1_000, result_bytes=4 << 20)
+# Enough for an answer on a machine with other work.
+PATIENT = Limits(seconds=30, memory_bytes=256 << 20, rows=1_000, result_bytes=4 << 20)
+QUICK = replace(PATIENT, seconds=3)
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +46,11 @@ def test_one_damaged_file_leaves_the_other_tables(own_release: Path) -> None:
 
 
 def test_rows_and_bytes_are_cut_and_the_cut_is_told(opened: Release) -> None:
-    outcome = ask_sql(opened, "FROM range(1_000_000_000_000)", QUICK)
+    outcome = ask_sql(opened, "FROM range(1_000_000_000_000)", PATIENT)
     assert outcome.is_cut
-    assert outcome.rows.num_rows == QUICK.rows
+    assert outcome.rows.num_rows == PATIENT.rows
     with pytest.raises(SqlError, match="larger than 4 MiB"):
-        ask_sql(opened, "SELECT repeat('x', 9_000_000) AS x", QUICK)
+        ask_sql(opened, "SELECT repeat('x', 9_000_000) AS x", PATIENT)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,7 @@ def test_rows_and_bytes_are_cut_and_the_cut_is_told(opened: Release) -> None:
 def test_what_is_not_a_question_is_refused(opened: Release, sql: str, reason: str) -> None:
     before = sorted(opened.root.rglob("*"))
     with pytest.raises(SqlError) as fault:
-        ask_sql(opened, sql, QUICK)
+        ask_sql(opened, sql, PATIENT)
     assert reason in str(fault.value)
     assert "\n" not in str(fault.value)
     assert sorted(opened.root.rglob("*")) == before
@@ -106,7 +109,7 @@ def test_what_would_never_end_is_ended(opened: Release, sql: str) -> None:
     began = time.monotonic()
     with pytest.raises(SqlError, match=r"ended|Out of Memory|larger than"):
         ask_sql(opened, sql, QUICK)
-    assert time.monotonic() - began < QUICK.seconds + 3
+    assert time.monotonic() - began < QUICK.seconds + 10
     assert ask_sql(opened, "SELECT 1 AS one").rows["one"][0].as_py() == 1
 
 
