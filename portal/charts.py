@@ -183,7 +183,7 @@ def draw_found(injections: pd.DataFrame) -> alt.LayerChart:
     )  # fmt: skip
     return (
         (band + line)
-        .properties(width=130, height=100)
+        .properties(width=122, height=100)
         .facet(alt.Facet("injection:N", title=None), columns=2)
     )
 
