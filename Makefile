@@ -61,7 +61,7 @@ lint: $(READY)
 
 # More workers than cores: many tests wait for a server.
 test: lint
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)
 	$(BIN)/pytest -m "not slow"

@@ -2,10 +2,12 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from command_line import QAD, Run, run_arguments
+from filelock import FileLock
 
 
 @pytest.fixture(scope="session")
@@ -20,21 +22,35 @@ def qad() -> Run:
 
 
 @pytest.fixture(scope="session")
-def survey(tmp_path_factory: pytest.TempPathFactory, qad: Run) -> Path:
-    """Tree of a mock survey; copy it before changing it."""
-    tree = tmp_path_factory.mktemp("mock") / "survey"
-    made = qad("mock", "--quasars", 90, "--pixels", 3, "--seed", 5, "--to", tree)
-    assert made.returncode == 0, made.stderr
-    return tree
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """Folder that all workers of this run of the tests share."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
 
 
 @pytest.fixture(scope="session")
-def finished(survey: Path, tmp_path_factory: pytest.TempPathFactory, qad: Run) -> Path:
+def survey(shared: Path, qad: Run) -> Path:
+    """Tree of a mock survey; copy it before changing it."""
+    words = ("mock", "--quasars", 90, "--pixels", 3, "--seed", 5, "--to")
+    return _make_once(shared / "end-to-end-survey", lambda tree: qad(*words, tree))
+
+
+@pytest.fixture(scope="session")
+def finished(
+    survey: Path, shared: Path, tmp_path_factory: pytest.TempPathFactory, qad: Run
+) -> Path:
     """Data root of an undisturbed run on the survey."""
-    root = tmp_path_factory.mktemp("finished") / "root"
-    done = qad(*run_arguments(survey, root))
-    assert done.returncode == 0, done.stdout + done.stderr
-    return root
+    made = _make_once(shared / "end-to-end-root", lambda root: qad(*run_arguments(survey, root)))
+    return Path(shutil.copytree(made, tmp_path_factory.mktemp("finished") / "root"))
+
+
+def _make_once(folder: Path, make: Callable[[Path], subprocess.CompletedProcess[str]]) -> Path:
+    """Make a folder by the command line, unless another worker has."""
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            done = make(folder)
+            assert done.returncode == 0, done.stdout + done.stderr
+    return folder
 
 
 @pytest.fixture

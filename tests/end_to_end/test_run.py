@@ -62,15 +62,6 @@ def test_changed_setting_makes_stale_datasets_and_another_release(
     assert "choose another --version" in changed.stderr
 
 
-def test_two_roots_and_two_workers_give_the_same_bytes(
-    survey: Path, finished: Path, tmp_path: Path, qad: Run
-) -> None:
-    other = tmp_path / "other"
-    done = qad(*run_arguments(survey, other, run__workers=2))
-    assert done.returncode == 0, done.stderr
-    assert sums(other) == sums(finished)
-
-
 def test_run_killed_at_every_turn_resumes_to_the_same_release(
     survey: Path, finished: Path, tmp_path: Path, qad: Run
 ) -> None:

@@ -12,8 +12,9 @@ ORDER BY anomaly_score DESC;
 -- ## Strange by score and class together, and probably no artefact
 SELECT TARGETID, Z, tier, joint_p_value, anomaly_class, reason
 FROM quasars
-WHERE joint_p_value < 0.01 AND artefact_probability < 0.5
-ORDER BY joint_p_value;
+WHERE artefact_probability < 0.5
+ORDER BY joint_p_value
+LIMIT 20;
 
 -- ## Objects within ten arcminutes of the strangest one
 SELECT angsep_arcsec(c.TARGET_RA, c.TARGET_DEC, q.TARGET_RA, q.TARGET_DEC) AS separation,
