@@ -116,12 +116,14 @@ class Service:
                 # Nobody depends on this number: it keeps clients from returning all at once.
                 pause = self._settings.backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1)
                 time.sleep(max(pause, _find_wish(error)))
+            finally:
+                # From its end: the first one also imports the client before it asks.
+                self._last_request = time.monotonic()
         raise AssertionError("unreachable")
 
     def _wait_turn(self) -> None:
         ready = self._last_request + self._settings.seconds_between_requests
         time.sleep(max(ready - time.monotonic(), 0))
-        self._last_request = time.monotonic()
 
     def _request(self, ra: NDArray, dec: NDArray) -> pa.Table:
         from astropy.table import Table

@@ -117,4 +117,4 @@ def test_requests_keep_their_distance(observatory: Observatory, tmp_path: Path) 
     service = make(observatory, "tap", tmp_path, seconds_between_requests=0.2)
     for row in range(3):
         service.ask(RA[row : row + 1], DEC[row : row + 1])
-    assert np.diff(observatory.requests).min() >= 0.1
+    assert np.diff(observatory.requests).min() >= 0.19
