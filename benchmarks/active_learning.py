@@ -56,8 +56,9 @@ def main() -> None:
 def read_catalogue(root: Path) -> pl.DataFrame:
     """Return what a release's catalogue says of each object, and the truth as a verdict."""
     scores = pl.scan_parquet(root / "lake/scores/*/*/*.parquet").select(*_KEY, "latent")
-    tiers = pl.scan_parquet(root / "lake/tiers/tiers.parquet").select(
-        *_KEY, "HEALPIX", "tier", "anomaly_score", "p_value", "departures"
+    tiers = pl.scan_parquet(root / "lake/tiers/tiers.parquet").select(*_KEY, "tier")
+    significance = pl.scan_parquet(root / "lake/significance/significance.parquet").select(
+        *_KEY, "HEALPIX", "anomaly_score", "p_value", "departures"
     )
     classes = pl.scan_parquet(root / "lake/classes/classes.parquet").select(
         *_KEY, "joint_p_value", "artefact_probability"
@@ -68,7 +69,12 @@ def read_catalogue(root: Path) -> pl.DataFrame:
         {"astrophysical": Verdict.ANOMALOUS.value, "instrumental": Verdict.ARTEFACT.value},
         default=Verdict.ORDINARY.value,
     )
-    rows = tiers.join(scores, on=_KEY).join(classes, on=_KEY).join(truth, on=_KEY, how="left")
+    rows = (
+        significance.join(tiers, on=_KEY)
+        .join(scores, on=_KEY)
+        .join(classes, on=_KEY)
+        .join(truth, on=_KEY, how="left")
+    )
     return rows.with_columns(verdict=verdict).unique("TARGETID").sort("TARGETID").collect()
 
 

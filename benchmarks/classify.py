@@ -4,7 +4,7 @@ Usage: python benchmarks/classify.py [--root DIR] [--each 60] [--set section.key
 
 The mock survey is made and run up to `classify` (or found below DIR). Then `--each` quasars of each
 planted family, stars, galaxies and ordinary quasars are drawn by the mock's own recipe, which the
-classifier has never seen, and classified among the run's quasars. Truth is read here only.
+classifier has never seen, and judged by the run's classifier. Truth is read here only.
 """
 
 import argparse
@@ -17,24 +17,21 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 
-from catalog_schema.tables import TIERS
 from catalog_schema.vocabulary import AnomalyClass, Parent, Split
 from pipeline import calibrate, models
-from pipeline.classify import choose_hosts, classify_survey
+from pipeline.classifier import judge, read_classifier
 from pipeline.config import Config, load_config
-from pipeline.examples import plant_examples
 from pipeline.extract import spectra_to_table
 from pipeline.layout import Shard
 from pipeline.measure import measure_table, score_rows
-from pipeline.measured_survey import Survey, read_survey
 from pipeline.mock.anomalies import FAMILIES
 from pipeline.mock.instrument import ARM_SLICES, ARMS
 from pipeline.mock.observe import Target, draw_conditions, draw_target, observe
-from pipeline.models import load_model, read_card
+from pipeline.models import load_model
 from pipeline.preprocess import OBSERVED_GRID, make_windows
 from pipeline.science.coadd import ArmSpectra, join_arms
 from pipeline.stages import run_stages
-from pipeline.store import Store, columns_to_table, to_matrix
+from pipeline.store import Store
 from pipeline.train import find_model_id
 
 _CLASSES = {
@@ -59,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         store, config = Store(call.root or Path(scratch)), load_config(None, call.overrides)
         with store.lock():
-            run_stages(store, config, lambda stage, _: print(stage, flush=True), "measure")
+            run_stages(store, config, lambda stage, _: print(stage, flush=True), "classify")
         folder = store.lake.model(find_model_id(store, config))
         windows, truth = draw_spectra(folder, config, call.each)
         report(*classify_drawn(store, config, folder, windows, truth))
@@ -111,31 +108,18 @@ def observe_targets(
 def classify_drawn(
     store: Store, config: Config, folder: Path, windows: pa.Table, truth: pd.DataFrame
 ) -> tuple[pd.DataFrame, NDArray]:
-    """Classify drawn spectra among the run's; return truth with results, and probabilities."""
-    survey, null = read_survey(store), store.read(folder / models.NULL)
+    """Classify drawn spectra as the run's own; return truth with results, and probabilities."""
+    null = store.read(folder / models.NULL)
     scores, rows = score_rows(folder, config, windows)
-    _, total, p_value = calibrate.compare(scores, null, config.calibrate)
+    _, _, p_value = calibrate.compare(scores, null, config.calibrate)
     measured = measure_table(folder, config, windows.take(pa.array(rows)), p_value)
-    columns = {name: scores[name] for name in ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")} | {
-        "anomaly_score": total, "p_value": p_value, "q_value": p_value,
-        "tier": ["none"] * len(total), "reason": ["reconstruction"] * len(total),
-        "departures": np.zeros((len(total), len(null["departures"][0])), np.float32),
-    }  # fmt: skip
-    joined = Survey(
-        pa.concat_tables([scores, survey.scores]).combine_chunks(),
-        pa.concat_tables([measured, survey.measured]).combine_chunks(),
-        pa.concat_tables([columns_to_table(TIERS, columns), survey.tiers]).combine_chunks(),
-        np.concatenate([np.full(len(total), -1), survey.night]),
-    )
-    examples = plant_examples(store, config, folder, choose_hosts(survey, config.classify))
-    n_folds = int(read_card(folder)["folds"])
-    classes = classify_survey(joined, examples, null, config, n_folds).classes
-    mine = classes.slice(0, len(total))
-    found = mine.select(["TARGETID", "anomaly_class", "artefact_probability", "better_z"])
-    results = truth.join(found.to_pandas().set_index("TARGETID"), how="inner")
+    judged = judge(read_classifier(store, folder), null, scores, measured, config)
+    shown = ("p_value", "anomaly_class", "artefact_probability", "better_z")
+    found = pd.DataFrame({name: np.asarray(judged[name]) for name in shown})
+    found = found.assign(TARGETID=scores["TARGETID"], snr=scores["snr"])
+    results = truth.join(found.set_index("TARGETID"), how="inner")
     results["true_class"] = results["family"].replace(_CLASSES | {"quasar": "normal"})
-    results = results.assign(p_value=p_value, snr=scores["snr"].to_numpy())
-    return results, to_matrix(mine["class_probabilities"])
+    return results, judged["class_probabilities"]
 
 
 def report(results: pd.DataFrame, probabilities: NDArray) -> None:

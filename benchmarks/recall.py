@@ -22,7 +22,6 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
 from pipeline.config import load_config
-from pipeline.science.calibration import adjust_p_values
 from pipeline.science.independence import measure_leak
 from pipeline.science.pca import LinearBasis, fit_basis, infer_coefficients, rebin
 from pipeline.shards import finished_shards
@@ -93,10 +92,11 @@ def report(store: Store, truth: pl.DataFrame) -> None:
 
 
 def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
-    """Print our recall by strength and family, rho by redshift, and what is in the tiers."""
+    """Print our recall by strength and family, rho by redshift, p-values, and what is graded."""
+    table = table.with_columns(joint=-pl.col("joint_p_value").fill_null(1).log())
     normal = table.filter(pl.Series(~is_odd))
     odd = table.filter(pl.Series(is_odd)).with_columns(
-        found=pl.col("anomaly_score") > normal["anomaly_score"].quantile(0.99)
+        found=pl.col("joint") > normal["joint"].quantile(0.99)
     )
     cuts, names = [5.0, 10.0, 20.0, 50.0], ["< 5", "5-10", "10-20", "20-50", "> 50"]
     strength = pl.col("strength").bin_intervals(cuts, labels=names)
@@ -107,17 +107,14 @@ def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
     for low, high in ((0, 1), (1, 1.5), (1.5, 2), (2, 2.5), (2.5, 5)):
         part = normal.filter(pl.col("Z").is_between(low, high))
         print(f"z {low}-{high}: {len(part)} normal, rho(SNR) "
-              f"{spearmanr(part['anomaly_score'], part['snr'])[0]:+.3f}")  # fmt: skip
-    p_values = normal["p_value"]
-    print("normal spectra with p below 0.001, 0.01, 0.1, 0.5:",
-          *(f"{(p_values < level).mean():.4f}" for level in (0.001, 0.01, 0.1, 0.5)))  # fmt: skip
+              f"{spearmanr(part['joint'], part['snr'])[0]:+.3f}")  # fmt: skip
+    for name in ("p_value", "joint_p_value"):
+        p_values = normal[name].drop_nulls()
+        shares = [f"{(p_values < level).mean():.4f}" for level in (0.001, 0.01, 0.1, 0.5)]
+        print(f"normal spectra with {name} below 0.001, 0.01, 0.1, 0.5:", *shares)
     for tier in ("gold", "silver", "bronze"):
         mine = table.filter(pl.Series(table["tier"] == tier))
         print(f"{tier}: {len(mine)}, of them normal {mine['family'].is_null().sum()}")
-    q_values = adjust_p_values(table["joint_p_value"].fill_null(1).to_numpy())
-    for level in (0.01, 0.05, 0.10):
-        normals = (q_values <= level) & ~is_odd
-        print(f"joint q <= {level}: {(q_values <= level).sum()}, of them normal {normals.sum()}")
 
 
 def load(store: Store) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]:
@@ -139,13 +136,13 @@ def load(store: Store) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]
         whole = flux[:, : flux.shape[1] // _OBSERVED_BIN * _OBSERVED_BIN]
         observed.append(whole.reshape(len(flux), -1, _OBSERVED_BIN).mean(2))
         parts.append(core)
-    tiers = pl.from_arrow(store.read(store.lake.table("tiers"), [*_KEY, "anomaly_score", "p_value",
-                                                                 "tier"]))  # fmt: skip
-    classes = pl.from_arrow(store.read(store.lake.table("classes"), [*_KEY, "joint_p_value"]))
-    assert isinstance(tiers, pl.DataFrame)
-    assert isinstance(classes, pl.DataFrame)
     table = pl.concat(parts)
-    for found in (tiers, classes):
+    for name, columns in (
+        ("significance", ["anomaly_score", "p_value"]), ("classes", ["joint_p_value"]),
+        ("tiers", ["tier"]),
+    ):  # fmt: skip
+        found = pl.from_arrow(store.read(store.lake.table(name), [*_KEY, *columns]))
+        assert isinstance(found, pl.DataFrame)
         table = table.join(found, on=_KEY, how="left", maintain_order="left")
     return (
         table,

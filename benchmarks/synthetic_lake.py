@@ -16,6 +16,7 @@ from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome
+from pipeline.models import NORMS, NULL, TAXONOMY
 from pipeline.store import Store, columns_to_table
 from release.conservation import STAGES
 from release.consistency import adjust
@@ -50,7 +51,8 @@ def write_lake(root: Path, n_shards: int, n_rows: int, n_graded: int, config: Co
         "parent": np.full(n, "core"), "model_id": np.full(n, _MODEL),
         **_grade(rng, n, n_graded, config),
     }  # fmt: skip
-    _write(store.lake.table("tiers"), t.TIERS, columns, rng)
+    for table in (t.SIGNIFICANCE, t.TIERS):
+        _write(store.lake.table(table.name), table, columns, rng)
     _write(store.lake.table("classes"), t.CLASSES, columns | _classify(rng, n), rng)
     graded = _take(columns, columns["tier"] != Tier.NONE.value)
     told = graded | {"feature": np.full(len(graded["tier"]), "bi_civ")}
@@ -64,7 +66,8 @@ def write_lake(root: Path, n_shards: int, n_rows: int, n_graded: int, config: Co
     _write(store.lake.table("controls"), t.CONTROLS, few, rng)
     _write(store.lake.table("injections"), t.INJECTIONS, few, rng)
     model = store.lake.model(_MODEL)
-    _write(model / "null.parquet", t.NULL, few, rng)
+    for path, table in ((NULL, t.NULL), (NORMS, t.NORMS), (TAXONOMY, t.TAXONOMY)):
+        _write(model / path, table, few, rng)
     for name in ("weights-0.safetensors", "reference.safetensors", "model.json"):
         (model / name).write_text("{}")
     with store.ledger.closing() as ledger:
@@ -84,7 +87,10 @@ def _grade(rng: np.random.Generator, n: int, n_graded: int, config: Config) -> C
     for grade in (Tier.BRONZE, Tier.SILVER, Tier.GOLD):
         tier[q_value <= getattr(config.calibrate, grade)] = grade.value
     score = -np.log(p_value)
-    return {"anomaly_score": score, "p_value": p_value, "q_value": q_value, "tier": tier}
+    return {
+        "anomaly_score": score, "p_value": p_value, "joint_p_value": p_value, "q_value": q_value,
+        "tier": tier,
+    }  # fmt: skip
 
 
 def _classify(rng: np.random.Generator, n: int) -> Columns:

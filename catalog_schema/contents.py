@@ -18,6 +18,8 @@ INJECTIONS = "validation/injections.parquet"
 PURITY = "validation/purity.parquet"
 COMPLETENESS = "completeness/completeness.parquet"
 GATES = "completeness/gates.parquet"
+# How the anomalies are sorted, in SQL.
+STRANGEST_FIRST = "joint_p_value, anomaly_score DESC, TARGETID"
 FILES: dict[str, Table] = {
     QUASARS: tables.QUASARS,
     ANOMALIES: tables.QUASARS,
@@ -27,7 +29,7 @@ FILES: dict[str, Table] = {
     REVIEWS: tables.REVIEWS,
     QUEUE: tables.QUEUE,
     SPECTRA: tables.SPECTRA,
-    SIGNIFICANCE: tables.TIERS,
+    SIGNIFICANCE: tables.GRADED,
     NULL: tables.NULL,
     CONTROLS: tables.CONTROLS,
     INJECTIONS: tables.INJECTIONS,

@@ -6,7 +6,7 @@ from catalog_schema import vocabulary as words
 from catalog_schema.column import Column
 from catalog_schema.desi import FINE_ORDER
 from catalog_schema.measurements import MEASUREMENTS
-from catalog_schema.statistics import FILTER_WIDTHS, REASONS, STATISTICS
+from catalog_schema.statistics import FILTER_WIDTHS, REASONS, STATISTICS, STRANGE_P_VALUE
 
 _FLUX_DENSITY = "10**-17 erg.s**-1.cm**-2.Angstrom**-1"
 _FLUX_DENSITY_IVAR = "10**34 erg**-2.s**2.cm**4.Angstrom**2"
@@ -155,9 +155,6 @@ anomaly_score = _number("anomaly_score", "Combined statistic in units of the spr
 p_value = Column("p_value", pa.float64(), "Probability that a normal spectrum alike in SNR, "
                  "redshift and coverage scores as high.", "stat.probability",
                  bounds=_UNIT_INTERVAL)
-q_value = Column("q_value", pa.float64(), "Benjamini-Hochberg false-discovery rate at which the "
-                 "object enters the list.", "stat.probability", bounds=_UNIT_INTERVAL)
-tier = _coded("tier", words.Tier, "Published grade by false-discovery level.")
 score_rank = Column(
     "score_rank", pa.int32(), "Place among the run's quasars by anomaly_score, 1 the strangest.",
     "stat.rank", bounds=_FROM_ONE, since="1.4.0",
@@ -293,14 +290,39 @@ artefact_kind = Column("artefact_kind", pa.string(), "Most probable kind of arte
                        vocabulary=words.ArtefactKind.values(), nullable=True, since="1.4.0")
 better_z = Column("better_z", pa.float64(), "Redshift at which the anomaly vanishes; null if there "
                   "is none.", "src.redshift", nullable=True, since="1.4.0")
+log_odds = Column("log_odds", pa.float64(), "Logarithm of the odds of all other classes against "
+                  "normal; null where not classified.", "stat.likelihood", nullable=True,
+                  since="1.4.0")
 joint_p_value = Column("joint_p_value", pa.float64(), "Probability that an ordinary quasar is as "
                        "strange and as like a known phenomenon: p_value and the odds against "
-                       "normal together; null where not classified.", "stat.probability",
+                       "normal together; p_value where nothing taught the classes (no_examples), "
+                       "null without signal.", "stat.probability",
                        bounds=_UNIT_INTERVAL, nullable=True, since="1.4.0")
+q_value = Column("q_value", pa.float64(), "Benjamini-Hochberg false-discovery rate at which the "
+                 "object enters the list, from joint_p_value; null without signal.",
+                 "stat.probability", bounds=_UNIT_INTERVAL, nullable=True)
+tier = _coded("tier", words.Tier, "Published grade by false-discovery level.")
+fold = Column("fold", pa.int32(), "Fold of the objects that the row judges; it has learnt from the "
+              "others.", "meta.number", bounds=_POSITIVE, since="1.4.0")
+example_kind = Column("example_kind", pa.string(), "Kind of example that taught the classifier.",
+                      "meta.code", since="1.4.0")
+intercept = Column("intercept", pa.float64(), "Logit of the kind for a spectrum without any "
+                   "departure.", "stat.fit.param", since="1.4.0")
+weights_above, weights_below = (
+    Column(f"weights_{side}", pa.float64(), f"What arcsinh of each feature's departure adds to the "
+           f"logit where it is {side} zero, statistics first, then measurements.",
+           "stat.fit.param", array="feature", since="1.4.0")
+    for side in ("above", "below")
+)  # fmt: skip
+is_ordinary = Column("is_ordinary", pa.bool_(), "Whether the spectrum says what is normal of the "
+                     "measurements: no candidate by its score.", "meta.code", since="1.4.0")
+significances = _number("significances", "Measurements as the classifier compares them: over their "
+                        "errors where they have some. NaN where the spectrum does not show one.",
+                        "stat.snr", may_be_nan=True, array="measurement", since="1.4.0")
 night_p_value = Column("night_p_value", pa.float64(), "Probability that as many of the other "
-                       "spectra of the same NIGHT are strange (p below 0.01) by chance; null if "
-                       "not known.", "stat.probability", bounds=_UNIT_INTERVAL, nullable=True,
-                       since="1.4.0")
+                       f"spectra of the same NIGHT are strange (p below {STRANGE_P_VALUE}) by "
+                       "chance; null if not known.", "stat.probability", bounds=_UNIT_INTERVAL,
+                       nullable=True, since="1.4.0")
 petal_p_value = Column("petal_p_value", pa.float64(), "The same for the spectra of the same petal "
                        "in the same night.", "stat.probability", bounds=_UNIT_INTERVAL,
                        nullable=True, since="1.4.0")
@@ -308,7 +330,8 @@ fibre_p_value = Column("fibre_p_value", pa.float64(), "The same for the spectra 
                        "in all nights.", "stat.probability", bounds=_UNIT_INTERVAL, nullable=True,
                        since="1.4.0")
 field_p_value = Column("field_p_value", pa.float64(), "Probability that as many of the other "
-                       "spectra of the same HEALPIX are strange (p below 0.01) by chance.",
+                       f"spectra of the same HEALPIX are strange (p below {STRANGE_P_VALUE}) by "
+                       "chance.",
                        "stat.probability", bounds=_UNIT_INTERVAL, since="1.4.0")
 map_x = _number("map_x", "First coordinate on the map of latents and residuals; null where not on "
                 "it.", "stat.value", nullable=True, since="1.4.0")

@@ -26,6 +26,8 @@ HYPOTHESES = {
     "flat": "second_source",
     "iron": "iron",
 }
+# A p-value below which a spectrum counts as strange, wherever strange ones are counted.
+STRANGE_P_VALUE = 0.01
 # Leading directions of the latent that are looked at one by one.
 LATENT_AXES = 8
 

@@ -16,6 +16,7 @@ DIMENSIONS: dict[str, int | None] = {
     "wave": desi.WAVE_SIZE, "window": None, "latent": None, "seed_statistic": None,
     "statistic": len(STATISTICS), "filter": len(FILTER_WIDTHS),
     "measurement": len(MEASUREMENTS), "anomaly_class": len(AnomalyClass),
+    "feature": len(STATISTICS) + len(MEASUREMENTS),
 }
 
 _SHARD_KEY = (desi.SURVEY, desi.PROGRAM, desi.HEALPIX)
@@ -36,16 +37,19 @@ _SCORES = (
     d.chi2, d.chi2_b, d.chi2_r, d.chi2_z, d.worst_arm, d.amplitude, d.kl_divergence,
     d.isolation_score, d.latent, d.statistics, d.emission_wave, d.absorption_wave, d.model_id,
 )
-_TIERS = (
-    d.anomaly_score, d.p_value, d.q_value, d.tier, d.score_rank, d.score_rank_low,
-    d.score_rank_high, d.reason, d.departures,
+_SIGNIFICANCE = (
+    d.anomaly_score, d.p_value, d.score_rank, d.score_rank_low, d.score_rank_high, d.reason,
+    d.departures,
 )
+_GRADE = (d.q_value, d.tier)
 _OBSERVED = (desi.NIGHT, desi.PETAL_LOC, desi.FIBER)
-_NAMED = (d.class_state, d.anomaly_class, d.class_probabilities, d.joint_p_value)
+_NAMED = (
+    d.class_state, d.anomaly_class, d.class_probabilities, d.log_odds, d.joint_p_value,
+    d.artefact_probability, d.artefact_kind, d.better_z,
+)
 _CLASSES = (
-    *_NAMED, d.artefact_probability, d.artefact_kind, d.better_z, *_OBSERVED, d.night_p_value,
-    d.petal_p_value, d.fibre_p_value, d.field_p_value, d.map_x, d.map_y, d.cluster,
-    d.cluster_stability,
+    *_NAMED, *_OBSERVED, d.night_p_value, d.petal_p_value, d.fibre_p_value, d.field_p_value,
+    d.map_x, d.map_y, d.cluster, d.cluster_stability,
 )
 
 CANDIDATES = Table(
@@ -75,7 +79,10 @@ SCORES = Table(
     "scores", "Latents and statistics of the model.", _ROW_KEY,
     (*_POSITION, desi.Z, d.split, *_SAMPLE, *_QUALITY, *_SCORES, d.seed_statistics),
 )
-TIERS = Table("tiers", "Calibrated significance and grade.", _ROW_KEY, (*_POSITION, *_TIERS))
+SIGNIFICANCE = Table(
+    "significance", "Calibrated significance of the score.", _ROW_KEY,
+    (*_POSITION, *_SIGNIFICANCE),
+)
 NULL = Table(
     "null", "Reference population that defines what is normal at given SNR, redshift and coverage.",
     _ROW_KEY,
@@ -83,12 +90,13 @@ NULL = Table(
 )
 CONTROLS = Table(
     "controls", "Negative controls, graded as if they had been taken for quasars.", _ROW_KEY,
-    (*_POSITION, d.control, desi.Z, d.snr, d.anomaly_score, d.p_value, d.tier, *_NAMED),
+    (*_POSITION, d.control, desi.Z, d.snr, d.anomaly_score, d.p_value, *_NAMED, d.tier),
 )
 INJECTIONS = Table(
     "injections", "Features planted in ordinary quasars, and the grades that these would get.",
     (*_ROW_KEY, "injection", "planted"),
-    (*_POSITION, desi.Z, d.snr, d.injection, d.planted, d.anomaly_score, d.p_value, d.tier),
+    (*_POSITION, desi.Z, d.snr, d.injection, d.planted, d.anomaly_score, d.p_value, *_NAMED,
+     d.tier),
 )
 RECONSTRUCTIONS = Table(
     "reconstructions", "Model flux of published objects in the observed frame.", _ROW_KEY,
@@ -121,9 +129,25 @@ CLASSES = Table(
     "classes", "What the spectra are, with probabilities, and where they lie among the others.",
     _ROW_KEY, (*_POSITION, *_CLASSES),
 )
-CONTROL_CLASSES = Table(
-    "control_classes", "What the negative controls would be, had they been taken for quasars.",
-    _ROW_KEY, (*_POSITION, *_NAMED),
+JUDGED = Table(
+    "judged", "Spectra from outside the survey's quasars, negative controls or foreign ones, "
+    "judged as if they were of them.",
+    _ROW_KEY, (*_POSITION, d.anomaly_score, d.p_value, *_NAMED),
+)
+NORMS = Table(
+    "norms", "Core quasars that say what is normal of measurements and odds.", _ROW_KEY,
+    (*_POSITION, d.log_snr, desi.Z, d.coverage, d.is_ordinary, d.significances, d.p_value,
+     d.log_odds),
+)
+TAXONOMY = Table(
+    "taxonomy", "The classifier: logits of the kinds, linear in the softened departures.",
+    ("fold", "example_kind"),
+    (d.fold, d.example_kind, d.intercept, d.weights_above, d.weights_below),
+)
+TIERS = Table("tiers", "Grade by false-discovery level.", _ROW_KEY, (*_POSITION, *_GRADE))
+GRADED = Table(
+    "graded", "Significance and grade of every scored quasar spectrum.", _ROW_KEY,
+    (*_POSITION, *_SIGNIFICANCE, d.joint_p_value, *_GRADE),
 )
 EVIDENCE = Table(
     "evidence", "What tells an object's class: its most telling features.",
@@ -165,8 +189,8 @@ EFFORT = Table(
 )
 QUASARS = Table(
     "quasars", "Published catalogue: every scored quasar, one row per TARGETID.", ("TARGETID",),
-    (*_POSITION, d.healpix_29, *_SOURCE, *_QUALITY, d.norm, *_SCORES, *_TIERS, *_CLASSES,
-     d.review_status),
+    (*_POSITION, d.healpix_29, *_SOURCE, *_QUALITY, d.norm, *_SCORES, *_SIGNIFICANCE, *_GRADE,
+     *_CLASSES, d.review_status),
 )
 SPECTRA = Table(
     "spectra", "Published spectra of graded objects with the model's reconstruction.",
@@ -178,9 +202,10 @@ TRUTH = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    CANDIDATES, TARGETS, FILES, COADDS, RESTFRAME, SCORES, TIERS, NULL, CONTROLS, INJECTIONS,
-    MEASURED, CLASSES, CONTROL_CLASSES, EVIDENCE, MATCHES, CATALOGUES, RECONSTRUCTIONS, REVIEWS,
-    QUEUE, PURITY, COMPLETENESS, GATES, EFFORT, QUASARS, SPECTRA, TRUTH,
+    CANDIDATES, TARGETS, FILES, COADDS, RESTFRAME, SCORES, SIGNIFICANCE, NULL, MEASURED,
+    CLASSES, JUDGED, EVIDENCE, NORMS, TAXONOMY, TIERS, GRADED, CONTROLS, INJECTIONS, MATCHES,
+    CATALOGUES, RECONSTRUCTIONS, REVIEWS, QUEUE, PURITY, COMPLETENESS, GATES, EFFORT, QUASARS,
+    SPECTRA, TRUTH,
 )
 
 

@@ -3,31 +3,36 @@
 import sys
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog_schema.tables import JUDGED, TIERS
 from pipeline import models
 from pipeline.acquire import acquire
 from pipeline.adopt import adopt
-from pipeline.calibrate import calibrate_with, read_scores
+from pipeline.calibrate import calibrate_with
+from pipeline.classifier import judge, read_classifier
 from pipeline.config import Config, ReconstructSettings
 from pipeline.errors import UserError
 from pipeline.extract import extract
+from pipeline.grade import grade_rows
 from pipeline.ingest import ingest
 from pipeline.lake_files import exists, replacing, show
 from pipeline.layout import REDUCTION, Lake, is_remote
+from pipeline.measure import measure_with
+from pipeline.measured_survey import read_survey
 from pipeline.models import load_model, read_card
 from pipeline.preprocess import preprocess_on_grid
 from pipeline.reconstruct import reconstruct_with
 from pipeline.score import score_with
 from pipeline.shards import Report, finished_shards, read_shards
-from pipeline.store import Store, digest
+from pipeline.store import Store, columns_to_table, digest
 from pipeline.target import target
 from pipeline.workers import sharing_ray
 
 RESULT = "scored.parquet"
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
+_ORDER = [(name, "ascending") for name in _KEY]
 
 
 def find_model(name: str, lake: Lake) -> Path:
@@ -67,7 +72,7 @@ def apply(
     -------
     path : Path or None
         None if no spectrum could be scored; else a Parquet table with one row per scored
-        spectrum: scores, p-value, tier. The model fluxes are in ``lake/reconstructions``
+        spectrum: scores, p-values, class, tier. The model fluxes are in ``lake/reconstructions``
         beside it.
     reports : list of Report
     """
@@ -95,28 +100,31 @@ def apply(
         if not reports[-1].n_made:
             return None, reports
         reports.append(calibrate_with(store, config, folder))
+        reports.append(measure_with(store, config, folder))
+        result = _judge(store, config, folder)
         reports.append(reconstruct_with(store, config, folder))
-        return _write_result(store), reports
+        path = store.root / RESULT
+        with replacing(path) as partial:
+            pq.write_table(result, partial)
+        return path, reports
 
 
-def _write_result(store: Store) -> Path:
+def _judge(store: Store, config: Config, folder: Path) -> pa.Table:
+    """Classify and grade the measured quasars; return the rows of the result."""
+    survey = read_survey(store, config.calibrate)
+    # Negative controls are scored and measured, but not graded.
+    n = survey.n_quasars
+    scores, measured = survey.scores.slice(0, n), survey.measured.slice(0, n)
+    null = store.read(folder / models.NULL)
+    judged = judge(read_classifier(store, folder), null, scores, measured, config)
+    keys = {name: scores[name] for name in _KEY}
+    rows = columns_to_table(JUDGED, judged | keys)
+    tiers = grade_rows(rows, config.calibrate)
+    path = store.lake.table(TIERS.name)
+    store.write(path, tiers, TIERS, fingerprint="", n_expected=n, n_made=n)
     shards = finished_shards(store, "score")
     names = pa.concat_tables(read_shards(store, "targets", shards, [*_KEY, "DESINAME"]).values())
-    tiers = store.read(store.lake.table("tiers"))
-    scores = read_scores(store)
-    # Negative controls are scored but not graded. Arrow joins no arrays: their rows, then they.
-    rows = _number(scores, "score").join(_number(tiers, "tier"), _KEY, join_type="inner")
-    rows = rows.join(names, _KEY).sort_by([(name, "ascending") for name in _KEY])
-    joined, graded = scores.take(rows["score"]), tiers.take(rows["tier"]).drop_columns(_KEY)
-    for name in graded.column_names:
-        joined = joined.append_column(name, graded[name])
-    joined = joined.append_column("DESINAME", rows["DESINAME"])
-    path = store.root / RESULT
-    with replacing(path) as partial:
-        pq.write_table(joined, partial)
-    return path
-
-
-def _number(table: pa.Table, name: str) -> pa.Table:
-    """Return the keys of a table with their row numbers."""
-    return table.select(_KEY).append_column(name, pa.array(np.arange(table.num_rows)))
+    parts = (survey.significance, rows, tiers, rows.select(_KEY).join(names, _KEY).sort_by(_ORDER))
+    fields = {field.name: (field, part) for part in (scores, *parts) for field in part.schema}
+    columns = [part[name] for name, (_, part) in fields.items()]
+    return pa.table(columns, schema=pa.schema([field for field, _ in fields.values()]))

@@ -13,7 +13,7 @@ from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.tables import NULL
 from catalog_schema.vocabulary import Parent, Split
 from pipeline import models
-from pipeline.calibrate import grade, make_null
+from pipeline.calibrate import make_null, weigh
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
 from pipeline.extract import spectra_to_table
@@ -23,6 +23,7 @@ from pipeline.preprocess import make_run_grid, make_windows
 from pipeline.reconstruct import to_observed_frame
 from pipeline.science.coadd import Spectra
 from pipeline.science.draw import Stream, hash_to_unit
+from pipeline.science.grades import grade_p_values
 from pipeline.score import score_windows
 from pipeline.store import Store, digest, digest_rows, to_matrix
 from pipeline.train import Windows, fit_model, publish_model
@@ -120,8 +121,9 @@ class QSOAutoencoder:
         Returns
         -------
         pyarrow.Table
-            Columns of `scores` and `tiers`; ``row`` is the input's row. Spectra with too few
-            pixels that the model knows, or a redshift outside its grid, are left out.
+            Columns of `scores`, `significance` and `tiers`, the latter by ``p_value``; ``row`` is
+            the input's row. Spectra with too few pixels that the model knows, or a redshift
+            outside its grid, are left out.
 
         Raises
         ------
@@ -133,12 +135,15 @@ class QSOAutoencoder:
         objects = np.zeros(n, np.int64) if targetid is None else np.asarray(targetid, np.int64)
         scores = self._score(windows, objects[windows["TARGETID"].to_numpy()])
         null = Store(self.folder).read(self.folder / models.NULL)
-        tiers = grade(scores, null, self.config.calibrate)
+        weighed = weigh(scores, null, self.config.calibrate)
         scored = scores.drop_columns([*_KEY, "split", "parent", "control"])
         result = scored.add_column(0, "row", scores["TARGETID"])
-        for name in tiers.column_names[len(_KEY) :]:
-            result = result.append_column(name, tiers[name])
-        return result
+        for name in weighed.column_names[len(_KEY) :]:
+            result = result.append_column(name, weighed[name])
+        q_values, tiers = grade_p_values(
+            weighed["p_value"].to_numpy(), self.config.calibrate.levels
+        )
+        return result.append_column("q_value", [q_values]).append_column("tier", [tiers])
 
     def reconstruct(self, flux: NDArray, ivar: NDArray, z: NDArray) -> NDArray[np.float32]:
         """Return the model's flux density, shape (n, 7781), of spectra given as to `score`.

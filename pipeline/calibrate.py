@@ -1,4 +1,4 @@
-"""Stage `calibrate`: p-values, q-values and tiers from the raw statistics."""
+"""Stage `calibrate`: what the raw statistics mean for a spectrum like this one, as p-values."""
 
 from pathlib import Path
 
@@ -8,14 +8,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from catalog_schema.statistics import STATISTICS
-from catalog_schema.tables import NULL, SCORES, TIERS
-from catalog_schema.vocabulary import Parent, Tier
+from catalog_schema.tables import NULL, SCORES, SIGNIFICANCE
+from catalog_schema.vocabulary import Parent
 from pipeline import models
 from pipeline.config import CalibrateSettings, Config
 from pipeline.errors import UserError
 from pipeline.science.calibration import (
     Conditions,
-    adjust_p_values,
     fit_tail,
     standardise,
     take_strange_side,
@@ -25,7 +24,7 @@ from pipeline.store import Store, columns_to_table, make_fingerprint, replace_co
 from pipeline.train import find_model_id
 
 STAGE = "calibrate"
-REVISION = 4
+REVISION = 5
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _REASONS = np.array([statistic.reason for statistic in STATISTICS])
@@ -42,19 +41,20 @@ def calibrate(store: Store, config: Config) -> Report:
     Parameters
     ----------
     store : Store
-        Reads `scores`; writes `tiers` and, beside the model, the population as `null`.
+        Reads `scores`; writes `significance` and, beside the model, the population as `null`.
     config : Config
         Reads ``calibrate``.
 
     Returns
     -------
     Report
-        Of the dataset `tiers`.
+        Of the dataset `significance`.
     """
-    (null_path, fingerprint), (tiers_path, _) = plan(store, config).items()
-    done = [store.find_done(path, fingerprint) for path in (null_path, tiers_path)]
+    (null_path, fingerprint), (path, _) = plan(store, config).items()
+    done = [store.find_done(made, fingerprint) for made in (null_path, path)]
     if all(done) and done[1]:
-        return Report(TIERS.name, skipped=1, n_expected=done[1].n_made, n_made=done[1].n_made)
+        n = done[1].n_made
+        return Report(SIGNIFICANCE.name, skipped=1, n_expected=n, n_made=n)
     scores = read_scores(store)
     core = scores.filter(pc.field("parent") == Parent.CORE.value)
     null = make_null(core, config.calibrate)
@@ -63,17 +63,18 @@ def calibrate(store: Store, config: Config) -> Report:
         n_expected=core.num_rows, n_made=core.num_rows,
     )  # fmt: skip
     quasars = scores.filter(pc.field("parent") != Parent.CONTROL.value)
-    tiers = _add_rank_range(grade(quasars, null, config.calibrate), quasars, core, config.calibrate)
+    rows = weigh(quasars, null, config.calibrate)
+    rows = _add_rank_range(rows, quasars, core, config.calibrate)
     n = quasars.num_rows
-    store.write(tiers_path, tiers, TIERS, fingerprint=fingerprint, n_expected=n, n_made=n)
-    return Report(TIERS.name, made=1, n_expected=n, n_made=n)
+    store.write(path, rows, SIGNIFICANCE, fingerprint=fingerprint, n_expected=n, n_made=n)
+    return Report(SIGNIFICANCE.name, made=1, n_expected=n, n_made=n)
 
 
 def plan(store: Store, config: Config) -> dict[Path, str]:
     """Return the files that the stage is to make, `null` first, and their fingerprint."""
     folder = store.lake.model(find_model_id(store, config))
     fingerprint = make_fingerprint(STAGE, REVISION, [config.calibrate], _read_contents(store))
-    return {folder / models.NULL: fingerprint, store.lake.table(TIERS.name): fingerprint}
+    return {folder / models.NULL: fingerprint, store.lake.table(SIGNIFICANCE.name): fingerprint}
 
 
 def calibrate_with(store: Store, config: Config, folder: Path) -> Report:
@@ -83,13 +84,13 @@ def calibrate_with(store: Store, config: Config, folder: Path) -> Report:
     if stamp is None:
         raise UserError(f"model {folder} has no {models.NULL}; run `qad run` on its own data first")
     scores = read_scores(store).filter(pc.field("parent") != Parent.CONTROL.value)
-    tiers = grade(scores, store.read(null_path), config.calibrate)
+    rows = weigh(scores, store.read(null_path), config.calibrate)
     inputs = [*_read_contents(store), stamp.content]
     fingerprint = make_fingerprint(STAGE, REVISION, [config.calibrate], inputs)
     n = scores.num_rows
-    path = store.lake.table(TIERS.name)
-    store.write(path, tiers, TIERS, fingerprint=fingerprint, n_expected=n, n_made=n)
-    return Report(TIERS.name, made=1, n_expected=n, n_made=n)
+    path = store.lake.table(SIGNIFICANCE.name)
+    store.write(path, rows, SIGNIFICANCE, fingerprint=fingerprint, n_expected=n, n_made=n)
+    return Report(SIGNIFICANCE.name, made=1, n_expected=n, n_made=n)
 
 
 def read_scores(store: Store) -> pa.Table:
@@ -125,8 +126,8 @@ def make_null(scores: pa.Table, settings: CalibrateSettings) -> pa.Table:
     return columns_to_table(NULL, columns)
 
 
-def grade(scores: pa.Table, null: pa.Table, settings: CalibrateSettings) -> pa.Table:
-    """Grade scores against a reference population, as rows of `tiers`.
+def weigh(scores: pa.Table, null: pa.Table, settings: CalibrateSettings) -> pa.Table:
+    """Compare scores with a reference population, as rows of `significance`.
 
     Parameters
     ----------
@@ -137,20 +138,17 @@ def grade(scores: pa.Table, null: pa.Table, settings: CalibrateSettings) -> pa.T
     settings : CalibrateSettings
     """
     departures, total, p_values = compare(scores, null, settings)
-    q_values = adjust_p_values(p_values)
     columns = {
         **{name: scores[name] for name in _KEY},
         "anomaly_score": total,
         "p_value": p_values,
-        "q_value": q_values,
-        "tier": find_tiers(q_values, settings),
         "score_rank": _rank(total),
         "score_rank_low": pa.nulls(len(total), pa.int32()),
         "score_rank_high": pa.nulls(len(total), pa.int32()),
         "reason": _REASONS[np.argmax(take_strange_side(departures), axis=1)],
         "departures": departures.astype(np.float32),
     }
-    return columns_to_table(TIERS, columns)
+    return columns_to_table(SIGNIFICANCE, columns)
 
 
 def compare(
@@ -172,27 +170,20 @@ def compare(
     return departures, total, tail.p_values(total)
 
 
-def find_tiers(q_values: NDArray, settings: CalibrateSettings) -> NDArray[np.str_]:
-    """Return the strictest tier whose false-discovery level each q-value keeps, shape (n,)."""
-    levels = [q_values <= getattr(settings, tier) for tier in ("gold", "silver", "bronze")]
-    return np.select(levels, [Tier.GOLD.value, Tier.SILVER.value, Tier.BRONZE.value],
-                     default=Tier.NONE.value)  # fmt: skip
-
-
 def _add_rank_range(
-    tiers: pa.Table, quasars: pa.Table, core: pa.Table, settings: CalibrateSettings
+    rows: pa.Table, quasars: pa.Table, core: pa.Table, settings: CalibrateSettings
 ) -> pa.Table:
     """Fill in the smallest and the largest rank that the seeds' models give each quasar."""
     size = len(STATISTICS)
     seeds = quasars.schema.field("seed_statistics").type.list_size // size
     if seeds < 2:
-        return tiers
-    ranks = [tiers["score_rank"].to_numpy()]
+        return rows
+    ranks = [rows["score_rank"].to_numpy()]
     for first in range(size, seeds * size, size):
         ours, null = (_take_seed(rows, slice(first, first + size)) for rows in (quasars, core))
         ranks.append(_rank(compare(ours, make_null(null, settings), settings)[1]))
     extremes = {"score_rank_low": np.min(ranks, axis=0), "score_rank_high": np.max(ranks, axis=0)}
-    return replace_columns(tiers, extremes)
+    return replace_columns(rows, extremes)
 
 
 def _take_seed(scores: pa.Table, columns: slice) -> pa.Table:

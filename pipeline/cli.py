@@ -207,11 +207,12 @@ def score(
     sys.exit(1 if any(report.failed for report in reports) else 0)
 
 
-_add_stage("calibrate", "p-values, q-values and tiers")
-_add_stage("inject", "planted features, and which of them are found")
+_add_stage("calibrate", "p-values of the scores")
 _add_stage("measure", "physical measurements and rival redshifts")
 _add_stage("classify", "classes with their probabilities and evidence, map and clusters")
+_add_stage("grade", "false-discovery rates and tiers")
 _add_stage("control", "negative controls, graded as if taken for quasars")
+_add_stage("inject", "planted features, and which of them are found")
 _add_stage("crossmatch", "counterparts in external catalogues")
 _add_stage("reconstruct", "the model's flux of what is published")
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from catalog_schema.vocabulary import Tier
 from pipeline.errors import UserError, hide_passwords
 
 
@@ -166,6 +167,11 @@ class CalibrateSettings(Section):
     gold: float = Field(0.01, gt=0, lt=1)
     silver: float = Field(0.05, gt=0, lt=1)
     bronze: float = Field(0.10, gt=0, lt=1)
+
+    @property
+    def levels(self) -> dict[Tier, float]:
+        """False-discovery level of every tier but the last."""
+        return {Tier.GOLD: self.gold, Tier.SILVER: self.silver, Tier.BRONZE: self.bronze}
 
     @model_validator(mode="after")
     def _tail_holds_contamination(self) -> "CalibrateSettings":

@@ -71,7 +71,7 @@ def plant_examples(store: Store, config: Config, folder: Path, hosts: pa.Table) 
     # Kind by kind: the copies of the windows are many times the sample.
     for kind, planted in _plant(windows, spectra, model, config.run.seed):
         scored, rows = score_rows(folder, config, planted)
-        found, _ = measure_windows(model, config, planted.take(pa.array(rows)))
+        found = measure_windows(model, config, planted.take(pa.array(rows)))
         kinds += [kind] * len(rows)
         scores.append(scored)
         measured.append(found)

@@ -1,4 +1,4 @@
-"""Stage `inject`: plant features in real spectra and count which of them the score finds."""
+"""Stage `inject`: plant features in real spectra and grade what comes of it."""
 
 from pathlib import Path
 
@@ -8,21 +8,23 @@ import pyarrow.compute as pc
 
 from catalog_schema.tables import INJECTIONS, RESTFRAME, SCORES, TIERS
 from catalog_schema.vocabulary import Parent, Tier
-from pipeline import calibrate
-from pipeline.config import CalibrateSettings, Config
-from pipeline.control import find_tiers
+from pipeline import grade
+from pipeline.classifier import judge, read_classifier
+from pipeline.config import Config
+from pipeline.grade import read_limits
+from pipeline.measure import measure_table, score_rows
 from pipeline.models import NULL, load_model
 from pipeline.science.draw import Stream, hash_to_unit
+from pipeline.science.grades import take_strictest
 from pipeline.science.injection import SHAPES, draw_feature
 from pipeline.science.restframe import RestFrameGrid
-from pipeline.score import score_windows
 from pipeline.shards import Report, finished_shards, read_rows, read_shards
 from pipeline.store import Store, columns_to_table, make_fingerprint, replace_columns, to_matrix
 from pipeline.tracking import record_recall
 from pipeline.train import find_model_id
 
 STAGE = "inject"
-REVISION = 1
+REVISION = 2
 
 _KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
 
@@ -30,14 +32,16 @@ _KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
 def inject(store: Store, config: Config) -> Report:
     """Plant every kind of feature at every strength in a sample of ungraded core quasars.
 
-    The changed windows pass the same scoring and calibration as the survey itself.
+    The changed windows are scored, measured, classified and graded as the survey itself, by a
+    classifier that has not learnt from their hosts.
 
     Parameters
     ----------
     store : Store
-        Reads `restframe`, `scores`, `tiers` and the model; writes `injections`.
+        Reads `restframe`, `scores`, `classes`, `tiers` and the model with its `null`, `norms` and
+        `taxonomy`; writes `injections`.
     config : Config
-        Reads ``inject``, ``score``, ``calibrate`` and ``run.seed``.
+        Reads ``inject``, ``score``, ``calibrate``, ``classify`` and ``run.seed``.
 
     Returns
     -------
@@ -49,15 +53,24 @@ def inject(store: Store, config: Config) -> Report:
     if done:
         return Report(INJECTIONS.name, skipped=1, n_expected=done.n_expected, n_made=done.n_made)
     folder = store.lake.model(find_model_id(store, config))
-    grid, seed = load_model(folder).grid, config.run.seed
-    tiers = store.read(store.lake.table(TIERS.name), ["TARGETID", "tier", "p_value"])
-    null, hosts = store.read(folder / NULL), _read_hosts(store, config, tiers)
-    parts = []
+    model, hosts = load_model(folder), _read_hosts(store, config)
+    null, classifier = store.read(folder / NULL), read_classifier(store, folder)
+    limits, parts = read_limits(store), []
     # Kind by kind: the copies of the windows are many times the sample.
     for kind in SHAPES:
-        planted = plant(hosts, grid, kind, config.inject.strengths, seed)
-        scores = score_windows(folder, config.score, seed, planted).data
-        parts.append(_grade(planted, scores, null, tiers, config.calibrate))
+        planted = plant(hosts, model.grid, kind, config.inject.strengths, config.run.seed)
+        scores, kept = score_rows(folder, config, planted)
+        planted = planted.take(pa.array(kept))
+        # Rival redshifts are not tried: what is planted leaves the other lines in place.
+        measured = measure_table(folder, config, planted, np.full(len(kept), np.nan))
+        judged = judge(classifier, null, scores, measured, config)
+        joint = np.asarray(judged["joint_p_value"], np.float64)
+        columns = judged | {
+            **{name: scores[name] for name in (*_KEY, "Z", "snr")},
+            **{name: planted[name] for name in ("injection", "planted")},
+            "tier": take_strictest(joint, limits),
+        }
+        parts.append(columns_to_table(INJECTIONS, columns))
     rows = pa.concat_tables(parts)
     n = rows.num_rows
     store.write(path, rows, INJECTIONS, fingerprint=fingerprint, n_expected=n, n_made=n)
@@ -67,8 +80,8 @@ def inject(store: Store, config: Config) -> Report:
 
 def plan(store: Store, config: Config) -> dict[Path, str]:
     """Return the file that the stage is to make and its fingerprint."""
-    inputs = list(calibrate.plan(store, config).values())
-    sections = [config.inject, config.score, config.calibrate]
+    inputs = list(grade.plan(store, config).values())
+    sections = [config.inject, config.score, config.calibrate, config.classify]
     fingerprint = make_fingerprint(STAGE, REVISION, sections, inputs)
     return {store.lake.table(INJECTIONS.name): fingerprint}
 
@@ -113,8 +126,9 @@ def plant(
     return planted.append_column("planted", pa.array(sizes, pa.float64()))
 
 
-def _read_hosts(store: Store, config: Config, tiers: pa.Table) -> pa.Table:
+def _read_hosts(store: Store, config: Config) -> pa.Table:
     """Return windows of ungraded core quasars, drawn by TARGETID."""
+    tiers = store.read(store.lake.table(TIERS.name), ["TARGETID", "tier"])
     ordinary = tiers.filter(pc.equal(tiers["tier"], Tier.NONE.value))["TARGETID"]
     shards = finished_shards(store, "score")
     scores = pa.concat_tables(read_shards(store, SCORES.name, shards, [*_KEY, "parent"]).values())
@@ -124,19 +138,3 @@ def _read_hosts(store: Store, config: Config, tiers: pa.Table) -> pa.Table:
     drawn = found.take(pa.array(np.argsort(draw, kind="stable")[: config.inject.hosts]))
     # The windows of the drawn only: those of a whole survey do not fit into memory.
     return read_rows(store, RESTFRAME.name, drawn)
-
-
-def _grade(
-    planted: pa.Table, scores: pa.Table, null: pa.Table, tiers: pa.Table,
-    settings: CalibrateSettings,
-) -> pa.Table:  # fmt: skip
-    _, total, p_values = calibrate.compare(scores, null, settings)
-    columns = {
-        **{name: scores[name] for name in (*_KEY, "Z", "snr")},
-        "injection": planted["injection"],
-        "planted": planted["planted"],
-        "anomaly_score": total,
-        "p_value": p_values,
-        "tier": find_tiers(p_values, tiers),
-    }
-    return columns_to_table(INJECTIONS, columns)

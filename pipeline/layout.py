@@ -19,6 +19,8 @@ REDUCTION = f"spectro/redux/{SPECPROD}"
 _REMOTE = re.compile(r"^(s3|https?)://")
 # A model's folder is whole when it has this file.
 MODEL_CARD = "model.json"
+# Tables beside it: the population of the scores, and the classifier.
+MODEL_NULL, MODEL_NORMS, MODEL_TAXONOMY = "null.parquet", "norms.parquet", "taxonomy.parquet"
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from catalog_schema.tables import MEASURED, RESTFRAME, SCORES, TIERS, arrow_schema
+from catalog_schema.tables import MEASURED, RESTFRAME, SCORES, SIGNIFICANCE, arrow_schema
 from pipeline import calibrate, models
 from pipeline.config import Config
 from pipeline.lake_files import opening
@@ -53,7 +53,8 @@ def measure(store: Store, config: Config) -> Report:
     Parameters
     ----------
     store : Store
-        Reads `restframe`, `scores`, `tiers` and the model with its `null`; writes `measurements`.
+        Reads `restframe`, `scores`, `significance` and the model with its `null`; writes
+        `measurements`.
     config : Config
         Reads ``classify``, ``score``, ``calibrate``, ``run.seed`` and ``run.workers``.
 
@@ -62,25 +63,29 @@ def measure(store: Store, config: Config) -> Report:
     Report
         Of the dataset `measurements`.
     """
-    folder = store.lake.model(find_model_id(store, config))
-    work = partial(_measure_shard, store.root, folder, config)
-    return run_shards(store, STAGE, MEASURED, plan(store, config), work, config.run.workers)
+    return measure_with(store, config, store.lake.model(find_model_id(store, config)))
 
 
-def plan(store: Store, config: Config) -> list[Task]:
+def measure_with(store: Store, config: Config, folder: Path) -> Report:
+    """Do what `measure` does with the model in a given folder."""
+    work, tasks = partial(_measure_shard, store.root, folder, config), plan(store, config, folder)
+    return run_shards(store, STAGE, MEASURED, tasks, work, config.run.workers)
+
+
+def plan(store: Store, config: Config, folder: Path | None = None) -> list[Task]:
     """Return one task per scored shard."""
-    model_id = find_model_id(store, config)
-    null = store.read_stamp(store.lake.model(model_id) / models.NULL)
-    tiers = store.read(store.lake.table(TIERS.name), [*_KEY, "p_value"])
-    graded, nothing = split_by_shard(tiers), tiers.slice(0, 0)
+    folder = folder or store.lake.model(find_model_id(store, config))
+    null = store.read_stamp(folder / models.NULL)
+    significance = store.read(store.lake.table(SIGNIFICANCE.name), [*_KEY, "p_value"])
+    strange, nothing = split_by_shard(significance), significance.slice(0, 0)
     shards = finished_shards(store, "score")
     stamps = read_stamps(store, SCORES.name, shards)
     tries = (config.classify.rivals, config.classify.rival_p_value, config.run.seed)
     tasks = []
     for shard, stamp in read_stamps(store, RESTFRAME.name, shards).items():
-        rows = graded.get(shard, nothing)
+        rows = strange.get(shard, nothing)
         contents = [stamp.content, stamps[shard].content, null.content if null else ""]
-        inputs = [model_id, *contents, digest_rows(rows), *map(str, tries)]
+        inputs = [folder.name, *contents, digest_rows(rows), *map(str, tries)]
         sections = [config.score, config.calibrate]
         fingerprint = make_fingerprint(STAGE, REVISION, sections, inputs)
         paths = [str(store.lake.shard(name, shard)) for name in (RESTFRAME.name, SCORES.name)]
@@ -107,9 +112,12 @@ def measure_table(folder: Path, config: Config, windows: pa.Table, p_value: NDAr
     """
     if not windows.num_rows:
         return arrow_schema(MEASURED).empty_table()
-    measured, rivals = measure_windows(_load(folder), config, windows)
-    rivals[~(p_value < config.classify.rival_p_value)] = 0
-    rival_z, rival_p_value = _try_rivals(folder, config, windows, rivals)
+    measured = measure_windows(_load(folder), config, windows)
+    rival_z, rival_p_value = np.full((2, windows.num_rows), np.nan)
+    strange = np.flatnonzero(p_value < config.classify.rival_p_value)
+    if len(strange):
+        found = _try_rivals(folder, config, windows.take(pa.array(strange)))
+        rival_z[strange], rival_p_value[strange] = found
     columns = {
         **{name: windows[name] for name in (*_KEY, "parent", "control")},
         "measured": measured.value.astype(np.float32),
@@ -121,25 +129,19 @@ def measure_table(folder: Path, config: Config, windows: pa.Table, p_value: NDAr
     return columns_to_table(MEASURED, columns)
 
 
-def measure_windows(
-    model: Model, config: Config, windows: pa.Table
-) -> tuple[Measured, NDArray[np.intp]]:
+def measure_windows(model: Model, config: Config, windows: pa.Table) -> Measured:
     """Measure the rows of a `restframe` table, each by the member that has not seen its object.
 
     Returns
     -------
-    measured : Measured
+    Measured
         Arrays of shape (n, number of measurements).
-    rivals : ndarray of int, shape (n, classify.rivals)
-        Pixels to the windows of its rival redshifts, as `science.rivals.find_rivals` returns them.
     """
-    found, rivals = [], []
-    for first in range(0, windows.num_rows, _BLOCK_ROWS):
-        spectra = fit_residuals(model, config, windows.slice(first, _BLOCK_ROWS))
-        found.append(take_measurements(spectra))
-        rivals.append(find_rivals(spectra, _make_template(model), config.classify.rivals))
-    joined = Measured(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
-    return joined, np.concatenate(rivals)
+    found = [
+        take_measurements(fit_residuals(model, config, windows.slice(first, _BLOCK_ROWS)))
+        for first in range(0, windows.num_rows, _BLOCK_ROWS)
+    ]
+    return Measured(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 def fit_residuals(model: Model, config: Config, windows: pa.Table) -> Residuals:
@@ -189,15 +191,18 @@ def _measure_shard(root: Path, folder: Path, config: Config, task: Task) -> Prod
     return Product(measure_table(folder, config, windows, p_value))
 
 
-def _try_rivals(
-    folder: Path, config: Config, windows: pa.Table, rivals: NDArray[np.intp]
-) -> tuple[NDArray, NDArray]:
+def _try_rivals(folder: Path, config: Config, windows: pa.Table) -> tuple[NDArray, NDArray]:
     """Return the rival redshift of the largest p-value and that p-value, NaN without, each (n,)."""
+    model, template = _load(folder), _make_template(_load(folder))
     best_z, best = np.full((2, windows.num_rows), np.nan)
+    rivals = np.concatenate([
+        find_rivals(fit_residuals(model, config, windows.slice(first, _BLOCK_ROWS)), template,
+                    config.classify.rivals)
+        for first in range(0, windows.num_rows, _BLOCK_ROWS)
+    ])  # fmt: skip
     rows, which = np.nonzero(rivals)
     if not len(rows):
         return best_z, best
-    model = _load(folder)
     moved = move_windows(windows.take(pa.array(rows)), rivals[rows, which], model)
     scores, tries = score_rows(folder, config, moved)
     if not len(tries):

@@ -1,4 +1,4 @@
-"""The measured spectra of a run as the classifier sees them: matched rows, features, departures."""
+"""The measured spectra of a run as the classifier sees them: matched rows and their features."""
 
 from dataclasses import dataclass
 
@@ -7,24 +7,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
-from catalog_schema.tables import COADDS, MEASURED, SCORES, TIERS
+from catalog_schema.tables import COADDS, MEASURED, SCORES, SIGNIFICANCE
 from catalog_schema.vocabulary import Parent, Tier
-from pipeline import calibrate
-from pipeline.config import Config
+from pipeline.classifier import read_measured
+from pipeline.config import CalibrateSettings
 from pipeline.errors import UserError
-from pipeline.science.calibration import standardise
-from pipeline.science.measurements import find_significance
+from pipeline.science.grades import grade_p_values
 from pipeline.science.residuals import Measured
 from pipeline.shards import finished_shards, read_shards
 from pipeline.store import Store, to_matrix
 
-FEATURES = np.array([*(s.name for s in STATISTICS), *(m.name for m in MEASUREMENTS)])
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _PLACE = ["NIGHT", "PETAL_LOC", "FIBER"]
-# Counts and indices are 0 in most spectra: their spread is none.
-_MIN_SPREAD = 0.2
 
 
 @dataclass(frozen=True)
@@ -35,15 +30,18 @@ class Survey:
     ----------
     scores, measured : pyarrow.Table
         Rows of `scores` and of `measurements`.
-    tiers : pyarrow.Table
-        Rows of `tiers`, of the quasars only.
+    significance : pyarrow.Table
+        Rows of `significance`, of the quasars only.
+    is_ordinary : ndarray of bool, shape (n_quasars,)
+        Quasars of the core sample that the score alone would put in no tier.
     night, petal, fibre : ndarray of int64, shape (n_quasars,)
         Where most of the exposure time came from; -1 where that is not known.
     """
 
     scores: pa.Table
     measured: pa.Table
-    tiers: pa.Table
+    significance: pa.Table
+    is_ordinary: NDArray[np.bool_]
     night: NDArray[np.int64]
     petal: NDArray[np.int64]
     fibre: NDArray[np.int64]
@@ -51,33 +49,26 @@ class Survey:
     @property
     def n_quasars(self) -> int:
         """Number of quasars."""
-        return int(self.tiers.num_rows)
+        return int(self.significance.num_rows)
 
     @property
     def values(self) -> Measured:
         """The measurements, arrays of shape (n, number of measurements)."""
-        names = ("measured", "measured_error", "measured_wave")
-        return Measured(*(to_matrix(self.measured[name]).astype(np.float64) for name in names))
+        return read_measured(self.measured)
 
     @property
     def is_core(self) -> NDArray[np.bool_]:
         """Quasars of the core sample, shape (n,)."""
         return pc.equal(self.scores["parent"], Parent.CORE.value).to_numpy()
 
-    @property
-    def is_ordinary(self) -> NDArray[np.bool_]:
-        """Quasars of the core sample that are in no tier, shape (n_quasars,)."""
-        is_ungraded = pc.equal(self.tiers["tier"], Tier.NONE.value).to_numpy()
-        return self.is_core[: self.n_quasars] & is_ungraded
 
-
-def read_survey(store: Store) -> Survey:
-    """Read measurements, and the scores and tiers of the same spectra.
+def read_survey(store: Store, settings: CalibrateSettings) -> Survey:
+    """Read measurements, and the scores and their significance of the same spectra.
 
     Raises
     ------
     UserError
-        If a measured quasar has no tier, or a graded one no measurement.
+        If a measured quasar has no significance, or the other way round.
     """
     shards = finished_shards(store, "measure")
     measured, scores = (
@@ -87,30 +78,16 @@ def read_survey(store: Store) -> Survey:
     measured = _sort(measured)
     scores = _match(_sort(scores), measured)
     quasars = measured.filter(pc.not_equal(measured["parent"], Parent.CONTROL.value))
-    tiers = _sort(store.read(store.lake.table(TIERS.name)))
-    if not quasars.select(_KEY).combine_chunks().equals(tiers.select(_KEY).combine_chunks()):
-        raise UserError(f"{store.root}: measurements and tiers are of different spectra; "
+    rows = _sort(store.read(store.lake.table(SIGNIFICANCE.name)))
+    if not quasars.select(_KEY).combine_chunks().equals(rows.select(_KEY).combine_chunks()):
+        raise UserError(f"{store.root}: measurements and significance are of different spectra; "
                         "run `qad run` again")  # fmt: skip
+    _, tiers = grade_p_values(rows["p_value"].to_numpy(), settings.levels)
+    is_core = pc.equal(quasars["parent"], Parent.CORE.value).to_numpy()
     coadds = pa.concat_tables(read_shards(store, COADDS.name, shards, [*_KEY, *_PLACE]).values())
-    coadds = _match(_sort(coadds), tiers)
+    coadds = _match(_sort(coadds), rows)
     places = (pc.fill_null(coadds[name], -1).to_numpy().astype(np.int64) for name in _PLACE)
-    return Survey(scores, measured, tiers, *places)
-
-
-def find_departures(
-    survey: Survey, scores: pa.Table, measured: Measured, null: pa.Table, config: Config
-) -> NDArray[np.float64]:
-    """Return the departures of statistics and measurements, shape (n, number of features)."""
-    ordinary = np.flatnonzero(survey.is_ordinary)
-    reference = calibrate.get_conditions(survey.scores.take(pa.array(ordinary)))
-    known = find_significance(survey.values)[ordinary]
-    statistics, _, _ = calibrate.compare(scores, null, config.calibrate)
-    wanted = calibrate.get_conditions(scores)
-    physical = standardise(
-        reference, known, wanted, find_significance(measured), config.calibrate.neighbours,
-        _MIN_SPREAD,
-    )  # fmt: skip
-    return np.hstack([statistics, physical])
+    return Survey(scores, measured, rows, is_core & (tiers == Tier.NONE.value), *places)
 
 
 def get_feature_values(survey: Survey, rows: NDArray[np.intp]) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from pipeline.config import Config
 from pipeline.errors import UserError, first_line
 from pipeline.lake_files import opening, show
-from pipeline.layout import MODEL_CARD
+from pipeline.layout import MODEL_CARD, MODEL_NORMS, MODEL_NULL, MODEL_TAXONOMY
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.restframe import RestFrameGrid
 from pipeline.science.vae import ModelShape, SpectrumVAE
@@ -23,7 +23,7 @@ from pipeline.science.vae import ModelShape, SpectrumVAE
 WEIGHTS = "weights-{}.safetensors"
 CARD = MODEL_CARD
 REFERENCE = "reference.safetensors"
-NULL = "null.parquet"
+NULL, NORMS, TAXONOMY = MODEL_NULL, MODEL_NORMS, MODEL_TAXONOMY
 
 _READ_FAULTS = (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError)
 

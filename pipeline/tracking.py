@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from catalog_schema.statistics import STRANGE_P_VALUE
 from pipeline.config import Config, TrackingSettings
 from pipeline.errors import UserError, needing
 from pipeline.lake_files import guard_root, is_object, show
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _EXPERIMENT, _MODEL, _PRODUCTION = "training", "qso-autoencoder", "production"
-_FOUND_P_VALUE = 0.01
 
 
 @contextmanager
@@ -99,7 +99,7 @@ def record_training(store: Store, config: Config, folder: Path, used: dict[str, 
 
 
 def record_recall(store: Store, config: Config, model_id: str, injections: pa.Table) -> None:
-    """Add the share of planted features found at p < 0.01, of each kind and of all, to a record.
+    """Add the share of planted features found, of each kind and of all, to a record.
 
     Parameters
     ----------
@@ -111,8 +111,8 @@ def record_recall(store: Store, config: Config, model_id: str, injections: pa.Ta
     """
     if not config.tracking.mlflow:
         return
-    found = pc.less(injections["p_value"], _FOUND_P_VALUE).cast(pa.float64())
-    rows = pa.table({"kind": injections["injection"], "found": found})
+    found = pc.fill_null(pc.less(injections["joint_p_value"], STRANGE_P_VALUE), False)
+    rows = pa.table({"kind": injections["injection"], "found": found.cast(pa.float64())})
     shares = rows.group_by("kind").aggregate([("found", "mean")]).to_pylist()
     with _connect(store) as client:
         run = _find_run(client, model_id)

@@ -7,10 +7,11 @@ from typing import Any
 
 from catalog_schema import contents
 from catalog_schema.lock import render_schema
-from catalog_schema.tables import NULL, TIERS
+from catalog_schema.tables import NULL
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.lake_files import local_folder
+from pipeline.layout import MODEL_NULL
 from pipeline.store import Store
 from release.catalogue import open_lake
 from release.cds import write_cds
@@ -33,7 +34,7 @@ from release.spectra import write_spectra
 from release.tables import write_whole
 from release.vo import write_vo
 
-REVISION = 4
+REVISION = 5
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ def _fill(
     with open_lake(store, inputs, scratch) as lake:
         lake.check(config.calibrate)
         tiers = lake.write(folder, notes)
+        lake.write_significance(folder, notes)
         lake.write_evidence(folder, notes)
         catalogues = lake.write_matches(folder, notes)
         grades = lake.read_grades()
@@ -144,7 +146,5 @@ def _copy_calibration(folder: Path, store: Store, inputs: Inputs, notes: dict[st
     with local_folder(store.lake.model(inputs.model_id)) as model:
         for name in inputs.model:
             shutil.copyfile(model / name, folder / "model" / name)
-    null = store.read(folder / "model" / "null.parquet")
-    tiers = store.read(store.lake.table("tiers")).sort_by([(n, "ascending") for n in TIERS.key])
+    null = store.read(folder / "model" / MODEL_NULL)
     write_whole(folder / contents.NULL, NULL, null, notes)
-    write_whole(folder / contents.SIGNIFICANCE, TIERS, tiers, notes)

@@ -18,10 +18,12 @@ from catalog_schema.tables import (
     CATALOGUES,
     CLASSES,
     EVIDENCE,
+    GRADED,
     MATCHES,
     QUASARS,
     RESTFRAME,
     SCORES,
+    SIGNIFICANCE,
     TARGETS,
     TIERS,
 )
@@ -58,7 +60,7 @@ _POSITIONS = f"""
     SELECT TARGETID, p.HEALPIX, TARGET_RA, TARGET_DEC FROM primaries p JOIN targets USING ({_KEY})
 """
 _GRADED = f"""
-    FROM quasars WHERE tier != '{Tier.NONE.value}' ORDER BY anomaly_score DESC, TARGETID
+    FROM quasars WHERE tier != '{Tier.NONE.value}' ORDER BY {contents.STRANGEST_FIRST}
 """
 _STRANGERS = f"""
     SELECT count(*) FROM tiers WHERE tier != CASE
@@ -120,7 +122,7 @@ class JoinedLake:
         self, connection: "duckdb.DuckDBPyConnection", store: Store, inputs: Inputs
     ) -> None:
         self._connection = connection
-        for name in ("tiers", "classes", "evidence"):
+        for name in ("significance", "tiers", "classes", "evidence"):
             connection.register(name, store.open_dataset([store.lake.table(name)]))
         for name in ("targets", "restframe"):
             connection.register(name, _open_sharded(store, inputs, name))
@@ -143,7 +145,7 @@ class JoinedLake:
         ------
         UserError
         """
-        for name in ("targets", "tiers", "classes", "restframe"):
+        for name in ("targets", "significance", "tiers", "classes", "restframe"):
             query = f"SELECT count(*) FROM scores ANTI JOIN {name} USING ({_KEY})"
             if n_missing := self._count(query):
                 raise UserError(
@@ -164,8 +166,8 @@ class JoinedLake:
         rows = f"""
             SELECT {", ".join(_place(name) for name in QUASARS.names)}
             FROM primaries p JOIN scores s USING ({_KEY}) JOIN targets t USING ({_KEY})
-            JOIN tiers c USING ({_KEY}) JOIN classes k USING ({_KEY})
-            JOIN restframe r USING ({_KEY})
+            JOIN significance g USING ({_KEY}) JOIN tiers c USING ({_KEY})
+            JOIN classes k USING ({_KEY}) JOIN restframe r USING ({_KEY})
             JOIN places h USING (TARGETID) LEFT JOIN reviewed v USING (TARGETID)
             ORDER BY {healpix_29.name}, TARGETID
         """
@@ -176,6 +178,17 @@ class JoinedLake:
         self._publish(folder / contents.ANOMALIES, QUASARS, _GRADED, notes, lengths)
         counts = self._connection.sql("SELECT tier, count(*) FROM primaries GROUP BY tier")
         return dict(counts.fetchall())
+
+    def write_significance(self, folder: Path, notes: dict[str, str]) -> None:
+        """Write significance.parquet: the grade of every spectrum, also of one not published."""
+        query = f"""
+            SELECT {", ".join(GRADED.names)} FROM significance
+            JOIN (SELECT {_KEY}, joint_p_value FROM classes) USING ({_KEY})
+            JOIN (SELECT {_KEY}, q_value, tier FROM tiers) USING ({_KEY})
+            ORDER BY {_KEY}
+        """
+        lengths = self._measure_strings(GRADED, "significance")
+        self._publish(folder / contents.SIGNIFICANCE, GRADED, query, notes, lengths)
 
     def write_evidence(self, folder: Path, notes: dict[str, str]) -> None:
         """Write evidence.parquet: of each published object, the features that tell its class."""
@@ -255,5 +268,7 @@ def _place(name: str) -> str:
         return f"h.{name}"
     if name in _CONSTANTS:
         return f"{_CONSTANTS[name]} AS {name}"
-    tables = {"t": TARGETS, "s": SCORES, "c": TIERS, "k": CLASSES, "r": RESTFRAME}
+    tables = {
+        "t": TARGETS, "s": SCORES, "g": SIGNIFICANCE, "c": TIERS, "k": CLASSES, "r": RESTFRAME,
+    }  # fmt: skip
     return next(f"{alias}.{name}" for alias, table in tables.items() if name in table.names)

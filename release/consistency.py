@@ -41,6 +41,12 @@ _MATCHED = """
     LEFT JOIN (SELECT DISTINCT TARGETID FROM read_parquet(?)) o USING (TARGETID)
     WHERE match_rank = 1 GROUP BY ALL
 """
+_SAME = f"{', '.join(_KEY)}, anomaly_score, p_value, joint_p_value, q_value, tier, reason"
+_UNLIKE = f"""
+    SELECT count(*) FROM (
+        SELECT {_SAME} FROM read_parquet(?) EXCEPT SELECT {_SAME} FROM read_parquet(?)
+    )
+"""
 
 
 def check_tiers(path: Path, target: str) -> list[str]:
@@ -62,31 +68,34 @@ def check_tiers(path: Path, target: str) -> list[str]:
 
 
 def check_q_values(path: Path, target: str) -> list[str]:
-    """The q-values are the Benjamini-Hochberg transform of the p-values."""
-    data = _read(path, target, ["p_value", "q_value"])
-    q_value = data["q_value"].to_numpy()
-    is_wrong = ~np.isclose(q_value, adjust(data["p_value"].to_numpy()), rtol=1e-9, atol=0)
-    return _say(int(is_wrong.sum()), "q-values are not the Benjamini-Hochberg transform")
+    """The q-values are the Benjamini-Hochberg transform of the joint p-values that there are."""
+    data = _read(path, target, ["joint_p_value", "q_value"])
+    is_listed = data["joint_p_value"].is_valid()
+    n_strange = pc.sum(pc.xor(is_listed, data["q_value"].is_valid())).as_py()
+    listed = data.filter(is_listed)
+    expected = adjust(listed["joint_p_value"].to_numpy())
+    is_wrong = ~np.isclose(listed["q_value"].to_numpy(), expected, rtol=1e-9, atol=0)
+    return [
+        *_say(n_strange or 0, "rows have only one of joint_p_value and q_value"),
+        *_say(int(is_wrong.sum()), "q-values are not the Benjamini-Hochberg transform"),
+    ]
 
 
 def check_significance(path: Path, target: str) -> list[str]:
     """The catalogue repeats the significance of the spectra that it publishes."""
-    names = [*_KEY, "anomaly_score", "p_value", "q_value", "tier", "reason"]
-    rows = _read(path, target, names)
-    known = _read(path, contents.SIGNIFICANCE, names)
-    n_same = rows.join(known, names, join_type="inner").num_rows
-    return _say(rows.num_rows - n_same, "rows differ from calibration/significance.parquet")
+    [(n_other,)] = query(_UNLIKE, str(path / target), str(path / contents.SIGNIFICANCE))
+    return _say(n_other, "rows differ from calibration/significance.parquet")
 
 
 def check_anomalies(path: Path, target: str) -> list[str]:
     """The anomalies are the graded rows of the catalogue, strangest first."""
-    names = ["TARGETID", "tier", "anomaly_score"]
+    names = ["TARGETID", "tier", "joint_p_value"]
     anomalies = _read(path, target, names)
     graded = _read(path, contents.QUASARS, names).filter(pc.field("tier") != Tier.NONE.value)
     difference = set(map(_freeze, anomalies.to_pylist())) ^ set(map(_freeze, graded.to_pylist()))
     problems = _say(len(difference), "rows are not the graded rows of quasars.parquet")
-    if np.any(np.diff(anomalies["anomaly_score"].to_numpy()) > 0):
-        problems.append("not sorted by anomaly_score")
+    if np.any(np.diff(anomalies["joint_p_value"].to_numpy()) < 0):
+        problems.append("not sorted by joint_p_value")
     return problems
 
 
@@ -107,9 +116,12 @@ def check_spectra(path: Path, target: str) -> list[str]:
 
 
 def check_classes(path: Path, target: str) -> list[str]:
-    """Classes are the most probable ones, of probabilities that add up to 1, where classified."""
+    """Classes are the most probable ones, of probabilities that add up to 1, where classified.
+
+    What has no signal is on no list; where nothing taught the classes, the score alone counts.
+    """
     names = ["class_state", "anomaly_class", "class_probabilities", "artefact_probability",
-             "artefact_kind"]  # fmt: skip
+             "artefact_kind", "p_value", "joint_p_value"]  # fmt: skip
     data = _read(path, target, names)
     column = data["class_probabilities"].combine_chunks()
     probability = column.flatten().to_numpy().reshape(data.num_rows, len(AnomalyClass))
@@ -121,6 +133,10 @@ def check_classes(path: Path, target: str) -> list[str]:
     best = np.array(AnomalyClass.values())[np.argmax(given, axis=1)]
     classes = data["anomaly_class"].to_numpy()[is_classified]
     silent = (has_class != is_classified) | (has_artefact != is_classified)
+    is_untaught = pc.equal(data["class_state"], ClassState.NO_EXAMPLES.value).to_numpy()
+    is_listed = data["joint_p_value"].is_valid().to_numpy()
+    untaught = data.filter(pa.array(is_untaught))
+    n_other = int((untaught["p_value"].to_numpy() != untaught["joint_p_value"].to_numpy()).sum())
     return [
         *_say(int(silent.sum()), "rows have a class without being classified, or none in spite"),
         *_say(int(np.isfinite(probability[~is_classified]).any(axis=1).sum()),
@@ -130,6 +146,9 @@ def check_classes(path: Path, target: str) -> list[str]:
         *_say(int((best != classes).sum()), "classes are not the most probable ones"),
         *_say(int((data["artefact_kind"].is_valid().to_numpy() != is_fault.to_numpy()).sum()),
               "artefact kinds are not those of the class artefact"),
+        *_say(int((is_listed != is_classified | is_untaught).sum()),
+              "rows without signal have a joint p-value, or others have none"),
+        *_say(n_other, "joint p-values differ from p_value without any class"),
     ]  # fmt: skip
 
 

@@ -16,12 +16,12 @@ from release.engine import open_engine
 from release.manifest import read_manifest
 from release.versions import Change
 
-_SCORES = ("anomaly_score", "p_value", "q_value", "tier")
+_SCORES = ("anomaly_score", "p_value", "joint_p_value", "q_value", "tier")
 # Settings that decide which objects are there, what they score, and how scores are graded.
 _SETTINGS = ("target", "extract", "preprocess", "train", "score")
-_ROWS = """
-    CREATE TEMP TABLE {name} AS SELECT *, CASE WHEN tier != 'none' THEN row_number() OVER (
-        PARTITION BY tier != 'none' ORDER BY anomaly_score DESC, TARGETID) END AS rank
+_ROWS = f"""
+    CREATE TEMP TABLE {{name}} AS SELECT *, CASE WHEN tier != 'none' THEN row_number() OVER (
+        PARTITION BY tier != 'none' ORDER BY {contents.STRANGEST_FIRST}) END AS rank
     FROM read_parquet(?)
 """
 # An object's matches as one number, whatever the order of their rows.
@@ -48,7 +48,8 @@ _CHANGES = f"""
             WHEN NOT ({_HAS_MOVED}) AND o.review_status != n.review_status THEN 'reviews'
             WHEN NOT ({_HAS_MOVED}) THEN 'crossmatch'
             WHEN o.anomaly_score != n.anomaly_score THEN ?
-            WHEN o.p_value != n.p_value OR o.q_value != n.q_value THEN ?
+            WHEN o.p_value != n.p_value OR o.joint_p_value IS DISTINCT FROM n.joint_p_value
+                OR o.q_value IS DISTINCT FROM n.q_value THEN ?
             WHEN o.tier != n.tier THEN 'calibration'
             ELSE 'others moved' END AS cause
     FROM {_JOINED}
@@ -263,6 +264,7 @@ def _find_causes(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
         "settings": any(differs("config", name) for name in _SETTINGS),
         "model": differs("model", "content"),
         "calibration": differs("config", "calibrate"),
+        "classes": differs("config", "classify"),
         "reviews": differs("data", "reviews"),
         "crossmatch": differs("data", "matches") or differs("data", "catalogues"),
         "code": differs("code") or differs("schema_version"),
@@ -275,7 +277,7 @@ def _attribute(causes: tuple[str, ...]) -> list[str]:
     able = (
         ("source", "data", "settings"),
         ("source", "data", "settings", "model"),
-        ("source", "data", "settings", "model", "calibration"),
+        ("source", "data", "settings", "model", "calibration", "classes"),
     )
     # A release without any other difference was made by other code.
     return ["+".join(name for name in causes if name in names) or "code" for names in able]

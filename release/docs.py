@@ -10,6 +10,7 @@ from catalog_schema import contents
 from catalog_schema.column import Column
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.measurements import MEASUREMENTS
+from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.tables import DIMENSIONS
 from catalog_schema.vocabulary import AnomalyClass, MatchState, ShardState, Tier
 from pipeline.ledger import Outcome, balance
@@ -20,7 +21,7 @@ from release.conservation import (
     SHARD_FAILED,
     STAGES,
 )
-from release.evidence import BRIGHT_SNR, FOUND_BELOW
+from release.evidence import BRIGHT_SNR
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -72,7 +73,7 @@ def write_documents(
         "citation": CITATION,
         "files": contents.FILES,
         "evidence": evidence,
-        "found_below": FOUND_BELOW,
+        "found_below": STRANGE_P_VALUE,
         "bright_snr": BRIGHT_SNR,
         "texts": _TEXTS,
         "wave_start": WAVE_START,

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from catalog_schema import contents
+from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.tables import CONTROLS, INJECTIONS
 from catalog_schema.vocabulary import Parent, Tier
 from pipeline.science.draw import Stream, hash_to_unit
@@ -19,8 +20,6 @@ from release.tables import write_whole
 
 FOLDER = "validation"
 SUMMARY = f"{FOLDER}/summary.json"
-# A feature counts as found where fewer normal spectra than this score as high.
-FOUND_BELOW = 0.01
 # Median signal-to-noise ratio per pixel above which a host counts as bright.
 BRIGHT_SNR = 2.0
 # What the score of an ordinary quasar should not depend on.
@@ -53,7 +52,8 @@ def write_evidence(folder: Path, store: Store, notes: dict[str, str]) -> dict[st
         "controls": sum_controls(tables[CONTROLS.name]),
         "injections": sum_injections(tables[INJECTIONS.name]),
     }
-    columns = ["TARGETID", "parent", "tier", "anomaly_score", "p_value", "latent", *CONDITIONS]
+    columns = ["TARGETID", "parent", "tier", "anomaly_score", "p_value", "joint_p_value",
+               "latent", *CONDITIONS]  # fmt: skip
     quasars = pq.read_table(folder / contents.QUASARS, columns=columns)
     summary["independence"] = sum_independence(quasars)
     summary["redshift_leak"] = sum_leak(quasars)
@@ -65,8 +65,8 @@ def sum_controls(controls: pa.Table) -> list[dict[str, Any]]:
     """Count the negative controls of each kind, those in a tier, and the improbable ones."""
     flags = {
         "in_tier": pc.not_equal(controls["tier"], Tier.NONE.value),
-        "is_low": pc.less(controls["p_value"], FOUND_BELOW),
-        "is_low_jointly": pc.less(controls["joint_p_value"], FOUND_BELOW),
+        "is_low": pc.less(controls["p_value"], STRANGE_P_VALUE),
+        "is_low_jointly": pc.less(controls["joint_p_value"], STRANGE_P_VALUE),
     }
     for name, flag in flags.items():
         controls = controls.append_column(name, flag)
@@ -82,10 +82,18 @@ def sum_controls(controls: pa.Table) -> list[dict[str, Any]]:
 
 
 def sum_injections(injections: pa.Table) -> list[dict[str, Any]]:
-    """Return the share of features found, by kind and strength, with 95 per cent intervals."""
+    """Return the share of features found, by kind and strength, with 95 per cent intervals.
+
+    Found is what has a joint p-value, or, by the score alone, a p-value, as low as that of one
+    ordinary quasar in a hundred.
+    """
     kinds = injections["injection"].to_numpy().astype(str)
     planted, snr = injections["planted"].to_numpy(), injections["snr"].to_numpy()
-    found = injections["p_value"].to_numpy() < FOUND_BELOW
+    found, by_score = (
+        pc.fill_null(pc.less(injections[name], STRANGE_P_VALUE), False).to_numpy()
+        for name in ("joint_p_value", "p_value")
+    )
+    graded = pc.not_equal(injections["tier"], Tier.NONE.value).to_numpy()
     sums = []
     for kind in np.unique(kinds):
         for strength in np.unique(planted):
@@ -98,6 +106,8 @@ def sum_injections(injections: pa.Table) -> list[dict[str, Any]]:
                     "found": float(found[mine].mean()),
                     "low": low, "high": high,
                     "found_bright": float(found[bright].mean()) if bright.any() else None,
+                    "found_by_score": float(by_score[mine].mean()),
+                    "in_tier": float(graded[mine].mean()),
                 })  # fmt: skip
     return sums
 
@@ -105,17 +115,19 @@ def sum_injections(injections: pa.Table) -> list[dict[str, Any]]:
 def sum_independence(quasars: pa.Table) -> list[dict[str, Any]]:
     """Return how the score of ungraded core quasars hangs on each condition.
 
-    With Spearman's correlation comes the share of low p-values in fifths of the condition.
+    With Spearman's correlation comes the share of low p-values in fifths of the condition, and the
+    correlation of the joint p-value, the other way round.
     """
     rows = quasars.filter(
         pc.and_(pc.equal(quasars["parent"], Parent.CORE.value),
                 pc.equal(quasars["tier"], Tier.NONE.value))
     )  # fmt: skip
-    score, low = rows["anomaly_score"].to_numpy(), rows["p_value"].to_numpy() < FOUND_BELOW
+    score, low = rows["anomaly_score"].to_numpy(), rows["p_value"].to_numpy() < STRANGE_P_VALUE
+    joint = -rows["joint_p_value"].to_numpy(zero_copy_only=False).astype(float)
     sums = []
     for name in CONDITIONS:
         condition = rows[name].to_numpy(zero_copy_only=False).astype(float)
-        found = correlate(score, condition)
+        found, of_joint = correlate(score, condition), correlate(joint, condition)
         if found:
             edges = np.nanquantile(condition, np.linspace(0, 1, _SHARES + 1)[1:-1])
             part = np.searchsorted(edges, condition)
@@ -124,6 +136,7 @@ def sum_independence(quasars: pa.Table) -> list[dict[str, Any]]:
             sums.append({
                 "condition": name, "n": found.n, "rho": found.rho, "low": found.low,
                 "high": found.high, "edges": edges.tolist(), "share_low": shares,
+                "rho_joint": of_joint.rho if of_joint else None,
             })  # fmt: skip
     return sums
 

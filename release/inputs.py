@@ -12,7 +12,15 @@ from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.lake_files import local_folder, show
-from pipeline.layout import MODEL_CARD, SPECPROD, Shard, is_remote
+from pipeline.layout import (
+    MODEL_CARD,
+    MODEL_NORMS,
+    MODEL_NULL,
+    MODEL_TAXONOMY,
+    SPECPROD,
+    Shard,
+    is_remote,
+)
 from pipeline.ledger import Outcome
 from pipeline.reviews.ledger import tabulate
 from pipeline.reviews.review import Review
@@ -22,8 +30,11 @@ from release.conservation import Account, settle
 from release.sealing import hash_file
 
 MOCK = "mock"
-MODEL_FILES = ("weights-0.safetensors", "reference.safetensors", MODEL_CARD, "null.parquet")
-GLOBAL = ("tiers", "classes", "evidence", "controls", "injections")
+MODEL_FILES = (
+    "weights-0.safetensors", "reference.safetensors", MODEL_CARD, MODEL_NULL,
+    MODEL_NORMS, MODEL_TAXONOMY,
+)  # fmt: skip
+GLOBAL = ("significance", "tiers", "classes", "evidence", "controls", "injections")
 MATCHED = ("catalogues", "matches")
 SHARDED = ("targets", "coadds", "scores", "restframe", "reconstructions")
 

@@ -129,8 +129,9 @@ def test_release_uses_only_the_shared_part_of_the_pipeline() -> None:
     assert {name: modules for name, modules in beyond.items() if modules} == {}
 
 
-def test_science_knows_nobody_but_itself_and_the_names_of_its_statistics() -> None:
-    allowed = ("pipeline.science", "catalog_schema.statistics", "catalog_schema.measurements")
+def test_science_knows_nobody_but_itself_and_the_words_of_the_schema() -> None:
+    names = ("statistics", "measurements", "vocabulary")
+    allowed = ("pipeline.science", *(f"catalog_schema.{name}" for name in names))
     for package in OURS:
         for name, modules in select("pipeline/science/", package).items():
             assert all(module.startswith(allowed) for module in modules), name

@@ -137,7 +137,7 @@ def fit_tail(values: NDArray, fraction: float, contamination: float) -> Tail:
 
 
 def join_p_values(
-    p_values: NDArray, log_odds: NDArray, is_reference: NDArray[np.bool_], fraction: float,
+    p_values: NDArray, log_odds: NDArray, reference: tuple[NDArray, NDArray], fraction: float,
     contamination: float,
 ) -> NDArray[np.float64]:  # fmt: skip
     """Join two indications of strangeness in one p-value.
@@ -150,8 +150,8 @@ def join_p_values(
     p_values : ndarray, shape (n,)
     log_odds : ndarray, shape (n,)
         Any second quantity that is larger for what is stranger.
-    is_reference : ndarray of bool, shape (n,)
-        The population, anomalies included.
+    reference : tuple of ndarray, each of shape (r,)
+        Both of the population, anomalies included.
     fraction, contamination : float
         As for `fit_tail`.
 
@@ -159,9 +159,12 @@ def join_p_values(
     -------
     ndarray, shape (n,)
     """
-    of_odds = fit_tail(log_odds[is_reference], fraction, contamination).p_values(log_odds)
-    both = -np.log(np.maximum(p_values, _TINY)) - np.log(np.maximum(of_odds, _TINY))
-    return fit_tail(both[is_reference], fraction, contamination).p_values(both)
+    of_odds = fit_tail(reference[1], fraction, contamination)
+    known, both = (
+        -np.log(np.maximum(p, _TINY)) - np.log(np.maximum(of_odds.p_values(odds), _TINY))
+        for p, odds in (reference, (p_values, log_odds))
+    )
+    return fit_tail(known, fraction, contamination).p_values(both)
 
 
 def adjust_p_values(p_values: NDArray) -> NDArray[np.float64]:

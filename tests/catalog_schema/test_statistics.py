@@ -12,7 +12,7 @@ from catalog_schema.statistics import (
     REASONS,
     STATISTICS,
 )
-from catalog_schema.tables import DIMENSIONS, NULL, SCORES, TIERS
+from catalog_schema.tables import DIMENSIONS, NULL, SCORES, SIGNIFICANCE
 
 BY_NAME = {statistic.name: statistic for statistic in STATISTICS}
 
@@ -44,9 +44,9 @@ def test_every_filter_hypothesis_and_axis_is_there() -> None:
 def test_columns_are_as_long_as_the_list() -> None:
     assert DIMENSIONS["statistic"] == len(STATISTICS)
     assert DIMENSIONS["filter"] == len(FILTER_WIDTHS)
-    columns = {(table.name, column.name): column for table in (SCORES, TIERS, NULL)
+    columns = {(table.name, column.name): column for table in (SCORES, SIGNIFICANCE, NULL)
                for column in table.columns}  # fmt: skip
-    for key in (("scores", "statistics"), ("tiers", "departures"), ("null", "statistics"),
+    for key in (("scores", "statistics"), ("significance", "departures"), ("null", "statistics"),
                 ("null", "departures")):  # fmt: skip
         assert columns[key].array == "statistic"
     for name in ("emission_wave", "absorption_wave"):

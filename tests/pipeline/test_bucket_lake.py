@@ -76,8 +76,9 @@ def test_release_is_that_of_a_local_run(
     kinds = {key.split("/")[2] for key in list_keys(endpoint, f"{tmp_path.name}/lake/")}
     assert kinds == {
         "candidates", "targets", "files", "index", "coadds", "restframe", "scores", "tiers",
+        "significance",
         "matches", "catalogues", "controls", "injections", "measurements", "classes",
-        "control_classes", "evidence", "reconstructions",
+        "judged", "evidence", "reconstructions",
     }  # fmt: skip
     again = qad("two", "run.workers=2")
     assert again.returncode == 0, again.stderr

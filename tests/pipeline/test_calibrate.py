@@ -1,63 +1,43 @@
-"""Tiers of the lake, and what follows from the levels."""
+"""Significance in the lake: of every score, ranked, with its reason."""
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from catalog_schema.statistics import STATISTICS
-from catalog_schema.tables import NULL, TIERS
+from catalog_schema.tables import NULL, SIGNIFICANCE
 from catalog_schema.validate import find_violations
-from pipeline.calibrate import calibrate, find_tiers, grade, make_null, plan, read_scores
+from pipeline.calibrate import calibrate, make_null, plan, read_scores, weigh
 from pipeline.config import CalibrateSettings, Config
 from pipeline.errors import UserError
 from pipeline.ledger import Ledger
-from pipeline.science.calibration import adjust_p_values
 from pipeline.store import Store, to_matrix
 
 SETTINGS = CalibrateSettings()
 NAMES = [statistic.name for statistic in STATISTICS]
 
 
-def test_tiers_take_the_strictest_level_kept() -> None:
-    q_values = np.array([0.0, 0.01, 0.0101, 0.05, 0.07, 0.10, 0.11, 1.0])
-    assert find_tiers(q_values, SETTINGS).tolist() == [
-        "gold", "gold", "silver", "silver", "bronze", "bronze", "none", "none"
-    ]  # fmt: skip
-    assert find_tiers(np.zeros(0), SETTINGS).shape == (0,)
-
-
-@given(q=st.lists(st.floats(0, 1), min_size=1, max_size=30))
-def test_a_larger_q_value_is_never_graded_better(q: list) -> None:
-    order = ["gold", "silver", "bronze", "none"]
-    ranks = [order.index(tier) for tier in find_tiers(np.sort(q), SETTINGS)]
-    assert ranks == sorted(ranks)
-
-
-def test_lake_has_a_grade_for_every_score(finished: Store, config: Config) -> None:
-    tiers = finished.read(finished.lake.table("tiers"))
+def test_lake_has_the_significance_of_every_score(finished: Store, config: Config) -> None:
+    rows = finished.read(finished.lake.table("significance"))
     scores = read_scores(finished)
-    assert find_violations(tiers, TIERS) == []
-    assert tiers["TARGETID"].to_pylist() == scores["TARGETID"].to_pylist()
-    q_values = adjust_p_values(tiers["p_value"].to_numpy())
-    np.testing.assert_allclose(tiers["q_value"].to_numpy(), q_values, rtol=1e-12)
+    assert find_violations(rows, SIGNIFICANCE) == []
+    assert rows["TARGETID"].to_pylist() == scores["TARGETID"].to_pylist()
     null_path = next(iter(plan(finished, config)))
     null = finished.read(null_path)
     assert find_violations(null, NULL) == []
-    # The run's own scores, graded again against the population on disk, are the same.
+    # The run's own scores, weighed again against the population on disk, are the same.
     np.testing.assert_allclose(
-        grade(scores, null, config.calibrate)["anomaly_score"].to_numpy(),
+        weigh(scores, null, config.calibrate)["anomaly_score"].to_numpy(),
         null["anomaly_score"].to_numpy(), atol=1e-3,
     )  # fmt: skip
 
 
 def test_rank_range_is_that_of_the_seeds_models(finished: Store, config: Config) -> None:
-    tiers = finished.read(finished.lake.table("tiers"))
+    rows = finished.read(finished.lake.table("significance"))
     scores = read_scores(finished)
-    rank, low, high = (tiers[f"score_rank{side}"].to_numpy() for side in ("", "_low", "_high"))
+    rank, low, high = (rows[f"score_rank{side}"].to_numpy() for side in ("", "_low", "_high"))
     assert sorted(rank) == list(range(1, len(rank) + 1))
-    assert (np.diff(tiers["anomaly_score"].to_numpy()[np.argsort(rank)]) <= 0).all()
+    assert (np.diff(rows["anomaly_score"].to_numpy()[np.argsort(rank)]) <= 0).all()
     assert ((low <= rank) & (rank <= high)).all()
     assert (low < high).any()
     # The second seed's ranks, redone: each end of a range is the rank under one of the two.
@@ -68,7 +48,7 @@ def test_rank_range_is_that_of_the_seeds_models(finished: Store, config: Config)
     array = pa.FixedSizeListArray.from_arrays(pa.array(second.ravel()), type=field.type)
     scores = scores.set_column(scores.column_names.index("statistics"), field, array)
     core = scores.filter(pa.compute.equal(scores["parent"], "core"))
-    again = grade(scores, make_null(core, config.calibrate), config.calibrate)
+    again = weigh(scores, make_null(core, config.calibrate), config.calibrate)
     other = again["score_rank"].to_numpy()
     np.testing.assert_array_equal(low, np.minimum(rank, other))
     np.testing.assert_array_equal(high, np.maximum(rank, other))
@@ -80,7 +60,7 @@ def test_calibration_is_made_once_and_again_when_its_settings_change(
 ) -> None:
     assert calibrate(lake, config).skipped == 1
     changed = config.model_copy(
-        update={"calibrate": config.calibrate.model_copy(update={"bronze": 0.2})}
+        update={"calibrate": config.calibrate.model_copy(update={"tail_fraction": 0.2})}
     )
     assert calibrate(lake, changed).made == 1
 
@@ -106,27 +86,25 @@ def spoil(scores: pa.Table, row: int, **values: float) -> pa.Table:
     [("chi2", 1e3), ("emission_4", 400.0), ("absorption_64", 400.0), ("power_32", 1e9),
      ("b_offset", -400.0), ("b_offset", 400.0), ("axis_0", -1e3)],
 )  # fmt: skip
-def test_planted_outlier_gets_the_best_grade_and_its_reason(
-    finished: Store, name: str, value: float
-) -> None:
+def test_planted_outlier_gets_its_reason(finished: Store, name: str, value: float) -> None:
     scores = read_scores(finished)
     # Without other departures of its own, so that what is planted decides.
     quiet = dict.fromkeys(NAMES, np.nan)
     spoilt = spoil(scores, 7, **quiet | {name: value})
-    tiers = grade(spoilt, make_null(scores, SETTINGS), SETTINGS)
-    departures = to_matrix(tiers["departures"])[7]
+    rows = weigh(spoilt, make_null(scores, SETTINGS), SETTINGS)
+    departures = to_matrix(rows["departures"])[7]
     assert abs(departures[NAMES.index(name)]) > 8
     assert np.count_nonzero(departures) == 1
-    assert tiers["reason"][7].as_py() == STATISTICS[NAMES.index(name)].reason
+    assert rows["reason"][7].as_py() == STATISTICS[NAMES.index(name)].reason
 
 
 def test_low_values_are_strange_only_where_both_sides_are(finished: Store) -> None:
     scores = read_scores(finished)
     null = make_null(scores, SETTINGS)
-    base = grade(scores, null, SETTINGS)["anomaly_score"][7].as_py()
-    low = grade(spoil(scores, 7, emission_4=-400.0, chi2=1e-3), null, SETTINGS)
+    base = weigh(scores, null, SETTINGS)["anomaly_score"][7].as_py()
+    low = weigh(spoil(scores, 7, emission_4=-400.0, chi2=1e-3), null, SETTINGS)
     assert low["anomaly_score"][7].as_py() <= base
-    signed = grade(spoil(scores, 7, slope=-400.0), null, SETTINGS)
+    signed = weigh(spoil(scores, 7, slope=-400.0), null, SETTINGS)
     assert signed["anomaly_score"][7].as_py() > base
 
 
@@ -135,7 +113,7 @@ def test_score_is_the_root_of_squares_each_up_to_the_ceiling(finished: Store) ->
     scores = read_scores(finished)
     null = make_null(scores, SETTINGS)
     far, farther, both = (
-        grade(spoil(scores, 7, **values), null, SETTINGS)["anomaly_score"][7].as_py()
+        weigh(spoil(scores, 7, **values), null, SETTINGS)["anomaly_score"][7].as_py()
         for values in ({"iron": 1e3}, {"iron": 1e6}, {"iron": 1e6, "slope": 1e6})
     )
     assert far == farther < both
@@ -144,7 +122,7 @@ def test_score_is_the_root_of_squares_each_up_to_the_ceiling(finished: Store) ->
 def test_infinite_statistic_breaks_nothing(finished: Store) -> None:
     scores = read_scores(finished)
     spoilt = spoil(scores, 3, chi2=3e38, emission_1=1e30, iron=-1e30)
-    tiers = grade(spoilt, make_null(spoilt, SETTINGS), SETTINGS)
-    assert find_violations(tiers, TIERS) == []
-    base = grade(scores, make_null(scores, SETTINGS), SETTINGS)
-    assert tiers["anomaly_score"][3].as_py() > base["anomaly_score"][3].as_py()
+    rows = weigh(spoilt, make_null(spoilt, SETTINGS), SETTINGS)
+    assert find_violations(rows, SIGNIFICANCE) == []
+    base = weigh(scores, make_null(scores, SETTINGS), SETTINGS)
+    assert rows["anomaly_score"][3].as_py() > base["anomaly_score"][3].as_py()

@@ -3,30 +3,40 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from lake_runs import read_all
 
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import STATISTICS
-from catalog_schema.tables import CLASSES, CONTROL_CLASSES, EVIDENCE, MEASURED
+from catalog_schema.tables import (
+    CLASSES,
+    EVIDENCE,
+    JUDGED,
+    MEASURED,
+    NORMS,
+    SIGNIFICANCE,
+    TAXONOMY,
+)
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import AnomalyClass
-from pipeline.classify import (
-    classify,
-    find_states,
-    leave_unclassified,
-    prefer_redshift,
-)
+from pipeline import models
+from pipeline.classifier import find_states
+from pipeline.classify import classify, leave_unclassified
 from pipeline.config import Config
-from pipeline.examples import KIND_CLASSES
+from pipeline.errors import UserError
 from pipeline.measure import measure
 from pipeline.measured_survey import read_survey
 from pipeline.store import Store, replace_columns, to_matrix
+from pipeline.train import find_model_id
 
 
-def test_tables_keep_the_schema(finished: Store) -> None:
-    for table in (CLASSES, CONTROL_CLASSES, EVIDENCE):
+def test_tables_keep_the_schema(finished: Store, config: Config) -> None:
+    for table in (CLASSES, JUDGED, EVIDENCE):
         assert find_violations(finished.read(finished.lake.table(table.name)), table) == []
+    folder = finished.lake.model(find_model_id(finished, config))
+    for path, table in ((models.NORMS, NORMS), (models.TAXONOMY, TAXONOMY)):
+        assert find_violations(finished.read(folder / path), table) == []
     measured = read_all(finished, MEASURED.name)
     assert find_violations(measured, MEASURED) == []
     assert np.isfinite(to_matrix(measured["measured"])).any(axis=1).all()
@@ -34,7 +44,7 @@ def test_tables_keep_the_schema(finished: Store) -> None:
 
 def test_every_quasar_has_a_class_or_a_reason(finished: Store) -> None:
     rows = finished.read(finished.lake.table("classes")).to_pandas()
-    graded = finished.read(finished.lake.table("tiers")).to_pandas()
+    graded = finished.read(finished.lake.table("significance")).to_pandas()
     assert set(rows["TARGETID"]) == set(graded["TARGETID"])
     classified = rows["class_state"] == "classified"
     assert classified.any()
@@ -73,15 +83,15 @@ def test_made_once_and_to_the_same_bits(lake: Store, config: Config) -> None:
 
 
 def test_crowds_are_told_by_place(lake: Store, config: Config) -> None:
-    survey = read_survey(lake)
+    survey = read_survey(lake, config.calibrate)
     assert set(survey.fibre) == {-1}
     n = survey.n_quasars
     fibre = np.arange(n) // 4
     is_crowd = fibre == 3
-    tiers = replace_columns(survey.tiers, {"p_value": np.where(is_crowd, 1e-3, 0.5)})
+    rows = replace_columns(survey.significance, {"p_value": np.where(is_crowd, 1e-3, 0.5)})
     night = np.where(np.arange(n) < n // 2, 20210101, -1)
-    placed = replace(survey, tiers=tiers, night=night, petal=np.arange(n) % 2, fibre=fibre)
-    rows = leave_unclassified(placed, config.classify).classes.to_pandas()
+    placed = replace(survey, significance=rows, night=night, petal=np.arange(n) % 2, fibre=fibre)
+    rows = leave_unclassified(placed, read_null(lake, config), config).classes.to_pandas()
     assert rows["fibre_p_value"][is_crowd].max() < 0.01
     assert rows["fibre_p_value"][~is_crowd].min() > 0.5
     assert (rows["petal_p_value"].isna() == rows["NIGHT"].isna()).all()
@@ -93,36 +103,34 @@ def test_no_signal_has_no_class(lake: Store, config: Config) -> None:
     blind = config.model_copy(
         update={"classify": config.classify.model_copy(update={"min_snr": 1e9})}
     )
-    survey = read_survey(lake)
-    assert set(find_states(survey, blind.classify)) == {"no_signal"}
-    evidence, controls, classes = leave_unclassified(survey, config.classify)
-    assert find_violations(classes, CLASSES) == []
-    assert find_violations(controls, CONTROL_CLASSES) == []
-    assert set(classes["class_state"].to_pylist()) <= {"no_examples", "no_signal"}
-    assert classes["anomaly_class"].null_count == classes.num_rows
-    assert evidence.num_rows == 0
+    survey = read_survey(lake, config.calibrate)
+    assert set(find_states(survey.scores, survey.values, blind.classify)) == {"no_signal"}
+    rows = leave_unclassified(survey, read_null(lake, config), blind).classes
+    assert set(rows["class_state"].to_pylist()) == {"no_signal"}
+    assert rows["joint_p_value"].null_count == rows.num_rows
 
 
-def test_vanished_anomaly_is_a_wrong_redshift() -> None:
-    kinds = sorted(KIND_CLASSES)
-    rng = np.random.default_rng(0)
-    odds = rng.uniform(0, 1, (6, len(kinds)))
-    odds /= odds.sum(1, keepdims=True)
-    is_better = np.array([True, False] * 3)
-    found = prefer_redshift(odds, is_better)
-    np.testing.assert_allclose(found.sum(1), 1)
-    assert (found >= 0).all()
-    assert (found[is_better, kinds.index("wrong_z")] >= 0.95).all()
-    np.testing.assert_allclose(found[~is_better], odds[~is_better])
+def test_without_examples_the_score_alone_counts(lake: Store, config: Config) -> None:
+    survey = read_survey(lake, config.calibrate)
+    found = leave_unclassified(survey, read_null(lake, config), config)
+    assert find_violations(found.classes, CLASSES) == []
+    assert find_violations(found.controls, JUDGED) == []
+    rows = found.classes.to_pandas()
+    assert set(rows["class_state"]) <= {"no_examples", "no_signal"}
+    assert rows["anomaly_class"].isna().all()
+    is_ranked = rows["class_state"] == "no_examples"
+    own = survey.significance["p_value"].to_numpy()
+    np.testing.assert_array_equal(rows["joint_p_value"][is_ranked], own[is_ranked])
+    assert (found.evidence.num_rows, found.norms.num_rows, found.taxonomy.num_rows) == (0, 0, 0)
 
 
-def test_a_graded_spectrum_without_measurement_is_an_error(lake: Store, config: Config) -> None:
-    from pipeline.errors import UserError
-
-    path = lake.lake.table("tiers")
-    tiers = lake.read(path)
-    from catalog_schema.tables import TIERS
-
-    lake.write(path, tiers.slice(1), TIERS, fingerprint="f", n_expected=1, n_made=1)
+def test_a_spectrum_without_measurement_is_an_error(lake: Store, config: Config) -> None:
+    path = lake.lake.table("significance")
+    rows = lake.read(path)
+    lake.write(path, rows.slice(1), SIGNIFICANCE, fingerprint="f", n_expected=1, n_made=1)
     with pytest.raises(UserError, match="different spectra"):
-        read_survey(lake)
+        read_survey(lake, config.calibrate)
+
+
+def read_null(lake: Store, config: Config) -> pa.Table:
+    return lake.read(lake.lake.model(find_model_id(lake, config)) / models.NULL)

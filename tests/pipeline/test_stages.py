@@ -37,9 +37,10 @@ def test_every_row_of_the_lake_is_accounted_for(finished: Store) -> None:
     assert {o.stage for o in outcomes} == set(STAGES) - {
         "train",
         "calibrate",
+        "classify",
+        "grade",
         "control",
         "inject",
-        "classify",
         "crossmatch",
     }
     assert all(o.imbalance == 0 for o in outcomes)
@@ -48,11 +49,11 @@ def test_every_row_of_the_lake_is_accounted_for(finished: Store) -> None:
 def test_states_are_done_stale_and_missing(lake: Store, config: Config) -> None:
     states = {s.stage: (s.done, s.stale, s.missing) for s in inspect_datasets(lake, config)}
     sharded = ("adopt", "extract", "preprocess", "score", "measure", "reconstruct")
-    # Calibration makes the tiers and the population beside the model.
+    # Calibration makes the significance and the population beside the model.
     twofold = (*sharded, "calibrate")
     counts = {stage: 2 if stage in twofold else 1 for stage in STAGES}
-    # Evidence and classes, those of the controls apart.
-    counts["classify"] = 3
+    # Evidence and classes, those of the controls apart; beside the model, what it has learnt.
+    counts["classify"] = 5
     # Two files for each external catalogue, searched or not.
     counts["crossmatch"] = 2 * len(read_declared())
     assert states == {stage: (count, 0, 0) for stage, count in counts.items()}
@@ -76,10 +77,11 @@ def test_settings_remake_what_depends_on_them(lake: Store, config: Config) -> No
     made = {stage: report.made for stage, report in zip(STAGES, run(lake, other), strict=True)}
     assert {stage for stage, n in made.items() if n} <= {
         "calibrate",
-        "control",
-        "inject",
         "measure",
         "classify",
+        "grade",
+        "control",
+        "inject",
         "reconstruct",
     }
     assert made["calibrate"] == 1

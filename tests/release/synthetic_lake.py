@@ -15,6 +15,7 @@ from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config, load_config
 from pipeline.layout import Shard
 from pipeline.ledger import Ledger, Outcome
+from pipeline.models import NORMS, NULL, TAXONOMY
 from pipeline.store import Store, columns_to_table
 
 MODEL_ID = "abc123"
@@ -50,8 +51,9 @@ def write_lake(root: Path, plan: Plan | None = None) -> Store:
     together = {name: np.concatenate([k[name] for k in keys.values()]) for name in keys[DARK]}
     exposure = _exposures(together, rng)
     tiers = _grade(together, rng)
-    _write(store, store.lake.table("tiers"), t.TIERS, together, rng, **tiers)
-    classes = _classify(len(exposure), rng)
+    for table in (t.SIGNIFICANCE, t.TIERS):
+        _write(store, store.lake.table(table.name), table, together, rng, **tiers)
+    classes = _classify(len(exposure), rng) | {"joint_p_value": tiers["joint_p_value"]}
     _write(store, store.lake.table("classes"), t.CLASSES, together, rng, **classes)
     told = {**together, "feature": np.full(len(exposure), "bi_civ")}
     _write(store, store.lake.table("evidence"), t.EVIDENCE, told, rng)
@@ -66,7 +68,8 @@ def write_lake(root: Path, plan: Plan | None = None) -> Store:
         pairs["match_rank"] = np.ones(len(exposure), np.int32)
         _write(store, store.lake.catalogue("matches", name), t.MATCHES, pairs, rng)
     model = store.lake.model(MODEL_ID)
-    _write(store, model / "null.parquet", t.NULL, keys[EAST], rng)
+    for path, table in ((NULL, t.NULL), (NORMS, t.NORMS), (TAXONOMY, t.TAXONOMY)):
+        _write(store, model / path, table, keys[EAST], rng)
     (model / "reference.safetensors").write_bytes(rng.bytes(100))
     lent = _draw_controls(keys[EAST])
     for name, table, facts in (
@@ -111,20 +114,28 @@ def _grade(keys: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     n_rows = len(keys["TARGETID"])
     p_value = rng.uniform(0, 1, n_rows)
     p_value[5::9] = 10.0 ** -rng.uniform(2.5, 5, len(p_value[5::9]))
-    q_value = adjust(p_value)
+    joint = np.where(_is_classified(n_rows), p_value, np.nan)
+    q_value = np.where(np.isnan(joint), np.nan, 1.0)
+    q_value[~np.isnan(joint)] = adjust(joint[~np.isnan(joint)])
     tier = np.full(n_rows, Tier.NONE.value, dtype=object)
     for grade in (Tier.BRONZE, Tier.SILVER, Tier.GOLD):
         tier[q_value <= getattr(LEVELS, grade)] = grade.value
-    return {"anomaly_score": -np.log(p_value), "p_value": p_value, "q_value": q_value, "tier": tier}
+    return {
+        "anomaly_score": -np.log(p_value), "p_value": p_value, "joint_p_value": joint,
+        "q_value": q_value, "tier": tier,
+    }  # fmt: skip
+
+
+def _is_classified(n_rows: int) -> np.ndarray:
+    return np.arange(n_rows) % 5 != 0
 
 
 def _classify(n_rows: int, rng: np.random.Generator) -> dict[str, Any]:
-    """Classes of which every fifth row has none."""
     names = AnomalyClass.values()
     odds = rng.uniform(0, 1, (n_rows, len(names)))
     probability = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
     name = np.array(names)[probability.argmax(axis=1)]
-    is_classified = np.arange(n_rows) % 5 != 0
+    is_classified = _is_classified(n_rows)
     fault = np.where(name == AnomalyClass.ARTEFACT, ArtefactKind.FRINGES.value, None)
     probability[~is_classified] = np.nan
     return {

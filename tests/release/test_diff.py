@@ -75,6 +75,7 @@ def test_objects_that_entered_and_left(released: Path, later: Path) -> None:
 def test_rescored_by_another_model(released: Path, later: Path) -> None:
     change_manifest(later, model={"id": "new", "content": "new"})
     change_rows(later, lambda rows: set_column(rows, "anomaly_score", lambda value: -value))
+    change_rows(later, lambda rows: set_column(rows, "joint_p_value", lambda p: p and 1 - p))
     difference = compare(released, later)
     causes = {row["cause"] for row in difference.rows.to_pylist()}
     assert causes == {"model"}

@@ -110,8 +110,9 @@ def test_catalogue_is_the_join_of_the_lake(store: Store, released: Path) -> None
     assert set(quasars["review_status"]) == {"unreviewed"}
     key = ["SURVEY", "PROGRAM", "TARGETID"]
     sources = {
-        "tiers": ["p_value", "reason"],
-        "classes": ["anomaly_class", "artefact_probability", "class_state"],
+        "significance": ["p_value", "reason"],
+        "tiers": ["q_value", "tier"],
+        "classes": ["joint_p_value", "anomaly_class", "artefact_probability", "class_state"],
         "targets": ["EBV", "DESINAME", "z_source", "qso_maskbits"],
         "scores": ["latent", "chi2"],
     }

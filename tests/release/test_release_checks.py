@@ -208,8 +208,14 @@ def test_levels_that_disagree(released: Path) -> None:
 
 def test_q_values_that_are_no_transform(released: Path) -> None:
     path = released / "calibration" / "significance.parquet"
-    change_column(path, "p_value", lambda values: [v / 2 for v in values])
+    change_column(path, "joint_p_value", lambda values: [v and v / 2 for v in values])
     assert find_failed(released) == {"q_values", "significance"}
+
+
+def test_object_without_signal_on_the_list(released: Path) -> None:
+    for path in ("calibration/significance.parquet", "catalog/quasars.parquet"):
+        change_column(released / path, "joint_p_value", lambda values: [v or 0.7 for v in values])
+    assert find_failed(released) == {"q_values", "classes"}
 
 
 def test_counts_that_disagree(released: Path) -> None:

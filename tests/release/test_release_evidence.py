@@ -34,7 +34,8 @@ def test_controls_by_kind() -> None:
 def test_injections_by_kind_and_strength() -> None:
     rows = pa.table({
         "injection": ["a", "a", "a", "b"], "planted": [5.0, 5.0, 10.0, 5.0],
-        "snr": [1.0, 3.0, 3.0, 1.0], "p_value": [0.001, 0.5, 0.009, 0.01],
+        "snr": [1.0, 3.0, 3.0, 1.0], "p_value": [0.5, 0.5, 0.001, 0.001],
+        "joint_p_value": [0.001, 0.5, 0.009, None], "tier": ["none", "none", "gold", "none"],
     })  # fmt: skip
     found = {(row["injection"], row["planted"]): row for row in sum_injections(rows)}
     assert {key: row["found"] for key, row in found.items()} == {
@@ -42,6 +43,8 @@ def test_injections_by_kind_and_strength() -> None:
     }  # fmt: skip
     assert found["a", 5.0]["found_bright"] == 0.0
     assert found["b", 5.0]["found_bright"] is None
+    assert (found["a", 10.0]["in_tier"], found["a", 5.0]["in_tier"]) == (1.0, 0.0)
+    assert (found["b", 5.0]["found_by_score"], found["a", 5.0]["found_by_score"]) == (1.0, 0.0)
     interval = binomtest(1, 2).proportion_ci(method="wilson")
     assert (found["a", 5.0]["low"], found["a", 5.0]["high"]) == (interval.low, interval.high)
 
@@ -53,6 +56,7 @@ def make_quasars(n: int) -> pa.Table:
     return pa.table({
         "TARGETID": np.arange(n), "parent": ["core"] * n, "tier": ["none"] * (n - 1) + ["gold"],
         "anomaly_score": snr, "p_value": np.where(snr > 4.4, 0.001, 0.5), "latent": latent,
+        "joint_p_value": pa.array(snr / 5, mask=snr < 1),
         "snr": snr, "Z": rng.uniform(0, 3, n), "EBV": np.full(n, 0.1),
         "COADD_EXPTIME": pa.array([None] * n, pa.float32()), "MEAN_MJD": rng.normal(size=n),
     })  # fmt: skip
@@ -64,6 +68,7 @@ def test_independence_by_condition() -> None:
     assert list(found) == ["snr", "Z", "MEAN_MJD"]
     assert found["snr"]["rho"] == pytest.approx(1)
     assert found["snr"]["n"] == 399
+    assert found["snr"]["rho_joint"] == pytest.approx(-1)
     assert found["snr"]["share_low"][:4] == [0, 0, 0, 0]
     assert found["snr"]["share_low"][4] > 0.5
     assert found["Z"]["low"] < 0 < found["Z"]["high"]

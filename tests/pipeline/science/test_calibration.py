@@ -178,10 +178,10 @@ def test_q_values_follow_their_rows(p: list, seed: int) -> None:
 def test_joint_p_values_are_uniform_on_the_null_whatever_the_correlation() -> None:
     rng = np.random.default_rng(8)
     odds = rng.normal(size=5000)
-    everyone = np.ones(5000, bool)
     for share in (0.0, 0.7):
         other = share * odds + np.sqrt(1 - share**2) * rng.normal(size=5000)
-        joint = join_p_values(norm.sf(other), odds, everyone, 0.15, 0.05)
+        p_values = norm.sf(other)
+        joint = join_p_values(p_values, odds, (p_values, odds), 0.15, 0.05)
         for level in (0.01, 0.1, 0.5):
             assert (joint < level).mean() == pytest.approx(level, rel=0.25)
 
@@ -190,8 +190,7 @@ def test_either_indication_alone_is_enough_and_both_are_more() -> None:
     rng = np.random.default_rng(9)
     p_values, odds = rng.uniform(size=3000), rng.normal(size=3000)
     p_values[:3], odds[:3] = (1e-5, 0.5, 1e-5), (0.0, 12.0, 12.0)
-    is_reference = np.arange(3000) >= 3
-    joint = join_p_values(p_values, odds, is_reference, 0.15, 0.05)
+    joint = join_p_values(p_values, odds, (p_values[3:], odds[3:]), 0.15, 0.05)
     assert joint[:2].max() < 0.01
     assert joint[2] < joint[:2].min()
     assert np.median(joint[3:]) == pytest.approx(0.5, abs=0.03)

@@ -4,10 +4,10 @@
 FROM top_anomalies(10);
 
 -- ## Gold objects in a range of redshift
-SELECT TARGETID, Z, anomaly_score, q_value
+SELECT TARGETID, Z, joint_p_value, q_value
 FROM anomalies
 WHERE tier = 'gold' AND Z BETWEEN 2 AND 3
-ORDER BY anomaly_score DESC;
+ORDER BY joint_p_value;
 
 -- ## Strange by score and class together, and probably no artefact
 SELECT TARGETID, Z, tier, joint_p_value, anomaly_class, reason

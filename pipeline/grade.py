@@ -1,0 +1,71 @@
+"""Stage `grade`: the false-discovery rate at which each quasar enters the list, and its tier."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from catalog_schema.tables import CLASSES, TIERS
+from catalog_schema.vocabulary import Tier
+from pipeline import classify
+from pipeline.config import CalibrateSettings, Config
+from pipeline.science.grades import find_limits, grade_p_values
+from pipeline.shards import Report
+from pipeline.store import Store, columns_to_table, make_fingerprint
+
+STAGE = "grade"
+REVISION = 1
+
+_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
+
+
+def grade(store: Store, config: Config) -> Report:
+    """Grade every quasar by its joint p-value; what has none is not on the list.
+
+    Parameters
+    ----------
+    store : Store
+        Reads `classes`; writes `tiers`.
+    config : Config
+        Reads ``calibrate``.
+
+    Returns
+    -------
+    Report
+        Of the dataset `tiers`.
+    """
+    [(path, fingerprint)] = plan(store, config).items()
+    done = store.find_done(path, fingerprint)
+    if done:
+        return Report(TIERS.name, skipped=1, n_expected=done.n_made, n_made=done.n_made)
+    classes = store.read(store.lake.table(CLASSES.name), [*_KEY, "joint_p_value"])
+    rows = grade_rows(classes, config.calibrate)
+    n = rows.num_rows
+    store.write(path, rows, TIERS, fingerprint=fingerprint, n_expected=n, n_made=n)
+    return Report(TIERS.name, made=1, n_expected=n, n_made=n)
+
+
+def plan(store: Store, config: Config) -> dict[Path, str]:
+    """Return the file that the stage is to make and its fingerprint."""
+    inputs = list(classify.plan(store, config).values())
+    fingerprint = make_fingerprint(STAGE, REVISION, [config.calibrate], inputs)
+    return {store.lake.table(TIERS.name): fingerprint}
+
+
+def grade_rows(classes: pa.Table, settings: CalibrateSettings) -> pa.Table:
+    """Return rows of `tiers` of spectra with a ``joint_p_value``, null or not."""
+    q_values, tiers = grade_p_values(_read_p_values(classes), settings.levels)
+    keys = {name: classes[name] for name in _KEY}
+    return columns_to_table(TIERS, {**keys, "q_value": q_values, "tier": tiers})
+
+
+def read_limits(store: Store) -> dict[Tier, float]:
+    """Return the largest joint p-value of each tier, by which others are graded alike."""
+    # Both have the order of the classes.
+    classes = store.read(store.lake.table(CLASSES.name), ["joint_p_value"])
+    tiers = store.read(store.lake.table(TIERS.name), ["tier"])["tier"].to_numpy().astype(str)
+    return find_limits(_read_p_values(classes), tiers)
+
+
+def _read_p_values(classes: pa.Table) -> np.ndarray:
+    return classes["joint_p_value"].to_numpy(zero_copy_only=False).astype(np.float64)
