@@ -19,18 +19,33 @@ class Link(NamedTuple):
 
 def explain_score(row: Row, levels: Mapping[str, float]) -> str:
     """Say what score, p, q and tier mean for one object."""
-    p, q, tier = _number(row, "p_value"), _number(row, "q_value"), str(row["tier"])
+    p, tier = _number(row, "p_value"), str(row["tier"])
     lines = [
         f"**Score {_number(row, 'anomaly_score'):.2f}**, in units of the spread of spectra alike "
         "in SNR, redshift and coverage: 0 is ordinary, larger is stranger.",
         f"**p = {p:.2g}**: {_frequency(p)} as high.",
-        f"**q = {q:.2g}**: if everything up to this object is called anomalous, about "
-        f"{_percent(q)} of that list is expected to be normal.",
+        *_explain_list(row),
         f"**Tier {escape(tier)}**: {_explain_tier(tier, levels)}",
     ]
     reason = str(row.get("reason"))
     lines.append(f"**What stands out most**: {_explain_reason(reason)}{_explain_arm(row)}")
     return "\n\n".join(lines)
+
+
+def _explain_list(row: Row) -> list[str]:
+    """Say where the object stands on the list of anomalies."""
+    if row.get("q_value") is None:
+        return ["**Not on the list**: too little signal to tell what it is."]
+    joint, q = _number(row, "joint_p_value"), _number(row, "q_value")
+    together = (
+        f"**Joint p = {joint:.2g}**: the score and the likeness to known phenomena together; "
+        f"{_share(joint)} of the ordinary quasars are as strange in both."
+    )
+    return [
+        together,
+        f"**q = {q:.2g}**: if everything up to this object is called anomalous, about "
+        f"{_percent(q)} of that list is expected to be normal.",
+    ]
 
 
 def _explain_reason(reason: str) -> str:
@@ -108,6 +123,10 @@ def _frequency(p: float) -> str:
     if p >= 0.5:
         return "most normal spectra of this kind score"
     return f"about 1 in {round(1 / p):,} normal spectra of this kind scores"
+
+
+def _share(p: float) -> str:
+    return f"about 1 in {round(1 / p):,}" if 0 < p < 0.5 else "most" if p else "none"
 
 
 def _explain_tier(tier: str, levels: Mapping[str, float]) -> str:

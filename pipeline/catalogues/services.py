@@ -105,9 +105,8 @@ class Service:
 
     def _try(self, request: Callable[[], pa.Table]) -> pa.Table:
         for attempt in range(1, self._settings.max_attempts + 1):
-            self._wait_turn()
             try:
-                return request()
+                return self._take_turn(request)
             # The clients, their HTTP libraries and their XML parsers each raise errors of their
             # own; whatever it is, the service has not answered.
             except Exception as error:
@@ -116,14 +115,16 @@ class Service:
                 # Nobody depends on this number: it keeps clients from returning all at once.
                 pause = self._settings.backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1)
                 time.sleep(max(pause, _find_wish(error)))
-            finally:
-                # From its end: the first one also imports the client before it asks.
-                self._last_request = time.monotonic()
         raise AssertionError("unreachable")
 
-    def _wait_turn(self) -> None:
+    def _take_turn(self, request: Callable[[], pa.Table]) -> pa.Table:
         ready = self._last_request + self._settings.seconds_between_requests
         time.sleep(max(ready - time.monotonic(), 0))
+        try:
+            return request()
+        finally:
+            # From its end: the first one also imports the client before it asks.
+            self._last_request = time.monotonic()
 
     def _request(self, ra: NDArray, dec: NDArray) -> pa.Table:
         from astropy.table import Table

@@ -18,6 +18,7 @@ ROW = {
     "HEALPIX": 26065,
     "anomaly_score": 5.5,
     "p_value": 1e-4,
+    "joint_p_value": 2e-5,
     "q_value": 0.004,
     "tier": "silver",
     "reason": "latent",
@@ -32,6 +33,7 @@ def test_score_in_words() -> None:
     text = explain_score(ROW, {"silver": 0.01})
     assert "about 1 in 10,000 normal spectra" in text
     assert "at most 1 % of it is normal" in text
+    assert "about 1 in 50,000 of the ordinary quasars" in text
     assert "b 1.50, r 1.00; the worst is b" in text
 
 
@@ -45,6 +47,12 @@ def test_every_reason_in_words(reason: str) -> None:
 @pytest.mark.parametrize(("p", "words"), [(0.0, "no normal spectrum"), (0.7, "most normal")])
 def test_extreme_probabilities_in_words(p: float, words: str) -> None:
     assert words in explain_score({**ROW, "p_value": p, "tier": "none"}, {})
+
+
+def test_object_without_signal_is_on_no_list() -> None:
+    text = explain_score({**ROW, "joint_p_value": None, "q_value": None, "tier": "none"}, {})
+    assert "Not on the list" in text
+    assert "nan" not in text
 
 
 def test_links_carry_the_position() -> None:
