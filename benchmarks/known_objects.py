@@ -1,0 +1,107 @@
+"""Counts how many published changing-look quasars, and ordinary ones, a finished run finds strange.
+
+Usage: python benchmarks/known_objects.py DATA --root DIR
+
+DATA holds ``desi_clagn`` (28 published changing-look quasars, their DESI spectra) and ``sdss``
+(SDSS spectra of ordinary quasars); DIR a finished run, whose model and classifier judge them. The
+list never changes, so that models can be compared. SDSS spectra are interpolated to DESI's grid: to
+a model of DESI's noise they are foreign, and more look strange than ordinary quasars should.
+"""
+
+import argparse
+import csv
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
+from catalog_schema.statistics import STRANGE_P_VALUE
+from pipeline.apply import apply
+from pipeline.config import Config
+from pipeline.stages import open_root, read_saved_config
+from pipeline.train import find_model_id
+
+_WAVE = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)
+_SDSS_STEP = 1e-4
+
+
+def main() -> None:
+    """Parse the call, judge both lists and print what was found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--root", type=Path, required=True)
+    call = parser.parse_args()
+    store = open_root(call.root)
+    config = read_saved_config(store)
+    model = str(store.lake.model(find_model_id(store, config)))
+    lists = {"changing-look": list_changing_look(call.data / "desi_clagn"),
+             "SDSS": list_sdss(call.data / "sdss")}  # fmt: skip
+    for name, spectra in lists.items():
+        with tempfile.TemporaryDirectory() as scratch:
+            report(name, judge(spectra, Path(scratch), config, model), len(spectra))
+
+
+def list_changing_look(folder: Path) -> dict[str, tuple[float, NDArray, NDArray]]:
+    """Return redshift, flux and ivar on DESI's grid of each published changing-look quasar."""
+    found = {}
+    for row in csv.DictReader((folder / "pairs.csv").open()):
+        path = folder / Path(row["desi_csv"]).name
+        table = np.genfromtxt(path, delimiter=",", names=True)
+        found[row["sdss_name"]] = (float(row["z"]), table["flux"], table["ivar"])
+    return found
+
+
+def list_sdss(folder: Path) -> dict[str, tuple[float, NDArray, NDArray]]:
+    """Return the same of every SDSS spectrum that the SDSS pipeline calls a quasar."""
+    found = {}
+    for path in sorted(folder.glob("spec-*.fits")):
+        with fits.open(path) as hdus:
+            spectrum, facts = hdus[1].data, hdus[2].data
+            if str(facts["CLASS"][0]).strip() != "QSO":
+                continue
+            wave = 10.0 ** spectrum["loglam"]
+            # A pixel of DESI is a fraction of one of SDSS, and so noisier.
+            share = WAVE_STEP / (_WAVE * np.log(10) * _SDSS_STEP)
+            flux = np.interp(_WAVE, wave, spectrum["flux"], left=0, right=0)
+            good = np.where(spectrum["ivar"] > 0, spectrum["ivar"], 0)
+            ivar = np.interp(_WAVE, wave, good, left=0, right=0) * share
+            found[path.stem] = (float(facts["Z"][0]), flux, ivar)
+    return found
+
+
+def judge(
+    spectra: dict[str, tuple[float, NDArray, NDArray]], scratch: Path, config: Config, model: str
+) -> pl.DataFrame:
+    """Score loose files with a finished model, as `qad score --model` does."""
+    source = scratch / "spectra"
+    source.mkdir()
+    for name, (_, flux, ivar) in spectra.items():
+        table = pl.DataFrame({"wave": _WAVE, "flux": flux, "ivar": ivar})
+        table.write_csv(source / f"{name}.csv")
+    redshifts = scratch / "redshifts.csv"
+    rows = {"file": [f"{name}.csv" for name in spectra], "Z": [z for z, _, _ in spectra.values()]}
+    pl.DataFrame(rows).write_csv(redshifts)
+    run = config.run.model_copy(update={"source": str(source), "ledger_url": "", "lake": ""})
+    path, reports = apply(scratch, config.model_copy(update={"run": run}), model, redshifts)
+    faults = [fault for made in reports for fault in made.failed]
+    if path is None or faults:
+        raise SystemExit(f"nothing scored: {faults}")
+    return pl.read_parquet(path)
+
+
+def report(name: str, rows: pl.DataFrame, n_given: int) -> None:
+    """Print how many are strange, by the score alone and by score and class together."""
+    by_score = (rows["p_value"] < STRANGE_P_VALUE).sum()
+    jointly = (rows["joint_p_value"].fill_null(1) < STRANGE_P_VALUE).sum()
+    counts = rows["anomaly_class"].fill_null("not classified").value_counts().sort("count")
+    print(f"{name}: {n_given} spectra, {len(rows)} scored; p below {STRANGE_P_VALUE}: {by_score}, "
+          f"joint p: {jointly}, in a tier: {(rows['tier'] != 'none').sum()}")  # fmt: skip
+    print("   ", ", ".join(f"{n} {kind}" for kind, n in reversed(counts.rows())))
+
+
+if __name__ == "__main__":
+    main()
