@@ -3,16 +3,14 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from faulty_proxy import Fault, FaultyProxy, run_proxy
+from forked import start_qad
 from moto.server import ThreadedMotoServer
 
 from pipeline.errors import QadError, UserError
@@ -221,18 +219,14 @@ def test_withdrawn_version(proxy: FaultyProxy, s3: Any, released: Path, tmp_path
 def test_publication_killed_at_every_turn_goes_on(
     proxy: FaultyProxy, s3: Any, released: Path
 ) -> None:
-    code = (
-        "import sys; from pathlib import Path; from release.bucket import Bucket\n"
-        "from release.publish import publish\n"
-        f"publish(Path(sys.argv[1]), [Bucket({ADDRESS!r}, True)])"
-    )
     for method, pattern in (
         ("PUT", "0.1.0"), ("PUT", "quasars"), ("PUT", CHECKSUMS), ("GET", "quasars"),
         ("PUT", "latest.json"),
     ):  # fmt: skip
-        child = subprocess.Popen([sys.executable, "-c", code, str(released)])
-        proxy.faults = [Fault(method, pattern, partial(os.kill, child.pid, signal.SIGKILL))]
-        assert child.wait(60) == -signal.SIGKILL
+        child = start_qad("release", "publish", released, "--to", ADDRESS, "--production")
+        proxy.faults = [Fault(method, pattern, child.kill)]
+        child.join(60)
+        assert child.exitcode == -signal.SIGKILL
     send(released)
     assert_published(s3, released)
     assert send(released).sent == ()

@@ -1,16 +1,13 @@
 """Publishing to the Hub with its real client, against a stand-in behind a proxy."""
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from faulty_proxy import Fault, FaultyProxy, run_proxy
+from forked import start_qad
 from hub_server import HubServer, run_hub
 
 from pipeline.errors import QadError, UserError
@@ -179,18 +176,14 @@ def test_withdrawn_version(
 def test_publication_killed_at_every_turn_goes_on(
     proxy: FaultyProxy, hub: HubServer, released: Path
 ) -> None:
-    code = (
-        "import sys; from pathlib import Path; from release.hub import Hub\n"
-        "from release.publish import publish\n"
-        f"publish(Path(sys.argv[1]), [Hub({ADDRESS!r}, True)])"
-    )
     for method, pattern in (
         ("POST", "/repos/create"), ("PUT", "/lfs/"), ("POST", "/commit/"),
         ("GET", "/resolve/.*q"), ("POST", "/tag/"),
     ):  # fmt: skip
-        child = subprocess.Popen([sys.executable, "-c", code, str(released)])
-        proxy.faults = [Fault(method, pattern, partial(os.kill, child.pid, signal.SIGKILL))]
-        assert child.wait(60) == -signal.SIGKILL
+        child = start_qad("release", "publish", released, "--to", ADDRESS, "--production")
+        proxy.faults = [Fault(method, pattern, child.kill)]
+        child.join(60)
+        assert child.exitcode == -signal.SIGKILL
     send(released)
     repo = hub.repos[REPO]
     files = repo.commits[repo.tags["v0.1.0"]]
