@@ -21,9 +21,12 @@ _NOWHERE = Path(os.devnull)
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
     [
-        "__main__", "torch._dynamo", *(f"pipeline.{stage}" for stage in STAGES), "pipeline.apply",
-        "pipeline.status", "release.cli", "release.build", "release.checks", "release.bucket",
-        "release.hub", "release.publish",
+        "__main__", *(f"pipeline.{stage}" for stage in STAGES), "pipeline.apply", "pipeline.cli",
+        "pipeline.status", "release.cli", "release.build", "release.checks", "release.publish",
+        # What those import when they are called.
+        "alembic.command", "astropy.coordinates", "duckdb", "hats", "huggingface_hub.hf_api",
+        "matplotlib.figure", "mocpy", "networkx", "release.bucket", "release.hub", "rich.progress",
+        "sklearn.ensemble", "torch._dynamo",
     ]
 )  # fmt: skip
 
