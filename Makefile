@@ -21,13 +21,14 @@ help:
 	@echo "make backup    models, ledger and releases to $(BACKUPS); make restore-drill proves them"
 	@echo "make bench     measurements against named alternatives"
 
-# torch first and alone: a CPU build, so that nothing else pulls in gigabytes of CUDA. What is
-# imported is compiled then; to compile all that is installed takes minutes.
+# torch first and alone: a CPU build, so that nothing else pulls in gigabytes of CUDA. pip would
+# compile on one core; a few files of the packages are meant for another Python.
 $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt torch==2.13.0 setuptools
 	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[pipeline,release,portal,dev]'
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 release: $(READY)
