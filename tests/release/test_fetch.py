@@ -205,7 +205,7 @@ def test_killed_fetch_goes_on(web: FaultyProxy, released: Path, tmp_path: Path) 
     address, into = f"{web.address}/0.1.0", tmp_path / "in"
     child = start_qad("release", "fetch", address, "--into", into)
     web.faults = [Fault("GET", "quasars", child.kill)]
-    child.join(60)
+    child.join(300)
     assert child.exitcode == -signal.SIGKILL
     web.log.clear()
     assert is_same(fetch(address, into).path, released)

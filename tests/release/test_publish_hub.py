@@ -182,7 +182,7 @@ def test_publication_killed_at_every_turn_goes_on(
     ):  # fmt: skip
         child = start_qad("release", "publish", released, "--to", ADDRESS, "--production")
         proxy.faults = [Fault(method, pattern, child.kill)]
-        child.join(60)
+        child.join(300)
         assert child.exitcode == -signal.SIGKILL
     send(released)
     repo = hub.repos[REPO]

@@ -260,7 +260,7 @@ def build_until(step: str, root: Path) -> None:
 def test_killed_builds_leave_no_release(template: Path, store: Store, config: Config) -> None:
     for step in ("_sync", "list_files"):
         killed = forked.start(build_until, step, store.root)
-        killed.join(60)
+        killed.join(300)
         assert killed.exitcode == -signal.SIGKILL
         left = [path.name for path in (store.root / "releases").iterdir()]
         assert left == [".0.1.0.partial"]
