@@ -11,7 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: release validate portal backup restore-drill test test-fast lint bench schema-lock clean help
+.PHONY: release validate portal backup restore-drill test suite test-fast lint bench schema-lock clean help
 
 help:
 	@echo "make release   mock survey, every stage, release $(VERSION) below $(DATA)/"
@@ -21,12 +21,14 @@ help:
 	@echo "make backup    models, ledger and releases to $(BACKUPS); make restore-drill proves them"
 	@echo "make bench     measurements against named alternatives"
 
-# torch first and alone: a CPU build, so that nothing else pulls in gigabytes of CUDA.
+# torch first and alone: a CPU build, so that nothing else pulls in gigabytes of CUDA. pip would
+# compile on one core; a few files of the packages are meant for another Python.
 $(READY): constraints.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0 setuptools
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[pipeline,release,portal,dev]'
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt torch==2.13.0 setuptools
+	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[pipeline,release,portal,dev]'
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 release: $(READY)
@@ -59,8 +61,12 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# mypy takes one core for a minute and a half.
+test: $(READY)
+	$(MAKE) -j 2 lint suite
+
 # More workers than cores: many tests wait for a server.
-test: lint
+suite: $(READY)
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)

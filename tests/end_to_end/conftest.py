@@ -2,55 +2,38 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from command_line import QAD, Run, run_arguments
-from filelock import FileLock
+from forked import run_qad
+from once import make_once
 
 
 @pytest.fixture(scope="session")
 def qad() -> Run:
     """Call the command line and return its exit code and output."""
-
-    def call(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
-        command = [str(QAD), *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, check=False, **options)
-
-    return call
+    return run_qad
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """Folder that all workers of this run of the tests share."""
-    own = tmp_path_factory.getbasetemp()
-    return own if worker_id == "master" else own.parent
-
-
-@pytest.fixture(scope="session")
-def survey(shared: Path, qad: Run) -> Path:
+def survey(shared: Path) -> Path:
     """Tree of a mock survey; copy it before changing it."""
-    words = ("mock", "--quasars", 90, "--pixels", 3, "--seed", 5, "--to")
-    return _make_once(shared / "end-to-end-survey", lambda tree: qad(*words, tree))
+    words = ["mock", "--quasars", "90", "--pixels", "3", "--seed", "5", "--to"]
+    return make_once(shared / "end-to-end-survey", lambda tree: _call([*words, str(tree)]))
 
 
 @pytest.fixture(scope="session")
-def finished(
-    survey: Path, shared: Path, tmp_path_factory: pytest.TempPathFactory, qad: Run
-) -> Path:
+def finished(survey: Path, shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data root of an undisturbed run on the survey."""
-    made = _make_once(shared / "end-to-end-root", lambda root: qad(*run_arguments(survey, root)))
+    place = shared / "end-to-end-root"
+    made = make_once(place, lambda root: _call(run_arguments(survey, root)))
     return Path(shutil.copytree(made, tmp_path_factory.mktemp("finished") / "root"))
 
 
-def _make_once(folder: Path, make: Callable[[Path], subprocess.CompletedProcess[str]]) -> Path:
-    """Make a folder by the command line, unless another worker has."""
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            done = make(folder)
-            assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+def _call(words: list[str]) -> None:
+    """Call the command line as it is installed."""
+    subprocess.run([str(QAD), *words], check=True)
 
 
 @pytest.fixture

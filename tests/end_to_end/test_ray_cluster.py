@@ -1,39 +1,38 @@
 """A run on a cluster of several nodes, one of which dies, ends in the same release."""
 
 import os
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from command_line import QAD, Run, run_arguments, sums
+from command_line import run_arguments, sums
+from forked import start_qad
 
 pytestmark = pytest.mark.slow
 
 
 def test_node_killed_mid_run_costs_only_its_shards(
-    survey: Path, finished: Path, tmp_path: Path, qad: Run
+    survey: Path, finished: Path, tmp_path: Path
 ) -> None:
     from ray.cluster_utils import Cluster
 
-    root = tmp_path / "root"
+    root, output = tmp_path / "root", tmp_path / "output"
     cluster = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False}
     )
     try:
         doomed = cluster.add_node(num_cpus=2)
-        process = subprocess.Popen(
-            [str(QAD), *run_arguments(survey, root, run__workers=3)],
-            env=os.environ | {"RAY_ADDRESS": cluster.address}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        process = start_qad(
+            *run_arguments(survey, root, run__workers=3),
+            env=os.environ | {"RAY_ADDRESS": cluster.address}, stdout=output, stderr=output,
         )  # fmt: skip
         deadline = time.monotonic() + 120
         while not list(root.glob("lake/coadds/*/*/*")) and time.monotonic() < deadline:
-            assert process.poll() is None, process.communicate()[0]
+            assert process.is_alive(), output.read_text()
             time.sleep(0.01)
         cluster.remove_node(doomed, allow_graceful=False)
-        output, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, output
+        process.join(300)
+        assert process.exitcode == 0, output.read_text()
     finally:
         cluster.shutdown()
     assert sums(root) == sums(finished)

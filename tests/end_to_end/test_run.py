@@ -4,13 +4,13 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from command_line import QAD, Run, run_arguments, sums
+from command_line import Run, run_arguments, sums
+from forked import start_qad
 
 from pipeline.stages import STAGES
 
@@ -82,15 +82,13 @@ def test_run_killed_at_every_turn_resumes_to_the_same_release(
 def kill_when(root: Path, appears: str, survey: Path) -> None:
     """Start a run and kill it when a file of that pattern appears."""
     assert not any(root.glob(appears))
-    process = subprocess.Popen(
-        [str(QAD), *run_arguments(survey, root)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
+    process = start_qad(*run_arguments(survey, root))
     deadline = time.monotonic() + 240
-    while not any(root.glob(appears)) and process.poll() is None and time.monotonic() < deadline:
+    while not any(root.glob(appears)) and process.is_alive() and time.monotonic() < deadline:
         time.sleep(0.002)
     os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, f"the run ended before {appears} was seen"
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, f"the run ended before {appears} was seen"
 
 
 def test_model_scores_another_tree_and_loose_files(

@@ -8,6 +8,7 @@ import pytest
 from desi_tree import join_rows, make_rows, write_survey
 from lake_runs import SMALL
 from loopback import s3_endpoint
+from once import make_once
 
 from pipeline.config import Config, load_config
 from pipeline.mock.survey import make_survey
@@ -22,11 +23,10 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture(scope="session")
-def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tree with 45 quasars in two shards."""
-    root = tmp_path_factory.mktemp("survey") / "dr1"
-    write_survey(root, join_rows(make_rows(30), make_rows(15, 1001, HEALPIX=205)))
-    return root
+def survey(shared: Path) -> Path:
+    """A tree with 45 quasars in two shards; not to be written to."""
+    rows = join_rows(make_rows(30), make_rows(15, 1001, HEALPIX=205))
+    return make_once(shared / "pipeline-survey", lambda root: write_survey(root, rows))
 
 
 @pytest.fixture(scope="session")
@@ -36,12 +36,16 @@ def config(survey: Path) -> Config:
 
 
 @pytest.fixture(scope="session")
-def finished(survey: Path, config: Config, tmp_path_factory: pytest.TempPathFactory) -> Store:
+def finished(shared: Path, config: Config, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The lake after every stage; not to be written to."""
-    store = Store(tmp_path_factory.mktemp("finished") / "root")
-    with store.lock():
-        run_stages(store, config, lambda name, report: None)
-    return store
+
+    def run(root: Path) -> None:
+        store = Store(root)
+        with store.lock():
+            run_stages(store, config, lambda name, report: None)
+
+    made = make_once(shared / "pipeline-root", run)
+    return Store(Path(shutil.copytree(made, tmp_path_factory.mktemp("finished") / "root")))
 
 
 @pytest.fixture

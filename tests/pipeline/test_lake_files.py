@@ -37,6 +37,8 @@ def proxy(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProx
     with faulty_proxy(endpoint) as server:
         for name, value in bucket_environment(server.url).items():
             monkeypatch.setenv(name, value)
+        # The pauses between attempts double.
+        monkeypatch.setattr(lake_files, "_ATTEMPTS", 4)
         lake_files._connect.cache_clear()
         yield server
     lake_files._connect.cache_clear()
@@ -131,7 +133,7 @@ def test_passing_faults_are_mended(
     assert seen.count("PUT") == 3
 
 
-@pytest.mark.parametrize("fault", [403, pytest.param(503, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("fault", [403, 503])
 def test_write_that_fails_leaves_the_old_object(
     store: Store, path: Path, proxy: FaultyProxy, endpoint: str, fault: int
 ) -> None:
@@ -162,7 +164,7 @@ def test_large_object_of_which_a_part_fails_does_not_appear(
     assert measure(path) == 12_000_000
 
 
-@pytest.mark.parametrize("fault", [403, pytest.param("cut", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("fault", [403, "cut"])
 def test_read_that_fails_is_no_missing_dataset(
     store: Store, path: Path, proxy: FaultyProxy, fault: int | str
 ) -> None:

@@ -83,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(action, int):
             self._reply(action, {}, b"")
         elif action in ("drop", "hang"):
-            time.sleep(3 if action == "hang" else 0)
+            time.sleep(1 if action == "hang" else 0)
             self.close_connection = True
         else:
             self._forward(body, action)

@@ -6,8 +6,6 @@ import json
 import resource
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +15,7 @@ import boto3
 import pytest
 from click.testing import CliRunner
 from faulty_proxy import Fault, FaultyProxy, run_proxy
+from forked import start_qad
 from hub_server import run_hub
 from moto.server import ThreadedMotoServer
 
@@ -203,12 +202,11 @@ def test_command_line_publishes_and_fetches_everywhere(
 
 @pytest.mark.slow
 def test_killed_fetch_goes_on(web: FaultyProxy, released: Path, tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from release.fetch import fetch\n"
-    code += "fetch(sys.argv[1], Path(sys.argv[2]))"
     address, into = f"{web.address}/0.1.0", tmp_path / "in"
-    child = subprocess.Popen([sys.executable, "-c", code, address, str(into)])
+    child = start_qad("release", "fetch", address, "--into", into)
     web.faults = [Fault("GET", "quasars", child.kill)]
-    assert child.wait(60) == -signal.SIGKILL
+    child.join(300)
+    assert child.exitcode == -signal.SIGKILL
     web.log.clear()
     assert is_same(fetch(address, into).path, released)
     assert not [line for line in web.log if "ACKNOWLEDGEMENTS" in line]

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import boto3
 import pytest
 from faulty_proxy import Fault, FaultyProxy, run_proxy
+from forked import start_qad
 from moto.server import ThreadedMotoServer
 
 from pipeline.errors import QadError, UserError
@@ -33,8 +32,17 @@ def moto() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="module")
+def s3(moto: str) -> Any:
+    """A client that looks at the bucket past the proxy."""
+    return boto3.client(
+        "s3", endpoint_url=moto, region_name="us-east-1",
+        aws_access_key_id="testing", aws_secret_access_key="testing",
+    )  # fmt: skip
+
+
 @pytest.fixture
-def proxy(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
+def proxy(moto: str, s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
     for name, value in {
         "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7", "AWS_SECRET_ACCESS_KEY": SECRET,
         "AWS_DEFAULT_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1",
@@ -42,49 +50,50 @@ def proxy(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
         monkeypatch.setenv(name, value)
     with run_proxy(moto) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.address)
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="vac")
-        server.log.clear()
+        s3.create_bucket(Bucket="vac")
         yield server
-        for entry in client.list_objects_v2(Bucket="vac").get("Contents", ()):
-            client.delete_object(Bucket="vac", Key=entry["Key"])
+    left = [{"Key": key} for key in keys(s3)]
+    if left:
+        s3.delete_objects(Bucket="vac", Delete={"Objects": left})
 
 
 def send(released: Path, **options: Any) -> Any:
     return publish(released, [Bucket(ADDRESS, True)], **options)[0]
 
 
-def read(key: str) -> bytes:
-    return bytes(boto3.client("s3").get_object(Bucket="vac", Key=key)["Body"].read())
+def read(s3: Any, key: str) -> bytes:
+    return bytes(s3.get_object(Bucket="vac", Key=key)["Body"].read())
 
 
-def keys() -> set[str]:
-    found = boto3.client("s3").list_objects_v2(Bucket="vac").get("Contents", ())
+def keys(s3: Any) -> set[str]:
+    found = s3.list_objects_v2(Bucket="vac").get("Contents", ())
     return {entry["Key"] for entry in found}
 
 
-def test_what_is_read_is_what_was_built(proxy: FaultyProxy, released: Path) -> None:
+def assert_published(s3: Any, released: Path) -> None:
+    for name in [*list_files(released), CHECKSUMS]:
+        assert read(s3, f"desi/0.1.0/{name}") == (released / name).read_bytes()
+    assert json.loads(read(s3, "desi/latest.json"))["version"] == "0.1.0"
+
+
+def test_what_is_read_is_what_was_built(proxy: FaultyProxy, s3: Any, released: Path) -> None:
     done = send(released)
-    names = [*list_files(released), CHECKSUMS]
-    assert (sorted(done.sent), done.is_moved) == (sorted(names), True)
-    for name in names:
-        assert read(f"desi/0.1.0/{name}") == (released / name).read_bytes()
-    assert json.loads(read("desi/latest.json"))["version"] == "0.1.0"
+    assert sorted(done.sent) == sorted([*list_files(released), CHECKSUMS])
+    assert done.is_moved
+    assert_published(s3, released)
     puts = [line for line in proxy.log if line.startswith("PUT ")]
     assert puts[-1].startswith("PUT /vac/desi/latest.json")
     assert puts[-2].startswith(f"PUT /vac/desi/0.1.0/{CHECKSUMS}")
 
 
-def test_second_publication_moves_nothing(proxy: FaultyProxy, released: Path) -> None:
+def test_second_publication_moves_nothing_and_reads_all_without_its_journal(
+    proxy: FaultyProxy, released: Path
+) -> None:
     send(released)
     proxy.log.clear()
     again = send(released)
     assert (again.sent, again.is_moved) == ((), False)
     assert proxy.count("PUT") == proxy.count("POST") == 0
-
-
-def test_without_its_journal_everything_is_read_again(proxy: FaultyProxy, released: Path) -> None:
-    send(released)
     (released.parent / "0.1.0.journal.json").write_text("{torn")
     proxy.log.clear()
     assert send(released).sent == ()
@@ -99,13 +108,13 @@ def test_dry_run_sends_nothing(proxy: FaultyProxy, released: Path) -> None:
     assert not (released.parent / "0.1.0.journal.json").exists()
 
 
-def test_staging_is_a_place_of_its_own(proxy: FaultyProxy, released: Path) -> None:
+def test_staging_is_a_place_of_its_own(proxy: FaultyProxy, s3: Any, released: Path) -> None:
     publish(released, [Bucket(ADDRESS, False)])
-    assert keys()
-    assert all(key.startswith("desi/staging/") for key in keys())
+    assert keys(s3)
+    assert all(key.startswith("desi/staging/") for key in keys(s3))
 
 
-def test_large_files_go_in_parts(proxy: FaultyProxy, tmp_path: Path, released: Path) -> None:
+def test_large_files_go_in_parts(proxy: FaultyProxy, s3: Any, released: Path) -> None:
     parcel = check_parcel(released)
     big = released / "big.bin"
     big.write_bytes(os.urandom(11_000_000))
@@ -114,76 +123,73 @@ def test_large_files_go_in_parts(proxy: FaultyProxy, tmp_path: Path, released: P
     proxy.faults = [Fault("PUT", "partNumber=3", 400)]
     with pytest.raises(QadError, match="run again"):
         bucket.send(parcel, ["big.bin"], lambda n: None)
-    assert "Uploads" not in boto3.client("s3").list_multipart_uploads(Bucket="vac")
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket="vac")
     bucket.send(parcel, ["big.bin"], lambda n: None)
-    assert read("desi/0.1.0/big.bin") == big.read_bytes()
-    before = read("desi/0.1.0/big.bin")
+    before = read(s3, "desi/0.1.0/big.bin")
+    assert before == big.read_bytes()
     big.write_bytes(os.urandom(11_000_000))
     bucket.send(parcel, ["big.bin"], lambda n: None)
-    assert read("desi/0.1.0/big.bin") == before
+    assert read(s3, "desi/0.1.0/big.bin") == before
 
 
 @pytest.mark.parametrize("action", [500, 403, "hang"])
-@pytest.mark.parametrize(("method", "pattern"), [("PUT", "README"), ("GET", "list-type"),
-                                                 ("PUT", "latest.json")])  # fmt: skip
 def test_fault_is_one_line_and_the_next_run_goes_on(
-    proxy: FaultyProxy, released: Path, monkeypatch: pytest.MonkeyPatch,
-    method: str, pattern: str, action: Any,
-) -> None:  # fmt: skip
-    monkeypatch.setattr("release.bucket._TIMEOUT_S", 0.5)
-    proxy.faults = [Fault(method, pattern, action)]
-    with pytest.raises(QadError) as caught:
-        send(released)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert SECRET not in message
-    assert message.startswith("s3://vac/desi")
-    send(released)
-    assert json.loads(read("desi/latest.json"))["version"] == "0.1.0"
-
-
-@pytest.mark.parametrize("action", [500, "drop", "cut"])
-def test_passing_fault_of_reading_back_is_survived(
-    proxy: FaultyProxy, released: Path, action: Any
+    proxy: FaultyProxy, s3: Any, released: Path, monkeypatch: pytest.MonkeyPatch, action: Any
 ) -> None:
-    proxy.faults = [Fault("GET", "quasars.parquet", action)]
+    monkeypatch.setattr("release.bucket._TIMEOUT_S", 0.5)
+    for method, pattern in (("GET", "list-type"), ("PUT", "README"), ("PUT", "latest.json")):
+        proxy.faults = [Fault(method, pattern, action)]
+        with pytest.raises(QadError) as caught:
+            send(released)
+        message = str(caught.value)
+        assert "\n" not in message
+        assert SECRET not in message
+        assert message.startswith("s3://vac/desi")
+    send(released)
+    assert_published(s3, released)
+
+
+def test_passing_faults_of_reading_back_are_survived(proxy: FaultyProxy, released: Path) -> None:
+    names = {"quasars.parquet": 500, "spectra.parquet": "drop", "anomalies.parquet": "cut"}
+    proxy.faults = [Fault("GET", name, action) for name, action in names.items()]
     assert send(released).is_moved
+    assert [fault.times for fault in proxy.faults] == [0, 0, 0]
 
 
-def test_flipped_byte_stops_before_latest(proxy: FaultyProxy, released: Path) -> None:
+def test_flipped_byte_stops_before_latest(proxy: FaultyProxy, s3: Any, released: Path) -> None:
     proxy.faults = [Fault("GET", "quasars.parquet", "flip")]
     with pytest.raises(QadError, match=r"quasars.parquet reads back with another checksum"):
         send(released)
-    assert "desi/latest.json" not in keys()
+    assert "desi/latest.json" not in keys(s3)
     assert send(released).is_moved
 
 
-@pytest.mark.parametrize("status", [409, 412])
-def test_latest_moved_by_somebody_else(proxy: FaultyProxy, released: Path, status: int) -> None:
-    proxy.faults = [Fault("PUT", "latest.json", status, times=2)]
-    assert send(released).is_moved
-    boto3.client("s3").delete_object(Bucket="vac", Key="desi/latest.json")
-    proxy.faults = [Fault("PUT", "latest.json", status, times=9)]
-    with pytest.raises(QadError, match="moved by somebody else"):
-        send(released)
+def test_latest_moved_by_somebody_else(proxy: FaultyProxy, s3: Any, released: Path) -> None:
+    for status in (409, 412):
+        proxy.faults = [Fault("PUT", "latest.json", status, times=2)]
+        assert send(released).is_moved
+        s3.delete_object(Bucket="vac", Key="desi/latest.json")
+        proxy.faults = [Fault("PUT", "latest.json", status, times=9)]
+        with pytest.raises(QadError, match="moved by somebody else"):
+            send(released)
 
 
-def test_latest_never_moves_back(proxy: FaultyProxy, released: Path) -> None:
+def test_latest_never_moves_back(proxy: FaultyProxy, s3: Any, released: Path) -> None:
     later = json.dumps({"version": "0.2.0"}).encode()
-    boto3.client("s3").put_object(Bucket="vac", Key="desi/latest.json", Body=later)
+    s3.put_object(Bucket="vac", Key="desi/latest.json", Body=later)
     assert not send(released).is_moved
-    assert read("desi/latest.json") == later
+    assert read(s3, "desi/latest.json") == later
 
 
 @pytest.mark.parametrize("content", [b"short", None])
 def test_another_release_of_the_version_is_refused(
-    proxy: FaultyProxy, released: Path, content: bytes | None
+    proxy: FaultyProxy, s3: Any, released: Path, content: bytes | None
 ) -> None:
     body = content or bytes((released / "LICENSE").stat().st_size)
-    boto3.client("s3").put_object(Bucket="vac", Key="desi/0.1.0/LICENSE", Body=body)
+    s3.put_object(Bucket="vac", Key="desi/0.1.0/LICENSE", Body=body)
     with pytest.raises(QadError, match="another"):
         send(released)
-    assert read("desi/0.1.0/LICENSE") == body
+    assert read(s3, "desi/0.1.0/LICENSE") == body
 
 
 def test_tampered_release_is_refused(proxy: FaultyProxy, released: Path) -> None:
@@ -195,13 +201,13 @@ def test_tampered_release_is_refused(proxy: FaultyProxy, released: Path) -> None
     assert proxy.log == []
 
 
-def test_withdrawn_version(proxy: FaultyProxy, released: Path, tmp_path: Path) -> None:
+def test_withdrawn_version(proxy: FaultyProxy, s3: Any, released: Path, tmp_path: Path) -> None:
     send(released)
-    before = {key: read(key) for key in keys()}
+    before = {key: read(s3, key) for key in keys(s3)}
     bucket = Bucket(ADDRESS, True)
     assert withdraw("0.1.0", [bucket], "wrong null") == {ADDRESS: True}
     assert withdraw("0.1.0", [bucket], "again") == {ADDRESS: False}
-    assert {key: read(key) for key in before} == before
+    assert {key: read(s3, key) for key in before} == before
     assert fetch(ADDRESS, tmp_path / "in").notice == "wrong null"
     with pytest.raises(UserError, match=r"0.1.0 was withdrawn: wrong null"):
         send(released)
@@ -210,25 +216,17 @@ def test_withdrawn_version(proxy: FaultyProxy, released: Path, tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("method", "pattern"),
-    [("PUT", "0.1.0"), ("PUT", "quasars"), ("PUT", CHECKSUMS), ("GET", "quasars"),
-     ("PUT", "latest.json")],
-)  # fmt: skip
-def test_killed_publication_goes_on(
-    proxy: FaultyProxy, released: Path, method: str, pattern: str
+def test_publication_killed_at_every_turn_goes_on(
+    proxy: FaultyProxy, s3: Any, released: Path
 ) -> None:
-    code = (
-        "import sys; from pathlib import Path; from release.bucket import Bucket\n"
-        "from release.publish import publish\n"
-        f"publish(Path(sys.argv[1]), [Bucket({ADDRESS!r}, True)])"
-    )
-    child = subprocess.Popen([sys.executable, "-c", code, str(released)])
-    proxy.faults = [Fault(method, pattern, lambda: os.kill(child.pid, signal.SIGKILL))]
-    assert child.wait(60) == -signal.SIGKILL
-    proxy.log.clear()
+    for method, pattern in (
+        ("PUT", "0.1.0"), ("PUT", "quasars"), ("PUT", CHECKSUMS), ("GET", "quasars"),
+        ("PUT", "latest.json"),
+    ):  # fmt: skip
+        child = start_qad("release", "publish", released, "--to", ADDRESS, "--production")
+        proxy.faults = [Fault(method, pattern, child.kill)]
+        child.join(300)
+        assert child.exitcode == -signal.SIGKILL
     send(released)
-    for name in [*list_files(released), CHECKSUMS]:
-        assert read(f"desi/0.1.0/{name}") == (released / name).read_bytes()
-    assert json.loads(read("desi/latest.json"))["version"] == "0.1.0"
+    assert_published(s3, released)
     assert send(released).sent == ()

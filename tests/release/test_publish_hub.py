@@ -1,15 +1,13 @@
 """Publishing to the Hub with its real client, against a stand-in behind a proxy."""
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from faulty_proxy import Fault, FaultyProxy, run_proxy
+from forked import start_qad
 from hub_server import HubServer, run_hub
 
 from pipeline.errors import QadError, UserError
@@ -129,16 +127,15 @@ def test_branch_moved_by_somebody_else(proxy: FaultyProxy, hub: HubServer, relea
 
 
 @pytest.mark.parametrize("action", [500, 403, 409, "drop"])
-@pytest.mark.parametrize("pattern", ["/refs", "/commit/", "/tag/"])
 def test_fault_is_one_line_and_the_next_run_goes_on(
-    proxy: FaultyProxy, hub: HubServer, released: Path, pattern: str, action: Any,
-) -> None:  # fmt: skip
-    method = "GET" if pattern == "/refs" else "POST"
-    proxy.faults = [Fault(method, pattern, action, times=9)]
-    with pytest.raises(QadError) as caught:
-        send(released)
-    assert "\n" not in str(caught.value)
-    assert TOKEN not in str(caught.value)
+    proxy: FaultyProxy, released: Path, action: Any
+) -> None:
+    for method, pattern in (("GET", "/refs"), ("POST", "/commit/"), ("POST", "/tag/")):
+        proxy.faults = [Fault(method, pattern, action, times=9)]
+        with pytest.raises(QadError) as caught:
+            send(released)
+        assert "\n" not in str(caught.value)
+        assert TOKEN not in str(caught.value)
     proxy.faults = []
     assert send(released).is_moved
 
@@ -176,22 +173,17 @@ def test_withdrawn_version(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("method", "pattern"),
-    [("POST", "/repos/create"), ("PUT", "/lfs/"), ("POST", "/commit/"), ("GET", "/resolve/.*q"),
-     ("POST", "/tag/")],
-)  # fmt: skip
-def test_killed_publication_goes_on(
-    proxy: FaultyProxy, hub: HubServer, released: Path, method: str, pattern: str
+def test_publication_killed_at_every_turn_goes_on(
+    proxy: FaultyProxy, hub: HubServer, released: Path
 ) -> None:
-    code = (
-        "import sys; from pathlib import Path; from release.hub import Hub\n"
-        "from release.publish import publish\n"
-        f"publish(Path(sys.argv[1]), [Hub({ADDRESS!r}, True)])"
-    )
-    child = subprocess.Popen([sys.executable, "-c", code, str(released)])
-    proxy.faults = [Fault(method, pattern, lambda: os.kill(child.pid, signal.SIGKILL))]
-    assert child.wait(60) == -signal.SIGKILL
+    for method, pattern in (
+        ("POST", "/repos/create"), ("PUT", "/lfs/"), ("POST", "/commit/"),
+        ("GET", "/resolve/.*q"), ("POST", "/tag/"),
+    ):  # fmt: skip
+        child = start_qad("release", "publish", released, "--to", ADDRESS, "--production")
+        proxy.faults = [Fault(method, pattern, child.kill)]
+        child.join(300)
+        assert child.exitcode == -signal.SIGKILL
     send(released)
     repo = hub.repos[REPO]
     files = repo.commits[repo.tags["v0.1.0"]]

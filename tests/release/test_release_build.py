@@ -1,13 +1,14 @@
 """Building a release: what is in it, and that it is the same or not there at all."""
 
+import os
 import shutil
 import signal
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import astropy.units as u
+import forked
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -34,6 +35,7 @@ from pipeline.errors import UserError
 from pipeline.ledger import Outcome
 from pipeline.store import Store
 from release import build as build_module
+from release import sealing
 from release.build import build
 from release.catalogue import place_objects
 from release.checks import validate
@@ -250,31 +252,21 @@ def test_full_disk_leaves_nothing(
     assert list((store.root / "releases").iterdir()) == []
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from pipeline.config import Config
-from pipeline.store import Store
-from release import sealing
-from release.build import build
-
-{patch} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-build(Store(Path(sys.argv[1])), Config(), "0.1.0")
-"""
+def build_until(step: str, root: Path) -> None:
+    """Build and die where a function of `release.sealing` is called."""
+    setattr(sealing, step, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    build(Store(root), Config(), "0.1.0")
 
 
-@pytest.mark.parametrize("patch", ["sealing._sync", "sealing.list_files"])
-def test_killed_build_leaves_no_release(
-    tmp_path: Path, store: Store, config: Config, patch: str
-) -> None:
-    script = KILLED.format(patch=patch)
-    killed = subprocess.run([sys.executable, "-c", script, str(store.root)], check=False)
-    assert killed.returncode == -signal.SIGKILL
-    left = [path.name for path in (store.root / "releases").iterdir()]
-    assert left == [".0.1.0.partial"]
+def test_killed_builds_leave_no_release(template: Path, store: Store, config: Config) -> None:
+    for step in ("_sync", "list_files"):
+        killed = forked.start(build_until, step, store.root)
+        killed.join(300)
+        assert killed.exitcode == -signal.SIGKILL
+        left = [path.name for path in (store.root / "releases").iterdir()]
+        assert left == [".0.1.0.partial"]
     after = build(store, config, "0.1.0").path
-    untouched = build(write_lake(tmp_path / "other"), config, "0.1.0").path
-    assert read_bytes(after) == read_bytes(untouched)
+    assert read_bytes(after) == read_bytes(template / "releases" / "0.1.0")
     assert [path.name for path in after.parent.iterdir()] == ["0.1.0"]
 
 

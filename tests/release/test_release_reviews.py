@@ -1,5 +1,6 @@
 """Reviews in a release: what is published, what it says of the catalogue, and its checks."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,10 +35,11 @@ def make_review(targetid: int, reviewer: str, verdict: Verdict, **rest: object) 
     return Review(sample, "0.1.0", "main", "dark", 100, targetid, reviewer, verdict=verdict, **rest)  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def reviewed(store: Store, released: Path) -> Path:
-    """Release 0.2.0 after four objects were reviewed, and one that it lacks."""
-    one, two, three, four = list_objects(released)[:4]
+@pytest.fixture(scope="module")
+def reviewed_root(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data root with release 0.2.0 after four objects were reviewed, and one that it lacks."""
+    store = Store(Path(shutil.copytree(template, tmp_path_factory.mktemp("reviewed") / "root")))
+    one, two, three, four = list_objects(store.lake.release("0.1.0"))[:4]
     taken_back = make_review(four, "A", Verdict.ORDINARY)
     store.reviews.append([
         make_review(one, "A", Verdict.ANOMALOUS),
@@ -46,7 +48,20 @@ def reviewed(store: Store, released: Path) -> Path:
         make_review(three, "B", Verdict.ANOMALOUS, action=ReviewAction.ADJUDICATION),
         taken_back, taken_back.retract(), make_review(ABSENT, "A", Verdict.UNSURE),
     ])  # fmt: skip
-    return build(store, Config(), "0.2.0").path
+    build(store, Config(), "0.2.0")
+    return store.root
+
+
+@pytest.fixture
+def store(reviewed_root: Path, tmp_path: Path) -> Store:
+    """A copy of that root."""
+    return Store(Path(shutil.copytree(reviewed_root, tmp_path / "root")))
+
+
+@pytest.fixture
+def reviewed(store: Store) -> Path:
+    """Its release 0.2.0."""
+    return store.lake.release("0.2.0")
 
 
 def test_the_catalogue_says_what_the_reviews_come_to(reviewed: Path) -> None:
@@ -159,7 +174,8 @@ def test_commands_bring_in_write_out_sum_up_and_rank(
     assert again.equals(pq.read_table(reviewed / "catalog" / "queue.parquet"))
 
 
-def test_a_strange_object_is_refused(store: Store, released: Path, tmp_path: Path) -> None:
+def test_a_strange_object_is_refused(template: Path, tmp_path: Path) -> None:
+    store = Store(Path(shutil.copytree(template, tmp_path / "root")))
     table = tmp_path / "vi.csv"
     table.write_text(f"TARGETID,VI_scanner,VI_quality\n{ABSENT},ABC,4\n")
     with pytest.raises(Exception, match=f"line 2: TARGETID {ABSENT} is not in release 0.1.0"):
