@@ -210,6 +210,7 @@ def score(
 _add_stage("calibrate", "p-values, q-values and tiers")
 _add_stage("inject", "planted features, and which of them are found")
 _add_stage("measure", "physical measurements and rival redshifts")
+_add_stage("earlier", "changes since earlier spectra of the same objects")
 _add_stage("classify", "classes with their probabilities and evidence, map and clusters")
 _add_stage("control", "negative controls, graded as if taken for quasars")
 _add_stage("crossmatch", "counterparts in external catalogues")

@@ -30,6 +30,7 @@ STAGES = {
     "calibrate": "tiers",
     "inject": "injections",
     "measure": "measurements",
+    "earlier": "changes",
     "classify": "classes",
     "control": "controls",
     "crossmatch": "matches",
@@ -118,6 +119,9 @@ def write_mock(folder: Path, settings: MockSettings) -> None:
 def inspect_datasets(store: Store, config: Config) -> Iterator[DatasetState]:
     """Compare what is in the lake with what the settings and the source ask for."""
     for stage, dataset in STAGES.items():
+        if stage == "earlier" and not config.earlier.index:
+            # There is nothing to compare with, so nothing is missing.
+            continue
         try:
             planned = _list_planned(store, _import_stage(stage), config, dataset)
         except QadError:
