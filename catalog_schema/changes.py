@@ -3,9 +3,9 @@
 # Name in columns: as it is written.
 CHANGED_LINES = {"civ": "CIV", "ciii": "CIII]", "mgii": "MgII", "hbeta": "H-beta",
                  "halpha": "H-alpha"}  # fmt: skip
-# Features of the evidence, and what they mean; `changes` holds them as columns.
+# Features of the evidence, and what they mean; the departure is the column of the same name.
 CHANGES = {
-    f"{line}_change": f"Change of {title} since an earlier spectrum, over its error; positive "
-    "where it is brighter now."
+    f"{line}_change": f"Flux of {title} over that in an earlier spectrum; the departure is the "
+    "significance of the difference, positive where the line is brighter now."
     for line, title in CHANGED_LINES.items()
 }

@@ -316,17 +316,16 @@ colour_change_error = _number("colour_change_error", "One-sigma error of colour_
 
 
 def _line_columns(line: str, title: str) -> tuple[Column, ...]:
-    def flux(name: str, text: str, ucd: str, **rest: object) -> Column:
-        return _number(f"{line}_{name}", f"{text} null where not in both spectra.", ucd,
-                       unit=_LINE_FLUX, nullable=True, since="1.4.0", **rest)  # fmt: skip
+    def flux(name: str, text: str, **rest: object) -> Column:
+        facts = {"ucd": "phot.flux;spect.line", **rest}
+        return _number(f"{line}_{name}", f"{text} null where not in both spectra.",
+                       unit=_LINE_FLUX, nullable=True, since="1.4.0", **facts)  # type: ignore[arg-type]
 
     error = {"ucd": "stat.error;phot.flux", "bounds": _POSITIVE}
     return (
-        flux("flux", f"Flux of {title} above the continuum, narrow parts included, dereddened;",
-             "phot.flux;spect.line"),
+        flux("flux", f"Flux of {title} above the continuum, narrow parts included, dereddened;"),
         flux("flux_error", f"One-sigma error of {line}_flux;", **error),
-        flux("earlier_flux", "The same in the earlier spectrum, multiplied by flux_scale;",
-             "phot.flux;spect.line"),
+        flux("earlier_flux", f"{line}_flux of the earlier spectrum, multiplied by flux_scale;"),
         flux("earlier_flux_error", f"One-sigma error of {line}_earlier_flux, without that of "
              "flux_scale;", **error),
         _number(f"{line}_change", f"Difference of the two fluxes of {title} over its error, that "

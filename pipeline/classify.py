@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from catalog_schema.tables import (
+    CHANGES,
     CLASSES,
     CONTROL_CLASSES,
     EVIDENCE,
@@ -30,6 +31,7 @@ from pipeline.models import assign_folds, read_card
 from pipeline.science.calibration import join_p_values
 from pipeline.science.crowding import find_crowding
 from pipeline.science.draw import Stream, hash_to_unit
+from pipeline.science.emission import BROAD_LINES
 from pipeline.science.families import draw_map, find_axes, find_clusters
 from pipeline.science.taxonomy import Taxonomy, fit_taxonomy
 from pipeline.shards import Report, read_contents
@@ -37,11 +39,12 @@ from pipeline.store import Store, columns_to_table, make_fingerprint, to_matrix
 from pipeline.train import find_model_id
 
 STAGE = "classify"
-REVISION = 5
+REVISION = 6
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _CLASSES = AnomalyClass.values()
 _KINDS = tuple(sorted(KIND_CLASSES))
+CHANGING_LOOK = AnomalyClass.CHANGING_LOOK.value
 # Controls from which is learnt what is no quasar.
 _TEACHERS = (ControlKind.STAR.value, ControlKind.GALAXY.value)
 _TABLES = (EVIDENCE, CONTROL_CLASSES, CLASSES)
@@ -52,7 +55,8 @@ _STRANGE = 0.01
 _ORDINARY = 0.1
 # A spectrum of which less than this can be measured has hardly a pixel.
 _MIN_MEASURED = 12
-# What a vanished anomaly leaves to all classes but the wrong redshift.
+# What a vanished anomaly leaves to all kinds but the wrong redshift, and a changed line to all but
+# the changing look.
 _DOUBT = 0.05
 _NEVER = 1e-30
 
@@ -71,8 +75,8 @@ def classify(store: Store, config: Config) -> Report:
     Parameters
     ----------
     store : Store
-        Reads `measurements`, `scores`, `tiers`, `coadds`, `restframe` and the model with its
-        `null`; writes `classes`, `control_classes` and `evidence`.
+        Reads `measurements`, `changes`, `scores`, `tiers`, `coadds`, `restframe` and the model
+        with its `null`; writes `classes`, `control_classes` and `evidence`.
     config : Config
         Reads ``classify``, ``score``, ``calibrate`` and ``run.seed``.
 
@@ -103,6 +107,7 @@ def classify(store: Store, config: Config) -> Report:
 def plan(store: Store, config: Config) -> dict[Path, str]:
     """Return the files that the stage is to make, `classes` last, and their fingerprint."""
     inputs = list(read_contents(store, "measure", MEASURED.name).values())
+    inputs += read_contents(store, "earlier", CHANGES.name).values()
     inputs += [*calibrate.plan(store, config).values(), str(config.run.seed)]
     sections = [config.classify, config.score, config.calibrate]
     fingerprint = make_fingerprint(STAGE, REVISION, sections, inputs)
@@ -151,7 +156,13 @@ def classify_survey(
     is_classified = state == ClassState.CLASSIFIED.value
     better_z = find_better_redshifts(survey, settings)
     better_z[~is_classified[:n]] = np.nan
-    probabilities[:n] = prefer_redshift(probabilities[:n], ~np.isnan(better_z))
+    probabilities[:n] = prefer(probabilities[:n], WRONG_Z, ~np.isnan(better_z))
+    # At another redshift other lines would have been compared.
+    has_changed = is_classified[:n] & np.isnan(better_z)
+    changes = survey.changes.filter(pa.array(has_changed[survey.changes["row"].to_numpy()]))
+    before = probabilities.copy()
+    is_changed = np.isin(np.arange(n), changes["row"].to_numpy())
+    probabilities[:n] = prefer(probabilities[:n], CHANGING_LOOK, is_changed)
     p_values = _find_p_values(survey, null, config.calibrate)
     joint = find_joint_p_values(
         survey.is_core, p_values, probabilities, is_classified, config.calibrate
@@ -168,7 +179,8 @@ def classify_survey(
     evidence = _gather_evidence(
         survey, np.flatnonzero(is_told), taxonomies, folds, departures, probabilities, settings
     )
-    return Classified(evidence, controls, classes)
+    told = describe_changes(changes, before, probabilities)
+    return Classified(pa.concat_tables([evidence, told]), controls, classes)
 
 
 def leave_unclassified(survey: Survey, settings: ClassifySettings) -> Classified:
@@ -209,23 +221,55 @@ def find_better_redshifts(survey: Survey, settings: ClassifySettings) -> NDArray
     return np.where(p_value > settings.vanish_p_value, z, np.nan)
 
 
-def prefer_redshift(probabilities: NDArray, is_better: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Give the wrong redshift at least nineteen twentieths where a better one has been found.
+def prefer(probabilities: NDArray, kind: str, is_told: NDArray[np.bool_]) -> NDArray:
+    """Give a kind at least nineteen twentieths where something beside the classifier tells it.
 
     Parameters
     ----------
     probabilities : ndarray, shape (n, number of kinds)
-    is_better : ndarray of bool, shape (n,)
-        Whether the anomaly vanishes at another redshift.
+    kind : str
+    is_told : ndarray of bool, shape (n,)
     """
-    wrong = _KINDS.index(WRONG_Z)
-    others = np.delete(np.arange(len(_KINDS)), wrong)
+    own = _KINDS.index(kind)
+    others = np.delete(np.arange(len(_KINDS)), own)
     limited = probabilities.copy()
     rest = probabilities[:, others].sum(axis=1)
-    factor = np.where(is_better, np.minimum(1.0, _DOUBT / np.maximum(rest, 1e-30)), 1.0)
+    factor = np.where(is_told, np.minimum(1.0, _DOUBT / np.maximum(rest, 1e-30)), 1.0)
     limited[:, others] *= factor[:, None]
-    limited[:, wrong] = np.maximum(1 - limited[:, others].sum(axis=1), 0)
+    limited[:, own] = np.maximum(1 - limited[:, others].sum(axis=1), 0)
     return limited
+
+
+def describe_changes(changes: pa.Table, before: NDArray, after: NDArray) -> pa.Table:
+    """Return the changes that made a changing look, as rows of `evidence`.
+
+    Parameters
+    ----------
+    changes : pyarrow.Table
+        Of `measured_survey.read_changes`.
+    before, after : ndarray, shape (n, number of kinds)
+        Probabilities without and with the changes.
+    """
+    rows, lines = changes["row"].to_numpy(), changes["changed_line"].to_pylist()
+    gain = _find_log_odds(after[rows], CHANGING_LOOK) - _find_log_odds(before[rows], CHANGING_LOOK)
+    columns = {
+        **{name: changes[name] for name in _KEY},
+        "anomaly_class": [AnomalyClass.CHANGING_LOOK.value] * len(rows),
+        "feature": [f"{line}_change" for line in lines],
+        "feature_value": changes["line_ratio"],
+        "feature_error": changes["line_ratio_error"],
+        "feature_wave": [BROAD_LINES[line] for line in lines],
+        "compared_mjd": changes["earlier_mjd"],
+        "departure": changes["line_change"],
+        "contribution": gain,
+    }
+    return columns_to_table(EVIDENCE, columns)
+
+
+def _find_log_odds(probabilities: NDArray, kind: str) -> NDArray[np.float64]:
+    """Return the logarithm of the odds of a kind against normal, shape (n,)."""
+    likely = np.log(np.maximum(probabilities, _NEVER))
+    return likely[:, _KINDS.index(kind)] - likely[:, _KINDS.index(NORMAL)]
 
 
 def find_joint_p_values(
@@ -421,6 +465,7 @@ def _gather_evidence(
         "feature_value": value[row, column],
         "feature_error": error[row, column],
         "feature_wave": wave[row, column],
+        "compared_mjd": pa.nulls(len(row)),
         "departure": departures[rows[row], column],
         "contribution": terms[row, column],
     }

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
-from catalog_schema.tables import COADDS, MEASURED, SCORES, TIERS
+from catalog_schema.tables import CHANGES, COADDS, MEASURED, SCORES, TIERS, arrow_schema
 from catalog_schema.vocabulary import Parent, Tier
 from pipeline import calibrate
 from pipeline.config import Config
@@ -37,6 +37,8 @@ class Survey:
         Rows of `scores` and of `measurements`.
     tiers : pyarrow.Table
         Rows of `tiers`, of the quasars only.
+    changes : pyarrow.Table
+        Of `read_changes`.
     night, petal, fibre : ndarray of int64, shape (n_quasars,)
         Where most of the exposure time came from; -1 where that is not known.
     """
@@ -44,6 +46,7 @@ class Survey:
     scores: pa.Table
     measured: pa.Table
     tiers: pa.Table
+    changes: pa.Table
     night: NDArray[np.int64]
     petal: NDArray[np.int64]
     fibre: NDArray[np.int64]
@@ -94,7 +97,27 @@ def read_survey(store: Store) -> Survey:
     coadds = pa.concat_tables(read_shards(store, COADDS.name, shards, [*_KEY, *_PLACE]).values())
     coadds = _match(_sort(coadds), tiers)
     places = (pc.fill_null(coadds[name], -1).to_numpy().astype(np.int64) for name in _PLACE)
-    return Survey(scores, measured, tiers, *places)
+    return Survey(scores, measured, tiers, read_changes(store, tiers), *places)
+
+
+def read_changes(store: Store, quasars: pa.Table) -> pa.Table:
+    """Return the most significant change of each quasar in which a broad line has changed.
+
+    Returns
+    -------
+    pyarrow.Table
+        Rows of `changes`, in order of `row`, the place among the quasars.
+    """
+    shards = finished_shards(store, "earlier")
+    parts = read_shards(store, CHANGES.name, shards).values()
+    known = pa.concat_tables([arrow_schema(CHANGES).empty_table(), *parts])
+    changed = known.filter(pc.field("has_changed"))
+    places = quasars.select(_KEY).append_column("row", pa.array(np.arange(quasars.num_rows)))
+    changed = changed.append_column("strength", pc.abs(changed["line_change"]))
+    changed = changed.join(places, _KEY, join_type="inner").sort_by(
+        [("row", "ascending"), ("strength", "descending"), ("earlier_file", "ascending")]
+    )
+    return changed.take(pa.array(np.unique(changed["row"].to_numpy(), return_index=True)[1]))
 
 
 def find_departures(

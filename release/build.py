@@ -33,7 +33,7 @@ from release.spectra import write_spectra
 from release.tables import write_whole
 from release.vo import write_vo
 
-REVISION = 4
+REVISION = 5
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,7 @@ def _fill(
         lake.check(config.calibrate)
         tiers = lake.write(folder, notes)
         lake.write_evidence(folder, notes)
+        lake.write_changes(folder, notes)
         catalogues = lake.write_matches(folder, notes)
         grades = lake.read_grades()
         outcomes = close_release(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog_schema.tables import SCHEMA_VERSION
+from catalog_schema.vocabulary import ShardState
 from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config
 from pipeline.errors import UserError
@@ -25,6 +26,7 @@ MOCK = "mock"
 MODEL_FILES = ("weights-0.safetensors", "reference.safetensors", MODEL_CARD, "null.parquet")
 GLOBAL = ("tiers", "classes", "evidence", "controls", "injections")
 MATCHED = ("catalogues", "matches")
+COMPARED = "earlier"
 SHARDED = ("targets", "coadds", "scores", "restframe", "reconstructions")
 
 
@@ -40,6 +42,8 @@ class Inputs:
         Content digest of every dataset over its shards.
     catalogues : tuple of str
         External catalogues of the cross-match.
+    compared : tuple of Shard
+        Those with objects that have an earlier spectrum.
     model_id : str
     model : dict
         Content digest of every file of the model.
@@ -54,6 +58,7 @@ class Inputs:
     account: Account
     data: dict[str, str]
     catalogues: tuple[str, ...]
+    compared: tuple[Shard, ...]
     model_id: str
     model: dict[str, str]
     source: dict[str, str]
@@ -100,6 +105,15 @@ def read_inputs(store: Store, config: Config, reviews: tuple[Review, ...] | None
         paths = [store.lake.shard(name, shard) for shard in shards]
         contents = store.map(partial(_content, store), paths)
         data[name] = digest([(str(s), c) for s, c in zip(shards, contents, strict=True)])
+    compared = tuple(
+        outcome.shard
+        for outcome in account.outcomes
+        if (outcome.stage, outcome.state) == (COMPARED, ShardState.DONE)
+    )
+    paths = [store.lake.shard("changes", shard) for shard in compared]
+    data["changes"] = digest(
+        [(str(s), _content(store, p)) for s, p in zip(compared, paths, strict=True)]
+    )
     catalogues = tuple(resolve_catalogues(config.crossmatch))
     for name in MATCHED:
         paths = [store.lake.catalogue(name, catalogue) for catalogue in catalogues]
@@ -111,7 +125,7 @@ def read_inputs(store: Store, config: Config, reviews: tuple[Review, ...] | None
         model = {name: _content(store, folder / name) for name in _list_model(folder)}
     source = _describe_source(config)
     resolved = _resolve(config, source)
-    return Inputs(account, data, catalogues, model_id, model, source, resolved, reviews)
+    return Inputs(account, data, catalogues, compared, model_id, model, source, resolved, reviews)
 
 
 def _read_reviews(store: Store, config: Config) -> tuple[Review, ...]:
@@ -175,6 +189,8 @@ def _resolve(config: Config, source: dict[str, str]) -> dict[str, Any]:
     for name in ("workers", "ledger_url", "lake"):
         del values["run"][name]
     del values["acquire"]
+    for name in ("index", "spectra"):
+        values["earlier"][name] = Path(values["earlier"][name]).name
     # Local catalogues go by name: where they lie is nobody's business.
     for catalogue in values["crossmatch"]["catalogues"].values():
         catalogue["files"] = [Path(file).name for file in catalogue["files"]]
