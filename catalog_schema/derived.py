@@ -304,7 +304,7 @@ flux_scale_error = _number("flux_scale_error", "One-sigma error of flux_scale.",
                            bounds=_POSITIVE, nullable=True, since="1.4.0")
 continuum_ratio = _number("continuum_ratio", "Continuum now over the earlier one, which is "
                           "multiplied by flux_scale: geometric mean over windows without lines.",
-                          "arith.ratio", bounds=_POSITIVE, nullable=True, since="1.4.0")
+                          "phot.flux.density;arith.ratio", bounds=_POSITIVE, nullable=True, since="1.4.0")
 continuum_ratio_error = _number("continuum_ratio_error", "One-sigma error of continuum_ratio, "
                                 "without that of flux_scale.", "stat.error", bounds=_POSITIVE,
                                 nullable=True, since="1.4.0")
@@ -338,9 +338,11 @@ line_changes = tuple(
     column for line, title in CHANGED_LINES.items() for column in _line_columns(line, title)
 )
 changed_line = Column("changed_line", pa.string(), "Broad line whose change is the most "
-                      "significant; null without any.", "meta.id", nullable=True,
+                      "significant, of those that has_changed is about if it holds; null without "
+                      "any.", "meta.id", nullable=True,
                       vocabulary=tuple(CHANGED_LINES), since="1.4.0")
-line_ratio = _number("line_ratio", "Flux of changed_line now over the earlier one.", "arith.ratio",
+line_ratio = _number("line_ratio", "Flux of changed_line now over the earlier one.",
+                      "phot.flux;arith.ratio",
                      nullable=True, since="1.4.0")
 line_ratio_error = _number("line_ratio_error", "One-sigma error of line_ratio, to first order, "
                            "that of flux_scale included.", "stat.error", bounds=_POSITIVE,

@@ -129,7 +129,8 @@ def read_index(path: Path, settings: EarlierSettings) -> EarlierSpectra:
     if any(name.startswith("/") for name in joined[3]):
         raise UserError(f"earlier.index {path}: {settings.file} holds absolute paths; give paths "
                         "below earlier.spectra")  # fmt: skip
-    return EarlierSpectra(*joined, n_bad=n_rows - len(joined[0]))
+    ra, dec, mjd, names = joined
+    return EarlierSpectra(ra, dec, mjd, names, n_rows - len(names))
 
 
 def match_spectra(objects: pa.Table, index: EarlierSpectra, radius: float) -> pa.Table:
@@ -163,7 +164,8 @@ def resample_spectrum(
     """Deredden a spectrum and resample it to a rest-frame window."""
     wave = 10 ** (spectrum.log10_first + LOG10_STEP * np.arange(len(spectrum.flux)))
     passed = transmission(wave, np.array([ebv]), r_v)
-    flux, ivar = deredden(spectrum.flux[None], spectrum.ivar[None], passed)
+    observed = (values[None].astype(np.float32) for values in (spectrum.flux, spectrum.ivar))
+    flux, ivar = deredden(*observed, passed)
     return Epoch(*resample_log(flux[0], ivar[0], spectrum.log10_first, LOG10_STEP, z, start, grid))
 
 
@@ -301,12 +303,13 @@ def _compare_pair(
 
 def describe(found: Comparison, settings: EarlierSettings) -> dict[str, Any]:
     """Return the columns of `changes` that tell a comparison."""
-    if found.state is not ChangeState.MEASURED:
-        return {"change_state": found.state.value}
+    state = ChangeState(found.state).value
+    if state != ChangeState.MEASURED:
+        return {"change_state": state}
     source = ScaleSource.OIII if found.is_anchored else ScaleSource.ASSUMED
     changed = find_changed(found, settings)
     row = {
-        "change_state": found.state.value,
+        "change_state": state,
         "scale_source": source.value,
         "has_changed": changed is not None,
         **_name("flux_scale", found.scale),

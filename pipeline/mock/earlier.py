@@ -45,7 +45,7 @@ def write_spectra(
     identity : Identity
     sample : list of Target
     """
-    sightings = []
+    sightings: list[Sighting] = []
     for row, target in enumerate(sample):
         is_drawn = rng.random() < SHARE
         if target.true_class != "quasar" or not (is_drawn or target.family == CHANGING_LOOK):

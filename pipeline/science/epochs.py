@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog_schema.vocabulary import ChangeState
-
 Limits = tuple[float, float]
+# What may come of a comparison.
+MEASURED, NO_OVERLAP, NO_SIGNAL = "measured", "no_overlap", "no_signal"
 
 
 class LineWindows(NamedTuple):
@@ -87,8 +87,8 @@ class Comparison:
 
     Attributes
     ----------
-    state : ChangeState
-        `MEASURED`, or why not; then all else is unknown.
+    state : str
+        `MEASURED`; or `NO_OVERLAP` or `NO_SIGNAL`, then all else is unknown.
     scale : Value
         Factor by which the earlier flux is multiplied.
     is_anchored : bool
@@ -98,7 +98,7 @@ class Comparison:
     lines : dict of str to LineChange
     """
 
-    state: ChangeState
+    state: str
     scale: Value = _UNKNOWN
     is_anchored: bool = False
     continuum: Value = _UNKNOWN
@@ -137,14 +137,14 @@ def compare_epochs(wave: NDArray, now: Epoch, then: Epoch, grey_error: float) ->
               for centre, inside in _find_windows(wave, common)]  # fmt: skip
     pairs = [*fluxes.values(), *((after, before) for _, after, before in levels)]
     if not pairs:
-        return Comparison(ChangeState.NO_OVERLAP)
+        return Comparison(NO_OVERLAP)
     if not all(any(_is_seen(pair[k], _SEEN) for pair in pairs) for k in range(2)):
-        return Comparison(ChangeState.NO_SIGNAL)
+        return Comparison(NO_SIGNAL)
     anchor = fluxes.pop("oiii", None)
     scale, is_anchored = _find_scale(anchor, grey_error)
     continuum, colour = _compare_continua(levels, scale.value)
     lines = {name: _compare_line(*fluxes[name], scale) for name in fluxes}
-    return Comparison(ChangeState.MEASURED, scale, is_anchored, continuum, colour, lines)
+    return Comparison(MEASURED, scale, is_anchored, continuum, colour, lines)
 
 
 @dataclass(frozen=True)
