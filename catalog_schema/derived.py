@@ -304,7 +304,8 @@ flux_scale_error = _number("flux_scale_error", "One-sigma error of flux_scale.",
                            bounds=_POSITIVE, nullable=True, since="1.4.0")
 continuum_ratio = _number("continuum_ratio", "Continuum now over the earlier one, which is "
                           "multiplied by flux_scale: geometric mean over windows without lines.",
-                          "phot.flux.density;arith.ratio", bounds=_POSITIVE, nullable=True, since="1.4.0")
+                          "phot.flux.density;arith.ratio", bounds=_POSITIVE, nullable=True,
+                          since="1.4.0")
 continuum_ratio_error = _number("continuum_ratio_error", "One-sigma error of continuum_ratio, "
                                 "without that of flux_scale.", "stat.error", bounds=_POSITIVE,
                                 nullable=True, since="1.4.0")
