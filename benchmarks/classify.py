@@ -120,12 +120,17 @@ def classify_drawn(
         "anomaly_score": total, "p_value": p_value, "q_value": p_value,
         "tier": ["none"] * len(total), "reason": ["reconstruction"] * len(total),
         "departures": np.zeros((len(total), len(null["departures"][0])), np.float32),
+        "score_rank": np.ones(len(total)), "score_rank_low": pa.nulls(len(total)),
+        "score_rank_high": pa.nulls(len(total)),
     }  # fmt: skip
+    unknown = np.full(len(total), -1)
     joined = Survey(
         pa.concat_tables([scores, survey.scores]).combine_chunks(),
         pa.concat_tables([measured, survey.measured]).combine_chunks(),
         pa.concat_tables([columns_to_table(TIERS, columns), survey.tiers]).combine_chunks(),
-        np.concatenate([np.full(len(total), -1), survey.night]),
+        # The run's own changes belong to other rows than these.
+        survey.changes.slice(0, 0),
+        *(np.concatenate([unknown, of]) for of in (survey.night, survey.petal, survey.fibre)),
     )
     examples = plant_examples(store, config, folder, choose_hosts(survey, config.classify))
     n_folds = int(read_card(folder)["folds"])

@@ -164,8 +164,8 @@ def resample_spectrum(
     """Deredden a spectrum and resample it to a rest-frame window."""
     wave = 10 ** (spectrum.log10_first + LOG10_STEP * np.arange(len(spectrum.flux)))
     passed = transmission(wave, np.array([ebv]), r_v)
-    observed = (values[None].astype(np.float32) for values in (spectrum.flux, spectrum.ivar))
-    flux, ivar = deredden(*observed, passed)
+    flux, ivar = (values[None].astype(np.float32) for values in (spectrum.flux, spectrum.ivar))
+    flux, ivar = deredden(flux, ivar, passed)
     return Epoch(*resample_log(flux[0], ivar[0], spectrum.log10_first, LOG10_STEP, z, start, grid))
 
 
@@ -303,13 +303,13 @@ def _compare_pair(
 
 def describe(found: Comparison, settings: EarlierSettings) -> dict[str, Any]:
     """Return the columns of `changes` that tell a comparison."""
-    state = ChangeState(found.state).value
-    if state != ChangeState.MEASURED:
-        return {"change_state": state}
+    state = ChangeState.parse(found.state)
+    if state is not ChangeState.MEASURED:
+        return {"change_state": state.value}
     source = ScaleSource.OIII if found.is_anchored else ScaleSource.ASSUMED
     changed = find_changed(found, settings)
     row = {
-        "change_state": state,
+        "change_state": state.value,
         "scale_source": source.value,
         "has_changed": changed is not None,
         **_name("flux_scale", found.scale),
