@@ -9,20 +9,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from catalog_schema.tables import CHANGES, RESTFRAME, SCORES, TARGETS
 from catalog_schema.vocabulary import ChangeState, Parent, ScaleSource
-from pipeline.catalogues.index import normalise_positions
-from pipeline.catalogues.reader import read_blocks
-from pipeline.config import CatalogueSettings, Config, EarlierSettings
-from pipeline.errors import DataError, MissingFileError, UserError, first_line
+from pipeline.config import Config, EarlierSettings
+from pipeline.earlier_index import EarlierSpectra, match_spectra, read_index
+from pipeline.errors import DataError, MissingFileError
 from pipeline.layout import is_remote
 from pipeline.preprocess import make_run_grid
 from pipeline.science.coadd import measure_snr
 from pipeline.science.epochs import Comparison, Epoch, LineChange, Value, compare_epochs
 from pipeline.science.extinction import deredden, transmission
-from pipeline.science.match import find_neighbours
 from pipeline.science.restframe import RestFrameGrid, resample_log
 from pipeline.sdss_spectrum import LOG10_STEP, LogSpectrum, read_spectrum
 from pipeline.shards import (
@@ -46,20 +43,6 @@ _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _OBJECT_COLUMNS = [*_KEY, "TARGET_RA", "TARGET_DEC", "EBV", "MEAN_MJD", "parent"]
 _SAME_NIGHT = 1.0
 _WINDOW_COLUMNS = ["TARGETID", "Z", "norm", "window_start", "rest_flux", "rest_weight"]
-
-
-@dataclass(frozen=True)
-class EarlierSpectra:
-    """The index of the earlier spectra: position in degrees, MJD and file of each, shape (n,).
-
-    `n_bad` rows of it have no valid position, date or name and are not among them.
-    """
-
-    ra: NDArray[np.float64]
-    dec: NDArray[np.float64]
-    mjd: NDArray[np.float64]
-    file: NDArray[np.object_]
-    n_bad: int
 
 
 def earlier(store: Store, config: Config) -> Report:
@@ -90,8 +73,7 @@ def earlier(store: Store, config: Config) -> Report:
     tasks = _list_tasks(store, config, index)
     work = partial(_compare_shard, store.root, config, make_run_grid(config))
     report = run_shards(store, STAGE, CHANGES, tasks, work, config.run.workers)
-    left_out = f"{config.earlier.index}: {index.n_bad} rows have no position, date or file"
-    return replace(report, notes=(*report.notes, *([left_out] if index.n_bad else [])))
+    return replace(report, notes=(*report.notes, *index.notes))
 
 
 def plan(store: Store, config: Config) -> list[Task]:
@@ -99,63 +81,6 @@ def plan(store: Store, config: Config) -> list[Task]:
     if not config.earlier.index:
         return []
     return _list_tasks(store, config, _read_run_index(store, config))
-
-
-def read_index(path: Path, settings: EarlierSettings) -> EarlierSpectra:
-    """Read the index of the earlier spectra.
-
-    Raises
-    ------
-    UserError
-        If it cannot be read, lacks a column, or has no valid row.
-    """
-    columns = [settings.ra, settings.dec, settings.mjd, settings.file]
-    as_catalogue = CatalogueSettings(ra=settings.ra, dec=settings.dec)
-    parts, n_rows = [], 0
-    for block in read_blocks(path, columns):
-        ra, dec, is_good, _ = normalise_positions(path, block, as_catalogue, np.nan)
-        file = block[settings.file].cast(pa.string())
-        mjd = _to_dates(path, block[settings.mjd])
-        names = pc.fill_null(file, "").to_numpy(zero_copy_only=False)
-        is_good &= np.isfinite(mjd) & (names != "")
-        n_rows += block.num_rows
-        parts.append([values[is_good] for values in (ra, dec, mjd, names)])
-    joined = [np.concatenate(values) for values in zip(*parts, strict=True)] if parts else []
-    if not joined or not len(joined[0]):
-        raise UserError(
-            f"earlier.index {path}: none of {n_rows} rows has a position ({settings.ra}, "
-            f"{settings.dec}), a date ({settings.mjd}) and a file ({settings.file})"
-        )
-    if any(name.startswith("/") for name in joined[3]):
-        raise UserError(f"earlier.index {path}: {settings.file} holds absolute paths; give paths "
-                        "below earlier.spectra")  # fmt: skip
-    ra, dec, mjd, names = joined
-    return EarlierSpectra(ra, dec, mjd, names, n_rows - len(names))
-
-
-def match_spectra(objects: pa.Table, index: EarlierSpectra, radius: float) -> pa.Table:
-    """Return a row for each pair of object and earlier spectrum within a radius (arcsec).
-
-    Parameters
-    ----------
-    objects : pyarrow.Table
-        With TARGET_RA and TARGET_DEC (degrees, ICRS), which may be null.
-    index : EarlierSpectra
-    radius : float
-
-    Returns
-    -------
-    pyarrow.Table
-        The objects' columns, earlier_file, earlier_mjd and separation (arcsec).
-    """
-    ra, dec = (pc.fill_null(objects[f"TARGET_{n}"], np.nan).to_numpy() for n in ("RA", "DEC"))
-    known = np.flatnonzero(np.isfinite(ra) & np.isfinite(dec))
-    row, other, separation = find_neighbours(ra[known], dec[known], index.ra, index.dec, radius)
-    pairs = objects.take(pa.array(known[row]))
-    columns = {"earlier_file": index.file, "earlier_mjd": index.mjd}
-    for name, values in columns.items():
-        pairs = pairs.append_column(name, pa.array(values[other]))
-    return pairs.append_column("separation", pa.array(separation))
 
 
 def resample_spectrum(
@@ -222,16 +147,6 @@ def _identify(source: Source, name: str) -> str:
         return ChangeState.FILE_MISSING.value
 
 
-def _to_dates(path: Path, column: pa.ChunkedArray) -> NDArray[np.float64]:
-    try:
-        return pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UserError(
-            f"earlier.index {path}: the dates are no numbers ({first_line(error)}); give the "
-            "modified Julian date"
-        ) from None
-
-
 def _compare_shard(root: Path, config: Config, grid: RestFrameGrid, task: Task) -> Product:
     path, pairs, location = task.arguments
     windows = Store(root).read(Path(path), _WINDOW_COLUMNS)
@@ -287,18 +202,15 @@ def _compare_pair(
     try:
         spectrum = read_spectrum(MemorySource("", data).file(file.path))
     except DataError as error:
-        return row | {
-            "change_state": ChangeState.UNREADABLE.value,
-            "change_error": str(error).removeprefix("/"),
-        }
+        row["change_error"] = str(error).removeprefix("/")
+        return row | {"change_state": ChangeState.UNREADABLE.value}
     ebv, r_v = pair["EBV"] or 0.0, config.preprocess.r_v
     then = resample_spectrum(spectrum, ebv, r_v, window.z, window.start, grid)
     wave = grid.wave[window.start : window.start + grid.window]
     found = compare_epochs(wave, window.spectrum, then, config.earlier.grey_error)
     snr = float(measure_snr(spectrum.flux[None], spectrum.ivar[None])[0])
-    return (
-        row | {"earlier_snr": snr if np.isfinite(snr) else None} | describe(found, config.earlier)
-    )
+    row["earlier_snr"] = snr if np.isfinite(snr) else None
+    return row | describe(found, config.earlier)
 
 
 def describe(found: Comparison, settings: EarlierSettings) -> dict[str, Any]:

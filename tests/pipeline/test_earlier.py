@@ -17,7 +17,8 @@ from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import ChangeState
 from pipeline.classify import classify
 from pipeline.config import Config, EarlierSettings
-from pipeline.earlier import earlier, plan, read_index
+from pipeline.earlier import earlier, plan
+from pipeline.earlier_index import read_index
 from pipeline.errors import UserError
 from pipeline.shards import Report, finished_shards, read_shards
 from pipeline.store import Store, replace_columns, to_matrix
@@ -75,6 +76,7 @@ def past(lake: Store, tmp_path: Path) -> EarlierSettings:
     # The first object was seen twice before; of the rest nothing is near.
     shutil.copytree(folder / "0", folder / "again")
     rows.append({**rows[0], "mjd": 56000.0, "file": "again/spec.fits"})
+    rows.append({**rows[0], "mjd": 57000.0})
     rows.append({**rows[0], "ra": 200.0, "file": "elsewhere.fits"})
     rows.append({**rows[0], "ra": None, "file": "nowhere.fits"})
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "index.parquet")
@@ -99,7 +101,8 @@ def test_every_pair_has_its_state(lake: Store, config: Config, past: EarlierSett
     assert [found[name]["change_state"] for name in names] == STATES
     assert set(STATES) == {*ChangeState}
     assert len(found) == report.n_made == report.n_expected == 11
-    assert any("1 rows have no position" in note for note in report.notes)
+    assert "index.parquet: 1 rows have no position, date or file" in report.notes
+    assert "index.parquet: 1 rows repeat the file of another one" in report.notes
     assert any("file_missing" in note for note in report.notes)
     changed = [name for name, row in found.items() if row["has_changed"]]
     assert changed == ["3/spec.fits"]
