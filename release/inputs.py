@@ -105,11 +105,7 @@ def read_inputs(store: Store, config: Config, reviews: tuple[Review, ...] | None
         paths = [store.lake.shard(name, shard) for shard in shards]
         contents = store.map(partial(_content, store), paths)
         data[name] = digest([(str(s), c) for s, c in zip(shards, contents, strict=True)])
-    compared = tuple(
-        outcome.shard
-        for outcome in account.outcomes
-        if (outcome.stage, outcome.state) == (COMPARED, ShardState.DONE)
-    )
+    compared = _list_compared(outcomes, shards, config.release.accept_failed_shards)
     paths = [store.lake.shard("changes", shard) for shard in compared]
     data["changes"] = digest(
         [(str(s), _content(store, p)) for s, p in zip(compared, paths, strict=True)]
@@ -126,6 +122,27 @@ def read_inputs(store: Store, config: Config, reviews: tuple[Review, ...] | None
     source = _describe_source(config)
     resolved = _resolve(config, source)
     return Inputs(account, data, catalogues, compared, model_id, model, source, resolved, reviews)
+
+
+def _list_compared(
+    outcomes: list[Outcome], shards: tuple[Shard, ...], accept_failed: bool
+) -> tuple[Shard, ...]:
+    """Return the scored shards whose objects were compared with earlier spectra.
+
+    Raises
+    ------
+    UserError
+        If some were to be compared and were not, and that is not accepted.
+    """
+    scored = set(shards)
+    mine = [o for o in outcomes if o.stage == COMPARED and o.shard in scored]
+    done = tuple(outcome.shard for outcome in mine if outcome.state is ShardState.DONE)
+    if len(done) < len(mine) and not accept_failed:
+        raise UserError(
+            f"{len(mine) - len(done)} shards were not compared with their earlier spectra; run "
+            "`qad run` again, or leave these out with --set release.accept_failed_shards=true"
+        )
+    return done
 
 
 def _read_reviews(store: Store, config: Config) -> tuple[Review, ...]:
