@@ -6,6 +6,7 @@ from catalog_schema.column import Table
 QUASARS = "catalog/quasars.parquet"
 ANOMALIES = "catalog/anomalies.parquet"
 EVIDENCE = "catalog/evidence.parquet"
+CHANGES = "catalog/changes.parquet"
 CROSSMATCH = "catalog/crossmatch.parquet"
 CATALOGUES = "catalog/catalogues.parquet"
 REVIEWS = "catalog/reviews.parquet"
@@ -24,6 +25,7 @@ FILES: dict[str, Table] = {
     QUASARS: tables.QUASARS,
     ANOMALIES: tables.QUASARS,
     EVIDENCE: tables.EVIDENCE,
+    CHANGES: tables.CHANGES,
     CROSSMATCH: tables.MATCHES,
     CATALOGUES: tables.CATALOGUES,
     REVIEWS: tables.REVIEWS,

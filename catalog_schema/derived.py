@@ -3,12 +3,14 @@
 import pyarrow as pa
 
 from catalog_schema import vocabulary as words
+from catalog_schema.changes import CHANGED_LINES
 from catalog_schema.column import Column
 from catalog_schema.desi import FINE_ORDER
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import FILTER_WIDTHS, REASONS, STATISTICS, STRANGE_P_VALUE
 
 _FLUX_DENSITY = "10**-17 erg.s**-1.cm**-2.Angstrom**-1"
+_LINE_FLUX = "10**-17 erg.s**-1.cm**-2"
 _FLUX_DENSITY_IVAR = "10**34 erg**-2.s**2.cm**4.Angstrom**2"
 _WIDTHS = ", ".join(map(str, FILTER_WIDTHS))
 _INFINITY = float("inf")
@@ -273,6 +275,85 @@ rival_z = Column("rival_z", pa.float64(), "Rival redshift at which the spectrum 
                  "null where none was tried.", "src.redshift", nullable=True, since="1.4.0")
 rival_p_value = Column("rival_p_value", pa.float64(), "p_value that the spectrum has at rival_z.",
                        "stat.probability", bounds=_UNIT_INTERVAL, nullable=True, since="1.4.0")
+
+# Changes since an earlier spectrum
+earlier_file = Column("earlier_file", pa.string(), "File of the earlier spectrum.",
+                      "meta.id;meta.file", since="1.4.0")
+earlier_mjd = Column("earlier_mjd", pa.float64(), "Modified Julian date of the earlier spectrum.",
+                     "time.epoch", "d", source="index of the earlier spectra", since="1.4.0")
+change_state = Column("change_state", pa.string(), "Whether the earlier spectrum was compared, and "
+                      "if not, why.", "meta.code", vocabulary=words.ChangeState.values(),
+                      since="1.4.0")
+change_error = Column("change_error", pa.string(), "What is wrong with an unreadable file.",
+                      "meta.note", nullable=True, since="1.4.0")
+rest_days = _number("rest_days", "Time from the earlier spectrum to MEAN_MJD in the rest frame; "
+                    "null where the latter is not known.", "time.interval", unit="d",
+                    nullable=True, since="1.4.0")
+earlier_snr = _number("earlier_snr", "Median signal-to-noise ratio per pixel of the earlier "
+                      "spectrum.", "stat.snr;em.opt", nullable=True, since="1.4.0")
+scale_source = Column("scale_source", pa.string(), "What tells flux_scale; null where not "
+                      "compared.", "meta.code", vocabulary=words.ScaleSource.values(),
+                      nullable=True, since="1.4.0")
+flux_scale = _number("flux_scale", "Factor by which the earlier flux is multiplied: losses at the "
+                     "two fibres differ.", "arith.factor", bounds=_POSITIVE, nullable=True,
+                     since="1.4.0")
+flux_scale_error = _number("flux_scale_error", "One-sigma error of flux_scale.", "stat.error",
+                           bounds=_POSITIVE, nullable=True, since="1.4.0")
+continuum_ratio = _number("continuum_ratio", "Continuum now over the earlier one, which is "
+                          "multiplied by flux_scale: geometric mean over windows without lines.",
+                          "phot.flux.density;arith.ratio", bounds=_POSITIVE, nullable=True,
+                          since="1.4.0")
+continuum_ratio_error = _number("continuum_ratio_error", "One-sigma error of continuum_ratio, "
+                                "without that of flux_scale.", "stat.error", bounds=_POSITIVE,
+                                nullable=True, since="1.4.0")
+colour_change = _number("colour_change", "Power of wavelength by which that ratio runs; negative "
+                        "where the continuum is bluer now.", "spect.index", nullable=True,
+                        since="1.4.0")
+colour_change_error = _number("colour_change_error", "One-sigma error of colour_change.",
+                              "stat.error", bounds=_POSITIVE, nullable=True, since="1.4.0")
+
+
+def _line_columns(line: str, title: str) -> tuple[Column, ...]:
+    def flux(name: str, text: str, **rest: object) -> Column:
+        facts = {"ucd": "phot.flux;spect.line", **rest}
+        return _number(f"{line}_{name}", f"{text} null where not in both spectra.",
+                       unit=_LINE_FLUX, nullable=True, since="1.4.0", **facts)  # type: ignore[arg-type]
+
+    error = {"ucd": "stat.error;phot.flux", "bounds": _POSITIVE}
+    return (
+        flux("flux", f"Flux of {title} above the continuum, narrow parts included, dereddened;"),
+        flux("flux_error", f"One-sigma error of {line}_flux;", **error),
+        flux("earlier_flux", f"{line}_flux of the earlier spectrum, multiplied by flux_scale;"),
+        flux("earlier_flux_error", f"One-sigma error of {line}_earlier_flux, without that of "
+             "flux_scale;", **error),
+        _number(f"{line}_change", f"Difference of the two fluxes of {title} over its error, that "
+                "of flux_scale included; positive where the line is brighter now.", "stat.snr",
+                nullable=True, since="1.4.0"),
+    )  # fmt: skip
+
+
+line_changes = tuple(
+    column for line, title in CHANGED_LINES.items() for column in _line_columns(line, title)
+)
+changed_line = Column("changed_line", pa.string(), "Broad line whose change is the most "
+                      "significant, of those that has_changed is about if it holds; null without "
+                      "any.", "meta.id", nullable=True,
+                      vocabulary=tuple(CHANGED_LINES), since="1.4.0")
+line_ratio = _number("line_ratio", "Flux of changed_line now over the earlier one.",
+                      "phot.flux;arith.ratio",
+                     nullable=True, since="1.4.0")
+line_ratio_error = _number("line_ratio_error", "One-sigma error of line_ratio, to first order, "
+                           "that of flux_scale included.", "stat.error", bounds=_POSITIVE,
+                           nullable=True, since="1.4.0")
+line_change = _number("line_change", "Significance of the change of changed_line.", "stat.snr",
+                      nullable=True, since="1.4.0")
+has_changed = Column("has_changed", pa.bool_(), "Whether a broad line has appeared or vanished: "
+                     "its change exceeds earlier.min_change, and at most earlier.max_left of the "
+                     "brighter flux is left in the fainter.", "meta.code", since="1.4.0")
+compared_mjd = Column("compared_mjd", pa.float64(), "Modified Julian date of the earlier spectrum "
+                      "since which the feature has changed; null for a feature of the present "
+                      "spectrum alone.", "time.epoch", "d", nullable=True, since="1.4.0")
+
 class_state = _coded("class_state", words.ClassState, "Whether the spectrum was classified, and "
                      "if not, why.")
 artefact_probability = _number("artefact_probability", "Probability that instrument or reduction "
@@ -343,8 +424,9 @@ cluster = Column("cluster", pa.int32(), "Number of the unsupervised family of st
 cluster_stability = _number("cluster_stability", "Mean Jaccard similarity of the cluster with its "
                             "likeness in bootstrapped samples; above 0.75 it is stable.",
                             "stat.value", bounds=_UNIT_INTERVAL, nullable=True, since="1.4.0")
-feature = Column("feature", pa.string(), "Statistic (catalog_schema/statistics.py) or measurement "
-                 "(catalog_schema/measurements.py).", "meta.id", since="1.4.0")
+feature = Column("feature", pa.string(), "Statistic (catalog_schema/statistics.py), measurement "
+                 "(catalog_schema/measurements.py) or change (catalog_schema/changes.py).",
+                 "meta.id", since="1.4.0")
 feature_value = _number("feature_value", "Value of the feature, in its own unit.", nullable=True,
                         since="1.4.0")
 feature_error = _number("feature_error", "One-sigma error of the value; null where none is known.",

@@ -125,6 +125,15 @@ MEASURED = Table(
     (*_POSITION, *_SAMPLE, d.measured, d.measured_error, d.measured_wave, d.rival_z,
      d.rival_p_value),
 )
+CHANGES = Table(
+    "changes", "Earlier spectra of the same objects, and what has changed since.",
+    (*_ROW_KEY, "earlier_file"),
+    (*_POSITION, d.earlier_file, d.earlier_mjd, d.separation, d.change_state, d.change_error,
+     d.rest_days, d.earlier_snr, d.scale_source, d.flux_scale, d.flux_scale_error,
+     d.continuum_ratio, d.continuum_ratio_error, d.colour_change, d.colour_change_error,
+     *d.line_changes, d.changed_line, d.line_ratio, d.line_ratio_error, d.line_change,
+     d.has_changed),
+)
 CLASSES = Table(
     "classes", "What the spectra are, with probabilities, and where they lie among the others.",
     _ROW_KEY, (*_POSITION, *_CLASSES),
@@ -153,7 +162,7 @@ EVIDENCE = Table(
     "evidence", "What tells an object's class: its most telling features.",
     (*_ROW_KEY, "feature"),
     (*_POSITION, d.anomaly_class, d.feature, d.feature_value, d.feature_error, d.feature_wave,
-     d.departure, d.contribution),
+     d.compared_mjd, d.departure, d.contribution),
 )
 REVIEWS = Table(
     "reviews", "Every event of the visual inspection of published objects, in order; corrected "
@@ -202,7 +211,7 @@ TRUTH = Table(
 )
 
 TABLES: tuple[Table, ...] = (
-    CANDIDATES, TARGETS, FILES, COADDS, RESTFRAME, SCORES, SIGNIFICANCE, NULL, MEASURED,
+    CANDIDATES, TARGETS, FILES, COADDS, RESTFRAME, SCORES, SIGNIFICANCE, NULL, MEASURED, CHANGES,
     CLASSES, JUDGED, EVIDENCE, NORMS, TAXONOMY, TIERS, GRADED, CONTROLS, INJECTIONS, MATCHES,
     CATALOGUES, RECONSTRUCTIONS, REVIEWS, QUEUE, PURITY, COMPLETENESS, GATES, EFFORT, QUASARS,
     SPECTRA, TRUTH,

@@ -144,6 +144,24 @@ class MatchState(Described):
     NOT_QUERIED = "not_queried", "Nobody has asked."
 
 
+class ChangeState(Described):
+    """Whether an earlier spectrum of an object was compared, and if not, why."""
+
+    MEASURED = "measured", "Compared."
+    NO_OVERLAP = "no_overlap", "The two spectra share no good pixels in any line or continuum."
+    NO_SIGNAL = "no_signal", "One of the two shows no light: a fibre that missed looks the same."
+    NOT_EARLIER = "not_earlier", "Taken in the night of the present spectrum or later."
+    FILE_MISSING = "file_missing", "The index names a file that is not there."
+    UNREADABLE = "unreadable", "The file is damaged or no SDSS spectrum."
+
+
+class ScaleSource(Described):
+    """What tells the factor between the flux scales of two spectra."""
+
+    OIII = "oiii", "The narrow line [OIII] 5008, which does not change in decades."
+    ASSUMED = "assumed", "Nothing: 1, with the usual error of losses at the fibre."
+
+
 class ClassState(Described):
     """Whether a spectrum was classified, and if not, why."""
 

@@ -34,9 +34,11 @@ _BELONGS = np.array([[KIND_CLASSES[kind] == name for name in CLASSES] for kind i
 _MIN_SPREAD = 0.2
 # A spectrum of which less than this can be measured has hardly a pixel.
 _MIN_MEASURED = 12
-# What a vanished anomaly leaves to all classes but the wrong redshift.
+# What a vanished anomaly leaves to all kinds but the wrong redshift, and a changed line to all but
+# the changing look.
 _DOUBT = 0.05
-_NEVER = 1e-30
+# A smaller probability is rounding.
+NEVER = 1e-30
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def judge(
         targetids = scores["TARGETID"].to_numpy()
         probabilities = find_probabilities(classifier.taxonomies, departures, targetids)
         better_z = find_better_redshifts(rows, state, config.classify)
-        probabilities = prefer_redshift(probabilities, ~np.isnan(better_z))
+        probabilities = prefer(probabilities, WRONG_Z, ~np.isnan(better_z))
         log_odds = find_log_odds(probabilities, state)
         joint = join(classifier.norms, p_value, log_odds, config.calibrate)
     named = name_classes(probabilities, state, joint, better_z)
@@ -188,22 +190,22 @@ def find_better_redshifts(
     return np.where(has_vanished, z, np.nan)
 
 
-def prefer_redshift(probabilities: NDArray, is_better: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Give the wrong redshift at least nineteen twentieths where a better one has been found.
+def prefer(probabilities: NDArray, kind: str, is_told: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Give a kind at least nineteen twentieths where something beside the classifier tells it.
 
     Parameters
     ----------
-    probabilities : ndarray, shape (n, number of kinds)
-    is_better : ndarray of bool, shape (n,)
-        Whether the anomaly vanishes at another redshift.
+    probabilities : ndarray, shape (n, len(KINDS))
+    kind : str
+    is_told : ndarray of bool, shape (n,)
     """
-    wrong = KINDS.index(WRONG_Z)
-    others = np.delete(np.arange(len(KINDS)), wrong)
+    own = KINDS.index(kind)
+    others = np.delete(np.arange(len(KINDS)), own)
     limited = probabilities.copy()
     rest = probabilities[:, others].sum(axis=1)
-    factor = np.where(is_better, np.minimum(1.0, _DOUBT / np.maximum(rest, 1e-30)), 1.0)
+    factor = np.where(is_told, np.minimum(1.0, _DOUBT / np.maximum(rest, NEVER)), 1.0)
     limited[:, others] *= factor[:, None]
-    limited[:, wrong] = np.maximum(1 - limited[:, others].sum(axis=1), 0)
+    limited[:, own] = np.maximum(1 - limited[:, others].sum(axis=1), 0)
     return limited
 
 
@@ -229,7 +231,7 @@ def without_examples(state: NDArray[np.str_]) -> NDArray[np.str_]:
 
 def find_log_odds(probabilities: NDArray, state: NDArray[np.str_]) -> NDArray[np.float64]:
     """Return the logarithm of the odds against normal, NaN where not classified, shape (n,)."""
-    likely = np.maximum(probabilities, _NEVER)
+    likely = np.maximum(probabilities, NEVER)
     normal = KINDS.index(NORMAL)
     log_odds = np.log(np.delete(likely, normal, axis=1).sum(axis=1)) - np.log(likely[:, normal])
     # Sums in another order must not change the rank of a spectrum among its like.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.tables import (
+    CHANGES,
     CLASSES,
     EVIDENCE,
     JUDGED,
@@ -18,15 +19,16 @@ from catalog_schema.tables import (
     TAXONOMY,
     arrow_schema,
 )
-from catalog_schema.vocabulary import ClassState, ControlKind, Tier
+from catalog_schema.vocabulary import AnomalyClass, ClassState, ControlKind, Tier
 from pipeline import calibrate, classifier, models
 from pipeline.classifier import FEATURES, KINDS, compare, fold_kinds, name_classes
 from pipeline.config import ClassifySettings, Config
-from pipeline.examples import KIND_CLASSES, NORMAL, Examples, plant_examples
+from pipeline.examples import KIND_CLASSES, NORMAL, WRONG_Z, Examples, plant_examples
 from pipeline.measured_survey import Survey, get_feature_values, read_survey
 from pipeline.models import assign_folds, read_card
 from pipeline.science.crowding import find_crowding
 from pipeline.science.draw import Stream, hash_to_unit
+from pipeline.science.emission import BROAD_LINES
 from pipeline.science.families import draw_map, find_axes, find_clusters
 from pipeline.science.grades import grade_p_values
 from pipeline.science.measurements import find_significance
@@ -36,9 +38,10 @@ from pipeline.store import Store, columns_to_table, make_fingerprint, replace_co
 from pipeline.train import find_model_id
 
 STAGE = "classify"
-REVISION = 6
+REVISION = 7
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
+CHANGING_LOOK = AnomalyClass.CHANGING_LOOK.value
 # Controls from which is learnt what is no quasar.
 _TEACHERS = (ControlKind.STAR.value, ControlKind.GALAXY.value)
 _TABLES = (NORMS, TAXONOMY, EVIDENCE, JUDGED, CLASSES)
@@ -63,9 +66,9 @@ def classify(store: Store, config: Config) -> Report:
     Parameters
     ----------
     store : Store
-        Reads `measurements`, `scores`, `significance`, `coadds`, `restframe` and the model with
-        its `null`; writes `classes`, `judged` and `evidence` and, beside the model, the
-        classifier as `norms` and `taxonomy`.
+        Reads `measurements`, `changes`, `scores`, `significance`, `coadds`, `restframe` and the
+        model with its `null`; writes `classes`, `judged` and `evidence` and, beside the model,
+        the classifier as `norms` and `taxonomy`.
     config : Config
         Reads ``classify``, ``score``, ``calibrate`` and ``run.seed``.
 
@@ -96,6 +99,7 @@ def classify(store: Store, config: Config) -> Report:
 def plan(store: Store, config: Config) -> dict[Path, str]:
     """Return the files that the stage is to make, `classes` last, and their fingerprint."""
     inputs = list(read_contents(store, "measure", MEASURED.name).values())
+    inputs += read_contents(store, "earlier", CHANGES.name).values()
     inputs += [*calibrate.plan(store, config).values(), str(config.run.seed)]
     sections = [config.classify, config.score, config.calibrate]
     fingerprint = make_fingerprint(STAGE, REVISION, sections, inputs)
@@ -142,7 +146,13 @@ def classify_survey(
     probabilities = classifier.find_probabilities(taxonomies, departures, targetids)
     state = classifier.find_states(survey.scores, survey.values, settings)
     better_z = classifier.find_better_redshifts(survey.measured, state, settings)
-    probabilities = classifier.prefer_redshift(probabilities, ~np.isnan(better_z))
+    probabilities = classifier.prefer(probabilities, WRONG_Z, ~np.isnan(better_z))
+    # At another redshift other lines would have been compared.
+    can_change = (state == ClassState.CLASSIFIED.value) & np.isnan(better_z)
+    changes = survey.changes.filter(pa.array(can_change[survey.changes["row"].to_numpy()]))
+    before = probabilities
+    has_changed = np.isin(np.arange(len(state)), changes["row"].to_numpy())
+    probabilities = classifier.prefer(probabilities, CHANGING_LOOK, has_changed)
     log_odds = classifier.find_log_odds(probabilities, state)
     norms = replace_columns(norms, {"log_odds": log_odds[survey.is_core]})
     joint = classifier.join(norms, p_value, log_odds, config.calibrate)
@@ -155,7 +165,12 @@ def classify_survey(
     return Classified(
         norms,
         classifier.tabulate_taxonomies(taxonomies),
-        _gather_evidence(survey, told, taxonomies, departures, probabilities, settings),
+        pa.concat_tables(
+            [
+                _gather_evidence(survey, told, taxonomies, departures, probabilities, settings),
+                describe_changes(changes, before, probabilities),
+            ]
+        ),
         make_judged(survey, named, score, p_value),
         make_classes(survey, named, layout | _find_crowds(survey)),
     )
@@ -195,6 +210,38 @@ def make_norms(survey: Survey) -> pa.Table:
         "log_odds": np.full(len(core), np.nan),
     }
     return columns_to_table(NORMS, columns)
+
+
+def describe_changes(changes: pa.Table, before: NDArray, after: NDArray) -> pa.Table:
+    """Return the changes that made a changing look, as rows of `evidence`.
+
+    Parameters
+    ----------
+    changes : pyarrow.Table
+        Of `measured_survey.read_changes`.
+    before, after : ndarray, shape (n, number of kinds)
+        Probabilities without and with the changes.
+    """
+    rows, lines = changes["row"].to_numpy(), changes["changed_line"].to_pylist()
+    gain = _compare_with_normal(after[rows]) - _compare_with_normal(before[rows])
+    columns = {
+        **{name: changes[name] for name in _KEY},
+        "anomaly_class": [AnomalyClass.CHANGING_LOOK.value] * len(rows),
+        "feature": [f"{line}_change" for line in lines],
+        "feature_value": changes["line_ratio"],
+        "feature_error": changes["line_ratio_error"],
+        "feature_wave": [BROAD_LINES[line] for line in lines],
+        "compared_mjd": changes["earlier_mjd"],
+        "departure": changes["line_change"],
+        "contribution": gain,
+    }
+    return columns_to_table(EVIDENCE, columns)
+
+
+def _compare_with_normal(probabilities: NDArray) -> NDArray[np.float64]:
+    """Return the logarithm of the odds of a changing look against normal, shape (n,)."""
+    likely = np.log(np.maximum(probabilities, classifier.NEVER))
+    return likely[:, KINDS.index(CHANGING_LOOK)] - likely[:, KINDS.index(NORMAL)]
 
 
 def make_classes(survey: Survey, named: dict[str, Any], columns: dict[str, Any]) -> pa.Table:
@@ -325,6 +372,7 @@ def _gather_evidence(
         "feature_value": value[row, column],
         "feature_error": error[row, column],
         "feature_wave": wave[row, column],
+        "compared_mjd": pa.nulls(len(row)),
         "departure": departures[rows[row], column],
         "contribution": terms[row, column],
     }

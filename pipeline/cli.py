@@ -209,6 +209,7 @@ def score(
 
 _add_stage("calibrate", "p-values of the scores")
 _add_stage("measure", "physical measurements and rival redshifts")
+_add_stage("earlier", "changes since earlier spectra of the same objects")
 _add_stage("classify", "classes with their probabilities and evidence, map and clusters")
 _add_stage("grade", "false-discovery rates and tiers")
 _add_stage("control", "negative controls, graded as if taken for quasars")

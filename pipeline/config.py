@@ -296,6 +296,35 @@ class CrossmatchSettings(Section):
     memory_mb: int = Field(600, ge=100)
 
 
+class EarlierSettings(Section):
+    """Earlier spectra of the same objects, with which the present ones are compared.
+
+    `index` is a table (FITS, VOTable, CSV or Parquet) with a row for each spectrum, whose columns
+    `ra`, `dec` (ICRS, degrees), `mjd` and `file` name; the files lie below `spectra`, a folder or a
+    remote location. Without an index nothing is compared. Positions within `radius` (arcsec) are
+    the same object. The flux scales of two spectra differ by a factor of 1 with a relative error
+    of `grey_error`. A broad line has appeared or vanished where its change exceeds `min_change`
+    standard errors and at most `max_left` of the brighter flux is left in the fainter spectrum.
+    """
+
+    index: str = ""
+    spectra: str = ""
+    ra: str = "ra"
+    dec: str = "dec"
+    mjd: str = "mjd"
+    file: str = "file"
+    radius: float = Field(1.0, gt=0, le=10)
+    grey_error: float = Field(0.15, gt=0, lt=1)
+    min_change: float = Field(3.0, gt=0)
+    max_left: float = Field(0.5, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _index_has_files(self) -> "EarlierSettings":
+        if self.index and not self.spectra:
+            raise ValueError("spectra must name the place of the files that the index lists")
+        return self
+
+
 class ReconstructSettings(Section):
     """Which spectra are published."""
 
@@ -338,6 +367,7 @@ class Config(Section):
     score: ScoreSettings = ScoreSettings()
     calibrate: CalibrateSettings = CalibrateSettings()
     inject: InjectSettings = InjectSettings()
+    earlier: EarlierSettings = EarlierSettings()
     classify: ClassifySettings = ClassifySettings()
     crossmatch: CrossmatchSettings = CrossmatchSettings()
     reconstruct: ReconstructSettings = ReconstructSettings()

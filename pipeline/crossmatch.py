@@ -29,12 +29,11 @@ from pipeline.catalogues.search import (
 from pipeline.catalogues.services import Service
 from pipeline.config import CatalogueSettings, Config, CrossmatchSettings
 from pipeline.errors import UserError
-from pipeline.layout import is_remote
 from pipeline.science.match import find_chance_probability, normalise_separations
 from pipeline.shards import Report, finished_shards, read_shards
 from pipeline.sources import local_file
 from pipeline.store import Store, columns_to_table, digest, digest_rows, make_fingerprint
-from pipeline.target import find_mock
+from pipeline.target import find_beside
 
 STAGE = "crossmatch"
 REVISION = 2
@@ -331,25 +330,19 @@ def _describe_errors(errors: dict[int, str]) -> Iterator[str]:
 
 def _list_searches(store: Store, config: Config) -> list[_Search]:
     settings = config.crossmatch
-    folder = find_mock(store, config) if config.run.source == "mock" else Path(config.run.source)
-    folders = [Path()] if is_remote(config.run.source) else [folder, Path()]
+
+    def find(name: str, file: str) -> Path:
+        return find_beside(store, config, f"[crossmatch.catalogues.{name}]", file)
+
     return [
         _Search(
             name, catalogue,
-            tuple(_find_file(name, text, folders) for text in catalogue.files),
-            _find_file(name, catalogue.moc, folders) if catalogue.moc else None,
+            tuple(find(name, file) for file in catalogue.files),
+            find(name, catalogue.moc) if catalogue.moc else None,
             is_asked=name in settings.ask,
         )
         for name, catalogue in resolve_catalogues(settings).items()
     ]  # fmt: skip
-
-
-def _find_file(name: str, text: str, folders: list[Path]) -> Path:
-    for folder in folders:
-        if (folder / text).exists():
-            return folder / text
-    looked = " and ".join(str(folder.resolve()) for folder in folders)
-    raise UserError(f"[crossmatch.catalogues.{name}] {text}: no such file in {looked}")
 
 
 def _place(store: Store, name: str) -> tuple[Path, Path]:

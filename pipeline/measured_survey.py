@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
-from catalog_schema.tables import COADDS, MEASURED, SCORES, SIGNIFICANCE
+from catalog_schema.tables import CHANGES, COADDS, MEASURED, SCORES, SIGNIFICANCE, arrow_schema
 from catalog_schema.vocabulary import Parent, Tier
 from pipeline.classifier import read_measured
 from pipeline.config import CalibrateSettings
@@ -32,6 +32,8 @@ class Survey:
         Rows of `scores` and of `measurements`.
     significance : pyarrow.Table
         Rows of `significance`, of the quasars only.
+    changes : pyarrow.Table
+        Of `read_changes`.
     is_ordinary : ndarray of bool, shape (n_quasars,)
         Quasars of the core sample that the score alone would put in no tier.
     night, petal, fibre : ndarray of int64, shape (n_quasars,)
@@ -41,6 +43,7 @@ class Survey:
     scores: pa.Table
     measured: pa.Table
     significance: pa.Table
+    changes: pa.Table
     is_ordinary: NDArray[np.bool_]
     night: NDArray[np.int64]
     petal: NDArray[np.int64]
@@ -87,7 +90,28 @@ def read_survey(store: Store, settings: CalibrateSettings) -> Survey:
     coadds = pa.concat_tables(read_shards(store, COADDS.name, shards, [*_KEY, *_PLACE]).values())
     coadds = _match(_sort(coadds), rows)
     places = (pc.fill_null(coadds[name], -1).to_numpy().astype(np.int64) for name in _PLACE)
-    return Survey(scores, measured, rows, is_core & (tiers == Tier.NONE.value), *places)
+    is_ordinary = is_core & (tiers == Tier.NONE.value)
+    return Survey(scores, measured, rows, read_changes(store, rows), is_ordinary, *places)
+
+
+def read_changes(store: Store, quasars: pa.Table) -> pa.Table:
+    """Return the most significant change of each quasar in which a broad line has changed.
+
+    Returns
+    -------
+    pyarrow.Table
+        Rows of `changes`, in order of `row`, the place among the quasars.
+    """
+    shards = finished_shards(store, "earlier")
+    parts = read_shards(store, CHANGES.name, shards).values()
+    known = pa.concat_tables([arrow_schema(CHANGES).empty_table(), *parts])
+    changed = known.filter(pc.field("has_changed"))
+    places = quasars.select(_KEY).append_column("row", pa.array(np.arange(quasars.num_rows)))
+    changed = changed.append_column("strength", pc.abs(changed["line_change"]))
+    changed = changed.join(places, _KEY, join_type="inner").sort_by(
+        [("row", "ascending"), ("strength", "descending"), ("earlier_file", "ascending")]
+    )
+    return changed.take(pa.array(np.unique(changed["row"].to_numpy(), return_index=True)[1]))
 
 
 def get_feature_values(survey: Survey, rows: NDArray[np.intp]) -> NDArray[np.float64]:

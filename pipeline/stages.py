@@ -29,6 +29,7 @@ STAGES = {
     "score": "scores",
     "calibrate": "significance",
     "measure": "measurements",
+    "earlier": "changes",
     "classify": "classes",
     "grade": "tiers",
     "control": "controls",
@@ -119,6 +120,9 @@ def write_mock(folder: Path, settings: MockSettings) -> None:
 def inspect_datasets(store: Store, config: Config) -> Iterator[DatasetState]:
     """Compare what is in the lake with what the settings and the source ask for."""
     for stage, dataset in STAGES.items():
+        if stage == "earlier" and not config.earlier.index:
+            # There is nothing to compare with, so nothing is missing.
+            continue
         try:
             planned = _list_planned(store, _import_stage(stage), config, dataset)
         except QadError:

@@ -123,6 +123,25 @@ def find_mock(store: Store, config: Config) -> Path:
     return store.lake.mock(digest(config.mock)[:8])
 
 
+def find_beside(store: Store, config: Config, key: str, name: str) -> Path:
+    """Return a local file or folder that the settings name.
+
+    It is looked for below the source, where that is local, and then from the working folder.
+
+    Raises
+    ------
+    UserError
+        If it is in neither.
+    """
+    source = find_mock(store, config) if config.run.source == "mock" else Path(config.run.source)
+    folders = [Path()] if is_remote(config.run.source) else [source, Path()]
+    for folder in folders:
+        if (folder / name).exists():
+            return folder / name
+    looked = " and ".join(str(folder.resolve()) for folder in folders)
+    raise UserError(f"{key} {name}: no such file in {looked}")
+
+
 def select_candidates(
     blocks: Iterable[Columns], settings: TargetSettings
 ) -> tuple[pa.Table, Counter[tuple[Shard, str]]]:

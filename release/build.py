@@ -113,6 +113,7 @@ def _fill(
         tiers = lake.write(folder, notes)
         lake.write_significance(folder, notes)
         lake.write_evidence(folder, notes)
+        lake.write_changes(folder, notes)
         catalogues = lake.write_matches(folder, notes)
         grades = lake.read_grades()
         outcomes = close_release(

@@ -16,6 +16,7 @@ from catalog_schema.derived import healpix_29
 from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
 from catalog_schema.tables import (
     CATALOGUES,
+    CHANGES,
     CLASSES,
     EVIDENCE,
     GRADED,
@@ -26,6 +27,7 @@ from catalog_schema.tables import (
     SIGNIFICANCE,
     TARGETS,
     TIERS,
+    arrow_schema,
 )
 from catalog_schema.vocabulary import MatchState, Parent, ReviewStatus, Tier
 from pipeline.config import CalibrateSettings
@@ -126,6 +128,7 @@ class JoinedLake:
             connection.register(name, store.open_dataset([store.lake.table(name)]))
         for name in ("targets", "restframe"):
             connection.register(name, _open_sharded(store, inputs, name))
+        connection.register("changes", _open_changes(store, inputs))
         for name in MATCHED:
             paths = [store.lake.catalogue(name, catalogue) for catalogue in inputs.catalogues]
             connection.register(name, store.open_dataset(paths))
@@ -199,6 +202,15 @@ class JoinedLake:
         lengths = self._measure_strings(EVIDENCE, "evidence")
         self._publish(folder / contents.EVIDENCE, EVIDENCE, query, notes, lengths)
 
+    def write_changes(self, folder: Path, notes: dict[str, str]) -> None:
+        """Write changes.parquet: of each published object, every earlier spectrum."""
+        query = f"""
+            SELECT * FROM changes SEMI JOIN primaries USING ({_KEY})
+            ORDER BY HEALPIX, TARGETID, earlier_mjd, earlier_file
+        """
+        lengths = self._measure_strings(CHANGES, "changes")
+        self._publish(folder / contents.CHANGES, CHANGES, query, notes, lengths)
+
     def write_matches(self, folder: Path, notes: dict[str, str]) -> pa.Table:
         """Write crossmatch.parquet and catalogues.parquet; return the rows of the latter."""
         published = f"matches SEMI JOIN primaries USING ({_KEY})"
@@ -241,6 +253,11 @@ class JoinedLake:
 
 def _open_sharded(store: Store, inputs: Inputs, dataset: str) -> "Dataset":
     return store.open_dataset([store.lake.shard(dataset, shard) for shard in inputs.shards])
+
+
+def _open_changes(store: Store, inputs: Inputs) -> "Dataset | pa.Table":
+    paths = [store.lake.shard(CHANGES.name, shard) for shard in inputs.compared]
+    return store.open_dataset(paths) if paths else arrow_schema(CHANGES).empty_table()
 
 
 def place_objects(positions: pa.Table) -> pa.Table:

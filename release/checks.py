@@ -156,6 +156,7 @@ _CHECKS: dict[str, tuple[Callable[[Path, str], list[str]], tuple[str, ...]]] = {
         (contents.QUASARS, contents.ANOMALIES),
     ),
     "evidence": (consistency.check_evidence, (contents.EVIDENCE,)),
+    "changes": (consistency.check_changes, (contents.CHANGES,)),
     "matches": (consistency.check_matches, (contents.CROSSMATCH,)),
     "reviews": (consistency.check_reviews, (contents.REVIEWS,)),
     "hats": (hats_checks.check_collection, (COLLECTION,)),

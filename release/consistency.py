@@ -10,11 +10,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from catalog_schema import contents
+from catalog_schema.changes import CHANGED_LINES, CHANGES
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import SCORES
 from catalog_schema.vocabulary import (
     AnomalyClass,
+    ChangeState,
     ClassState,
     MatchState,
     ReviewStatus,
@@ -156,7 +158,7 @@ def check_evidence(path: Path, target: str) -> list[str]:
     """Every row of evidence belongs to an object, and every graded, classified object has some."""
     evidence = _read(path, target, [*_KEY, "feature"])
     quasars = _read(path, contents.QUASARS, [*_KEY, "tier", "class_state"])
-    known = {*(s.name for s in STATISTICS), *(m.name for m in MEASUREMENTS)}
+    known = {*(s.name for s in STATISTICS), *(m.name for m in MEASUREMENTS), *CHANGES}
     strange = set(pc.unique(evidence["feature"]).to_pylist()) - known
     n_lost = evidence.num_rows - evidence.join(quasars, _KEY, join_type="inner").num_rows
     told = evidence.select(_KEY).group_by(_KEY).aggregate([])
@@ -166,6 +168,28 @@ def check_evidence(path: Path, target: str) -> list[str]:
     problems = [f"unknown features {sorted(strange)}"] if strange else []
     problems += _say(n_lost, "rows are of objects that are not in quasars.parquet")
     return problems + _say(untold, "graded objects have no evidence")
+
+
+def check_changes(path: Path, target: str) -> list[str]:
+    """Changes are of published objects, stated where compared, and judged by the settings."""
+    rows = pq.ParquetFile(path / target).read()
+    levels = read_json(path / MANIFEST)["config"]["earlier"]
+    quasars = _read(path, contents.QUASARS, _KEY)
+    n_lost = rows.num_rows - rows.select(_KEY).join(quasars, _KEY, join_type="inner").num_rows
+    is_measured = pc.equal(rows["change_state"], ChangeState.MEASURED.value).to_numpy()
+    # What lies on a level to rounding may be on either side of it.
+    surely, perhaps = (
+        _find_changed(rows, levels["min_change"] * (1 + way), levels["max_left"] * (1 - way))
+        for way in (_ROUNDING, -_ROUNDING)
+    )
+    is_said = rows["has_changed"].to_numpy()
+    return [
+        *_say(n_lost, "rows are of objects that are not in quasars.parquet"),
+        *_say(int((rows["flux_scale"].is_valid().to_numpy() != is_measured).sum()),
+              "rows have a flux_scale without being measured, or none in spite"),
+        *_say(int(((surely & ~is_said) | (is_said & ~perhaps)).sum()),
+              "rows have another has_changed than the settings make of their lines"),
+    ]  # fmt: skip
 
 
 def check_matches(path: Path, target: str) -> list[str]:
@@ -248,6 +272,20 @@ def adjust(p_value: np.ndarray) -> np.ndarray:
     q_value = np.empty_like(raw)
     q_value[order] = np.minimum.accumulate(raw[::-1])[::-1]
     return q_value
+
+
+def _find_changed(rows: pa.Table, min_change: float, max_left: float) -> np.ndarray:
+    """Return which rows have a line whose change exceeds the levels."""
+    has_changed = np.zeros(rows.num_rows, bool)
+    for line in CHANGED_LINES:
+        now, then, change = (
+            pc.fill_null(rows[f"{line}_{name}"], np.nan).to_numpy()
+            for name in ("flux", "earlier_flux", "change")
+        )
+        bright = np.maximum(now, then)
+        is_gone = (np.minimum(now, then) <= max_left * bright) & (bright > 0)
+        has_changed |= (np.abs(change) > min_change) & is_gone
+    return has_changed
 
 
 def _count_reviews(path: Path, stated: dict[str, Any]) -> dict[str, int]:

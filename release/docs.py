@@ -12,7 +12,7 @@ from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.tables import DIMENSIONS
-from catalog_schema.vocabulary import AnomalyClass, MatchState, ShardState, Tier
+from catalog_schema.vocabulary import AnomalyClass, ChangeState, MatchState, ShardState, Tier
 from pipeline.ledger import Outcome, balance
 from release.conservation import (
     NEGATIVE_CONTROL,
@@ -81,6 +81,7 @@ def write_documents(
         "tables": list(dict.fromkeys(contents.FILES.values())),
         "dimensions": DIMENSIONS,
         "grades": list(Tier),
+        "change_states": list(ChangeState),
         "match_states": list(MatchState),
         "anomaly_classes": list(AnomalyClass),
         "measurements": MEASUREMENTS,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog_schema.tables import SCHEMA_VERSION
+from catalog_schema.vocabulary import ShardState
 from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config
 from pipeline.errors import UserError
@@ -36,6 +37,7 @@ MODEL_FILES = (
 )  # fmt: skip
 GLOBAL = ("significance", "tiers", "classes", "evidence", "controls", "injections")
 MATCHED = ("catalogues", "matches")
+COMPARED = "earlier"
 SHARDED = ("targets", "coadds", "scores", "restframe", "reconstructions")
 
 
@@ -51,6 +53,8 @@ class Inputs:
         Content digest of every dataset over its shards.
     catalogues : tuple of str
         External catalogues of the cross-match.
+    compared : tuple of Shard
+        Those with objects that have an earlier spectrum.
     model_id : str
     model : dict
         Content digest of every file of the model.
@@ -65,6 +69,7 @@ class Inputs:
     account: Account
     data: dict[str, str]
     catalogues: tuple[str, ...]
+    compared: tuple[Shard, ...]
     model_id: str
     model: dict[str, str]
     source: dict[str, str]
@@ -111,6 +116,11 @@ def read_inputs(store: Store, config: Config, reviews: tuple[Review, ...] | None
         paths = [store.lake.shard(name, shard) for shard in shards]
         contents = store.map(partial(_content, store), paths)
         data[name] = digest([(str(s), c) for s, c in zip(shards, contents, strict=True)])
+    compared = _list_compared(outcomes, shards, config.release.accept_failed_shards)
+    paths = [store.lake.shard("changes", shard) for shard in compared]
+    data["changes"] = digest(
+        [(str(s), _content(store, p)) for s, p in zip(compared, paths, strict=True)]
+    )
     catalogues = tuple(resolve_catalogues(config.crossmatch))
     for name in MATCHED:
         paths = [store.lake.catalogue(name, catalogue) for catalogue in catalogues]
@@ -122,7 +132,28 @@ def read_inputs(store: Store, config: Config, reviews: tuple[Review, ...] | None
         model = {name: _content(store, folder / name) for name in _list_model(folder)}
     source = _describe_source(config)
     resolved = _resolve(config, source)
-    return Inputs(account, data, catalogues, model_id, model, source, resolved, reviews)
+    return Inputs(account, data, catalogues, compared, model_id, model, source, resolved, reviews)
+
+
+def _list_compared(
+    outcomes: list[Outcome], shards: tuple[Shard, ...], accept_failed: bool
+) -> tuple[Shard, ...]:
+    """Return the scored shards whose objects were compared with earlier spectra.
+
+    Raises
+    ------
+    UserError
+        If some were to be compared and were not, and that is not accepted.
+    """
+    scored = set(shards)
+    mine = [o for o in outcomes if o.stage == COMPARED and o.shard in scored]
+    done = tuple(outcome.shard for outcome in mine if outcome.state is ShardState.DONE)
+    if len(done) < len(mine) and not accept_failed:
+        raise UserError(
+            f"{len(mine) - len(done)} shards were not compared with their earlier spectra; run "
+            "`qad run` again, or leave these out with --set release.accept_failed_shards=true"
+        )
+    return done
 
 
 def _read_reviews(store: Store, config: Config) -> tuple[Review, ...]:
@@ -186,6 +217,8 @@ def _resolve(config: Config, source: dict[str, str]) -> dict[str, Any]:
     for name in ("workers", "ledger_url", "lake"):
         del values["run"][name]
     del values["acquire"]
+    for name in ("index", "spectra"):
+        values["earlier"][name] = Path(values["earlier"][name]).name
     # Local catalogues go by name: where they lie is nobody's business.
     for catalogue in values["crossmatch"]["catalogues"].values():
         catalogue["files"] = [Path(file).name for file in catalogue["files"]]

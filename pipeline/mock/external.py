@@ -29,7 +29,6 @@ def write_catalogues(folder: Path, rows: np.ndarray, seed: int) -> None:
     Parameters
     ----------
     folder : Path
-        To be made.
     rows : structured array
         Of ZCATALOG.
     seed : int
@@ -40,7 +39,7 @@ def write_catalogues(folder: Path, rows: np.ndarray, seed: int) -> None:
     targets = rows[is_target][first]
     ra, dec = targets["TARGET_RA"], targets["TARGET_DEC"]
     pixels = np.unique(_find_pixels(ra, dec))
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     _write_xray(folder, rng, ra, dec, pixels)
     _write_radio(folder, rng, ra, dec, pixels)
 

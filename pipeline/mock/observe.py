@@ -17,6 +17,8 @@ from pipeline.mock.population import (
 from pipeline.mock.scene import R_BAND, Scene, compose
 
 DEAD_FIBRE_SHARE = 0.012
+# The family whose present state is the odd one.
+CHANGING_LOOK = "changing_look"
 DEAD_ARM_SHARE = 0.012
 # Chances of 1, 2, ... exposures in dark time.
 _VISITS = {
@@ -35,6 +37,7 @@ class Target:
     true_class : quasar, galaxy, star, standard, sky, or stuck (a sky fibre that cannot move).
     flux : (7781,) true flux, 1e-17 erg/s/cm2/Å.
     expected : (7781,) what it would be without its anomaly; the same array when normal.
+    earlier : (7781,) what it was years before; the same array unless it has changed since.
     z_true, z_catalog : true redshift and the one the catalogue will give; NaN for sky.
     family : name of the planted anomaly, None when normal.
     wave_rest : where that acts, rest Å; NaN when everywhere.
@@ -44,6 +47,7 @@ class Target:
     true_class: str
     flux: np.ndarray
     expected: np.ndarray
+    earlier: np.ndarray
     z_true: float
     z_catalog: float
     family: str | None = None
@@ -83,7 +87,7 @@ def draw_target(
     if true_class in ("star", "standard"):
         return _draw_star(rng, ebv, true_class)
     nothing = np.zeros(WAVE.size)
-    return Target(true_class, nothing, nothing, np.nan, np.nan)
+    return Target(true_class, nothing, nothing, nothing, np.nan, np.nan)
 
 
 def draw_conditions(rng: np.random.Generator, survey: str, program: str, z: float) -> Conditions:
@@ -171,7 +175,10 @@ def _as_target(normal: Scene, scene: Scene, family: str | None, wave: float) -> 
         expected = anomalies.expected_scene(
             normal if scene.z_catalog == normal.z_catalog else scene
         ).flux()
-    return Target("quasar", flux, expected, scene.quasar.z, scene.z_catalog, family, wave_rest=wave)
+    # What has changed was once normal, at the same distance.
+    earlier = normal.flux(scene.scale) if family == CHANGING_LOOK else flux
+    z_true, z_catalog = scene.quasar.z, scene.z_catalog
+    return Target("quasar", flux, expected, earlier, z_true, z_catalog, family, wave_rest=wave)
 
 
 def _draw_galaxy(rng: np.random.Generator, ebv: float) -> Target:
@@ -197,4 +204,4 @@ def _draw_star(rng: np.random.Generator, ebv: float, true_class: str) -> Target:
 def _scaled(true_class: str, light: np.ndarray, z: float, r_mag: float, ebv: float) -> Target:
     flux = light * galactic_transmission(WAVE, ebv)
     flux *= magnitude_to_flux(r_mag) / flux[R_BAND].mean()
-    return Target(true_class, flux, flux, z, z)
+    return Target(true_class, flux, flux, flux, z, z)

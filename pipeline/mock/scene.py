@@ -39,11 +39,18 @@ class Scene:
         """Rest-frame wavelengths (7781,) Å at the true redshift."""
         return WAVE / (1 + self.quasar.z)
 
-    def flux(self) -> np.ndarray:
-        """Observed flux (7781,), 1e-17 erg/s/cm2/Å; the quasar alone has its r magnitude."""
-        light = np.sum(list(self.parts.values()), axis=0) * self.passed
-        scale = magnitude_to_flux(self.quasar.r_mag) / light[R_BAND].mean()
-        return light * scale + self.other
+    @property
+    def scale(self) -> float:
+        """Flux, 1e-17 erg/s/cm2/Å, of a unit of the parts: the quasar has its r magnitude."""
+        return float(magnitude_to_flux(self.quasar.r_mag) / self._light[R_BAND].mean())
+
+    def flux(self, scale: float | None = None) -> np.ndarray:
+        """Observed flux (7781,), 1e-17 erg/s/cm2/Å; at another scale than its own if given."""
+        return self._light * (self.scale if scale is None else scale) + self.other
+
+    @property
+    def _light(self) -> np.ndarray:
+        return np.asarray(np.sum(list(self.parts.values()), axis=0) * self.passed)
 
     def changed(self, **parts: np.ndarray) -> "Scene":
         """The same scene with some components replaced."""

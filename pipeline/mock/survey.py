@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.mock import afterburner, external, fibermap, fits, redrock, zcatalog
+from pipeline.mock import afterburner, earlier, external, fibermap, fits, redrock, zcatalog
 from pipeline.mock.anomalies import FAMILIES
 from pipeline.mock.columns import TSNR2, fill_table, table_dtype
 from pipeline.mock.identity import Identity, draw_identity
@@ -85,20 +85,24 @@ def _write_tree(
     tree: Path, plans: list[ShardPlan], progress: Callable[[int, int], None] | None
 ) -> tuple[pa.Table, np.ndarray]:
     root = tree / "spectro" / "redux" / "iron"
-    catalogs, truths = [], []
+    catalogs, truths, sightings = [], [], []
     for done, plan in enumerate(plans, start=1):
-        rows, truth = _write_shard(root, plan)
+        rows, truth, seen = _write_shard(root, plan, tree / "external" / "earlier")
         catalogs.append(rows)
         truths.append(truth)
+        sightings += seen
         if progress is not None:
             progress(done, len(plans))
     table = np.concatenate(catalogs)
     zcatalog.mark_primary(table)
     fits.write_zcatalog(root / "zcatalog" / "v1" / "zall-pix-iron.fits", table)
+    earlier.write_index(tree / "external" / "earlier.csv", sightings)
     return pa.concat_tables(truths), table
 
 
-def _write_shard(root: Path, plan: ShardPlan) -> tuple[np.ndarray, pa.Table]:
+def _write_shard(
+    root: Path, plan: ShardPlan, past: Path
+) -> tuple[np.ndarray, pa.Table, list[earlier.Sighting]]:
     rng = np.random.default_rng(plan.seed)
     identity, sample = _draw_sample(rng, plan)
     coadd = observe(rng, sample)
@@ -115,7 +119,11 @@ def _write_shard(root: Path, plan: ShardPlan) -> tuple[np.ndarray, pa.Table]:
     rows = zcatalog.build_zcatalog(
         plan.survey, plan.program, plan.healpix, fibers, redshifts, scores, exposures, status
     )
-    return rows, _truth_table(plan, identity, sample, coadd)
+    # Of this and of no other stream: what was drawn before the mock had a past stays as it was.
+    [past_seed] = plan.seed.spawn(1)
+    rng = np.random.default_rng(past_seed)
+    sightings = earlier.write_spectra(past, rng, plan.tile, identity, sample)
+    return rows, _truth_table(plan, identity, sample, coadd), sightings
 
 
 def _write_files(

@@ -165,6 +165,39 @@ def _find_safe_order(radius: float) -> int:
     return min(max(order, 0), _LARGEST_ORDER)
 
 
+def find_neighbours(
+    ra: NDArray, dec: NDArray, other_ra: NDArray, other_dec: NDArray, radius: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """Find every pair of positions of two lists, both in memory, within a radius.
+
+    Parameters
+    ----------
+    ra, dec : ndarray, shape (n,)
+        Degrees.
+    other_ra, other_dec : ndarray, shape (m,)
+    radius : float
+        Arcsec, inclusive.
+
+    Returns
+    -------
+    row, other : ndarray of int, shape (k,)
+        In order of row, then of separation.
+    separation : ndarray, shape (k,)
+        Arcsec.
+    """
+    from scipy.spatial import cKDTree
+
+    trees = [cKDTree(_to_units(*position)) for position in ((ra, dec), (other_ra, other_dec))]
+    # A little more than the radius: the exact separation decides.
+    chord = 2 * np.sin(radius * _ARCSEC / 2) * (1 + 1e-6)
+    near = trees[0].sparse_distance_matrix(trees[1], chord, output_type="ndarray")
+    row, other = near["i"].astype(np.intp), near["j"].astype(np.intp)
+    separation = measure_separations(ra[row], dec[row], other_ra[other], other_dec[other])
+    order = np.lexsort((other, separation, row))
+    order = order[separation[order] <= radius]
+    return row[order], other[order], separation[order]
+
+
 def find_survivors(ra: NDArray, dec: NDArray, radius: float) -> NDArray[np.int64]:
     """Choose one row of each group of rows at the same position.
 
@@ -185,8 +218,7 @@ def find_survivors(ra: NDArray, dec: NDArray, radius: float) -> NDArray[np.int64
     """
     from scipy.spatial import cKDTree
 
-    lon, lat = np.radians(ra), np.radians(dec)
-    units = np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+    units = _to_units(ra, dec)
     pairs = cKDTree(units).query_pairs(2 * np.sin(radius * _ARCSEC / 2), output_type="ndarray")
     pairs = pairs[np.lexsort((pairs[:, 0], pairs[:, 1]))] if len(pairs) else pairs.reshape(0, 2)
     survivor = np.arange(len(units))
@@ -196,3 +228,8 @@ def find_survivors(ra: NDArray, dec: NDArray, radius: float) -> NDArray[np.int64
         if survivor[first] == first and gap < nearest[later]:
             survivor[later], nearest[later] = first, gap
     return survivor
+
+
+def _to_units(ra: NDArray, dec: NDArray) -> NDArray[np.float64]:
+    lon, lat = np.radians(ra), np.radians(dec)
+    return np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])

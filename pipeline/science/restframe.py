@@ -123,6 +123,38 @@ def resample(
     )
 
 
+def resample_log(
+    flux: NDArray, ivar: NDArray, log10_first: float, log10_step: float, z: float, start: int,
+    grid: RestFrameGrid,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+    """Resample one spectrum of a logarithmic observed grid to a rest-frame window.
+
+    Parameters
+    ----------
+    flux, ivar : ndarray, shape (p,)
+        ivar = 0 marks a bad pixel.
+    log10_first, log10_step : float
+        log10 of the centre (Å) of the first pixel, and the width of a pixel in dex.
+    z : float
+    start : int
+        First pixel of the window.
+    grid : RestFrameGrid
+
+    Returns
+    -------
+    flux, weight : ndarray, shape (window,)
+        As of `resample`.
+    """
+    edges = grid.log10_start + grid.log10_step * (start + np.arange(grid.window + 1))
+    place = np.clip((edges + np.log10(1 + z) - log10_first) / log10_step + 0.5, 0, len(flux))
+    pixel = place.astype(np.int32)
+    weight = np.append(ivar.astype(np.float64), [0.0, 0.0])
+    product = weight * np.append(flux.astype(np.float64), [0.0, 0.0])
+    total, weighted = np.empty(grid.window), np.empty(grid.window)
+    _sum_bins(weight, product, pixel, place - pixel, total, weighted)
+    return np.divide(weighted, total, out=np.zeros(grid.window), where=total > 0), total
+
+
 def find_noise_share(grid: RestFrameGrid, observed: ObservedGrid) -> Floats:
     """Return variance × weight of a resampled pixel, shape (window,), below 1.
 

@@ -23,10 +23,10 @@ that description: what the **reconstruction** misses, as a whole, as narrow or b
 or in the shape of lines, dust, iron or a second source; how improbable its **latent** code is, and
 how isolated. Each is compared with normal spectra alike in SNR, redshift and coverage, so that a
 score means the same for bright and faint objects; summed in quadrature they are the anomaly score
-with its p-value. A classifier, taught with phenomena planted in ordinary quasars, says how unlike an
-ordinary quasar the spectrum is in what it knows; both together are the **joint p-value**. Over the
-whole list it gives a false-discovery rate (q-value); a tier is everything below a level of it that
-was fixed before anyone looked at the counts. What has too little signal is on no list.
+with its p-value. A classifier, taught with phenomena planted in ordinary quasars, says how unlike
+an ordinary quasar the spectrum is in what it knows; both together are the **joint p-value**. Over
+the whole list it gives a false-discovery rate (q-value); a tier is everything below a level of it
+that was fixed before anyone looked at the counts. What has too little signal is on no list.
 """
 
 

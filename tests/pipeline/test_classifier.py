@@ -7,7 +7,7 @@ from pipeline import models
 from pipeline.classifier import (
     KINDS,
     judge,
-    prefer_redshift,
+    prefer,
     read_classifier,
     tabulate_taxonomies,
 )
@@ -66,7 +66,7 @@ def test_vanished_anomaly_is_a_wrong_redshift() -> None:
     odds = rng.uniform(0, 1, (6, len(kinds)))
     odds /= odds.sum(1, keepdims=True)
     is_better = np.array([True, False] * 3)
-    found = prefer_redshift(odds, is_better)
+    found = prefer(odds, "wrong_z", is_better)
     np.testing.assert_allclose(found.sum(1), 1)
     assert (found >= 0).all()
     assert (found[is_better, kinds.index("wrong_z")] >= 0.95).all()

@@ -10,7 +10,14 @@ import pyarrow as pa
 
 from catalog_schema import tables as t
 from catalog_schema.column import Column, Table
-from catalog_schema.vocabulary import AnomalyClass, ArtefactKind, ClassState, ShardState, Tier
+from catalog_schema.vocabulary import (
+    AnomalyClass,
+    ArtefactKind,
+    ChangeState,
+    ClassState,
+    ShardState,
+    Tier,
+)
 from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config, load_config
 from pipeline.layout import Shard
@@ -26,6 +33,8 @@ DARK, EAST, REPEAT = (
     Shard("main", "dark", 101),
     Shard("sv3", "dark", 100),
 )
+# Shards with earlier spectra, one of each object.
+COMPARED = (DARK, REPEAT)
 FAILED = Shard("main", "bright", 7)
 # Negative controls in each shard: scored, neither graded nor published.
 N_CONTROLS = 2
@@ -176,11 +185,32 @@ def _write_shard(
     for name, table in (("targets", t.TARGETS), ("coadds", t.COADDS), ("restframe", t.RESTFRAME),
                         ("scores", t.SCORES)):  # fmt: skip
         _write(store, store.lake.shard(name, shard), table, scored, rng, **sample)
+    if shard in COMPARED:
+        _write(store, store.lake.shard("changes", shard), t.CHANGES, key, rng, **_compare(n))
     chosen = (tier != Tier.NONE.value) | (np.arange(n) % 11 == 0)
     if shard == REPEAT:
         chosen = tier != Tier.NONE.value
     published = {name: values[chosen] for name, values in key.items()}
     _write(store, store.lake.shard("reconstructions", shard), t.RECONSTRUCTIONS, published, rng)
+
+
+def _compare(n_rows: int) -> dict[str, Any]:
+    """Earlier spectra of which every third shows H-beta vanish, and every fifth is missing."""
+    number = np.arange(n_rows)
+    is_missing = number % 5 == 0
+    has_changed = (number % 3 == 0) & ~is_missing
+    told = {c.name: [None] * n_rows for c in t.CHANGES.columns if c.nullable}
+    values = {
+        "flux_scale": np.ones(n_rows), "flux_scale_error": np.full(n_rows, 0.15),
+        "scale_source": np.full(n_rows, "assumed"), "changed_line": np.full(n_rows, "hbeta"),
+        "hbeta_flux": np.where(has_changed, 1.0, 10.0), "hbeta_flux_error": np.ones(n_rows),
+        "hbeta_earlier_flux": np.full(n_rows, 10.0), "hbeta_earlier_flux_error": np.ones(n_rows),
+        "hbeta_change": np.where(has_changed, -4.5, 0.0),
+        "line_change": np.where(has_changed, -4.5, 0.0),
+    }  # fmt: skip
+    told |= {name: pa.array(column, mask=is_missing) for name, column in values.items()}
+    state = np.where(is_missing, ChangeState.FILE_MISSING, ChangeState.MEASURED)
+    return {**told, "change_state": state, "has_changed": has_changed}
 
 
 def _write(
@@ -230,4 +260,9 @@ def _steps(shard: Shard, n_quasars: int) -> list[Outcome]:
         Outcome(shard, "extract", ShardState.DONE, n + 3, n + 2, {"no_data": 1}),
         Outcome(shard, "preprocess", ShardState.DONE, n + 2, n, {"low_coverage": 2}),
         Outcome(shard, "score", ShardState.DONE, n, n),
+        *(
+            [Outcome(shard, "earlier", ShardState.DONE, n_quasars, n_quasars)]
+            if shard in COMPARED
+            else []
+        ),
     ]

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from mocpy import MOC
 from synthetic_lake import (
+    COMPARED,
     DARK,
     EAST,
     EQUAL,
@@ -28,7 +29,7 @@ from synthetic_lake import (
 )
 
 from catalog_schema.tables import RECONSTRUCTIONS, TARGETS, TIERS
-from catalog_schema.vocabulary import Tier
+from catalog_schema.vocabulary import ShardState, Tier
 from pipeline.backup import back_up, restore
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
@@ -200,6 +201,33 @@ def test_unfinished_shard_is_refused(tmp_path: Path, config: Config) -> None:
     store = write_lake(tmp_path, Plan(outcomes=stop))
     with pytest.raises(UserError, match=r"main-dark-100 \(ends at preprocess: 26 rows\)"):
         build(store, config, "0.1.0")
+
+
+def test_changes_are_those_of_published_observations(store: Store, released: Path) -> None:
+    rows = pl.read_parquet(released / "catalog" / "changes.parquet")
+    quasars = pl.read_parquet(released / "catalog" / "quasars.parquet")
+    key = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
+    lake = pl.concat(
+        pl.read_parquet(store.lake.shard("changes", shard)) for shard in COMPARED
+    ).join(quasars, on=key, how="semi")
+    assert rows.height == lake.height > 24
+    assert rows.equals(rows.sort("HEALPIX", "TARGETID", "earlier_mjd", "earlier_file"))
+    assert set(rows["earlier_file"]) == set(lake["earlier_file"])
+
+
+def test_a_shard_that_was_not_compared_is_refused(tmp_path: Path, config: Config) -> None:
+    def fail(outcomes: list[Outcome]) -> list[Outcome]:
+        return [
+            replace(o, state=ShardState.FAILED, n_made=0) if o.stage == "earlier" else o
+            for o in outcomes
+        ]
+
+    store = write_lake(tmp_path, Plan(outcomes=fail))
+    with pytest.raises(UserError, match="2 shards were not compared"):
+        build(store, config, "0.1.0")
+    build(store, ACCEPT, "0.1.0")
+    changes = pl.read_parquet(tmp_path / "releases" / "0.1.0" / "catalog" / "changes.parquet")
+    assert changes.height == 0
 
 
 def test_failed_shard_is_refused(tmp_path: Path, config: Config) -> None:

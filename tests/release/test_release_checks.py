@@ -193,6 +193,27 @@ def test_match_of_an_object_that_is_not_published(released: Path) -> None:
     assert find_failed(released) == {"matches"}
 
 
+@pytest.mark.parametrize(
+    ("column", "change"),
+    [
+        ("has_changed", lambda values: [not values[0], *values[1:]]),
+        ("flux_scale", lambda values: [None] * len(values)),
+        ("TARGETID", lambda values: [7, *values[1:]]),
+    ],
+)
+def test_change_that_does_not_follow(
+    released: Path, column: str, change: Callable[[list[Any]], list[Any]]
+) -> None:
+    change_column(released / "catalog" / "changes.parquet", column, change)
+    assert find_failed(released) == {"changes"}
+
+
+def test_levels_of_changes_that_disagree(released: Path) -> None:
+    assert any(pq.read_table(released / "catalog" / "changes.parquet")["has_changed"].to_pylist())
+    change_manifest(released, lambda values: values["config"]["earlier"].update(min_change=5.0))
+    assert "changes" in find_failed(released)
+
+
 def test_tier_that_disagrees_with_q(released: Path) -> None:
     path = released / "catalog" / "quasars.parquet"
     change_column(path, "tier", lambda v: [t.replace("gold", "bronze") for t in v])

@@ -68,7 +68,7 @@ def test_page_shows_the_row_and_the_spectrum(released: Path) -> None:
 @pytest.fixture
 def hostile(released: Path, tmp_path: Path) -> Path:
     """A release whose every text without a vocabulary is an attempt at HTML."""
-    for name in ("anomalies", "evidence", "crossmatch", "reviews", "queue"):
+    for name in ("anomalies", "evidence", "changes", "crossmatch", "reviews", "queue"):
         rows = pl.read_parquet(released / "catalog" / f"{name}.parquet")
         texts = [n for n, kind in rows.schema.items() if kind == pl.String and n != "match_state"]
         path = tmp_path / "catalog" / f"{name}.parquet"

@@ -17,7 +17,7 @@ Z_TRUE = np.linspace(0.85, 3.9, N)
 def tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """REDSHIFTS, MGII and QN_RR of many normal quasars with clear spectra."""
     rng = np.random.default_rng(3)
-    targets = [Target("quasar", NOTHING, NOTHING, z, z) for z in Z_TRUE]
+    targets = [Target("quasar", NOTHING, NOTHING, NOTHING, z, z) for z in Z_TRUE]
     spectra = np.ones((N, 3), np.float32)
     dead = np.zeros(N, bool)
     coadd = Coadd(spectra, spectra, spectra, np.full(N, 4.0), np.full(N, np.nan), dead)

@@ -1,3 +1,4 @@
+import csv
 import hashlib
 import warnings
 from pathlib import Path
@@ -12,6 +13,8 @@ from cdshealpix.nested import lonlat_to_healpix
 
 from pipeline.mock.anomalies import FAMILIES
 from pipeline.mock.survey import make_survey
+from pipeline.sdss_spectrum import read_spectrum
+from pipeline.sources import local_file
 
 REAL = Path(__file__).parents[4] / "shared" / "data" / "desi" / "coadd-sv3-dark-26065.fits"
 
@@ -42,6 +45,25 @@ def test_same_seed_gives_the_same_bytes(tmp_path):
 def test_another_seed_gives_another_survey(tmp_path):
     first, second = make_twice(tmp_path, (5, 6))
     assert set(first) != set(second)
+
+
+def test_what_has_changed_was_seen_before(made):
+    past = made.root.parents[2] / "external"
+    with (past / "earlier.csv").open() as handle:
+        rows = list(csv.DictReader(handle))
+    assert {row["file"] for row in rows} == {path.name for path in (past / "earlier").iterdir()}
+    position = {
+        (round(row["TARGET_RA"], 6), round(row["TARGET_DEC"], 6)): row["TARGETID"]
+        for row in made.zcatalog
+    }
+    seen = {position[round(float(row["ra"]), 6), round(float(row["dec"]), 6)] for row in rows}
+    changed = made.truth.filter(pc.field("family") == "changing_look")["TARGETID"].to_pylist()
+    assert changed
+    assert set(changed) <= seen
+    assert (made.zcatalog["MEAN_MJD"].min() - max(int(row["mjd"]) for row in rows)) > 2000
+    for row in rows:
+        spectrum = read_spectrum(local_file(past / "earlier" / row["file"]))
+        assert (spectrum.ivar > 0).all()
 
 
 def test_tree_is_that_of_dr1(made):

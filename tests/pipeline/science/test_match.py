@@ -106,3 +106,19 @@ def test_survivors_keep_apart_and_stand_for_the_others(seed: int, n: int) -> Non
         else:
             gaps = [apart[k].separation(apart[row]).arcsec for k in near]
             assert survivor[row] == near[int(np.argmin(gaps))]
+
+
+@given(seed=st.integers(0, 1000), radius=st.sampled_from([0.5, 2.0, 30.0]))
+def test_neighbours_are_those_of_brute_force(seed: int, radius: float) -> None:
+    rng = np.random.default_rng(seed)
+    # About the pole and across RA 0, where longitudes are no guide.
+    ra, other_ra = rng.uniform(0, 360, 40), rng.uniform(0, 360, 60)
+    dec, other_dec = 90 - rng.uniform(0, 0.02, 40), 90 - rng.uniform(0, 0.02, 60)
+    row, other, separation = match.find_neighbours(ra, dec, other_ra, other_dec, radius)
+    every, others = (grid.ravel() for grid in np.mgrid[:40, :60])
+    distance = match.measure_separations(ra[every], dec[every], other_ra[others], other_dec[others])
+    near = distance <= radius
+    assert set(zip(row, other, strict=True)) == set(zip(every[near], others[near], strict=True))
+    assert np.all(np.diff(row) >= 0)
+    np.testing.assert_array_equal(separation, match.measure_separations(
+        ra[row], dec[row], other_ra[other], other_dec[other]))  # fmt: skip

@@ -13,6 +13,7 @@ from pipeline.science.restframe import (
     make_grid,
     normalise,
     resample,
+    resample_log,
 )
 
 DESI = ObservedGrid(3600.0, 0.8, 7781)
@@ -286,3 +287,29 @@ def test_norm_of_one_valid_pixel(value: float) -> None:
     flux, ivar = np.zeros((2, 1, 50), np.float32)
     flux[0, 3], ivar[0, 3] = value, 4.0
     assert normalise(flux, ivar)[0] == pytest.approx(max(value, 1.5))
+
+
+@pytest.mark.parametrize("step", [1e-4, 3e-5, 4e-4], ids=["like", "fine", "coarse"])
+def test_a_logarithmic_grid_keeps_flux_and_information(step: float) -> None:
+    first, width, z = 3.5810, 1e-4, 0.7312
+    flux, ivar = (array[0].astype(float) for array in draw(3, 1, 3800))
+    grid = make_grid(DESI, 0.05, 2.0, step, 16)
+    start = int(find_window_starts(grid, DESI, np.array([z]))[0][0])
+    found, weight = resample_log(flux, ivar, first, width, z, start, grid)
+    left = first + width * (np.arange(3800) - 0.5)
+    edges = grid.log10_start + step * (start + np.arange(grid.window + 1)) + np.log10(1 + z)
+    for pixel in range(0, grid.window, 37):
+        overlap = np.minimum(left + width, edges[pixel + 1]) - np.maximum(left, edges[pixel])
+        share = np.clip(overlap, 0, None) / width * ivar
+        assert weight[pixel] == pytest.approx(share.sum(), rel=1e-6, abs=1e-6)
+        if share.sum() > 1e-6:
+            assert found[pixel] == pytest.approx(share @ flux / share.sum(), rel=1e-6)
+    inside = (left + width > edges[0]) & (left < edges[-1])
+    assert weight.sum() == pytest.approx(ivar[inside].sum(), rel=2e-3)
+
+
+def test_beyond_a_logarithmic_grid_is_nothing() -> None:
+    grid = make_grid(DESI, 0.05, 2.0, 1e-4, 16)
+    flux, weight = resample_log(np.ones(10), np.ones(10), 4.5, 1e-4, 0.5, 0, grid)
+    assert not flux.any()
+    assert not weight.any()
