@@ -4,7 +4,7 @@ Usage: python benchmarks/changes.py DATA [--draws 50] [--set earlier.key=value .
 
 DATA holds ``desi_clagn`` (published changing-look quasars: an SDSS and a DESI spectrum each) and
 ``sdss`` (other SDSS spectra). Controls: SDSS exposures of the same objects, the odd against the
-even ones; and the SDSS pipeline's models of ordinary quasars seen twice, with the noise of SDSS and
+even ones; and the SDSS pipeline's models of other quasars seen twice, with the noise of SDSS and
 of DESI and unequal losses at the fibre, and with the brightness of a quasar wandering between.
 """
 
@@ -41,7 +41,7 @@ def main() -> None:
     report_published(call.data / "desi_clagn", config)
     report("odd against even SDSS exposures", compare_exposures(call.data / "desi_clagn", config),
            config)  # fmt: skip
-    for name, wandering in (("ordinary quasars, losses at the fibre", 0.0),
+    for name, wandering in (("other quasars, losses at the fibre", 0.0),
                             ("the same, brightness wandering", _WANDERING)):  # fmt: skip
         found = simulate(call.data / "sdss", call.draws, wandering, config)
         report(f"{name}, {call.draws} draws each", found, config)
