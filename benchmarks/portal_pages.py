@@ -11,6 +11,7 @@ opened afresh, which draws all of it; no browser renders what they receive. Wall
 """
 
 import argparse
+import re
 import shutil
 import socket
 import subprocess
@@ -62,6 +63,30 @@ def wait_until_healthy(address: str) -> None:
     raise SystemExit(f"the portal did not start within {START_SECONDS} s")
 
 
+class Meter:
+    """Wall time, and CPU time of the server and of all processes of the browser, milliseconds."""
+
+    def __init__(self, address: str, browser: Browser) -> None:
+        self._metrics, self._session = f"{address}/metrics", browser.new_browser_cdp_session()
+
+    def read(self) -> np.ndarray:
+        """Return what has passed so far: wall, server, browser."""
+        with urlopen(self._metrics, timeout=60) as answer:
+            [server] = re.findall(r"^process_cpu_seconds_total (\S+)", answer.read().decode(), re.M)
+        processes = self._session.send("SystemInfo.getProcessInfo")["processInfo"]
+        browser = sum(process["cpuTime"] for process in processes)
+        return 1000 * np.array([time.perf_counter(), float(server), browser])
+
+    def measure(self, work: Callable[[], object], repeats: int) -> np.ndarray:
+        """Return the three times of each of some repeats, shape (repeats, 3)."""
+        times = []
+        for _ in range(repeats):
+            began = self.read()
+            work()
+            times.append(self.read() - began)
+        return np.array(times)
+
+
 class Person:
     """One who uses the pages, in one tab."""
 
@@ -106,8 +131,8 @@ class Person:
         """Open an object by its address."""
         targetid = next(self._targetids)
         self._page.goto(f"{self._address}/object?targetid={targetid}")
-        self._page.locator(".marks").first.wait_for()
-        self._await(f"@misc{{desiqad_{targetid}")
+        self._page.locator(".marks").nth(2).wait_for()
+        self._await(f"TARGETID {targetid}), in: DESI-QAD")
 
     def next_object(self) -> None:
         """Go on to the next object of the ranking by key."""
@@ -118,7 +143,7 @@ class Person:
             "before => { const text = document.body.innerText;"
             " return text.includes('in this ranking') && !text.includes(before) }", arg=before,
         )  # fmt: skip
-        self._await("@misc{desiqad_")
+        self._page.locator('[data-test-script-state="notRunning"]').wait_for()
 
     def ask_sql(self) -> None:
         """Count the tiers above a redshift in SQL."""
