@@ -76,7 +76,9 @@ def draw_sky(cells: pd.DataFrame, order: int, value: str) -> Chart:
     """
     faint = (cells["n"] < FEW_MEMBERS) | ~cells["chosen"]
     cells = cells.assign(few=np.where(faint, f"fewer than {FEW_MEMBERS}", "enough"))
-    return Chart(_write_sky(order, value), {"rows": cells, **_frame_tables()})
+    return Chart(
+        _write_sky(order, value), {"rows": cells.drop(columns="chosen"), **_frame_tables()}
+    )
 
 
 @cache

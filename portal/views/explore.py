@@ -42,8 +42,10 @@ def show() -> None:
     except SearchError as fault:
         st.warning(str(fault))
         return
+    # Its place is kept: what moves down a page is drawn afresh by the browser.
+    said = st.empty()
     if search is not None:
-        st.caption(escape(f"Searched: {describe_search(search)}."))
+        said.caption(escape(f"Searched: {describe_search(search)}."))
     counts = _count(chosen)
     if isinstance(search, Name) and not counts and network.is_on():
         chosen = _resolve(chosen, search.text)
