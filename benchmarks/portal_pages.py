@@ -8,9 +8,9 @@ Serves a synthetic release of survey size (`synthetic_release.py`) with `qad por
 so that no answer is recalled; a time ends when the page's script has ended and what was asked for
 stands on the page. Beside it stands the CPU time of the server (the answers to SQL are processes of
 their own, not counted) and of the browser, which other work on the machine changes less; a page
-of one word tells what Streamlit itself takes. Then so many visitors come at once over Streamlit's own
-websocket: each page is opened afresh, which draws all of it; no browser renders what they receive.
-Milliseconds.
+of one word tells what Streamlit itself takes. Then so many visitors come at once over Streamlit's
+own websocket: each page is opened afresh, which draws all of it; no browser renders what they
+receive. Milliseconds.
 """
 
 import argparse
