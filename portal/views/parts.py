@@ -31,9 +31,12 @@ def show_chart(
     on_select : str or callable
         What follows when something is selected.
     """
+    # Panels side by side keep their own width, all else takes the page's.
+    width: Literal["content", "stretch"] = "content" if "facet" in chart.spec else "stretch"
     st.vega_lite_chart(
-        {**chart.spec, "datasets": chart.tables}, key=key, on_select=on_select, alt=alt
-    )
+        {**chart.spec, "datasets": chart.tables}, key=key, on_select=on_select, alt=alt,
+        width=width,
+    )  # fmt: skip
 
 
 def read_zoom(key: str) -> tuple[float, float] | None:
