@@ -25,7 +25,11 @@ _SHAPES = ["diamond", "square", "triangle-up", "circle"]
 _MAP_WIDTH, _MAP_HEIGHT = 560, 410
 _MAP_X, _MAP_Y = alt.Scale(domain=[-3.1, 2.9]), alt.Scale(domain=[-1.46, 1.46])
 _SCATTER_HEIGHT = 470
-_FEW_TICKS = alt.Axis(values=[0, 1, 10, 100, 1000, 10_000, 100_000, 1_000_000], format="~s")
+# Each tick by itself: the scale's own format gives all of them the prefix of the greatest.
+_FEW_TICKS = alt.Axis(
+    values=[0, 1, 10, 100, 1000, 10_000, 100_000, 1_000_000],
+    labelExpr="format(datum.value, '~s')",
+)
 # Name under which a map reports what was brushed.
 BRUSH = "brush"
 # Okabe and Ito's colours.
