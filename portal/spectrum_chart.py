@@ -217,7 +217,7 @@ def _stack(panels: list[alt.Chart | alt.LayerChart]) -> alt.VConcatChart:
 
 def _draw_flux(x: alt.X) -> list[alt.Chart]:
     title = ["Flux density", f"({write_unit(tables.SPECTRA['flux'])})"]
-    legend = alt.Legend(orient="top", symbolOpacity=1, columns=3)
+    legend = alt.Legend(orient="top", symbolOpacity=1, columns=2)
     arm = alt.Color("arm:N", scale=_CURVE_SCALE)
     band = alt.Chart(alt.NamedData("band")).mark_area(opacity=0.35, clip=True)
     flux = alt.Chart(alt.NamedData("flux")).mark_line(strokeWidth=0.8, clip=True)
