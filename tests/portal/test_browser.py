@@ -204,7 +204,7 @@ def test_a_part_of_the_sky_is_brushed(page, address: str) -> None:
     page.wait_for_timeout(500)
     page.mouse.move(box["x"] + 5, box["y"] + 5)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] - 5, box["y"] + box["height"] / 2, steps=5)
+    page.mouse.move(box["x"] + box["width"] - 5, box["y"] + box["height"] - 5, steps=5)
     page.mouse.up()
     page.wait_for_url("**sky=4*")
     page.get_by_role("button", name="Show the whole sky").click()
@@ -217,9 +217,11 @@ def test_zoom_brings_the_pixels_in_full(page, address: str) -> None:
     page.locator(".marks").first.wait_for()
     page.get_by_text("the extremes of every 8 pixels").wait_for()
     page.wait_for_timeout(500)
+    page.locator(".marks").first.scroll_into_view_if_needed()
     box = page.locator(".marks").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3)
-    page.mouse.wheel(0, -800)
+    for _ in range(4):
+        page.mouse.wheel(0, -800)
     page.get_by_text("Drawn is every pixel").wait_for()
 
 
