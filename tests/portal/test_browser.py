@@ -141,6 +141,8 @@ def test_rows_can_be_downloaded(page, address: str) -> None:
 
 def test_statement_is_answered_shared_and_opened_afresh(page, browser, address: str) -> None:
     page.goto(f"{address}/sql")
+    page.get_by_text("DESI construction").wait_for()
+    page.locator('[data-test-script-state="notRunning"]').wait_for()
     editor = page.get_by_label("Statement")
     editor.fill("SELECT TARGETID, Z, tier FROM quasars WHERE tier = 'gold'")
     page.keyboard.press("Control+Enter")
@@ -208,8 +210,7 @@ def test_a_part_of_the_sky_is_brushed(page, address: str) -> None:
     page.mouse.up()
     page.wait_for_url("**sky=4*")
     page.get_by_role("button", name="Show the whole sky").click()
-    page.get_by_text(f"Rows 1 to 50 of {N_ROWS}").wait_for()
-    assert "sky=" not in page.url
+    page.wait_for_url(f"{address}/")
 
 
 def test_zoom_brings_the_pixels_in_full(page, address: str) -> None:
