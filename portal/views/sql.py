@@ -1,5 +1,6 @@
 """The page of SQL: editor, schema, cookbook; the answer as table, chart, sky plot and files."""
 
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlencode
 
@@ -135,7 +136,7 @@ def _run(release: Release, sql: str) -> Outcome:
 
 @st.fragment
 def _show_result(rows: pd.DataFrame, plan_text: str) -> None:
-    views = {
+    views: dict[str, Callable[[], object]] = {
         "Table": partial(show_objects, rows, "Rows that the statement returns", height=420),
         "Chart": partial(_show_chart, rows),
         "Sky": partial(_show_sky, rows),
