@@ -6,11 +6,15 @@ Usage: python benchmarks/portal_pages.py [--rows 1600000] [--root FOLDER] [--rep
 Serves a synthetic release of survey size (`synthetic_release.py`) with `qad portal`. One Chromium
 (Playwright; Debian's /usr/bin/chromium) does what a person does, each time with other parameters,
 so that no answer is recalled; a time ends when the page's script has ended and what was asked for
-stands on the page. Then so many visitors come at once over Streamlit's own websocket: each page is
-opened afresh, which draws all of it; no browser renders what they receive. Wall-clock milliseconds.
+stands on the page. Beside it stands the CPU time of the server (the answers to SQL are processes of
+their own, not counted) and of the browser, which other work on the machine changes less; a page
+of one word tells what Streamlit itself takes. Then so many visitors come at once over Streamlit's
+own websocket: each page is opened afresh, which draws all of it; no browser renders what they
+receive. Milliseconds.
 """
 
 import argparse
+import os
 import shutil
 import socket
 import subprocess
@@ -18,9 +22,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 from urllib.request import urlopen
 
 import numpy as np
@@ -32,17 +35,23 @@ CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 PATIENCE_MS = 120_000
 START_SECONDS = 300
+Action = Callable[[], object]
+Served = tuple[str, subprocess.Popen[bytes]]
+
+
+def serve(root: Path) -> AbstractContextManager[Served]:
+    """Serve a release as `qad portal` does."""
+    return start([sys.executable, "-c", "from portal.cli import portal; portal()", str(root)])
 
 
 @contextmanager
-def serve(root: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def start(command: list[str]) -> Iterator[Served]:
+    """Start a server at a free port; yield its address and process once it answers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    code = "from portal.cli import portal; portal()"
-    server = subprocess.Popen(
-        [sys.executable, "-c", code, str(root), "--port", str(port)], stderr=subprocess.DEVNULL
-    )
+    option = "--server.port" if "streamlit" in command else "--port"
+    server = subprocess.Popen([*command, option, str(port)], stderr=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
         wait_until_healthy(address)
@@ -60,6 +69,34 @@ def wait_until_healthy(address: str) -> None:
         except OSError:
             time.sleep(1)
     raise SystemExit(f"the portal did not start within {START_SECONDS} s")
+
+
+class Meter:
+    """Wall time, and CPU time of the server and of all processes of the browser, milliseconds."""
+
+    def __init__(self, server: subprocess.Popen[bytes], browser: Browser) -> None:
+        self._server, self._session = server, browser.new_browser_cdp_session()
+
+    def _read(self) -> np.ndarray:
+        state = Path(f"/proc/{self._server.pid}/stat").read_text().rpartition(")")[2].split()
+        server = sum(map(int, state[11:13])) / os.sysconf("SC_CLK_TCK")
+        processes = self._session.send("SystemInfo.getProcessInfo")["processInfo"]
+        browser = sum(process["cpuTime"] for process in processes)
+        return 1000 * np.array([time.perf_counter(), server, browser])
+
+    def measure(
+        self, title: str, work: Action, repeats: int, before: Action = lambda: None
+    ) -> None:
+        """Print the times of some repeats, what is done before each of them not counted."""
+        times = []
+        for _ in range(repeats):
+            before()
+            began = self._read()
+            work()
+            times.append(self._read() - began)
+        wall, server, browser = np.transpose(times)
+        show(title, list(wall), f"CPU: server {np.median(server):5.0f} ms, "
+             f"browser {np.median(browser):5.0f} ms")  # fmt: skip
 
 
 class Person:
@@ -87,6 +124,11 @@ class Person:
         self._page.goto(self._address)
         self._await("Rows 1 to 50 of")
 
+    def come_again(self) -> None:
+        """Open the portal in a browser that has been there."""
+        self._page.goto(self._address)
+        self._await("Rows 1 to 50 of")
+
     def filter(self) -> None:
         """Search for redshifts above one that nobody has asked for."""
         z = round(float(self._rng.uniform(0.5, 3)), 4)
@@ -95,6 +137,17 @@ class Person:
         box.press("Enter")
         self._await(f"Searched: Z > {z:g}.")
         self._number = 1
+
+    def filter_scores(self) -> None:
+        """Search likewise where the sky is not shown."""
+        self._page.get_by_role("tab", name="Score against SNR").click()
+        self.filter()
+        self._await("Points: a random draw")
+
+    def see_sky(self) -> None:
+        """See the sky map of what was searched."""
+        self._page.get_by_role("tab", name="Sky", exact=True).click()
+        self._await("Mollweide projection")
 
     def turn(self) -> None:
         """Turn to the next page of the table."""
@@ -106,8 +159,8 @@ class Person:
         """Open an object by its address."""
         targetid = next(self._targetids)
         self._page.goto(f"{self._address}/object?targetid={targetid}")
-        self._page.locator(".marks").first.wait_for()
-        self._await(f"@misc{{desiqad_{targetid}")
+        self._page.locator(".marks").nth(2).wait_for()
+        self._await(f"TARGETID {targetid}), in: DESI-QAD")
 
     def next_object(self) -> None:
         """Go on to the next object of the ranking by key."""
@@ -118,7 +171,7 @@ class Person:
             "before => { const text = document.body.innerText;"
             " return text.includes('in this ranking') && !text.includes(before) }", arg=before,
         )  # fmt: skip
-        self._await("@misc{desiqad_")
+        self._page.locator('[data-test-script-state="notRunning"]').wait_for()
 
     def ask_sql(self) -> None:
         """Count the tiers above a redshift in SQL."""
@@ -135,32 +188,42 @@ class Person:
         self._await("rows in")
 
 
-def measure(work: Callable[[], Any], repeats: int) -> list[float]:
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        work()
-        times.append(1000 * (time.perf_counter() - began))
-    return times
-
-
-def show(title: str, times: list[float]) -> None:
+def show(title: str, times: list[float], more: str = "") -> None:
     p50, p95 = np.percentile(times, [50, 95])
-    print(f"{title:24} n {len(times):4}  p50 {p50:8.0f} ms  p95 {p95:8.0f} ms", flush=True)
+    line = f"{title:24} n {len(times):4}  p50 {p50:8.0f} ms  p95 {p95:8.0f} ms  {more}"
+    print(line.rstrip(), flush=True)
 
 
-def use_pages(address: str, targetids: list[int], repeats: int) -> None:
+def use_pages(
+    address: str, server: subprocess.Popen[bytes], targetids: list[int], repeats: int
+) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        person = Person(browser, address, targetids)
-        show("first page, just started", measure(person.first_page, 1))
-        show("first page", measure(person.first_page, repeats))
-        show("filter change", measure(person.filter, repeats))
-        show("table page", measure(person.turn, repeats))
-        show("object page", measure(person.open_object, repeats))
-        show("next object", measure(person.next_object, repeats))
+        person, meter = Person(browser, address, targetids), Meter(server, browser)
+        meter.measure("first page, just started", person.first_page, 1)
+        meter.measure("first page", person.first_page, repeats)
+        meter.measure("first page, opened again", person.come_again, repeats)
+        meter.measure("filter change", person.filter, repeats)
+        meter.measure("sky map", person.see_sky, repeats, person.filter_scores)
+        meter.measure("table page", person.turn, repeats)
+        meter.measure("object page", person.open_object, repeats)
+        meter.measure("next object", person.next_object, repeats)
         person.ask_sql()
-        show("SQL recipe", measure(person.ask_sql, repeats))
+        meter.measure("SQL recipe", person.ask_sql, repeats)
+        browser.close()
+
+
+def open_empty_page(folder: Path, repeats: int) -> None:
+    """Measure a page of one word: what Streamlit and this browser cost before all of ours."""
+    app = folder / "empty.py"
+    app.write_text('import streamlit as st\n\nst.caption("Rows 1 to 50 of")\n')
+    command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.headless=true"]
+    with start(command) as (address, server), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        person, meter = Person(browser, address, []), Meter(server, browser)
+        person.first_page()
+        meter.measure("empty page", person.first_page, repeats)
+        meter.measure("empty page, opened again", person.come_again, repeats)
         browser.close()
 
 
@@ -187,8 +250,11 @@ def main() -> None:
         if not (root / "spectra").exists():
             write_rest(root)
         targetids = list_shown(root)
+        print(f"load average: {os.getloadavg()[0]:.1f}")
+        open_empty_page(Path(folder), given.repeats)
         with serve(root) as (address, server):
-            use_pages(address, targetids, given.repeats)
+            use_pages(address, server, targetids, given.repeats)
+            print(f"load average: {os.getloadavg()[0]:.1f}")
             times, faults = visit(address, targetids, given.visitors, given.seconds, given.pause)
             print(f"{given.visitors} visitors for {given.seconds:g} s: {len(faults)} faults")
             for kind, values in sorted(times.items()):

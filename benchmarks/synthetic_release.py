@@ -101,8 +101,11 @@ def write_rest(root: Path) -> None:
 
 
 def list_shown(root: Path) -> list[int]:
-    """Return the TARGETIDs of the objects with a spectrum."""
-    found: list[int] = pq.read_table(root / _PATHS["spectra"])["TARGETID"].to_pylist()
+    """Return the TARGETIDs of the objects with a spectrum that the pages list by default."""
+    shown = pq.read_table(root / _PATHS["spectra"], columns=["TARGETID"])["TARGETID"]
+    listed = (pc.field("anomaly_class") != "artefact") & pc.field("TARGETID").isin(shown)
+    rows = pq.read_table(root / _PATHS["quasars"], columns=["TARGETID"], filters=listed)
+    found: list[int] = rows["TARGETID"].to_pylist()
     return found
 
 

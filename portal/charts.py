@@ -1,10 +1,13 @@
 """The only door to Altair: frames in, charts out.
 
 Colours are those of Okabe and Ito and the cividis scale, which colour-blind readers can tell
-apart; tiers differ in shape as well. Channels are written out as objects: each shorthand string
-takes Altair ten milliseconds to understand.
+apart; tiers differ in shape as well. Altair takes a tenth of a second to write a specification, so
+those of the pages are written once, for tables that they know by name only.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import altair as alt
@@ -22,7 +25,11 @@ _SHAPES = ["diamond", "square", "triangle-up", "circle"]
 _MAP_WIDTH, _MAP_HEIGHT = 560, 410
 _MAP_X, _MAP_Y = alt.Scale(domain=[-3.1, 2.9]), alt.Scale(domain=[-1.46, 1.46])
 _SCATTER_HEIGHT = 470
-_FEW_TICKS = alt.Axis(values=[0, 1, 10, 100, 1000, 10_000, 100_000, 1_000_000], format="~s")
+# Each tick by itself: the scale's own format gives all of them the prefix of the greatest.
+_FEW_TICKS = alt.Axis(
+    values=[0, 1, 10, 100, 1000, 10_000, 100_000, 1_000_000],
+    labelExpr="format(datum.value, '~s')",
+)
 # Name under which a map reports what was brushed.
 BRUSH = "brush"
 # Okabe and Ito's colours.
@@ -30,6 +37,26 @@ _PALETTE = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C", "#F0E442",
 )  # fmt: skip
 FEW_MEMBERS = 30
+_ROWS = alt.NamedData("rows")
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A specification of Vega-Lite and the tables that it names."""
+
+    spec: Mapping[str, Any]
+    tables: Mapping[str, pd.DataFrame]
+
+
+def write_spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """Return a chart's specification, for a canvas.
+
+    Marks are not described one by one, which takes the browser longer than to draw them: a chart
+    has a text of its own, and its numbers can be read in a table.
+    """
+    options = {"config": {"mark": {"aria": False}},
+               "usermeta": {"embedOptions": {"renderer": "canvas"}}}  # fmt: skip
+    return chart.to_dict() | options
 
 
 def place_cells(cells: pd.DataFrame) -> pd.DataFrame:
@@ -39,7 +66,7 @@ def place_cells(cells: pd.DataFrame) -> pd.DataFrame:
     return cells
 
 
-def draw_sky(cells: pd.DataFrame, order: int, value: str) -> alt.LayerChart:
+def draw_sky(cells: pd.DataFrame, order: int, value: str) -> Chart:
     """Draw HEALPix cells on a Mollweide map that can be brushed.
 
     Parameters
@@ -53,6 +80,13 @@ def draw_sky(cells: pd.DataFrame, order: int, value: str) -> alt.LayerChart:
     """
     faint = (cells["n"] < FEW_MEMBERS) | ~cells["chosen"]
     cells = cells.assign(few=np.where(faint, f"fewer than {FEW_MEMBERS}", "enough"))
+    return Chart(
+        _write_sky(order, value), {"rows": cells.drop(columns="chosen"), **_frame_tables()}
+    )
+
+
+@cache
+def _write_sky(order: int, value: str) -> dict[str, Any]:
     side = _MAP_WIDTH / 6 * np.sqrt(4 * np.pi / (12 * 4**order))
     if value == "rate":
         colour = alt.Color("rate:Q", title="anomalous", scale=alt.Scale(scheme="cividis"))
@@ -61,7 +95,7 @@ def draw_sky(cells: pd.DataFrame, order: int, value: str) -> alt.LayerChart:
         colour = alt.Color("n:Q", title="objects", scale=alt.Scale(scheme="cividis", type="sqrt"))
         colour = colour.legend(orient="bottom", gradientLength=220)
     marks = (
-        alt.Chart(cells)
+        alt.Chart(_ROWS)
         .mark_point(shape="diamond", filled=True, size=max(12.0, 1.6 * side**2))
         .encode(
             alt.X("x:Q", axis=None, scale=_MAP_X),
@@ -80,19 +114,23 @@ def draw_sky(cells: pd.DataFrame, order: int, value: str) -> alt.LayerChart:
             ],
         )
     )
-    return _frame_sky(marks.add_params(alt.selection_interval(name=BRUSH)))
+    return write_spec(_frame_sky(marks.add_params(alt.selection_interval(name=BRUSH))))
 
 
-def draw_scores(points: pd.DataFrame, trend: pd.DataFrame) -> alt.LayerChart:
+def draw_scores(points: pd.DataFrame, trend: pd.DataFrame) -> Chart:
     """Draw the score against SNR: single objects, and the median and central 68 % of all rows."""
+    return Chart(_write_scores(), {"rows": points, "trend": trend})
+
+
+@cache
+def _write_scores() -> dict[str, Any]:
     snr = alt.X("snr:Q", title=label("snr"), scale=alt.Scale(type="log", nice=False))
-    band = alt.Chart(trend).mark_area(color=BLUE, opacity=0.18)
+    trend = alt.Chart(alt.NamedData("trend"))
+    band = trend.mark_area(color=BLUE, opacity=0.18)
     band = band.encode(snr, alt.Y("low:Q", title="anomaly_score"), y2=alt.Y2("high:Q"))
-    median = (
-        alt.Chart(trend).mark_line(color=BLUE, strokeWidth=2.5).encode(snr, y=alt.Y("median:Q"))
-    )
+    median = trend.mark_line(color=BLUE, strokeWidth=2.5).encode(snr, y=alt.Y("median:Q"))
     dots = (
-        alt.Chart(points)
+        alt.Chart(_ROWS)
         .mark_point(filled=True)
         .encode(
             snr,
@@ -110,13 +148,19 @@ def draw_scores(points: pd.DataFrame, trend: pd.DataFrame) -> alt.LayerChart:
             ],
         )
     )
-    return (dots + band + median).properties(height=_SCATTER_HEIGHT).interactive()
+    chart = (dots + band + median).properties(height=_SCATTER_HEIGHT)
+    return write_spec(chart.interactive())
 
 
-def draw_map(points: pd.DataFrame) -> alt.Chart:
+def draw_map(points: pd.DataFrame) -> Chart:
     """Draw objects on the map of latents, which can be brushed."""
-    return (
-        alt.Chart(points)
+    return Chart(_write_map(), {"rows": points})
+
+
+@cache
+def _write_map() -> dict[str, Any]:
+    return write_spec(
+        alt.Chart(_ROWS)
         .mark_point(filled=True)
         .encode(
             alt.X("map_x:Q", axis=None, scale=alt.Scale(zero=False)),
@@ -137,7 +181,7 @@ def draw_map(points: pd.DataFrame) -> alt.Chart:
     )
 
 
-def draw_bins(counts: pd.DataFrame, column: str, step: float) -> alt.Chart:
+def draw_bins(counts: pd.DataFrame, column: str, step: float) -> Chart:
     """Draw how many objects of each tier fall into each bin of a column, counts logarithmic.
 
     Parameters
@@ -145,9 +189,13 @@ def draw_bins(counts: pd.DataFrame, column: str, step: float) -> alt.Chart:
     counts : pandas.DataFrame
         Of `queries.count_bins`.
     """
-    data = counts.assign(high=counts["low"] + step)
-    return (
-        alt.Chart(data)
+    return Chart(_write_bins(column), {"rows": counts.assign(high=counts["low"] + step)})
+
+
+@cache
+def _write_bins(column: str) -> dict[str, Any]:
+    return write_spec(
+        alt.Chart(_ROWS)
         .mark_line(interpolate="step-after", point=alt.OverlayMarkDef(size=14))
         .encode(
             alt.X("low:Q", title=label(column), scale=alt.Scale(nice=False)),
@@ -164,14 +212,20 @@ def draw_bins(counts: pd.DataFrame, column: str, step: float) -> alt.Chart:
     )
 
 
-def draw_found(injections: pd.DataFrame) -> alt.LayerChart:
+def draw_found(injections: pd.DataFrame) -> Chart:
     """Draw which share of planted features is found: columns of the summary's injections."""
+    return Chart(_write_found(), {"rows": injections})
+
+
+@cache
+def _write_found() -> dict[str, Any]:
     x = alt.X("planted:Q", title="SNR planted", scale=alt.Scale(type="log", nice=False))
-    band = alt.Chart(injections).mark_area(opacity=0.2, color=BLUE)
+    rows = alt.Chart(_ROWS)
+    band = rows.mark_area(opacity=0.2, color=BLUE)
     band = band.encode(
         x, alt.Y("low:Q", title="found", axis=alt.Axis(format="%")), y2=alt.Y2("high:Q")
     )
-    line = alt.Chart(injections).mark_line(color=BLUE, point=True)
+    line = rows.mark_line(color=BLUE, point=True)
     line = line.encode(
         x,
         alt.Y("found:Q", scale=alt.Scale(domain=[0, 1])),
@@ -181,39 +235,50 @@ def draw_found(injections: pd.DataFrame) -> alt.LayerChart:
             alt.Tooltip("high:Q", format=".0%"),
         ],
     )  # fmt: skip
-    return (
-        (band + line)
-        .properties(width=122, height=100)
-        .facet(alt.Facet("injection:N", title=None), columns=2)
-    )
+    panel = (band + line).properties(width=122, height=100)
+    return write_spec(panel.facet(alt.Facet("injection:N", title=None), columns=2))
 
 
-def draw_context(null: pd.Series, score: float) -> alt.LayerChart:
+def draw_context(null: pd.Series, score: float) -> Chart:
     """Draw an object's score among those of normal spectra alike."""
-    bars = alt.Chart(pd.DataFrame({"score": null})).mark_bar(color=GREY)
-    bars = bars.encode(
-        alt.X("score:Q", bin=alt.Bin(maxbins=40), title="anomaly_score"),
-        alt.Y("count()", title="normal spectra"),
+    mine = pd.DataFrame({"score": [score], "name": ["this object"]})
+    return Chart(_write_context(), {"rows": pd.DataFrame({"score": null}), "mine": mine})
+
+
+@cache
+def _write_context() -> dict[str, Any]:
+    bars = (
+        alt.Chart(_ROWS)
+        .mark_bar(color=GREY)
+        .encode(
+            alt.X("score:Q", bin=alt.Bin(maxbins=40), title="anomaly_score"),
+            alt.Y("count()", title="normal spectra"),
+        )
     )
-    rule = alt.Chart(pd.DataFrame({"score": [score], "name": ["this object"]}))
-    mark = rule.mark_rule(color=_ORANGE, strokeWidth=3).encode(x=alt.X("score:Q"))
-    name = rule.mark_text(color=_ORANGE, align="right", dx=-5, dy=8).encode(
+    mine = alt.Chart(alt.NamedData("mine"))
+    mark = mine.mark_rule(color=_ORANGE, strokeWidth=3).encode(x=alt.X("score:Q"))
+    name = mine.mark_text(color=_ORANGE, align="right", dx=-5, dy=8).encode(
         x=alt.X("score:Q"), y=alt.value(0), text=alt.Text("name:N")
     )
-    return (bars + mark + name).properties(height=200)
+    return write_spec((bars + mark + name).properties(height=200))
 
 
-def draw_reasons(reasons: pd.DataFrame) -> alt.LayerChart:
+def draw_reasons(reasons: pd.DataFrame) -> Chart:
     """Draw the strongest departure of each reason, of `evidence.sum_reasons`."""
-    order = list(reasons["reason"])
+    limit = pd.DataFrame({"x": [3.0]})
+    return Chart(_write_reasons(len(reasons)), {"rows": reasons, "limit": limit})
+
+
+@cache
+def _write_reasons(n: int) -> dict[str, Any]:
     bars = (
-        alt.Chart(reasons)
+        alt.Chart(_ROWS)
         .mark_bar(color=BLUE)
         .encode(
             alt.X("departure:Q", title="spreads above normal spectra alike"),
             alt.Y(
                 "reason:N",
-                sort=order,
+                sort=None,
                 title=None,
                 axis=alt.Axis(labelLimit=150, labelOverlap=False),
             ),
@@ -224,14 +289,20 @@ def draw_reasons(reasons: pd.DataFrame) -> alt.LayerChart:
             ],
         )
     )
-    limit = alt.Chart(pd.DataFrame({"x": [3.0]})).mark_rule(color=GREY, strokeDash=[4, 3])
-    return (bars + limit.encode(x=alt.X("x:Q"))).properties(height=22 * len(order) + 20)
+    limit = alt.Chart(alt.NamedData("limit")).mark_rule(color=GREY, strokeDash=[4, 3])
+    chart = bars + limit.encode(x=alt.X("x:Q"))
+    return write_spec(chart.properties(height=22 * n + 20))
 
 
-def draw_comparison(shares: pd.DataFrame, column: str) -> alt.Chart:
+def draw_comparison(shares: pd.DataFrame, column: str) -> Chart:
     """Draw two selections against each other: columns selection, low, share."""
-    return (
-        alt.Chart(shares)
+    return Chart(_write_comparison(column), {"rows": shares})
+
+
+@cache
+def _write_comparison(column: str) -> dict[str, Any]:
+    return write_spec(
+        alt.Chart(_ROWS)
         .mark_line(interpolate="step-after", strokeWidth=2)
         .encode(
             alt.X("low:Q", title=label(column), scale=alt.Scale(nice=False)),
@@ -247,7 +318,7 @@ def draw_comparison(shares: pd.DataFrame, column: str) -> alt.Chart:
     )  # fmt: skip
 
 
-def draw_columns(rows: pd.DataFrame, x: str, y: str, colour: str | None) -> alt.Chart:
+def draw_columns(rows: pd.DataFrame, x: str, y: str, colour: str | None) -> Chart:
     """Draw one column against another, or how often its values occur where `y` is ``count``."""
     # Names of a visitor's columns may hold what Vega takes for syntax.
     data = pd.DataFrame({"x": rows[x]})
@@ -255,37 +326,47 @@ def draw_columns(rows: pd.DataFrame, x: str, y: str, colour: str | None) -> alt.
     if colour is not None:
         data["colour"] = rows[colour].astype(str)
         shade = alt.Color("colour:N", title=colour).scale(range=list(_PALETTE))
+    chart = alt.Chart(_ROWS, height=_SCATTER_HEIGHT)
     if y == "count":
-        bars = alt.Chart(data).mark_bar()
-        return bars.encode(
+        chart = chart.mark_bar().encode(
             alt.X("x:Q", bin=alt.Bin(maxbins=40), title=x), alt.Y("count()", title="rows"), shade
-        ).properties(height=_SCATTER_HEIGHT)
-    data["y"] = rows[y]
-    dots = alt.Chart(data).mark_point(filled=True, opacity=0.6, size=24)
-    scale = alt.Scale(zero=False)
-    return (
-        dots.encode(alt.X("x:Q", title=x, scale=scale), alt.Y("y:Q", title=y, scale=scale), shade)
-        .properties(height=_SCATTER_HEIGHT)
-        .interactive()
-    )
+        )
+    else:
+        data["y"] = rows[y]
+        scale = alt.Scale(zero=False)
+        dots = chart.mark_point(filled=True, opacity=0.6, size=24)
+        chart = dots.encode(
+            alt.X("x:Q", title=x, scale=scale), alt.Y("y:Q", title=y, scale=scale), shade
+        ).interactive()
+    return Chart(write_spec(chart), {"rows": data})
 
 
-def draw_places(places: pd.DataFrame) -> alt.LayerChart:
+def draw_places(places: pd.DataFrame) -> Chart:
     """Draw single positions, columns ra and dec in degrees, on a Mollweide map."""
     x, y = project(places["ra"], places["dec"])
-    dots = alt.Chart(places.assign(x=x, y=y)).mark_point(filled=True, size=14, color=BLUE)
+    return Chart(_write_places(), {"rows": places.assign(x=x, y=y), **_frame_tables()})
+
+
+@cache
+def _write_places() -> dict[str, Any]:
+    dots = alt.Chart(_ROWS).mark_point(filled=True, size=14, color=BLUE)
     dots = dots.encode(
         alt.X("x:Q", axis=None, scale=_MAP_X),
         alt.Y("y:Q", axis=None, scale=_MAP_Y),
         tooltip=[alt.Tooltip("ra:Q", format=".5f"), alt.Tooltip("dec:Q", format=".5f")],
     )
-    return _frame_sky(dots)
+    return write_spec(_frame_sky(dots))
+
+
+@cache
+def _frame_tables() -> dict[str, pd.DataFrame]:
+    return {"grid": make_graticule(), "labels": make_labels()}
 
 
 def _frame_sky(marks: alt.Chart) -> alt.LayerChart:
     """Lay marks between the graticule and its labels."""
     grid = (
-        alt.Chart(make_graticule())
+        alt.Chart(alt.NamedData("grid"))
         .mark_line(strokeWidth=0.5, color="#BBBBBB")
         .encode(
             alt.X("x:Q", axis=None),
@@ -294,7 +375,7 @@ def _frame_sky(marks: alt.Chart) -> alt.LayerChart:
             order=alt.Order("step:Q"),
         )
     )
-    texts = alt.Chart(make_labels()).mark_text(fontSize=10, color="#777777")
+    texts = alt.Chart(alt.NamedData("labels")).mark_text(fontSize=10, color="#777777")
     return (
         grid + marks + texts.encode(x=alt.X("x:Q"), y=alt.Y("y:Q"), text=alt.Text("text:N"))
     ).properties(height=_MAP_HEIGHT)

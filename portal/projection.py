@@ -6,7 +6,8 @@ from numpy.typing import ArrayLike, NDArray
 
 # Right ascension at the centre of the map, degrees: keeps DESI's two caps in one piece each.
 CENTRE = 120.0
-_STEPS = 181
+# Five degrees a step, too fine to be seen as corners.
+_STEPS = 37
 # South of what DESI observes, so that no cell hides the labels of the meridians.
 _LABEL_DEC = -37.0
 

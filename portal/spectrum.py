@@ -17,6 +17,10 @@ MASK_BITS = (
 )  # fmt: skip
 # How far, in units of the central range, an axis follows its extreme values.
 _REACH = 1.5
+# Into how many blocks a chart's pixels are cut: about as many as a screen has columns.
+_N_BLOCKS = 1_000
+# Into how many blocks a chart's pixels are cut, somewhat more than a screen has columns.
+_N_BLOCKS = 1_000
 UNMASKED = "ivar = 0 without a bit"
 
 
@@ -140,6 +144,40 @@ def robust_range(values: Array) -> tuple[float, float]:
     low = max(float(known.min()), low - _REACH * span)
     high = min(float(known.max()), high + _REACH * span)
     return float(low - 0.05 * span), float(high + 0.05 * span)
+
+
+def split_pixels(size: int, inside: tuple[int, int] | None) -> NDArray[np.int64]:
+    """Cut pixels into blocks of which each gets a column of the screen.
+
+    Parameters
+    ----------
+    size : int
+    inside : tuple of int, or None
+        First and one past the last pixel of a part that fills the screen. What lies beside it is
+        cut as coarsely as without one, so that it is there when the part is left.
+
+    Returns
+    -------
+    ndarray
+        The first pixel of each block.
+    """
+    first, last = inside or (0, 0)
+    parts = ((0, first, size), (first, last, last - first), (last, size, size))
+    return np.concatenate([np.arange(low, high, size_block(n)) for low, high, n in parts])
+
+
+def size_block(n: int) -> int:
+    """Return how many of so many pixels share a column of the screen that they fill."""
+    return max(1, -(-n // _N_BLOCKS))
+
+
+def pick_extremes(values: Array, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return, in order, the pixels with the least and the greatest known value of each block."""
+    sizes = np.diff(starts, append=len(values))
+    order = np.lexsort((values, np.repeat(np.arange(len(starts)), sizes)))
+    known = np.add.reduceat(np.isfinite(values).astype(np.int64), starts)
+    # NaN sorts last; a block of nothing else gives one, which is drawn as a gap.
+    return np.unique([order[starts], order[starts + np.maximum(known, 1) - 1]])
 
 
 def _measure_level(spectrum: Spectrum) -> float:

@@ -1,15 +1,30 @@
-"""The chart of one spectrum: flux and reconstruction, residual and bad pixels on one axis."""
+"""The chart of one spectrum: flux and reconstruction, residual and bad pixels on one axis.
+
+A browser takes a second for the 8,000 pixels of four curves. It gets the extremes of every few of
+them, which look the same on a screen, and of those that it has zoomed in on so many more.
+"""
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import altair as alt
+import numpy as np
 import pandas as pd
 
 from catalog_schema import tables
+from portal.charts import Chart, write_spec
 from portal.columns import write_unit
 from portal.evidence import PEAK_COLUMNS
 from portal.lines import Line
-from portal.spectrum import Curves, robust_range
+from portal.spectrum import (
+    Array,
+    Curves,
+    pick_extremes,
+    robust_range,
+    size_block,
+    split_pixels,
+)
 
 Masked = list[tuple[str, float, float, int]]
 
@@ -22,6 +37,8 @@ _CURVE_SCALE = alt.Scale(domain=list(_CURVES), range=list(_CURVES.values()))
 _LINE_STYLES = {"emission": ("#3B8BC9", [1, 0]), "absorption": ("#C05A9A", [4, 3])}
 NO_PEAKS = pd.DataFrame(columns=list(PEAK_COLUMNS))
 NO_NORMALS = pd.DataFrame(columns=["TARGETID", "wave", "flux"])
+# Name under which the chart reports the wavelengths that it is zoomed in on.
+ZOOM = "zoom"
 _PEAKS = {"excess": "#E69F00", "lack": "#3B8BC9"}
 
 
@@ -46,9 +63,29 @@ class Beside:
     normals: pd.DataFrame
 
 
-def draw_spectrum(
-    curves: Curves, arms: list[str], beside: Beside, scale: float, frame: str, full: bool
-) -> alt.VConcatChart:
+@dataclass(frozen=True)
+class View:
+    """How a spectrum is looked at.
+
+    Attributes
+    ----------
+    scale : float
+        Divides every wavelength: 1 + z for the rest frame.
+    frame : str
+        Name of the frame for the axis.
+    full : bool
+        Whether the axes hold pixels that dwarf all others too.
+    window : tuple of float, or None
+        Wavelengths of this frame that are zoomed in on.
+    """
+
+    scale: float = 1.0
+    frame: str = "observed"
+    full: bool = False
+    window: tuple[float, float] | None = None
+
+
+def draw_spectrum(curves: Curves, arms: list[str], beside: Beside, view: View) -> Chart:
     """Draw a spectrum.
 
     Parameters
@@ -57,31 +94,110 @@ def draw_spectrum(
     arms : list of str
         Arm of each pixel.
     beside : Beside
-    scale : float
-        Divides every wavelength: 1 + z for the rest frame.
-    frame : str
-        Name of the frame for the axis.
-    full : bool
-        Whether the axes hold pixels that dwarf all others too.
+    view : View
     """
-    data = _make_frame(curves, arms, scale)
-    domain = [float(data["wave"].iloc[0]), float(data["wave"].iloc[-1])]
-    x = alt.X("wave:Q", scale=alt.Scale(domain=domain, nice=False))
+    wave = curves.wave / view.scale
+    masked = pd.DataFrame(beside.masked, columns=["bit", "wave", "end", "pixels"])
+    masked[["wave", "end"]] /= view.scale
+    peaks = beside.peaks.rename(columns={"wave": "at", "low": "wave", "high": "end"})
+    peaks[["at", "wave", "end"]] /= view.scale
+    shown = {
+        **_thin(wave, curves, arms, view.window), **_place_lines(beside.lines, view.scale),
+        "normals": beside.normals.assign(wave=beside.normals["wave"] / view.scale),
+        "masked": masked, "peaks": peaks,
+    }  # fmt: skip
+    spec = _write_spectrum(
+        view.frame, not beside.normals.empty, not peaks.empty, masked["bit"].nunique()
+    )
+    flux = _find_domain(np.concatenate([curves.flux, curves.model]), view.full)
+    residual = _find_domain(curves.residual, view.full)
+    limits = {
+        "wave": (wave[0], wave[-1]), "flux": flux,
+        "residual": (min(residual[0], -5.0), max(residual[1], 5.0)),
+    }  # fmt: skip
+    values = [
+        {"name": f"{name}_{end}", "value": round(float(value), 4)}
+        for name, pair in limits.items()
+        for end, value in zip(("low", "high"), pair, strict=True)
+    ]
+    return Chart(spec | {"params": [*spec["params"], *values]}, shown)
+
+
+def count_merged(wave: Array, view: View) -> int:
+    """Return of how many pixels each the chart shows no more than the extremes.
+
+    Parameters
+    ----------
+    wave : ndarray
+        Observed Angstrom.
+    view : View
+    """
+    first, last = _find_part(wave / view.scale, view.window) or (0, len(wave))
+    return size_block(last - first)
+
+
+def _find_part(wave: Array, window: tuple[float, float] | None) -> tuple[int, int] | None:
+    if window is None:
+        return None
+    first, last = np.searchsorted(wave, window)
+    return int(first), int(last)
+
+
+def _thin(
+    wave: Array, curves: Curves, arms: list[str], window: tuple[float, float] | None
+) -> dict[str, pd.DataFrame]:
+    """Return the points of each curve that a screen can tell apart."""
+    starts = split_pixels(len(wave), _find_part(wave, window))
+    low, high = curves.flux - curves.sigma, curves.flux + curves.sigma
+    columns = {"wave": wave, "flux": curves.flux, "model": curves.model,
+               "residual": curves.residual, "low": low, "high": high,
+               "arm": [f"flux {arm}" for arm in arms]}  # fmt: skip
+    pixels = pd.DataFrame(columns).round(4)
+    picked = {
+        name: pixels.iloc[pick_extremes(pixels[name].to_numpy(), starts)][["wave", name, *more]]
+        for name, more in (("flux", ["arm"]), ("model", []), ("residual", ["arm"]))
+    }
+    block = np.searchsorted(starts, np.arange(len(wave)), "right")
+    band = pixels.groupby(block).agg({"wave": "mean", "low": "min", "high": "max"})
+    return {**picked, "band": band}
+
+
+def _place_lines(lines: list[Line], scale: float) -> dict[str, pd.DataFrame]:
+    moved = [line._replace(wave=line.wave / scale) for line in lines]
+    return {
+        kind: pd.DataFrame([line for line in moved if line.kind == kind], columns=Line._fields)
+        for kind in _LINE_STYLES
+    }
+
+
+def _find_domain(values: Array, full: bool) -> tuple[float, float]:
+    if full and np.isfinite(values).any():
+        return float(np.nanmin(values)), float(np.nanmax(values))
+    return robust_range(values)
+
+
+@cache
+def _write_spectrum(frame: str, has_normals: bool, has_peaks: bool, n_bits: int) -> dict[str, Any]:
+    """Write the specification of all spectra that have the same panels."""
+    x = alt.X("wave:Q", scale=_limit("wave"))
     bare = x.axis(alt.Axis(title=None, labels=False, ticks=False))
     titled = x.title(f"Vacuum wavelength, {frame} frame (Å)")
-    layers = [
-        *_draw_flux(data, bare, _find_domain(pd.concat([data["flux"], data["model"]]), full)),
-        *_draw_lines(beside.lines, scale),
-    ]
-    if not beside.normals.empty:
-        layers.insert(1, _draw_normals(beside.normals, scale))
+    layers = [*_draw_flux(bare), *_draw_lines()]
+    if has_normals:
+        layers.insert(1, _draw_normals())
     panels: list[alt.Chart | alt.LayerChart] = [alt.LayerChart(layer=layers, height=330)]
-    if not beside.peaks.empty:
-        panels.append(_draw_peaks(beside.peaks, bare, scale))
-    if beside.masked:
-        panels.append(_draw_masked(beside.masked, bare, scale))
-    panels.append(_draw_residual(data, titled, _find_domain(data["residual"], full)))
-    return _stack(panels)
+    if has_peaks:
+        panels.append(_draw_peaks(bare))
+    if n_bits:
+        panels.append(_draw_masked(bare, n_bits))
+    panels.append(_draw_residual(titled))
+    return write_spec(_stack(panels))
+
+
+def _limit(name: str) -> alt.Scale:
+    """Return a scale whose ends are parameters of the chart."""
+    ends = [alt.ExprRef(f"{name}_low"), alt.ExprRef(f"{name}_high")]
+    return alt.Scale(domain=ends, nice=False)
 
 
 def _stack(panels: list[alt.Chart | alt.LayerChart]) -> alt.VConcatChart:
@@ -91,7 +207,7 @@ def _stack(panels: list[alt.Chart | alt.LayerChart]) -> alt.VConcatChart:
         (panel.layer[0] if isinstance(panel, alt.LayerChart) else panel).name = name
     # Added to each panel, the zoom would be several, which the library merges with a warning.
     zoom = alt.TopLevelSelectionParameter(
-        name="zoom", select=alt.IntervalSelectionConfig(type="interval", encodings=["x"]),
+        name=ZOOM, select=alt.IntervalSelectionConfig(type="interval", encodings=["x"]),
         bind="scales", views=names,
     )  # fmt: skip
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
@@ -99,63 +215,43 @@ def _stack(panels: list[alt.Chart | alt.LayerChart]) -> alt.VConcatChart:
     return chart.resolve_scale(x="shared")
 
 
-def _make_frame(curves: Curves, arms: list[str], scale: float) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "wave": curves.wave / scale,
-            "flux": curves.flux,
-            "low": curves.flux - curves.sigma,
-            "high": curves.flux + curves.sigma,
-            "model": curves.model,
-            "residual": curves.residual,
-            "arm": [f"flux {arm}" for arm in arms],
-        }
-    ).round(4)
-
-
-def _find_domain(values: pd.Series, full: bool) -> list[float]:
-    if full and values.notna().any():
-        return [values.min(), values.max()]
-    return list(robust_range(values.to_numpy()))
-
-
-def _draw_flux(data: pd.DataFrame, x: alt.X, domain: list[float]) -> list[alt.Chart]:
+def _draw_flux(x: alt.X) -> list[alt.Chart]:
     title = ["Flux density", f"({write_unit(tables.SPECTRA['flux'])})"]
-    scale = alt.Scale(domain=domain, nice=False)
-    legend = alt.Legend(orient="top", symbolOpacity=1, columns=3)
-    colour = alt.Color("curve:N", title=None, legend=legend, scale=_CURVE_SCALE)
-    base = alt.Chart(data).encode(x)
-    band = base.transform_calculate(curve=f"'{_BAND}'").mark_area(opacity=0.35, clip=True)
-    flux = base.mark_line(strokeWidth=0.8, clip=True)
-    model = base.transform_calculate(curve=f"'{_MODEL}'").mark_line(strokeWidth=1.8, clip=True)
+    legend = alt.Legend(orient="top", symbolOpacity=1, columns=2)
+    arm = alt.Color("arm:N", scale=_CURVE_SCALE)
+    band = alt.Chart(alt.NamedData("band")).mark_area(opacity=0.35, clip=True)
+    flux = alt.Chart(alt.NamedData("flux")).mark_line(strokeWidth=0.8, clip=True)
+    model = alt.Chart(alt.NamedData("model")).mark_line(strokeWidth=1.8, clip=True)
     return [
-        band.encode(alt.Y("low:Q", title=title, scale=scale), y2=alt.Y2("high:Q"), color=colour),
-        flux.encode(y=alt.Y("flux:Q"), color=alt.Color("arm:N", scale=_CURVE_SCALE)),
-        model.encode(y=alt.Y("model:Q"), color=colour),
-    ]
+        band.encode(
+            x, alt.Y("low:Q", title=title, scale=_limit("flux")), y2=alt.Y2("high:Q"),
+            color=_name_curve(_BAND),
+        ),
+        flux.encode(x, alt.Y("flux:Q"), color=arm.title(None).legend(legend)),
+        model.encode(x, y=alt.Y("model:Q"), color=_name_curve(_MODEL)),
+    ]  # fmt: skip
 
 
-def _draw_normals(normals: pd.DataFrame, scale: float) -> alt.Chart:
-    base = alt.Chart(normals.assign(wave=normals["wave"] / scale))
-    return (
-        base.transform_calculate(curve=f"'{_NORMAL}'")
-        .mark_line(strokeWidth=0.9, opacity=0.55, clip=True)
-        .encode(
-            alt.X("wave:Q"), alt.Y("flux:Q"), detail=alt.Detail("TARGETID:N"),
-            color=alt.Color("curve:N", scale=_CURVE_SCALE),
-        )
+def _name_curve(name: str) -> alt.ColorDatum:
+    """Colour a curve by its name, which needs no column."""
+    return alt.ColorDatum(name, type="nominal")
+
+
+def _draw_normals() -> alt.Chart:
+    marks = alt.Chart(alt.NamedData("normals")).mark_line(strokeWidth=0.9, opacity=0.55, clip=True)
+    return marks.encode(
+        alt.X("wave:Q"), alt.Y("flux:Q"), detail=alt.Detail("TARGETID:N"),
+        color=_name_curve(_NORMAL),
     )  # fmt: skip
 
 
-def _draw_peaks(peaks: pd.DataFrame, x: alt.X, scale: float) -> alt.Chart:
+def _draw_peaks(x: alt.X) -> alt.Chart:
     """Draw the strip of evidence: how far each filter reaches, the stranger the fuller."""
-    data = peaks.rename(columns={"wave": "at", "low": "wave", "high": "end"})
-    data[["at", "wave", "end"]] /= scale
     shade = alt.condition(
         "datum.kind == 'excess'", alt.value(_PEAKS["excess"]), alt.value(_PEAKS["lack"])
     )
     return (
-        alt.Chart(data)
+        alt.Chart(alt.NamedData("peaks"))
         .mark_bar(clip=True, minBandSize=3, strokeWidth=2)
         .encode(
             x,
@@ -176,11 +272,10 @@ def _draw_peaks(peaks: pd.DataFrame, x: alt.X, scale: float) -> alt.Chart:
     )  # fmt: skip
 
 
-def _draw_lines(lines: list[Line], scale: float) -> list[alt.Chart]:
+def _draw_lines() -> list[alt.Chart]:
     layers = []
     for kind, (colour, dash) in _LINE_STYLES.items():
-        rows = [line._replace(wave=line.wave / scale) for line in lines if line.kind == kind]
-        base = alt.Chart(pd.DataFrame(rows, columns=list(Line._fields))).encode(
+        base = alt.Chart(alt.NamedData(kind)).encode(
             alt.X("wave:Q"),
             tooltip=[
                 alt.Tooltip("name:N"),
@@ -196,28 +291,18 @@ def _draw_lines(lines: list[Line], scale: float) -> list[alt.Chart]:
     return layers
 
 
-def _draw_residual(data: pd.DataFrame, x: alt.X, domain: list[float]) -> alt.LayerChart:
-    low, high = domain
-    y = alt.Y("residual:Q", title=["Residual", "(sigma)"]).scale(
-        domain=[min(low, -5), max(high, 5)], nice=False
-    )
-    curve = (
-        alt.Chart(data)
-        .mark_line(strokeWidth=0.8, clip=True)
-        .encode(x, y, color=alt.Color("arm:N", scale=_CURVE_SCALE))
-    )
-    levels = pd.DataFrame({"level": [-3, 0, 3]})
-    rules = (
-        alt.Chart(levels).mark_rule(color="#8C8C8C", strokeDash=[3, 3]).encode(y=alt.Y("level:Q"))
-    )
+def _draw_residual(x: alt.X) -> alt.LayerChart:
+    y = alt.Y("residual:Q", title=["Residual", "(sigma)"], scale=_limit("residual"))
+    curve = alt.Chart(alt.NamedData("residual")).mark_line(strokeWidth=0.8, clip=True)
+    curve = curve.encode(x, y, color=alt.Color("arm:N", scale=_CURVE_SCALE))
+    levels = alt.Chart(alt.InlineData([{"level": level} for level in (-3, 0, 3)]))
+    rules = levels.mark_rule(color="#8C8C8C", strokeDash=[3, 3]).encode(y=alt.Y("level:Q"))
     return alt.LayerChart(layer=[curve, rules], height=150)
 
 
-def _draw_masked(masked: Masked, x: alt.X, scale: float) -> alt.Chart:
-    frame = pd.DataFrame(masked, columns=["bit", "wave", "end", "pixels"])
-    frame[["wave", "end"]] /= scale
+def _draw_masked(x: alt.X, n_bits: int) -> alt.Chart:
     return (
-        alt.Chart(frame)
+        alt.Chart(alt.NamedData("masked"))
         .mark_bar(color="#CC79A7", clip=True, minBandSize=2, stroke="#CC79A7", strokeWidth=1)
         .encode(
             x,
@@ -229,5 +314,5 @@ def _draw_masked(masked: Masked, x: alt.X, scale: float) -> alt.Chart:
                 alt.Tooltip("end:Q", title="to", format=".1f"),
             ],
         )
-        .properties(height=16 * frame["bit"].nunique())
+        .properties(height=16 * n_bits)
     )  # fmt: skip

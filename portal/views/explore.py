@@ -15,18 +15,20 @@ from portal.releases import ReleaseError
 from portal.search import Name, SearchError, describe_search, parse_search
 from portal.texts import escape
 from portal.views.access import ask, current_connection, current_release
-from portal.views.parts import offer_files, show_objects
+from portal.views.parts import offer_files, show_chart, show_objects
 
 PAGE_SIZES = (25, 50, 100, 250)
 MAX_EXPORT = 200_000
-N_SCATTER = 2_000
+N_SCATTER = 1_000
 N_CORRELATED = 50_000
-N_MAP = 4_000
+N_MAP = 2_000
 # Columns whose distribution is drawn, and the width of a bin.
 DISTRIBUTIONS = {"anomaly_score": 0.5, "Z": 0.1}
 # HEALPix order and what a cell of that order covers.
 CELLS = {3: "54 deg²", 4: "13 deg²", 5: "3.4 deg²", 6: "0.84 deg²"}
 _SKY, _CELLS, _MAP = "sky_map", "sky_cells", "latent_map"
+# Set when a view has changed what the whole page shows.
+_CHANGED = "view_changed"
 
 
 def show() -> None:
@@ -40,8 +42,10 @@ def show() -> None:
     except SearchError as fault:
         st.warning(str(fault))
         return
+    # Its place is kept: what moves down a page is drawn afresh by the browser.
+    said = st.empty()
     if search is not None:
-        st.caption(escape(f"Searched: {describe_search(search)}."))
+        said.caption(escape(f"Searched: {describe_search(search)}."))
     counts = _count(chosen)
     if isinstance(search, Name) and not counts and network.is_on():
         chosen = _resolve(chosen, search.text)
@@ -52,15 +56,8 @@ def show() -> None:
     if total == 0:
         st.warning("No object passes the filters: widen them, or reset them in the sidebar.")
         return
-    sky, scores = st.columns([3, 2], gap="medium")
-    with sky:
-        _show_sky(chosen)
-    with scores:
-        _show_scores(chosen, total)
+    _show_views(chosen, total)
     _show_table(chosen, total)
-    _show_map(chosen)
-    _show_distributions(chosen)
-    _show_comparison(chosen, total)
     _offer_rows(chosen, total)
 
 
@@ -118,10 +115,34 @@ def _say_hidden(chosen: Filters) -> None:
     )
 
 
+# Apart from the page, and one at a time: to draw a chart takes a browser longer than all the rest.
+@st.fragment
+def _show_views(chosen: Filters, total: int) -> None:
+    if st.session_state.pop(_CHANGED, False):
+        st.rerun()
+    views = {
+        "Sky": partial(_show_sky, chosen),
+        "Score against SNR": partial(_show_scores, chosen, total),
+        "Map of latents": partial(_show_map, chosen),
+        "Scores and redshifts": partial(_show_distributions, chosen),
+        "Compare two selections": partial(_show_comparison, chosen, total),
+    }
+    tabs = st.tabs(list(views), key="view", bind="query-params")
+    for tab, show_view in zip(tabs, views.values(), strict=True):
+        if tab.open:
+            with tab:
+                show_view()
+
+
+def _choose_part(key: str, text: str) -> None:
+    """Turn what was chosen in a view into a filter of the page."""
+    filters.keep(key, text)
+    st.session_state[_CHANGED] = True
+
+
 def _show_sky(chosen: Filters) -> None:
-    st.subheader("On the sky")
-    left, right = st.columns(2)
-    value = left.segmented_control(
+    left, right = st.columns([3, 2], gap="medium")
+    value = right.segmented_control(
         "Show", ("rate", "coverage"), default="rate", required=True,
         help="The share of anomalies, or how many objects were scored at all.",
     )  # fmt: skip
@@ -131,15 +152,16 @@ def _show_sky(chosen: Filters) -> None:
     placed = charts.place_cells(cells)
     placed["chosen"] = _hold(chosen.cells, order, placed["pix"])
     st.session_state[_CELLS] = (order, placed[["pix", "x", "y"]])
-    st.altair_chart(
-        charts.draw_sky(placed, order, "rate" if value == "rate" else "n"), key=_SKY,
-        on_select=_brush, alt="Mollweide map of the anomaly rate in HEALPix cells",
-    )  # fmt: skip
-    st.caption(_describe_sky(cells, chosen))
+    with left:
+        show_chart(
+            charts.draw_sky(placed, order, "rate" if value == "rate" else "n"),
+            "Mollweide map of the anomaly rate in HEALPix cells", _SKY, _brush,
+        )  # fmt: skip
+    right.caption(_describe_sky(cells, chosen))
     if chosen.cells is not None:
-        st.button(
+        right.button(
             f"Show the whole sky, not only {len(chosen.cells.pixels):,} cells",
-            on_click=filters.keep, args=("sky", ""),
+            on_click=_choose_part, args=("sky", ""),
         )  # fmt: skip
 
 
@@ -161,7 +183,7 @@ def _brush() -> None:
     order, cells = st.session_state[_CELLS]
     inside = cells["x"].between(*sorted(box["x"])) & cells["y"].between(*sorted(box["y"]))
     chosen = Cells(order, tuple(int(pixel) for pixel in cells["pix"][inside]))
-    filters.keep("sky", filters.write_cells(chosen))
+    _choose_part("sky", filters.write_cells(chosen))
 
 
 def _describe_sky(cells: pd.DataFrame, chosen: Filters) -> str:
@@ -179,13 +201,10 @@ def _describe_sky(cells: pd.DataFrame, chosen: Filters) -> str:
 
 
 def _show_scores(chosen: Filters, total: int) -> None:
-    st.subheader("Score against SNR")
     trend = ask(queries.trace_scores, chosen)
     points = ask(queries.sample_scores, chosen, N_SCATTER, N_SCATTER)
     rho = ask(queries.correlate_scores, chosen, max(1, total // N_CORRELATED))
-    st.altair_chart(
-        charts.draw_scores(points, trend), alt="Anomaly score against signal-to-noise ratio"
-    )
+    show_chart(charts.draw_scores(points, trend), "Anomaly score against signal-to-noise ratio")
     n_with_snr = int(trend["n"].sum())
     n_graded = int((points["tier"] != "none").sum())
     text = (
@@ -200,7 +219,6 @@ def _show_scores(chosen: Filters, total: int) -> None:
 
 
 def _show_map(chosen: Filters) -> None:
-    st.subheader("Map of latents")
     whole = replace(
         chosen, ranges=tuple(part for part in chosen.ranges if part[0] not in MAP_COLUMNS)
     )
@@ -208,34 +226,31 @@ def _show_map(chosen: Filters) -> None:
     if points.empty:
         st.caption("This release has none.")
         return
-    st.altair_chart(
-        charts.draw_map(points), key=_MAP, on_select=_brush_map, alt="Objects on the map of latents"
-    )
+    show_chart(charts.draw_map(points), "Objects on the map of latents", _MAP, _brush_map)
     st.caption(
         f"{len(points):,} objects, graded ones first; near each other lies what is alike. Drag to "
         "choose a part of the map."
     )
     if whole != chosen:
-        st.button("Show the whole map", on_click=filters.keep, args=("map", ""))
+        st.button("Show the whole map", on_click=_choose_part, args=("map", ""))
 
 
 def _brush_map() -> None:
     box = st.session_state[_MAP]["selection"].get(charts.BRUSH, {})
     if set(MAP_COLUMNS) <= box.keys():
         limits = [limit for name in MAP_COLUMNS for limit in sorted(box[name])]
-        filters.keep("map", filters.write_map(limits))
+        _choose_part("map", filters.write_map(limits))
 
 
 def _show_distributions(chosen: Filters) -> None:
-    st.subheader("Scores and redshifts")
     for slot, (column, step) in zip(st.columns(2), DISTRIBUTIONS.items(), strict=True):
         counts = ask(queries.count_bins, chosen, column, step)
-        slot.altair_chart(charts.draw_bins(counts, column, step), alt=f"Objects by {column}")
+        with slot:
+            show_chart(charts.draw_bins(counts, column, step), f"Objects by {column}")
         slot.caption(f"{counts['n'].sum():,} objects in bins of {step:g}.")
 
 
 def _show_comparison(chosen: Filters, total: int) -> None:
-    st.subheader("Compare two selections")
     held = st.query_params.get("held", "")
     left, right, _ = st.columns([1, 1, 2])
     left.button(
@@ -259,7 +274,8 @@ def _show_comparison(chosen: Filters, total: int) -> None:
             for name, selection in (("held", other), ("this page", chosen))
         ]
         chart = charts.draw_comparison(pd.concat(parts), column)
-        slot.altair_chart(chart, alt=f"{column} of two selections")
+        with slot:
+            show_chart(chart, f"{column} of two selections")
 
 
 def _share(counts: pd.DataFrame, name: str) -> pd.DataFrame:

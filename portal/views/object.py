@@ -1,5 +1,6 @@
 """The page of one object: facts, scores in plain words, spectrum, ways out, citation."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -20,10 +21,16 @@ from portal.lines import Line, place_lines
 from portal.releases import ReleaseError
 from portal.search import SearchError, parse_targetid
 from portal.spectrum import Spectrum, list_masked, make_curves, name_arms, shift_like
-from portal.spectrum_chart import NO_NORMALS, NO_PEAKS, Beside, draw_spectrum
+from portal.spectrum_chart import NO_NORMALS, NO_PEAKS, Beside, View, count_merged, draw_spectrum
 from portal.texts import escape
 from portal.views.access import ask, current_release, link_params
-from portal.views.parts import link_object, offer_files, show_objects
+from portal.views.parts import (
+    link_object,
+    offer_files,
+    read_zoom,
+    show_chart,
+    show_objects,
+)
 
 FACTS = (
     "TARGET_RA", "TARGET_DEC", "Z", "ZWARN", "SPECTYPE", "snr", "parent", "SURVEY", "PROGRAM",
@@ -64,15 +71,18 @@ def show() -> None:
     for section in (
         partial(_show_spectrum_section, row, targetid, evidence),
         partial(_show_context, row, targetid, evidence),
-        partial(_show_class, targetid),
-        partial(_show_neighbours, targetid),
-        partial(_show_matches, targetid),
+        partial(_show_beside, targetid),
     ):
-        try:
-            section()
-        except ReleaseError as fault:
-            st.error(str(fault))
+        _tell_fault(section)
     _show_ways_out(row)
+
+
+def _tell_fault(section: Callable[[], None]) -> None:
+    """Draw a part of the page; a damaged file takes away no other part."""
+    try:
+        section()
+    except ReleaseError as fault:
+        st.error(str(fault))
 
 
 def _ask_for_target() -> None:
@@ -128,7 +138,13 @@ def _show_header(row: dict[str, object]) -> None:
     with right:
         st.subheader("What the score says")
         st.markdown(explain.explain_score(row, current_release().levels))
-        with st.expander("All columns of this object"):
+        _show_columns(row)
+
+
+@st.fragment
+def _show_columns(row: dict[str, object]) -> None:
+    with st.expander("All columns of this object", on_change="rerun") as part:
+        if part.open:
             st.dataframe(_describe_row(row), hide_index=True, alt="All columns of this object")
 
 
@@ -200,22 +216,27 @@ def _show_spectrum(spectrum: Spectrum, z: float, targetid: int, evidence: Eviden
     lines = place_lines(trial, spectrum.wave[0], spectrum.wave[-1], tuple(kinds))
     peaks = NO_PEAKS if evidence is None else list_peaks(evidence, z)
     normals = _gather_normals(spectrum, z, targetid) if compare else NO_NORMALS
+    key = f"spectrum-{targetid}-{frame}"
+    view = View(scale, str(frame), full, read_zoom(key))
     chart = draw_spectrum(
         make_curves(spectrum, width), name_arms(spectrum),
-        Beside(list_masked(spectrum), lines, peaks, normals), scale, str(frame), full,
+        Beside(list_masked(spectrum), lines, peaks, normals), view,
     )  # fmt: skip
-    st.altair_chart(
-        chart, width="stretch",
-        alt="Flux, reconstruction, evidence, bad pixels and residual of the spectrum",
+    show_chart(
+        chart, "Flux, reconstruction, evidence, bad pixels and residual of the spectrum", key,
+        "rerun",
     )  # fmt: skip
+    n_merged = count_merged(spectrum.wave, view)
+    shown = f"the extremes of every {n_merged} pixels" if n_merged > 1 else "every pixel"
     st.caption(
-        f"{spectrum.n_good:,} of {len(spectrum.flux):,} pixels are good; the others are named "
-        "between the panels. The strip below the flux shows where matched filters find an excess "
-        "or a lack: as wide as the filter, the fuller the stranger. Scroll or pinch to zoom, drag "
-        "to move, double-click to return."
+        f"Drawn is {shown}. {spectrum.n_good:,} of {len(spectrum.flux):,} pixels are good; the "
+        "others are named between the panels. The strip below the flux shows where matched filters "
+        "find an excess or a lack: as wide as the filter, the fuller the stranger. Scroll or pinch "
+        "to zoom in on every pixel, drag to move, double-click to return."
     )
-    with st.expander("Lines and the peaks nearest to them"):
-        _show_lines(lines, peaks, trial)
+    with st.expander("Lines and the peaks nearest to them", on_change="rerun") as part:
+        if part.open:
+            _show_lines(lines, peaks, trial)
     _offer_spectrum(spectrum, targetid)
 
 
@@ -268,23 +289,34 @@ def _show_context(row: dict[str, object], targetid: int, evidence: Evidence | No
         if evidence is None:
             st.markdown("This release does not say.")
         else:
-            st.altair_chart(
-                charts.draw_reasons(sum_reasons(evidence)), alt="Strongest departure by reason"
-            )
+            show_chart(charts.draw_reasons(sum_reasons(evidence)), "Strongest departure by reason")
             st.caption("The strongest statistic of each kind; the dashed line marks 3 spreads.")
     with right:
         st.subheader("Among normal spectra alike")
         null = ask(queries.find_null_scores, targetid, N_NULL)
         score = float(str(row["anomaly_score"]))
-        st.altair_chart(charts.draw_context(null, score), alt="Score among normal spectra alike")
+        show_chart(charts.draw_context(null, score), "Score among normal spectra alike")
         st.caption(
             f"The {len(null):,} reference spectra nearest in redshift and SNR; "
             f"{int((null >= score).sum()):,} of them score as high."
         )
 
 
+# Apart from the page, and one at a time: each of them asks for all rows of a table.
+@st.fragment
+def _show_beside(targetid: int) -> None:
+    views = {
+        "In other catalogues": _show_matches,
+        "Neighbours in latent space": _show_neighbours,
+        "Evidence for the class": _show_class,
+    }
+    for tab, show_view in zip(st.tabs(list(views), on_change="rerun"), views.values(), strict=True):
+        if tab.open:
+            with tab:
+                _tell_fault(partial(show_view, targetid))
+
+
 def _show_class(targetid: int) -> None:
-    st.subheader("Evidence for the class")
     rows = ask(queries.find_class_evidence, targetid)
     if rows.empty:
         st.markdown("This release has none for this object.")
@@ -293,7 +325,6 @@ def _show_class(targetid: int) -> None:
 
 
 def _show_neighbours(targetid: int) -> None:
-    st.subheader("Neighbours in latent space")
     rows = ask(queries.find_neighbours, targetid, N_NEIGHBOURS)
     if rows.empty:
         st.markdown("This release has no latents.")
@@ -302,7 +333,6 @@ def _show_neighbours(targetid: int) -> None:
 
 
 def _show_matches(targetid: int) -> None:
-    st.subheader("In other catalogues")
     rows = ask(queries.find_matches, targetid)
     searched = rows[rows["match_state"] != MatchState.NOT_QUERIED.value]
     if searched.empty:
@@ -333,12 +363,19 @@ def _show_ways_out(row: dict[str, object]) -> None:
         _show_links(row)
     with right:
         st.subheader("Cite")
-        st.code(explain.cite_object(row, release.title, release.version), None, wrap_lines=True)
-        year = str(release.manifest.get("date", ""))[:4]
-        st.code(
-            explain.write_bibtex(row, release.title, release.version, year), "bibtex",
-            wrap_lines=True,
-        )  # fmt: skip
+        st.markdown(escape(explain.cite_object(row, release.title, release.version)))
+        _show_bibtex(row)
+
+
+# Only when it is asked for: what colours code is a megabyte of script, read for the first time.
+@st.fragment
+def _show_bibtex(row: dict[str, object]) -> None:
+    release = current_release()
+    year = str(release.manifest.get("date", ""))[:4]
+    with st.expander("BibTeX", on_change="rerun") as part:
+        if part.open:
+            entry = explain.write_bibtex(row, release.title, release.version, year)
+            st.code(entry, "bibtex", wrap_lines=True)
 
 
 def _show_links(row: dict[str, object]) -> None:

@@ -8,9 +8,42 @@ import pandas as pd
 import streamlit as st
 
 from portal import columns
+from portal.charts import Chart
 from portal.formats import Format
+from portal.spectrum_chart import ZOOM
 from portal.texts import escape
 from portal.views.access import link_params
+
+
+def show_chart(
+    chart: Chart, alt: str, key: str | None = None,
+    on_select: Literal["ignore", "rerun"] | Callable[[], None] = "ignore",
+) -> None:  # fmt: skip
+    """Draw a chart.
+
+    Parameters
+    ----------
+    chart : Chart
+    alt : str
+        What it shows, for screen readers.
+    key : str or None
+        Name under which the page's state has what is selected in it.
+    on_select : str or callable
+        What follows when something is selected.
+    """
+    # Panels side by side keep their own width, all else takes the page's.
+    width: Literal["content", "stretch"] = "content" if "facet" in chart.spec else "stretch"
+    st.vega_lite_chart(
+        {**chart.spec, "datasets": chart.tables}, key=key, on_select=on_select, alt=alt,
+        width=width,
+    )  # fmt: skip
+
+
+def read_zoom(key: str) -> tuple[float, float] | None:
+    """Return the wavelengths that the chart of a spectrum is zoomed in on, or None for all."""
+    held = st.session_state.get(key, {}).get("selection", {}).get(ZOOM, {})
+    window = held.get("wave") or ()
+    return (min(window), max(window)) if len(window) == 2 else None
 
 
 def show_objects(

@@ -24,8 +24,9 @@ from portal.reviewing import (
 )  # fmt: skip
 from portal.search import SearchError
 from portal.spectrum import list_masked, make_curves, name_arms
-from portal.spectrum_chart import NO_NORMALS, NO_PEAKS, Beside, draw_spectrum
+from portal.spectrum_chart import NO_NORMALS, NO_PEAKS, Beside, View, draw_spectrum
 from portal.views.access import ask, current_release, link_params
+from portal.views.parts import read_zoom, show_chart
 
 KEYS = {
     Verdict.ANOMALOUS: "a", Verdict.ORDINARY: "o", Verdict.ARTEFACT: "x", Verdict.UNSURE: "u",
@@ -170,6 +171,8 @@ def _show_facts(row: dict[str, Any], targetid: int, is_blinded: bool) -> None:
     st.dataframe(pd.DataFrame([facts]), hide_index=True, alt="What is known of the object")
 
 
+# Apart from the page: to zoom in draws nothing else again.
+@st.fragment
 def _show_spectrum(row: dict[str, Any], targetid: int) -> None:
     try:
         spectrum = ask(queries.find_spectrum, targetid)
@@ -183,10 +186,11 @@ def _show_spectrum(row: dict[str, Any], targetid: int) -> None:
     lines = place_lines(z, spectrum.wave[0], spectrum.wave[-1], ("emission",))
     # No peaks: where the score looks is not for blinded eyes.
     beside = Beside(list_masked(spectrum), lines, NO_PEAKS, NO_NORMALS)
+    key = f"spectrum-{targetid}"
     chart = draw_spectrum(
-        make_curves(spectrum, _SMOOTHING), name_arms(spectrum), beside, 1.0, "observed", False
+        make_curves(spectrum, _SMOOTHING), name_arms(spectrum), beside, View(window=read_zoom(key))
     )
-    st.altair_chart(chart, width="stretch", alt="Flux, reconstruction and residual of the spectrum")
+    show_chart(chart, "Flux, reconstruction and residual of the spectrum", key, "rerun")
 
 
 def _ask_verdict(

@@ -1,5 +1,6 @@
 """The page of SQL: editor, schema, cookbook; the answer as table, chart, sky plot and files."""
 
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import urlencode
 
@@ -21,7 +22,7 @@ from portal.sql import (
 )
 from portal.texts import escape
 from portal.views.access import current_release
-from portal.views.parts import offer_files, show_objects
+from portal.views.parts import offer_files, show_chart, show_objects
 
 EXAMPLE = """SELECT TARGETID, TARGET_RA, TARGET_DEC, Z, snr, anomaly_score, tier
 FROM quasars
@@ -133,18 +134,20 @@ def _run(release: Release, sql: str) -> Outcome:
     return outcome
 
 
-def _show_result(rows: pd.DataFrame, plan_text: str) -> None:
-    table, chart, sky, plan = st.tabs(["Table", "Chart", "Sky", "Plan"])
-    with table:
-        show_objects(rows, "Rows that the statement returns", height=420)
-    with chart:
-        _show_chart(rows)
-    with sky:
-        _show_sky(rows)
-    plan.code(plan_text, None)
-
-
 @st.fragment
+def _show_result(rows: pd.DataFrame, plan_text: str) -> None:
+    views: dict[str, Callable[[], object]] = {
+        "Table": partial(show_objects, rows, "Rows that the statement returns", height=420),
+        "Chart": partial(_show_chart, rows),
+        "Sky": partial(_show_sky, rows),
+        "Plan": partial(st.code, plan_text, None),
+    }
+    for tab, show_view in zip(st.tabs(list(views), on_change="rerun"), views.values(), strict=True):
+        if tab.open:
+            with tab:
+                show_view()
+
+
 def _show_chart(rows: pd.DataFrame) -> None:
     numbers = [str(name) for name in rows.select_dtypes("number").columns]
     if not numbers:
@@ -156,7 +159,7 @@ def _show_chart(rows: pd.DataFrame) -> None:
     drawn = rows.head(MAX_DRAWN)
     words = (str(name) for name in rows if name not in numbers)
     colour = next((name for name in words if drawn[name].nunique() <= MAX_COLOURS), None)
-    st.altair_chart(charts.draw_columns(drawn, x, y, colour), alt=f"{y} against {x}")
+    show_chart(charts.draw_columns(drawn, x, y, colour), f"{y} against {x}")
     st.caption(f"{len(drawn):,} of {len(rows):,} rows.")
 
 
@@ -169,7 +172,7 @@ def _show_sky(rows: pd.DataFrame) -> None:
         return
     places = read_places(rows[ra], rows[dec])
     drawn = places.head(MAX_DRAWN)
-    st.altair_chart(charts.draw_places(drawn), alt="Positions of the rows on the sky")
+    show_chart(charts.draw_places(drawn), "Positions of the rows on the sky")
     st.caption(f"{len(drawn):,} of {len(rows):,} rows; {len(rows) - len(places):,} of them have no "
                "position.")  # fmt: skip
 

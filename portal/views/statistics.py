@@ -11,6 +11,7 @@ from portal import charts, columns, queries
 from portal.releases import Release, ReleaseError, list_siblings, open_release
 from portal.texts import demote, tame
 from portal.views.access import ask, ask_of, current_release
+from portal.views.parts import show_chart
 
 SUMMARY = "validation/summary.json"
 _COUNTS = {
@@ -44,7 +45,8 @@ def _show_evidence() -> None:
         ):
             part = injections[injections["injection"].isin(half)]
             if not part.empty:
-                slot.altair_chart(charts.draw_found(part), alt="Share of planted features found")
+                with slot:
+                    show_chart(charts.draw_found(part), "Share of planted features found")
         with st.expander("As a table"):
             st.dataframe(injections, hide_index=True, alt="Planted features found")
     controls = pd.DataFrame(summary.get("controls", []))

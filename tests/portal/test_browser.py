@@ -141,6 +141,8 @@ def test_rows_can_be_downloaded(page, address: str) -> None:
 
 def test_statement_is_answered_shared_and_opened_afresh(page, browser, address: str) -> None:
     page.goto(f"{address}/sql")
+    page.get_by_text("DESI construction").wait_for()
+    page.locator('[data-test-script-state="notRunning"]').wait_for()
     editor = page.get_by_label("Statement")
     editor.fill("SELECT TARGETID, Z, tier FROM quasars WHERE tier = 'gold'")
     page.keyboard.press("Control+Enter")
@@ -177,12 +179,51 @@ def test_list_is_matched_and_taken_away(page, address: str) -> None:
 
 def test_anomaly_is_cited_and_its_spectrum_taken(page, address: str) -> None:
     page.goto(f"{address}/object?targetid={row_id(0)}")
+    page.get_by_text("BibTeX").click()
     page.get_by_text("@misc{desiqad_").wait_for()
     page.get_by_text("Why it stands out").wait_for()
     for title in ("Spectrum as FITS", "Spectrum as VOTable"):
         with page.expect_download() as download:
             page.get_by_role("button", name=title).click()
         assert Path(download.value.path()).stat().st_size > 100_000
+
+
+def test_views_are_drawn_when_they_are_chosen(page, address: str) -> None:
+    page.goto(address)
+    page.locator(".marks").first.wait_for()
+    assert page.locator(".marks").count() == 1
+    page.get_by_role("tab", name="Scores and redshifts").click()
+    page.get_by_text("objects in bins of 0.5").wait_for()
+    assert page.url.endswith("?view=Scores+and+redshifts")
+    page.goto(page.url)
+    page.get_by_text("objects in bins of 0.5").wait_for()
+
+
+def test_a_part_of_the_sky_is_brushed(page, address: str) -> None:
+    page.goto(address)
+    box = page.locator(".marks").first.bounding_box()
+    page.get_by_text(f"Rows 1 to 50 of {N_ROWS}").wait_for()
+    page.wait_for_timeout(500)
+    page.mouse.move(box["x"] + 5, box["y"] + 5)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 5, box["y"] + box["height"] - 5, steps=5)
+    page.mouse.up()
+    page.wait_for_url("**sky=4*")
+    page.get_by_role("button", name="Show the whole sky").click()
+    page.wait_for_url(f"{address}/")
+
+
+def test_zoom_brings_the_pixels_in_full(page, address: str) -> None:
+    page.goto(f"{address}/object?targetid={row_id(2)}")
+    page.locator(".marks").first.wait_for()
+    page.get_by_text("the extremes of every 8 pixels").wait_for()
+    page.wait_for_timeout(500)
+    page.locator(".marks").first.scroll_into_view_if_needed()
+    box = page.locator(".marks").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3)
+    for _ in range(4):
+        page.mouse.wheel(0, -800)
+    page.get_by_text("Drawn is every pixel").wait_for()
 
 
 def test_keyboard_walks_the_ranking(page, address: str) -> None:
