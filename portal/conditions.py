@@ -80,8 +80,8 @@ class Filters:
 
 # Columns that depend on how strange a spectrum is.
 SCORE_COLUMNS = frozenset(
-    ("tier", "worst_arm", "reason", "anomaly_class", "p_value", "q_value", "anomaly_score",
-     "artefact_probability", "review_status")
+    ("tier", "worst_arm", "reason", "anomaly_class", "p_value", "joint_p_value", "q_value",
+     "log_odds", "anomaly_score", "artefact_probability", "review_status")
 )  # fmt: skip
 
 

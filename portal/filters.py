@@ -14,7 +14,7 @@ from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
 from portal.columns import explain, label, word_meanings
 from portal.conditions import HIDDEN, MAP_COLUMNS, Cells, Filters, Range
-from portal.queries import LISTED, SORTABLE, Ranking
+from portal.queries import LISTED, SMALLEST_FIRST, SORTABLE, Ranking
 from portal.search import HINT
 from portal.texts import escape
 
@@ -46,7 +46,7 @@ MAX_Z = SLIDERS["z"].high
 _ALWAYS_SHOWN = ("tier", "z", "snr")
 _KEYS = (
     "find", *WORDS, *SLIDERS, "p", "catalogue", "state", "sky", "map", "everything", "sort",
-    "ascending", "page", "columns",
+    "reversed", "page", "columns",
 )  # fmt: skip
 _MAX_CELLS = 12 * 4**HEALPIX_ORDER
 
@@ -94,8 +94,11 @@ def choose_ranking() -> Ranking:
         "Sort by", SORTABLE, key="sort", bind="query-params", format_func=label,
         help="Sorts all rows that pass the filters, not only this page.",
     )  # fmt: skip
-    ascending = right.toggle("Smallest first", key="ascending", bind="query-params")
-    return Ranking(sort, not ascending)
+    is_reversed = right.toggle(
+        "Reversed", key="reversed", bind="query-params",
+        help="p- and q-values begin with the smallest, everything else with the largest.",
+    )  # fmt: skip
+    return _rank(sort, is_reversed)
 
 
 def choose_columns() -> tuple[str, ...]:
@@ -136,8 +139,12 @@ def read_selection(text: str) -> tuple[Filters, Ranking]:
         single.get("sky", ""),
         single.get("map", ""),
     )
-    ascending = _is_true(single.get("ascending", ""))
-    return filters, Ranking(sort if sort in SORTABLE else Ranking.sort, not ascending)
+    is_reversed = _is_true(single.get("reversed", ""))
+    return filters, _rank(sort if sort in SORTABLE else Ranking.sort, is_reversed)
+
+
+def _rank(sort: str, is_reversed: bool) -> Ranking:
+    return Ranking(sort, (sort not in SMALLEST_FIRST) != is_reversed)
 
 
 def split_selection(text: str) -> dict[str, list[str]]:

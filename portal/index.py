@@ -9,8 +9,10 @@ from pathlib import Path
 
 import duckdb
 
+from catalog_schema.contents import STRANGEST_FIRST
+
 CACHE_VARIABLE = "QAD_CACHE"
-_GRADED = "FROM rows WHERE tier <> 'none' ORDER BY anomaly_score DESC, TARGETID"
+_GRADED = f"FROM rows WHERE tier <> 'none' ORDER BY {STRANGEST_FIRST}"
 # Sums of the unit vectors of all objects in a pixel, of which the sky map has the mean positions.
 _CELLS = """SELECT HEALPIX, sum(cos(radians(TARGET_DEC)) * cos(radians(TARGET_RA))) AS x,
     sum(cos(radians(TARGET_DEC)) * sin(radians(TARGET_RA))) AS y,

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from catalog_schema import tables
+from catalog_schema.contents import STRANGEST_FIRST
 from catalog_schema.desi import HEALPIX_ORDER
 from catalog_schema.vocabulary import MatchState, Tier
 from portal.conditions import (
@@ -29,15 +30,18 @@ from portal.spectrum import Spectrum
 
 # What a cone search returns.
 IN_CONE = (
-    "TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "snr", "anomaly_score", "p_value", "q_value",
-    "tier", "reason", "anomaly_class", "artefact_probability", "SURVEY", "PROGRAM",
+    "TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "snr", "anomaly_score", "p_value",
+    "joint_p_value", "q_value", "tier", "reason", "anomaly_class", "artefact_probability", "SURVEY",
+    "PROGRAM",
 )  # fmt: skip
 SORTABLE = (
-    "anomaly_score", "p_value", "joint_p_value", "q_value", "Z", "snr", "chi2", "chi2_b", "chi2_r",
+    "joint_p_value", "p_value", "q_value", "anomaly_score", "Z", "snr", "chi2", "chi2_b", "chi2_r",
     "chi2_z", "kl_divergence", "isolation_score", "artefact_probability", "TARGET_RA", "TARGET_DEC",
 )  # fmt: skip
+# The strange have small ones.
+SMALLEST_FIRST = ("joint_p_value", "p_value", "q_value")
 LISTED = (
-    "TARGETID", "tier", "anomaly_score", "p_value", "joint_p_value", "q_value", "Z", "snr",
+    "TARGETID", "tier", "joint_p_value", "p_value", "q_value", "anomaly_score", "Z", "snr",
     "reason", "worst_arm", "chi2_b", "chi2_r", "chi2_z", "parent", "SPECTYPE", "ZWARN",
     "anomaly_class", "artefact_probability", "review_status", "TARGET_RA", "TARGET_DEC", "DESINAME",
     "chi2", "kl_divergence", "isolation_score",
@@ -52,8 +56,8 @@ _PLACES = "SURVEY, PROGRAM, HEALPIX"
 class Ranking:
     """An order of rows; ties go by TARGETID and nulls rank last."""
 
-    sort: str = "anomaly_score"
-    descending: bool = True
+    sort: str = "joint_p_value"
+    descending: bool = False
 
     @property
     def key(self) -> str:
@@ -396,8 +400,8 @@ def list_catalogues(con: Connection) -> pd.DataFrame:
 
 def list_graded(con: Connection) -> pd.DataFrame:
     """Return TARGETID (text), tier and score of every graded object, strangest first."""
-    sql = """SELECT TARGETID::VARCHAR AS TARGETID, tier, anomaly_score FROM rows
-        WHERE tier <> 'none' ORDER BY anomaly_score DESC, TARGETID"""
+    sql = f"""SELECT TARGETID::VARCHAR AS TARGETID, tier, anomaly_score FROM rows
+        WHERE tier <> 'none' ORDER BY {STRANGEST_FIRST}"""
     return fetch(con, "quasars", sql)
 
 
@@ -422,9 +426,9 @@ def sum_gates(con: Connection) -> pd.DataFrame:
 
 
 def export_rows(con: Connection, filters: Filters) -> pa.Table:
-    """Return every column of the filtered rows, best score first, with the schema's metadata."""
+    """Return every column of the filtered rows, strangest first, with the schema's metadata."""
     condition, values = where(filters)
-    sql = f"SELECT * FROM quasars WHERE {condition} ORDER BY anomaly_score DESC, TARGETID"
+    sql = f"SELECT * FROM quasars WHERE {condition} ORDER BY {STRANGEST_FIRST}"
     return describe(fetch_arrow(con, "quasars", sql, values))
 
 

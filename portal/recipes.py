@@ -7,8 +7,8 @@ RECIPES = {
     "DuckDB": """import duckdb
 
 top = duckdb.sql(
-    "SELECT TARGETID, Z, anomaly_score, q_value FROM 'catalog/quasars.parquet' "
-    "WHERE tier = 'gold' ORDER BY anomaly_score DESC LIMIT 20"
+    "SELECT TARGETID, Z, joint_p_value, q_value FROM 'catalog/quasars.parquet' "
+    "WHERE tier = 'gold' ORDER BY joint_p_value LIMIT 20"
 ).df()
 print(top)
 """,
@@ -17,8 +17,8 @@ print(top)
 top = (
     pl.scan_parquet("catalog/quasars.parquet")
     .filter(pl.col("tier") == "gold")
-    .select("TARGETID", "Z", "anomaly_score", "q_value")
-    .sort("anomaly_score", descending=True)
+    .select("TARGETID", "Z", "joint_p_value", "q_value")
+    .sort("joint_p_value")
     .head(20)
     .collect()
 )
@@ -33,7 +33,7 @@ table = Table({name: rows[name].to_numpy() for name in plain})
 for field in rows.schema:
     if field.name in table.colnames and field.metadata:
         table[field.name].description = field.metadata[b"description"].decode()
-print(table["TARGETID", "Z", "anomaly_score", "q_value"])
+print(table["TARGETID", "Z", "joint_p_value", "q_value"])
 """,
     "Spectrum": """import numpy as np
 import pyarrow.parquet as pq

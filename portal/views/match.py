@@ -16,8 +16,9 @@ from portal.uploads import MAX_BYTES, MAX_COLUMNS, MAX_RADIUS, MAX_ROWS, UploadE
 from portal.views.access import current_connection, current_release
 from portal.views.parts import offer_files
 
-OURS = ("TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "snr", "anomaly_score", "p_value", "q_value",
-        "tier", "reason", "anomaly_class", "artefact_probability")  # fmt: skip
+OURS = ("TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "snr", "anomaly_score", "p_value",
+        "joint_p_value", "q_value", "tier", "reason", "anomaly_class",
+        "artefact_probability")  # fmt: skip
 _NONE = "(none)"
 _PREVIEW = 200
 _LIST = "uploaded_list"

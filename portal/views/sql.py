@@ -24,10 +24,10 @@ from portal.texts import escape
 from portal.views.access import current_release
 from portal.views.parts import offer_files, show_chart, show_objects
 
-EXAMPLE = """SELECT TARGETID, TARGET_RA, TARGET_DEC, Z, snr, anomaly_score, tier
+EXAMPLE = """SELECT TARGETID, TARGET_RA, TARGET_DEC, Z, snr, joint_p_value, tier
 FROM quasars
 WHERE tier <> 'none'
-ORDER BY anomaly_score DESC"""
+ORDER BY joint_p_value"""
 # Seconds between looks at a statement under way; each look notices a click on Cancel.
 _TICK = 0.2
 # Rows that a chart draws at most; how many of how many is written below it.

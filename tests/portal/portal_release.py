@@ -88,7 +88,9 @@ def _make_catalogue(rng: np.random.Generator) -> pa.Table:
             "COADD_FIBERSTATUS": [0] * N_ROWS,
             **{f"coverage_{arm}": [0.9] * N_ROWS for arm in "brz"},
             "anomaly_score": (3 * strength).tolist(),
-            "p_value": np.clip(10.0**-strength, 1e-9, 1).tolist(),
+            **dict.fromkeys(
+                ("p_value", "joint_p_value"), np.clip(10.0**-strength, 1e-9, 1).tolist()
+            ),
             "q_value": [LEVELS.get(tier, 1.0) * 0.9 for tier in TIERS],
             "artefact_probability": [None] * N_ROWS,
             "anomaly_class": [None] * N_ROWS,

@@ -73,7 +73,7 @@ def test_address_filters_and_widgets_agree(release: Path, monkeypatch: pytest.Mo
 def test_sort_and_last_page(release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app = open_page(monkeypatch, release)
     app.selectbox(key="sort").set_value("Z").run()
-    app.toggle(key="ascending").set_value(True).run()
+    app.toggle(key="reversed").set_value(True).run()
     assert app.dataframe[0].value["Z"].is_monotonic_increasing
     app.session_state["page"] = 8
     app.run()
