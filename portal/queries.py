@@ -308,12 +308,22 @@ def find_evidence(con: Connection, targetid: int) -> Evidence | None:
 
 def find_class_evidence(con: Connection, targetid: int) -> pd.DataFrame:
     """Return the features that decided an object's class, or nothing where none are published."""
-    faults = con.cursor().execute("SELECT fault FROM faults WHERE dataset = 'evidence'").fetchall()
-    if faults == [(MISSING,)]:
+    return _find_rows(con, "evidence", targetid)
+
+
+def find_changes(con: Connection, targetid: int) -> pd.DataFrame:
+    """Return what has changed since each earlier spectrum of an object, or nothing without any."""
+    return _find_rows(con, "changes", targetid)
+
+
+def _find_rows(con: Connection, dataset: str, targetid: int) -> pd.DataFrame:
+    """Return an object's rows of a table that older releases lack, without their keys."""
+    sql = "SELECT fault FROM faults WHERE dataset = ?"
+    if con.cursor().execute(sql, [dataset]).fetchall() == [(MISSING,)]:
         return pd.DataFrame()
-    sql = """SELECT * EXCLUDE (SURVEY, PROGRAM, HEALPIX, TARGETID) FROM evidence
+    sql = f"""SELECT * EXCLUDE (SURVEY, PROGRAM, HEALPIX, TARGETID) FROM {dataset}
         WHERE TARGETID = ?"""
-    return fetch(con, "evidence", sql, [targetid])
+    return fetch(con, dataset, sql, [targetid])
 
 
 def find_normals(con: Connection, targetid: int, n: int) -> list[tuple[str, float, Spectrum]]:

@@ -34,7 +34,7 @@ from release.spectra import write_spectra
 from release.tables import write_whole
 from release.vo import write_vo
 
-REVISION = 5
+REVISION = 6
 
 
 @dataclass(frozen=True)

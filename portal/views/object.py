@@ -309,6 +309,7 @@ def _show_beside(targetid: int) -> None:
         "In other catalogues": _show_matches,
         "Neighbours in latent space": _show_neighbours,
         "Evidence for the class": _show_class,
+        "Earlier spectra": _show_changes,
     }
     for tab, show_view in zip(st.tabs(list(views), on_change="rerun"), views.values(), strict=True):
         if tab.open:
@@ -322,6 +323,18 @@ def _show_class(targetid: int) -> None:
         st.markdown("This release has none for this object.")
         return
     st.dataframe(rows, hide_index=True, alt="Features that decided the class")
+
+
+def _show_changes(targetid: int) -> None:
+    rows = ask(queries.find_changes, targetid).dropna(axis="columns", how="all")
+    if rows.empty:
+        st.markdown("The object was compared with no earlier spectrum.")
+        return
+    st.dataframe(rows, hide_index=True, alt="What has changed since earlier spectra")
+    st.caption(
+        "Fluxes of broad lines now and then, and the significance of the difference in standard "
+        "errors; the earlier flux is multiplied by flux_scale."
+    )
 
 
 def _show_neighbours(targetid: int) -> None:

@@ -1,5 +1,6 @@
 """Questions to a release: filters, searches, ranking, damage."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -393,12 +394,16 @@ def test_map_of_latents_where_the_release_has_one(con: Connection, own_release: 
     assert sorted(found(own, part)) == [str(row_id(10)), str(row_id(11))]
 
 
-def test_evidence_of_a_class_where_the_release_has_it(con: Connection, own_release: Path) -> None:
-    assert queries.find_class_evidence(con, row_id(0)).empty
+@pytest.mark.parametrize(
+    ("dataset", "find"),
+    [("evidence", queries.find_class_evidence), ("changes", queries.find_changes)],
+)
+def test_rows_of_a_table_where_the_release_has_it(
+    con: Connection, own_release: Path, dataset: str, find: Callable
+) -> None:
+    assert find(con, row_id(0)).empty
     rows = pq.read_table(own_release / "catalog/quasars.parquet")
     key = rows.select(["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"])
-    evidence = key.append_column("feature", pa.array(["iron"] * N_ROWS))
-    pq.write_table(evidence, own_release / "catalog/evidence.parquet")
-    assert queries.find_class_evidence(connect(own_release), row_id(0))["feature"].tolist() == [
-        "iron"
-    ]
+    told = key.append_column("feature", pa.array(["iron"] * N_ROWS))
+    pq.write_table(told, own_release / f"catalog/{dataset}.parquet")
+    assert find(connect(own_release), row_id(0))["feature"].tolist() == ["iron"]
