@@ -19,16 +19,16 @@ from catalog_schema.tables import (
     TAXONOMY,
     arrow_schema,
 )
-from catalog_schema.vocabulary import AnomalyClass, ClassState, ControlKind, Tier
+from catalog_schema.vocabulary import ClassState, ControlKind, Tier
 from pipeline import calibrate, classifier, models
-from pipeline.classifier import FEATURES, KINDS, compare, fold_kinds, name_classes
+from pipeline.class_evidence import CHANGING_LOOK, describe_changes, gather_evidence
+from pipeline.classifier import KINDS, compare, fold_kinds, name_classes
 from pipeline.config import ClassifySettings, Config
 from pipeline.examples import KIND_CLASSES, NORMAL, WRONG_Z, Examples, plant_examples
-from pipeline.measured_survey import Survey, get_feature_values, read_survey
+from pipeline.measured_survey import Survey, read_survey
 from pipeline.models import assign_folds, read_card
 from pipeline.science.crowding import find_crowding
 from pipeline.science.draw import Stream, hash_to_unit
-from pipeline.science.emission import BROAD_LINES
 from pipeline.science.families import draw_map, find_axes, find_clusters
 from pipeline.science.grades import grade_p_values
 from pipeline.science.measurements import find_significance
@@ -41,7 +41,6 @@ STAGE = "classify"
 REVISION = 7
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
-CHANGING_LOOK = AnomalyClass.CHANGING_LOOK.value
 # Controls from which is learnt what is no quasar.
 _TEACHERS = (ControlKind.STAR.value, ControlKind.GALAXY.value)
 _TABLES = (NORMS, TAXONOMY, EVIDENCE, JUDGED, CLASSES)
@@ -162,15 +161,14 @@ def classify_survey(
     _, tiers = grade_p_values(joint[:n], config.calibrate.levels)
     is_odd = (is_classified & (fold_kinds(probabilities)[1] != NORMAL))[:n]
     told = np.flatnonzero(is_odd | (tiers != Tier.NONE.value))
+    evidence = [
+        gather_evidence(survey, told, taxonomies, departures, probabilities, settings),
+        describe_changes(changes, before, probabilities),
+    ]
     return Classified(
         norms,
         classifier.tabulate_taxonomies(taxonomies),
-        pa.concat_tables(
-            [
-                _gather_evidence(survey, told, taxonomies, departures, probabilities, settings),
-                describe_changes(changes, before, probabilities),
-            ]
-        ),
+        pa.concat_tables(evidence),
         make_judged(survey, named, score, p_value),
         make_classes(survey, named, layout | _find_crowds(survey)),
     )
@@ -210,38 +208,6 @@ def make_norms(survey: Survey) -> pa.Table:
         "log_odds": np.full(len(core), np.nan),
     }
     return columns_to_table(NORMS, columns)
-
-
-def describe_changes(changes: pa.Table, before: NDArray, after: NDArray) -> pa.Table:
-    """Return the changes that made a changing look, as rows of `evidence`.
-
-    Parameters
-    ----------
-    changes : pyarrow.Table
-        Of `measured_survey.read_changes`.
-    before, after : ndarray, shape (n, number of kinds)
-        Probabilities without and with the changes.
-    """
-    rows, lines = changes["row"].to_numpy(), changes["changed_line"].to_pylist()
-    gain = _compare_with_normal(after[rows]) - _compare_with_normal(before[rows])
-    columns = {
-        **{name: changes[name] for name in _KEY},
-        "anomaly_class": [AnomalyClass.CHANGING_LOOK.value] * len(rows),
-        "feature": [f"{line}_change" for line in lines],
-        "feature_value": changes["line_ratio"],
-        "feature_error": changes["line_ratio_error"],
-        "feature_wave": [BROAD_LINES[line] for line in lines],
-        "compared_mjd": changes["earlier_mjd"],
-        "departure": changes["line_change"],
-        "contribution": gain,
-    }
-    return columns_to_table(EVIDENCE, columns)
-
-
-def _compare_with_normal(probabilities: NDArray) -> NDArray[np.float64]:
-    """Return the logarithm of the odds of a changing look against normal, shape (n,)."""
-    likely = np.log(np.maximum(probabilities, classifier.NEVER))
-    return likely[:, KINDS.index(CHANGING_LOOK)] - likely[:, KINDS.index(NORMAL)]
 
 
 def make_classes(survey: Survey, named: dict[str, Any], columns: dict[str, Any]) -> pa.Table:
@@ -339,41 +305,3 @@ def _find_crowds(survey: Survey) -> dict[str, Any]:
         **{name: pa.array(values, mask=values < 0) for name, values in places.items()},
         **{f"{name}_p_value": find_crowding(of, is_strange) for name, of in groups.items()},
     }
-
-
-def _gather_evidence(
-    survey: Survey, rows: NDArray[np.intp], taxonomies: tuple[Taxonomy, ...],
-    departures: NDArray, probabilities: NDArray, settings: ClassifySettings,
-) -> pa.Table:  # fmt: skip
-    """Return the most telling features of some quasars, as rows of `evidence`.
-
-    They speak for the most probable kind of anomaly, also where the class is normal.
-    """
-    kinds = np.array(KINDS)
-    odd = np.flatnonzero(kinds != NORMAL)
-    kind = kinds[odd][np.argmax(probabilities[rows][:, odd], axis=1)]
-    terms = np.zeros((len(rows), len(FEATURES)))
-    targetids = survey.significance["TARGETID"].to_numpy()[rows]
-    folds = assign_folds(targetids, len(taxonomies))
-    for fold, taxonomy in enumerate(taxonomies):
-        mine = np.flatnonzero(folds == fold)
-        terms[mine] = taxonomy.explain(departures[rows[mine]], kind[mine], NORMAL)
-    value, error, wave = get_feature_values(survey, rows)
-    telling = np.where(np.isnan(value), 0.0, np.abs(terms))
-    best = np.argsort(-telling, axis=1, kind="stable")[:, : settings.evidence]
-    row, column = np.repeat(np.arange(len(rows)), best.shape[1]), best.ravel()
-    kept = telling[row, column] > 0
-    row, column = row[kept], column[kept]
-    keys = survey.significance.select(_KEY).take(pa.array(rows[row]))
-    columns = {
-        **{name: keys[name] for name in _KEY},
-        "anomaly_class": [KIND_CLASSES[name] for name in kind[row]],
-        "feature": FEATURES[column],
-        "feature_value": value[row, column],
-        "feature_error": error[row, column],
-        "feature_wave": wave[row, column],
-        "compared_mjd": pa.nulls(len(row)),
-        "departure": departures[rows[row], column],
-        "contribution": terms[row, column],
-    }
-    return columns_to_table(EVIDENCE, columns)
