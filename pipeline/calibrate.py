@@ -19,7 +19,7 @@ from pipeline.science.calibration import (
     standardise,
     take_strange_side,
 )
-from pipeline.shards import Report, finished_shards, read_contents, read_shards
+from pipeline.shards import Report, find_finished, finished_shards, read_contents, read_shards
 from pipeline.store import Store, columns_to_table, make_fingerprint, replace_columns, to_matrix
 from pipeline.train import find_model_id
 
@@ -50,11 +50,10 @@ def calibrate(store: Store, config: Config) -> Report:
     Report
         Of the dataset `significance`.
     """
-    (null_path, fingerprint), (path, _) = plan(store, config).items()
-    done = [store.find_done(made, fingerprint) for made in (null_path, path)]
-    if all(done) and done[1]:
-        n = done[1].n_made
-        return Report(SIGNIFICANCE.name, skipped=1, n_expected=n, n_made=n)
+    planned = plan(store, config)
+    if finished := find_finished(store, SIGNIFICANCE.name, planned):
+        return finished
+    (null_path, fingerprint), (path, _) = planned.items()
     scores = read_scores(store)
     core = scores.filter(pc.field("parent") == Parent.CORE.value)
     null = make_null(core, config.calibrate)

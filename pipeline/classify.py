@@ -33,7 +33,7 @@ from pipeline.science.families import draw_map, find_axes, find_clusters
 from pipeline.science.grades import grade_p_values
 from pipeline.science.measurements import find_significance
 from pipeline.science.taxonomy import Taxonomy, fit_taxonomy
-from pipeline.shards import Report, read_contents
+from pipeline.shards import Report, find_finished, read_contents
 from pipeline.store import Store, columns_to_table, make_fingerprint, replace_columns
 from pipeline.train import find_model_id
 
@@ -77,9 +77,8 @@ def classify(store: Store, config: Config) -> Report:
         Of the dataset `classes`.
     """
     planned = plan(store, config)
-    done = [store.find_done(path, fingerprint) for path, fingerprint in planned.items()]
-    if all(done) and done[-1]:
-        return Report(CLASSES.name, skipped=1, n_expected=done[-1].n_made, n_made=done[-1].n_made)
+    if finished := find_finished(store, CLASSES.name, planned):
+        return finished
     survey = read_survey(store, config.calibrate)
     folder = store.lake.model(find_model_id(store, config))
     hosts, n_folds = choose_hosts(survey, config.classify), int(read_card(folder)["folds"])

@@ -13,7 +13,7 @@ from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.grade import read_limits
 from pipeline.science.grades import take_strictest
-from pipeline.shards import Report
+from pipeline.shards import Report, find_finished
 from pipeline.store import Store, columns_to_table, make_fingerprint
 
 STAGE = "control"
@@ -40,10 +40,10 @@ def control(store: Store, config: Config) -> Report:
     Report
         Of the dataset `controls`.
     """
-    [(path, fingerprint)] = plan(store, config).items()
-    done = store.find_done(path, fingerprint)
-    if done:
-        return Report(CONTROLS.name, skipped=1, n_expected=done.n_made, n_made=done.n_made)
+    planned = plan(store, config)
+    if finished := find_finished(store, CONTROLS.name, planned):
+        return finished
+    [(path, fingerprint)] = planned.items()
     rows = _grade(store)
     n = rows.num_rows
     store.write(path, rows, CONTROLS, fingerprint=fingerprint, n_expected=n, n_made=n)

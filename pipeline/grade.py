@@ -10,7 +10,7 @@ from catalog_schema.vocabulary import Tier
 from pipeline import classify
 from pipeline.config import CalibrateSettings, Config
 from pipeline.science.grades import find_limits, grade_p_values
-from pipeline.shards import Report
+from pipeline.shards import Report, find_finished
 from pipeline.store import Store, columns_to_table, make_fingerprint
 
 STAGE = "grade"
@@ -34,10 +34,10 @@ def grade(store: Store, config: Config) -> Report:
     Report
         Of the dataset `tiers`.
     """
-    [(path, fingerprint)] = plan(store, config).items()
-    done = store.find_done(path, fingerprint)
-    if done:
-        return Report(TIERS.name, skipped=1, n_expected=done.n_made, n_made=done.n_made)
+    planned = plan(store, config)
+    if finished := find_finished(store, TIERS.name, planned):
+        return finished
+    [(path, fingerprint)] = planned.items()
     classes = store.read(store.lake.table(CLASSES.name), [*_KEY, "joint_p_value"])
     rows = grade_rows(classes, config.calibrate)
     n = rows.num_rows

@@ -18,7 +18,7 @@ from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.grades import take_strictest
 from pipeline.science.injection import SHAPES, draw_feature
 from pipeline.science.restframe import RestFrameGrid
-from pipeline.shards import Report, finished_shards, read_rows, read_shards
+from pipeline.shards import Report, find_finished, finished_shards, read_rows, read_shards
 from pipeline.store import Store, columns_to_table, make_fingerprint, replace_columns, to_matrix
 from pipeline.tracking import record_recall
 from pipeline.train import find_model_id
@@ -48,10 +48,10 @@ def inject(store: Store, config: Config) -> Report:
     Report
         Of the dataset `injections`.
     """
-    [(path, fingerprint)] = plan(store, config).items()
-    done = store.find_done(path, fingerprint)
-    if done:
-        return Report(INJECTIONS.name, skipped=1, n_expected=done.n_expected, n_made=done.n_made)
+    planned = plan(store, config)
+    if finished := find_finished(store, INJECTIONS.name, planned):
+        return finished
+    [(path, fingerprint)] = planned.items()
     folder = store.lake.model(find_model_id(store, config))
     model, hosts = load_model(folder), _read_hosts(store, config)
     null, classifier = store.read(folder / NULL), read_classifier(store, folder)

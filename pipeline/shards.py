@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -149,6 +150,22 @@ def summarise(dataset: str, outcomes: Iterable[Outcome]) -> Report:
         dropped=dropped,
         notes=tuple(f"{o.shard}: {note}" for o in done for note in o.notes),
     )
+
+
+def find_finished(store: Store, dataset: str, planned: dict[Path, str]) -> Report | None:
+    """Return the report of a stage that has made all its files before, None otherwise.
+
+    Parameters
+    ----------
+    store : Store
+    dataset : str
+    planned : dict
+        Fingerprint of each file; the last one is of the dataset.
+    """
+    done = [store.find_done(path, fingerprint) for path, fingerprint in planned.items()]
+    if not all(done) or not done[-1]:
+        return None
+    return Report(dataset, skipped=1, n_expected=done[-1].n_expected, n_made=done[-1].n_made)
 
 
 def finished_shards(store: Store, stage: str) -> list[Shard]:
