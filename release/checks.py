@@ -11,7 +11,9 @@ from catalog_schema import contents
 from catalog_schema.column import Table
 from catalog_schema.lock import render_schema
 from catalog_schema.validate import find_violations
+from catalog_schema.vocabulary import ClassState
 from pipeline.errors import UserError
+from pipeline.layout import MODEL_NORMS, MODEL_TAXONOMY
 from release import consistency, face_checks, hats_checks
 from release.engine import query
 from release.hats_collection import COLLECTION
@@ -130,13 +132,19 @@ def _check_model(path: Path, target: str) -> list[str]:
     if not (path / target).stat().st_size:
         return ["is empty"]
     if target.endswith(".parquet"):
-        file = pq.ParquetFile(path / target)
-        return [] if file.metadata.num_rows else ["has no rows"]
+        has_rows = pq.ParquetFile(path / target).metadata.num_rows > 0
+        # A survey too small to teach the classes leaves no classifier.
+        is_needed = target not in _CLASSIFIER or query(_CLASSIFIED, str(path / contents.QUASARS))
+        return [] if has_rows or not is_needed else ["has no rows"]
     if target.endswith(".json"):
         read_json(path / target)
     return []
 
 
+_CLASSIFIER = (f"model/{MODEL_NORMS}", f"model/{MODEL_TAXONOMY}")
+_CLASSIFIED = f"""
+    SELECT TARGETID FROM read_parquet(?) WHERE class_state = '{ClassState.CLASSIFIED}' LIMIT 1
+"""
 _MODEL_TARGETS = (*(f"model/{name}" for name in MODEL_FILES), contents.NULL)
 _CHECKS: dict[str, tuple[Callable[[Path, str], list[str]], tuple[str, ...]]] = {
     "checksums": (_check_checksums, (CHECKSUMS,)),
