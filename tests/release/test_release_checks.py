@@ -278,6 +278,12 @@ def test_readme_without_a_column(released: Path) -> None:
     assert (problem.check, problem.detail) == ("documentation", "does not explain isolation_score")
 
 
+def test_lost_classifier(released: Path) -> None:
+    path = released / "model" / "norms.parquet"
+    rewrite(path, pq.ParquetFile(path).read().slice(0, 0))
+    assert find_failed(released) == {"model"}
+
+
 def test_lost_footer(released: Path) -> None:
     path = released / "calibration" / "null.parquet"
     data = pq.read_table(path).replace_schema_metadata(None)
