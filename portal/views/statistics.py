@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.tables import CATALOGUES
 from portal import charts, columns, queries
 from portal.releases import Release, ReleaseError, list_siblings, open_release
@@ -36,8 +37,9 @@ def _show_evidence() -> None:
     injections = pd.DataFrame(summary.get("injections", []))
     if not injections.empty:
         st.markdown(
-            "Features of known strength were planted in ordinary quasars and scored like the rest. "
-            "A feature counts as found where fewer than 1 in 100 normal spectra score as high."
+            "Features of known strength were planted in ordinary quasars, scored and classified "
+            "like the rest. A feature counts as found where its joint p-value is below "
+            f"{STRANGE_P_VALUE}. The table says what the score alone finds, and what is in a tier."
         )
         # Two charts, one below the other on a phone: the parts of one keep their places.
         for slot, half in zip(
