@@ -83,6 +83,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/stream_catalogue.py
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/recall.py
+	$(BIN)/python benchmarks/classify.py
 	$(BIN)/python benchmarks/crossmatch.py
 	$(BIN)/python benchmarks/build_release.py
 	$(BIN)/python benchmarks/portal_queries.py
