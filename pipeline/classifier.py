@@ -111,10 +111,10 @@ def judge(
     measured = read_measured(rows)
     state = find_states(scores, measured, config.classify)
     if classifier is None:
-        state = without_examples(state)
+        state = _without_examples(state)
         _, score, p_value = calibrate.compare(scores, null, config.calibrate)
         probabilities = np.zeros((len(state), len(KINDS)))
-        better_z, joint = np.full(len(state), np.nan), leave_unjoined(p_value, state)
+        better_z, joint = np.full(len(state), np.nan), _leave_unjoined(p_value, state)
     else:
         departures, score, p_value = compare(classifier.norms, null, scores, measured, config)
         targetids = scores["TARGETID"].to_numpy()
@@ -224,7 +224,7 @@ def find_states(
     )
 
 
-def without_examples(state: NDArray[np.str_]) -> NDArray[np.str_]:
+def _without_examples(state: NDArray[np.str_]) -> NDArray[np.str_]:
     """Return the states where nothing has taught the classes."""
     return np.where(state == ClassState.CLASSIFIED.value, ClassState.NO_EXAMPLES.value, state)
 
@@ -260,12 +260,12 @@ def join(
     return np.where(np.isnan(log_odds), np.nan, joint)
 
 
-def leave_unjoined(p_value: NDArray, state: NDArray[np.str_]) -> NDArray[np.float64]:
+def _leave_unjoined(p_value: NDArray, state: NDArray[np.str_]) -> NDArray[np.float64]:
     """Return the p-values that stand for joint ones where nothing taught the classes, (n,)."""
     return np.where(state == ClassState.NO_EXAMPLES.value, p_value, np.nan)
 
 
-def fold_kinds(probabilities: NDArray) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+def _fold_kinds(probabilities: NDArray) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
     """Return the probability of each class (n, c) and the name of the most probable one (n,)."""
     by_class = np.minimum(probabilities @ _BELONGS, 1)
     return by_class, np.array(CLASSES)[np.argmax(by_class, axis=1)]
@@ -289,7 +289,7 @@ def name_classes(
         ``joint_p_value``, ``artefact_probability``, ``artefact_kind`` and ``better_z``; NaN is
         null.
     """
-    by_class, name = fold_kinds(probabilities)
+    by_class, name = _fold_kinds(probabilities)
     is_classified = state == ClassState.CLASSIFIED.value
     artefact, normal = (CLASSES.index(c) for c in (AnomalyClass.ARTEFACT, AnomalyClass.NORMAL))
     of_anomaly = by_class[:, artefact] / np.maximum(1 - by_class[:, normal], 1e-12)

@@ -22,7 +22,7 @@ from catalog_schema.tables import (
 from catalog_schema.vocabulary import ClassState, ControlKind, Tier
 from pipeline import calibrate, classifier, models
 from pipeline.class_evidence import CHANGING_LOOK, describe_changes, gather_evidence
-from pipeline.classifier import KINDS, compare, fold_kinds, name_classes
+from pipeline.classifier import compare, name_classes
 from pipeline.config import ClassifySettings, Config
 from pipeline.examples import KIND_CLASSES, NORMAL, WRONG_Z, Examples, plant_examples
 from pipeline.measured_survey import Survey, read_survey
@@ -155,10 +155,12 @@ def classify_survey(
     norms = replace_columns(norms, {"log_odds": log_odds[survey.is_core]})
     joint = classifier.join(norms, p_value, log_odds, config.calibrate)
     named = name_classes(probabilities, state, joint, better_z)
+    judged = named | {"anomaly_score": score, "p_value": p_value}
     is_classified = state == ClassState.CLASSIFIED.value
     layout = _lay_out(survey, departures[:n], is_classified[:n], config)
     _, tiers = grade_p_values(joint[:n], config.calibrate.levels)
-    is_odd = (is_classified & (fold_kinds(probabilities)[1] != NORMAL))[:n]
+    is_odd = pc.fill_null(pc.not_equal(named["anomaly_class"][:n], NORMAL), False)
+    is_odd = is_odd.to_numpy(zero_copy_only=False)
     told = np.flatnonzero(is_odd | (tiers != Tier.NONE.value))
     evidence = [
         gather_evidence(survey, told, taxonomies, departures, probabilities, settings),
@@ -168,27 +170,21 @@ def classify_survey(
         norms,
         classifier.tabulate_taxonomies(taxonomies),
         pa.concat_tables(evidence),
-        make_judged(survey, named, score, p_value),
-        make_classes(survey, named, layout | _find_crowds(survey)),
+        make_judged(survey, judged),
+        make_classes(survey, judged, layout | _find_crowds(survey)),
     )
 
 
 def leave_unclassified(survey: Survey, null: pa.Table, config: Config) -> Classified:
     """Return rows without classes for a survey too small to learn from, and no evidence."""
-    n = survey.n_quasars
-    state = classifier.find_states(survey.scores, survey.values, config.classify)
-    state = classifier.without_examples(state)
-    _, score, p_value = calibrate.compare(survey.scores, null, config.calibrate)
-    joint = classifier.leave_unjoined(p_value, state)
-    nothing = np.full(len(state), np.nan)
-    named = name_classes(np.zeros((len(state), len(KINDS))), state, joint, nothing)
-    columns = dict.fromkeys(_LAYOUT, nothing[:n]) | _find_crowds(survey)
+    judged = classifier.judge(None, null, survey.scores, survey.measured, config)
+    columns = dict.fromkeys(_LAYOUT, np.full(survey.n_quasars, np.nan)) | _find_crowds(survey)
     return Classified(
         arrow_schema(NORMS).empty_table(),
         arrow_schema(TAXONOMY).empty_table(),
         arrow_schema(EVIDENCE).empty_table(),
-        make_judged(survey, named, score, p_value),
-        make_classes(survey, named, columns),
+        make_judged(survey, judged),
+        make_classes(survey, judged, columns),
     )
 
 
@@ -209,33 +205,30 @@ def make_norms(survey: Survey) -> pa.Table:
     return columns_to_table(NORMS, columns)
 
 
-def make_classes(survey: Survey, named: dict[str, Any], columns: dict[str, Any]) -> pa.Table:
+def make_classes(survey: Survey, judged: dict[str, Any], columns: dict[str, Any]) -> pa.Table:
     """Return rows of `classes`, of the quasars.
 
     Parameters
     ----------
     survey : Survey
-    named : dict
-        As `classifier.name_classes` returns it, of all spectra.
+    judged : dict
+        As `classifier.judge` returns it, of all spectra.
     columns : dict
         The other columns of `classes`, of the quasars; NaN is null.
     """
     cluster = columns["cluster"]
     columns = columns | {
-        **{name: each[: survey.n_quasars] for name, each in named.items()},
+        **{name: each[: survey.n_quasars] for name, each in judged.items()},
         **{key: survey.significance[key] for key in _KEY},
         "cluster": pa.array(np.nan_to_num(cluster).astype(np.int32), mask=np.isnan(cluster)),
     }
     return columns_to_table(CLASSES, columns)
 
 
-def make_judged(
-    survey: Survey, named: dict[str, Any], score: NDArray, p_value: NDArray
-) -> pa.Table:
-    """Return rows of `judged`; parameters are of all spectra, as of `make_classes`."""
+def make_judged(survey: Survey, judged: dict[str, Any]) -> pa.Table:
+    """Return rows of `judged`, of the controls; parameters as of `make_classes`."""
     n = survey.n_quasars
-    columns = named | {"anomaly_score": score, "p_value": p_value}
-    columns = {name: each[n:] for name, each in columns.items()}
+    columns = {name: each[n:] for name, each in judged.items()}
     keys = {key: survey.measured[key].slice(n) for key in _KEY}
     return columns_to_table(JUDGED, columns | keys)
 

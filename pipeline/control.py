@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -11,7 +10,7 @@ from catalog_schema.vocabulary import Parent
 from pipeline import calibrate, grade
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.grade import read_limits
+from pipeline.grade import read_limits, to_p_values
 from pipeline.science.grades import take_strictest
 from pipeline.shards import Report, find_finished
 from pipeline.store import Store, columns_to_table, make_fingerprint
@@ -65,10 +64,9 @@ def _grade(store: Store) -> pa.Table:
     if not classes.select(_KEY).equals(controls.select(_KEY)):
         raise UserError(f"{store.root}: classes and scores are of different controls; "
                         "run `qad run` again")  # fmt: skip
-    joint = classes["joint_p_value"].to_numpy(zero_copy_only=False).astype(np.float64)
     columns = {
         **{name: controls[name] for name in _CARRIED},
         **{name: classes[name] for name in JUDGED.names if name not in _KEY},
-        "tier": take_strictest(joint, read_limits(store)),
+        "tier": take_strictest(to_p_values(classes), read_limits(store)),
     }
     return columns_to_table(CONTROLS, columns)

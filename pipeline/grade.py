@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from catalog_schema.tables import CLASSES, TIERS
 from catalog_schema.vocabulary import Tier
@@ -54,7 +55,7 @@ def plan(store: Store, config: Config) -> dict[Path, str]:
 
 def grade_rows(classes: pa.Table, settings: CalibrateSettings) -> pa.Table:
     """Return rows of `tiers` of spectra with a ``joint_p_value``, null or not."""
-    q_values, tiers = grade_p_values(_read_p_values(classes), settings.levels)
+    q_values, tiers = grade_p_values(to_p_values(classes), settings.levels)
     keys = {name: classes[name] for name in _KEY}
     return columns_to_table(TIERS, {**keys, "q_value": q_values, "tier": tiers})
 
@@ -64,8 +65,9 @@ def read_limits(store: Store) -> dict[Tier, float]:
     # Both have the order of the classes.
     classes = store.read(store.lake.table(CLASSES.name), ["joint_p_value"])
     tiers = store.read(store.lake.table(TIERS.name), ["tier"])["tier"].to_numpy().astype(str)
-    return find_limits(_read_p_values(classes), tiers)
+    return find_limits(to_p_values(classes), tiers)
 
 
-def _read_p_values(classes: pa.Table) -> np.ndarray:
+def to_p_values(classes: pa.Table) -> NDArray[np.float64]:
+    """Return the column ``joint_p_value``, NaN for null, shape (n,)."""
     return classes["joint_p_value"].to_numpy(zero_copy_only=False).astype(np.float64)

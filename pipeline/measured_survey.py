@@ -1,6 +1,7 @@
 """The measured spectra of a run as the classifier sees them: matched rows and their features."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -54,7 +55,7 @@ class Survey:
         """Number of quasars."""
         return int(self.significance.num_rows)
 
-    @property
+    @cached_property
     def values(self) -> Measured:
         """The measurements, arrays of shape (n, number of measurements)."""
         return read_measured(self.measured)

@@ -17,8 +17,6 @@ MASK_BITS = (
 )  # fmt: skip
 # How far, in units of the central range, an axis follows its extreme values.
 _REACH = 1.5
-# Into how many blocks a chart's pixels are cut: about as many as a screen has columns.
-_N_BLOCKS = 1_000
 # Into how many blocks a chart's pixels are cut, somewhat more than a screen has columns.
 _N_BLOCKS = 1_000
 UNMASKED = "ivar = 0 without a bit"
