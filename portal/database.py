@@ -98,6 +98,19 @@ def fetch_arrow(con: Connection, dataset: str, sql: str, values: Values) -> pa.T
     return _guard(con, dataset, lambda cursor: cursor.sql(sql, params=values).to_arrow_table())
 
 
+def fetch_first(
+    con: Connection, dataset: str, sql: str, values: Values
+) -> dict[str, object] | None:
+    """Run a question as `fetch` does and return the first row, or None where there is none."""
+
+    def ask(cursor: Connection) -> dict[str, object] | None:
+        row = cursor.execute(sql, values).fetchone()
+        names = [column[0] for column in cursor.description or ()]
+        return None if row is None else dict(zip(names, row, strict=True))
+
+    return _guard(con, dataset, ask)
+
+
 def fetch_beside(con: Connection, dataset: str, sql: str, mine: pa.Table) -> pa.Table:
     """Run a question about one dataset and a table of the visitor's, which SQL calls ``mine``."""
 

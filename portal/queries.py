@@ -21,7 +21,7 @@ from portal.conditions import (
     inside,
     where,
 )  # fmt: skip
-from portal.database import MISSING, Connection, fetch, fetch_arrow
+from portal.database import MISSING, Connection, fetch, fetch_arrow, fetch_first
 from portal.evidence import Evidence
 from portal.formats import describe
 from portal.releases import ANOMALOUS
@@ -282,11 +282,9 @@ def find_cone(con: Connection, cone: Cone, n: int) -> pa.Table:
 def find_object(con: Connection, targetid: int) -> dict[str, object] | None:
     """Return an object's catalogue row without its arrays, or None."""
     sql = f"SELECT * REPLACE ({_as_text('TARGETID')}) FROM rows q WHERE q.TARGETID = ?"
-    rows = fetch(con, "quasars", sql, [targetid])
-    if rows.empty:
-        return None
-    row = rows.iloc[0]
-    return {str(name): None if pd.isna(row[name]) else row[name] for name in rows.columns}
+    row = fetch_first(con, "quasars", sql, [targetid])
+    # NaN alone differs from itself.
+    return row and {name: None if value != value else value for name, value in row.items()}
 
 
 def find_spectrum(con: Connection, targetid: int) -> Spectrum | None:

@@ -1,6 +1,7 @@
 """Visitors' SQL: one SELECT on one release, in a process of its own, below fixed limits."""
 
 import json
+import queue
 import re
 import subprocess
 import sys
@@ -63,6 +64,20 @@ class Limits:
 LIMITS = Limits()
 MAX_RUNNING = 4
 _slots = threading.BoundedSemaphore(MAX_RUNNING)
+# Seconds after a statement at which the next one's process starts: the page is drawn by then.
+_REST = 1.0
+
+
+class _Worker(NamedTuple):
+    """A process that waits for its one statement, and the file of its answer."""
+
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+
+
+# One process with its libraries loaded, which takes longer than most statements.
+_spare: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+_preparing = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -136,12 +151,8 @@ def start(release: Release, sql: str, limits: Limits = LIMITS) -> Iterator[Runni
     if not _slots.acquire(timeout=limits.seconds):
         raise SqlError(f"{MAX_RUNNING} statements are running already: try again in a moment.")
     try:
-        with tempfile.TemporaryFile() as output:
-            process = subprocess.Popen(
-                # Isolated: neither this process's environment nor its folder reach the statement.
-                [sys.executable, "-I", str(_WORKER)],
-                stdin=subprocess.PIPE, stdout=output, stderr=subprocess.DEVNULL, env={},
-            )  # fmt: skip
+        process, output = _take_worker()
+        with output:
             try:
                 _send(process, release, sql, limits)
                 yield Running(process, output, limits)
@@ -150,6 +161,35 @@ def start(release: Release, sql: str, limits: Limits = LIMITS) -> Iterator[Runni
                 process.wait()
     finally:
         _slots.release()
+        threading.Timer(_REST, prepare).start()
+
+
+def prepare() -> None:
+    """Start the process of the next statement, so that it need not be waited for then."""
+    with _preparing:
+        if _spare.empty():
+            _spare.put(_launch())
+
+
+def _take_worker() -> _Worker:
+    try:
+        worker = _spare.get_nowait()
+    except queue.Empty:
+        return _launch()
+    if worker.process.poll() is None:
+        return worker
+    worker.output.close()
+    return _launch()
+
+
+def _launch() -> _Worker:
+    output = tempfile.TemporaryFile()
+    # Isolated: neither this process's environment nor its folder reach the statement.
+    process = subprocess.Popen(
+        [sys.executable, "-I", str(_WORKER)],
+        stdin=subprocess.PIPE, stdout=output, stderr=subprocess.DEVNULL, env={},
+    )  # fmt: skip
+    return _Worker(process, output)
 
 
 def ask_sql(release: Release, sql: str, limits: Limits = LIMITS) -> Outcome:

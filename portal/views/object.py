@@ -116,11 +116,15 @@ def _show_place(targetid: int) -> None:
         (before, "← Previous", "p", place.previous),
         (after, "Next →", "n", place.following),
     ):
-        if slot.button(label, shortcut=key, disabled=neighbour is None, width="stretch"):
-            st.switch_page(
-                "views/object.py",
-                query_params=link_params(targetid=neighbour or "", among=among),
-            )
+        # A callback: the page is drawn once, already for the neighbour.
+        slot.button(
+            label, shortcut=key, disabled=neighbour is None, width="stretch", on_click=_go_to,
+            args=(neighbour,),
+        )  # fmt: skip
+
+
+def _go_to(targetid: str) -> None:
+    st.query_params["targetid"] = targetid
 
 
 def _show_header(row: dict[str, object]) -> None:

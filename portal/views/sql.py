@@ -17,6 +17,7 @@ from portal.sql import (
     SqlError,
     describe_timeout,
     list_tables,
+    prepare,
     read_cookbook,
     start,
 )
@@ -40,6 +41,7 @@ _ANSWER = "sql_answer"
 def show() -> None:
     """Draw the page."""
     release = current_release()
+    prepare()
     st.title("SQL")
     editor, schema = st.columns([3, 2], gap="large")
     with schema:
@@ -54,12 +56,17 @@ def show() -> None:
 def _ask_for_statement() -> str:
     """Draw the editor and return the statement that is to be answered, which the address holds."""
     st.session_state.setdefault("statement", st.query_params.get("sql", EXAMPLE))
-    text = st.text_area("Statement", key="statement", height=230, max_chars=LIMITS.text)
-    run, cancel, _ = st.columns([2, 1, 1])
-    if run.button("Run", type="primary", shortcut="Ctrl+Enter", width="stretch"):
-        st.query_params["sql"] = text
-        st.session_state.pop(_ANSWER, None)
-    cancel.button("Cancel", width="stretch", help="Ends the statement that is running.")
+    # A form, so that Ctrl+Enter is one run of the page: text and button arrive together.
+    with st.form("editor", border=False):
+        text = st.text_area("Statement", key="statement", height=230, max_chars=LIMITS.text)
+        run, cancel, _ = st.columns([2, 1, 1])
+        if run.form_submit_button("Run", type="primary", width="stretch"):
+            st.query_params["sql"] = text
+            st.session_state.pop(_ANSWER, None)
+        if cancel.form_submit_button(
+            "Cancel", width="stretch", help="Ends the statement that is running."
+        ):
+            st.query_params.pop("sql", None)
     st.caption(f"DuckDB, read only. {LIMITS.describe()}")
     return str(st.query_params.get("sql", ""))
 

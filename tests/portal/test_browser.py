@@ -157,6 +157,16 @@ def test_statement_is_answered_shared_and_opened_afresh(page, browser, address: 
     fresh.context.close()
 
 
+def test_statement_under_way_is_cancelled(page, address: str) -> None:
+    page.goto(f"{address}/sql?sql=SELECT count(*) FROM range(1000000000000) WHERE range % 7 = 1")
+    page.get_by_text("Running for").wait_for()
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_text("Running for").wait_for(state="detached")
+    page.locator('[data-test-script-state="notRunning"]').wait_for()
+    assert "sql=" not in page.url
+    assert page.get_by_text("rows in").count() == 0
+
+
 def test_refused_statement_is_one_line(page, address: str) -> None:
     page.goto(f"{address}/sql?sql=COPY quasars TO 'x'")
     page.get_by_text("only SELECT is allowed here; this is COPY").wait_for()

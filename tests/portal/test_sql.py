@@ -1,6 +1,8 @@
 """Visitors' SQL: what is answered, what is refused, and that the limits end the rest."""
 
+import os
 import shutil
+import signal
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +11,7 @@ import pytest
 from portal_release import N_ROWS, row_id
 
 from portal.releases import Release, open_release
-from portal.sql import Limits, SqlError, ask_sql, list_tables, read_cookbook, start
+from portal.sql import Limits, SqlError, ask_sql, list_tables, prepare, read_cookbook, start
 
 # Enough for an answer on a machine with other work.
 PATIENT = Limits(seconds=30, memory_bytes=256 << 20, rows=1_000, result_bytes=4 << 20)
@@ -117,6 +119,20 @@ def test_leaving_cancels(opened: Release) -> None:
     with start(opened, "SELECT count(*) FROM range(10_000_000_000_000)") as running:
         assert not running.wait(0.5)
     assert running.wait(0)
+
+
+def test_a_process_prepared_for_the_next_statement_may_die(opened: Release) -> None:
+    prepare()
+    children = [
+        int(pid)
+        for path in Path("/proc/self/task").glob("*/children")
+        for pid in path.read_text().split()
+        if b"sql_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    assert children
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+    assert ask_sql(opened, "SELECT 1 AS one").rows["one"][0].as_py() == 1
 
 
 def test_cookbook_is_read_from_the_release(own_release: Path) -> None:
