@@ -3,6 +3,7 @@
 Values reach SQL as bound parameters; names of columns come from fixed tuples.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -283,8 +284,10 @@ def find_object(con: Connection, targetid: int) -> dict[str, object] | None:
     """Return an object's catalogue row without its arrays, or None."""
     sql = f"SELECT * REPLACE ({_as_text('TARGETID')}) FROM rows q WHERE q.TARGETID = ?"
     row = fetch_first(con, "quasars", sql, [targetid])
-    # NaN alone differs from itself.
-    return row and {name: None if value != value else value for name, value in row.items()}
+    if row is None:
+        return None
+    is_nan = {name: isinstance(value, float) and math.isnan(value) for name, value in row.items()}
+    return {name: None if is_nan[name] else value for name, value in row.items()}
 
 
 def find_spectrum(con: Connection, targetid: int) -> Spectrum | None:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
@@ -69,10 +69,11 @@ _REST = 1.0
 
 
 class _Worker(NamedTuple):
-    """A process that waits for its one statement, and the file of its answer."""
+    """A process that waits for its one statement, the file of its answer, and both to be freed."""
 
     process: subprocess.Popen[bytes]
     output: IO[bytes]
+    held: ExitStack
 
 
 # One process with its libraries loaded, which takes longer than most statements.
@@ -151,14 +152,9 @@ def start(release: Release, sql: str, limits: Limits = LIMITS) -> Iterator[Runni
     if not _slots.acquire(timeout=limits.seconds):
         raise SqlError(f"{MAX_RUNNING} statements are running already: try again in a moment.")
     try:
-        process, output = _take_worker()
-        with output:
-            try:
-                _send(process, release, sql, limits)
-                yield Running(process, output, limits)
-            finally:
-                process.kill()
-                process.wait()
+        worker = _hand_over(_write_request(release, sql, limits))
+        with worker.held:
+            yield Running(worker.process, worker.output, limits)
     finally:
         _slots.release()
         threading.Timer(_REST, prepare).start()
@@ -171,25 +167,35 @@ def prepare() -> None:
             _spare.put(_launch())
 
 
-def _take_worker() -> _Worker:
-    try:
+def _hand_over(request: bytes) -> _Worker:
+    """Return a process that has the request: the one that stands ready, unless it has died."""
+    with suppress(queue.Empty):
         worker = _spare.get_nowait()
-    except queue.Empty:
-        return _launch()
-    if worker.process.poll() is None:
-        return worker
-    worker.output.close()
-    return _launch()
+        try:
+            return _send(worker, request)
+        except BrokenPipeError:
+            worker.held.close()
+    return _send(_launch(), request)
 
 
 def _launch() -> _Worker:
-    output = tempfile.TemporaryFile()
-    # Isolated: neither this process's environment nor its folder reach the statement.
-    process = subprocess.Popen(
-        [sys.executable, "-I", str(_WORKER)],
-        stdin=subprocess.PIPE, stdout=output, stderr=subprocess.DEVNULL, env={},
-    )  # fmt: skip
-    return _Worker(process, output)
+    with ExitStack() as held:
+        output = held.enter_context(tempfile.TemporaryFile())
+        # Isolated: neither this process's environment nor its folder reach the statement.
+        process = subprocess.Popen(
+            [sys.executable, "-I", str(_WORKER)],
+            stdin=subprocess.PIPE, stdout=output, stderr=subprocess.DEVNULL, env={},
+        )  # fmt: skip
+        held.callback(process.wait)
+        held.callback(process.kill)
+        return _Worker(process, output, held.pop_all())
+
+
+def _send(worker: _Worker, request: bytes) -> _Worker:
+    assert worker.process.stdin is not None
+    with worker.process.stdin as target:
+        target.write(request)
+    return worker
 
 
 def ask_sql(release: Release, sql: str, limits: Limits = LIMITS) -> Outcome:
@@ -230,7 +236,7 @@ def read_cookbook(release: Release) -> list[Recipe]:
     return [Recipe(title.strip(), sql.strip()) for title, sql in pairs]
 
 
-def _send(process: subprocess.Popen[bytes], release: Release, sql: str, limits: Limits) -> None:
+def _write_request(release: Release, sql: str, limits: Limits) -> bytes:
     try:
         script = release.read(SCRIPT)
     except ReleaseError:
@@ -240,6 +246,4 @@ def _send(process: subprocess.Popen[bytes], release: Release, sql: str, limits: 
         "tables": {name: str(path) for name, path in list_tables(release.root).items()},
         "script": script, "sql": sql, "limits": asdict(limits),
     }  # fmt: skip
-    assert process.stdin is not None
-    with process.stdin:
-        process.stdin.write(json.dumps(request).encode())
+    return json.dumps(request).encode()

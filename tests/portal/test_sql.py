@@ -123,15 +123,18 @@ def test_leaving_cancels(opened: Release) -> None:
 
 def test_a_process_prepared_for_the_next_statement_may_die(opened: Release) -> None:
     prepare()
-    children = [
-        int(pid)
-        for path in Path("/proc/self/task").glob("*/children")
-        for pid in path.read_text().split()
-        if b"sql_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    mine = f"PPid:\t{os.getpid()}\n"
+    waiting = [
+        int(path.parent.name)
+        for path in Path("/proc").glob("[0-9]*/status")
+        if path.exists() and mine in path.read_text()
+        if b"sql_worker" in (path.parent / "cmdline").read_bytes()
     ]
-    assert children
-    for pid in children:
+    assert waiting
+    for pid in waiting:
         os.kill(pid, signal.SIGKILL)
+        while "State:\tZ" not in Path(f"/proc/{pid}/status").read_text():
+            time.sleep(0.01)
     assert ask_sql(opened, "SELECT 1 AS one").rows["one"][0].as_py() == 1
 
 
