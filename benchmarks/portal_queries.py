@@ -74,7 +74,7 @@ def list_questions(root: Path, draws: "Draws") -> dict[str, Draw]:
         "page of the whole list": lambda: queries.list_rows(
             con, clean, Ranking(), 100 * draws.page(), 50
         ),
-        "counts after a filter": lambda: queries.count_tiers(
+        "counts after a filter": lambda: queries.count_kinds(
             con, Filters(ranges=(("Z", (draws.z(), None)),), clean=True)
         ),
         "sky map": lambda: queries.count_sky(

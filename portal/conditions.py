@@ -27,7 +27,13 @@ HIDDEN = {
     "with less than half of an arm's pixels good":
         f"least(coverage_b, coverage_r, coverage_z) < {POOR_COVERAGE}",
 }  # fmt: skip
-_CLEAN = " AND ".join(f"coalesce(NOT ({condition}), true)" for condition in HIDDEN.values())
+# SQL: the first reason for which a row is left out, or null; column ``hidden`` of ``rows``.
+WHY_HIDDEN = f"""CASE {
+    " ".join(
+        "WHEN {} THEN '{}'".format(condition, why.replace("'", "''"))
+        for why, condition in HIDDEN.items()
+    )
+} END"""
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,7 @@ SCORE_COLUMNS = frozenset(
 
 
 def where(filters: Filters) -> Condition:
-    """Render filters as a condition with positional parameters.
+    """Render filters as a condition on ``rows``, with positional parameters.
 
     Raises
     ------
@@ -98,7 +104,7 @@ def where(filters: Filters) -> Condition:
         *(_between(_known(column), *limits) for column, limits in filters.ranges),
         _matched(filters.match),
         _in_cells(filters.cells),
-        (_CLEAN if filters.clean else "", []),
+        ("hidden IS NULL" if filters.clean else "", []),
         _found(parse_search(filters.search)),
     ]
     text = " AND ".join(f"({sql})" for sql, _ in parts if sql)

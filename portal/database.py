@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from catalog_schema import tables
 from catalog_schema.contents import FILES
-from portal.index import attach_rows
+from portal.index import MEMORY_LIMIT, attach_rows
 from portal.releases import CHECK_ADVICE, ReleaseError
 
 Connection = duckdb.DuckDBPyConnection
@@ -48,6 +48,7 @@ def connect(root: Path) -> Connection:
     folder = str(root).replace("'", "''")
     for setting in (
         "parquet_metadata_cache = true",
+        f"memory_limit = '{MEMORY_LIMIT}'",
         f"allowed_directories = ['{folder}']",
         "enable_external_access = false",
         "lock_configuration = true",

@@ -4,14 +4,21 @@ import contextlib
 import hashlib
 import os
 import tempfile
+import time
 import uuid
 from pathlib import Path
 
 import duckdb
 
 from catalog_schema.contents import STRANGEST_FIRST
+from portal.conditions import WHY_HIDDEN
 
 CACHE_VARIABLE = "QAD_CACHE"
+# Small ones: a row of eighty columns touches a block of each, 20 MB in blocks of DuckDB's own size.
+_BLOCK_BYTES, _GROUP_ROWS = 16_384, 16_384
+# What DuckDB may hold of one release; the rest of the machine's memory caches its files.
+MEMORY_LIMIT = "2GiB"
+_LEFT_SECONDS = 3600
 _GRADED = f"FROM rows WHERE tier <> 'none' ORDER BY {STRANGEST_FIRST}"
 # Sums of the unit vectors of all objects in a pixel, of which the sky map has the mean positions.
 _CELLS = """SELECT HEALPIX, sum(cos(radians(TARGET_DEC)) * cos(radians(TARGET_RA))) AS x,
@@ -36,7 +43,8 @@ def attach_rows(con: duckdb.DuckDBPyConnection, source: Path, select: str) -> No
     """
     described = con.execute("DESCRIBE quasars").fetchall()
     plain = ", ".join(f'"{row[0]}"' for row in described if not row[1].endswith("]"))
-    relations = {"rows": f"SELECT {plain} FROM ({select})", "graded": _GRADED, "cells": _CELLS}
+    rows = f"SELECT {plain}, {WHY_HIDDEN} AS hidden FROM ({select})"
+    relations = {"rows": rows, "graded": _GRADED, "cells": _CELLS}
     try:
         relations["latents"] = _select_latents(con, select)
         path = _find_index(source, relations)
@@ -63,19 +71,30 @@ def _find_index(source: Path, relations: dict[str, str]) -> str:
     """Return the index file of a catalogue, made now if it is not there."""
     state = source.stat()
     place = _digest(str(source.resolve()))
-    content = _digest(state.st_mtime_ns, state.st_size, relations, duckdb.__version__)
+    layout = (_BLOCK_BYTES, _GROUP_ROWS, duckdb.__version__)
+    content = _digest(state.st_mtime_ns, state.st_size, relations, layout)
     folder = _make_folder()
     path = folder / f"{place}-{content}.duckdb"
     if not path.exists():
         partial = path.with_suffix(f".{uuid.uuid4().hex}")
         try:
             _build(partial, relations)
-            for outdated in folder.glob(f"{place}-*.duckdb"):
-                outdated.unlink(missing_ok=True)
+            for other in folder.glob(f"{place}-*"):
+                if other.suffix == ".duckdb" or _is_left(other):
+                    other.unlink(missing_ok=True)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+    return _quote(path)
+
+
+def _quote(path: Path) -> str:
     return str(path).replace("'", "''")
+
+
+def _is_left(path: Path) -> bool:
+    """Return whether a file is what a process that was killed has left."""
+    return path.is_file() and time.time() - path.stat().st_mtime > _LEFT_SECONDS
 
 
 def _digest(*parts: object) -> str:
@@ -83,7 +102,15 @@ def _digest(*parts: object) -> str:
 
 
 def _build(path: Path, relations: dict[str, str]) -> None:
-    with duckdb.connect(str(path)) as con:
+    with duckdb.connect() as con:
+        for statement in (
+            f"SET memory_limit = '{MEMORY_LIMIT}'",
+            f"SET temp_directory = '{_quote(path)}.spilled'",
+            f"""ATTACH '{_quote(path)}' AS built
+            (BLOCK_SIZE {_BLOCK_BYTES}, ROW_GROUP_SIZE {_GROUP_ROWS})""",
+            "USE built",
+        ):
+            con.execute(statement).fetchall()
         for name, relation in relations.items():
             con.execute(f"CREATE TABLE {name} AS {relation}").fetchall()
         con.execute("CREATE INDEX by_id ON rows (TARGETID)").fetchall()

@@ -17,7 +17,8 @@ from catalog_schema.desi import HEALPIX_ORDER
 from catalog_schema.vocabulary import MatchState, Tier
 from portal.conditions import (
     DISTANCE,
-    HIDDEN,
+    WHY_HIDDEN,
+    Condition,
     Filters,
     inside,
     where,
@@ -55,17 +56,40 @@ _PLACES = "SURVEY, PROGRAM, HEALPIX"
 
 @dataclass(frozen=True)
 class Ranking:
-    """An order of rows; ties go by TARGETID and nulls rank last."""
+    """An order of rows by one column; ties go by TARGETID and nulls rank last."""
 
     sort: str = "joint_p_value"
     descending: bool = False
 
-    @property
-    def key(self) -> str:
-        """SQL expression to sort by."""
+    def __post_init__(self) -> None:
         if self.sort not in SORTABLE:
             raise ValueError(f"rows cannot be sorted by {self.sort}")
-        return f"coalesce({self.sort}::DOUBLE, '{'-' if self.descending else ''}infinity'::DOUBLE)"
+
+    def order(self, *, backwards: bool = False) -> str:
+        """Return the SQL order, of plain columns: the smallest parts of a file prove enough."""
+        turn = {False: "ASC", True: "DESC"}
+        nulls = "FIRST" if backwards else "LAST"
+        return (
+            f"{self.sort} {turn[self.descending != backwards]} NULLS {nulls}, "
+            f"TARGETID {turn[backwards]}"
+        )
+
+    def before(self, key: float | None, targetid: int) -> Condition:
+        """Return the condition of the rows that come before one."""
+        if key is None:
+            sql = f"({self.sort} IS NOT NULL OR TARGETID < ?)"
+            return sql, [targetid]
+        sign = ">" if self.descending else "<"
+        sql = f"({self.sort} {sign} ? OR ({self.sort} = ? AND TARGETID < ?))"
+        return sql, [key, key, targetid]
+
+    def after(self, key: float | None, targetid: int) -> Condition:
+        """Return the condition of the rows that come after one."""
+        if key is None:
+            return f"({self.sort} IS NULL AND TARGETID > ?)", [targetid]
+        sign = "<" if self.descending else ">"
+        sql = f"({self.sort} {sign} ? OR ({self.sort} = ? AND TARGETID > ?) OR {self.sort} IS NULL)"
+        return sql, [key, key, targetid]
 
 
 @dataclass(frozen=True)
@@ -95,24 +119,21 @@ def list_searched(con: Connection) -> list[str]:
     return [str(name) for name in rows["catalogue"]]
 
 
-def count_hidden(con: Connection, filters: Filters) -> dict[str, int]:
-    """Count the rows that only the default of `conditions.HIDDEN` leaves out, by reason.
+def count_kinds(con: Connection, filters: Filters) -> pd.DataFrame:
+    """Count rows by tier and by what hides them: columns tier, hidden (reason or null), n.
 
-    A row counts once, under the first reason that holds.
+    Also those that `Filters.clean` leaves out.
     """
     condition, values = where(replace(filters, clean=False))
-    cases = " ".join(f"WHEN {hidden} THEN ?" for hidden in HIDDEN.values())
-    sql = f"""SELECT CASE {cases} END AS why, count(*) AS n FROM rows
-        WHERE {condition} GROUP BY why HAVING why IS NOT NULL"""
-    counts = fetch(con, "quasars", sql, [*HIDDEN, *values]).set_index("why")["n"]
-    return {why: int(counts[why]) for why in HIDDEN if why in counts}
-
-
-def count_tiers(con: Connection, filters: Filters) -> pd.DataFrame:
-    """Count rows by tier: columns tier, n."""
-    condition, values = where(filters)
-    sql = f"SELECT tier, count(*) AS n FROM rows WHERE {condition} GROUP BY tier"
+    sql = f"SELECT tier, hidden, count(*) AS n FROM rows WHERE {condition} GROUP BY tier, hidden"
     return fetch(con, "quasars", sql, values)
+
+
+def count_rows(con: Connection, filters: Filters) -> int:
+    """Count the rows that pass."""
+    condition, values = where(filters)
+    sql = f"SELECT count(*) AS n FROM rows WHERE {condition}"
+    return int(fetch(con, "quasars", sql, values)["n"].iloc[0])
 
 
 def list_rows(
@@ -135,34 +156,32 @@ def list_rows(
     if not known.issuperset(names):
         raise ValueError("a column is not one of the catalogue's")
     columns = ", ".join(_as_text(name) for name in names)
-    order = f"{ranking.key} {'DESC' if ranking.descending else 'ASC'}, q.TARGETID"
+    source, order = _choose_source(filters), ranking.order()
     # The narrow inner query sorts all rows; the wide one reads only those of the page.
-    source = _choose_source(filters)
-    sql = f"""SELECT {columns} FROM {source} q WHERE TARGETID IN (
-        SELECT TARGETID FROM {source} q WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?)
-        ORDER BY {order}"""
+    sql = f"""SELECT {columns} FROM {source} q WHERE q.TARGETID IN (
+        SELECT TARGETID FROM {source} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?)
+        ORDER BY {order.replace("TARGETID", "q.TARGETID")}"""
     return fetch(con, "quasars", sql, [*values, page_size, (page - 1) * page_size])
 
 
 def find_place(con: Connection, filters: Filters, ranking: Ranking, targetid: int) -> Place | None:
     """Return where an object stands in a ranking, or None if it is not part of it."""
     condition, values = where(filters)
-    up, down, first = (">", "<", "DESC") if ranking.descending else ("<", ">", "ASC")
-    last = "ASC" if ranking.descending else "DESC"
-    before = f"(k {up} mine OR (k = mine AND TARGETID < id))"
-    after = f"(k {down} mine OR (k = mine AND TARGETID > id))"
-    sql = f"""WITH ranked AS MATERIALIZED (
-        SELECT TARGETID, {ranking.key} AS k FROM {_choose_source(filters)} WHERE {condition}),
-        me AS (SELECT TARGETID AS id, k AS mine FROM ranked WHERE TARGETID = ?)
-        SELECT count(*) AS total, count(*) FILTER ({before}) + 1 AS rank,
-        (SELECT TARGETID FROM ranked, me WHERE {before} ORDER BY k {last}, TARGETID DESC
-         LIMIT 1)::VARCHAR AS previous,
-        (SELECT TARGETID FROM ranked, me WHERE {after} ORDER BY k {first}, TARGETID
-         LIMIT 1)::VARCHAR AS following
-        FROM ranked, me"""
-    row = fetch(con, "quasars", sql, [*values, targetid]).iloc[0]
-    if not row["total"]:
+    source = f"FROM {_choose_source(filters)} WHERE {condition}"
+    me = fetch(con, "quasars", f"SELECT {ranking.sort} AS key {source} AND TARGETID = ?",
+               [*values, targetid])  # fmt: skip
+    if me.empty:
         return None
+    key = None if pd.isna(me["key"].iloc[0]) else float(me["key"].iloc[0])
+    before, limits = ranking.before(key, targetid)
+    after, other_limits = ranking.after(key, targetid)
+    sql = f"""SELECT count(*) AS total, count(*) FILTER ({before}) + 1 AS rank,
+        (SELECT TARGETID {source} AND {before}
+         ORDER BY {ranking.order(backwards=True)} LIMIT 1)::VARCHAR AS previous,
+        (SELECT TARGETID {source} AND {after} ORDER BY {ranking.order()} LIMIT 1)::VARCHAR
+        AS following {source}"""
+    given = [*limits, *values, *limits, *values, *other_limits, *values]
+    row = fetch(con, "quasars", sql, given).iloc[0]
     previous, following = (
         None if pd.isna(row[name]) else str(row[name]) for name in ("previous", "following")
     )
@@ -180,22 +199,23 @@ def count_sky(con: Connection, filters: Filters, order: int) -> pd.DataFrame:
         pix, n (objects), n_found (of the chosen tiers), rate, ra, dec: the mean position of all
         objects in the cell, null where none has one.
     """
-    population = filters.population()
-    condition, values = where(population)
-    # What every row of a cell has passed already need not be asked of it again.
-    chosen, chosen_values = ("true", []) if filters == population else where(filters)
+    condition, values = where(filters.population())
+    found = filters
     if not filters.get_words("tier"):
-        chosen += f" AND tier IN ({', '.join('?' * len(ANOMALOUS))})"
-        chosen_values += ANOMALOUS
+        found = replace(filters, words=(*filters.words, ("tier", ANOMALOUS)))
+    chosen, chosen_values = where(found)
     pix = f"HEALPIX >> {2 * (HEALPIX_ORDER - order)} AS pix"
+    # Two counts: the graded rows have a small table of their own.
     sql = f"""WITH cell AS (
-        SELECT {pix}, count(*) AS n, count(*) FILTER ({chosen}) AS n_found
-        FROM rows WHERE {condition} GROUP BY pix),
+        SELECT {pix}, count(*) AS n FROM rows WHERE {condition} GROUP BY pix),
+        odd AS (SELECT {pix}, count(*) AS n_found FROM {_choose_source(found)}
+          WHERE {chosen} GROUP BY pix),
         place AS (SELECT {pix}, sum(x) AS x, sum(y) AS y, sum(z) AS z FROM cells GROUP BY pix)
-        SELECT pix, n, n_found, n_found / n AS rate, (degrees(atan2(y, x)) + 360) % 360 AS ra,
+        SELECT pix, n, coalesce(n_found, 0) AS n_found, coalesce(n_found, 0) / n AS rate,
+          (degrees(atan2(y, x)) + 360) % 360 AS ra,
           degrees(atan2(z, sqrt(x * x + y * y))) AS dec
-        FROM cell JOIN place USING (pix) ORDER BY pix"""
-    return fetch(con, "quasars", sql, [*chosen_values, *values])
+        FROM cell LEFT JOIN odd USING (pix) JOIN place USING (pix) ORDER BY pix"""
+    return fetch(con, "quasars", sql, [*values, *chosen_values])
 
 
 def count_bins(con: Connection, filters: Filters, column: str, step: float) -> pd.DataFrame:
@@ -282,12 +302,15 @@ def find_cone(con: Connection, cone: Cone, n: int) -> pa.Table:
 
 def find_object(con: Connection, targetid: int) -> dict[str, object] | None:
     """Return an object's catalogue row without its arrays, or None."""
-    sql = f"SELECT * REPLACE ({_as_text('TARGETID')}) FROM rows q WHERE q.TARGETID = ?"
+    sql = "SELECT * EXCLUDE (hidden) FROM rows WHERE TARGETID = ?"
     row = fetch_first(con, "quasars", sql, [targetid])
     if row is None:
         return None
-    is_nan = {name: isinstance(value, float) and math.isnan(value) for name, value in row.items()}
-    return {name: None if is_nan[name] else value for name, value in row.items()}
+    known = {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in row.items()
+    }
+    return known | {"TARGETID": str(row["TARGETID"])}
 
 
 def find_spectrum(con: Connection, targetid: int) -> Spectrum | None:
@@ -439,7 +462,8 @@ def sum_gates(con: Connection) -> pd.DataFrame:
 def export_rows(con: Connection, filters: Filters) -> pa.Table:
     """Return every column of the filtered rows, strangest first, with the schema's metadata."""
     condition, values = where(filters)
-    sql = f"SELECT * FROM quasars WHERE {condition} ORDER BY {STRANGEST_FIRST}"
+    sql = f"""SELECT * EXCLUDE (hidden) FROM (SELECT *, {WHY_HIDDEN} AS hidden FROM quasars)
+        WHERE {condition} ORDER BY {STRANGEST_FIRST}"""
     return describe(fetch_arrow(con, "quasars", sql, values))
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from catalog_schema.vocabulary import Tier
 from portal import charts, filters, formats, network, queries
-from portal.conditions import MAP_COLUMNS, Cells, Filters
+from portal.conditions import HIDDEN, MAP_COLUMNS, Cells, Filters
 from portal.database import Connection
 from portal.releases import ReleaseError
 from portal.search import Name, SearchError, describe_search, parse_search
@@ -46,24 +46,20 @@ def show() -> None:
     said = st.empty()
     if search is not None:
         said.caption(escape(f"Searched: {describe_search(search)}."))
-    counts = _count(chosen)
-    if isinstance(search, Name) and not counts and network.is_on():
+    kinds = ask(queries.count_kinds, chosen)
+    if isinstance(search, Name) and kinds.empty and network.is_on():
         chosen = _resolve(chosen, search.text)
-        counts = _count(chosen)
-    total = sum(counts.values())
-    _show_counts(counts, total)
-    _say_hidden(chosen)
+        kinds = ask(queries.count_kinds, chosen)
+    is_shown = kinds["hidden"].isna() | (not chosen.clean)
+    total = int(kinds["n"][is_shown].sum())
+    _show_counts(kinds[is_shown].groupby("tier")["n"].sum(), total)
+    _say_hidden(chosen, kinds[~is_shown])
     if total == 0:
         st.warning("No object passes the filters: widen them, or reset them in the sidebar.")
         return
     _show_views(chosen, total)
     _show_table(chosen, total)
     _offer_rows(chosen, total)
-
-
-def _count(chosen: Filters) -> dict[str, int]:
-    found = ask(queries.count_tiers, chosen)
-    return {str(tier): int(n) for tier, n in zip(found["tier"], found["n"], strict=True)}
 
 
 def _resolve(chosen: Filters, name: str) -> Filters:
@@ -85,7 +81,7 @@ def _list_searched() -> list[str]:
         return []
 
 
-def _show_counts(counts: dict[str, int], total: int) -> None:
+def _show_counts(counts: pd.Series, total: int) -> None:
     levels = current_release().levels
     places = st.columns(len(Tier) + 1)
     places[0].metric(
@@ -100,17 +96,17 @@ def _show_counts(counts: dict[str, int], total: int) -> None:
         )  # fmt: skip
 
 
-def _say_hidden(chosen: Filters) -> None:
+def _say_hidden(chosen: Filters, hidden: pd.DataFrame) -> None:
     if not chosen.clean:
         st.caption("Artefacts and poor data are shown too.")
         return
-    hidden = ask(queries.count_hidden, chosen)
-    if not hidden:
+    if hidden.empty:
         st.caption("Artefacts and poor data are left out; none pass the other filters.")
         return
-    parts = ", ".join(f"{n:,} {why}" for why, n in hidden.items())
+    counts = hidden.groupby("hidden")["n"].sum()
+    parts = ", ".join(f"{counts[why]:,} {why}" for why in HIDDEN if why in counts)
     st.caption(
-        f"Left out, {sum(hidden.values()):,} more objects that pass the filters: "
+        f"Left out, {counts.sum():,} more objects that pass the filters: "
         f"{parts}. The sidebar brings them back."
     )
 
@@ -263,7 +259,7 @@ def _show_comparison(chosen: Filters, total: int) -> None:
     right.button("Let it go", on_click=filters.keep, args=("held", ""), width="stretch")
     try:
         other, _ = filters.read_selection(held)
-        n_other = int(ask(queries.count_tiers, other)["n"].sum())
+        n_other = ask(queries.count_rows, other)
     except SearchError as fault:
         st.warning(str(fault))
         return

@@ -11,7 +11,7 @@ import pytest
 from portal_release import N_ROWS, TIERS, row_id
 
 from portal import queries
-from portal.conditions import Cells, Filters
+from portal.conditions import HIDDEN, Cells, Filters
 from portal.database import Connection, connect
 from portal.queries import Ranking
 from portal.releases import ReleaseError
@@ -44,8 +44,9 @@ def test_matches_of_an_object_name_every_catalogue(con) -> None:
 
 
 def test_counts_by_tier_add_up(con: Connection) -> None:
-    counts = queries.count_tiers(con, Filters()).set_index("tier")["n"]
+    counts = queries.count_kinds(con, Filters(clean=True)).groupby("tier")["n"].sum()
     assert counts.to_dict() == {tier: TIERS.count(tier) for tier in set(TIERS)}
+    assert queries.count_rows(con, Filters()) == N_ROWS
 
 
 def test_each_filter_keeps_what_it_says(con: Connection, release: Path) -> None:
@@ -177,9 +178,10 @@ def test_artefacts_and_poor_data_are_left_out(own_release: Path) -> None:
     con = connect(own_release)
     kept = found(con, Filters(clean=True))
     assert set(found(con, Filters())) - set(kept) == {str(row_id(row)) for row in (1, 2, 3)}
-    assert list(queries.count_hidden(con, Filters(clean=True)).values()) == [1, 1, 1]
-    gold = Filters(words=(("tier", ("gold",)),), clean=True)
-    assert sum(queries.count_hidden(con, gold).values()) == 3
+    kinds = queries.count_kinds(con, Filters(clean=True)).dropna().set_index("hidden")["n"]
+    assert kinds.to_dict() == dict.fromkeys(HIDDEN, 1)
+    assert queries.count_rows(con, Filters(clean=True)) == len(kept)
+    assert queries.export_rows(con, Filters(clean=True)).num_rows == len(kept)
     words = queries.list_words(con, ("anomaly_class", "tier"))
     assert words["anomaly_class"] == ["normal", "artefact"]
 
@@ -261,17 +263,27 @@ def test_nulls_rank_last_either_way(con: Connection) -> None:
         assert page["TARGETID"].iloc[-1] == str(row_id(N_ROWS - 1))
 
 
-@pytest.mark.parametrize("ranking", [Ranking(), Ranking("snr", False), Ranking("Z")])
-def test_neighbours_follow_the_list(con: Connection, ranking: Ranking) -> None:
-    filters = Filters(words=(("tier", ("silver", "bronze")),))
+@pytest.mark.parametrize(
+    "ranking", [Ranking(), Ranking("snr", False), Ranking("Z", True), Ranking("artefact_probability")]
+)
+@pytest.mark.parametrize("tiers", [("silver", "bronze"), ()])
+def test_neighbours_follow_the_list(
+    con: Connection, ranking: Ranking, tiers: tuple[str, ...]
+) -> None:
+    filters = Filters(words=(("tier", tiers),))
     order = queries.list_rows(con, filters, ranking, 1, N_ROWS)["TARGETID"].tolist()
-    for rank, targetid in enumerate(order, start=1):
-        place = queries.find_place(con, filters, ranking, int(targetid))
+    # Nulls, of which the order is TARGETID's, come last.
+    for rank in {*range(1, 12), *range(len(order) - 9, len(order) + 1)}:
+        place = queries.find_place(con, filters, ranking, int(order[rank - 1]))
         assert place is not None
         assert (place.rank, place.total) == (rank, len(order))
         assert place.previous == (order[rank - 2] if rank > 1 else None)
         assert place.following == (order[rank] if rank < len(order) else None)
-    assert queries.find_place(con, filters, ranking, row_id(0)) is None
+
+
+def test_place_of_what_the_filters_leave_out_is_none(con: Connection) -> None:
+    silver = Filters(words=(("tier", ("silver",)),))
+    assert queries.find_place(con, silver, Ranking(), row_id(0)) is None
 
 
 def test_sky_conserves_every_object(con: Connection) -> None:
@@ -358,7 +370,7 @@ def test_bad_catalogue_is_one_line(own_release: Path, fault: str) -> None:
     else:
         pq.write_table(pq.read_table(path).drop_columns(["tier"]), path)
     with pytest.raises(ReleaseError) as caught:
-        queries.count_tiers(connect(own_release), Filters())
+        queries.count_kinds(connect(own_release), Filters())
     message = str(caught.value)
     assert "catalog/quasars.parquet" in message
     assert "SHA256SUMS" in message
@@ -373,7 +385,7 @@ def test_damaged_rows_are_one_line(own_release: Path) -> None:
     con = connect(own_release)
     with pytest.raises(ReleaseError, match=r"spectra/spectra\.parquet"):
         queries.find_spectrum(con, row_id(0))
-    assert queries.count_tiers(con, Filters())["n"].sum() == N_ROWS
+    assert queries.count_rows(con, Filters()) == N_ROWS
 
 
 def test_map_of_latents_where_the_release_has_one(con: Connection, own_release: Path) -> None:
