@@ -102,8 +102,11 @@ class Meter:
 class Person:
     """One who uses the pages, in one tab."""
 
-    def __init__(self, browser: Browser, address: str, targetids: list[int]) -> None:
+    def __init__(
+        self, browser: Browser, address: str, targetids: list[int], n_charts: int = 1
+    ) -> None:
         self._browser, self._address, self._targetids = browser, address, iter(targetids)
+        self._n_charts = n_charts
         self._rng = np.random.default_rng(4)
         self._number = 1
         self._page = self._open()
@@ -117,17 +120,22 @@ class Person:
         self._page.get_by_text(text).first.wait_for()
         self._page.locator('[data-test-script-state="notRunning"]').wait_for()
 
+    def _await_charts(self, n: int) -> None:
+        """Wait until so many charts are drawn, which a browser does after the script has ended."""
+        if n:
+            self._page.locator(".marks").nth(n - 1).wait_for()
+
     def first_page(self) -> None:
         """Open the portal in a browser that has nothing of it."""
         self._page.context.close()
         self._page = self._open()
-        self._page.goto(self._address)
-        self._await("Rows 1 to 50 of")
+        self.come_again()
 
     def come_again(self) -> None:
         """Open the portal in a browser that has been there."""
         self._page.goto(self._address)
         self._await("Rows 1 to 50 of")
+        self._await_charts(self._n_charts)
 
     def filter(self) -> None:
         """Search for redshifts above one that nobody has asked for."""
@@ -159,8 +167,8 @@ class Person:
         """Open an object by its address."""
         targetid = next(self._targetids)
         self._page.goto(f"{self._address}/object?targetid={targetid}")
-        self._page.locator(".marks").nth(2).wait_for()
         self._await(f"TARGETID {targetid}), in: DESI-QAD")
+        self._await_charts(3)
 
     def next_object(self) -> None:
         """Go on to the next object of the ranking by key."""
@@ -172,6 +180,7 @@ class Person:
             " return text.includes('in this ranking') && !text.includes(before) }", arg=before,
         )  # fmt: skip
         self._page.locator('[data-test-script-state="notRunning"]').wait_for()
+        self._await_charts(3)
 
     def ask_sql(self) -> None:
         """Count the tiers above a redshift in SQL."""
@@ -220,7 +229,7 @@ def open_empty_page(folder: Path, repeats: int) -> None:
     command = [sys.executable, "-m", "streamlit", "run", str(app), "--server.headless=true"]
     with start(command) as (address, server), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        person, meter = Person(browser, address, []), Meter(server, browser)
+        person, meter = Person(browser, address, [], n_charts=0), Meter(server, browser)
         person.first_page()
         meter.measure("empty page", person.first_page, repeats)
         meter.measure("empty page, opened again", person.come_again, repeats)

@@ -38,12 +38,17 @@ def write_catalogue(root: Path, n_rows: int) -> None:
             part = slice(first, min(first + BLOCK_ROWS, n_rows))
             n = part.stop - part.start
             lon, lat = healpix_to_lonlat(cells[part], 6)
+            tiers = draw_tiers(rng, n)
+            is_graded = tiers != "none"
+            # What is graded is what a list begins with, as in a release.
+            odds = np.where(is_graded, rng.uniform(-9, -4, n), np.log10(rng.uniform(1e-4, 1, n)))
             spread = rng.uniform(-0.4, 0.4, (2, n))
             given = {
                 "TARGETID": ids[part], "HEALPIX": cells[part],
                 "SURVEY": np.full(n, "main"), "PROGRAM": np.full(n, "dark"),
                 "TARGET_RA": (lon.deg + spread[0]) % 360,
-                "TARGET_DEC": lat.deg + spread[1], "tier": draw_tiers(rng, n),
+                "TARGET_DEC": lat.deg + spread[1], "tier": tiers,
+                "joint_p_value": 10**odds,
                 "anomaly_score": rng.gumbel(0, 1, n), "Z": rng.gamma(6, 0.3, n),
                 "snr": rng.lognormal(0.8, 0.8, n), "COADD_FIBERSTATUS": np.zeros(n),
                 **{f"coverage_{arm}": rng.uniform(0.8, 1, n) for arm in "brz"},
@@ -82,11 +87,14 @@ def draw_column(
 
 def write_rest(root: Path) -> None:
     """Write what the pages ask beside the catalogue: cross-match, spectra, null, evidence."""
-    names = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "tier"]
+    names = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "tier", "joint_p_value"]
     keys = pq.read_table(root / _PATHS["quasars"], columns=names)
     graded = keys.filter(pc.not_equal(keys["tier"], "none"))
     rng = np.random.default_rng(3)
-    shown = graded.slice(0, N_SPECTRA)
+    # Those with which the list begins, in the order of the catalogue.
+    strangest = pc.rank(graded["joint_p_value"])
+    shown = graded.filter(pc.less_equal(strangest, N_SPECTRA))
+    keys = keys.drop_columns(["joint_p_value"])
     _write(
         root,
         tables.SPECTRA,

@@ -17,13 +17,14 @@ from catalog_schema.desi import HEALPIX_ORDER
 from catalog_schema.vocabulary import MatchState, Tier
 from portal.conditions import (
     DISTANCE,
+    HIDDEN,
     WHY_HIDDEN,
     Condition,
     Filters,
     inside,
     where,
 )  # fmt: skip
-from portal.database import MISSING, Connection, fetch, fetch_arrow, fetch_first
+from portal.database import MISSING, Connection, Values, fetch, fetch_arrow, fetch_first
 from portal.evidence import Evidence
 from portal.formats import describe
 from portal.releases import ANOMALOUS
@@ -74,22 +75,21 @@ class Ranking:
             f"TARGETID {turn[backwards]}"
         )
 
-    def before(self, key: float | None, targetid: int) -> Condition:
-        """Return the condition of the rows that come before one."""
+    def ahead(self, key: float | None, targetid: int) -> Condition:
+        """Return the condition of the rows before a row of this key, null being None."""
         if key is None:
-            sql = f"({self.sort} IS NOT NULL OR TARGETID < ?)"
-            return sql, [targetid]
-        sign = ">" if self.descending else "<"
-        sql = f"({self.sort} {sign} ? OR ({self.sort} = ? AND TARGETID < ?))"
-        return sql, [key, key, targetid]
+            return f"({self.sort} IS NOT NULL OR TARGETID < ?)", [targetid]
+        return self._compare(">" if self.descending else "<", "<"), [key, key, targetid]
 
-    def after(self, key: float | None, targetid: int) -> Condition:
-        """Return the condition of the rows that come after one."""
+    def behind(self, key: float | None, targetid: int) -> Condition:
+        """Return the condition of the rows after such a row whose own key is not null."""
         if key is None:
-            return f"({self.sort} IS NULL AND TARGETID > ?)", [targetid]
-        sign = "<" if self.descending else ">"
-        sql = f"({self.sort} {sign} ? OR ({self.sort} = ? AND TARGETID > ?) OR {self.sort} IS NULL)"
-        return sql, [key, key, targetid]
+            return "false", []
+        return self._compare("<" if self.descending else ">", ">"), [key, key, targetid]
+
+    def _compare(self, sign: str, way: str) -> str:
+        # The first part says nothing new, but by it alone whole blocks are passed over.
+        return f"({self.sort} {sign}= ? AND ({self.sort} {sign} ? OR TARGETID {way} ?))"
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,8 @@ def count_kinds(con: Connection, filters: Filters) -> pd.DataFrame:
     """
     condition, values = where(replace(filters, clean=False))
     sql = f"SELECT tier, hidden, count(*) AS n FROM rows WHERE {condition} GROUP BY tier, hidden"
-    return fetch(con, "quasars", sql, values)
+    counts = fetch(con, "quasars", sql, values)
+    return counts.assign(hidden=counts["hidden"].map(dict(enumerate(HIDDEN))))
 
 
 def count_rows(con: Connection, filters: Filters) -> int:
@@ -167,20 +168,26 @@ def list_rows(
 def find_place(con: Connection, filters: Filters, ranking: Ranking, targetid: int) -> Place | None:
     """Return where an object stands in a ranking, or None if it is not part of it."""
     condition, values = where(filters)
-    source = f"FROM {_choose_source(filters)} WHERE {condition}"
-    me = fetch(con, "quasars", f"SELECT {ranking.sort} AS key {source} AND TARGETID = ?",
-               [*values, targetid])  # fmt: skip
-    if me.empty:
+    # By itself a TARGETID is looked up; with other conditions all rows would be read.
+    sql = f"""WITH me AS MATERIALIZED (FROM rows WHERE TARGETID = ?)
+        SELECT {ranking.sort}::DOUBLE AS key FROM me WHERE {condition}"""
+    me = fetch_first(con, "quasars", sql, [targetid, *values])
+    if me is None:
         return None
-    key = None if pd.isna(me["key"].iloc[0]) else float(me["key"].iloc[0])
-    before, limits = ranking.before(key, targetid)
-    after, other_limits = ranking.after(key, targetid)
-    sql = f"""SELECT count(*) AS total, count(*) FILTER ({before}) + 1 AS rank,
-        (SELECT TARGETID {source} AND {before}
+    key = None if me["key"] is None else float(str(me["key"]))
+    ahead, ahead_values = ranking.ahead(key, targetid)
+    behind, behind_values = ranking.behind(key, targetid)
+    last: Condition = ("true", []) if key is not None else ("TARGETID > ?", [targetid])
+    source = f"FROM {_choose_source(filters)} WHERE {condition}"
+    sql = f"""SELECT (SELECT count(*) {source}) AS total,
+        (SELECT count(*) {source} AND {ahead}) + 1 AS rank,
+        (SELECT TARGETID {source} AND {ahead}
          ORDER BY {ranking.order(backwards=True)} LIMIT 1)::VARCHAR AS previous,
-        (SELECT TARGETID {source} AND {after} ORDER BY {ranking.order()} LIMIT 1)::VARCHAR
-        AS following {source}"""
-    given = [*limits, *values, *limits, *values, *other_limits, *values]
+        coalesce((SELECT TARGETID {source} AND {behind} ORDER BY {ranking.order()} LIMIT 1),
+          (SELECT min(TARGETID) {source} AND {ranking.sort} IS NULL AND {last[0]}))::VARCHAR
+        AS following"""
+    of_parts: tuple[Values, ...] = ([], ahead_values, ahead_values, behind_values, last[1])
+    given = [value for more in of_parts for value in (*values, *more)]
     row = fetch(con, "quasars", sql, given).iloc[0]
     previous, following = (
         None if pd.isna(row[name]) else str(row[name]) for name in ("previous", "following")
@@ -306,7 +313,7 @@ def find_object(con: Connection, targetid: int) -> dict[str, object] | None:
     row = fetch_first(con, "quasars", sql, [targetid])
     if row is None:
         return None
-    known = {
+    known: dict[str, object] = {
         name: None if isinstance(value, float) and math.isnan(value) else value
         for name, value in row.items()
     }

@@ -264,7 +264,8 @@ def test_nulls_rank_last_either_way(con: Connection) -> None:
 
 
 @pytest.mark.parametrize(
-    "ranking", [Ranking(), Ranking("snr", False), Ranking("Z", True), Ranking("artefact_probability")]
+    "ranking",
+    [Ranking(), Ranking("snr", False), Ranking("Z", True), Ranking("artefact_probability")],
 )
 @pytest.mark.parametrize("tiers", [("silver", "bronze"), ()])
 def test_neighbours_follow_the_list(
