@@ -35,6 +35,12 @@ CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 PATIENCE_MS = 120_000
 START_SECONDS = 300
+# Looked at in each frame; the library's own waiting for a text looks only every half second.
+IS_DONE = """([text, selector, old, n_charts]) =>
+    document.querySelector('[data-test-script-state="notRunning"]') !== null
+    && document.querySelectorAll(".marks").length >= n_charts
+    && [...document.querySelectorAll(selector)].some(({textContent}) =>
+        textContent.includes(text) && !(old && textContent.includes(old)))"""
 Action = Callable[[], object]
 Served = tuple[str, subprocess.Popen[bytes]]
 
@@ -116,14 +122,8 @@ class Person:
         page.set_default_timeout(PATIENCE_MS)
         return page
 
-    def _await(self, text: str) -> None:
-        self._page.get_by_text(text).first.wait_for()
-        self._page.locator('[data-test-script-state="notRunning"]').wait_for()
-
-    def _await_charts(self, n: int) -> None:
-        """Wait until so many charts are drawn, which a browser does after the script has ended."""
-        if n:
-            self._page.locator(".marks").nth(n - 1).wait_for()
+    def _await(self, text: str, selector: str = "body", old: str = "", n_charts: int = 0) -> None:
+        self._page.wait_for_function(IS_DONE, arg=[text, selector, old, n_charts])
 
     def first_page(self) -> None:
         """Open the portal in a browser that has nothing of it."""
@@ -134,8 +134,7 @@ class Person:
     def come_again(self) -> None:
         """Open the portal in a browser that has been there."""
         self._page.goto(self._address)
-        self._await("Rows 1 to 50 of")
-        self._await_charts(self._n_charts)
+        self._await("Rows 1 to 50 of", n_charts=self._n_charts)
 
     def filter(self) -> None:
         """Search for redshifts above one that nobody has asked for."""
@@ -161,26 +160,20 @@ class Person:
         """Turn to the next page of the table."""
         self._number += 1
         self._page.get_by_role("button", name=f"Page {self._number}", exact=True).click()
-        self._await(f"Rows {50 * (self._number - 1) + 1} to")
+        self._await(f"Rows {50 * (self._number - 1) + 1:,} to")
 
     def open_object(self) -> None:
         """Open an object by its address."""
         targetid = next(self._targetids)
         self._page.goto(f"{self._address}/object?targetid={targetid}")
-        self._await(f"TARGETID {targetid}), in: DESI-QAD")
-        self._await_charts(3)
+        self._await(f"TARGETID {targetid}), in: DESI-QAD", n_charts=3)
 
     def next_object(self) -> None:
         """Go on to the next object of the ranking by key."""
         place = self._page.get_by_text("in this ranking")
         before = place.inner_text()
         self._page.keyboard.press("n")
-        self._page.wait_for_function(
-            "before => { const text = document.body.innerText;"
-            " return text.includes('in this ranking') && !text.includes(before) }", arg=before,
-        )  # fmt: skip
-        self._page.locator('[data-test-script-state="notRunning"]').wait_for()
-        self._await_charts(3)
+        self._await("in this ranking", "p", old=before, n_charts=3)
 
     def ask_sql(self) -> None:
         """Count the tiers above a redshift in SQL."""
@@ -192,9 +185,7 @@ class Person:
         self._page.get_by_role("textbox", name="Statement").fill(statement)
         self._page.keyboard.press("Control+Enter")
         # The link to the statement comes last.
-        link = self._page.locator("code", has_text="/sql?release=")
-        link.filter(has_text=str(z)).wait_for()
-        self._await("rows in")
+        self._await(str(z), "code")
 
 
 def show(title: str, times: list[float], more: str = "") -> None:

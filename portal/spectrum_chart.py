@@ -39,6 +39,8 @@ NO_PEAKS = pd.DataFrame(columns=list(PEAK_COLUMNS))
 NO_NORMALS = pd.DataFrame(columns=["TARGETID", "wave", "flux"])
 # Name under which the chart reports the wavelengths that it is zoomed in on.
 ZOOM = "zoom"
+# Where the axes end. A table has them, so that the specification stays from object to object.
+_ENDS = tuple(f"{name}_{end}" for name in ("wave", "flux", "residual") for end in ("low", "high"))
 _PEAKS = {"excess": "#E69F00", "lack": "#3B8BC9"}
 
 
@@ -111,16 +113,11 @@ def draw_spectrum(curves: Curves, arms: list[str], beside: Beside, view: View) -
     )
     flux = _find_domain(np.concatenate([curves.flux, curves.model]), view.full)
     residual = _find_domain(curves.residual, view.full)
-    limits = {
-        "wave": (wave[0], wave[-1]), "flux": flux,
-        "residual": (min(residual[0], -5.0), max(residual[1], 5.0)),
-    }  # fmt: skip
-    values = [
-        {"name": f"{name}_{end}", "value": round(float(value), 4)}
-        for name, pair in limits.items()
-        for end, value in zip(("low", "high"), pair, strict=True)
-    ]
-    return Chart(spec | {"params": [*spec["params"], *values]}, shown)
+    limits = (
+        wave[0], wave[-1], *flux, min(residual[0], -5.0), max(residual[1], 5.0),
+    )  # fmt: skip
+    ends = {name: round(float(value), 4) for name, value in zip(_ENDS, limits, strict=True)}
+    return Chart(spec, shown | {"levels": pd.DataFrame({"level": [-3, 0, 3]}).assign(**ends)})
 
 
 def count_merged(wave: Array, view: View) -> int:
@@ -191,7 +188,10 @@ def _write_spectrum(frame: str, has_normals: bool, has_peaks: bool, n_bits: int)
     if n_bits:
         panels.append(_draw_masked(bare, n_bits))
     panels.append(_draw_residual(titled))
-    return write_spec(_stack(panels))
+    spec = write_spec(_stack(panels))
+    rows = "data('levels')"
+    ends = [{"name": end, "expr": f"length({rows}) ? {rows}[0].{end} : 0"} for end in _ENDS]
+    return spec | {"params": [*spec["params"], *ends]}
 
 
 def _limit(name: str) -> alt.Scale:
@@ -295,7 +295,7 @@ def _draw_residual(x: alt.X) -> alt.LayerChart:
     y = alt.Y("residual:Q", title=["Residual", "(sigma)"], scale=_limit("residual"))
     curve = alt.Chart(alt.NamedData("residual")).mark_line(strokeWidth=0.8, clip=True)
     curve = curve.encode(x, y, color=alt.Color("arm:N", scale=_CURVE_SCALE))
-    levels = alt.Chart(alt.InlineData([{"level": level} for level in (-3, 0, 3)]))
+    levels = alt.Chart(alt.NamedData("levels"))
     rules = levels.mark_rule(color="#8C8C8C", strokeDash=[3, 3]).encode(y=alt.Y("level:Q"))
     return alt.LayerChart(layer=[curve, rules], height=150)
 

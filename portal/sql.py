@@ -64,7 +64,7 @@ class Limits:
 LIMITS = Limits()
 MAX_RUNNING = 4
 _slots = threading.BoundedSemaphore(MAX_RUNNING)
-# Seconds after a statement at which the next one's process starts: the page is drawn by then.
+# Seconds after a statement at which another process starts: the page is drawn by then.
 _REST = 1.0
 
 
@@ -76,7 +76,8 @@ class _Worker(NamedTuple):
     held: ExitStack
 
 
-# One process with its libraries loaded, which takes longer than most statements.
+# Processes with their libraries loaded, which takes longer than most statements.
+_N_SPARE = 2
 _spare: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
 _preparing = threading.Lock()
 
@@ -161,9 +162,9 @@ def start(release: Release, sql: str, limits: Limits = LIMITS) -> Iterator[Runni
 
 
 def prepare() -> None:
-    """Start the process of the next statement, so that it need not be waited for then."""
+    """Start the processes of the next statements, so that none need be waited for then."""
     with _preparing:
-        if _spare.empty():
+        while _spare.qsize() < _N_SPARE:
             _spare.put(_launch())
 
 

@@ -220,7 +220,8 @@ def _show_spectrum(spectrum: Spectrum, z: float, targetid: int, evidence: Eviden
     lines = place_lines(trial, spectrum.wave[0], spectrum.wave[-1], tuple(kinds))
     peaks = NO_PEAKS if evidence is None else list_peaks(evidence, z)
     normals = _gather_normals(spectrum, z, targetid) if compare else NO_NORMALS
-    key = f"spectrum-{targetid}-{frame}"
+    # The same for all objects: the browser keeps the chart, and the zoom, and changes the numbers.
+    key = f"spectrum-{frame}"
     view = View(scale, str(frame), full, read_zoom(key))
     chart = draw_spectrum(
         make_curves(spectrum, width), name_arms(spectrum),

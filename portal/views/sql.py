@@ -41,7 +41,6 @@ _ANSWER = "sql_answer"
 def show() -> None:
     """Draw the page."""
     release = current_release()
-    prepare()
     st.title("SQL")
     editor, schema = st.columns([3, 2], gap="large")
     with schema:
@@ -51,6 +50,8 @@ def show() -> None:
         text = _ask_for_statement()
         if text:
             _show_answer(release, text)
+        else:
+            prepare()
 
 
 def _ask_for_statement() -> str:
