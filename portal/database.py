@@ -53,7 +53,8 @@ def connect(root: Path) -> Connection:
         "enable_external_access = false",
         "lock_configuration = true",
     ):
-        con.execute(f"SET {setting}").fetchall()
+        # Of all cursors; a setting of this session alone would reach none of them.
+        con.execute(f"SET GLOBAL {setting}").fetchall()
     return con
 
 

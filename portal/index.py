@@ -14,6 +14,8 @@ from catalog_schema.contents import STRANGEST_FIRST
 from portal.conditions import WHY_HIDDEN
 
 CACHE_VARIABLE = "QAD_CACHE"
+# What the page of an object asks of its arrays.
+ARRAYS = ("departures", "emission_wave", "absorption_wave")
 # Small ones: a row of eighty columns touches a block of each, 20 MB in blocks of DuckDB's own size.
 _BLOCK_BYTES, _GROUP_ROWS = 16_384, 16_384
 # What DuckDB may hold of one release; the rest of the machine's memory caches its files.
@@ -27,7 +29,7 @@ _CELLS = """SELECT HEALPIX, sum(cos(radians(TARGET_DEC)) * cos(radians(TARGET_RA
 
 
 def attach_rows(con: duckdb.DuckDBPyConnection, source: Path, select: str) -> None:
-    """Make the relations ``rows``, ``graded`` (strangest first), ``cells`` and ``latents``.
+    """Make ``rows``, ``graded`` (strangest first), ``graded_arrays``, ``cells`` and ``latents``.
 
     They are read from an index file that is made on the first call for a catalogue and kept; where
     none can be kept they are views of the catalogue itself, which answer the same, only slower.
@@ -44,7 +46,8 @@ def attach_rows(con: duckdb.DuckDBPyConnection, source: Path, select: str) -> No
     described = con.execute("DESCRIBE quasars").fetchall()
     plain = ", ".join(f'"{row[0]}"' for row in described if not row[1].endswith("]"))
     rows = f"SELECT {plain}, {WHY_HIDDEN} AS hidden FROM ({select})"
-    relations = {"rows": rows, "graded": _GRADED, "cells": _CELLS}
+    arrays = f"SELECT TARGETID, {', '.join(ARRAYS)} FROM ({select}) WHERE tier <> 'none'"
+    relations = {"rows": rows, "graded": _GRADED, "cells": _CELLS, "graded_arrays": arrays}
     try:
         relations["latents"] = _select_latents(con, select)
         path = _find_index(source, relations)

@@ -27,6 +27,7 @@ from portal.conditions import (
 from portal.database import MISSING, Connection, Values, fetch, fetch_arrow, fetch_first
 from portal.evidence import Evidence
 from portal.formats import describe
+from portal.index import ARRAYS
 from portal.releases import ANOMALOUS
 from portal.search import Cone
 from portal.spectrum import Spectrum
@@ -329,12 +330,14 @@ def find_spectrum(con: Connection, targetid: int) -> Spectrum | None:
 
 def find_evidence(con: Connection, targetid: int) -> Evidence | None:
     """Return where and why an object is strange, or None where the release does not say."""
-    condition, values = _place(con, targetid)
-    sql = f"SELECT departures, emission_wave, absorption_wave FROM quasars WHERE {condition}"
-    rows = fetch_arrow(con, "quasars", sql, values).to_pylist()
-    if not rows or rows[0]["departures"] is None:
+    sql = f"SELECT {', '.join(ARRAYS)} FROM "
+    row = fetch_first(con, "quasars", f"{sql} graded_arrays WHERE TARGETID = ?", [targetid])
+    if row is None:
+        condition, values = _place(con, targetid)
+        row = fetch_first(con, "quasars", f"{sql} quasars WHERE {condition}", values)
+    if row is None or row["departures"] is None:
         return None
-    return Evidence(*(np.array(values or [], dtype=np.float64) for values in rows[0].values()))
+    return Evidence(*(np.array(values or [], dtype=np.float64) for values in row.values()))
 
 
 def find_class_evidence(con: Connection, targetid: int) -> pd.DataFrame:
