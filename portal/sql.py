@@ -158,7 +158,10 @@ def start(release: Release, sql: str, limits: Limits = LIMITS) -> Iterator[Runni
             yield Running(worker.process, worker.output, limits)
     finally:
         _slots.release()
-        threading.Timer(_REST, prepare).start()
+        later = threading.Timer(_REST, prepare)
+        # A server that ends waits for none.
+        later.daemon = True
+        later.start()
 
 
 def prepare() -> None:

@@ -103,6 +103,26 @@ def test_from_a_row_to_its_object_and_along_the_ranking(page, address: str) -> N
     page.get_by_text("Rows 1 to 8 of 8").wait_for()
 
 
+def test_spectrum_of_the_next_object_is_as_if_opened_afresh(page, browser, address: str) -> None:
+    read_chart = "() => document.querySelector('.marks')?.toDataURL()"
+    page.goto(f"{address}/object?targetid={row_id(0)}")
+    page.get_by_text("pixels are good").wait_for()
+    page.locator(".marks").nth(2).wait_for()
+    first = page.evaluate(read_chart)
+    page.keyboard.press("n")
+    page.get_by_text("Number 2 of").wait_for()
+    fresh = browser.new_context(viewport=page.viewport_size).new_page()
+    fresh.goto(page.url)
+    fresh.locator(".marks").nth(2).wait_for()
+    for _ in range(100):
+        walked, opened = page.evaluate(read_chart), fresh.evaluate(read_chart)
+        if walked == opened:
+            break
+        page.wait_for_timeout(100)
+    assert walked == opened != first
+    fresh.context.close()
+
+
 def test_a_row_can_be_opened_by_keyboard(page, address: str) -> None:
     page.goto(address)
     page.get_by_text(f"Rows 1 to 50 of {N_ROWS}").wait_for()

@@ -35,6 +35,17 @@ def test_every_panel_listens_to_one_zoom() -> None:
     assert [(zoom["bind"], zoom["views"]) for zoom in zooms] == [("scales", names)]
 
 
+def test_the_specification_stays_and_a_table_has_the_ends_of_the_axes() -> None:
+    faint, bright = (draw(np.linspace(0, top, WAVE_SIZE), View()) for top in (1.0, 9.0))
+    assert faint.spec == bright.spec
+    ends = [one.tables["levels"].iloc[0] for one in (faint, bright)]
+    assert ends[0]["flux_high"] < ends[1]["flux_high"]
+    assert ends[0]["wave_low"] == ends[1]["wave_low"] == 3600.0
+    given = {one["name"]: one["expr"] for one in faint.spec["params"] if "expr" in one}
+    assert given.keys() == set(ends[0].index) - {"level"}
+    assert all(f"data('levels')[0].{name}" in expression for name, expression in given.items())
+
+
 def test_no_spike_is_lost_and_a_part_is_shown_in_full() -> None:
     flux = np.ones(WAVE_SIZE)
     flux[[1000, 3333]] = 7.0, -7.0
