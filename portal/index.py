@@ -107,6 +107,7 @@ def _digest(*parts: object) -> str:
 def _build(path: Path, relations: dict[str, str]) -> None:
     with duckdb.connect() as con:
         for statement in (
+            "SET enable_progress_bar = false",
             f"SET memory_limit = '{MEMORY_LIMIT}'",
             f"SET temp_directory = '{_quote(path)}.spilled'",
             f"""ATTACH '{_quote(path)}' AS built
