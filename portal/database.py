@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path, PurePath
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import pandas as pd
@@ -100,12 +100,10 @@ def fetch_arrow(con: Connection, dataset: str, sql: str, values: Values) -> pa.T
     return _guard(con, dataset, lambda cursor: cursor.sql(sql, params=values).to_arrow_table())
 
 
-def fetch_first(
-    con: Connection, dataset: str, sql: str, values: Values
-) -> dict[str, object] | None:
+def fetch_first(con: Connection, dataset: str, sql: str, values: Values) -> dict[str, Any] | None:
     """Run a question as `fetch` does and return the first row, or None where there is none."""
 
-    def ask(cursor: Connection) -> dict[str, object] | None:
+    def ask(cursor: Connection) -> dict[str, Any] | None:
         row = cursor.execute(sql, values).fetchone()
         names = [column[0] for column in cursor.description or ()]
         return None if row is None else dict(zip(names, row, strict=True))

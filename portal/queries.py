@@ -68,12 +68,15 @@ class Ranking:
             raise ValueError(f"rows cannot be sorted by {self.sort}")
 
     def order(self, *, backwards: bool = False) -> str:
-        """Return the SQL order, of plain columns: the smallest parts of a file prove enough."""
+        """Return the SQL order of a relation ``q``.
+
+        It is one of plain columns: by it DuckDB passes over blocks without any of the first rows.
+        """
         turn = {False: "ASC", True: "DESC"}
         nulls = "FIRST" if backwards else "LAST"
         return (
             f"{self.sort} {turn[self.descending != backwards]} NULLS {nulls}, "
-            f"TARGETID {turn[backwards]}"
+            f"q.TARGETID {turn[backwards]}"
         )
 
     def ahead(self, key: float | None, targetid: int) -> Condition:
@@ -161,8 +164,8 @@ def list_rows(
     source, order = _choose_source(filters), ranking.order()
     # The narrow inner query sorts all rows; the wide one reads only those of the page.
     sql = f"""SELECT {columns} FROM {source} q WHERE q.TARGETID IN (
-        SELECT TARGETID FROM {source} WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?)
-        ORDER BY {order.replace("TARGETID", "q.TARGETID")}"""
+        SELECT TARGETID FROM {source} q WHERE {condition} ORDER BY {order} LIMIT ? OFFSET ?)
+        ORDER BY {order}"""
     return fetch(con, "quasars", sql, [*values, page_size, (page - 1) * page_size])
 
 
@@ -175,11 +178,11 @@ def find_place(con: Connection, filters: Filters, ranking: Ranking, targetid: in
     me = fetch_first(con, "quasars", sql, [targetid, *values])
     if me is None:
         return None
-    key = None if me["key"] is None else float(str(me["key"]))
+    key = me["key"]
     ahead, ahead_values = ranking.ahead(key, targetid)
     behind, behind_values = ranking.behind(key, targetid)
     last: Condition = ("true", []) if key is not None else ("TARGETID > ?", [targetid])
-    source = f"FROM {_choose_source(filters)} WHERE {condition}"
+    source = f"FROM {_choose_source(filters)} q WHERE {condition}"
     sql = f"""SELECT (SELECT count(*) {source}) AS total,
         (SELECT count(*) {source} AND {ahead}) + 1 AS rank,
         (SELECT TARGETID {source} AND {ahead}
@@ -189,11 +192,8 @@ def find_place(con: Connection, filters: Filters, ranking: Ranking, targetid: in
         AS following"""
     of_parts: tuple[Values, ...] = ([], ahead_values, ahead_values, behind_values, last[1])
     given = [value for more in of_parts for value in (*values, *more)]
-    row = fetch(con, "quasars", sql, given).iloc[0]
-    previous, following = (
-        None if pd.isna(row[name]) else str(row[name]) for name in ("previous", "following")
-    )
-    return Place(int(row["rank"]), int(row["total"]), previous, following)
+    row = fetch_first(con, "quasars", sql, given)
+    return Place(**row) if row else None
 
 
 def count_sky(con: Connection, filters: Filters, order: int) -> pd.DataFrame:
