@@ -13,9 +13,10 @@ from lake_runs import read_all
 
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.ingest import ingest, read_redshifts
+from pipeline.ingest import ingest
 from pipeline.ledger import Ledger
 from pipeline.preprocess import preprocess
+from pipeline.redshift_table import read_redshifts
 from pipeline.store import Store, to_matrix
 
 IDS = np.array([11, 12, 13])
@@ -55,7 +56,7 @@ def test_redshifts_in_every_format_are_the_same(tmp_path: Path) -> None:
     (tmp_path / "z.csv").write_text("\n".join(lines))
     for name in ("z.fits", "z.parquet", "z.csv"):
         found = read_redshifts(tmp_path / name)
-        assert found.by_targetid == {11: 0, 12: 1, 13: 2}
+        assert found.rows_of == {11: [0], 12: [1], 13: [2]}
         np.testing.assert_allclose(found.z, Z)
         np.testing.assert_allclose(found.ra, Z * 10)
         np.testing.assert_allclose(found.dec, -Z)
