@@ -22,6 +22,7 @@ from pipeline.layout import REDUCTION, Lake, is_remote
 from pipeline.measure import measure_with
 from pipeline.measured_survey import read_survey
 from pipeline.models import load_model, read_card
+from pipeline.names import is_name
 from pipeline.preprocess import preprocess_on_grid
 from pipeline.reconstruct import reconstruct_with
 from pipeline.score import score_with
@@ -43,7 +44,8 @@ def find_model(name: str, lake: Lake) -> Path:
     UserError
         If there is no such model.
     """
-    for folder in (Path(name).resolve(), lake.model(name)):
+    by_id = [lake.model(name)] if is_name(name) else []
+    for folder in (Path(name).resolve(), *by_id):
         if exists(folder / models.CARD):
             return folder
     trained = sorted(path.parent.name for path in lake.root.glob(f"models/*/{models.CARD}"))

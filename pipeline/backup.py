@@ -6,6 +6,7 @@ SHA-256, so that a second backup sends what is new and no backup can change anot
 
 import hashlib
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ from pipeline.lake_files import (
 )
 from pipeline.layout import Lake
 from pipeline.ledger import Ledger
+from pipeline.names import check_list, find_below
 from pipeline.stages import read_saved_config
 from pipeline.store import Store
 
@@ -37,6 +39,7 @@ _MODELS = "models"
 # Runs make them again from the source; the ledger is copied as a database.
 _MADE_AGAIN = ("lake", "cache", "mock", "applied")
 _PIECE = 2**20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def back_up(store: Store, to: str) -> Backup:
         raise UserError(f"{to} is below the data root; choose another disk, or s3://BUCKET/PREFIX")
     with store.lock(), tempfile.TemporaryDirectory(prefix="qad-") as scratch:
         files = _collect(store, Path(scratch))
+        check_list(files, str(store.root))
         entries = {name: _describe(path) for name, path in files.items()}
         sent = {e.sha256: n for n, e in entries.items() if not exists(_object(place, e))}
         for name in sent.values():
@@ -128,17 +132,33 @@ def restore(place: str, root: Path, name: str | None = None) -> Backup:
         raise UserError(f"{root} exists; restore into a new folder")
     source = _parse(place)
     listed = _choose(source, name)
-    with opening(listed) as file:
-        entries = {n: Entry(**values) for n, values in json.loads(file.read()).items()}
+    entries = _read_list(listed)
     partial = root.with_name(f".{root.name}.restore")
     with guard_root(root):
         shutil.rmtree(partial, ignore_errors=True)
         for file_name, entry in entries.items():
-            _fetch(_object(source, entry), partial / file_name, entry)
+            _fetch(_object(source, entry), find_below(partial, file_name), entry)
         _settle(partial, root)
         partial.rename(root)
     n_bytes = sum(entry.n_bytes for entry in entries.values())
     return Backup(listed.stem, len(entries), len(entries), n_bytes)
+
+
+def _read_list(path: Path) -> dict[str, Entry]:
+    """Return the files of a backup; the list may come from elsewhere."""
+    try:
+        with opening(path) as file:
+            entries = {n: Entry(**values) for n, values in json.loads(file.read()).items()}
+        is_whole = all(
+            _SHA256.fullmatch(entry.sha256) and isinstance(entry.n_bytes, int)
+            for entry in entries.values()
+        )
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+        is_whole = False
+    if not is_whole:
+        raise UserError(f"{show(path)} is damaged; restore another backup with --at")
+    check_list(entries, show(path))
+    return entries
 
 
 def _parse(place: str) -> Path:
@@ -167,7 +187,7 @@ def _collect(store: Store, scratch: Path) -> dict[str, Path]:
 
 def _list_lake(store: Store) -> dict[str, Mapping[str, object]]:
     """Return what every dataset's footer says of its making."""
-    paths = [path for path in list_files(store.lake.dataset("")) if path.suffix == ".parquet"]
+    paths = [path for path in list_files(store.lake.datasets) if path.suffix == ".parquet"]
     stamps = store.map(store.read_stamp, paths)
     return {
         path.relative_to(store.lake.home).as_posix(): asdict(stamp)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from catalog_schema.vocabulary import Tier
 from pipeline.errors import UserError, hide_passwords
+from pipeline.names import is_name
 
 
 class Section(BaseModel):
@@ -294,6 +295,13 @@ class CrossmatchSettings(Section):
     seconds_between_requests: float = Field(1.0, ge=0)
     threads: int = Field(2, ge=1)
     memory_mb: int = Field(600, ge=100)
+
+    @model_validator(mode="after")
+    def _catalogues_can_be_files(self) -> "CrossmatchSettings":
+        for name in self.catalogues:
+            if not is_name(name):
+                raise ValueError(f"catalogue {ascii(name)[:60]} is not of letters, digits, _ and -")
+        return self
 
 
 class EarlierSettings(Section):

@@ -194,8 +194,8 @@ def _compare_pair(
             return row | {"change_state": ChangeState.NOT_EARLIER.value}
     # A source that does not answer fails the shard, which the next run does again; what comes
     # from it and is no spectrum stays so.
-    file = source.file(pair["earlier_file"])
     try:
+        file = source.file(pair["earlier_file"])
         [data] = file.read([(0, file.stat().size)])
     except MissingFileError:
         return row | {"change_state": ChangeState.FILE_MISSING.value}

@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.errors import DataError, UserError
+from pipeline.errors import DataError
 from pipeline.lake_files import locate
+from pipeline.names import check_name, check_version, is_version
 
 if TYPE_CHECKING:
     from pipeline.sources import Source, SourceFile
 
 SPECPROD = "iron"
-_FILE_NAME = re.compile(r"^(?P<kind>\w+)-(?P<survey>\w+)-(?P<program>\w+)-(?P<healpix>\d+)\.fits$")
+_FILE_NAME = re.compile(
+    r"(?P<kind>\w+)-(?P<survey>\w+)-(?P<program>\w+)-(?P<healpix>\d{1,9})\.fits", re.ASCII
+)
 # Folder of the named reduction, below the folder or prefix that holds ``spectro/``.
 REDUCTION = f"spectro/redux/{SPECPROD}"
 _REMOTE = re.compile(r"^(s3|https?)://")
@@ -21,7 +24,6 @@ _REMOTE = re.compile(r"^(s3|https?)://")
 MODEL_CARD = "model.json"
 # Tables beside it: the population of the scores, and the classifier.
 MODEL_NULL, MODEL_NORMS, MODEL_TAXONOMY = "null.parquet", "norms.parquet", "taxonomy.parquet"
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 def is_remote(location: str) -> bool:
@@ -38,6 +40,12 @@ class Shard(NamedTuple):
     survey: str
     program: str
     healpix: int
+
+    def check(self) -> "Shard":
+        """Return the shard; UserError if its names, which a catalogue gave, cannot be paths."""
+        check_name(self.survey, "SURVEY")
+        check_name(self.program, "PROGRAM")
+        return self
 
     def __str__(self) -> str:
         return f"{self.survey}-{self.program}-{self.healpix}"
@@ -61,7 +69,7 @@ class DesiTree:
 
     def file(self, kind: str, shard: Shard) -> "SourceFile":
         """Name a shard's file: coadd, redrock, qso_mgii or qso_qn."""
-        survey, program, pixel = shard
+        survey, program, pixel = shard.check()
         folder = f"{REDUCTION}/healpix/{survey}/{program}/{pixel // 100}/{pixel}"
         return self.source.file(f"{folder}/{kind}-{shard}.fits")
 
@@ -86,7 +94,7 @@ class DesiTree:
     def find_shards(self, kind: str) -> list[Shard]:
         """List the shards that have a file of this kind, in order."""
         names = (path.rpartition("/")[2] for path in self.source.list(f"{REDUCTION}/healpix/"))
-        found = (_FILE_NAME.match(name) for name in names)
+        found = (_FILE_NAME.fullmatch(name) for name in names)
         return sorted(
             Shard(match["survey"], match["program"], int(match["healpix"]))
             for match in found
@@ -96,7 +104,10 @@ class DesiTree:
 
 @dataclass(frozen=True)
 class Lake:
-    """Paths of a data root: datasets and models, which may be in a bucket, and the local rest."""
+    """Paths of a data root: datasets and models, which may be in a bucket, and the local rest.
+
+    Every path lies below the root or the bucket's prefix: UserError if a name would lead elsewhere.
+    """
 
     root: Path
     url: str = ""
@@ -111,9 +122,14 @@ class Lake:
         """Folder of the datasets on this machine; empty where they are in a bucket."""
         return self.root / "lake"
 
+    @property
+    def datasets(self) -> Path:
+        """Folder of all datasets."""
+        return self.home / "lake"
+
     def dataset(self, name: str) -> Path:
-        """File of a global dataset, or folder of a sharded one."""
-        return self.home / "lake" / name
+        """Folder of a dataset."""
+        return self.datasets / check_name(name, "dataset")
 
     def table(self, name: str) -> Path:
         """File of a global dataset."""
@@ -121,32 +137,40 @@ class Lake:
 
     def shard(self, name: str, shard: Shard) -> Path:
         """File of one shard of a sharded dataset."""
-        return self.dataset(name) / shard.survey / shard.program / f"{shard.healpix}.parquet"
+        survey, program, pixel = shard.check()
+        return self.dataset(name) / survey / program / f"{pixel:d}.parquet"
 
     def index(self, shard: Shard) -> Path:
         """File that says where the HDUs of a shard's coadd lie."""
-        return self.dataset("index") / shard.survey / shard.program / f"{shard.healpix}.json"
+        survey, program, pixel = shard.check()
+        return self.dataset("index") / survey / program / f"{pixel:d}.json"
 
     def catalogue(self, name: str, catalogue: str) -> Path:
         """File of one external catalogue in a dataset that has one for each."""
-        return self.dataset(name) / f"{catalogue}.parquet"
+        return self.dataset(name) / f"{check_name(catalogue, 'catalogue')}.parquet"
 
     def source_index(self, catalogue: str, content: str) -> Path:
         """Index of a local copy of an external catalogue, by its content."""
-        return self.root / "cache" / "catalogues" / f"{catalogue}-{content}.parquet"
+        name = f"{check_name(catalogue, 'catalogue')}-{check_name(content, 'content')}.parquet"
+        return self.root / "cache" / "catalogues" / name
 
     @property
     def service_cache(self) -> Path:
         """Folder of what services have answered."""
         return self.root / "cache" / "services"
 
+    @property
+    def models(self) -> Path:
+        """Folder of all models."""
+        return self.home / "models"
+
     def model(self, model_id: str) -> Path:
         """Folder of a trained model."""
-        return self.home / "models" / model_id
+        return self.models / check_name(model_id, "model")
 
     def checkpoint(self, model_id: str) -> Path:
         """File from which an interrupted training resumes."""
-        return self.home / "models" / f".{model_id}.checkpoint"
+        return self.models / f".{check_name(model_id, 'model')}.checkpoint"
 
     @property
     def ledger(self) -> Path:
@@ -170,11 +194,11 @@ class Lake:
 
     def mock(self, name: str) -> Path:
         """Tree of a mock survey, named by the digest of its settings."""
-        return self.root / "mock" / name
+        return self.root / "mock" / check_name(name, "mock survey")
 
     def queue(self, version: str) -> Path:
         """Objects of a release to be reviewed next, as last ranked."""
-        return self.root / "queue" / f"{version}.parquet"
+        return self.root / "queue" / f"{check_version(version)}.parquet"
 
     @property
     def config(self) -> Path:
@@ -183,7 +207,7 @@ class Lake:
 
     def applied(self, name: str) -> Path:
         """Data root of foreign spectra scored with a finished model."""
-        return self.root / "applied" / name
+        return self.root / "applied" / check_name(name, "data root")
 
     def release(self, version: str) -> Path:
         """Folder of a release.
@@ -193,13 +217,11 @@ class Lake:
         UserError
             If the version is not of the form X.Y.Z.
         """
-        if not _VERSION.fullmatch(version):
-            raise UserError(f"version {version!r} is not of the form X.Y.Z; try 0.1.0")
-        return self.root / "releases" / version
+        return self.root / "releases" / check_version(version)
 
     @property
     def releases(self) -> list[Path]:
         """Folders of the releases, the newest version last; what else lies beside them is none."""
         found = (path.parent for path in self.root.glob("releases/*/manifest.json"))
-        releases = [path for path in found if _VERSION.fullmatch(path.name)]
+        releases = [path for path in found if is_version(path.name)]
         return sorted(releases, key=lambda path: [int(part) for part in path.name.split(".")])

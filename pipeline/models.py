@@ -16,6 +16,7 @@ from pipeline.config import Config
 from pipeline.errors import UserError, first_line
 from pipeline.lake_files import opening, show
 from pipeline.layout import MODEL_CARD, MODEL_NORMS, MODEL_NULL, MODEL_TAXONOMY
+from pipeline.names import check_name
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.restframe import RestFrameGrid
 from pipeline.science.vae import ModelShape, SpectrumVAE
@@ -165,15 +166,17 @@ def read_card(folder: Path) -> Mapping[str, Any]:
     Raises
     ------
     UserError
-        If the folder is no model.
+        If the folder is no model, or its id cannot name one.
     """
     try:
         with opening(folder / CARD) as file:
-            return dict(json.loads(file.read()))
-    except (OSError, ValueError, TypeError):
+            card = dict(json.loads(file.read()))
+        check_name(card["id"], f"{show(folder / CARD)}: id")
+    except (OSError, ValueError, TypeError, KeyError):
         raise UserError(
             f"{show(folder)} is no model: it has no readable {CARD}; give an id or a folder"
         ) from None
+    return card
 
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:

@@ -38,7 +38,11 @@ class Source(ABC):
         self.counts = Counts()
 
     def file(self, path: str) -> "SourceFile":
-        """Name a file."""
+        """Name a file below the location; MissingFileError if the path, from a table, is none."""
+        if not path.isprintable() or path.startswith("/") or ".." in path.split("/"):
+            raise MissingFileError(
+                f"{self.location}: {ascii(path)[:80]} is no path of a file in it"
+            )
         return SourceFile(self, path)
 
     def session(self) -> Self:
@@ -135,6 +139,8 @@ class LocalSource(Source):
             return _stat_local(os.stat(self._place(path)))
         except (FileNotFoundError, NotADirectoryError):
             raise self._missing(path) from None
+        except OSError as error:
+            raise DataError(f"{self.file(path)}: cannot be read ({error.strerror})") from None
 
     def read(self, path: str, ranges: Sequence[Range], identity: str | None = None) -> list[bytes]:
         """See `Source.read`."""

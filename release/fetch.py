@@ -5,13 +5,14 @@ import hashlib
 import json
 import os
 import re
+import stat
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
 
 from catalog_schema import contents
 from pipeline.errors import UserError
 from pipeline.lake_files import guard_root
+from pipeline.names import check_list, check_version, find_below
 from release.manifest import MANIFEST
 from release.progress import show_transfer
 from release.remote import (
@@ -26,7 +27,6 @@ from release.remote import (
     read_steadily,
 )
 from release.sealing import CHECKSUMS, hash_file, hold
-from release.versions import parse_version
 
 # What a subset leaves out.
 SUBSETS: dict[str, tuple[str, ...]] = {
@@ -90,8 +90,7 @@ def fetch(address: str, into: Path, subset: str = "all") -> Fetched:
     manifest = read_remote(origin, MANIFEST)
     if hashlib.sha256(manifest).hexdigest() != checksums.get(MANIFEST):
         raise ChecksumError(f"{origin.name}/{MANIFEST} differs from {CHECKSUMS}; fetch it again")
-    version = str(json.loads(manifest)["version"])
-    parse_version(version)
+    version = _read_version(origin, manifest)
     left_out = SUBSETS[subset]
     wanted = {name: sum_ for name, sum_ in checksums.items() if not name.startswith(left_out)}
     path = into / version
@@ -104,6 +103,14 @@ def fetch(address: str, into: Path, subset: str = "all") -> Fetched:
             if folder != path:
                 folder.rename(path)
     return Fetched(path, version, n_files, n_bytes, _read_reason(notice_origin, version))
+
+
+def _read_version(origin: Origin, manifest: bytes) -> str:
+    try:
+        version = json.loads(manifest)["version"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise RemoteError(f"{origin.name}/{MANIFEST} is no manifest of a release") from None
+    return check_version(version)
 
 
 def _locate(address: str) -> tuple[Origin, bytes, Origin]:
@@ -122,9 +129,9 @@ def _locate(address: str) -> tuple[Origin, bytes, Origin]:
         raise UserError(
             f"{address} has neither {CHECKSUMS} nor {LATEST}; give the address of a release"
         ) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise RemoteError(f"{origin.name}/{LATEST} is damaged; name a version") from None
-    parse_version(version)
+    check_version(version)
     release = _open(f"{origin.name}/{version}")
     text = read_remote(release, CHECKSUMS)
     if hashlib.sha256(text).hexdigest() != seal:
@@ -151,26 +158,26 @@ def _open(address: str) -> Origin:
 def _parse(origin: Origin, text: bytes) -> dict[str, str]:
     found = [_LINE.fullmatch(line) for line in text.decode(errors="replace").splitlines()]
     lines = [line for line in found if line is not None]
-    names = [PurePosixPath(line["name"]) for line in lines]
-    # The list comes from elsewhere: it must not lead out of the folder.
-    if not lines or None in found or any(n.is_absolute() or ".." in n.parts for n in names):
+    if not lines or None in found:
         raise RemoteError(f"{origin.name}/{CHECKSUMS} is no list of checksums of a release")
+    check_list([*(line["name"] for line in lines), CHECKSUMS], f"{origin.name}/{CHECKSUMS}")
     return {line["name"]: line["sum"] for line in lines}
 
 
 def _fill(folder: Path, origin: Origin, wanted: dict[str, str], text: bytes) -> tuple[int, int]:
-    missing = [name for name, sum_ in wanted.items() if not _is_right(folder / name, sum_)]
+    places = {name: find_below(folder, name) for name in (*wanted, CHECKSUMS)}
+    missing = [name for name, sum_ in wanted.items() if not _is_right(places[name], sum_)]
     n_bytes = 0
     with show_transfer(f"fetch {origin.name}", None) as tell:
         for name in missing:
-            n_bytes += _fetch_file(folder / name, origin, name, wanted[name], tell)
-    _place(folder / CHECKSUMS, text)
+            n_bytes += _fetch_file(places[name], origin, name, wanted[name], tell)
+    _place(places[CHECKSUMS], text)
     return len(missing), n_bytes
 
 
 def _fetch_file(path: Path, origin: Origin, name: str, checksum: str, tell: Tell) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
+    partial = _name_partial(path)
     for _ in range(_ATTEMPTS):
         start = partial.stat().st_size if partial.exists() else 0
         with partial.open("ab") as handle:
@@ -190,12 +197,22 @@ def _fetch_file(path: Path, origin: Origin, name: str, checksum: str, tell: Tell
     )
 
 
+def _name_partial(path: Path) -> Path:
+    """Return where a file grows; what is no file of its own there, such as a link, is removed."""
+    partial = path.with_name(f".{path.name}.part")
+    if os.path.lexists(partial):
+        found = partial.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            partial.unlink()
+    return partial
+
+
 def _is_right(path: Path, checksum: str) -> bool:
     return path.is_file() and hash_file(path) == checksum
 
 
 def _place(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.part")
+    partial = _name_partial(path)
     partial.write_bytes(content)
     partial.chmod(_READ_ONLY)
     partial.replace(path)
@@ -203,7 +220,9 @@ def _place(path: Path, content: bytes) -> None:
 
 def _read_reason(origin: Origin, version: str) -> str | None:
     try:
-        notice: dict[str, Any] = json.loads(read_remote(origin, f"{NOTICES}/{version}.json"))
+        notice = json.loads(read_remote(origin, f"{NOTICES}/{version}.json"))
+        return str(notice["reason"])
     except MissingError:
         return None
-    return str(notice.get("reason"))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise RemoteError(f"{origin.name}/{NOTICES}/{version}.json is damaged") from None

@@ -4,14 +4,12 @@ From 1.0.0 on X.Y.Z follows semantic versioning of data: rescoring raises X, new
 raise Y, text raises Z. Before 1.0.0 the places shift by one: rescoring raises Y, all else Z.
 """
 
-import re
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import UserError
-
-_FORM = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+from pipeline.names import check_version, is_version
 
 
 class Change(IntEnum):
@@ -48,16 +46,13 @@ def parse_version(text: str) -> Version:
     ------
     UserError
     """
-    found = _FORM.fullmatch(text)
-    if found is None:
-        raise UserError(f"version {text!r} is not of the form X.Y.Z; try 0.1.0")
-    return Version(*map(int, found.groups()))
+    return Version(*map(int, check_version(text).split(".")))
 
 
 def find_previous(path: Path) -> Path | None:
     """Return the highest release below the version of `path` in the same folder, if any."""
     own = parse_version(path.name)
-    folders = [folder for folder in path.parent.glob("*.*.*") if _FORM.fullmatch(folder.name)]
+    folders = [folder for folder in path.parent.glob("*.*.*") if is_version(folder.name)]
     lower = [folder for folder in folders if parse_version(folder.name) < own]
     return max(lower, key=lambda folder: parse_version(folder.name), default=None)
 

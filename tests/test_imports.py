@@ -21,6 +21,7 @@ SHARED = {
         "lake_files",
         "layout",
         "ledger",
+        "names",
         "rank",
         "reviews.audit",
         "reviews.consensus",

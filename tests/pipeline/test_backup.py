@@ -156,3 +156,31 @@ def test_commands(root: Path, tmp_path: Path) -> None:
     again = ["restore", str(tmp_path / "b"), "--root", str(tmp_path / "new")]
     assert "all checksums right" in run(qad, again, catch_exceptions=False).output
     assert (tmp_path / "new/releases/0.2.0/a.parquet").is_file()
+
+
+def rewrite_list(store: Store, place: Path, text: str) -> None:
+    back_up(store, str(place))
+    [listed] = (place / "backups").iterdir()
+    listed.write_text(text)
+
+
+ENTRY = {"sha256": "0" * 64, "n_bytes": 1, "is_read_only": False}
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        {"../outside": ENTRY}, {"/etc/x": ENTRY}, {"a": ENTRY, "a/b": ENTRY},
+        {"a\0": ENTRY}, {"a" * 300: ENTRY}, {"a\\..\\b": ENTRY}, {"Config.json": ENTRY,
+        "config.json": ENTRY}, {"a": ENTRY | {"sha256": "../../etc/passwd"}}, {"a": 1}, ["a"], 7,
+        {"a": ENTRY | {"n_bytes": "many"}},
+    ],
+)  # fmt: skip
+def test_hostile_list_writes_nothing(
+    root: Path, store: Store, tmp_path: Path, listed: object
+) -> None:
+    rewrite_list(store, tmp_path / "backups", json.dumps(listed))
+    before = {path for path in tmp_path.rglob("*") if root not in path.parents}
+    with pytest.raises(UserError, match=r"do not use it|is damaged"):
+        restore(str(tmp_path / "backups"), tmp_path / "new")
+    assert {path for path in tmp_path.rglob("*") if root not in path.parents} == before

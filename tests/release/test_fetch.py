@@ -140,17 +140,6 @@ def test_full_disk_is_one_line(web: FaultyProxy, released: Path, tmp_path: Path)
     assert is_same(fetch(f"{web.address}/0.1.0", tmp_path / "in").path, released)
 
 
-@pytest.mark.parametrize("line", ["../x", "/etc/x", "a/../../x"])
-def test_list_that_leads_out_of_the_folder(
-    web: FaultyProxy, released: Path, tmp_path: Path, line: str
-) -> None:
-    path = released / CHECKSUMS
-    path.chmod(0o644)
-    path.write_text(path.read_text() + f"{'0' * 64}  {line}\n")
-    with pytest.raises(QadError, match="is no list of checksums"):
-        fetch(f"{web.address}/0.1.0", tmp_path / "in")
-
-
 def test_wrong_addresses(web: FaultyProxy, tmp_path: Path) -> None:
     run = CliRunner()
     for address in (f"{web.address}/nothing", "ftp://x/y", "hf://only-a-name", "s3://"):
@@ -210,3 +199,48 @@ def test_killed_fetch_goes_on(web: FaultyProxy, released: Path, tmp_path: Path) 
     web.log.clear()
     assert is_same(fetch(address, into).path, released)
     assert not [line for line in web.log if "ACKNOWLEDGEMENTS" in line]
+
+
+def reseal(folder: Path, names: list[str]) -> None:
+    """List files that somebody else wants to have written."""
+    lines = (folder / CHECKSUMS).read_text().splitlines(keepends=True)
+    (folder / CHECKSUMS).chmod(0o644)
+    (folder / CHECKSUMS).write_text("".join([*lines, *(f"{'0' * 64}  {name}\n" for name in names)]))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["../outside"], ["/etc/x"], ["a/../../x"], ["a\\..\\b"], ["catalog"], ["catalog/quasars.parquet/a"],
+        ["MANIFEST.json"], ["manifest.json"], ["a\0b"], ["a" * 300], [".netrc"], ["SHA256SUMS"],
+        ["catalog/./quasars.parquet"], ["x\u202ey"],
+    ],
+)  # fmt: skip
+def test_hostile_list_is_refused_before_anything_is_written(
+    web: FaultyProxy, released: Path, tmp_path: Path, names: list[str]
+) -> None:
+    reseal(released, names)
+    with pytest.raises(QadError, match=r"lists|no list of checksums"):
+        fetch(f"{web.address}/0.1.0", tmp_path / "in")
+    assert not (tmp_path / "in").exists()
+
+
+@pytest.mark.parametrize("link", ["", "catalog", "catalog/quasars.parquet"])
+def test_link_in_the_folder_is_refused(web: FaultyProxy, tmp_path: Path, link: str) -> None:
+    outside, place = tmp_path / "outside", tmp_path / "in" / "0.1.0" / link
+    outside.mkdir()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(outside)
+    with pytest.raises(QadError, match="is a link"):
+        fetch(f"{web.address}/0.1.0", tmp_path / "in")
+    assert list(outside.iterdir()) == []
+
+
+def test_link_where_a_file_grows_is_replaced(web: FaultyProxy, tmp_path: Path) -> None:
+    victim, grows = tmp_path / "victim", tmp_path / "in" / ".0.1.0.fetch" / ".manifest.json.part"
+    victim.write_text("mine")
+    grows.parent.mkdir(parents=True)
+    grows.symlink_to(victim)
+    done = fetch(f"{web.address}/0.1.0", tmp_path / "in")
+    assert victim.read_text() == "mine"
+    assert not (done.path / "manifest.json").is_symlink()
