@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import ARM_PIXELS, GOOD_FIBERSTATUS, WAVE_SIZE, WAVE_START, WAVE_STEP
 from pipeline.config import AcquireSettings
-from pipeline.desi_files import apply_scale, find_hdu, read_table
+from pipeline.desi_files import find_hdu, read_table
 from pipeline.errors import DataError
 from pipeline.fits_index import (
     BLOCK,
@@ -28,6 +28,7 @@ from pipeline.ranges import Image, Link, Plan, Range, cut_ranges, plan_ranges
 from pipeline.science.coadd import ArmSpectra
 from pipeline.science.exposures import Exposures
 from pipeline.sources import FileStat, SourceFile
+from pipeline.table_columns import apply_scale
 
 KINDS = ("FLUX", "IVAR", "MASK")
 # Wavelengths are multiples of 0.8 Å to rounding; a shift of 1 % of a pixel is another grid.

@@ -1,32 +1,19 @@
 """Reading the tables of DESI's FITS files by column, in blocks of rows."""
 
-import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
-from pipeline.fits_index import FileIndex, Hdu, Header, ReadAhead, read_header, walk_headers
+from pipeline.fits_index import FileIndex, Hdu, ReadAhead, read_header, walk_headers
 from pipeline.integrity import compare_datasum, decompress, sum_words
 from pipeline.sources import SourceFile
+from pipeline.table_columns import find_field, parse_fields, take_column
 
 # Rows are fetched in blocks: of a remote source large enough for any link, of a local one small
 # enough that the allocator hands the same memory out again.
 _REMOTE_BLOCK, _LOCAL_BLOCK = 2**26, 2**24
-_FORMAT = re.compile(r"^\s*(?P<repeat>\d*)(?P<code>[A-Z])")
-_TYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
-
-
-class Field(NamedTuple):
-    """A column: place in the row, raw type, scaling."""
-
-    offset: int
-    dtype: np.dtype
-    zero: float
-    scale: float
-    is_logical: bool
 
 
 def read_columns(
@@ -80,14 +67,17 @@ def read_table(
     if place.stop - place.start <= block_bytes:
         # Header and rows of a small table by one request.
         ahead.read(place.start, place.stop)
-    fields = _parse_fields(file, read_header(ahead, place.start)[0])
-    lacking = [name for name in required if name not in fields]
-    if lacking:
-        raise DataError(f"{file}: HDU {hdu} has no column {', '.join(lacking)}")
-    wanted = {name: fields[name] for name in (*required, *optional) if name in fields}
     n_rows, row_bytes = place.shape
+    header, _ = read_header(ahead, place.start)
+    fields = parse_fields(header, row_bytes) if row_bytes else []
+    where = f"{file}: HDU {hdu}"
+    found = {name: find_field(where, fields, name) for name in (*required, *optional)}
+    lacking = [name for name in required if found[name] is None]
+    if lacking:
+        raise DataError(f"{where} has no column {', '.join(lacking)}")
+    wanted = {name: field for name, field in found.items() if field is not None}
     # Four rows are a whole number of words of the checksum.
-    step = max(4, block_bytes // row_bytes // 4 * 4)
+    step = max(4, block_bytes // max(row_bytes, 1) // 4 * 4)
     total = 0
     for first in range(0, max(n_rows, 1), step):
         last = min(first + step, n_rows)
@@ -95,7 +85,7 @@ def read_table(
         data = ahead.read(start, stop) if n_rows <= step else _read(ahead, start, stop)
         if file.source.is_remote:
             total += sum_words(data)
-        yield {name: _take(data, row_bytes, field) for name, field in wanted.items()}
+        yield {name: take_column(where, data, row_bytes, f, name) for name, f in wanted.items()}
     if file.source.is_remote and place.n_bytes == n_rows * row_bytes:
         compare_datasum(file, place, total)
 
@@ -117,7 +107,9 @@ def list_tables(file: SourceFile) -> dict[str, list[str]]:
     ahead = ReadAhead(decompress(file))
     tables = [hdu for hdu in walk_headers(ahead).hdus if hdu.is_table]
     return {
-        hdu.name: list(_parse_fields(ahead.file, read_header(ahead, hdu.start)[0]))
+        hdu.name: [
+            field.name for field in parse_fields(read_header(ahead, hdu.start)[0], hdu.shape[1])
+        ]
         for hdu in tables
     }
 
@@ -135,55 +127,3 @@ def find_hdu(file: SourceFile, index: FileIndex, name: str) -> Hdu:
 def _read(ahead: ReadAhead, start: int, stop: int) -> bytes:
     # Past the cache of headers: a block of a large table is used once.
     return ahead.file.read([(start, stop)], ahead.identity)[0]
-
-
-def _parse_fields(file: SourceFile, header: Header) -> dict[str, Field]:
-    fields, offset = {}, 0
-    for number in range(1, int(header.get("TFIELDS", 0)) + 1):
-        match = _FORMAT.match(str(header.get(f"TFORM{number}", "")))
-        if not match:
-            raise DataError(f"{file}: column {number} has no format; fetch it again")
-        repeat, code = int(match["repeat"] or 1), match["code"]
-        name = str(header.get(f"TTYPE{number}", "")).strip()
-        zero = float(header.get(f"TZERO{number}", 0))
-        scale = float(header.get(f"TSCAL{number}", 1))
-        if code == "A":
-            fields[name] = Field(offset, np.dtype(f"S{max(repeat, 1)}"), 0, 1, False)
-            offset += repeat
-        elif code in _TYPES:
-            dtype = np.dtype(_TYPES[code])
-            shaped = np.dtype((dtype, (repeat,))) if repeat != 1 else dtype
-            fields[name] = Field(offset, shaped, zero, scale, code == "L")
-            offset += dtype.itemsize * repeat
-        else:
-            # Bits, complex numbers and variable-length arrays: no column that is read.
-            offset += {"X": -(-repeat // 8), "C": 8 * repeat, "M": 16 * repeat, "P": 8 * repeat,
-                       "Q": 16 * repeat}.get(code, 0)  # fmt: skip
-    return fields
-
-
-def _take(data: bytes, row_bytes: int, field: Field) -> NDArray:
-    layout = np.dtype({"names": ["v"], "formats": [field.dtype], "offsets": [field.offset],
-                       "itemsize": row_bytes})  # fmt: skip
-    values = np.frombuffer(data, layout)["v"]
-    if field.is_logical:
-        return values == b"T"
-    if values.dtype.kind == "S":
-        return np.char.strip(values.astype(str))
-    return apply_scale(values, field.zero, field.scale)
-
-
-def apply_scale(values: NDArray, zero: float, scale: float, in_place: bool = False) -> NDArray:
-    """Return values in native byte order, scaled; unsigned where the offset means so.
-
-    `in_place` lets unsigned integers take the memory of the values.
-    """
-    native = values.astype(values.dtype.newbyteorder("="), copy=False)
-    if zero == 0 and scale == 1:
-        return native
-    bits = 8 * native.dtype.itemsize
-    if scale == 1 and native.dtype.kind == "i" and zero == 2.0 ** (bits - 1):
-        unsigned = native.view(f"u{bits // 8}")
-        sign = unsigned.dtype.type(2 ** (bits - 1))
-        return np.bitwise_xor(unsigned, sign, out=unsigned if in_place else None)
-    return native * scale + zero

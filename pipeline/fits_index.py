@@ -1,45 +1,40 @@
 """Where the HDUs of a FITS file lie: read from its headers in few requests, never assumed."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from pipeline.errors import DataError
+from pipeline.fits_header import CARD, Header, find_cards
 from pipeline.lake_files import opening, replacing
 from pipeline.ranges import Range, choose_gap, merge_ranges
 from pipeline.sources import FileStat, SourceFile
+from pipeline.store import digest
 
 BLOCK = 2880
 # The first read takes a coadd's tables of some hundred targets; later ones a header and more.
 _FIRST_READ = 2**18
 _READ = 2**15
-_CARD = 80
-Value = str | int | float | bool
-
-
-class Header:
-    """Keywords of an HDU; of its hundreds of cards only those asked for are parsed."""
-
-    def __init__(self, cards: Mapping[bytes, bytes]) -> None:
-        self._cards = cards
-
-    def __getitem__(self, key: str) -> Value:
-        return _parse_value(self._cards[key.ljust(8).encode()])
-
-    def get(self, key: str, default: Value) -> Value:
-        """Return a keyword's value, or the default where there is none."""
-        card = self._cards.get(key.ljust(8).encode())
-        return default if card is None else _parse_value(card)
+# More than any file of the surveys has; a file of more is damaged, and would take for ever.
+_MAX_HDUS, _MAX_HEADER_BLOCKS, _MAX_AXES = 2000, 1000, 9
+_BITPIX = (8, 16, 32, 64, -32, -64)
+_MAX_ROW_BYTES = 2**27
+# No method makes an image smaller: deflate reaches 1032, where all pixels are alike.
+_MAX_COMPRESSION = 2048
+# What a tape's last record may have behind the last HDU.
+_TRAILER = 10 * BLOCK
+# Of the kept indices; another one is made anew.
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Hdu:
     """One HDU: bytes of its header and data, and how to take the data.
 
-    `shape` is that of the image (also of a compressed one) or (rows, bytes per row) of a table.
+    `shape` is that of the image (also of a compressed one) or (rows, bytes per row) of a table;
+    `unit` is what BUNIT says, `is_air` that its wavelengths are those in air.
     """
 
     name: str
@@ -50,6 +45,8 @@ class Hdu:
     shape: tuple[int, ...]
     bzero: float = 0.0
     bscale: float = 1.0
+    unit: str = ""
+    is_air: bool = False
     datasum: int | None = None
     is_table: bool = False
     is_compressed: bool = False
@@ -124,10 +121,11 @@ def walk_headers(
     """
     hdus: list[Hdu] = []
     place = 0
-    while place < ahead.size:
+    while place < ahead.size and not (hdus and _is_trailer(ahead, place)):
         header, data = read_header(ahead, place)
         hdu = _to_hdu(header, place, data, len(hdus))
-        if hdu.stop > ahead.size:
+        # The padding of the last HDU may be absent.
+        if data + hdu.n_bytes > ahead.size:
             raise DataError(
                 f"{ahead.file}: truncated in HDU {hdu.name}: {ahead.size} bytes of {hdu.stop}; "
                 "fetch it again"
@@ -136,8 +134,12 @@ def walk_headers(
         place = hdu.stop
         if hdu.name == until:
             break
+        if len(hdus) == _MAX_HDUS:
+            raise DataError(f"{ahead.file}: more than {_MAX_HDUS} HDUs; this is no survey file")
         if guess and (ranges := guess(hdus)):
             ahead.prefetch(ranges)
+    if not hdus:
+        raise DataError(f"{ahead.file}: empty; fetch it again")
     return FileIndex(ahead.identity, ahead.size, tuple(hdus))
 
 
@@ -147,80 +149,123 @@ def read_header(ahead: ReadAhead, start: int) -> tuple[Header, int]:
     Raises
     ------
     DataError
-        If there is no header at this place.
+        If there is no header at this place, or no end of it.
     """
-    cards: dict[bytes, bytes] = {}
-    place = start
-    while True:
+    lines: list[bytes] = []
+    for place in range(start, start + _MAX_HEADER_BLOCKS * BLOCK, BLOCK):
         block = ahead.read(place, place + BLOCK, _READ if start else _FIRST_READ)
-        place += BLOCK
-        if place == start + BLOCK and not block.startswith((b"SIMPLE  =", b"XTENSION=")):
+        if place == start and not block.startswith((b"SIMPLE  =", b"XTENSION=")):
             raise DataError(
-                f"{ahead.file}: unreadable FITS (no header at byte {start}); fetch it again"
+                f"{ahead.file}: unreadable FITS (no header at byte {start}); {_advise(block)}"
             )
         if len(block) < BLOCK:
             raise DataError(f"{ahead.file}: truncated in a header at byte {start}; fetch it again")
-        lines = [block[at : at + _CARD] for at in range(0, BLOCK, _CARD)]
-        # Of a keyword that is repeated the first counts.
-        found = {line[:8]: line[10:] for line in reversed(lines) if line[8:10] == b"= "}
-        cards = found | cards
-        if any(line[:8] == b"END     " for line in lines):
-            return Header(cards), place
+        for at in range(0, BLOCK, CARD):
+            line = block[at : at + CARD]
+            if line[:8] == b"END     ":
+                where = f"{ahead.file}: HDU at byte {start}"
+                return Header(where, find_cards(lines)), place + BLOCK
+            lines.append(line)
+    raise DataError(f"{ahead.file}: no end of the header at byte {start}; fetch it again")
 
 
 def load_index(path: Path, identity: str) -> FileIndex | None:
-    """Return the kept index of a file that still has this identity."""
+    """Return the kept index of a file that still has this identity, if nothing has altered it."""
     try:
         with opening(path) as file:
-            values = json.loads(file.read())
+            kept = json.loads(file.read())
+        values = kept["index"]
+        if kept["format"] != _FORMAT or kept["digest"] != digest(values):
+            return None
         hdus = tuple(Hdu(**{**hdu, "shape": tuple(hdu["shape"])}) for hdu in values["hdus"])
-    except (OSError, ValueError, KeyError, TypeError):
+        index = FileIndex(values["identity"], values["size"], hdus)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    index = FileIndex(values["identity"], values["size"], hdus)
     return index if index.identity == identity else None
 
 
 def save_index(path: Path, index: FileIndex) -> None:
     """Keep an index, so that later an object needs no header."""
+    values = json.loads(json.dumps(asdict(index)))
+    kept = {"format": _FORMAT, "digest": digest(values), "index": values}
     with replacing(path) as partial:
-        partial.write_text(json.dumps(asdict(index), separators=(",", ":")))
+        partial.write_text(json.dumps(kept, separators=(",", ":")))
+
+
+def _is_trailer(ahead: ReadAhead, place: int) -> bool:
+    """Say whether nothing but zeros follows."""
+    if ahead.size - place > _TRAILER:
+        return False
+    return not ahead.read(place, ahead.size).strip(b"\0")
+
+
+def _advise(block: bytes) -> str:
+    if block.startswith(b"\x1f\x8b"):
+        return "it is gzipped: let its name end in .gz"
+    return "fetch it again"
 
 
 def _to_hdu(header: Header, start: int, data: int, number: int) -> Hdu:
-    axes = [int(header[f"NAXIS{axis + 1}"]) for axis in range(int(header.get("NAXIS", 0)))]
-    bitpix = int(header.get("BITPIX", 8))
-    n_values = int(np.prod(axes, dtype=np.int64)) if axes else 0
-    n_bytes = abs(bitpix) // 8 * (n_values + int(header.get("PCOUNT", 0)))
-    is_compressed = bool(header.get("ZIMAGE", False))
-    shape = axes
+    bitpix = header.integer("BITPIX", low=-64, high=64)
+    if bitpix not in _BITPIX:
+        raise DataError(f"{header.where}: BITPIX is {bitpix}: damaged; fetch it again")
+    shape = _read_axes(header, "NAXIS")
+    axes = shape[:-1] if shape and header.flag("GROUPS") else shape
+    n_values = math.prod(axes) if axes else 0
+    n_values = header.integer("GCOUNT", 1, low=1) * (n_values + header.integer("PCOUNT", 0))
+    is_compressed = header.flag("ZIMAGE")
+    is_table = header.text("XTENSION") == "BINTABLE" and not is_compressed
+    if is_table and not _is_sound_table(bitpix, shape):
+        raise DataError(f"{header.where}: a table of shape {shape}: damaged; fetch it again")
     if is_compressed:
-        shape = [int(header[f"ZNAXIS{axis + 1}"]) for axis in range(int(header["ZNAXIS"]))]
-    datasum = str(header.get("DATASUM", ""))
+        shape = _read_compressed_axes(header, n_values)
+    datasum = header.text("DATASUM")
     return Hdu(
-        name=str(header.get("EXTNAME", "" if number else "PRIMARY")).upper(),
+        name=header.text("EXTNAME", "" if number else "PRIMARY").upper(),
         start=start,
         data=data,
-        n_bytes=n_bytes,
+        n_bytes=abs(bitpix) // 8 * n_values,
         bitpix=bitpix,
-        shape=tuple(reversed(shape)),
-        bzero=float(header.get("BZERO", 0)),
-        bscale=float(header.get("BSCALE", 1)),
-        datasum=int(datasum) if datasum.isdigit() else None,
-        is_table=header.get("XTENSION", "") == "BINTABLE" and not is_compressed,
+        shape=shape,
+        bzero=header.number("BZERO", 0.0),
+        bscale=header.number("BSCALE", 1.0),
+        unit=header.text("BUNIT"),
+        is_air=_is_air(header),
+        datasum=int(datasum) if datasum.isascii() and datasum.isdigit() else None,
+        is_table=is_table,
         is_compressed=is_compressed,
     )
 
 
-def _parse_value(card: bytes) -> Value:
-    text = card.decode("latin-1").strip()
-    if text.startswith("'"):
-        return text[1:].split("'")[0].rstrip()
-    word = text.split("/")[0].strip()
-    if word in ("T", "F"):
-        return word == "T"
-    for convert in (int, float):
-        try:
-            return convert(word.replace("D", "E"))
-        except ValueError:
-            continue
-    return word
+def _is_sound_table(bitpix: int, shape: tuple[int, ...]) -> bool:
+    is_right = bitpix == 8 and len(shape) == 2 and shape[1] <= _MAX_ROW_BYTES
+    # Rows without bytes could be any number.
+    return is_right and (shape[1] > 0 or shape[0] == 0)
+
+
+def _read_axes(header: Header, name: str) -> tuple[int, ...]:
+    """Return the lengths of the axes, the slowest first."""
+    n_axes = header.integer(name, high=_MAX_AXES)
+    return tuple(header.integer(f"{name}{axis}") for axis in range(n_axes, 0, -1))
+
+
+def _read_compressed_axes(header: Header, n_bytes: int) -> tuple[int, ...]:
+    shape = _read_axes(header, "ZNAXIS")
+    tile = [header.integer(f"ZTILE{len(shape) - at}", 1, low=1) for at in range(len(shape))]
+    width = abs(header.integer("ZBITPIX", low=-64, high=64)) // 8
+    claimed = width * math.prod(map(max, shape, tile))
+    # What the header claims would be allocated.
+    if claimed > _MAX_COMPRESSION * n_bytes:
+        raise DataError(
+            f"{header.where}: an image of {claimed} bytes in {n_bytes}: damaged; fetch it again"
+        )
+    return shape
+
+
+def _is_air(header: Header) -> bool:
+    """Say whether a header calls its wavelengths those in air (SDSS, ESO, WCS paper III)."""
+    return (
+        header.text("AIRORVAC").lower() == "air"
+        or header.text("VACUUM") in ("F", "0")
+        or header.text("CTYPE1").upper().startswith("AWAV")
+    )

@@ -3,12 +3,16 @@
 import gzip
 import hashlib
 import zlib
+from io import BytesIO
 
 import numpy as np
 
 from pipeline.errors import DataError
 from pipeline.fits_index import Hdu
 from pipeline.sources import MemorySource, SourceFile
+
+_MAX_UNPACKED = 2**31
+_SMALL, _MAX_RATIO, _PART = 2**26, 100, 2**22
 
 
 def check_datasum(file: SourceFile, hdu: Hdu, data: bytes) -> None:
@@ -44,21 +48,41 @@ def decompress(file: SourceFile, identity: str | None = None) -> SourceFile:
     Raises
     ------
     DataError
-        If it is damaged, has another identity, or is not the file whose sha256sum is published
-        beside it.
+        If it is damaged, has another identity, unpacks to more than fits in memory, or is not the
+        file whose sha256sum is published beside it.
     """
     if not file.path.endswith(".gz"):
         return file
     found = file.stat()
+    if found.size > _MAX_UNPACKED:
+        raise _too_large(file)
     [data] = file.read([(0, found.size)], identity or found.identity)
     published = _find_sha256(file)
     if published and hashlib.sha256(data).hexdigest() != published:
         raise DataError(f"{file}: differs from its published sha256sum; fetch it again")
+    # Some clients unpack on the way and leave the name.
+    plain = data if data.startswith(b"SIMPLE  =") else _unpack(file, data)
+    return MemorySource(file.source.location, plain).file(file.path)
+
+
+def _unpack(file: SourceFile, data: bytes) -> bytes:
+    # Spectra shrink to a half; what shrinks a hundredfold is a trap, or has no noise.
+    limit = min(_MAX_UNPACKED, max(_SMALL, _MAX_RATIO * len(data)))
+    parts, total = [], 0
     try:
-        plain = gzip.decompress(data)
+        with gzip.open(BytesIO(data)) as packed:
+            while part := packed.read(_PART):
+                parts.append(part)
+                total += len(part)
+                if total > limit:
+                    raise _too_large(file)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{file}: unreadable gzip ({error}); fetch it again") from None
-    return MemorySource(file.source.location, plain).file(file.path)
+    return b"".join(parts)
+
+
+def _too_large(file: SourceFile) -> DataError:
+    return DataError(f"{file}: too large to unpack in memory; unpack it with gunzip before")
 
 
 def _find_sha256(file: SourceFile) -> str | None:
