@@ -88,10 +88,12 @@ def _too_large(file: SourceFile) -> DataError:
 def _find_sha256(file: SourceFile) -> str | None:
     """Look a file up in its folder's list, e.g. redux_iron_healpix_main_dark_100_100.sha256sum."""
     folder = file.path.rpartition("/")[0]
+    if not folder:
+        return None
     listing = file.source.file(
         f"{folder}/{folder.removeprefix('spectro/').replace('/', '_')}.sha256sum"
     )
-    if not folder or not listing.exists():
+    if not listing.exists():
         return None
     [text] = listing.read([(0, listing.stat().size)])
     for line in text.decode("latin-1").splitlines():
