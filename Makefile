@@ -7,6 +7,8 @@ PORT ?= 8501
 # Folder or s3://BUCKET/PREFIX of the backups.
 BACKUPS ?= backups
 PYTHON ?= python3
+# Index of PyTorch's CPU builds, for a machine without a GPU (README.md, Start).
+TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -21,14 +23,15 @@ help:
 	@echo "make backup    models, ledger and releases to $(BACKUPS); make restore-drill proves them"
 	@echo "make bench     measurements against named alternatives"
 
-# torch first and alone: a CPU build, so that nothing else pulls in gigabytes of CUDA. pip would
-# compile on one core; a few files of the packages are meant for another Python.
-$(READY): constraints.txt pyproject.toml
+# Extras as they stand in pyproject.toml.
+EXTRAS := pipeline,release,portal,tune,tracking,export,dev
+export TORCH_INDEX
+
+$(READY): constraints.txt pyproject.toml deploy/install-dependencies.sh
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt torch==2.13.0 setuptools
-	$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt --no-build-isolation -e '.[pipeline,release,portal,dev]'
-	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+	deploy/install-dependencies.sh $(BIN)/python $(EXTRAS)
+	$(BIN)/pip install --quiet --build-constraint constraints.txt --no-deps -e .
 	@touch $@
 
 release: $(READY)

@@ -9,12 +9,14 @@ RUN useradd --create-home --uid 1000 qad
 WORKDIR /opt/desi-qad
 
 COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY deploy/install-dependencies.sh deploy/
+RUN PIP_NO_CACHE_DIR=1 deploy/install-dependencies.sh python portal
+
 COPY catalog_schema catalog_schema
 COPY pipeline pipeline
 COPY release release
 COPY portal portal
-RUN pip install --no-cache-dir -c constraints.txt setuptools \
-    && pip install --no-cache-dir -c constraints.txt --no-build-isolation '.[portal]'
+RUN pip install --no-cache-dir --build-constraint constraints.txt --no-deps .
 
 USER qad
 EXPOSE 8501

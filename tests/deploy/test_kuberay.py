@@ -1,7 +1,6 @@
 """The RayJob renders, names what exists, and starts no node without a memory bound or a secret."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -99,14 +98,3 @@ def test_secrets_are_references(job: dict[str, Any]) -> None:
             assert all("secretRef" in source for source in container["envFrom"])
             assert "env" not in container
     assert not re.search(r"(?i)(password|secret_?key|token)\s*[:=]", MANIFEST.read_text())
-
-
-def test_image_installs_what_the_project_declares() -> None:
-    text = (ROOT / "deploy" / "Dockerfile").read_text()
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    extras = re.search(r"'\.\[(.*)\]'", text)
-    assert extras
-    assert set(extras[1].split(",")) <= project["project"]["optional-dependencies"].keys()
-    for line in text.splitlines():
-        if line.startswith("COPY"):
-            assert all((ROOT / name).exists() for name in line.split()[1:-1]), line
