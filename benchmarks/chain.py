@@ -57,7 +57,7 @@ def time_steps(store: Store, path: Path, wanted: pa.Table, repeats: int) -> dict
     coadd = open_coadd(local_file(path), index)
     rows = np.flatnonzero(np.isin(read_targetids(coadd), targetids))
     arms = read_arms(coadd, rows, AcquireSettings())
-    spectra, _ = join_arms(targetids, arms, WAVE_SIZE, floor)
+    spectra, _, _ = join_arms(targetids, arms, WAVE_SIZE, floor)
     table = spectra_to_table(SHARD, spectra)
     windows = make_windows(table, wanted, config.preprocess, grid).data
     coadds, restframe = (Path(store.root) / f"{name}.parquet" for name in ("coadds", "restframe"))

@@ -93,7 +93,7 @@ def observe_targets(
                                       for values in (coadd.flux, coadd.ivar, coadd.mask)))
         for arm, pixels in ARM_SLICES.items()
     ]  # fmt: skip
-    spectra, _ = join_arms(ids, arms, OBSERVED_GRID.size, config.extract.ivar_floor)
+    spectra, _, _ = join_arms(ids, arms, OBSERVED_GRID.size, config.extract.ivar_floor)
     z = [t.z_catalog if t.true_class == "quasar" else rng.uniform(0.3, 3.5) for t in targets]
     n = len(targets)
     rows = pa.table({

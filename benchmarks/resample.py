@@ -60,7 +60,7 @@ def main() -> None:
         path = Path(folder) / "coadd-main-dark-1.fits"
         write_coadd(path, n)
         arms = read_arms(open_coadd(local_file(path)), rows, AcquireSettings())
-        spectra, _ = join_arms(rows, arms, WAVE_SIZE, FLOOR)
+        spectra, _, _ = join_arms(rows, arms, WAVE_SIZE, FLOOR)
         z = np.random.default_rng(3).uniform(0.3, 3.8, n)
         start, _ = find_window_starts(grid, OBSERVED_GRID, z)
         ours = time_in_turns(

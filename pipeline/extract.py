@@ -17,7 +17,8 @@ from pipeline.config import AcquireSettings, Config, ExtractSettings
 from pipeline.desi_files import find_rows
 from pipeline.errors import DataError
 from pipeline.layout import DesiTree, Lake, Shard
-from pipeline.science.coadd import Spectra, join_arms, measure_coverage, measure_snr
+from pipeline.plausibility import keep_plausible
+from pipeline.science.coadd import ArmSpectra, Spectra, join_arms, measure_coverage, measure_snr
 from pipeline.science.exposures import find_main_places
 from pipeline.shards import Product, Report, Task, finished_shards, read_shards, run_shards
 from pipeline.sources import booking, open_source, share_limits
@@ -25,7 +26,7 @@ from pipeline.store import Store, columns_to_table, make_fingerprint
 from pipeline.target import find_tree
 
 STAGE = "extract"
-REVISION = 3
+REVISION = 4
 # Rows measured at a time: their arrays stay in the processor's cache.
 _BLOCK_ROWS = 64
 
@@ -33,7 +34,9 @@ _BLOCK_ROWS = 64
 def extract(store: Store, config: Config) -> Report:
     """Read the targets' spectra from the coadd files and join their arms.
 
-    Gates: `not_in_coadd` (the file lacks the target), `dead` (no good pixel in any arm).
+    Gates: `not_in_coadd` (the file lacks the target), `dead` (no good pixel in any arm),
+    `implausible_flux` and `implausible_noise` (values that cannot be flux or inverse variance in
+    DESI's units; a file most of whose spectra fail is refused whole).
 
     Parameters
     ----------
@@ -101,7 +104,7 @@ def join_file(
     ivar_floor: float,
     reading: AcquireSettings,
 ) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
-    """Read rows of a coadd file, join their arms and drop dead spectra.
+    """Read rows of a coadd file, join their arms, drop dead and implausible spectra.
 
     Returns
     -------
@@ -109,19 +112,33 @@ def join_file(
     dropped : dict
         Rows dropped by each gate.
     notes : tuple of str
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read, or most of its spectra are implausible.
     """
-    arms = read_arms(coadd, rows, reading)
-    spectra, n_invalid = join_arms(targetids, arms, WAVE_SIZE, ivar_floor)
+    return join_spectra(coadd.file.name, targetids, read_arms(coadd, rows, reading), ivar_floor)
+
+
+def join_spectra(
+    name: str, targetids: NDArray[np.int64], arms: list[ArmSpectra], ivar_floor: float
+) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
+    """Join the arms of a file's spectra; see `join_file`."""
+    spectra, n_invalid, n_filled = join_arms(targetids, arms, WAVE_SIZE, ivar_floor)
     is_alive = spectra.ivar.max(axis=1, initial=0) > 0
-    notes: tuple[str, ...] = ()
-    if n_invalid.any():
-        notes = (
-            f"{coadd.file.name}: {int(n_invalid.sum())} pixels of "
-            f"{np.count_nonzero(n_invalid)} spectra are not finite or have negative ivar; "
-            "taken as bad pixels",
+    notes = tuple(
+        f"{name}: {int(n_bad.sum())} pixels of {np.count_nonzero(n_bad)} spectra "
+        f"{what}; taken as bad pixels"
+        for n_bad, what in (
+            (n_invalid, "are not finite or have negative ivar"),
+            (n_filled, "are filled with one flux, though their ivar is above 0"),
         )
+        if n_bad.any()
+    )
     alive = spectra if is_alive.all() else spectra.take(is_alive)
-    return alive, {"dead": int((~is_alive).sum())}, notes
+    kept, dropped, doubts = keep_plausible(name, alive)
+    return kept, {"dead": int((~is_alive).sum()), **dropped}, notes + doubts
 
 
 def fetch_object(source: str, lake: Lake, shard: Shard, targetid: int, config: Config) -> Spectra:

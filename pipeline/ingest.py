@@ -15,11 +15,11 @@ from catalog_schema.vocabulary import Parent, RedshiftSource, ShardState, Split
 from pipeline.coadd_file import check_coadd, open_coadd, read_targetids
 from pipeline.config import AcquireSettings, Config
 from pipeline.errors import DataError, UserError
-from pipeline.extract import join_file, spectra_to_table
+from pipeline.extract import join_file, join_spectra, spectra_to_table
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome
 from pipeline.redshift_table import NO_REDSHIFTS, Redshifts, read_redshifts
-from pipeline.science.coadd import Spectra
+from pipeline.science.coadd import ArmSpectra, Spectra
 from pipeline.shards import Product, Report, Task, finished_shards, run_shards
 from pipeline.sources import local_file
 from pipeline.spectrum_table import is_spectrum, read_spectrum
@@ -51,7 +51,8 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
     Returns
     -------
     Report
-        Of the dataset `coadds`. Gates: `dead`, `no_redshift`, `duplicate_row`.
+        Of the dataset `coadds`. Gates: `dead`, `implausible_flux`, `implausible_noise`,
+        `no_redshift`, `duplicate_row`.
 
     Raises
     ------
@@ -97,7 +98,7 @@ def _count_rows(path: Path) -> int:
 def _ingest_file(ivar_floor: float, task: Task) -> Product:
     path, known = Path(task.arguments[0]), task.arguments[1]
     if path.suffix == ".csv":
-        spectra, dropped, notes = _read_table(path, known)
+        spectra, dropped, notes = _read_table(path, known, ivar_floor)
     else:
         coadd = open_coadd(local_file(path))
         check_coadd(coadd)
@@ -114,17 +115,16 @@ def _ingest_file(ivar_floor: float, task: Task) -> Product:
     return Product(spectra_to_table(task.shard, kept), dropped, notes)
 
 
-def _read_table(path: Path, known: Redshifts) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
+def _read_table(
+    path: Path, known: Redshifts, ivar_floor: float
+) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
     flux, ivar = read_spectrum(path)
     row = known.find(path, None)
     targetid = known.targetid[row] if row is not None else None
     # A file without a TARGETID gets a negative number from its name: no DESI target has one.
     identity = targetid if targetid is not None else -int(digest(path.name)[:12], 16)
-    is_alive = bool(ivar.any())
-    n = int(is_alive)
-    mask = np.zeros((n, WAVE_SIZE), np.int32)
-    spectra = Spectra(np.array([identity])[:n], flux[None][:n], ivar[None][:n], mask)
-    return spectra, {"dead": int(not is_alive)}, ()
+    whole = ArmSpectra(0, flux[None], ivar[None], np.zeros((1, WAVE_SIZE), np.int32))
+    return join_spectra(path.name, np.array([identity]), [whole], ivar_floor)
 
 
 def _write_targets(store: Store, tasks: list[Task]) -> None:

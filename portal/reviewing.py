@@ -54,12 +54,14 @@ def name_sample(release: Release) -> str:
     ReleaseError
         If the release is older than reviews.
     """
-    if release.sample is None:
+    source = release.manifest.get("source")
+    sample = source.get("sample") if isinstance(source, dict) else None
+    if not isinstance(sample, str):
         raise ReleaseError(
             f"Release `{release.version}` was made before there were reviews: it does not name "
             "its sample."
         )
-    return release.sample
+    return sample
 
 
 def find_place(root: Path) -> Path | URL | None:
@@ -92,11 +94,7 @@ def read_published(release: Release) -> list[Review]:
     ReleaseError
         If they cannot be read.
     """
-    rows = _read(release.find(_REVIEWS))
-    try:
-        return select_in_force(read_rows(rows, name_sample(release)))
-    except (KeyError, ValueError, TypeError):
-        raise ReleaseError(f"`{_REVIEWS}` holds no reviews. {CHECK_ADVICE}") from None
+    return select_in_force(read_rows(_read(release.root / _REVIEWS), name_sample(release)))
 
 
 def read_queue(release: Release) -> list[int]:
@@ -108,17 +106,15 @@ def read_queue(release: Release) -> list[int]:
         If the queue cannot be read.
     """
     ranked = release.root.parents[1] / "queue" / f"{release.version}.parquet"
-    path = ranked if ranked.is_file() else release.find(_QUEUE)
-    return list(_read_queue(path, path.stat().st_mtime_ns))
+    path = ranked if ranked.is_file() else release.root / _QUEUE
+    return list(_read_queue(path, path.stat().st_mtime_ns if path.is_file() else 0))
 
 
 # Asked for at each judgement.
 @lru_cache(maxsize=8)
 def _read_queue(path: Path, _: int) -> tuple[int, ...]:
-    rows = _read(path)
-    if not {"queue_rank", "TARGETID"} <= set(rows.column_names):
-        raise ReleaseError(f"`{path.name}` is no queue. {CHECK_ADVICE}")
-    return tuple(rows.sort_by("queue_rank")["TARGETID"].to_pylist())
+    rows = _read(path).sort_by("queue_rank")
+    return tuple(rows["TARGETID"].to_pylist())
 
 
 def leave_reviewed(
@@ -163,6 +159,6 @@ def _read(path: Path) -> pa.Table:
         return pq.ParquetFile(path).read()
     except FileNotFoundError:
         fault = "is missing"
-    except (OSError, pa.ArrowException):
+    except (OSError, pa.ArrowInvalid):
         fault = "is damaged"
     raise ReleaseError(f"`{path.name}` {fault}. {CHECK_ADVICE}")

@@ -30,7 +30,6 @@ from portal.views.parts import (
     read_zoom,
     show_chart,
     show_objects,
-    tell,
 )
 
 FACTS = (
@@ -55,7 +54,7 @@ def show() -> None:
     try:
         targetid = parse_targetid(text).targetid
     except SearchError as fault:
-        tell(fault)
+        st.error(str(fault))
         return
     # A link from this page to itself changes the object but not the browser's address.
     st.query_params["targetid"] = str(targetid)
@@ -83,7 +82,7 @@ def _tell_fault(section: Callable[[], None]) -> None:
     try:
         section()
     except ReleaseError as fault:
-        tell(fault)
+        st.error(str(fault))
 
 
 def _ask_for_target() -> None:
@@ -390,7 +389,7 @@ def _show_ways_out(row: dict[str, object]) -> None:
 @st.fragment
 def _show_bibtex(row: dict[str, object]) -> None:
     release = current_release()
-    year = release.date[:4]
+    year = str(release.manifest.get("date", ""))[:4]
     with st.expander("BibTeX", on_change="rerun") as part:
         if part.open:
             entry = explain.write_bibtex(row, release.title, release.version, year)

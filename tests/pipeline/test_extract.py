@@ -66,7 +66,7 @@ def test_wanted_rows_come_out_whatever_the_order(make: Callable, store: Store, s
     at = [1, 0, 2]
     np.testing.assert_allclose(to_matrix(rows["flux"]), spectra[0][at], rtol=1e-6)
     assert report.n_made == 3
-    assert report.dropped == {"dead": 0, "not_in_coadd": 0}
+    assert sum(report.dropped.values()) == 0
 
 
 def test_target_that_the_file_lacks(make: Callable, store: Store, spectra) -> None:
@@ -153,7 +153,7 @@ def test_real_dead_rows(real_data: Path) -> None:
     path = real_data / "desi" / "coadd-sv3-dark-26065.fits"
     ids = fits.getdata(path, "FIBERMAP")["TARGETID"].astype(np.int64)
     spectra, dropped, _ = join_file(opened(path), np.arange(5), ids, 1e-6, AcquireSettings())
-    assert dropped == {"dead": 3}
+    assert {gate: count for gate, count in dropped.items() if count} == {"dead": 3}
     assert spectra.targetid.tolist() == ids[[2, 4]].tolist()
     assert np.isfinite(spectra.flux).all()
 
@@ -196,3 +196,39 @@ def test_file_that_is_gone_fails_its_shard(lake: Store, config, tmp_path: Path) 
     assert extract(lake, moved).n_made == 30
     again = acquire(lake, moved)
     assert [str(o.shard) for o in again.failed] == ["main-dark-205"]
+
+
+def test_one_wrong_spectrum_is_dropped_by_its_gate(make: Callable, store: Store, spectra) -> None:
+    flux, ivar = spectra
+    flux[1] *= 1e20
+    report = make([3, 5, 7, 9], flux, ivar)
+    assert report.dropped["implausible_flux"] == 1
+    assert read(store)["TARGETID"].to_pylist() == [5, 7, 9]
+    assert "1 of 4 spectra: flux is above any quasar's" in report.notes[0]
+    assert Ledger(store.lake.ledger).outcomes("extract")[0].imbalance == 0
+
+
+@pytest.mark.parametrize(
+    ("power", "word"), [(-0.5, "standard deviations"), (-1.0, "variances"), (1.0, None)]
+)
+def test_file_whose_ivar_is_none_is_refused(
+    make: Callable, spectra, power: float, word: str | None
+) -> None:
+    flux, ivar = spectra
+    report = make([3, 5, 7, 9], flux, ivar**power)
+    if word is None:
+        assert report.n_made == 4
+    else:
+        [failed] = report.failed
+        assert f"IVAR holds {word}" in (failed.error or "")
+        assert "4 of 4 spectra" in (failed.error or "")
+
+
+def test_arm_without_data_is_masked_and_told(make: Callable, store: Store, spectra) -> None:
+    flux, ivar = spectra
+    first, last = ARM_PIXELS["b"]
+    flux[1, first:last] = 0
+    report = make([3, 5, 7, 9], flux, ivar)
+    assert report.n_made == 4
+    assert "pixels of 1 spectra are filled with one flux" in report.notes[0]
+    assert read(store)["coverage_b"].to_pylist()[0] < 0.01
