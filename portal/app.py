@@ -6,7 +6,9 @@ import streamlit as st
 
 from portal.observe import time_page
 from portal.releases import Release, ReleaseError, chosen_release, list_siblings
+from portal.texts import escape
 from portal.views import access
+from portal.views.parts import tell
 
 ACKNOWLEDGEMENT = (
     "This portal uses data obtained with the Dark Energy Spectroscopic Instrument (DESI). "
@@ -40,7 +42,7 @@ def main() -> None:
         with time_page(page.title):
             page.run()
     except ReleaseError as fault:
-        st.error(str(fault))
+        tell(fault)
     else:
         _draw_footer(release)
 
@@ -70,7 +72,7 @@ def _choose_version(versions: list[str], default: str) -> str:
 
 def _draw_footer(release: Release) -> None:
     st.divider()
-    st.caption(f"**{release.title}**, release {release.version}. {ACKNOWLEDGEMENT}")
+    st.caption(f"**{escape(release.title)}**, release {release.version}. {ACKNOWLEDGEMENT}")
 
 
 main()

@@ -10,6 +10,7 @@ import streamlit as st
 
 from catalog_schema import tables, vocabulary
 from catalog_schema.column import Column, Table
+from portal.texts import clean
 
 TIER_COLOURS = {"gold": "#E69F00", "silver": "#56B4E9", "bronze": "#D55E00", "none": "#8C8C8C"}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -77,7 +78,7 @@ def write_value(name: str, value: object) -> str:
         return "–"
     if isinstance(value, Real) and not isinstance(value, Integral):
         return f"{float(value):.5f}" if name in _DEGREES else f"{float(value):.5g}"
-    return str(value)
+    return clean(str(value))
 
 
 def tier_badge(tier: str) -> str:

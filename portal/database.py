@@ -1,4 +1,4 @@
-"""The only door to DuckDB: open a release, lock the connection to it, fetch rows.
+"""The only door to DuckDB: lock a connection to a release's files, open them, fetch rows.
 
 Written to the calls that DuckDB 1.5 and 2.0 share.
 """
@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from catalog_schema import tables
 from catalog_schema.contents import FILES
-from portal.index import MEMORY_LIMIT, attach_rows
-from portal.releases import CHECK_ADVICE, ReleaseError
+from portal.index import MEMORY_LIMIT, attach_rows, lock
+from portal.releases import CHECK_ADVICE, ReleaseError, find_fault
 
 Connection = duckdb.DuckDBPyConnection
 Values = list[object]
@@ -26,12 +26,14 @@ _connecting = Lock()
 # Every published table under the name that SQL gives it.
 DATASETS = {PurePath(path).stem: path for path in FILES}
 SCHEMAS = {PurePath(path).stem: table for path, table in FILES.items()}
-MISSING = "is missing"
 FIRST_VERSION = "1.0.0"
 _SQL_TYPES = {
     "string": "VARCHAR", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT",
     "float": "FLOAT", "double": "DOUBLE", "bool": "BOOLEAN",
 }  # fmt: skip
+# What a column may be in DuckDB where the schema wants a number.
+_FLOATS = {"float", "double"}
+_INTEGERS = {"tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger"}
 
 
 def connect(root: Path) -> Connection:
@@ -41,20 +43,14 @@ def connect(root: Path) -> Connection:
     does not close every page.
     """
     con = duckdb.connect()
+    faults = {dataset: find_fault(root, path) for dataset, path in DATASETS.items()}
+    files = {name: (root / DATASETS[name]).resolve() for name, fault in faults.items() if not fault}
     con.execute("CREATE TABLE faults (dataset VARCHAR, fault VARCHAR)").fetchall()
-    for dataset, path in DATASETS.items():
-        fault = _mount(con, dataset, root / path)
-        con.execute("INSERT INTO faults VALUES (?, ?)", [dataset, fault]).fetchall()
-    folder = str(root).replace("'", "''")
-    for setting in (
-        "parquet_metadata_cache = true",
-        f"memory_limit = '{MEMORY_LIMIT}'",
-        f"allowed_directories = ['{folder}']",
-        "enable_external_access = false",
-        "lock_configuration = true",
-    ):
-        # Of all cursors; a setting of this session alone would reach none of them.
-        con.execute(f"SET GLOBAL {setting}").fetchall()
+    # First of all: whatever a release may hold, nothing else can be read through it.
+    lock(con, files.values(), parquet_metadata_cache="true", memory_limit=f"'{MEMORY_LIMIT}'")
+    for dataset, fault in faults.items():
+        told = fault or _mount(con, dataset, files[dataset])
+        con.execute("INSERT INTO faults VALUES (?, ?)", [dataset, told]).fetchall()
     return con
 
 
@@ -122,19 +118,47 @@ def fetch_beside(con: Connection, dataset: str, sql: str, mine: pa.Table) -> pa.
 
 
 def _mount(con: Connection, dataset: str, path: Path) -> str | None:
-    if not path.is_file():
-        return MISSING
+    """Make a view of a file; return what is wrong with it, or None."""
     try:
-        present = con.read_parquet(str(path)).columns
-        filled = ", ".join(["*", *_fill_missing(dataset, present)])
+        relation = con.read_parquet(str(path))
+        kinds = dict(zip(relation.columns, relation.types, strict=True))
+        if fault := _find_misfit(dataset, kinds):
+            return fault
+        filled = ", ".join(["*", *_fill_missing(dataset, relation.columns)])
         quoted = str(path).replace("'", "''")
         select = f"SELECT {filled} FROM read_parquet('{quoted}')"
         con.execute(f'CREATE VIEW "{dataset}" AS {select}').fetchall()
+        if dataset == "quasars":
+            attach_rows(con, path, select)
     except duckdb.Error:
         return "is damaged: it is not a readable Parquet file"
-    if dataset == "quasars":
-        attach_rows(con, path, select)
     return None
+
+
+def _find_misfit(dataset: str, kinds: dict[str, Any]) -> str | None:
+    for column in SCHEMAS[dataset].columns:
+        kind = kinds.get(column.name)
+        if kind is None:
+            continue
+        if column.array and kind.id in ("list", "array"):
+            kind = kind.children[0][1]
+        elif column.array:
+            return _tell_misfit(f"{column.name} is no array")
+        if kind.id not in _list_kinds(column.type):
+            return _tell_misfit(f"{column.name} is {kind.id}")
+    return None
+
+
+def _list_kinds(wanted: pa.DataType) -> set[str]:
+    if pa.types.is_floating(wanted):
+        return _FLOATS
+    if pa.types.is_integer(wanted):
+        return _INTEGERS
+    return {"boolean"} if pa.types.is_boolean(wanted) else {"varchar", "enum"}
+
+
+def _tell_misfit(reason: str) -> str:
+    return f"does not fit schema {tables.SCHEMA_VERSION} of this portal ({reason})"
 
 
 def _fill_missing(dataset: str, present: list[str]) -> list[str]:
@@ -157,8 +181,7 @@ def _guard(con: Connection, dataset: str, ask: Callable[[Connection], _Rows]) ->
         try:
             return ask(cursor)
         except (duckdb.BinderException, duckdb.CatalogException) as error:
-            reason = str(error).splitlines()[0]
-            fault = f"does not fit schema {tables.SCHEMA_VERSION} of this portal ({reason})"
-        except (duckdb.IOException, duckdb.InvalidInputException):
+            fault = _tell_misfit(str(error).splitlines()[0])
+        except duckdb.Error:
             fault = "is damaged: its rows cannot be read"
     raise ReleaseError(f"`{DATASETS[dataset]}` {fault}. {CHECK_ADVICE}")

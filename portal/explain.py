@@ -1,5 +1,6 @@
 """An object's numbers in plain words, and the ways from it to other archives."""
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -77,7 +78,8 @@ def locate_coadd(row: Row, specprod: str) -> str:
     """Return the address of the DESI file that holds the spectrum."""
     survey, program = (quote(str(row[name]), safe="") for name in ("SURVEY", "PROGRAM"))
     healpix = int(_number(row, "HEALPIX"))
-    folder = f"spectro/redux/{specprod}/healpix/{survey}/{program}/{healpix // 100}/{healpix}"
+    tree = f"spectro/redux/{quote(specprod, safe='')}/healpix"
+    folder = f"{tree}/{survey}/{program}/{healpix // 100}/{healpix}"
     return f"https://data.desi.lbl.gov/public/dr1/{folder}/coadd-{survey}-{program}-{healpix}.fits"
 
 
@@ -110,7 +112,8 @@ def write_bibtex(row: Row, title: str, version: str, year: str) -> str:
 
 
 def _number(row: Row, name: str) -> float:
-    return float(str(row[name]))
+    value = row.get(name)
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _percent(share: float) -> str:
@@ -118,15 +121,21 @@ def _percent(share: float) -> str:
 
 
 def _frequency(p: float) -> str:
+    if math.isnan(p):
+        return "not told"
     if p <= 0:
         return "no normal spectrum of this kind scores"
     if p >= 0.5:
         return "most normal spectra of this kind score"
-    return f"about 1 in {round(1 / p):,} normal spectra of this kind scores"
+    return f"{_one_in(p)} normal spectra of this kind scores"
 
 
 def _share(p: float) -> str:
-    return f"about 1 in {round(1 / p):,}" if 0 < p < 0.5 else "most" if p else "none"
+    return _one_in(p) if 0 < p < 0.5 else "most" if p else "none"
+
+
+def _one_in(p: float) -> str:
+    return f"about 1 in {1 / max(p, 1e-300):,.0f}"
 
 
 def _explain_tier(tier: str, levels: Mapping[str, float]) -> str:
@@ -139,7 +148,7 @@ def _explain_tier(tier: str, levels: Mapping[str, float]) -> str:
 
 def _explain_arm(row: Row) -> str:
     arms = {arm: row.get(f"chi2_{arm}") for arm in "brz"}
-    parts = [f"{arm} {float(str(chi2)):.2f}" for arm, chi2 in arms.items() if chi2 is not None]
+    parts = [f"{arm} {chi2:.2f}" for arm, chi2 in arms.items() if isinstance(chi2, float)]
     if not parts:
         return "."
     return f". Reduced χ² by arm: {', '.join(parts)}; the worst is {escape(str(row['worst_arm']))}."

@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -28,6 +29,19 @@ _CELLS = """SELECT HEALPIX, sum(cos(radians(TARGET_DEC)) * cos(radians(TARGET_RA
     sum(sin(radians(TARGET_DEC))) AS z FROM rows GROUP BY HEALPIX"""
 
 
+def lock(con: duckdb.DuckDBPyConnection, files: Iterable[Path], **settings: str) -> None:
+    """Shut everything but some files and the folder of indexes; settings are of all cursors."""
+    paths = ", ".join(f"'{_quote(path)}'" for path in files)
+    try:
+        folders = f"'{_quote(_make_folder())}'"
+    except OSError:
+        folders = ""
+    shut = {"allowed_paths": f"[{paths}]", "allowed_directories": f"[{folders}]",
+            "enable_external_access": "false", "lock_configuration": "true"}  # fmt: skip
+    for name, value in (settings | shut).items():
+        con.execute(f"SET GLOBAL {name} = {value}").fetchall()
+
+
 def attach_rows(con: duckdb.DuckDBPyConnection, source: Path, select: str) -> None:
     """Make ``rows``, ``graded`` (strangest first), ``graded_arrays``, ``cells`` and ``latents``.
 
@@ -37,14 +51,14 @@ def attach_rows(con: duckdb.DuckDBPyConnection, source: Path, select: str) -> No
     Parameters
     ----------
     con : DuckDBPyConnection
-        With the view ``quasars``; not locked yet.
+        With the view ``quasars``, locked to the catalogue and the folder of indexes.
     source : Path
         The catalogue's Parquet file.
     select : str
         The view's SELECT, of which the columns without arrays and the latents are kept.
     """
     described = con.execute("DESCRIBE quasars").fetchall()
-    plain = ", ".join(f'"{row[0]}"' for row in described if not row[1].endswith("]"))
+    plain = ", ".join(_name(row[0]) for row in described if not row[1].endswith("]"))
     rows = f"SELECT {plain}, {WHY_HIDDEN} AS hidden FROM ({select})"
     arrays = f"SELECT TARGETID, {', '.join(ARRAYS)} FROM ({select}) WHERE tier <> 'none'"
     relations = {"rows": rows, "graded": _GRADED, "cells": _CELLS, "graded_arrays": arrays}
@@ -81,7 +95,7 @@ def _find_index(source: Path, relations: dict[str, str]) -> str:
     if not path.exists():
         partial = path.with_suffix(f".{uuid.uuid4().hex}")
         try:
-            _build(partial, relations)
+            _build(partial, source, relations)
             for other in folder.glob(f"{place}-*"):
                 if other.suffix == ".duckdb" or _is_left(other):
                     other.unlink(missing_ok=True)
@@ -89,6 +103,11 @@ def _find_index(source: Path, relations: dict[str, str]) -> str:
         finally:
             partial.unlink(missing_ok=True)
     return _quote(path)
+
+
+def _name(column: str) -> str:
+    """Quote a column's name, which whoever wrote the file has chosen."""
+    return '"{}"'.format(column.replace('"', '""'))
 
 
 def _quote(path: Path) -> str:
@@ -104,12 +123,12 @@ def _digest(*parts: object) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
-def _build(path: Path, relations: dict[str, str]) -> None:
+def _build(path: Path, source: Path, relations: dict[str, str]) -> None:
     with duckdb.connect() as con:
+        con.execute("SET enable_progress_bar = false").fetchall()
+        spilled = f"'{_quote(path)}.spilled'"
+        lock(con, [source], memory_limit=f"'{MEMORY_LIMIT}'", temp_directory=spilled)
         for statement in (
-            "SET enable_progress_bar = false",
-            f"SET memory_limit = '{MEMORY_LIMIT}'",
-            f"SET temp_directory = '{_quote(path)}.spilled'",
             f"""ATTACH '{_quote(path)}' AS built
             (BLOCK_SIZE {_BLOCK_BYTES}, ROW_GROUP_SIZE {_GROUP_ROWS})""",
             "USE built",

@@ -13,8 +13,10 @@ VARIABLE = "QAD_NETWORK"
 # Where names are resolved; another address for tests or a mirror.
 SESAME_VARIABLE = "QAD_SESAME"
 _SESAME = "https://cds.unistra.fr/cgi-bin/nph-sesame"
-_ALADIN = "https://aladin.cds.unistra.fr/AladinLite/"
-_CUTOUT = "https://www.legacysurvey.org/viewer/jpeg-cutout"
+# Whose pictures and pages are shown.
+IMAGES, FRAMES = "https://www.legacysurvey.org", "https://aladin.cds.unistra.fr"
+_ALADIN = f"{FRAMES}/AladinLite/"
+_CUTOUT = f"{IMAGES}/viewer/jpeg-cutout"
 _TIMEOUT = 5.0
 _MAX_BYTES = 1 << 20
 

@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow as pa
 
 from catalog_schema import tables
-from catalog_schema.contents import STRANGEST_FIRST
-from catalog_schema.desi import HEALPIX_ORDER
+from catalog_schema.contents import QUASARS, SPECTRA, STRANGEST_FIRST
+from catalog_schema.desi import HEALPIX_ORDER, WAVE_SIZE
 from catalog_schema.vocabulary import MatchState, Tier
 from portal.conditions import (
     DISTANCE,
@@ -24,13 +24,14 @@ from portal.conditions import (
     inside,
     where,
 )  # fmt: skip
-from portal.database import MISSING, Connection, Values, fetch, fetch_arrow, fetch_first
+from portal.database import Connection, Values, fetch, fetch_arrow, fetch_first
 from portal.evidence import Evidence
 from portal.formats import describe
 from portal.index import ARRAYS
-from portal.releases import ANOMALOUS
+from portal.releases import ANOMALOUS, CHECK_ADVICE, MISSING, ReleaseError
 from portal.search import Cone
 from portal.spectrum import Spectrum
+from portal.texts import MAX_LENGTH
 
 # What a cone search returns.
 IN_CONE = (
@@ -309,7 +310,13 @@ def find_cone(con: Connection, cone: Cone, n: int) -> pa.Table:
 
 
 def find_object(con: Connection, targetid: int) -> dict[str, object] | None:
-    """Return an object's catalogue row without its arrays, or None."""
+    """Return an object's catalogue row without its arrays, or None.
+
+    Raises
+    ------
+    portal.releases.ReleaseError
+        If the row lacks what every row has.
+    """
     sql = "SELECT * EXCLUDE (hidden) FROM rows WHERE TARGETID = ?"
     row = fetch_first(con, "quasars", sql, [targetid])
     if row is None:
@@ -318,6 +325,9 @@ def find_object(con: Connection, targetid: int) -> dict[str, object] | None:
         name: None if isinstance(value, float) and math.isnan(value) else value
         for name, value in row.items()
     }
+    lost = [c.name for c in tables.QUASARS.scalars if not c.nullable and known.get(c.name) is None]
+    if lost:
+        raise ReleaseError(f"`{QUASARS}` has no {lost[0]} for TARGETID {targetid}. {CHECK_ADVICE}")
     return known | {"TARGETID": str(row["TARGETID"])}
 
 
@@ -481,11 +491,13 @@ def _make_spectra(rows: pa.Table) -> list[Spectrum]:
     """Return spectra of rows of flux, ivar, mask and model, without copying what Arrow holds."""
     if not rows.num_rows:
         return []
-    arrays = [
-        values.combine_chunks().flatten().to_numpy().reshape(rows.num_rows, -1)
-        for values in rows.columns
-    ]
-    return [Spectrum(*row) for row in zip(*arrays, strict=True)]
+    arrays = [values.combine_chunks().flatten().to_numpy() for values in rows.columns]
+    if any(len(array) != rows.num_rows * WAVE_SIZE for array in arrays):
+        raise ReleaseError(
+            f"`{SPECTRA}` holds spectra that are not of {WAVE_SIZE:,} pixels. {CHECK_ADVICE}"
+        )
+    spectra = zip(*(array.reshape(rows.num_rows, -1) for array in arrays), strict=True)
+    return [Spectrum(*row) for row in spectra]
 
 
 def _place(con: Connection, targetid: int) -> tuple[str, list[object]]:
@@ -508,4 +520,7 @@ def _rank_word(vocabulary: tuple[str, ...] | None) -> Callable[[str], tuple[int,
 
 def _as_text(name: str) -> str:
     # A browser holds numbers as doubles and would round identifiers above 2^53.
-    return "q.TARGETID::VARCHAR AS TARGETID" if name == "TARGETID" else name
+    if name == "TARGETID":
+        return "q.TARGETID::VARCHAR AS TARGETID"
+    is_text = pa.types.is_string(tables.QUASARS[name].type)
+    return f"left({name}, {MAX_LENGTH}) AS {name}" if is_text else name

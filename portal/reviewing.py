@@ -54,14 +54,12 @@ def name_sample(release: Release) -> str:
     ReleaseError
         If the release is older than reviews.
     """
-    source = release.manifest.get("source")
-    sample = source.get("sample") if isinstance(source, dict) else None
-    if not isinstance(sample, str):
+    if release.sample is None:
         raise ReleaseError(
             f"Release `{release.version}` was made before there were reviews: it does not name "
             "its sample."
         )
-    return sample
+    return release.sample
 
 
 def find_place(root: Path) -> Path | URL | None:
@@ -94,7 +92,11 @@ def read_published(release: Release) -> list[Review]:
     ReleaseError
         If they cannot be read.
     """
-    return select_in_force(read_rows(_read(release.root / _REVIEWS), name_sample(release)))
+    rows = _read(release.find(_REVIEWS))
+    try:
+        return select_in_force(read_rows(rows, name_sample(release)))
+    except (KeyError, ValueError, TypeError):
+        raise ReleaseError(f"`{_REVIEWS}` holds no reviews. {CHECK_ADVICE}") from None
 
 
 def read_queue(release: Release) -> list[int]:
@@ -106,15 +108,17 @@ def read_queue(release: Release) -> list[int]:
         If the queue cannot be read.
     """
     ranked = release.root.parents[1] / "queue" / f"{release.version}.parquet"
-    path = ranked if ranked.is_file() else release.root / _QUEUE
-    return list(_read_queue(path, path.stat().st_mtime_ns if path.is_file() else 0))
+    path = ranked if ranked.is_file() else release.find(_QUEUE)
+    return list(_read_queue(path, path.stat().st_mtime_ns))
 
 
 # Asked for at each judgement.
 @lru_cache(maxsize=8)
 def _read_queue(path: Path, _: int) -> tuple[int, ...]:
-    rows = _read(path).sort_by("queue_rank")
-    return tuple(rows["TARGETID"].to_pylist())
+    rows = _read(path)
+    if not {"queue_rank", "TARGETID"} <= set(rows.column_names):
+        raise ReleaseError(f"`{path.name}` is no queue. {CHECK_ADVICE}")
+    return tuple(rows.sort_by("queue_rank")["TARGETID"].to_pylist())
 
 
 def leave_reviewed(
@@ -159,6 +163,6 @@ def _read(path: Path) -> pa.Table:
         return pq.ParquetFile(path).read()
     except FileNotFoundError:
         fault = "is missing"
-    except (OSError, pa.ArrowInvalid):
+    except (OSError, pa.ArrowException):
         fault = "is damaged"
     raise ReleaseError(f"`{path.name}` {fault}. {CHECK_ADVICE}")

@@ -6,6 +6,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from portal.api import ROUTES
+from portal.headers import Headers
 from portal.observe import FAULTS, Observer, start_log
 
 
@@ -18,4 +19,7 @@ def tell_fault(fault: Exception) -> bool:
 
 
 start_log()
-app = st.App("app.py", routes=ROUTES, middleware=[Middleware(Observer)], on_script_error=tell_fault)
+app = st.App(
+    "app.py", routes=ROUTES, middleware=[Middleware(Observer), Middleware(Headers)],
+    on_script_error=tell_fault,
+)  # fmt: skip

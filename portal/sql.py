@@ -15,13 +15,17 @@ from typing import IO, NamedTuple
 
 import pyarrow as pa
 
+from catalog_schema.macros import MACROS
 from portal.database import DATASETS
-from portal.releases import Release, ReleaseError
+from portal.releases import Release, ReleaseError, find_fault
+from portal.texts import clean
 
-SCRIPT = "sql/catalog.sql"
 COOKBOOK = "sql/cookbook.sql"
 _WORKER = Path(__file__).with_name("sql_worker.py")
 _HEADING = re.compile(r"^-- ## (.+)$", re.MULTILINE)
+# Of a table that the schema does not know: nothing that SQL or Markdown would read otherwise.
+_TABLE = re.compile(r"[A-Za-z_]\w{0,62}", re.ASCII)
+_MAX_TABLES = 200
 
 
 class SqlError(Exception):
@@ -223,10 +227,18 @@ def describe_timeout(limits: Limits = LIMITS) -> SqlError:
 
 def list_tables(root: Path) -> dict[str, Path]:
     """Return the Parquet files of a release by the name under which SQL knows them."""
-    known = {name: root / path for name, path in DATASETS.items() if (root / path).is_file()}
-    # What a newer release brings beside; of equal names the first folder's.
-    others = {path.stem: path for path in sorted(root.glob("*/*.parquet"), reverse=True)}
-    return known | {name: others[name] for name in sorted(others.keys() - known.keys())}
+    found = {name: root / path for name, path in DATASETS.items()}
+    taken = set(found)
+    # What a newer release brings beside; of equal names, which SQL tells not by case, the first.
+    for path in sorted(root.glob("*/*.parquet"))[:_MAX_TABLES]:
+        if _TABLE.fullmatch(path.stem) and path.stem.lower() not in taken:
+            found[path.stem] = path
+            taken.add(path.stem.lower())
+    return {
+        name: path.resolve()
+        for name, path in found.items()
+        if find_fault(root, str(path.relative_to(root))) is None
+    }
 
 
 def read_cookbook(release: Release) -> list[Recipe]:
@@ -237,17 +249,12 @@ def read_cookbook(release: Release) -> list[Recipe]:
         return []
     _, *parts = _HEADING.split(text)
     pairs = zip(parts[::2], parts[1::2], strict=True)
-    return [Recipe(title.strip(), sql.strip()) for title, sql in pairs]
+    return [Recipe(clean(title), sql.strip()) for title, sql in pairs]
 
 
 def _write_request(release: Release, sql: str, limits: Limits) -> bytes:
-    try:
-        script = release.read(SCRIPT)
-    except ReleaseError:
-        script = ""
     request = {
-        "root": str(release.root),
+        "root": str(release.root), "macros": MACROS, "sql": sql, "limits": asdict(limits),
         "tables": {name: str(path) for name, path in list_tables(release.root).items()},
-        "script": script, "sql": sql, "limits": asdict(limits),
     }  # fmt: skip
     return json.dumps(request).encode()

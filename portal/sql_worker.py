@@ -25,11 +25,11 @@ def answer(request: dict[str, Any], out: BinaryIO) -> None:
     """Run one SELECT below the request's limits and write header and rows."""
     limits = request["limits"]
     _limit_process(limits)
-    # Paths in the release's own script are relative to its folder.
+    # Paths in recipes are relative to the release's folder.
     os.chdir(request["root"])
     started = time.monotonic()
     try:
-        con = _open(request["root"], request["tables"], request["script"], limits)
+        con = _open(request["tables"], request["macros"], limits)
         sql = _read_select(con, request["sql"])
         header: dict[str, Any] = {"plan": _explain(con, sql)}
         con.execute("SET enable_profiling = 'no_output'").fetchall()
@@ -59,26 +59,26 @@ def _limit_process(limits: dict[str, int]) -> None:
 
 
 def _open(
-    root: str, tables: dict[str, str], script: str, limits: dict[str, int]
+    tables: dict[str, str], macros: list[str], limits: dict[str, int]
 ) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect()
-    for name, path in tables.items():
-        with contextlib.suppress(duckdb.Error):
-            con.read_parquet(path).create_view(name)
-    for statement in con.extract_statements(script):
-        # A view of a file that a subset lacks must not take the others away.
-        if statement.type == duckdb.StatementType.CREATE:
-            with contextlib.suppress(duckdb.Error):
-                con.execute(statement.query).fetchall()
-    folder = root.replace("'", "''")
+    # First of all, so that nothing in a file of the release can open another one.
+    paths = ", ".join("'{}'".format(path.replace("'", "''")) for path in tables.values())
     for setting in (
         f"memory_limit = '{limits['memory_bytes']}B'",
         f"threads = {limits['threads']}",
         "temp_directory = ''",
-        f"allowed_directories = ['{folder}']",
+        f"allowed_paths = [{paths}]",
         "enable_external_access = false",
     ):
         con.execute(f"SET {setting}").fetchall()
+    for name, path in tables.items():
+        with contextlib.suppress(duckdb.Error):
+            con.read_parquet(path).create_view(name)
+    for macro in macros:
+        # One of a table that a subset lacks must not take the others away.
+        with contextlib.suppress(duckdb.Error):
+            con.execute(macro).fetchall()
     return con
 
 

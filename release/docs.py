@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from catalog_schema import contents
+from catalog_schema import contents, macros
 from catalog_schema.column import Column
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.measurements import MEASUREMENTS
@@ -36,7 +36,7 @@ _TEXTS = {
     contents.SIGNIFICANCE: "Calibrated significance of every scored spectrum, repeat "
     "observations included.",
 }
-# SQL and examples, the same in every release.
+# Recipes and examples, the same in every release.
 _VERBATIM = Path(__file__).with_name("templates") / "verbatim"
 _DOCUMENTS = ("README.md", "ACKNOWLEDGEMENTS.md", "LICENSE", "CITATION.cff")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
@@ -98,6 +98,7 @@ def write_documents(
         "describe_type": describe_type,
     }
     shutil.copytree(_VERBATIM, folder, dirs_exist_ok=True)
+    (folder / macros.SCRIPT).write_text(macros.write_script(), encoding="utf-8")
     for name in _DOCUMENTS:
         (folder / name).write_text(render(f"{name}.j2", facts), encoding="utf-8")
 

@@ -13,8 +13,9 @@ from portal import columns, explain, queries, recipes
 from portal.conditions import Filters
 from portal.queries import Ranking
 from portal.releases import ANOMALOUS, Release, ReleaseError
-from portal.texts import demote, tame
+from portal.texts import escape
 from portal.views.access import ask, current_release
+from portal.views.parts import tell
 
 METHOD = f"""
 Each spectrum is joined over the three arms, resampled to a common rest-frame grid and described by
@@ -40,22 +41,22 @@ def show() -> None:
         try:
             section()
         except ReleaseError as fault:
-            st.error(str(fault))
+            tell(fault)
     _show_glossary()
     _show_dictionary()
 
 
 def _show_release(release: Release) -> None:
     facts = {"Title": release.title, "Version": release.version, **release.facts}
-    st.table(pd.DataFrame(facts.items(), columns=["", "Value"]).set_index(""))
+    rows = [(name, escape(text)) for name, text in facts.items()]
+    st.table(pd.DataFrame(rows, columns=["", "Value"]).set_index(""))
 
 
 def _show_tiers(release: Release) -> None:
     st.header("Method and tiers")
     st.markdown(METHOD)
-    counts = release.manifest.get("counts", {}).get("tiers", {})
     tiers = [
-        (tier.value, _write(release.levels, tier), _write(counts, tier), tier.meaning)
+        (tier.value, _write(release.levels, tier), _write(release.tier_counts, tier), tier.meaning)
         for tier in Tier
     ]
     names = ["Tier", "False-discovery level", "Objects", "Meaning"]
@@ -86,7 +87,7 @@ def _show_cite() -> None:
     st.code(release.read("CITATION.cff"), language="yaml", wrap_lines=True)
     st.header("Acknowledgements")
     with st.container(border=True):
-        st.markdown(demote(tame(release.read("ACKNOWLEDGEMENTS.md")), 3))
+        st.text(release.read("ACKNOWLEDGEMENTS.md"))
 
 
 def _show_downloads() -> None:
@@ -108,7 +109,7 @@ def _show_dictionary() -> None:
     rows = columns.make_dictionary(table, search)
     st.markdown(f"{table.description} {len(rows)} of {len(table.columns)} columns.")
     if rows.empty:
-        st.info(f"No column of {table.name} mentions “{search}”.")
+        st.info(f"No column of {table.name} mentions “{escape(search)}”.")
         return
     st.dataframe(rows, hide_index=True, alt=f"Columns of the table {table.name}")
 

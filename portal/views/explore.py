@@ -13,7 +13,7 @@ from portal.conditions import HIDDEN, MAP_COLUMNS, Cells, Filters
 from portal.database import Connection
 from portal.releases import ReleaseError
 from portal.search import Name, SearchError, describe_search, parse_search
-from portal.texts import escape
+from portal.texts import escape, write_message
 from portal.views.access import ask, current_connection, current_release
 from portal.views.parts import offer_files, show_chart, show_objects
 
@@ -40,7 +40,7 @@ def show() -> None:
     try:
         search = parse_search(chosen.search)
     except SearchError as fault:
-        st.warning(str(fault))
+        st.warning(escape(str(fault)))
         return
     # Its place is kept: what moves down a page is drawn afresh by the browser.
     said = st.empty()
@@ -77,7 +77,7 @@ def _list_searched() -> list[str]:
     try:
         return list(ask(queries.list_searched))
     except ReleaseError as fault:
-        st.sidebar.caption(str(fault))
+        st.sidebar.caption(write_message(str(fault)))
         return []
 
 
@@ -261,9 +261,9 @@ def _show_comparison(chosen: Filters, total: int) -> None:
         other, _ = filters.read_selection(held)
         n_other = ask(queries.count_rows, other)
     except SearchError as fault:
-        st.warning(str(fault))
+        st.warning(escape(str(fault)))
         return
-    st.caption(f"Held: {n_other:,} objects (`{held}`). This page: {total:,}.")
+    st.caption(f"Held: {n_other:,} objects ({escape(held)}). This page: {total:,}.")
     for slot, (column, step) in zip(st.columns(2), DISTRIBUTIONS.items(), strict=True):
         parts = [
             _share(ask(queries.count_bins, selection, column, step), name)

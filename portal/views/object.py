@@ -30,6 +30,7 @@ from portal.views.parts import (
     read_zoom,
     show_chart,
     show_objects,
+    tell,
 )
 
 FACTS = (
@@ -54,7 +55,7 @@ def show() -> None:
     try:
         targetid = parse_targetid(text).targetid
     except SearchError as fault:
-        st.error(str(fault))
+        tell(fault)
         return
     # A link from this page to itself changes the object but not the browser's address.
     st.query_params["targetid"] = str(targetid)
@@ -82,7 +83,7 @@ def _tell_fault(section: Callable[[], None]) -> None:
     try:
         section()
     except ReleaseError as fault:
-        st.error(str(fault))
+        tell(fault)
 
 
 def _ask_for_target() -> None:
@@ -389,7 +390,7 @@ def _show_ways_out(row: dict[str, object]) -> None:
 @st.fragment
 def _show_bibtex(row: dict[str, object]) -> None:
     release = current_release()
-    year = str(release.manifest.get("date", ""))[:4]
+    year = release.date[:4]
     with st.expander("BibTeX", on_change="rerun") as part:
         if part.open:
             entry = explain.write_bibtex(row, release.title, release.version, year)

@@ -11,8 +11,13 @@ from portal import columns
 from portal.charts import Chart
 from portal.formats import Format
 from portal.spectrum_chart import ZOOM
-from portal.texts import escape
+from portal.texts import escape, write_message
 from portal.views.access import link_params
+
+
+def tell(fault: Exception) -> None:
+    """Draw what is wrong, in one line."""
+    st.error(write_message(str(fault)))
 
 
 def show_chart(

@@ -25,8 +25,9 @@ from portal.reviewing import (
 from portal.search import SearchError
 from portal.spectrum import list_masked, make_curves, name_arms
 from portal.spectrum_chart import NO_NORMALS, NO_PEAKS, Beside, View, draw_spectrum
+from portal.texts import escape, write_message
 from portal.views.access import ask, current_release, link_params
-from portal.views.parts import read_zoom, show_chart
+from portal.views.parts import read_zoom, show_chart, tell
 
 KEYS = {
     Verdict.ANOMALOUS: "a", Verdict.ORDINARY: "o", Verdict.ARTEFACT: "x", Verdict.UNSURE: "u",
@@ -59,7 +60,7 @@ def show() -> None:
         ledger = _open_ledger(repr(place), place)
         _work(ledger, reviewer)
     except (QadError, SearchError) as fault:
-        st.error(str(fault))
+        tell(fault)
 
 
 def _show_reader(reviewer: Reviewer | None, is_stored: bool) -> None:
@@ -86,7 +87,7 @@ def _show_reader(reviewer: Reviewer | None, is_stored: bool) -> None:
 def _work(ledger: ReviewLedger, reviewer: Reviewer) -> None:
     reviews = reviewing.load_reviews(ledger, current_release())
     if fault := st.session_state.pop("review_fault", None):
-        st.error(fault)
+        st.error(write_message(fault))
     source, is_blinded, is_shown = _choose_queue(reviewer)
     pending = _list_pending(source, reviews, reviewer, is_shown)
     skipped = st.session_state.setdefault("skipped", [])
@@ -177,7 +178,7 @@ def _show_spectrum(row: dict[str, Any], targetid: int) -> None:
     try:
         spectrum = ask(queries.find_spectrum, targetid)
     except ReleaseError as fault:
-        st.error(str(fault))
+        tell(fault)
         return
     if spectrum is None:
         st.warning("No spectrum of this object is published; put it off, or look at DESI's own.")
@@ -264,7 +265,9 @@ def _show_last(ledger: ReviewLedger, reviews: list[Review], reviewer: Reviewer) 
     if last is None:
         return
     row = ask(queries.find_object, last.targetid) or {}
-    facts = [f"{name} {columns.write_value(name, row.get(name))}" for name in _HIDDEN if row]
+    facts = [
+        f"{name} {escape(columns.write_value(name, row.get(name)))}" for name in _HIDDEN if row
+    ]
     left, right = st.columns([5, 1], vertical_alignment="center")
     with left:
         verdict = last.verdict.value if last.verdict else "inspected"

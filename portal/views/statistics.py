@@ -10,11 +10,12 @@ from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.tables import CATALOGUES
 from portal import charts, columns, queries
 from portal.releases import Release, ReleaseError, list_siblings, open_release
-from portal.texts import demote, tame
 from portal.views.access import ask, ask_of, current_release
-from portal.views.parts import show_chart
+from portal.views.parts import show_chart, tell
 
 SUMMARY = "validation/summary.json"
+_FOUND = ("planted", "n", "found", "low", "high", "found_bright", "found_by_score", "in_tier")
+_GRADED = ("n", "in_tier", "share_low", "share_low_jointly")
 _COUNTS = {
     "stage": "Stage", "n_shards": "Shards", "n_failed": "Failed shards", "n_expected": "Rows given",
     "n_made": "Rows made", "n_dropped": "Dropped by gates", "n_open": "Shards not adding up",
@@ -28,13 +29,13 @@ def show() -> None:
         try:
             section()
         except ReleaseError as fault:
-            st.error(str(fault))
+            tell(fault)
 
 
 def _show_evidence() -> None:
     st.header("What is found, and what is not")
-    summary = current_release().read_json(SUMMARY)
-    injections = pd.DataFrame(summary.get("injections", []))
+    release = current_release()
+    injections = pd.DataFrame(release.read_records(SUMMARY, "injections", "injection", _FOUND))
     if not injections.empty:
         st.markdown(
             "Features of known strength were planted in ordinary quasars, scored and classified "
@@ -51,7 +52,7 @@ def _show_evidence() -> None:
                     show_chart(charts.draw_found(part), "Share of planted features found")
         with st.expander("As a table"):
             st.dataframe(injections, hide_index=True, alt="Planted features found")
-    controls = pd.DataFrame(summary.get("controls", []))
+    controls = pd.DataFrame(release.read_records(SUMMARY, "controls", "control", _GRADED))
     if not controls.empty:
         st.subheader("Negative controls")
         st.markdown(
@@ -102,8 +103,8 @@ def _show_catalogues() -> None:
 def _show_history() -> None:
     st.header("Releases")
     release = current_release()
-    others = [open_release(root) for root in list_siblings(release.root)]
-    table = [(other.version, other.manifest.get("date"), *_count(other)) for other in others]
+    others = list(filter(None, map(_open_other, list_siblings(release.root))))
+    table = [(other.version, other.date, *_count(other)) for other in others]
     st.dataframe(
         pd.DataFrame(table, columns=["Version", "Date", "Quasars", "Graded"]), hide_index=True,
         alt="Releases published here",
@@ -113,13 +114,21 @@ def _show_history() -> None:
         _show_difference(release, {other.version: other.root for other in older})
     if (release.root / "CHANGELOG.md").is_file():
         with st.expander("Changelog", expanded=True):
-            st.markdown(demote(tame(release.read("CHANGELOG.md")), 2))
+            st.text(release.read("CHANGELOG.md"))
+
+
+def _open_other(root: Path) -> Release | None:
+    """Open a release beside this one; one that is damaged is told, and takes no other away."""
+    try:
+        return open_release(root)
+    except ReleaseError as fault:
+        tell(fault)
+        return None
 
 
 def _count(release: Release) -> tuple[int, int]:
-    counts = release.manifest.get("counts", {})
-    tiers = counts.get("tiers", {})
-    return counts.get("quasars", 0), sum(n for tier, n in tiers.items() if tier != "none")
+    n_graded = sum(n for tier, n in release.tier_counts.items() if tier != "none")
+    return release.n_quasars, n_graded
 
 
 def _show_difference(release: Release, roots: dict[str, Path]) -> None:

@@ -66,6 +66,8 @@ def test_rows_and_bytes_are_cut_and_the_cut_is_told(opened: Release) -> None:
         ("SELECT * FROM read_text('/etc/hostname')", "disabled by configuration"),
         ("SELECT * FROM read_csv('../../../etc/passwd')", "disabled by configuration"),
         ("FROM glob('/etc/*')", "disabled by configuration"),
+        ("FROM glob('*')", "disabled by configuration"),
+        ("SELECT * FROM read_text('manifest.json')", "disabled by configuration"),
         ("FROM 'http://127.0.0.1:9/x.parquet'", "disabled by configuration"),
         ("FROM 's3://bucket/x.parquet'", "disabled by configuration"),
         ("SET memory_limit = '100GB'", "this is SET"),
@@ -142,10 +144,7 @@ def test_cookbook_is_read_from_the_release(own_release: Path) -> None:
     assert read_cookbook(open_release(own_release)) == []
     (own_release / "sql").mkdir()
     (own_release / "sql/cookbook.sql").write_text(
-        "-- x\n\n-- ## One\nSELECT 1;\n\n-- ## Two\nFROM q;\n"
-    )
-    (own_release / "sql/catalog.sql").write_text(
-        "CREATE VIEW q AS FROM 'catalog/quasars.parquet'; CREATE VIEW lost AS FROM 'lost.parquet';"
+        "-- x\n\n-- ## One\nSELECT 1;\n\n-- ## Two\nFROM 'catalog/quasars.parquet';\n"
     )
     opened = open_release(own_release)
     recipes = read_cookbook(opened)

@@ -1,12 +1,15 @@
--- Views and macros for DuckDB; run it from the folder of the release:
---   duckdb -init sql/catalog.sql
-CREATE OR REPLACE VIEW quasars AS FROM 'catalog/quasars.parquet';
-CREATE OR REPLACE VIEW anomalies AS FROM 'catalog/anomalies.parquet';
-CREATE OR REPLACE VIEW spectra AS FROM 'spectra/spectra.parquet';
-CREATE OR REPLACE VIEW significance AS FROM 'calibration/significance.parquet';
-CREATE OR REPLACE VIEW completeness AS FROM 'completeness/completeness.parquet';
-CREATE OR REPLACE VIEW gates AS FROM 'completeness/gates.parquet';
+"""Views and macros for DuckDB that every release ships as ``sql/catalog.sql``.
 
+Who shows a release makes them from here: a script that came with the release would be run as code.
+"""
+
+from pathlib import PurePath
+
+from catalog_schema import contents
+
+SCRIPT = "sql/catalog.sql"
+MACROS = (
+    """\
 -- Separation of two ICRS positions in degrees, by the haversine formula, which keeps its
 -- precision at small angles. Result in arcsec.
 CREATE OR REPLACE MACRO angsep_arcsec(ra1, dec1, ra2, dec2) AS
@@ -14,7 +17,8 @@ CREATE OR REPLACE MACRO angsep_arcsec(ra1, dec1, ra2, dec2) AS
         pow(sin(radians(dec2 - dec1) / 2), 2)
         + cos(radians(dec1)) * cos(radians(dec2)) * pow(sin(radians(ra2 - ra1) / 2), 2)
     ))));
-
+""",
+    """\
 -- Objects within a radius (arcsec) of an ICRS position (deg), nearest first.
 CREATE OR REPLACE MACRO cone(ra, dec, radius) AS TABLE
     SELECT angsep_arcsec(ra, dec, TARGET_RA, TARGET_DEC) AS separation, *
@@ -22,7 +26,8 @@ CREATE OR REPLACE MACRO cone(ra, dec, radius) AS TABLE
     WHERE TARGET_DEC BETWEEN dec - radius / 3600 AND dec + radius / 3600
         AND angsep_arcsec(ra, dec, TARGET_RA, TARGET_DEC) <= radius
     ORDER BY separation;
-
+""",
+    """\
 -- The n strangest objects.
 CREATE OR REPLACE MACRO top_anomalies(n) AS TABLE
     SELECT row_number() OVER (ORDER BY joint_p_value, anomaly_score DESC, TARGETID) AS rank,
@@ -30,3 +35,23 @@ CREATE OR REPLACE MACRO top_anomalies(n) AS TABLE
     FROM anomalies
     QUALIFY rank <= n
     ORDER BY rank;
+""",
+)
+_VIEWS = (
+    contents.QUASARS,
+    contents.ANOMALIES,
+    contents.SPECTRA,
+    contents.SIGNIFICANCE,
+    contents.COMPLETENESS,
+    contents.GATES,
+)
+_HEAD = """\
+-- Views and macros for DuckDB; run it from the folder of the release:
+--   duckdb -init sql/catalog.sql
+"""
+
+
+def write_script() -> str:
+    """Return the content of `SCRIPT`: views with paths relative to the release, then macros."""
+    views = [f"CREATE OR REPLACE VIEW {PurePath(p).stem} AS FROM '{p}';\n" for p in _VIEWS]
+    return "\n".join([_HEAD + "".join(views), *MACROS])
