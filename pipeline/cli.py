@@ -204,7 +204,7 @@ def score(
     for report in reports:
         _tell(report.dataset, report)
     click.echo(f"results     {path}" if path else "results     none: no spectrum could be scored")
-    sys.exit(1 if any(report.failed for report in reports) else 0)
+    sys.exit(1 if path is None or any(report.failed for report in reports) else 0)
 
 
 _add_stage("calibrate", "p-values of the scores")

@@ -18,7 +18,6 @@ from catalog_schema.vocabulary import MatchState, Tier
 from pipeline.catalogues.coverage import describe_coverage, find_covered
 from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.catalogues.index import IndexFacts, build_index
-from pipeline.catalogues.reader import list_parts
 from pipeline.catalogues.search import (
     NOTHING,
     Found,
@@ -34,9 +33,10 @@ from pipeline.shards import Report, finished_shards, read_shards
 from pipeline.sources import local_file
 from pipeline.store import Store, columns_to_table, digest, digest_rows, make_fingerprint
 from pipeline.target import find_beside
+from pipeline.user_tables.reader import list_parts
 
 STAGE = "crossmatch"
-REVISION = 2
+REVISION = 3
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _SERVICES = ("xmatch", "tap")

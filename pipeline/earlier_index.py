@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.catalogues.index import normalise_positions
-from pipeline.catalogues.reader import read_blocks
+from pipeline.catalogues.reader import has_decimal_comma, read_blocks
+from pipeline.catalogues.rows import normalise_positions
 from pipeline.config import CatalogueSettings, EarlierSettings
-from pipeline.errors import UserError, first_line
+from pipeline.errors import UserError
 from pipeline.science.match import find_neighbours
+from pipeline.user_tables.values import read_names, read_numbers
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,20 @@ def read_index(path: Path, settings: EarlierSettings) -> EarlierSpectra:
     Raises
     ------
     UserError
-        If it cannot be read, lacks a column, or has no valid row.
+        If it cannot be read, lacks a column, or none of its rows is valid.
     """
     columns = [settings.ra, settings.dec, settings.mjd, settings.file]
     as_catalogue = CatalogueSettings(ra=settings.ra, dec=settings.dec)
-    parts, n_rows = [], 0
+    parts, n_rows = [[np.zeros(0)] * 3 + [np.zeros(0, object)]], 0
     for block in read_blocks(path, columns):
         ra, dec, is_good, _ = normalise_positions(path, block, as_catalogue, np.nan)
-        file = block[settings.file].cast(pa.string())
-        mjd = _to_dates(path, block[settings.mjd])
-        names = pc.fill_null(file, "").to_numpy(zero_copy_only=False)
+        file = read_names(f"earlier.index {path}", settings.file, block[settings.file])
+        mjd = _read_dates(path, block, settings.mjd)
+        names = pc.fill_null(file, "").to_numpy()
         is_good &= np.isfinite(mjd) & (names != "")
         n_rows += block.num_rows
         parts.append([values[is_good] for values in (ra, dec, mjd, names)])
-    if not sum(len(part[0]) for part in parts):
+    if n_rows and not sum(len(part[0]) for part in parts):
         raise UserError(
             f"earlier.index {path}: none of {n_rows} rows has a position ({settings.ra}, "
             f"{settings.dec}), a date ({settings.mjd}) and a file ({settings.file})"
@@ -63,6 +64,8 @@ def read_index(path: Path, settings: EarlierSettings) -> EarlierSpectra:
         "repeat the file of another one": len(names) - len(first),
     }
     notes = tuple(f"{path.name}: {n} rows {fault}" for fault, n in counts.items() if n)
+    if not n_rows:
+        notes = (f"{path.name}: the index has no rows",)
     return EarlierSpectra(ra[first], dec[first], mjd[first], names[first], notes)
 
 
@@ -91,11 +94,9 @@ def match_spectra(objects: pa.Table, index: EarlierSpectra, radius: float) -> pa
     return pairs.append_column("separation", pa.array(separation))
 
 
-def _to_dates(path: Path, column: pa.ChunkedArray) -> NDArray[np.float64]:
+def _read_dates(path: Path, block: pa.Table, name: str) -> NDArray[np.float64]:
+    comma = has_decimal_comma(block.schema.field(name))
     try:
-        return pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UserError(
-            f"earlier.index {path}: the dates are no numbers ({first_line(error)}); give the "
-            "modified Julian date"
-        ) from None
+        return read_numbers(f"earlier.index {path}", name, block[name], comma)
+    except UserError as error:
+        raise UserError(f"{error}; give the modified Julian date") from None

@@ -4,6 +4,8 @@ From `coadds` on nothing knows the survey, so the ordinary stages take over from
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
@@ -22,11 +24,11 @@ from pipeline.redshift_table import NO_REDSHIFTS, Redshifts, read_redshifts
 from pipeline.science.coadd import ArmSpectra, Spectra
 from pipeline.shards import Product, Report, Task, finished_shards, run_shards
 from pipeline.sources import local_file
-from pipeline.spectrum_table import is_spectrum, read_spectrum
+from pipeline.spectrum_table import check_spectrum, is_table, read_spectrum
 from pipeline.store import Store, columns_to_table, digest, make_fingerprint
 
 STAGE = "extract"
-REVISION = 1
+REVISION = 2
 
 # Shards of foreign files: the survey and program that no DESI file has.
 _SURVEY = "external"
@@ -42,10 +44,11 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
     config : Config
         Reads ``extract``.
     source : Path
-        A coadd FITS file, or a folder of coadd files (``coadd-*.fits``) and tables (``*.csv``
-        with columns wave, flux, ivar on DESI's grid).
+        A coadd FITS file, or a folder of coadd files (``coadd-*.fits``) and spectra in tables
+        (CSV and its kin, with columns wave, flux, ivar on DESI's grid). Other tables in the
+        folder are named in a note.
     redshifts : Path or None
-        Table (FITS, CSV or Parquet) with Z and TARGETID, or with a column of file names. Without
+        Table with Z and TARGETID, or with a column of file names; see `read_redshifts`. Without
         it the redrock file beside each coadd is read.
 
     Returns
@@ -59,7 +62,7 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
     UserError
         If the source holds no spectrum, or the table no redshift.
     """
-    files = _list_files(source)
+    files, strays = _list_files(source, redshifts)
     given = read_redshifts(redshifts) if redshifts else None
     tasks = []
     for number, path in enumerate(files):
@@ -72,21 +75,38 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
     work = partial(_ingest_file, config.extract.ivar_floor)
     report = run_shards(store, STAGE, COADDS, tasks, work, config.run.workers)
     _write_targets(store, tasks)
-    return report
+    told = (*strays, *(given.notes if given else ()), *report.notes)
+    return replace(report, notes=told)
 
 
-def _list_files(source: Path) -> list[Path]:
+def _list_files(source: Path, redshifts: Path | None) -> tuple[list[Path], list[str]]:
+    """Return the files that hold spectra, and a note on each other table."""
     if source.is_file():
-        return [source]
-    files = sorted([*source.glob("coadd-*.fits*"), *source.glob("*.csv")])
-    spectra = [path for path in files if path.suffix != ".csv" or is_spectrum(path)]
+        if is_table(source):
+            check_spectrum(source)
+        return [source], []
+    spectra, strays = [], []
+    for path in sorted(source.iterdir()):
+        if not path.is_file() or (redshifts is not None and path.samefile(redshifts)):
+            continue
+        if fnmatch(path.name, "coadd-*.fits*"):
+            spectra.append(path)
+        elif is_table(path):
+            try:
+                check_spectrum(path)
+                spectra.append(path)
+            except UserError as error:
+                strays.append(f"{path.name} is left out: {error}")
     if not spectra:
-        raise UserError(f"source {source}: no coadd-*.fits and no CSV with wave, flux, ivar in it")
-    return spectra
+        why = f" ({strays[0]})" if strays else ""
+        raise UserError(
+            f"source {source}: no coadd-*.fits and no CSV with wave, flux, ivar in it{why}"
+        )
+    return spectra, strays
 
 
 def _count_rows(path: Path) -> int:
-    if path.suffix == ".csv":
+    if is_table(path):
         return 1
     try:
         return open_coadd(local_file(path)).n_rows
@@ -97,7 +117,7 @@ def _count_rows(path: Path) -> int:
 
 def _ingest_file(ivar_floor: float, task: Task) -> Product:
     path, known = Path(task.arguments[0]), task.arguments[1]
-    if path.suffix == ".csv":
+    if is_table(path):
         spectra, dropped, notes = _read_table(path, known, ivar_floor)
     else:
         coadd = open_coadd(local_file(path))
@@ -111,6 +131,8 @@ def _ingest_file(ivar_floor: float, task: Task) -> Product:
     is_first[np.unique(spectra.targetid, return_index=True)[1]] = True
     dropped["no_redshift"] = int((~has_redshift).sum())
     dropped["duplicate_row"] = int((has_redshift & ~is_first).sum())
+    if targetids and not has_redshift.any():
+        notes = (*notes, known.explain_absence(path, targetids))
     kept = Spectra(*(values[has_redshift & is_first] for values in vars(spectra).values()))
     return Product(spectra_to_table(task.shard, kept), dropped, notes)
 
@@ -118,13 +140,15 @@ def _ingest_file(ivar_floor: float, task: Task) -> Product:
 def _read_table(
     path: Path, known: Redshifts, ivar_floor: float
 ) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
-    flux, ivar = read_spectrum(path)
+    spectrum = read_spectrum(path)
+    flux, ivar = spectrum.flux, spectrum.ivar
     row = known.find(path, None)
     targetid = known.targetid[row] if row is not None else None
     # A file without a TARGETID gets a negative number from its name: no DESI target has one.
     identity = targetid if targetid is not None else -int(digest(path.name)[:12], 16)
     whole = ArmSpectra(0, flux[None], ivar[None], np.zeros((1, WAVE_SIZE), np.int32))
-    return join_spectra(path.name, np.array([identity]), [whole], ivar_floor)
+    spectra, dropped, notes = join_spectra(path.name, np.array([identity]), [whole], ivar_floor)
+    return spectra, dropped, (*spectrum.notes, *notes)
 
 
 def _write_targets(store: Store, tasks: list[Task]) -> None:

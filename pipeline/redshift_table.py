@@ -1,29 +1,36 @@
 """Redshifts that a user hands over with spectra: a table of any kind, read into one record."""
 
-import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.desi_files import list_tables, read_columns
-from pipeline.errors import DataError, UserError
-from pipeline.sources import local_file
+from pipeline.errors import UserError
+from pipeline.spectrum_table import is_table
 from pipeline.store import digest
+from pipeline.user_tables.names import find_column, find_sole_column
+from pipeline.user_tables.reader import open_tables
+from pipeline.user_tables.table import UserTable
+from pipeline.user_tables.values import (
+    is_textual,
+    read_angles,
+    read_ids,
+    read_numbers,
+    read_words,
+)
 
-_NAMES = {
-    "Z": ("Z", "z"),
-    "TARGETID": ("TARGETID", "targetid", "desi_targetid"),
-    "TARGET_RA": ("TARGET_RA", "RA", "ra"),
-    "TARGET_DEC": ("TARGET_DEC", "DEC", "dec"),
-    "SPECTYPE": ("SPECTYPE", "spectype"),
-    "ZWARN": ("ZWARN", "zwarn"),
-    "OBJTYPE": ("OBJTYPE", "objtype"),
-}
+# A word that ends like a file's name, below any folders; never a decimal number.
+_FILE_NAME = r"[^/\\]\.[A-Za-z][A-Za-z0-9]{0,7}(\.(gz|bz2|xz))?$"
+_DECIDING = ("Z", "TARGETID", "SPECTYPE", "ZWARN", "OBJTYPE")
+_POSITIONS = ("TARGET_RA", "TARGET_DEC")
+# No source approaches at the speed of light: tables write -1, -9 or -999 for "none".
+_LEAST_REDSHIFT = -1.0
 
 
 @dataclass(frozen=True)
@@ -37,13 +44,15 @@ class Redshifts:
     by_file : dict of str to int
         Row of each file name that the table mentions in any column.
     z, ra, dec : ndarray, shape (n,)
-        NaN where the table has none.
+        NaN where the table has none; degrees.
     targetid : list of int or None
     spectype, objtype : list of str or None; None
         As the table writes them, stripped; None where it has no such column, and in a list
         where a cell is empty.
     zwarn : list of int or None; None
         Likewise.
+    notes : tuple of str
+        What the user should know of how the table was read.
     """
 
     origin: str
@@ -55,6 +64,7 @@ class Redshifts:
     spectype: list[str | None] | None = None
     objtype: list[str | None] | None = None
     zwarn: list[int | None] | None = None
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def rows_of(self) -> dict[int, list[int]]:
@@ -73,15 +83,31 @@ class Redshifts:
         return digest(self.by_file, self.targetid, repr(numbers), repr(flags))
 
     def find(self, path: Path, targetid: int | None) -> int | None:
-        """Return the last row with a redshift for a spectrum; None where there is none.
+        """Return the row with a redshift for a spectrum; None where there is none.
 
-        By TARGETID, or for a table (CSV) by its file name.
+        A spectrum in a table of its own is found by the name of its file, one of a coadd by its
+        TARGETID, of whose rows the last counts.
         """
-        rows = self.rows_of.get(targetid) if targetid is not None else None
-        row = rows[-1] if rows else None
-        if row is None and path.suffix == ".csv":
+        if is_table(path):
             row = self.by_file.get(path.name)
+        else:
+            rows = self.rows_of.get(targetid) if targetid is not None else None
+            row = rows[-1] if rows else None
         return row if row is not None and np.isfinite(self.z[row]) else None
+
+    def explain_absence(self, path: Path, targetids: Sequence[int]) -> str:
+        """Say in one line why none of a file's spectra has a redshift here."""
+        if not self.origin:
+            return f"{path.name}: no redshifts; give a table of them with --redshifts"
+        n_rows = f"{len(self.z)} row{'s' if len(self.z) != 1 else ''}"
+        table = f"{Path(self.origin).name} ({n_rows})"
+        n_listed = sum(targetid in self.rows_of for targetid in targetids)
+        if n_listed:
+            return f"{path.name}: {n_listed} of its TARGETIDs are in {table}, none with a redshift"
+        what = f"none of its {len(targetids)} TARGETIDs is among the {len(self.rows_of)} of"
+        if not self.rows_of:
+            what = f"neither its name nor any of its {len(targetids)} TARGETIDs is in"
+        return f"{path.name}: {what} {table}"
 
 
 NO_REDSHIFTS = Redshifts("", {}, np.zeros(0), np.zeros(0), np.zeros(0), [])
@@ -90,79 +116,116 @@ NO_REDSHIFTS = Redshifts("", {}, np.zeros(0), np.zeros(0), np.zeros(0), [])
 def read_redshifts(path: Path) -> Redshifts:
     """Read a table of redshifts.
 
+    Parameters
+    ----------
+    path : Path
+        Any table that `open_tables` reads; of several in it, the first that has a redshift. Needs
+        a column Z, and TARGETID or names of files in some column; TARGET_RA, TARGET_DEC, SPECTYPE,
+        ZWARN and OBJTYPE are read where there are such. All in any usual spelling.
+
     Raises
     ------
     UserError
-        If it cannot be read or has no redshift column.
+        If it cannot be read, lacks such a column, or a value is not what it must be. An
+        identifier that has been through a floating-point number is none.
     """
-    try:
-        columns = _read_any_table(path)
-    except (OSError, DataError, ValueError, csv.Error) as error:
+    tables = open_tables(path, "redshifts")
+    table = next((t for t in tables if find_column(t.names, "Z") is not None), tables[0])
+    places = {name: find_sole_column(table.origin, table.names, name) for name in _DECIDING}
+    places |= {name: find_column(table.names, name) for name in _POSITIONS}
+    if places["Z"] is None:
+        others = f"; {len(tables) - 1} more tables have none either" if len(tables) > 1 else ""
+        raise UserError(f"{table.origin}: no column Z; {table.describe_columns()}{others}")
+    return _read(table, {name: place for name, place in places.items() if place is not None})
+
+
+def _read(table: UserTable, places: dict[str, int]) -> Redshifts:
+    # Any column of text may name the files.
+    texts = [place for place, column in enumerate(table.columns) if column.may_be_text]
+    wanted = list(dict.fromkeys((*places.values(), *texts)))
+    columns = dict(zip(wanted, table.read_whole(wanted), strict=True))
+    found = {name: columns[place] for name, place in places.items()}
+    names = {name: table.names[place] for name, place in places.items()}
+    origin, n = table.origin, len(found["Z"])
+    z = read_numbers(origin, names["Z"], found["Z"], table.has_decimal_comma)
+    ra, dec, lost = _read_positions(table, places, found, n)
+    others = {place: c for place, c in columns.items() if place not in places.values()}
+    by_file = _find_files(table, others, z)
+    if "TARGETID" not in found and not by_file:
         raise UserError(
-            f"redshifts {path}: unreadable ({error}); give FITS, CSV or Parquet"
-        ) from None
-    found = {
-        ours: next((columns[theirs] for theirs in names if theirs in columns), None)
-        for ours, names in _NAMES.items()
+            f"{origin}: no column TARGETID, and none with names of files; "
+            f"{table.describe_columns()}"
+        )
+    ids = {
+        name: read_ids(origin, names[name], found[name])
+        for name in ("TARGETID", "ZWARN")
+        if name in found
     }
-    if found["Z"] is None:
-        raise UserError(f"redshifts {path}: no column Z; it has {', '.join(columns)}")
-    n = len(found["Z"])
-    empty = [np.nan] * n
-    by_file = {
-        Path(value).name: row
-        for values in columns.values()
-        for row, value in enumerate(values)
-        if isinstance(value, str) and Path(value).suffix
-    }
-    z, ra, dec = (
-        _to_floats(path, name, found[name] or empty) for name in ("Z", "TARGET_RA", "TARGET_DEC")
-    )
+    n_impossible = int(np.count_nonzero(z <= _LEAST_REDSHIFT))
+    is_possible = np.isfinite(z) & (z > _LEAST_REDSHIFT)
+    notes = [*table.notes, *lost]
+    if n_impossible:
+        notes.append(f"{n_impossible} rows have a redshift of -1 or less, which means none")
     return Redshifts(
-        str(path), by_file, z, ra, dec,
-        _to_ints(found["TARGETID"]) or [None] * n,
-        spectype=_to_texts(found["SPECTYPE"]),
-        objtype=_to_texts(found["OBJTYPE"]),
-        zwarn=_to_ints(found["ZWARN"]),
+        origin, by_file, np.where(is_possible, z, np.nan), ra, dec,
+        ids.get("TARGETID", [None] * n),
+        spectype=read_words(found["SPECTYPE"]) if "SPECTYPE" in found else None,
+        objtype=read_words(found["OBJTYPE"]) if "OBJTYPE" in found else None,
+        zwarn=ids.get("ZWARN"),
+        notes=tuple(f"{Path(origin).name}: {note}" for note in notes),
     )  # fmt: skip
 
 
-def _read_any_table(path: Path) -> dict[str, list]:
-    name = path.name.removesuffix(".gz")
-    if name.endswith(".parquet"):
-        return pq.read_table(path).to_pydict()
-    if name.endswith(".csv"):
-        with path.open(newline="") as handle:
-            rows = list(csv.DictReader(handle))
-        return {key: [row[key] for row in rows] for key in (rows[0] if rows else {})}
-    return _read_fits_table(path)
-
-
-def _read_fits_table(path: Path) -> dict[str, list]:
-    file = local_file(path)
-    tables = list_tables(file)
-    if not tables:
-        raise DataError(f"{path}: no table in it")
-    name = "REDSHIFTS" if "REDSHIFTS" in tables else next(iter(tables))
-    columns = read_columns(file, name, tables[name])
-    return {key: values.tolist() for key, values in columns.items()}
-
-
-def _to_ints(values: Sequence[object] | None) -> list[int | None] | None:
-    return None if values is None else [_to_int(value) for value in values]
-
-
-def _to_int(value: object) -> int | None:
-    text = str(value).strip().removesuffix(".0")
-    return int(text) if text.lstrip("-").isdigit() else None
-
-
-def _to_texts(values: Sequence[object] | None) -> list[str | None] | None:
-    return None if values is None else [str(value or "").strip() or None for value in values]
-
-
-def _to_floats(path: Path, name: str, values: Sequence[object]) -> NDArray[np.float64]:
+def _read_positions(
+    table: UserTable, places: dict[str, int], found: dict[str, pa.ChunkedArray], n: int
+) -> tuple[NDArray, NDArray, list[str]]:
+    """Return positions in degrees, and notes on those that are none: no score needs them."""
+    if not set(_POSITIONS) <= set(places):
+        return np.full(n, np.nan), np.full(n, np.nan), []
     try:
-        return np.array(values, dtype=float)
-    except (ValueError, TypeError) as error:
-        raise UserError(f"redshifts {path}: column {name} is not numeric ({error})") from None
+        ra, dec = (
+            _to_degrees(table, places[name], found[name], hours=name == "TARGET_RA")
+            for name in _POSITIONS
+        )
+    except UserError as error:
+        return np.full(n, np.nan), np.full(n, np.nan), [f"positions are left out: {error}"]
+    with np.errstate(invalid="ignore"):
+        is_good = (ra >= -180) & (ra <= 360) & (np.abs(dec) <= 90)
+    n_off = int(np.count_nonzero(np.isfinite(ra) & np.isfinite(dec) & ~is_good))
+    notes = [f"{n_off} rows have a position off the sphere, which is left out"] if n_off else []
+    return np.where(is_good, np.mod(ra, 360), np.nan), np.where(is_good, dec, np.nan), notes
+
+
+def _to_degrees(
+    table: UserTable, place: int, column: pa.ChunkedArray, hours: bool
+) -> NDArray[np.float64]:
+    name, unit = table.columns[place].name, table.columns[place].unit
+    values = read_angles(table.origin, name, column, hours, table.has_decimal_comma)
+    if not unit or is_textual(column):
+        return values
+    from astropy import units
+
+    try:
+        return values * units.Unit(unit).to(units.deg)
+    except (ValueError, TypeError, units.UnitConversionError):
+        raise UserError(f"column {name} is in {unit!r}, which is no angle") from None
+
+
+def _find_files(
+    table: UserTable, columns: dict[int, pa.ChunkedArray], z: NDArray
+) -> dict[str, int]:
+    """Return the row of each file name; UserError if a name has two redshifts."""
+    rows: dict[str, int] = {}
+    for column in columns.values():
+        if not is_textual(column):
+            continue
+        words = pa.array(read_words(column), pa.string())
+        is_name = pc.fill_null(pc.match_substring_regex(words, _FILE_NAME), False)
+        for row in np.flatnonzero(is_name.to_numpy(zero_copy_only=False)).tolist():
+            name = re.split(r"[/\\]", words[row].as_py())[-1]
+            first = rows.setdefault(name, row)
+            if not np.array_equal(z[first], z[row], equal_nan=True):
+                raise UserError(
+                    f"{table.origin}: rows {first + 1} and {row + 1} give {name} two redshifts"
+                )
+    return rows

@@ -1,38 +1,249 @@
 """A spectrum that a user hands over as a table of wavelength, flux and inverse variance."""
 
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
-from pipeline.errors import DataError
+from pipeline.errors import DataError, UserError
+from pipeline.user_tables.names import simplify
+from pipeline.user_tables.reader import open_tables
+from pipeline.user_tables.table import UserTable
+from pipeline.user_tables.values import read_numbers
+
+_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".tab", ".ecsv")
+# What strangers call the columns, simplified.
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "wave": ("wave", "wavelength", "lambda", "lam", "wl", "wavelen", "obswave", "obswavelength",
+             "observedwavelength", "waveobs", "wavelengthobs", "lambdaobs", "wavevac",
+             "wavelengthvac", "vacuumwavelength", "lambdavac", "waveangstrom", "waveaa",
+             "wavelengthangstrom", "wavelengthaa", "lambdaangstrom", "wavenm", "wavelengthnm",
+             "lambdanm", "waveum", "wavelengthum", "wavelengthmicron"),
+    "flux": ("flux", "flam", "flambda", "fluxlambda", "fluxdensity", "fluxobs", "spectrum"),
+    "ivar": ("ivar", "inversevariance", "invvar", "invvariance", "fluxivar", "ivarflux"),
+    "sigma": ("sigma", "error", "err", "fluxerr", "fluxerror", "eflux", "errflux", "errorflux",
+              "fluxsigma", "sigmaflux", "uncertainty", "fluxuncertainty", "unc", "fluxunc", "std",
+              "stddev", "noise", "dflux", "rms"),
+    "variance": ("variance", "var", "fluxvar", "fluxvariance", "varflux"),
+    "mask": ("mask",),
+}  # fmt: skip
+_WIDTHS = ("ivar", "sigma", "variance")
+_AIR = re.compile(r"(wave|wavelength|lambda|wl)\w*air|air(wave|wavelength|lambda)", re.IGNORECASE)
+_UNIT_IN_NAME = re.compile(r"[\[(](.*)[\])]\s*$")
+_UNIT_AT_END = {"nm": "nm", "um": "um", "micron": "um", "angstrom": "Angstrom", "aa": "Angstrom"}
+_FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
+# Of a pixel: what rounding of the wavelengths may cost.
+_TOLERANCE = 0.01
+_GRID = (
+    f"DESI's grid, {WAVE_START:g} to {WAVE_START + WAVE_STEP * (WAVE_SIZE - 1):g} Å in "
+    f"{WAVE_STEP:g} Å in vacuum"
+)
 
 
-def is_spectrum(path: Path) -> bool:
-    """Say whether a table has the columns of a spectrum."""
-    with path.open() as handle:
-        return {"wave", "flux", "ivar"} <= set(handle.readline().strip().split(","))
+@dataclass(frozen=True)
+class TableSpectrum:
+    """Flux and ivar on DESI's grid, shape (WAVE_SIZE,), ivar 0 where there is no pixel; notes."""
+
+    flux: NDArray[np.float32]
+    ivar: NDArray[np.float32]
+    notes: tuple[str, ...]
 
 
-def read_spectrum(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return flux and ivar on DESI's grid, shape (WAVE_SIZE,); ivar is 0 where there is no pixel.
+def is_table(path: Path) -> bool:
+    """Say whether a file's name is that of a table, packed or not."""
+    name = path.name.lower()
+    for packed in (".gz", ".bz2", ".xz"):
+        name = name.removesuffix(packed)
+    return name.endswith(_SUFFIXES)
+
+
+def check_spectrum(path: Path) -> None:
+    """Raise UserError, in one line, unless a table has the columns of a spectrum."""
+    try:
+        _find_columns(_open(path))
+    except DataError as error:
+        raise UserError(str(error)) from None
+
+
+def read_spectrum(path: Path) -> TableSpectrum:
+    """Read a spectrum.
+
+    Columns are known by their usual names. Wavelengths may be in any unit of length that the table
+    states, fluxes in any that the stated unit can be converted to; without a unit they are Å and
+    1e-17 erg s-1 cm-2 Å-1. An error or a variance in the place of ivar is converted.
 
     Raises
     ------
     DataError
-        If it is no such table, or its wavelengths are not on DESI's grid.
+        If it is no such table, or its wavelengths are not DESI's.
     """
     try:
-        values = np.genfromtxt(path, delimiter=",", names=True)
-        wave, flux, ivar = (values[name].astype(float) for name in ("wave", "flux", "ivar"))
-    except (ValueError, IndexError) as error:
-        raise DataError(f"{path}: no table of wave, flux, ivar ({error})") from None
-    pixels = (wave - WAVE_START) / WAVE_STEP
-    index = np.rint(pixels).astype(int)
-    if np.abs(pixels - index).max() > 0.01 or index.min() < 0 or index.max() >= WAVE_SIZE:
-        raise DataError(f"{path}: wavelengths are not on DESI's grid 3600 to 9824 Å in 0.8 Å")
-    is_good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
+        return _read(_open(path))
+    except UserError as error:
+        raise DataError(str(error)) from None
+
+
+def _open(path: Path) -> UserTable:
+    return open_tables(path, "spectrum")[0]
+
+
+def _find_columns(table: UserTable) -> dict[str, int]:
+    bare = [simplify(name) for name in table.names]
+    places: dict[str, int] = {}
+    for ours, spellings in _NAMES.items():
+        found = [place for place, name in enumerate(bare) if name in spellings]
+        exact = [place for place in found if table.names[place] == ours]
+        if len(found) > 1 and len(exact) != 1:
+            could = " and ".join(repr(table.names[place]) for place in found)
+            raise DataError(f"{table.origin}: {could} could each be {ours}; keep one of them")
+        if found:
+            places[ours] = (exact or found)[0]
+    air = [name for name in table.names if _AIR.search(name)]
+    if air and "wave" not in places:
+        raise DataError(f"{table.origin}: {air[0]} is in air; give wavelengths in vacuum as wave")
+    lacking = [name for name in ("wave", "flux") if name not in places]
+    if not set(_WIDTHS) & set(places):
+        lacking.append("ivar")
+    if lacking:
+        raise DataError(
+            f"{table.origin}: no column {', '.join(lacking)}; {table.describe_columns()}"
+        )
+    return places
+
+
+def _read(table: UserTable) -> TableSpectrum:
+    places = _find_columns(table)
+    width = next(name for name in _WIDTHS if name in places)
+    wanted = [name for name in ("wave", "flux", width, "mask") if name in places]
+    columns = table.read_whole([places[name] for name in wanted])
+    values = {
+        name: read_numbers(table.origin, table.names[places[name]], column, table.has_decimal_comma)
+        for name, column in zip(wanted, columns, strict=True)
+    }
+    if not len(values["wave"]):
+        raise DataError(f"{table.origin}: the table has no rows")
+    notes = list(table.notes)
+    is_filled = np.isfinite(values["wave"])
+    if not is_filled.all():
+        notes.append(f"{int((~is_filled).sum())} rows have no wavelength")
+        values = {name: column[is_filled] for name, column in values.items()}
+        if not len(values["wave"]):
+            raise DataError(f"{table.origin}: no row has a wavelength")
+    unit = _find_unit(table, places["wave"])
+    if not unit:
+        bare = simplify(table.names[places["wave"]])
+        unit = next((known for end, known in _UNIT_AT_END.items() if bare.endswith(end)), "")
+    wave = _to_angstrom(table, values["wave"], unit, notes)
+    index = _find_pixels(table, wave)
+    factor = _find_flux_factor(table, _find_unit(table, places["flux"]), wave)
+    flux = values["flux"] * factor
+    ivar = _to_ivar(values[width], width, factor)
+    if width != "ivar":
+        notes.append(f"ivar is made of column {table.names[places[width]]}, taken as {width}")
+    is_good = (
+        np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0) & (values.get("mask", 0 * flux) == 0)
+    )
     joined = np.zeros((2, WAVE_SIZE), np.float32)
     joined[:, index[is_good]] = flux[is_good], ivar[is_good]
-    return joined[0], joined[1]
+    name = Path(table.origin).name
+    return TableSpectrum(joined[0], joined[1], tuple(f"{name}: {note}" for note in notes))
+
+
+def _find_unit(table: UserTable, place: int) -> str:
+    """Return the unit that a column states, in its name or beside it; empty where it does not."""
+    column = table.columns[place]
+    if column.unit:
+        return column.unit
+    inside = _UNIT_IN_NAME.search(column.name)
+    return inside[1].strip() if inside else ""
+
+
+def _to_angstrom(
+    table: UserTable, wave: NDArray[np.float64], unit: str, notes: list[str]
+) -> NDArray[np.float64]:
+    if unit in ("", "Å", "A", "AA"):
+        return wave
+    from astropy import units
+
+    try:
+        factor = units.Unit(unit).to(units.Angstrom)
+    except (ValueError, TypeError, units.UnitConversionError):
+        raise DataError(
+            f"{table.origin}: wavelengths are in {unit!r}, which is no length"
+        ) from None
+    if factor != 1:
+        notes.append(f"wavelengths are converted from {unit} to Å")
+    return wave * factor
+
+
+def _find_pixels(table: UserTable, wave: NDArray[np.float64]) -> NDArray[np.intp]:
+    if not _fits_grid(wave):
+        raise DataError(f"{table.origin}: wavelengths are not on {_GRID}{_explain_grid(wave)}")
+    index = np.rint((wave - WAVE_START) / WAVE_STEP).astype(np.intp)
+    listed, count = np.unique(index, return_counts=True)
+    if (count > 1).any():
+        twice = WAVE_START + WAVE_STEP * listed[count > 1][0]
+        raise DataError(f"{table.origin}: wavelength {twice:.1f} stands in more than one row")
+    return index
+
+
+def _fits_grid(wave: NDArray[np.float64], tolerance: float = _TOLERANCE) -> bool:
+    pixels = (wave - WAVE_START) / WAVE_STEP
+    is_near = np.abs(pixels - np.rint(pixels)) <= tolerance
+    return bool((is_near & (pixels > -0.5) & (pixels < WAVE_SIZE - 0.5)).all())
+
+
+def _explain_grid(wave: NDArray[np.float64]) -> str:
+    """Say what the wavelengths are, where that is plain."""
+    for factor, unit in ((10, "nm"), (1e4, "µm"), (1e10, "m")):
+        if _fits_grid(wave * factor, 0.05):
+            return f": they are in {unit}; multiply them by {factor:g} or state the unit"
+    with np.errstate(all="ignore"):
+        if _fits_grid(10**wave, 0.05):
+            return ": they are logarithms; give wavelengths"
+        if _fits_grid(_to_vacuum(wave), 0.15):
+            return ": they are in air; convert them to vacuum"
+    return f"; they run from {wave.min():g} to {wave.max():g}"
+
+
+def _to_vacuum(wave: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convert air to vacuum wavelengths, Å (Ciddor 1996 as inverted by N. Piskunov for VALD)."""
+    s = (1e4 / wave) ** 2
+    return wave * (
+        1 + 8.336624212083e-5 + 2.408926869968e-2 / (130.1065924522 - s)
+        + 1.599740894897e-4 / (38.92568793293 - s)
+    )  # fmt: skip
+
+
+def _find_flux_factor(
+    table: UserTable, unit: str, wave: NDArray[np.float64]
+) -> float | NDArray[np.float64]:
+    """Return what turns fluxes of a unit into 1e-17 erg s-1 cm-2 Å-1."""
+    if not unit:
+        return 1.0
+    from astropy import units
+
+    try:
+        equivalence = units.spectral_density(wave * units.Angstrom)
+        factor = np.asarray(units.Unit(unit).to(units.Unit(_FLUX_UNIT), 1.0, equivalence))
+    except (ValueError, TypeError, units.UnitConversionError):
+        raise DataError(
+            f"{table.origin}: fluxes are in {unit!r}; give 1e-17 erg s-1 cm-2 Å-1"
+        ) from None
+    # One part in 1e12 is the arithmetic of the units, not of the fluxes.
+    return 1.0 if np.allclose(factor, 1, rtol=1e-12, atol=0) else factor
+
+
+def _to_ivar(
+    values: NDArray[np.float64], width: str, factor: float | NDArray[np.float64]
+) -> NDArray[np.float64]:
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        if width == "ivar":
+            return values / factor**2
+        variance = (values * factor) ** 2 if width == "sigma" else values * factor**2
+        # A negative error is no error.
+        return np.where((values > 0) & (variance > 0), 1 / variance, 0.0)

@@ -10,19 +10,28 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
-from pipeline.catalogues.reader import list_parts, read_blocks
+from pipeline.catalogues.reader import read_blocks
+from pipeline.catalogues.rows import (
+    find_errors,
+    list_columns,
+    normalise_positions,
+    write_attributes,
+)
 from pipeline.config import CatalogueSettings
-from pipeline.errors import UserError, first_line
+from pipeline.errors import UserError
 from pipeline.lake_files import replacing
-from pipeline.science.match import find_survivors, propagate
+from pipeline.science.match import find_survivors
 from pipeline.science.sky import find_cells
+from pipeline.user_tables.reader import list_parts
+from pipeline.user_tables.values import read_names
 
 # The order of HATS' own index: cells of 0.4 milliarcsec.
 INDEX_ORDER = 29
 _FACTS = b"qad.index"
 _GROUP_ROWS = 122_880
+# So many rows do not lie within a few degrees of the sky's zero by chance.
+_ENOUGH_ROWS = 100
 # A search decodes three columns of every row; dictionaries and zstd would take thrice as long.
 _LAYOUT = {"compression": "lz4", "use_dictionary": False}
 _SCHEMA = pa.schema(
@@ -60,6 +69,7 @@ class _Census:
 
     n_rows: int = 0
     n_bad: int = 0
+    extent: float = 0.0
     notes: dict[str, None] = field(default_factory=dict)
 
 
@@ -100,10 +110,17 @@ def build_index(
     try:
         with pq.ParquetWriter(scratch, _SCHEMA, compression="zstd") as writer:
             for path in paths:
-                for block in read_blocks(path, list_columns(catalogue)):
+                for block in read_blocks(path, list_columns(catalogue), catalogue.keep):
                     writer.write_table(_normalise(path, block, catalogue, epoch, census))
         n_good = census.n_rows - census.n_bad
-        if not n_good:
+        if not census.n_rows:
+            census.notes["the catalogue has no rows"] = None
+        elif n_good >= _ENOUGH_ROWS and census.extent < 2 * np.pi and not catalogue.position_unit:
+            census.notes[
+                f"{catalogue.ra} is below 6.29 and {catalogue.dec} within 1.58 in all rows: if "
+                "these are radians, set position_unit"
+            ] = None
+        elif not n_good:
             names = ", ".join(path.name for path in paths)
             raise UserError(
                 f"catalogue {names}: none of {census.n_rows} rows has a valid position in "
@@ -116,55 +133,6 @@ def build_index(
         scratch.unlink(missing_ok=True)
 
 
-def list_columns(catalogue: CatalogueSettings) -> list[str]:
-    """List the catalogue's columns that are read."""
-    named = (catalogue.id, catalogue.ra, catalogue.dec, catalogue.pm_ra, catalogue.pm_dec)
-    return [name for name in dict.fromkeys((*named, catalogue.error, *catalogue.keep)) if name]
-
-
-def normalise_positions(
-    origin: object, block: pa.Table, catalogue: CatalogueSettings, epoch: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_], list[str]]:
-    """Return ra, dec (degrees, ICRS, at the epoch), which of them are valid, and notes, (n,)."""
-    notes: list[str] = []
-    ra, dec = (
-        _to_degrees(origin, block, name, catalogue.position_unit, notes)
-        for name in (catalogue.ra, catalogue.dec)
-    )
-    with np.errstate(invalid="ignore"):
-        is_good = (ra >= -180) & (ra <= 360) & (np.abs(dec) <= 90)
-    ra, dec = np.where(is_good, np.mod(ra, 360), 0.0), np.where(is_good, dec, 0.0)
-    if catalogue.pm_ra and catalogue.pm_dec and catalogue.epoch is not None:
-        pm_ra, pm_dec = (
-            _to_floats(origin, block, name) for name in (catalogue.pm_ra, catalogue.pm_dec)
-        )
-        ra, dec = propagate(ra, dec, pm_ra, pm_dec, epoch - catalogue.epoch)
-    return ra, dec, is_good, notes
-
-
-def find_errors(
-    origin: object, block: pa.Table, catalogue: CatalogueSettings
-) -> NDArray[np.float64]:
-    """Return the one-sigma errors per axis in arcsec, NaN where none is known, shape (n,)."""
-    constant = catalogue.position_error or np.nan
-    if not catalogue.error:
-        return np.full(block.num_rows, constant)
-    errors = _to_floats(origin, block, catalogue.error) * catalogue.error_scale
-    return np.where(np.isfinite(errors) & (errors > 0), errors, constant)
-
-
-def write_attributes(block: pa.Table, keep: list[str]) -> list[str | None]:
-    """Write the carried columns of each row as a JSON object; what is missing is left out."""
-    if not keep:
-        return [None] * block.num_rows
-    columns = [_replace_nan(block[name]).to_pylist() for name in keep]
-    rows = zip(*columns, strict=True)
-    return [
-        json.dumps({n: v for n, v in zip(keep, row, strict=True) if v is not None}, default=str)
-        for row in rows
-    ]
-
-
 def _normalise(
     path: Path, block: pa.Table, catalogue: CatalogueSettings, epoch: float, census: _Census
 ) -> pa.Table:
@@ -173,7 +141,10 @@ def _normalise(
     row = census.n_rows + np.arange(block.num_rows)
     census.n_rows += block.num_rows
     census.n_bad += int(np.count_nonzero(~is_good))
-    texts = block[catalogue.id].cast(pa.string()) if catalogue.id else pa.nulls(len(row), "string")
+    census.extent = max(census.extent, float(np.max(np.maximum(ra, 4 * np.abs(dec)), initial=0.0)))
+    texts = pa.nulls(len(row), "string")
+    if catalogue.id:
+        texts = read_names(f"catalogue {path}", catalogue.id, block[catalogue.id])
     columns = {
         "cell": find_cells(ra, dec, INDEX_ORDER),
         "ra": ra,
@@ -244,47 +215,6 @@ def _join_lists(rows: pa.Table, catalogue: CatalogueSettings) -> Iterator[pa.Tab
     preferred = preferred.set_column(place, "attributes", pa.array(texts, pa.string()))
     kept = preferred.filter(pa.array(survivor == np.arange(len(survivor))))
     yield kept.sort_by([("cell", "ascending"), ("row", "ascending")])
-
-
-def _to_degrees(
-    origin: object, block: pa.Table, name: str, unit: str, notes: list[str]
-) -> NDArray[np.float64]:
-    from astropy import units
-
-    values = _to_floats(origin, block, name)
-    stated = (block.schema.field(name).metadata or {}).get(b"unit")
-    if not unit and stated == b"":
-        notes.append(f"column {name} has no unit: taken as degrees; position_unit says otherwise")
-    text = unit or (stated or b"").decode() or "deg"
-    try:
-        factor = units.Unit(text).to(units.deg)
-    except (ValueError, units.UnitConversionError):
-        raise UserError(
-            f"catalogue {origin}: column {name} is in {text!r}, which is no angle; "
-            "set position_unit to deg, rad or hourangle"
-        ) from None
-    return values * factor if factor != 1 else values
-
-
-def _to_floats(origin: object, block: pa.Table, name: str) -> NDArray[np.float64]:
-    column = block[name]
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        # Arrow knows no plus sign, with which declinations are often written.
-        trimmed = pc.replace_substring_regex(pc.utf8_trim_whitespace(column), r"^\+([0-9.])", r"\1")
-        column = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
-    try:
-        return column.cast(pa.float64()).to_numpy().astype(float)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UserError(
-            f"catalogue {origin}: column {name} does not hold decimal numbers "
-            f"({first_line(error)}); convert sexagesimal or text values to degrees"
-        ) from None
-
-
-def _replace_nan(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if not pa.types.is_floating(column.type):
-        return column
-    return pc.if_else(pc.is_finite(column), column, None)
 
 
 def _read_facts(path: Path) -> IndexFacts | None:

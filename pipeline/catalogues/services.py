@@ -15,13 +15,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.catalogues.index import (
+from pipeline.catalogues.reader import votable_to_arrow
+from pipeline.catalogues.rows import (
     find_errors,
     list_columns,
     normalise_positions,
     write_attributes,
 )
-from pipeline.catalogues.reader import votable_to_arrow
 from pipeline.config import CatalogueSettings, CrossmatchSettings
 from pipeline.errors import QadError
 from pipeline.lake_files import replacing

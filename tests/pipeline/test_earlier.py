@@ -168,7 +168,7 @@ def test_without_an_index_nothing_is_made(lake: Store, config: Config) -> None:
         ({"ra": [1.0], "dec": [99.0], "mjd": [5e4], "file": ["a"]}, "none of 1 rows"),
         ({"ra": [1.0], "dec": [2.0], "mjd": ["May"], "file": ["a"]}, "modified Julian date"),
         ({"ra": [1.0], "dec": [2.0], "mjd": [5e4], "file": ["/a"]}, "absolute paths"),
-        ({"ra": ["1h"], "dec": ["2d"], "mjd": [5e4], "file": ["a"]}, "decimal numbers"),
+        ({"ra": ["1h"], "dec": ["2d"], "mjd": [5e4], "file": ["a"]}, "'1h' is no number"),
     ],
 )
 def test_a_bad_index_is_the_users_error(tmp_path: Path, columns: dict, message: str) -> None:

@@ -1,0 +1,1 @@
+"""Tables that a user hands over, whatever program wrote them: one way to read them all."""

@@ -1,0 +1,148 @@
+"""Opening a user's table: what it is, is read from its first bytes, not from its name."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.desi_files import list_tables
+from pipeline.errors import DataError, UserError
+from pipeline.sources import MemorySource, SourceFile, local_file
+from pipeline.user_tables import binary
+from pipeline.user_tables.table import UserTable, reading
+from pipeline.user_tables.text import HEAD_BYTES, open_file, read_text_table, unpack
+
+_FOREIGN = {
+    b"PK\x03\x04": "an Excel workbook or a zip archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\x89HDF": "an HDF5 file",
+    b"\x93NUMPY": "a NumPy file",
+    b"%PDF": "a PDF file",
+    b"SQLite format 3": "an SQLite database",
+}
+# Formats that are read whole are no place for a table that does not fit in memory.
+_MOST_WHOLE = 2**31
+
+
+def open_tables(path: Path, what: str = "") -> list[UserTable]:
+    """Find the tables of a file, in its order.
+
+    Parameters
+    ----------
+    path : Path
+        FITS, VOTable, ECSV, CDS or IPAC table, Parquet, Arrow (Feather), or text with one row a
+        line: comma, semicolon, tab, | or spaces between its cells; gzip, bzip2 or xz around any
+        but Parquet and Arrow. Or a folder that holds Parquet files at any depth, such as a HATS
+        catalogue.
+    what : str
+        What the table is for, to begin the lines of errors with.
+
+    Returns
+    -------
+    list of UserTable
+        At least one.
+
+    Raises
+    ------
+    UserError
+        If it is not there, is damaged, or is none of these.
+    """
+    origin = f"{what} {path}".strip()
+    with reading(origin):
+        if path.is_dir():
+            parts = list_parts(path)
+            if not parts:
+                raise UserError(f"{origin}: no Parquet file in this folder")
+            return binary.read_parquet(origin, parts)
+        if not path.exists():
+            raise UserError(f"{origin}: no such file")
+        return _open_by_content(origin, path)
+
+
+def list_parts(path: Path) -> list[Path]:
+    """List the files of a catalogue: itself, or the Parquet files that a folder holds.
+
+    Those whose names begin with an underscore or a dot describe the others, or are half-written.
+    """
+    return sorted(path.rglob("[!_.]*.parquet")) if path.is_dir() else [path]
+
+
+def _open_by_content(origin: str, path: Path) -> list[UserTable]:
+    plain = open_file(path)
+    opener = unpack(plain)
+    is_packed = opener is not plain
+    with opener() as stream:
+        head = stream.read(HEAD_BYTES)
+    foreign = next((what for magic, what in _FOREIGN.items() if head.startswith(magic)), None)
+    if foreign:
+        raise UserError(f"{origin}: is {foreign}; save the table as CSV, FITS or Parquet")
+    if head.startswith(b"PAR1"):
+        with reading(origin, "as Parquet"):
+            return binary.read_parquet(origin, [path])
+    is_fits = head.startswith(b"SIMPLE  =")
+    if is_fits and not is_packed:
+        with reading(origin, "as FITS"):
+            check_headers(local_file(path))
+            return binary.read_fits(origin, path)
+    kind = "FITS" if is_fits else _find_kind(head)
+    if kind is None:
+        return [read_text_table(origin, opener)]
+    with opener() as stream:
+        content = stream.read(_MOST_WHOLE + 1)
+    if len(content) > _MOST_WHOLE:
+        raise UserError(f"{origin}: larger than 2 GiB; give it as Parquet, unpacked FITS or CSV")
+    with reading(origin, f"as {kind}"):
+        return _read_content(origin, kind, content)
+
+
+def _read_content(origin: str, kind: str, content: bytes) -> list[UserTable]:
+    if kind == "FITS":
+        check_headers(MemorySource(origin, content).file("unpacked"))
+        return binary.read_fits(origin, content)
+    if kind == "Arrow":
+        return binary.read_arrow(origin, content)
+    if kind == "VOTable":
+        return binary.read_votable(origin, content)
+    return binary.read_ruled_text(origin, content, kind.lower())
+
+
+def _find_kind(head: bytes) -> str | None:
+    """Name the format of what is read whole; None for a plain text table."""
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head.startswith(b"ARROW1"):
+        return "Arrow"
+    if start.startswith((b"<?xml", b"<VOTABLE", b"<vot")):
+        return "VOTable"
+    if re.match(rb"#\s*%ECSV", start):
+        return "ECSV"
+    if b"Byte-by-byte Description" in head:
+        return "CDS"
+    lines = [line for line in start.split(b"\n")[:200] if line.strip()]
+    table = [line.strip() for line in lines if not line.startswith(b"\\")]
+    is_framed = len(table) > 1 and all(
+        line.startswith(b"|") and line.endswith(b"|") for line in table[:2]
+    )
+    # The rows of an IPAC table stand below the bars of its header and have none.
+    has_bars = all(b"|" in line for line in table[2:6])
+    return "IPAC" if is_framed and (len(lines) > len(table) or not has_bars) else None
+
+
+def check_headers(file: SourceFile) -> None:
+    """Walk the headers by our own bounded reader: astropy's may go on for ever in a damaged one.
+
+    Raises
+    ------
+    UserError
+        If they are no FITS headers.
+    """
+    try:
+        list_tables(file)
+    except DataError as error:
+        raise UserError(str(error)) from None
+
+
+def choose_table(tables: Sequence[UserTable], wanted: Sequence[str]) -> UserTable:
+    """Return the first table that has columns of all these names; the first of all if none has."""
+    for table in tables:
+        if set(wanted) <= set(table.names):
+            return table
+    return tables[0]

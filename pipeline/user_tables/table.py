@@ -1,0 +1,99 @@
+"""A table of a user's, as every format gives it: named columns, read in blocks of rows."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from pipeline.errors import QadError, UserError, first_line
+
+# More than any survey's catalogue has; beyond it a file is no table.
+MAX_COLUMNS = 5000
+_MOST_NAMED = 12
+_LONGEST_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's name, stripped, and its unit where the table states one ("" where it should).
+
+    `may_be_text` is False where the file's own type is none of text.
+    """
+
+    name: str
+    unit: str | None = None
+    may_be_text: bool = True
+
+
+@dataclass(frozen=True)
+class UserTable:
+    """A table whose rows are not read yet.
+
+    Attributes
+    ----------
+    origin : str
+        The file, and the table in it where there are several: for messages.
+    columns : tuple of Column
+        Names may repeat.
+    read : callable
+        Gives the columns at some places of `columns`, in that order, in blocks of rows (none for
+        a table without rows). The blocks' own field names are the places, as text.
+    notes : tuple of str
+        What the user should know of how it was read.
+    has_decimal_comma : bool
+        Numbers may have a comma in the place of the point: it does not separate the columns.
+    """
+
+    origin: str
+    columns: tuple[Column, ...]
+    read: Callable[[Sequence[int]], Iterator[pa.Table]]
+    notes: tuple[str, ...] = ()
+    has_decimal_comma: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return [column.name for column in self.columns]
+
+    def describe_columns(self) -> str:
+        """Name the first columns, for a message."""
+        shown = [show_text(name) for name in self.names if name][:_MOST_NAMED]
+        more = len(self.columns) - len(shown)
+        return f"it has {', '.join(shown) or 'none'}" + (f" and {more} more" if more > 0 else "")
+
+    def read_whole(self, places: Sequence[int]) -> list[pa.ChunkedArray]:
+        """Read columns at once."""
+        blocks = list(self.read(places))
+        if not blocks:
+            return [pa.chunked_array([], pa.string()) for _ in places]
+        whole = pa.concat_tables(blocks, promote_options="permissive")
+        return [whole.column(number) for number in range(len(places))]
+
+
+def show_text(value: object) -> str:
+    """Return a value of a stranger's file short and printable, for a message."""
+    text = "".join(c if c.isprintable() else "?" for c in str(value)[: _LONGEST_SHOWN + 1])
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+@contextmanager
+def reading(origin: object, what: str = "") -> Iterator[None]:
+    """Turn whatever a reader raises on a damaged or foreign file into one line for the user."""
+    try:
+        yield
+    except QadError:
+        raise
+    # Readers raise errors of several libraries, and of the interpreter, on hostile bytes.
+    except Exception as error:
+        about = f"{what} " if what else ""
+        raise UserError(
+            f"{origin}: cannot be read {about}({show_line(error)}); give CSV, FITS, VOTable, ECSV "
+            "or Parquet"
+        ) from None
+
+
+def show_line(error: BaseException) -> str:
+    """Return the first line of an error, printable and not too long."""
+    text = "".join(c if c.isprintable() else "?" for c in first_line(error)[:201])
+    return text if len(text) <= 200 else f"{text[:200]}…"

@@ -1,0 +1,275 @@
+"""Text tables: CSV and its kin, in any encoding, read as text in blocks of rows."""
+
+import bz2
+import csv
+import gzip
+import io
+import lzma
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from pipeline.errors import UserError
+from pipeline.user_tables.dialect import WHITESPACE, Dialect, decode, find_dialect
+from pipeline.user_tables.table import Column, UserTable, reading, show_line, show_text
+
+# What is looked at to recognise the dialect, and no header may be longer.
+HEAD_BYTES = 2**20
+_BLOCK_BYTES = 2**23
+_PART = 2**20
+_LINE_END = re.compile(rb"\r\n|\r(?!\Z)|\n")
+_BOM = b"\xef\xbb\xbf"
+_WIDE_BOMS = {
+    b"\xff\xfe\x00\x00": "utf-32", b"\x00\x00\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16",
+}  # fmt: skip
+_PACKED: dict[bytes, Callable] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+
+Opener = Callable[[], BinaryIO]
+
+
+def unpack(opener: Opener) -> Opener:
+    """Return what opens a file's content, decompressed where its first bytes say so."""
+    with opener() as stream:
+        start = stream.read(6)
+    packed = next((method for magic, method in _PACKED.items() if start.startswith(magic)), None)
+    return opener if packed is None else lambda: packed(opener())
+
+
+def read_text_table(origin: str, opener: Opener) -> UserTable:
+    """Recognise a text table; its rows are read as text, each cell as it is written.
+
+    Parameters
+    ----------
+    origin : str
+        For messages.
+    opener : callable
+        Opens its bytes from the start, as often as it is called.
+
+    Returns
+    -------
+    UserTable
+        Columns of strings; an empty cell is an empty string. Comment lines (#) are left out.
+
+    Raises
+    ------
+    UserError
+        If it is no table; or while it is read, if a row has another number of cells.
+    """
+    with reading(origin):
+        opener = _find_text(origin, opener)
+        with opener() as stream:
+            head = stream.read(HEAD_BYTES + 1)
+        dialect = find_dialect(origin, head[:HEAD_BYTES], len(head) <= HEAD_BYTES)
+    units = dialect.units or (None,) * len(dialect.names)
+    columns = tuple(Column(*both) for both in zip(dialect.names, units, strict=True))
+    read = partial(_read_rows, origin, opener, dialect)
+    has_comma = dialect.delimiter != ","
+    return UserTable(origin, columns, read, dialect.notes, has_decimal_comma=has_comma)
+
+
+def open_file(path: Path) -> Opener:
+    """Return what opens a local file."""
+    return lambda: path.open("rb")
+
+
+def _find_text(origin: str, opener: Opener) -> Opener:
+    """Return what opens the text as UTF-8 (or Latin-1) without a byte order mark."""
+    with opener() as stream:
+        start = stream.read(4096)
+    if start.startswith(_BOM):
+        return lambda: _skip(opener(), len(_BOM))
+    wide = next((code for mark, code in _WIDE_BOMS.items() if start.startswith(mark)), None)
+    if wide is None:
+        # UTF-16 without a mark: every second byte of what is mostly ASCII is zero.
+        n = len(start) // 2
+        for code, offset in (("utf-16-le", 1), ("utf-16-be", 0)):
+            if (
+                n > 3
+                and start[offset::2].count(0) > 0.9 * n
+                and not start[1 - offset :: 2].count(0)
+            ):
+                wide = code
+    if wide is None:
+        return opener
+    return lambda: io.BufferedReader(_Recoded(opener(), wide))
+
+
+def _skip(stream: BinaryIO, n_bytes: int) -> BinaryIO:
+    while n_bytes:
+        got = len(stream.read(min(n_bytes, _BLOCK_BYTES)))
+        if not got:
+            break
+        n_bytes -= got
+    return stream
+
+
+def _read_rows(
+    origin: str, opener: Opener, dialect: Dialect, places: Sequence[int]
+) -> Iterator[pa.Table]:
+    names = [str(place) for place in range(len(dialect.names))]
+    # A comment is known by the first cell, a quote that is never closed by the last.
+    needed = dict.fromkeys((*(str(place) for place in places), names[0], names[-1]))
+    spare = names[-1] if dialect.has_spare else None
+    bad_rows: list[pyarrow.csv.InvalidRow] = []
+
+    def judge(row: pyarrow.csv.InvalidRow) -> str:
+        text = row.text.strip()
+        if not text or text.startswith("#"):
+            return "skip"
+        bad_rows.append(row)
+        return "error"
+
+    with _skip(opener(), dialect.start) as stream, reading(origin):
+        source, delimiter = _Watched(stream), dialect.delimiter
+        if delimiter == WHITESPACE or dialect.is_padded:
+            source, delimiter = _Watched(_Produced(_retell(stream, delimiter))), "\t"
+        try:
+            reader = pyarrow.csv.open_csv(
+                pa.PythonFile(source, "r"),
+                pyarrow.csv.ReadOptions(
+                    use_threads=False, block_size=_BLOCK_BYTES, column_names=names
+                ),
+                pyarrow.csv.ParseOptions(
+                    delimiter=delimiter, newlines_in_values=True, invalid_row_handler=judge
+                ),
+                pyarrow.csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.binary()), check_utf8=False,
+                    include_columns=list(needed),
+                ),
+            )  # fmt: skip
+            last = None
+            for batch in reader:
+                block = pa.Table.from_batches([batch])
+                last = block.column(names[-1])[-1].as_py() if len(block) else last
+                yield _clean(origin, block, [str(place) for place in places], spare)
+        except pa.ArrowInvalid as error:
+            _explain(origin, error, bad_rows, len(names))
+            return
+        if last is not None and b"\n" in last and not source.tail.rstrip().endswith(b'"'):
+            raise UserError(f"{origin}: a quote is opened in its last row and never closed")
+
+
+def _explain(origin: str, error: pa.ArrowInvalid, bad_rows: list, n_columns: int) -> None:
+    if bad_rows:
+        row = bad_rows[0]
+        raise UserError(
+            f"{origin}: row {row.number} has {row.actual_columns} cells where the header has "
+            f"{n_columns} ({show_text(row.text)})"
+        ) from None
+    if "Empty CSV file" in str(error):
+        return
+    if "straddling" in str(error):
+        raise UserError(
+            f"{origin}: a row is longer than {_BLOCK_BYTES:,} bytes; perhaps a quote is never "
+            "closed"
+        ) from None
+    raise UserError(f"{origin}: cannot be read ({show_line(error)})") from None
+
+
+def _clean(origin: str, block: pa.Table, wanted: list[str], spare: str | None) -> pa.Table:
+    """Return the wanted cells as text; what may be lost without a word is refused."""
+    is_comment = pc.starts_with(block.column("0"), "#")
+    if pc.any(is_comment).as_py():
+        if block.num_columns > 1:
+            row = show_text(decode(block.column("0").filter(is_comment)[0].as_py()))
+            raise UserError(
+                f"{origin}: a row begins with # ({row}) and has as many cells as the header; "
+                "take it out or the mark away"
+            )
+        block = block.filter(pc.invert(is_comment))
+    if spare is not None:
+        texts = pc.utf8_trim_whitespace(_to_text(block.column(spare)))
+        row = pc.index(pc.not_equal(texts, ""), True).as_py()
+        if row >= 0:
+            raise UserError(
+                f"{origin}: a row has a cell more than the header ({show_text(texts[row].as_py())})"
+            )
+    arrays = [_to_text(block.column(name)) for name in wanted]
+    return pa.table(arrays, names=wanted)
+
+
+def _to_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowInvalid:
+        return pa.chunked_array([pa.array([decode(value) for value in column.to_pylist()])])
+
+
+class _Watched(io.RawIOBase):
+    """A stream whose last bytes are remembered."""
+
+    def __init__(self, stream: BinaryIO | io.RawIOBase) -> None:
+        self._stream = stream
+        self.tail = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size) or b""
+        if data:
+            self.tail = (self.tail + data[-64:])[-64:]
+        return data
+
+
+class _Produced(io.RawIOBase):
+    """A stream of bytes that an iterator produces."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: memoryview) -> int:  # type: ignore[override]
+        while not self._rest:
+            part = next(self._parts, None)
+            if part is None:
+                return 0
+            self._rest = part
+        n = min(len(target), len(self._rest))
+        target[:n] = self._rest[:n]
+        self._rest = self._rest[n:]
+        return n
+
+
+class _Recoded(_Produced):
+    """Text of wide characters as UTF-8."""
+
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        text = io.TextIOWrapper(stream, encoding, newline="")
+        parts = iter(lambda: text.read(_PART), "")
+        super().__init__(part.removeprefix("\ufeff").encode() for part in parts)
+
+
+def _retell(stream: BinaryIO, delimiter: str) -> Iterator[bytes]:
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter="\t", lineterminator="\n")
+    lines = _split_lines(stream)
+    if delimiter == WHITESPACE:
+        lines = (line.strip().replace("\t", " ") + "\n" for line in lines)
+    for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):
+        writer.writerow(row)
+        if out.tell() > _PART:
+            yield out.getvalue().encode()
+            out.seek(0)
+            out.truncate()
+    yield out.getvalue().encode()
+
+
+def _split_lines(stream: BinaryIO) -> Iterator[str]:
+    rest = b""
+    while part := stream.read(_PART):
+        *lines, rest = _LINE_END.split(rest + part)
+        yield from (decode(line) + "\n" for line in lines)
+        if len(rest) > _BLOCK_BYTES:
+            raise ValueError(f"a line is longer than {_BLOCK_BYTES:,} bytes")
+    yield decode(rest)
