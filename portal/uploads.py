@@ -1,30 +1,30 @@
 """A visitor's list: a file read below limits, its columns guessed, its rows matched to ours."""
 
+import gzip
 import io
-import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import PurePath
-from typing import IO
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipeline.errors import UserError
+from pipeline.user_tables.content import find_kind, read_content
+from pipeline.user_tables.names import find_column
+from pipeline.user_tables.table import UserTable, show_text
+from pipeline.user_tables.text import HEAD_BYTES
+from pipeline.user_tables.values import read_ids
 from portal.conditions import DISTANCE
 from portal.database import Connection, fetch_beside
-from portal.positions import read_places, read_targetid
+from portal.positions import read_places
 
 MAX_BYTES = 50 << 20
 MAX_ROWS = 100_000
 MAX_COLUMNS = 500
 MAX_RADIUS = 60.0
-# Names that lists give to what is looked for, lower case, the likeliest first.
-_GUESSES = {
-    "targetid": ("targetid", "target_id", "desi_targetid", "desi_id"),
-    "ra": ("target_ra", "ra", "raj2000", "ra_icrs", "ra_deg", "_ra", "_raj2000", "alpha_j2000",
-           "ra_j2000", "right_ascension"),
-    "dec": ("target_dec", "dec", "dej2000", "decj2000", "de_icrs", "dec_deg", "_de", "_dej2000",
-            "delta_j2000", "dec_j2000", "declination", "decl"),
-}  # fmt: skip
 
 
 class UploadError(Exception):
@@ -46,50 +46,45 @@ def read_list(name: str, content: bytes) -> pd.DataFrame:
     Parameters
     ----------
     name : str
-        The visitor's name of the file; only its ending counts.
+        The visitor's name of the file, for messages; what it is, its content says.
     content : bytes
-        CSV, VOTable or FITS.
+        Text with a row a line, VOTable, FITS or another table that `read_content` knows, gzipped
+        or not. Of several tables in it the first that has a TARGETID or a position.
 
     Returns
     -------
     pandas.DataFrame
-        Columns of one value a row.
+        Columns of one value a row, text as it is written.
 
     Raises
     ------
     UploadError
-        If it is empty, too large or not what its name or content says.
+        If it is empty, too large or no table.
     """
     if not content.strip():
         raise UploadError("The file is empty.")
     if len(content) > MAX_BYTES:
         raise UploadError(f"The file is larger than {MAX_BYTES >> 20} MiB.")
-    kind = _find_kind(name, content)
-    try:
-        rows = _read_csv(content) if kind == "CSV" else _read_table(content, kind)
-    except UploadError:
-        raise
-    # Whatever a parser raises on hostile bytes, the file is not of its kind.
-    except Exception as fault:
-        reason = next(iter(str(fault).splitlines()), "") or type(fault).__name__
-        raise UploadError(f"The file is not a readable {kind} file: {reason[:150]}") from None
+    with _explaining():
+        content = _unpack(content)
+        origin = show_text(name)
+        kind = find_kind(origin, content[:HEAD_BYTES])
+        table = _choose(read_content(origin, kind, content))
+        if len(table.columns) > MAX_COLUMNS:
+            raise UploadError(
+                f"The file has {len(table.columns):,} columns; {MAX_COLUMNS} are allowed."
+            )
+        rows = _read_rows(table)
     if rows.empty:
         raise UploadError("The file has no rows.")
-    if len(rows) > MAX_ROWS:
-        raise UploadError(f"The file has {len(rows):,} rows; {MAX_ROWS:,} are allowed.")
-    if len(rows.columns) > MAX_COLUMNS:
-        raise UploadError(f"The file has {len(rows.columns):,} columns; {MAX_COLUMNS} are allowed.")
     return rows
 
 
 def guess_columns(rows: pd.DataFrame) -> Columns:
     """Guess from their names which columns hold identifier and position."""
-    names = {str(name).strip().lower(): str(name) for name in reversed(rows.columns)}
-    found = {
-        kind: next((names[guess] for guess in guesses if guess in names), None)
-        for kind, guesses in _GUESSES.items()
-    }
-    return Columns(**found)
+    names = [str(name) for name in rows.columns]
+    places = (find_column(names, ours) for ours in ("TARGETID", "TARGET_RA", "TARGET_DEC"))
+    return Columns(*(None if place is None else names[place] for place in places))
 
 
 def match_ids(con: Connection, rows: pd.DataFrame, column: str, ours: tuple[str, ...]) -> pa.Table:
@@ -98,9 +93,12 @@ def match_ids(con: Connection, rows: pd.DataFrame, column: str, ours: tuple[str,
     Raises
     ------
     UploadError
-        If no value of the column is a whole number of 64 bits.
+        If no value of the column is a whole number of 64 bits, or one has been through a
+        floating-point number that cannot keep it.
     """
-    ids = [_read_id(value) for value in rows[column]]
+    with _explaining():
+        values = pa.chunked_array([pa.Array.from_pandas(rows[column])])
+        ids = read_ids("Your list", column, values, words_are_none=True)
     if not any(number is not None for number in ids):
         raise UploadError(f"No value of the column {column} is a TARGETID.")
     mine = pa.table({"row": pa.array(range(len(ids))), "id": pa.array(ids, pa.int64())})
@@ -153,58 +151,72 @@ def match_places(
     return _join(rows, fetch_beside(con, "quasars", sql, mine))
 
 
-def _find_kind(name: str, content: bytes) -> str:
-    if content.startswith((b"SIMPLE  =", b"\x1f\x8b")):
-        return "FITS"
-    if content.lstrip()[:5] in (b"<?xml", b"<VOTA"):
-        return "VOTable"
-    suffix = PurePath(name).suffix.lower().lstrip(".")
-    return {"fits": "FITS", "fit": "FITS", "gz": "FITS", "vot": "VOTable", "xml": "VOTable"}.get(
-        suffix, "CSV"
-    )
+@contextmanager
+def _explaining() -> Iterator[None]:
+    try:
+        yield
+    except UserError as fault:
+        raise UploadError(str(fault)) from None
 
 
-def _read_csv(content: bytes) -> pd.DataFrame:
-    if b"\0" in content:
-        raise UploadError("The file is not a readable CSV file: it holds binary data.")
-    text = content.decode("utf-8-sig", errors="replace")
-    # As text, for a TARGETID must not pass through a float; one row more tells that it is too long.
-    return pd.read_csv(io.StringIO(text), dtype="string", nrows=MAX_ROWS + 1, comment="#")
-
-
-def _read_table(content: bytes, kind: str) -> pd.DataFrame:
-    from astropy.table import Table
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if kind == "VOTable":
-            table = Table.read(io.BytesIO(content), format="votable")
-        else:
-            table = Table.read(_open_fits(content), format="fits", hdu=1)
-    if len(table) > MAX_ROWS:
-        raise UploadError(f"The file has {len(table):,} rows; {MAX_ROWS:,} are allowed.")
-    plain = [name for name in table.colnames if table[name].ndim == 1]
-    return table[plain].to_pandas()
-
-
-def _open_fits(content: bytes) -> IO[bytes]:
+def _unpack(content: bytes) -> bytes:
     if not content.startswith(b"\x1f\x8b"):
-        return io.BytesIO(content)
-    import gzip
-
-    with gzip.open(io.BytesIO(content)) as handle:
-        # A small file may unpack to a huge one.
-        plain = handle.read(MAX_BYTES + 1)
+        return content
+    try:
+        with gzip.open(io.BytesIO(content)) as handle:
+            # A small file may unpack to a huge one.
+            plain = handle.read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as fault:
+        raise UploadError(f"The file is not a readable gzip file: {fault}") from None
     if len(plain) > MAX_BYTES:
         raise UploadError(f"The file unpacks to more than {MAX_BYTES >> 20} MiB.")
-    return io.BytesIO(plain)
+    return plain
 
 
-def _read_id(value: object) -> int | None:
-    try:
-        return read_targetid(str(value).strip())
-    except ValueError:
-        return None
+def _choose(tables: list[UserTable]) -> UserTable:
+    def has_key(table: UserTable) -> bool:
+        return any(find_column(table.names, ours) is not None for ours in ("TARGETID", "TARGET_RA"))
+
+    return next(filter(has_key, tables), tables[0])
+
+
+def _read_rows(table: UserTable) -> pd.DataFrame:
+    places = range(len(table.columns))
+    blocks, n_rows = [], 0
+    for block in table.read(places):
+        blocks.append(block)
+        n_rows += len(block)
+        if n_rows > MAX_ROWS:
+            raise UploadError(f"The file has more than {MAX_ROWS:,} rows, which are allowed.")
+    if not n_rows:
+        return pd.DataFrame()
+    whole = pa.concat_tables(blocks, promote_options="permissive")
+    names = _make_unique(table.names)
+    plain = {
+        name: _blank_to_null(column)
+        for name, column in zip(names, whole.columns, strict=True)
+        if not pa.types.is_nested(column.type)
+    }
+    return pa.table(plain).to_pandas(types_mapper=pd.ArrowDtype)
+
+
+def _blank_to_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_string(column.type):
+        return column
+    return pc.if_else(pc.equal(pc.utf8_trim_whitespace(column), ""), None, column)
+
+
+def _make_unique(names: list[str]) -> list[str]:
+    """Give columns without a name their number, and further ones of a name a number behind it."""
+    made: dict[str, None] = {}
+    for number, name in enumerate(names, 1):
+        wanted = name or f"column {number}"
+        unique, again = wanted, 1
+        while unique in made:
+            again += 1
+            unique = f"{wanted} {again}"
+        made[unique] = None
+    return list(made)
 
 
 def _name_ours(ours: tuple[str, ...]) -> str:

@@ -34,11 +34,18 @@ SHARED = {
         "store",
     )
 }
-# What portal may use of the pipeline, in one module: the review ledger, which it writes to.
-REVIEWING = ("portal/reviewing.py", {
-    "pipeline.database", "pipeline.errors", "pipeline.reviews.consensus", "pipeline.reviews.ledger",
-    "pipeline.reviews.review",
-})  # fmt: skip
+# What portal may use of the pipeline: the review ledger, which it writes to, and the reader of
+# tables that strangers hand over; one module each.
+PORTAL_DOORS = {
+    "portal/reviewing.py": {
+        "pipeline.database", "pipeline.errors", "pipeline.reviews.consensus",
+        "pipeline.reviews.ledger", "pipeline.reviews.review",
+    },
+    "portal/uploads.py": {
+        "pipeline.errors",
+        *(f"pipeline.user_tables.{n}" for n in ("content", "names", "table", "text", "values")),
+    },
+}  # fmt: skip
 # Library: where it may be imported.
 DOORS = {
     "ray": ("pipeline/workers.py", "pipeline/tune.py"),
@@ -113,11 +120,11 @@ def test_nobody_looks_up_the_stream(prefix: str, package: str) -> None:
     assert select(prefix, package) == {}
 
 
-def test_portal_uses_only_the_review_ledger_of_the_pipeline() -> None:
-    door, allowed = REVIEWING
+def test_portal_uses_the_pipeline_by_two_doors_only() -> None:
     used = select("portal/", "pipeline")
-    assert set(used) == {door}
-    assert all(m in allowed or m.rpartition(".")[0] in allowed for m in used[door])
+    assert set(used) == set(PORTAL_DOORS)
+    for door, allowed in PORTAL_DOORS.items():
+        assert all(m in allowed or m.rpartition(".")[0] in allowed for m in used[door])
 
 
 def test_release_uses_only_the_shared_part_of_the_pipeline() -> None:
@@ -177,7 +184,9 @@ def test_help_loads_no_heavy_library() -> None:
 def test_portal_and_schema_import_without_the_libraries_of_the_pipeline() -> None:
     """Every module of the portal but its pages, which run only inside a browser session."""
     pages = {"portal.app"}
-    light = {"database", "database_hold", "errors", "ledger_tables", "reviews", "science"}
+    light = {
+        "database", "database_hold", "errors", "ledger_tables", "reviews", "science", "user_tables",
+    }  # fmt: skip
     modules = [
         name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
         for name in IMPORTS

@@ -5,6 +5,7 @@ Values keep the type of the file; a value that the file marks as missing is null
 
 import io
 import warnings
+import xml.parsers.expat
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -24,7 +25,7 @@ from pipeline.user_tables.values import is_text
 BLOCK_ROWS = 200_000
 
 
-def read_parquet(origin: str, paths: Sequence[Path]) -> list[UserTable]:
+def read_parquet(origin: str, paths: Sequence[Path | io.BytesIO]) -> list[UserTable]:
     """Read one table that lies in Parquet files of the same columns."""
     schema = pq.read_schema(paths[0])
     columns = tuple(Column(f.name.strip(), may_be_text=is_text(f.type)) for f in schema)
@@ -107,6 +108,7 @@ def read_votable(origin: str, content: bytes) -> list[UserTable]:
     """Read the tables of a VOTable document."""
     from astropy.io import votable
 
+    _check_document(content)
     with warnings.catch_warnings():
         # Deviations from the standard that astropy can read are no fault of the user's.
         warnings.simplefilter("ignore")
@@ -119,6 +121,17 @@ def read_votable(origin: str, content: bytes) -> list[UserTable]:
     if not tables:
         raise UserError(f"{origin}: no table in this VOTable")
     return _name_alone(origin, tables)
+
+
+def _check_document(content: bytes) -> None:
+    """Refuse what is no whole document: astropy gives the rows that it has seen of a cut one."""
+
+    def refuse_entity(name: str, *_: object) -> None:
+        raise ValueError(f"it declares an entity {name[:40]!r}, which no table needs")
+
+    parser = xml.parsers.expat.ParserCreate()
+    parser.EntityDeclHandler = refuse_entity
+    parser.Parse(content, True)
 
 
 def read_ruled_text(origin: str, content: bytes, kind: str) -> list[UserTable]:

@@ -1,6 +1,5 @@
 """Opening a user's table: what it is, is read from its first bytes, not from its name."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,17 +7,10 @@ from pipeline.desi_files import list_tables
 from pipeline.errors import DataError, UserError
 from pipeline.sources import MemorySource, SourceFile, local_file
 from pipeline.user_tables import binary
+from pipeline.user_tables.content import find_kind, read_content
 from pipeline.user_tables.table import UserTable, reading
 from pipeline.user_tables.text import HEAD_BYTES, open_file, read_text_table, unpack
 
-_FOREIGN = {
-    b"PK\x03\x04": "an Excel workbook or a zip archive",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
-    b"\x89HDF": "an HDF5 file",
-    b"\x93NUMPY": "a NumPy file",
-    b"%PDF": "a PDF file",
-    b"SQLite format 3": "an SQLite database",
-}
 # Formats that are read whole are no place for a table that does not fit in memory.
 _MOST_WHOLE = 2**31
 
@@ -69,61 +61,26 @@ def list_parts(path: Path) -> list[Path]:
 def _open_by_content(origin: str, path: Path) -> list[UserTable]:
     plain = open_file(path)
     opener = unpack(plain)
-    is_packed = opener is not plain
     with opener() as stream:
         head = stream.read(HEAD_BYTES)
-    foreign = next((what for magic, what in _FOREIGN.items() if head.startswith(magic)), None)
-    if foreign:
-        raise UserError(f"{origin}: is {foreign}; save the table as CSV, FITS or Parquet")
-    if head.startswith(b"PAR1"):
+    kind = find_kind(origin, head)
+    if kind == "text":
+        return [read_text_table(origin, opener)]
+    if kind == "Parquet":
         with reading(origin, "as Parquet"):
             return binary.read_parquet(origin, [path])
-    is_fits = head.startswith(b"SIMPLE  =")
-    if is_fits and not is_packed:
+    if kind == "FITS" and opener is plain:
         with reading(origin, "as FITS"):
             check_headers(local_file(path))
             return binary.read_fits(origin, path)
-    kind = "FITS" if is_fits else _find_kind(head)
-    if kind is None:
-        return [read_text_table(origin, opener)]
     with opener() as stream:
         content = stream.read(_MOST_WHOLE + 1)
     if len(content) > _MOST_WHOLE:
         raise UserError(f"{origin}: larger than 2 GiB; give it as Parquet, unpacked FITS or CSV")
     with reading(origin, f"as {kind}"):
-        return _read_content(origin, kind, content)
-
-
-def _read_content(origin: str, kind: str, content: bytes) -> list[UserTable]:
-    if kind == "FITS":
-        check_headers(MemorySource(origin, content).file("unpacked"))
-        return binary.read_fits(origin, content)
-    if kind == "Arrow":
-        return binary.read_arrow(origin, content)
-    if kind == "VOTable":
-        return binary.read_votable(origin, content)
-    return binary.read_ruled_text(origin, content, kind.lower())
-
-
-def _find_kind(head: bytes) -> str | None:
-    """Name the format of what is read whole; None for a plain text table."""
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if head.startswith(b"ARROW1"):
-        return "Arrow"
-    if start.startswith((b"<?xml", b"<VOTABLE", b"<vot")):
-        return "VOTable"
-    if re.match(rb"#\s*%ECSV", start):
-        return "ECSV"
-    if b"Byte-by-byte Description" in head:
-        return "CDS"
-    lines = [line for line in start.split(b"\n")[:200] if line.strip()]
-    table = [line.strip() for line in lines if not line.startswith(b"\\")]
-    is_framed = len(table) > 1 and all(
-        line.startswith(b"|") and line.endswith(b"|") for line in table[:2]
-    )
-    # The rows of an IPAC table stand below the bars of its header and have none.
-    has_bars = all(b"|" in line for line in table[2:6])
-    return "IPAC" if is_framed and (len(lines) > len(table) or not has_bars) else None
+        if kind == "FITS":
+            check_headers(MemorySource(origin, content).file("unpacked"))
+        return read_content(origin, kind, content)
 
 
 def check_headers(file: SourceFile) -> None:

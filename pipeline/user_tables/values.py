@@ -6,6 +6,7 @@ the column, the row (from 1) and the value.
 
 import re
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -36,8 +37,15 @@ _EXACT = {16: 2**11, 32: 2**24, 64: 2**53}
 _LONGEST_INTEGER = 25
 
 
-def read_ids(origin: object, name: str, column: pa.ChunkedArray) -> list[int | None]:
+def read_ids(
+    origin: object, name: str, column: pa.ChunkedArray, words_are_none: bool = False
+) -> list[int | None]:
     """Read whole numbers of 64 bits exactly; None where a cell is empty.
+
+    Parameters
+    ----------
+    words_are_none : bool
+        None too where a cell is no number at all, or too large.
 
     Raises
     ------
@@ -54,7 +62,8 @@ def read_ids(origin: object, name: str, column: pa.ChunkedArray) -> list[int | N
         return _read_float_ids(origin, name, column)
     if is_text(kind):
         values = _to_words(column).to_pylist()
-        return [_read_id(origin, name, row, value) for row, value in enumerate(values, 1)]
+        read = partial(_read_id, origin, name, words_are_none)
+        return [read(row, value) for row, value in enumerate(values, 1)]
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         numbers = column.to_pylist()
         for row, value in enumerate(numbers, 1):
@@ -209,7 +218,9 @@ def _refuse_float(origin: object, name: str, row: int, value: object) -> UserErr
     )
 
 
-def _read_id(origin: object, name: str, row: int, text: str | None) -> int | None:
+def _read_id(
+    origin: object, name: str, words_are_none: bool, row: int, text: str | None
+) -> int | None:
     if text is None:
         return None
     # Spreadsheets are told so that a value is text: ="123" or '123.
@@ -218,12 +229,16 @@ def _read_id(origin: object, name: str, row: int, text: str | None) -> int | Non
         # Not even an attempt at a number of thousands of digits.
         if len(bare) <= _LONGEST_INTEGER and -_INT64 <= (value := int(bare)) < _INT64:
             return value
+        if words_are_none:
+            return None
         raise _refuse(origin, name, row, text, "does not fit into 64 bits")
     if re.fullmatch(_DECIMAL, bare.lower()):
         number = float(bare)
         if np.isfinite(number) and _is_exact(number, _EXACT[64]):
             return int(number)
         raise _refuse_float(origin, name, row, text)
+    if words_are_none:
+        return None
     raise _refuse(origin, name, row, text, "is no whole number")
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from portal_release import N_ROWS, row_id
 
@@ -106,6 +107,47 @@ def test_names_of_columns_are_only_names(con: Connection) -> None:
     assert con.cursor().execute("SELECT count(*) FROM quasars").fetchall()[0][0] == N_ROWS
 
 
+LINES = "TARGETID,ra,dec\n12,1.5,2.5\n13,3.5,4.5\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        LINES.encode(), b"# " + LINES.encode(), b"# a list\n" + LINES.encode(),
+        LINES.encode("utf-16"), LINES.replace(",", ";").encode(), LINES.replace(",", "  ").encode(),
+        b"\xef\xbb\xbf" + LINES.encode(), gzip.compress(LINES.encode()),
+        LINES.replace("TARGETID,ra,dec", "Target ID, RA (deg), _DEJ2000").encode(),
+        LINES.replace("ra,dec", "ra,dec,name").replace(".5\n", ".5,Jos\xe9\n").encode("latin-1"),
+    ],
+)  # fmt: skip
+def test_text_is_read_however_it_is_written(content: bytes) -> None:
+    rows = read_list("a.csv", content)
+    guessed = guess_columns(rows)
+    assert None not in (guessed.targetid, guessed.ra, guessed.dec)
+    assert [rows[guessed.targetid].tolist(), rows[guessed.ra].tolist()] == [
+        ["12", "13"], ["1.5", "3.5"],
+    ]  # fmt: skip
+    assert rows[guessed.dec].tolist() == ["2.5", "4.5"]
+
+
+def test_the_table_with_the_objects_counts(table: Table) -> None:
+    meta = fits.BinTableHDU(Table({"KEY": ["a"]}))
+    target = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), meta, fits.BinTableHDU(table)]).writeto(target)
+    assert len(read_list("a.fits", target.getvalue())) == 20
+
+
+def test_columns_of_one_name_and_of_none_are_kept() -> None:
+    rows = read_list("a.csv", b",a,a\n1,2,3\n")
+    assert list(rows.columns) == ["column 1", "a", "a 2"]
+
+
+def test_an_identifier_is_never_a_float(con: Connection) -> None:
+    for ids in ([float(row_id(0))], [repr(float(row_id(0)))], [f"{row_id(0)}.0"]):
+        with pytest.raises(UploadError, match="column id holds floating-point numbers"):
+            uploads.match_ids(con, pd.DataFrame({"id": ids}), "id", ("TARGETID",))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
@@ -113,15 +155,15 @@ def test_names_of_columns_are_only_names(con: Connection) -> None:
         ("a.csv", b"  \n ", "empty"),
         ("a.csv", b"ra,dec\n", "no rows"),
         ("a.csv", b"\x00\x01\x02", "binary"),
-        ("a.csv", b'ra,dec\n"1,2\n', "readable CSV"),
+        ("a.csv", b'ra,dec\n"1,2\n', "row 1 has 1 cells"),
         ("a.csv", b"ra\n" + b"1\n" * (uploads.MAX_ROWS + 1), "rows"),
         ("a.csv", b"," * 599 + b"\n" + b"," * 599, "columns"),
-        ("a.fits", b"ra,dec\n1,2\n", "readable FITS"),
-        ("a.fits", b"SIMPLE  = nonsense", "readable FITS"),
-        ("a.vot", b"<?xml version='1.0'?><VOTABLE", "readable VOTable"),
+        ("a.xlsx", b"PK\x03\x04abc", "Excel"),
+        ("a.fits", b"SIMPLE  = nonsense", "read as FITS"),
+        ("a.vot", b"<?xml version='1.0'?><VOTABLE", "read as VOTable"),
         ("a.vot", b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/passwd'>]>"
-         b"<VOTABLE>&a;</VOTABLE>", "readable VOTable"),
-        ("../../etc/passwd", b"\xff\xfe\x00", "binary"),
+         b"<VOTABLE>&a;</VOTABLE>", "read as VOTable"),
+        ("../../etc/passwd", b"\xff\xfe\x00", "cannot be read"),
         ("a.csv", bytes(uploads.MAX_BYTES + 1).replace(b"\0", b"1"), "larger than"),
     ],
 )  # fmt: skip
