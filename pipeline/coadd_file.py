@@ -1,16 +1,22 @@
 """One coadd file: checked by its headers, its targets listed, the spectra of some rows read."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
-from catalog_schema.desi import ARM_PIXELS, GOOD_FIBERSTATUS, WAVE_SIZE, WAVE_START, WAVE_STEP
+from catalog_schema.desi import ARM_PIXELS, GOOD_FIBERSTATUS
+from pipeline.coadd_arms import (
+    Arm,
+    check_arm,
+    check_whole,
+    describe_lacking,
+    find_arms,
+    find_factors,
+)
 from pipeline.config import AcquireSettings
 from pipeline.desi_files import find_hdu, read_table
 from pipeline.errors import DataError
@@ -23,19 +29,18 @@ from pipeline.fits_index import (
     save_index,
     walk_headers,
 )
-from pipeline.integrity import check_datasum, decompress
-from pipeline.ranges import Image, Link, Plan, Range, cut_ranges, plan_ranges
+from pipeline.flux_units import Factor
+from pipeline.image_rows import Plane, row_bytes, to_image
+from pipeline.integrity import decompress
+from pipeline.ranges import Link, Plan, Range, cut_ranges, plan_ranges
 from pipeline.science.coadd import ArmSpectra
 from pipeline.science.exposures import Exposures
 from pipeline.sources import FileStat, SourceFile
-from pipeline.table_columns import apply_scale
 
-KINDS = ("FLUX", "IVAR", "MASK")
-# Wavelengths are multiples of 0.8 Å to rounding; a shift of 1 % of a pixel is another grid.
-_WAVE_TOLERANCE = 0.01 * WAVE_STEP
-_TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _N_DIAGONALS = 11
 _EXPOSURE_COLUMNS = ("TARGETID", "NIGHT", "PETAL_LOC", "FIBER", "EXPTIME")
+# Tables whose rows are those of the spectra.
+_ROW_TABLES = ("FIBERMAP", "SCORES")
 
 
 @dataclass(frozen=True)
@@ -55,73 +60,23 @@ class CoaddFile:
         """Number of spectra."""
         return self.hdu("FIBERMAP").shape[0]
 
+    @cached_property
+    def arms(self) -> list[Arm]:
+        """Arms in order; DataError if there are none, or an incomplete one."""
+        return find_arms(self.file, self.index)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the file lacks, in a line each."""
+        return describe_lacking(self.file, self.arms)
+
     def hdu(self, name: str) -> Hdu:
         """Return an HDU; DataError if the file lacks it."""
         return find_hdu(self.file, self.index, name)
 
     def images(self) -> list[Hdu]:
-        """Return flux, ivar and mask of b, r, z, in this order."""
-        return [self.hdu(f"{arm.upper()}_{kind}") for arm in ARM_PIXELS for kind in KINDS]
-
-
-class _Plane:
-    """Values of some rows of one image, filled as parts of the file come in."""
-
-    def __init__(
-        self, file: SourceFile, hdu: Hdu, rows: NDArray[np.intp], memory: NDArray[np.uint8]
-    ) -> None:
-        self.start, self.stop = hdu.start, hdu.stop
-        self._file, self._hdu, self._image = file, hdu, _to_image(hdu)
-        self._order = np.argsort(rows, kind="stable")
-        self._rows = rows[self._order]
-        self._starts = (self._image.start + self._rows * self._image.row_bytes).tolist()
-        values = memory[: len(rows) * _row_bytes(hdu)].view(_TYPES[hdu.bitpix])
-        self._values: NDArray = values.reshape(len(rows), hdu.shape[1])
-
-    def take(self, start: int, data: bytes) -> None:
-        """Copy the rows that lie in a part; `start` is its place in the file."""
-        image, stop = self._image, start + len(data)
-        if start <= image.start and image.stop <= stop:
-            self._take_whole(data[image.start - start : image.stop - start])
-        elif not self._hdu.is_compressed:
-            low = bisect_left(self._starts, start)
-            high = bisect_right(self._starts, stop - image.row_bytes)
-            if low < high:
-                first, last = int(self._rows[low]), int(self._rows[high - 1])
-                n_values = (last - first + 1) * self._hdu.shape[1]
-                part = np.frombuffer(
-                    data, self._values.dtype, n_values, self._starts[low] - start
-                ).reshape(-1, self._hdu.shape[1])
-                is_run = last - first == high - low - 1
-                taken = part if is_run else part[self._rows[low:high] - first]
-                self._values[self._order[low:high]] = taken
-
-    def places(self) -> list[tuple[int, memoryview]]:
-        """Return where each row begins in the file and where its bytes are to go."""
-        size = self._image.row_bytes
-        rows = self._values.reshape(-1).view(np.uint8).data
-        pairs = zip(self._order.tolist(), self._starts, strict=True)
-        return [(start, rows[size * at : size * (at + 1)]) for at, start in pairs]
-
-    def native(self) -> NDArray:
-        """Return the values, scaled, in native byte order."""
-        if self._hdu.is_compressed:
-            return self._values
-        # In place: these arrays are most of what a shard takes of memory.
-        values = self._values
-        if not values.dtype.isnative:
-            values = values.byteswap(inplace=True).view(values.dtype.newbyteorder("="))
-        return apply_scale(values, self._hdu.bzero, self._hdu.bscale, in_place=True)
-
-    def _take_whole(self, data: bytes) -> None:
-        hdu = self._hdu
-        if hdu.is_compressed:
-            whole = _decompress_image(self._file, hdu, data)
-            self._values = np.empty(self._values.shape, whole.dtype)
-        else:
-            check_datasum(self._file, hdu, data)
-            whole = np.frombuffer(data, self._values.dtype).reshape(hdu.shape)
-        self._values[self._order] = whole[self._rows]
+        """Return flux, ivar and mask of the arms, in this order."""
+        return [hdu for arm in self.arms for hdu in arm.images]
 
 
 def open_coadd(
@@ -159,23 +114,24 @@ def open_coadd(
     return CoaddFile(ahead, index)
 
 
-def check_coadd(coadd: CoaddFile) -> None:
-    """Check shapes and wavelengths.
+def check_coadd(coadd: CoaddFile, is_strict: bool = True) -> None:
+    """Check that arms are there, shapes, units, wavelengths, and that rows are the same objects.
+
+    Parameters
+    ----------
+    coadd : CoaddFile
+    is_strict : bool
+        Whether no arm may be missing; see `check_whole`.
 
     Raises
     ------
     DataError
-        Naming the HDU that is missing, or that has another grid or shape.
+        Naming the HDU that is missing, or that has another grid, shape or unit.
     """
-    for arm, (first, last) in ARM_PIXELS.items():
-        _check_grid(coadd, f"{arm.upper()}_WAVELENGTH", first, last)
-        for kind in KINDS:
-            hdu = coadd.hdu(f"{arm.upper()}_{kind}")
-            expected = (coadd.n_rows, last - first)
-            if hdu.shape != expected:
-                raise DataError(
-                    f"{coadd.file}: HDU {hdu.name} has shape {hdu.shape}, not {expected}"
-                )
+    check_whole(coadd.file, coadd.arms, is_strict)
+    for arm in coadd.arms:
+        check_arm(coadd.ahead, arm, coadd.n_rows)
+    _check_rows(coadd)
 
 
 def read_targetids(coadd: CoaddFile) -> NDArray[np.int64]:
@@ -207,7 +163,7 @@ def plan_arms(
     coadd: CoaddFile, rows: NDArray[np.intp], settings: AcquireSettings, link: Link | None = None
 ) -> Plan:
     """Plan the ranges that hold the spectra of some rows."""
-    images = [_to_image(hdu) for hdu in coadd.images()]
+    images = [to_image(hdu) for hdu in coadd.images()]
     return plan_ranges(images, rows, link or coadd.file.source.link, settings.mode, settings.gap)
 
 
@@ -241,25 +197,69 @@ def read_arms(
     else:
         _take_ranges(coadd, planes, plan.ranges, settings.max_raw_bytes)
     values = [plane.native() for plane in planes]
-    starts = [first for first, _ in ARM_PIXELS.values()]
-    return [ArmSpectra(first, *values[3 * at : 3 * at + 3]) for at, first in enumerate(starts)]
+    taken = iter(values)
+    return [_to_spectra(coadd, arm, [next(taken) for _ in arm.images]) for arm in coadd.arms]
 
 
-def _make_planes(coadd: CoaddFile, rows: NDArray[np.intp]) -> list[_Plane]:
+def _to_spectra(coadd: CoaddFile, arm: Arm, values: list[NDArray]) -> ArmSpectra:
+    """Bring an arm's values to our units; without a mask no bit is set."""
+    flux_by, ivar_by = find_factors(coadd.file, arm)
+    flux, ivar = _multiply(values[0], flux_by), _multiply(values[1], ivar_by)
+    mask = _to_mask(values[2]) if arm.mask else np.zeros(flux.shape, np.uint32)
+    return ArmSpectra(arm.pixels[0], flux, ivar, mask)
+
+
+def _multiply(image: NDArray, factor: Factor) -> NDArray[np.float32]:
+    # A factor of 1 leaves every bit; what single precision cannot hold becomes a bad pixel.
+    with np.errstate(over="ignore", invalid="ignore"):
+        is_one = isinstance(factor, float) and factor == 1
+        return (image if is_one else image * factor).astype(np.float32, copy=False)
+
+
+def _to_mask(image: NDArray) -> NDArray[np.integer]:
+    """Return a mask of 32 bits that is zero where the image is."""
+    if image.dtype.kind not in "iu":
+        return (image != 0).astype(np.uint32)
+    if image.dtype.itemsize == 8:
+        return image.astype(np.uint32) | (image >> 32 != 0)
+    return image if image.dtype.itemsize == 4 else image.astype(np.uint32)
+
+
+def _check_rows(coadd: CoaddFile) -> None:
+    """Check that the tables list the same targets in the same order, each once."""
+    listed = {}
+    for name in _ROW_TABLES:
+        table = coadd.index.find(name)
+        if table and table.is_table:
+            blocks = list(read_table(coadd.ahead, coadd.index, name, (), ("TARGETID", "EXPID")))
+            listed[name] = {n: np.concatenate([b[n] for b in blocks]) for n in blocks[0]}
+    own = listed["FIBERMAP"]
+    if "TARGETID" not in own:
+        raise DataError(f"{coadd.file}: HDU FIBERMAP has no column TARGETID")
+    scores = listed.get("SCORES", {}).get("TARGETID", own["TARGETID"])
+    if not np.array_equal(scores, own["TARGETID"]):
+        raise DataError(
+            f"{coadd.file}: FIBERMAP and SCORES list different targets: rows are out of order"
+        )
+    n_targets = len(np.unique(own["TARGETID"]))
+    if "EXPID" in own and n_targets < coadd.n_rows:
+        raise DataError(
+            f"{coadd.file}: {coadd.n_rows} single exposures of {n_targets} targets; give their "
+            "coadd, which desi_coadd_spectra makes"
+        )
+
+
+def _make_planes(coadd: CoaddFile, rows: NDArray[np.intp]) -> list[Plane]:
     hdus = coadd.images()
-    sizes = [-(-len(rows) * _row_bytes(hdu) // 64) * 64 for hdu in hdus]
+    sizes = [-(-len(rows) * row_bytes(hdu) // 64) * 64 for hdu in hdus]
     # In one piece, which the system maps in large pages and the next file uses again: faults of
     # small pages would take longer than the reading.
     pieces = np.split(np.empty(sum(sizes), np.uint8), np.cumsum(sizes)[:-1])
-    return [_Plane(coadd.file, hdu, rows, piece) for hdu, piece in zip(hdus, pieces, strict=True)]
-
-
-def _row_bytes(hdu: Hdu) -> int:
-    return hdu.shape[1] * np.dtype(_TYPES[hdu.bitpix]).itemsize
+    return [Plane(coadd.file, hdu, rows, piece) for hdu, piece in zip(hdus, pieces, strict=True)]
 
 
 def _take_ranges(
-    coadd: CoaddFile, planes: Sequence[_Plane], ranges: Sequence[Range], limit: int
+    coadd: CoaddFile, planes: Sequence[Plane], ranges: Sequence[Range], limit: int
 ) -> None:
     begins = [plane.start for plane in planes]
     for batch in _batches(cut_ranges(ranges, begins, limit), limit):
@@ -286,26 +286,6 @@ def _guess_headers(hdus: Sequence[Hdu]) -> list[Range]:
     return [*ranges, (place, place + 4 * BLOCK)]
 
 
-def _check_grid(coadd: CoaddFile, name: str, first: int, last: int) -> None:
-    hdu = coadd.hdu(name)
-    raw = coadd.ahead.read(hdu.data, hdu.data + hdu.n_bytes)
-    wave = apply_scale(np.frombuffer(raw, _TYPES[hdu.bitpix]), hdu.bzero, hdu.bscale)
-    grid = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)[first:last]
-    # Not `>`: a NaN must not pass.
-    if wave.shape != grid.shape or not np.abs(wave - grid).max() <= _WAVE_TOLERANCE:
-        raise DataError(
-            f"{coadd.file}: HDU {name} is not DESI's grid "
-            f"({grid[0]:.1f} to {grid[-1]:.1f} Å in steps of {WAVE_STEP} Å)"
-        )
-
-
-def _to_image(hdu: Hdu) -> Image:
-    if hdu.is_compressed:
-        # The header says how to decompress the data.
-        return Image(hdu.start, hdu.stop - hdu.start, 1)
-    return Image(hdu.data, hdu.n_bytes // max(hdu.shape[0], 1), hdu.shape[0])
-
-
 def _batches(ranges: Sequence[Range], limit: int) -> list[list[Range]]:
     batches: list[list[Range]] = []
     room = 0
@@ -316,14 +296,3 @@ def _batches(ranges: Sequence[Range], limit: int) -> list[list[Range]]:
         batches[-1].append((start, stop))
         room -= stop - start
     return batches
-
-
-def _decompress_image(file: SourceFile, hdu: Hdu, raw: bytes) -> NDArray:
-    first = hdu.data - hdu.start
-    check_datasum(file, hdu, raw[first : first + hdu.n_bytes])
-    alone = fits.PrimaryHDU().header.tostring().encode() + raw
-    try:
-        with fits.open(BytesIO(alone)) as hdus:
-            return np.asarray(hdus[1].data)
-    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
-        raise DataError(f"{file}: HDU {hdu.name} cannot be decompressed ({error})") from None

@@ -15,7 +15,7 @@ from catalog_schema.tables import COADDS, FILES, TARGETS
 from pipeline.coadd_file import CoaddFile, open_coadd, read_arms, read_tables, read_targetids
 from pipeline.config import AcquireSettings, Config, ExtractSettings
 from pipeline.desi_files import find_rows
-from pipeline.errors import DataError
+from pipeline.errors import DataError, MissingFileError
 from pipeline.layout import DesiTree, Lake, Shard
 from pipeline.plausibility import keep_plausible
 from pipeline.science.coadd import ArmSpectra, Spectra, join_arms, measure_coverage, measure_snr
@@ -118,7 +118,9 @@ def join_file(
     DataError
         If the file cannot be read, or most of its spectra are implausible.
     """
-    return join_spectra(coadd.file.name, targetids, read_arms(coadd, rows, reading), ivar_floor)
+    arms = read_arms(coadd, rows, reading)
+    spectra, dropped, notes = join_spectra(coadd.file.name, targetids, arms, ivar_floor)
+    return spectra, dropped, coadd.notes + notes
 
 
 def join_spectra(
@@ -167,8 +169,12 @@ def fetch_object(source: str, lake: Lake, shard: Shard, targetid: int, config: C
     DataError
         If the file or the object is not there.
     """
-    file = DesiTree(open_source(source, config.acquire)).file("coadd", shard)
-    coadd = open_coadd(file, lake.index(shard))
+    tree = DesiTree(open_source(source, config.acquire))
+    file = tree.file("coadd", shard)
+    try:
+        coadd = open_coadd(file, lake.index(shard))
+    except MissingFileError:
+        coadd = open_coadd(tree.find_file("coadd", shard))
     rows = np.flatnonzero(read_targetids(coadd) == targetid)[:1]
     if not len(rows):
         raise DataError(f"{file}: no target {targetid} in it; check SURVEY, PROGRAM and HEALPIX")

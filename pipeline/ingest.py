@@ -121,7 +121,7 @@ def _ingest_file(ivar_floor: float, task: Task) -> Product:
         spectra, dropped, notes = _read_table(path, known, ivar_floor)
     else:
         coadd = open_coadd(local_file(path))
-        check_coadd(coadd)
+        check_coadd(coadd, is_strict=False)
         listed, every = read_targetids(coadd), np.arange(coadd.n_rows)
         reading = AcquireSettings()
         spectra, dropped, notes = join_file(coadd, every, listed, ivar_floor, reading)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 SPECPROD = "iron"
 _FILE_NAME = re.compile(
-    r"(?P<kind>\w+)-(?P<survey>\w+)-(?P<program>\w+)-(?P<healpix>\d{1,9})\.fits", re.ASCII
+    r"(?P<kind>\w+)-(?P<survey>\w+)-(?P<program>\w+)-(?P<healpix>\d{1,9})\.fits(\.gz)?",
+    re.ASCII,
 )
 # Folder of the named reduction, below the folder or prefix that holds ``spectro/``.
 REDUCTION = f"spectro/redux/{SPECPROD}"
@@ -67,6 +68,10 @@ class DesiTree:
         """Merged redshift catalogue of all surveys and programs."""
         return self.source.file(f"{REDUCTION}/zcatalog/v1/zall-pix-{SPECPROD}.fits")
 
+    def find_redshift_catalogue(self) -> "SourceFile":
+        """Name the redshift catalogue, or its gzipped variant where only that is there."""
+        return self._find(self.redshift_catalogue)
+
     def file(self, kind: str, shard: Shard) -> "SourceFile":
         """Name a shard's file: coadd, redrock, qso_mgii or qso_qn."""
         survey, program, pixel = shard.check()
@@ -75,9 +80,7 @@ class DesiTree:
 
     def find_file(self, kind: str, shard: Shard) -> "SourceFile":
         """Name a shard's file, or its gzipped variant where only that is there."""
-        plain = self.file(kind, shard)
-        packed = self.source.file(f"{plain.path}.gz")
-        return packed if not plain.exists() and packed.exists() else plain
+        return self._find(self.file(kind, shard))
 
     def identify(self, kind: str, shard: Shard) -> str:
         """Return what changes whenever a shard's file does.
@@ -95,11 +98,16 @@ class DesiTree:
         """List the shards that have a file of this kind, in order."""
         names = (path.rpartition("/")[2] for path in self.source.list(f"{REDUCTION}/healpix/"))
         found = (_FILE_NAME.fullmatch(name) for name in names)
-        return sorted(
+        shards = {
             Shard(match["survey"], match["program"], int(match["healpix"]))
             for match in found
             if match and match["kind"] == kind
-        )
+        }
+        return sorted(shards)
+
+    def _find(self, plain: "SourceFile") -> "SourceFile":
+        packed = self.source.file(f"{plain.path}.gz")
+        return packed if not plain.exists() and packed.exists() else plain
 
 
 @dataclass(frozen=True)

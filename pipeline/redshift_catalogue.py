@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pipeline.desi_files import iterate_columns, read_columns
 from pipeline.errors import DataError, UserError
 from pipeline.layout import DesiTree, Shard
+from pipeline.sources import SourceFile
 
 SHARD_COLUMNS = ("SURVEY", "PROGRAM", "HEALPIX")
 REQUIRED = ("TARGETID", "Z", "ZWARN", "SPECTYPE", "TARGET_RA", "TARGET_DEC", "OBJTYPE")
@@ -27,17 +28,18 @@ Columns = dict[str, NDArray]
 
 def identify_catalogue(tree: DesiTree) -> list[str]:
     """Return the identities of the files that `read_catalogue` reads."""
-    if _has_catalogue(tree):
-        return [tree.redshift_catalogue.stat().identity]
-    files = [
-        tree.file(kind, s) for s in tree.find_shards("redrock") for kind in ("redrock", "coadd")
+    catalogue = _find_catalogue(tree)
+    if catalogue:
+        return [catalogue.stat().identity]
+    return [
+        tree.identify(kind, s) for s in tree.find_shards("redrock") for kind in ("redrock", "coadd")
     ]
-    return [file.stat().identity for file in files if file.exists()]
 
 
-def _has_catalogue(tree: DesiTree) -> bool:
+def _find_catalogue(tree: DesiTree) -> SourceFile | None:
     try:
-        return tree.redshift_catalogue.exists()
+        file = tree.find_redshift_catalogue()
+        return file if file.exists() else None
     except DataError as error:
         raise UserError(str(error)) from None
 
@@ -61,12 +63,14 @@ def read_catalogue(tree: DesiTree, unreadable: dict[Shard, str]) -> Iterator[Col
     UserError
         If there is neither a catalogue nor a readable redrock file.
     """
-    if not _has_catalogue(tree):
+    catalogue = _find_catalogue(tree)
+    if catalogue is None:
         yield _read_redrock_files(tree, unreadable)
         return
     required = (*SHARD_COLUMNS, *REQUIRED)
     try:
-        yield from iterate_columns(tree.redshift_catalogue, "ZCATALOG", required, OPTIONAL)
+        for rows in iterate_columns(catalogue, "ZCATALOG", required, OPTIONAL):
+            yield _clear_undefined_bits(rows)
     except DataError as error:
         raise UserError(str(error)) from None
 
@@ -93,7 +97,7 @@ def _read_redrock_files(tree: DesiTree, unreadable: dict[Shard, str]) -> Columns
 
 def _read_redrock(tree: DesiTree, shard: Shard) -> Columns:
     """Join a redrock file's tables; a target of the coadd without a redshift gets Z = NaN."""
-    path = tree.file("redrock", shard)
+    path = tree.find_file("redrock", shard)
     redshifts = read_columns(path, "REDSHIFTS", _REDSHIFT_COLUMNS)
     required = tuple(name for name in REQUIRED if name not in redshifts)
     optional = tuple(name for name in OPTIONAL if name not in redshifts)
@@ -101,10 +105,11 @@ def _read_redrock(tree: DesiTree, shard: Shard) -> Columns:
     if not np.array_equal(redshifts["TARGETID"], fibermap["TARGETID"]):
         raise DataError(f"{path}: REDSHIFTS and FIBERMAP list different targets; fetch it again")
     rows = {**fibermap, **redshifts}
-    coadd = tree.file("coadd", shard)
+    coadd = tree.find_file("coadd", shard)
     if coadd.exists():
         observed = read_columns(coadd, "FIBERMAP", ("TARGETID", *required), optional)
         rows = _append_unfitted(rows, observed)
+    rows = _clear_undefined_bits(rows)
     n = len(rows["TARGETID"])
     # Each survey's files have their own columns of target bits.
     lacking = [name for name in _TARGET_BITS if name not in rows]
@@ -115,6 +120,12 @@ def _read_redrock(tree: DesiTree, shard: Shard) -> Columns:
         "PROGRAM": np.full(n, shard.program),
         "HEALPIX": np.full(n, shard.healpix),
     }
+
+
+def _clear_undefined_bits(rows: Columns) -> Columns:
+    """Take an undefined set of target bits, which is read as -1, for none."""
+    bits = {name: rows[name] for name in _TARGET_BITS if name in rows}
+    return rows | {name: np.where(values == -1, 0, values) for name, values in bits.items()}
 
 
 def _append_unfitted(rows: Columns, observed: Columns) -> Columns:
