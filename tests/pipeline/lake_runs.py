@@ -42,7 +42,7 @@ def read_all(store: Store, dataset: str) -> pa.Table:
 
 def list_stamps(store: Store, *datasets: str) -> dict[str, Stamp]:
     """Return the stamps of datasets by path below the lake."""
-    lake = store.lake.dataset("")
+    lake = store.lake.datasets
     paths = sorted(path for name in datasets for path in (lake / name).rglob("*.parquet"))
     return {path.relative_to(lake).as_posix(): store.read_stamp(path) for path in paths}
 
