@@ -144,7 +144,7 @@ def _find_coadd(files: Iterable[str]) -> str:
 
 def _failures(mirror: Mirror, store: Store, *overrides: str) -> list[Outcome]:
     report = extract(store, make_config(mirror.url, *overrides))
-    assert not list(store.lake.dataset("").rglob(".*.tmp"))
+    assert not list(store.lake.datasets.rglob(".*.tmp"))
     return list(report.failed)
 
 
