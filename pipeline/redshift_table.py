@@ -17,6 +17,7 @@ from pipeline.store import digest
 from pipeline.user_tables.names import find_column, find_sole_column
 from pipeline.user_tables.reader import open_tables
 from pipeline.user_tables.table import UserTable
+from pipeline.user_tables.units import parse_unit
 from pipeline.user_tables.values import (
     is_textual,
     read_angles,
@@ -206,8 +207,8 @@ def _to_degrees(
     from astropy import units
 
     try:
-        return values * units.Unit(unit).to(units.deg)
-    except (ValueError, TypeError, units.UnitConversionError):
+        return values * parse_unit(unit).to(units.deg)
+    except (ValueError, units.UnitConversionError):
         raise UserError(f"column {name} is in {unit!r}, which is no angle") from None
 
 

@@ -13,6 +13,7 @@ from pipeline.errors import DataError, UserError
 from pipeline.user_tables.names import simplify
 from pipeline.user_tables.reader import open_tables
 from pipeline.user_tables.table import UserTable
+from pipeline.user_tables.units import parse_unit
 from pipeline.user_tables.values import read_numbers
 
 _SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".tab", ".ecsv")
@@ -46,7 +47,10 @@ _GRID = (
 
 @dataclass(frozen=True)
 class TableSpectrum:
-    """Flux and ivar on DESI's grid, shape (WAVE_SIZE,), ivar 0 where there is no pixel; notes."""
+    """Flux and ivar on DESI's grid, shape (WAVE_SIZE,), ivar 0 where there is no pixel; notes.
+
+    A pixel whose flux or ivar is missing has NaN.
+    """
 
     flux: NDArray[np.float32]
     ivar: NDArray[np.float32]
@@ -97,10 +101,11 @@ def _find_columns(table: UserTable) -> dict[str, int]:
     for ours, spellings in _NAMES.items():
         found = [place for place, name in enumerate(bare) if name in spellings]
         exact = [place for place in found if table.names[place] == ours]
-        if len(found) > 1 and len(exact) != 1:
+        is_needed = ours not in _WIDTHS or not set(_WIDTHS) & set(places)
+        if len(found) > 1 and len(exact) != 1 and is_needed:
             could = " and ".join(repr(table.names[place]) for place in found)
             raise DataError(f"{table.origin}: {could} could each be {ours}; keep one of them")
-        if found:
+        if found and is_needed:
             places[ours] = (exact or found)[0]
     air = [name for name in table.names if _AIR.search(name)]
     if air and "wave" not in places:
@@ -144,11 +149,11 @@ def _read(table: UserTable) -> TableSpectrum:
     ivar = _to_ivar(values[width], width, factor)
     if width != "ivar":
         notes.append(f"ivar is made of column {table.names[places[width]]}, taken as {width}")
-    is_good = (
-        np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0) & (values.get("mask", 0 * flux) == 0)
-    )
+    if "mask" in values:
+        ivar = np.where(values["mask"] == 0, ivar, 0.0)
     joined = np.zeros((2, WAVE_SIZE), np.float32)
-    joined[:, index[is_good]] = flux[is_good], ivar[is_good]
+    with np.errstate(over="ignore"):
+        joined[:, index] = flux, ivar
     name = Path(table.origin).name
     return TableSpectrum(joined[0], joined[1], tuple(f"{name}: {note}" for note in notes))
 
@@ -165,13 +170,13 @@ def _find_unit(table: UserTable, place: int) -> str:
 def _to_angstrom(
     table: UserTable, wave: NDArray[np.float64], unit: str, notes: list[str]
 ) -> NDArray[np.float64]:
-    if unit in ("", "Å", "A", "AA"):
+    if not unit:
         return wave
     from astropy import units
 
     try:
-        factor = units.Unit(unit).to(units.Angstrom)
-    except (ValueError, TypeError, units.UnitConversionError):
+        factor = parse_unit(unit).to(units.Angstrom)
+    except (ValueError, units.UnitConversionError):
         raise DataError(
             f"{table.origin}: wavelengths are in {unit!r}, which is no length"
         ) from None
@@ -229,8 +234,8 @@ def _find_flux_factor(
 
     try:
         equivalence = units.spectral_density(wave * units.Angstrom)
-        factor = np.asarray(units.Unit(unit).to(units.Unit(_FLUX_UNIT), 1.0, equivalence))
-    except (ValueError, TypeError, units.UnitConversionError):
+        factor = np.asarray(parse_unit(unit).to(parse_unit(_FLUX_UNIT), 1.0, equivalence))
+    except (ValueError, units.UnitConversionError):
         raise DataError(
             f"{table.origin}: fluxes are in {unit!r}; give 1e-17 erg s-1 cm-2 Å-1"
         ) from None

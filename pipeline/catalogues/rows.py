@@ -11,6 +11,7 @@ from pipeline.catalogues.reader import has_decimal_comma
 from pipeline.config import CatalogueSettings
 from pipeline.errors import UserError
 from pipeline.science.match import propagate
+from pipeline.user_tables.units import parse_unit
 from pipeline.user_tables.values import holds_angles, read_angles, read_numbers
 
 # No number in JSON beyond this is the same in every reader.
@@ -84,8 +85,8 @@ def _read_degrees(
         notes.append(f"column {name} has no unit: taken as degrees; position_unit says otherwise")
     text = unit or (stated or b"").decode() or "deg"
     try:
-        factor = units.Unit(text).to(units.deg)
-    except (ValueError, TypeError, units.UnitConversionError):
+        factor = parse_unit(text).to(units.deg)
+    except (ValueError, units.UnitConversionError):
         raise UserError(
             f"catalogue {origin}: column {name} is in {text!r}, which is no angle; "
             "set position_unit to deg, rad or hourangle"

@@ -17,6 +17,9 @@ from pipeline.lake_files import replacing
 from pipeline.layout import SPECPROD
 from pipeline.reviews.published import Published
 from pipeline.reviews.review import ISSUES, Review, select_in_force
+from pipeline.user_tables.names import simplify
+from pipeline.user_tables.reader import choose_table, open_tables
+from pipeline.user_tables.values import read_ids, read_texts
 
 # Of prospect's utilities.py, in its order; those without a source here hold its default.
 COLUMNS = (
@@ -73,22 +76,41 @@ def write_csv(
 
 
 def read_csv(path: Path, published: Published) -> list[Review]:
-    """Read a plain or full file.
+    """Read a plain or full file, or another table with these columns, in any order.
 
     Raises
     ------
     UserError
-        If the file is none, a value is wrong, or the release lacks an object; with the line.
+        If the file is none, a value is wrong, or the release lacks an object; with the row.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = [name for name in REQUIRED if name not in (reader.fieldnames or ())]
-            if missing:
-                raise UserError(f"{path}: column {', '.join(missing)} is missing")
-            return [_read_row(path, reader.line_num, row, published) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} is no readable CSV file: {error}") from None
+    table = choose_table(open_tables(path, "reviews"), REQUIRED)
+    spelled = {simplify(name): name for name in (*COLUMNS, *_EXTRA)}
+    names = [spelled.get(simplify(name), "") for name in table.names]
+    missing = [name for name in REQUIRED if name not in names]
+    if missing:
+        raise UserError(f"{path}: column {', '.join(missing)} is missing")
+    twice = [name for name in spelled.values() if names.count(name) > 1]
+    if twice:
+        raise UserError(f"{path}: more than one column is {twice[0]}")
+    places = [place for place, name in enumerate(names) if name]
+    columns = dict(zip((names[place] for place in places), table.read_whole(places), strict=True))
+    targetids = read_ids(table.origin, "TARGETID", columns.pop("TARGETID"))
+    cells = zip(*(read_texts(column) for column in columns.values()), strict=True)
+    return [
+        _read_row(
+            f"{path}, row {number}", targetid, dict(zip(columns, row, strict=True)), published
+        )
+        for number, (targetid, row) in enumerate(zip(targetids, cells, strict=True), 1)
+    ]
+
+
+def _read_quality(text: str) -> int | None:
+    if text.strip() in ("", _UNKNOWN):
+        return None
+    quality = float(text)
+    if not quality.is_integer():
+        raise ValueError(f"VI_quality {text!r} is no whole number")
+    return int(quality)
 
 
 def _to_row(review: Review, published: Published, is_full: bool) -> dict[str, Any]:
@@ -115,12 +137,12 @@ def _write(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _read_row(path: Path, line: int, row: dict[str, str], published: Published) -> Review:
-    where = f"{path}, line {line}"
+def _read_row(
+    where: str, targetid: int | None, row: dict[str, str], published: Published
+) -> Review:
     try:
-        if None in row or None in row.values():
-            raise ValueError("another number of columns than in the header")
-        targetid = int(row["TARGETID"])
+        if targetid is None:
+            raise ValueError("TARGETID is missing")
         shard = published.find(targetid).shard
         extra = {
             attribute: parse(row[name])
@@ -133,7 +155,7 @@ def _read_row(path: Path, line: int, row: dict[str, str], published: Published) 
             "sample": published.sample, "release": published.version, "survey": shard.survey,
             "program": shard.program, "healpix": shard.healpix, "targetid": targetid,
             "reviewer": row["VI_scanner"], "issues": issues,
-            "quality": None if row["VI_quality"] in ("", _UNKNOWN) else int(row["VI_quality"]),
+            "quality": _read_quality(row["VI_quality"]),
             "corrected_z": float(row["VI_z"]) if row.get("VI_z") else None,
             "corrected_spectype": row.get("VI_spectype") or None,
             "comment": row.get("VI_comment", ""),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import UserError
 from pipeline.user_tables.table import MAX_COLUMNS, show_text
+from pipeline.user_tables.units import parse_unit
 
 WHITESPACE = " "
 _DELIMITERS = (",", ";", "\t", "|")
@@ -111,7 +112,7 @@ def find_dialect(origin: object, head: bytes, is_whole: bool) -> Dialect:
     units, skipped = _find_units(names, rows, delimiter)
     if skipped:
         start = rows[skipped - 1].stop
-    is_padded = re.search(rf'{re.escape(delimiter)} +"', "\n".join(texts)) is not None
+    is_padded = any(_is_padded(text, delimiter) for text in texts)
     has_spare = len(names) > n_named
     return Dialect(tuple(names), units, delimiter, start, is_padded, has_spare, notes)
 
@@ -126,6 +127,14 @@ def split_line(text: str, delimiter: str) -> list[str]:
         # A cell longer than any: what delimits it will not be this.
         cells = text.split(delimiter)
     return [cell.strip() for cell in cells]
+
+
+def _is_padded(text: str, delimiter: str) -> bool:
+    try:
+        [cells] = csv.reader([text], delimiter=delimiter)
+    except (csv.Error, ValueError):
+        return False
+    return any(re.match(r' +"', cell) for cell in cells)
 
 
 def _read_top(
@@ -241,14 +250,12 @@ def _are_units(cells: Sequence[str]) -> bool:
     filled = [_strip_unit(cell) for cell in cells if _strip_unit(cell)]
     if not filled or any(is_number(cell) for cell in filled):
         return False
-    from astropy import units
-
     for cell in filled:
         if cell in _SEXAGESIMAL_UNITS:
             continue
         try:
-            units.Unit(cell)
-        except (ValueError, TypeError):
+            parse_unit(cell)
+        except ValueError:
             return False
     return True
 

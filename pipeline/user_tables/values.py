@@ -134,6 +134,12 @@ def read_words(column: pa.ChunkedArray) -> list[str | None]:
     return [None if value is None else str(value) for value in _to_words(column).to_pylist()]
 
 
+def read_texts(column: pa.ChunkedArray) -> list[str]:
+    """Read every cell as text to the letter, also of a column of numbers; "" where it is null."""
+    values = _decode(column).to_pylist() if is_textual(column) else column.to_pylist()
+    return ["" if value is None else str(value) for value in values]
+
+
 def is_textual(column: pa.ChunkedArray) -> bool:
     """Say whether a column holds text."""
     return is_text(column.type)

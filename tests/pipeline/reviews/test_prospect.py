@@ -60,17 +60,24 @@ def test_a_plain_file_may_be_imported_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "fault"),
     [
-        (HEADER + ROW.replace(str(TARGETIDS[0]), "17"), "line 2: TARGETID 17 is not in release"),
-        (HEADER + ROW.replace(str(TARGETIDS[0]), "9" * 30), "line 2: TARGETID 9{30} is not in"),
-        (HEADER + ROW.replace(str(TARGETIDS[0]), "3.9e16"), "line 2: invalid literal"),
-        (HEADER + ROW + ROW.replace(",4,", ",9,"), "line 3: .*quality 9"),
-        (HEADER + ROW.replace(",R,", ",RX,"), "line 2: VI_issue 'RX'"),
-        (HEADER + ROW.replace("2.3000", "high"), "line 2: could not convert"),
-        (HEADER + ROW.replace("ABC", " "), "line 2: .*reviewer"),
-        (HEADER + ROW.replace(",fine", ""), "line 2: another number of columns"),
-        (HEADER + ROW.replace("fine", '"never closed'), "no readable CSV"),
-        (ROW, "TARGETID, VI_scanner, VI_quality is missing"),
-        ("", "TARGETID, VI_scanner, VI_quality is missing"),
+        (HEADER + ROW.replace(str(TARGETIDS[0]), "17"), "row 1: TARGETID 17 is not in release"),
+        (
+            HEADER + ROW.replace(str(TARGETIDS[0]), "9" * 30),
+            "row 1: '9{30}' does not fit into 64 bits",
+        ),
+        (
+            HEADER + ROW.replace(str(TARGETIDS[0]), "3.9e16"),
+            "TARGETID holds floating-point numbers",
+        ),
+        (HEADER + ROW + ROW.replace(",4,", ",9,"), "row 2: .*quality 9"),
+        (HEADER + ROW.replace(",R,", ",RX,"), "row 1: VI_issue 'RX'"),
+        (HEADER + ROW.replace("2.3000", "high"), "row 1: could not convert"),
+        (HEADER + ROW.replace("ABC", " "), "row 1: .*reviewer"),
+        (HEADER + ROW.replace(",fine", ""), "row 1 has 7 cells where the header has 8"),
+        (HEADER + ROW.replace("fine", '"never closed'), "never closed"),
+        (ROW, "line 1 holds values"),
+        ("TARGETID,VI_z\n", "VI_scanner, VI_quality is missing"),
+        ("", "the file is empty"),
     ],
 )
 def test_a_wrong_file_is_one_line(tmp_path: Path, content: str, fault: str) -> None:
@@ -84,10 +91,20 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, content: str, fault: str) -> N
 def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "vi.csv"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="no readable CSV"):
+    with pytest.raises(UserError, match="cannot be read"):
         read_csv(path, PUBLISHED)
-    with pytest.raises(UserError, match="no readable CSV"):
+    with pytest.raises(UserError, match="no such file"):
         read_csv(tmp_path / "absent.csv", PUBLISHED)
+
+
+@pytest.mark.parametrize("code", ["utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_file_of_a_spreadsheet_is_read_alike(tmp_path: Path, code: str, delimiter: str) -> None:
+    path = tmp_path / "vi.csv"
+    text = (HEADER + ROW).replace(",", delimiter).replace("\n", "\r\n").replace("fine", "très")
+    path.write_bytes(text.replace("VI_quality", "vi_quality").encode(code))
+    [review] = read_csv(path, PUBLISHED)
+    assert (review.targetid, review.quality, review.comment) == (TARGETIDS[0], 4, "très")
 
 
 def test_objects_of_other_releases_are_not_written(tmp_path: Path) -> None:
