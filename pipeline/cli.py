@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.errors import QadError
+from pipeline.errors import QadError, explain_import, require_extra
 from pipeline.model_cli import model
 from pipeline.reviews.cli import rank, review
 
@@ -70,6 +70,8 @@ def run(
     overrides: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Go from spectra to a release: every stage that is not done yet."""
+    for program in ("pipeline", "release"):
+        require_extra(program)
     from pipeline.config import load_config
     from pipeline.layout import Lake
 
@@ -83,10 +85,7 @@ def run(
             err=True,
         )
         sys.exit(1)
-    release = _load_plugin("release")
-    if release is None:
-        raise QadError("the release generator is not installed: pip install 'desi-qad[release]'")
-    release.get_command(click.get_current_context(), "build").callback(
+    _load_plugin("release").get_command(click.get_current_context(), "build").callback(
         root=root, version=release_version, source=source, config_path=config_path,
         overrides=overrides,
     )  # fmt: skip
@@ -304,10 +303,17 @@ def main() -> None:
     except QadError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except ImportError as error:
+        fault = explain_import(error)
+        if fault is None:
+            raise
+        click.echo(f"error: {fault}", err=True)
+        sys.exit(2)
 
 
 def _run_stages(root: Path, config: "Config", last: str | None) -> bool:
     """Run the stages and say whether a shard failed."""
+    require_extra("pipeline")
     from pipeline.stages import run_stages
     from pipeline.store import Store
 

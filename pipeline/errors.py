@@ -1,8 +1,14 @@
 """Errors that reach a person as one line."""
 
 import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, distribution, requires
+
+_PROJECT = "desi-qad"
+# A program has the extra of its name.
+_PROGRAMS = ("pipeline", "release", "portal")
 
 
 class QadError(Exception):
@@ -45,5 +51,47 @@ def needing(extra: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        library = error.name or str(error)
-        raise UserError(f"{library} is missing: pip install 'desi-qad[{extra}]'") from None
+        raise _missing(error.name or str(error), extra) from None
+
+
+def require_extra(extra: str) -> None:
+    """Raise UserError where a library of an extra is not installed: before hours of work, say."""
+    lacking = _lacking(extra)
+    if lacking:
+        raise _missing(lacking[0], extra)
+
+
+def explain_import(error: ImportError) -> UserError | None:
+    """Say which extra is not installed when an import failed, or None where that is not the reason.
+
+    It is that of the first program on the way to the import that lacks a library: what the portal
+    borrows from the release generator comes with `release`.
+    """
+    modules = [frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__)]
+    programs = [name.split(".")[0] for name in modules if name != "pipeline.cli"]
+    for program in dict.fromkeys(programs):
+        if program in _PROGRAMS and _lacking(program):
+            return _missing(error.name or str(error), program)
+    return None
+
+
+def _missing(library: str, extra: str) -> UserError:
+    return UserError(f"{library} is missing: pip install '{_PROJECT}[{extra}]'")
+
+
+def _lacking(extra: str) -> list[str]:
+    """Name the libraries of an extra that are not installed."""
+    try:
+        needs = requires(_PROJECT) or []
+    except PackageNotFoundError:  # run from its folder
+        return []
+    wanted = [re.match(r"[\w.-]+", need) for need in needs if f'extra == "{extra}"' in need]
+    return [name[0] for name in wanted if name and not _is_installed(name[0])]
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True

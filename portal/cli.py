@@ -1,6 +1,6 @@
 """The command ``qad portal``."""
 
-import importlib.util
+import importlib
 import os
 import sys
 from importlib.metadata import entry_points
@@ -76,6 +76,7 @@ def portal(
     """
     from portal.releases import ReleaseError, find_release
 
+    importlib.import_module("streamlit")  # here, where its absence is told before anything is done
     if reviewer is not None and host not in _LOOPBACK:
         raise PortalError(
             f"--local-reviewer with --host {host}: anybody who reaches the address could sign as "
@@ -87,8 +88,6 @@ def portal(
         root = find_release(path)
     except ReleaseError as fault:
         raise PortalError(str(fault)) from None
-    if importlib.util.find_spec("streamlit") is None:
-        raise PortalError("the portal needs its libraries: pip install 'desi-qad[portal]'")
     options = {"server.port": str(port), "server.address": host, **_OPTIONS}
     flags = [f"--{name}={value}" for name, value in options.items()]
     app = Path(__file__).with_name("server.py")
@@ -104,12 +103,7 @@ def portal(
 
 def _fetch(ctx: click.Context, address: str, into: Path) -> Path:
     """Let the command `qad release fetch`, found by name, bring and check a release."""
-    found = entry_points(group=_COMMANDS, name="release")
-    try:
-        group = next(iter(found)).load()
-    except (StopIteration, ImportError):
-        raise PortalError(
-            "fetching needs the release program: pip install 'desi-qad[release]'"
-        ) from None
+    (found,) = entry_points(group=_COMMANDS, name="release")
+    group = found.load()
     path: Path = ctx.invoke(group.commands["fetch"], address=address, into=into, subset="all")
     return path
