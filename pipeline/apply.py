@@ -1,6 +1,5 @@
 """Applying a finished model to other spectra: a tree or loose files."""
 
-import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +11,7 @@ from pipeline.acquire import acquire
 from pipeline.adopt import adopt
 from pipeline.calibrate import calibrate_with
 from pipeline.classifier import judge, read_classifier
-from pipeline.config import Config, ReconstructSettings
+from pipeline.config import ALL_ROWS, Config, ReconstructSettings
 from pipeline.errors import UserError
 from pipeline.extract import extract
 from pipeline.grade import grade_rows
@@ -87,7 +86,7 @@ def apply(
     trained = {name: getattr(config, name).model_copy(update=values)
                for name, values in card["settings"].items() if name != "target"}  # fmt: skip
     run = config.run.model_copy(update={"seed": card["seed"]})
-    publish_all = ReconstructSettings(reference_sample=sys.maxsize)
+    publish_all = ReconstructSettings(reference_sample=ALL_ROWS)
     config = config.model_copy(update={**trained, "run": run, "reconstruct": publish_all})
     place = source if is_remote(source) else str(Path(source).resolve())
     name = f"{card['id']}-{digest(place, str(redshifts))[:8]}"

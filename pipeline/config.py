@@ -5,19 +5,35 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from catalog_schema.vocabulary import Tier
-from pipeline.errors import UserError, hide_passwords
+from pipeline.errors import UserError, first_line, hide_passwords
 from pipeline.names import is_name
+
+# Of NumPy's and scikit-learn's generators.
+MAX_SEED = 2**32 - 1
+# More rows than any survey has.
+ALL_ROWS = 10**9
+# HEALPix pixels of the sky at nside 64.
+N_PIXELS = 12 * 64**2
+# No TOML, no text, or a number of thousands of digits; brackets in thousands of brackets.
+_TOML_FAULTS = (ValueError, RecursionError)
+# Requests per second; fewer are none.
+_LEAST_RATE = 0.01
+# Letters of a wrong value that are repeated.
+_SHOWN = 100
 
 
 class Section(BaseModel):
-    """A section of the configuration: frozen, no unknown key, no silent conversion."""
+    """A section of the configuration: frozen, no unknown key, no silent conversion.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    Every number is finite and has bounds: beyond them it is a slip of the pen.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class RunSettings(Section):
@@ -27,8 +43,8 @@ class RunSettings(Section):
     """
 
     source: str = "mock"
-    workers: int = Field(1, ge=1)
-    seed: int = Field(1, ge=0)
+    workers: int = Field(1, ge=1, le=10_000)
+    seed: int = Field(1, ge=0, le=MAX_SEED)
     ledger_url: str = ""
     lake: str = ""
 
@@ -36,9 +52,9 @@ class RunSettings(Section):
 class MockSettings(Section):
     """Size of the mock survey."""
 
-    quasars: int = Field(1500, ge=1)
-    pixels: int = Field(12, ge=1)
-    seed: int = Field(1, ge=0)
+    quasars: int = Field(1500, ge=1, le=10**7)
+    pixels: int = Field(12, ge=1, le=N_PIXELS)
+    seed: int = Field(1, ge=0, le=MAX_SEED)
 
 
 class TargetSettings(Section):
@@ -49,7 +65,7 @@ class TargetSettings(Section):
     confidence above which QuasarNet counts.
     """
 
-    z_min: float = Field(0.05, ge=0)
+    z_min: float = Field(0.05, ge=0, le=20)
     z_max: float = Field(6.8, gt=0, le=20)
     validation_fraction: float = Field(0.15, gt=0, lt=1)
     test_fraction: float = Field(0.10, ge=0, lt=1)
@@ -78,25 +94,31 @@ class AcquireSettings(Section):
     """
 
     mode: Literal["auto", "hdus", "rows"] = "auto"
-    gap: int | None = Field(None, ge=0)
+    gap: int | None = Field(None, ge=0, le=2**40)
     concurrency: int = Field(16, ge=1, le=256)
-    max_attempts: int = Field(6, ge=1)
-    backoff_s: float = Field(0.5, ge=0)
-    timeout_s: float = Field(30.0, gt=0)
-    max_requests_per_second: float = Field(0.0, ge=0)
-    max_raw_bytes: int = Field(2**27, ge=1)
+    max_attempts: int = Field(6, ge=1, le=1000)
+    backoff_s: float = Field(0.5, ge=0, le=3600)
+    timeout_s: float = Field(30.0, ge=0.01, le=86_400)
+    max_requests_per_second: float = Field(0.0, ge=0, le=1e6)
+    max_raw_bytes: int = Field(2**27, ge=1, le=2**40)
+
+    @model_validator(mode="after")
+    def _rate_lets_something_through(self) -> "AcquireSettings":
+        if 0 < self.max_requests_per_second < _LEAST_RATE:
+            raise ValueError(f"max_requests_per_second must be 0 or at least {_LEAST_RATE}")
+        return self
 
 
 class ExtractSettings(Section):
     """Joining the arms: a pixel below the floor is bad, as in DESI's own coaddition."""
 
-    ivar_floor: float = Field(1e-6, ge=0)
+    ivar_floor: float = Field(1e-6, ge=0, le=1e3)
 
 
 class PreprocessSettings(Section):
     """The rest-frame grid and what a window needs."""
 
-    log10_step: float = Field(1e-4, gt=0)
+    log10_step: float = Field(1e-4, ge=1e-5, le=1e-3)
     min_valid_fraction: float = Field(0.2, gt=0, le=1)
     r_v: float = Field(3.1, ge=2, le=6)
 
@@ -109,23 +131,23 @@ class TrainSettings(Section):
     fewer training spectra than `min_support` cover counts as not learnt, and is not scored.
     """
 
-    folds: int = Field(4, ge=2)
-    seeds: int = Field(2, ge=1)
-    latent: int = Field(32, ge=1)
-    basis: int = Field(48, ge=1)
-    hidden: int = Field(128, ge=1)
-    patch: int = Field(16, ge=1)
-    channels: int = Field(32, ge=1)
-    epochs: int = Field(120, ge=1)
-    batch_size: int = Field(64, ge=1)
-    learning_rate: float = Field(2e-3, gt=0)
-    beta: float = Field(1.0, ge=0)
-    warmup_epochs: int = Field(20, ge=1)
-    patience: int = Field(15, ge=1)
+    folds: int = Field(4, ge=2, le=100)
+    seeds: int = Field(2, ge=1, le=100)
+    latent: int = Field(32, ge=1, le=1024)
+    basis: int = Field(48, ge=1, le=1024)
+    hidden: int = Field(128, ge=1, le=2**16)
+    patch: int = Field(16, ge=1, le=1024)
+    channels: int = Field(32, ge=1, le=1024)
+    epochs: int = Field(120, ge=1, le=10**6)
+    batch_size: int = Field(64, ge=1, le=10**6)
+    learning_rate: float = Field(2e-3, ge=1e-8, le=1)
+    beta: float = Field(1.0, ge=0, le=1e3)
+    warmup_epochs: int = Field(20, ge=1, le=10**6)
+    patience: int = Field(15, ge=1, le=10**6)
     model_error: float = Field(0.05, ge=0, lt=1)
-    min_support: int = Field(20, ge=1)
+    min_support: int = Field(20, ge=1, le=ALL_ROWS)
     device: str = "cpu"
-    threads: int = Field(2, ge=1)
+    threads: int = Field(2, ge=1, le=1024)
 
     @model_validator(mode="after")
     def _latent_fits_basis(self) -> "TrainSettings":
@@ -154,15 +176,15 @@ class TrackingSettings(Section):
 class ScoreSettings(Section):
     """Statistics of the residual and of the latent."""
 
-    trees: int = Field(200, ge=1)
+    trees: int = Field(200, ge=1, le=10**5)
     min_valid_fraction: float = Field(0.1, gt=0, le=1)
-    batch_size: int = Field(256, ge=1)
+    batch_size: int = Field(256, ge=1, le=10**6)
 
 
 class CalibrateSettings(Section):
     """The conditional null and the false-discovery levels of the tiers."""
 
-    neighbours: int = Field(200, ge=20)
+    neighbours: int = Field(200, ge=20, le=10**6)
     tail_fraction: float = Field(0.15, gt=0, lt=0.5)
     contamination: float = Field(0.05, ge=0, lt=0.5)
     gold: float = Field(0.01, gt=0, lt=1)
@@ -190,8 +212,10 @@ class CalibrateSettings(Section):
 class InjectSettings(Section):
     """Planted features: how many hosts, and the features' signal-to-noise ratios."""
 
-    hosts: int = Field(400, ge=1)
-    strengths: tuple[float, ...] = Field((5.0, 10.0, 20.0, 40.0), min_length=1, strict=False)
+    hosts: int = Field(400, ge=1, le=ALL_ROWS)
+    strengths: tuple[Annotated[float, Field(gt=0, le=1e6)], ...] = Field(
+        (5.0, 10.0, 20.0, 40.0), min_length=1, strict=False, max_length=100
+    )
 
 
 class ClassifySettings(Section):
@@ -206,18 +230,18 @@ class ClassifySettings(Section):
     `cluster_p_value`, and again in `bootstraps` samples. `evidence` features are kept.
     """
 
-    hosts: int = Field(300, ge=1)
-    normals: int = Field(20_000, ge=1)
+    hosts: int = Field(300, ge=1, le=ALL_ROWS)
+    normals: int = Field(20_000, ge=1, le=ALL_ROWS)
     anomalous_share: float = Field(0.1, gt=0, lt=1)
-    min_snr: float = Field(0.3, ge=0)
-    rivals: int = Field(5, ge=1)
+    min_snr: float = Field(0.3, ge=0, le=1e3)
+    rivals: int = Field(5, ge=1, le=1000)
     rival_p_value: float = Field(0.05, ge=0, le=1)
     vanish_p_value: float = Field(0.2, gt=0, le=1)
-    map_anchors: int = Field(5000, ge=1)
+    map_anchors: int = Field(5000, ge=1, le=10**6)
     cluster_p_value: float = Field(0.1, gt=0, le=1)
-    cluster_size: int = Field(6, ge=2)
-    bootstraps: int = Field(20, ge=1)
-    evidence: int = Field(10, ge=1)
+    cluster_size: int = Field(6, ge=2, le=10**6)
+    bootstraps: int = Field(20, ge=1, le=10**4)
+    evidence: int = Field(10, ge=1, le=1000)
 
     @model_validator(mode="after")
     def _vanishing_is_a_gain(self) -> "ClassifySettings":
@@ -242,7 +266,7 @@ class CatalogueSettings(Section):
 
     title: str = ""
     files: list[str] = []
-    duplicate_radius: float = Field(5.0, gt=0)
+    duplicate_radius: float = Field(5.0, gt=0, le=3600)
     service: Literal["", "xmatch", "tap"] = ""
     url: str = ""
     table: str = ""
@@ -254,14 +278,14 @@ class CatalogueSettings(Section):
     pm_dec: str = ""
     epoch: float | None = Field(None, gt=1800, lt=2200)
     error: str = ""
-    error_scale: float = Field(1.0, gt=0)
-    position_error: float = Field(0.0, ge=0)
+    error_scale: float = Field(1.0, gt=0, le=1e7)
+    position_error: float = Field(0.0, ge=0, le=3600)
     keep: list[str] = []
     object_type: str = ""
     references: str = ""
     link: str = Field("", pattern=r"^(https?://.*\{id\}.*)?$")
     radius: float = Field(2.0, gt=0, le=180)
-    max_normalised_separation: float | None = Field(None, gt=0)
+    max_normalised_separation: float | None = Field(None, gt=0, le=1e3)
     moc: str = ""
     dec_min: float = Field(-90.0, ge=-90, le=90)
     dec_max: float = Field(90.0, ge=-90, le=90)
@@ -285,16 +309,16 @@ class CrossmatchSettings(Section):
     ask: list[str] = []
     ask_for: Literal["graded", "all"] = "graded"
     epoch: float = Field(2015.5, gt=1800, lt=2200)
-    position_error: float = Field(0.1, ge=0)
+    position_error: float = Field(0.1, ge=0, le=3600)
     chance_shifts: int = Field(4, ge=0, le=36)
-    chance_objects: int = Field(20_000, ge=1)
-    batch_rows: int = Field(10_000, ge=1)
-    timeout_s: float = Field(300.0, gt=0)
-    max_attempts: int = Field(3, ge=1)
-    backoff_s: float = Field(5.0, ge=0)
-    seconds_between_requests: float = Field(1.0, ge=0)
-    threads: int = Field(2, ge=1)
-    memory_mb: int = Field(600, ge=100)
+    chance_objects: int = Field(20_000, ge=1, le=ALL_ROWS)
+    batch_rows: int = Field(10_000, ge=1, le=10**7)
+    timeout_s: float = Field(300.0, ge=0.01, le=86_400)
+    max_attempts: int = Field(3, ge=1, le=1000)
+    backoff_s: float = Field(5.0, ge=0, le=3600)
+    seconds_between_requests: float = Field(1.0, ge=0, le=3600)
+    threads: int = Field(2, ge=1, le=1024)
+    memory_mb: int = Field(600, ge=100, le=2**24)
 
     @model_validator(mode="after")
     def _catalogues_can_be_files(self) -> "CrossmatchSettings":
@@ -323,7 +347,7 @@ class EarlierSettings(Section):
     file: str = "file"
     radius: float = Field(1.0, gt=0, le=10)
     grey_error: float = Field(0.15, gt=0, lt=1)
-    min_change: float = Field(3.0, gt=0)
+    min_change: float = Field(3.0, gt=0, le=1e3)
     max_left: float = Field(0.5, gt=0, le=1)
 
     @model_validator(mode="after")
@@ -336,7 +360,7 @@ class EarlierSettings(Section):
 class ReconstructSettings(Section):
     """Which spectra are published."""
 
-    reference_sample: int = Field(200, ge=0)
+    reference_sample: int = Field(200, ge=0, le=ALL_ROWS)
 
 
 class RankSettings(Section):
@@ -348,10 +372,10 @@ class RankSettings(Section):
     """
 
     method: Literal["kernel", "neighbours", "aad"] = "kernel"
-    length: int = Field(500, ge=1)
-    candidates: int = Field(20_000, ge=1)
+    length: int = Field(500, ge=1, le=ALL_ROWS)
+    candidates: int = Field(20_000, ge=1, le=ALL_ROWS)
     audit_fraction: float = Field(0.08, ge=0.01, le=0.5)
-    seed: int = Field(1, ge=0)
+    seed: int = Field(1, ge=0, le=MAX_SEED)
 
 
 class ReleaseSettings(Section):
@@ -431,8 +455,8 @@ def _read(path: Path | None, source: str) -> tuple[dict[str, Any], str]:
         return tomllib.loads(path.read_text()), str(path)
     except OSError as error:
         raise UserError(f"configuration {path}: {error.strerror}; check --config") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"configuration {path} is not TOML: {error}") from None
+    except _TOML_FAULTS as error:
+        raise UserError(f"configuration {path} is not TOML: {first_line(error)}") from None
 
 
 def _parse_override(text: str) -> tuple[str, str, Any]:
@@ -443,7 +467,7 @@ def _parse_override(text: str) -> tuple[str, str, Any]:
         raise UserError(f"--set {shown!r} is not of the form section.key=value")
     try:
         return section, key, tomllib.loads(f"value = {literal}")["value"]
-    except tomllib.TOMLDecodeError:
+    except _TOML_FAULTS:
         return section, key, literal
 
 
@@ -452,10 +476,12 @@ def _explain(error: ValidationError, origin: str) -> str:
     location = [str(part) for part in first["loc"]]
     where = f"{origin}: section [{location[0]}]" if location else origin
     if len(location) > 1:
-        where += f", key {location[1]!r}"
+        where += f", key {'.'.join(location[1:])!r}"
     if first["type"] == "extra_forbidden":
         return f"{where} is unknown; {_suggest(location)}"
-    return hide_passwords(f"{where}: {first['msg']}, got {first['input']!r}")
+    given = repr(first["input"])
+    given = given if len(given) <= _SHOWN else f"{given[:_SHOWN]}..."
+    return hide_passwords(f"{where}: {first['msg']}, got {given}")
 
 
 def _suggest(location: list[str]) -> str:
