@@ -129,8 +129,9 @@ class Store:
                 f"--root {show(root)}: the data root is a folder, where releases are built; keep "
                 f"its datasets in the bucket by --root DIR --set run.lake={show(root)}"
             )
-        self.root = root
-        self.lake = Lake(root, lake_url)
+        # Workers have working folders of their own.
+        self.root = root.absolute()
+        self.lake = Lake(self.root, lake_url)
         self._ledger_url = ledger_url
 
     @cached_property

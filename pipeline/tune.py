@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,14 @@ from catalog_schema.tables import RESTFRAME
 from catalog_schema.vocabulary import Parent, Split
 from pipeline import calibrate
 from pipeline.config import Config
-from pipeline.errors import QadError, UserError, needing
+from pipeline.errors import QadError, UserError, first_line, needing
 from pipeline.inject import plant
 from pipeline.lake_files import replacing
 from pipeline.score import score_windows
 from pipeline.shards import finished_shards
 from pipeline.store import Store
 from pipeline.train import fit_model, load_windows, publish_model
-from pipeline.workers import connect, sharing_ray
+from pipeline.workers import call_from, connect, sharing_ray
 
 # The kinds of `science.injection` that the mock survey's planted families lack: what chooses the
 # settings does not judge them.
@@ -70,8 +71,12 @@ def tune(store: Store, config: Config, n_trials: int) -> pa.Table:
         "model_error": ray_tune.uniform(0.01, 0.1),
     }
 
-    def run_trial(settings: dict[str, Any]) -> dict[str, Any]:
-        return measure_recall(store.root, config, settings)
+    # Nothing of the store travels to a trial, which Ray runs in a folder of its own.
+    measure = partial(measure_recall, store.root, config)
+    folder = Path.cwd()
+
+    def run_trial(settings: dict[str, Any]) -> dict[str, float]:
+        return call_from(folder, measure, settings)
 
     with sharing_ray(), tempfile.TemporaryDirectory() as scratch:
         connect(config.run.workers)
@@ -84,16 +89,14 @@ def tune(store: Store, config: Config, n_trials: int) -> pa.Table:
             run_config=ray_tune.RunConfig(storage_path=scratch, verbose=0),
         )  # fmt: skip
         results = tuner.fit()
-        if results.errors:
-            raise QadError(
-                f"{len(results.errors)} of {n_trials} trials failed; {results.errors[0]}"
-            )
+        if failed := results.errors:
+            raise _explain(failed[0], f"{len(failed)} of {n_trials} trials failed")
         names = ("recall", *KINDS)
         tried = [(results[k].config or {}, results[k].metrics or {}) for k in range(n_trials)]
         rows = [settings | {name: found[name] for name in names} for settings, found in tried]
     trials = pa.Table.from_pylist(rows).sort_by([("recall", "descending")])
-    with replacing(store.lake.trials) as partial:
-        pq.write_table(trials, partial)
+    with replacing(store.lake.trials) as temporary:
+        pq.write_table(trials, temporary)
     return trials
 
 
@@ -149,6 +152,14 @@ def describe_best(trials: pa.Table) -> list[str]:
     """Return the settings of the first trial as lines of TOML."""
     [best] = trials.slice(0, 1).drop_columns(["recall", *KINDS]).to_pylist()
     return ["[train]", *(f"{name} = {value:.4g}" for name, value in best.items())]
+
+
+def _explain(error: Exception, what: str) -> QadError:
+    """Return the cause of a failed trial, which Ray wraps in tracebacks, as one line."""
+    cause = getattr(error, "cause", error)
+    if isinstance(cause, QadError):
+        return cause
+    return QadError(f"{what}: {type(cause).__name__}: {first_line(cause)}")
 
 
 def _read_validation(store: Store) -> pa.Table:

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, chdir, contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -65,7 +66,7 @@ def run_on_ray(
 
     with sharing_ray():
         connect(workers)
-        remote: Any = ray.remote(max_retries=3)(_call)
+        remote: Any = ray.remote(max_retries=3)(call_from)
         shipped = ray.put(run)
         nodes = [node["Resources"] for node in ray.nodes() if node["Resources"].get("CPU")]
         roomiest = max((node.get("memory", 0) for node in nodes), default=0)
@@ -78,7 +79,7 @@ def run_on_ray(
                 start([task])
                 # More than any node has would wait for ever.
                 needs = {"num_cpus": 1, "memory": min(estimate_memory(task), int(roomiest))}
-                running.append(remote.options(**needs).remote(shipped, task))
+                running.append(remote.options(**needs).remote(Path.cwd(), shipped, task))
             ready, running = ray.wait(running, num_returns=1)
             yield _get_result(ready[0])
 
@@ -96,8 +97,15 @@ def connect(workers: int) -> None:
     _blocks[0].callback(ray.shutdown)
 
 
-def _call(run: Callable[[_T], _R], task: _T) -> _R:
-    return run(task)
+def call_from(folder: Path, run: Callable[[_T], _R], task: _T) -> _R:
+    """Run a task on a worker in the driver's working folder, from which relative paths count.
+
+    A node that has no such folder keeps its own: absolute paths need none.
+    """
+    with ExitStack() as block:
+        with suppress(OSError):
+            block.enter_context(chdir(folder))
+        return run(task)
 
 
 def _get_result(reference: Any) -> Any:
