@@ -22,6 +22,7 @@ from pipeline.measure import measure_with
 from pipeline.measured_survey import read_survey
 from pipeline.models import load_model, read_card
 from pipeline.names import is_name
+from pipeline.numerics import limit_threads
 from pipeline.preprocess import preprocess_on_grid
 from pipeline.reconstruct import reconstruct_with
 from pipeline.score import score_with
@@ -53,6 +54,7 @@ def find_model(name: str, lake: Lake) -> Path:
 
 
 @sharing_ray()
+@limit_threads()
 def apply(
     root: Path, config: Config, model: str, redshifts: Path | None
 ) -> tuple[Path | None, list[Report]]:

@@ -38,7 +38,7 @@ from pipeline.store import Store, columns_to_table, make_fingerprint, replace_co
 from pipeline.train import find_model_id
 
 STAGE = "classify"
-REVISION = 7
+REVISION = 8
 
 _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 # Controls from which is learnt what is no quasar.

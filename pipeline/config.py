@@ -136,7 +136,7 @@ class TrainSettings(Section):
     latent: int = Field(32, ge=1, le=1024)
     basis: int = Field(48, ge=1, le=1024)
     hidden: int = Field(128, ge=1, le=2**16)
-    patch: int = Field(16, ge=1, le=1024)
+    patch: int = Field(16, ge=16, le=1024, multiple_of=16)
     channels: int = Field(32, ge=1, le=1024)
     epochs: int = Field(120, ge=1, le=10**6)
     batch_size: int = Field(64, ge=1, le=10**6)

@@ -17,6 +17,7 @@ from pipeline.errors import UserError, first_line
 from pipeline.lake_files import opening, show
 from pipeline.layout import MODEL_CARD, MODEL_NORMS, MODEL_NULL, MODEL_TAXONOMY
 from pipeline.names import check_name
+from pipeline.numerics import find_instruction_set
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.restframe import RestFrameGrid
 from pipeline.science.vae import ModelShape, SpectrumVAE
@@ -111,7 +112,7 @@ def save_model(
     records : sequence of TrainingRecord
         Of each member, seed by seed.
     config : Config
-        The settings that decide the model are kept in the card.
+        The settings that decide the model are kept in the card, with the instruction set.
     """
     reference = {"excess": model.excess}
     every = [member for members in model.ensembles for member in members]
@@ -128,6 +129,7 @@ def save_model(
             for section in ("target", "extract", "preprocess", "train")
         },
         "seed": config.run.seed,
+        "instruction_set": find_instruction_set(config.train.device),
         "training": [asdict(record) for record in records],
         "folds": len(model.members),
         "n_training": [len(member.latents) for member in every],

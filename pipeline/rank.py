@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from catalog_schema.tables import QUEUE
 from catalog_schema.vocabulary import QueueSource, Verdict
 from pipeline.config import RankSettings
+from pipeline.numerics import limit_threads
 from pipeline.reviews.audit import draw_audit, read_verdict
 from pipeline.reviews.consensus import Consensus, find_consensus
 from pipeline.reviews.review import Review
@@ -37,6 +38,7 @@ class _Place(NamedTuple):
     interest: float
 
 
+@limit_threads()
 def rank(catalogue: Path, reviews: Iterable[Review], settings: RankSettings) -> pa.Table:
     """Return the objects to be reviewed next, as rows of QUEUE.
 

@@ -82,7 +82,7 @@ def fit_batches(
 ) -> Iterator[tuple[int, NDArray[np.intp], Fit]]:
     """Fit each row of a `restframe` table by the member of its fold.
 
-    In batches, on one thread: the bits never vary.
+    In batches of equal size: the bits never vary.
 
     Yields
     ------
@@ -91,7 +91,6 @@ def fit_batches(
     fit : Fit
         Of these rows.
     """
-    torch.set_num_threads(1)
     flux, weight = (torch.from_numpy(to_matrix(windows[n])) for n in ("rest_flux", "rest_weight"))
     start = torch.from_numpy(windows["window_start"].to_numpy().astype(np.int64))
     for k, member in enumerate(members):

@@ -12,6 +12,7 @@ from pipeline.database import choose_url, hide_password
 from pipeline.errors import QadError, UserError
 from pipeline.lake_files import exists, guard_root, replacing
 from pipeline.layout import MODEL_CARD
+from pipeline.numerics import limit_threads
 from pipeline.progress import track_counts
 from pipeline.shards import Report
 from pipeline.store import Store
@@ -51,6 +52,7 @@ class DatasetState:
 
 
 @sharing_ray()
+@limit_threads()
 def run_stages(
     store: Store, config: Config, tell: Callable[[str, Report], None], last: str | None = None
 ) -> list[Report]:
@@ -96,6 +98,7 @@ def make_mock(store: Store, config: Config) -> Path:
     return folder
 
 
+@limit_threads()
 def write_mock(folder: Path, settings: MockSettings) -> None:
     """Write a mock survey to a new folder and its truth table beside it.
 

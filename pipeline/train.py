@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Sequence
+import socket
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from io import BytesIO
@@ -19,6 +20,7 @@ from pipeline.config import Config, TrainSettings
 from pipeline.errors import UserError
 from pipeline.lake_files import exists, opening, remove, replacing, replacing_folder
 from pipeline.models import CARD, Member, Model, TrainingRecord, assign_folds, save_model
+from pipeline.numerics import find_instruction_set, limit_threads
 from pipeline.preprocess import OBSERVED_GRID, make_run_grid
 from pipeline.progress import track
 from pipeline.science.anomaly import fit_windows, join_fits, measure_excess
@@ -113,7 +115,8 @@ def train(store: Store, config: Config) -> Report:
     Raises
     ------
     UserError
-        If a split or a member's training sample is empty, or a library for tracking is missing.
+        If a split or a member's training sample is too small, or a library for tracking is
+        missing.
     """
     model_id = find_model_id(store, config)
     folder = store.lake.model(model_id)
@@ -153,10 +156,11 @@ def fit_model(
     Raises
     ------
     UserError
-        If a split or a member's training sample is empty.
+        If a split is empty, or a member's training sample is smaller than ``train.basis``.
     """
     settings = config.train
     prepare_device(settings)
+    instruction_set = find_instruction_set(settings.device)
     training, validation = (windows.part(split) for split in (Split.TRAIN, Split.VALIDATION))
     folds = assign_folds(training.targetid, settings.folds)
     if not len(validation) or len(np.unique(folds)) < 2:
@@ -164,8 +168,11 @@ def fit_model(
             f"{len(training)} training and {len(validation)} validation spectra are too few; "
             "give more spectra or raise target.validation_fraction"
         )
+    _require_spectra_for_basis(folds, settings)
     workers = config.run.workers if settings.device == "cpu" else 1
-    train_member = partial(_train_member, training, validation, config, checkpoints)
+    train_member = partial(
+        _train_member, training, validation, config, checkpoints, instruction_set
+    )
     numbers = range(len(checkpoints))
     if workers > 1:
         n_bytes = _WORKER_BYTES + 3 * (training.n_bytes + validation.n_bytes)
@@ -179,6 +186,17 @@ def fit_model(
     return Model(model_id, ensembles, make_run_grid(config), excess), list(records)
 
 
+def _require_spectra_for_basis(folds: np.ndarray, settings: TrainSettings) -> None:
+    """Refuse a basis with more components than a member has spectra to fit them to."""
+    fewest = len(folds) - int(np.bincount(folds).max())
+    if fewest < settings.basis:
+        latent = f" and train.latent={fewest}" if settings.latent > fewest else ""
+        raise UserError(
+            f"a member of the model has {fewest} training spectra, fewer than train.basis = "
+            f"{settings.basis}: give more spectra, or set train.basis={fewest}{latent} or less"
+        )
+
+
 def prepare_device(settings: TrainSettings) -> torch.device:
     """Make what is computed on the device reproducible, and return it.
 
@@ -187,7 +205,6 @@ def prepare_device(settings: TrainSettings) -> torch.device:
     UserError
         If there is no such device.
     """
-    torch.set_num_threads(settings.threads)
     try:
         device = torch.empty(0, device=settings.device).device
     except (RuntimeError, AssertionError) as error:
@@ -207,11 +224,14 @@ def plan(store: Store, config: Config) -> dict[Path, str]:
 
 
 def find_model_id(store: Store, config: Config) -> str:
-    """Return the id of the model that the settings and the data define."""
+    """Return the id of the model that settings, data and this machine's instruction set define.
+
+    Equal ids mean equal bytes.
+    """
     contents = read_contents(store, "preprocess", RESTFRAME.name)
     inputs = [f"{shard} {content}" for shard, content in contents.items()]
-    seed = digest(config.run.seed)
-    return make_fingerprint(STAGE, REVISION, [config.train], [*inputs, seed])[:12]
+    decisive = [digest(config.run.seed), digest(find_instruction_set(config.train.device))]
+    return make_fingerprint(STAGE, REVISION, [config.train], [*inputs, *decisive])[:12]
 
 
 def load_windows(store: Store) -> Windows:
@@ -236,9 +256,39 @@ def load_windows(store: Store) -> Windows:
 
 
 def _train_member(
-    training: Windows, validation: Windows, config: Config, checkpoints: Sequence[Path], number: int
-) -> tuple[int, tuple[Member, TrainingRecord]]:
+    training: Windows, validation: Windows, config: Config, checkpoints: Sequence[Path],
+    instruction_set: Mapping[str, str], number: int,
+) -> tuple[int, tuple[Member, TrainingRecord]]:  # fmt: skip
     """Train a member without its fold; return its number with it."""
+    require_same_instructions(instruction_set, find_instruction_set(config.train.device))
+    with limit_threads(config.train.threads):
+        return number, _fit_member(training, validation, config, checkpoints, number)
+
+
+def require_same_instructions(wanted: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Refuse a worker whose kernels would make other weights than the model's id promises.
+
+    Parameters
+    ----------
+    wanted, found : mapping
+        Of `find_instruction_set`, the driver's and the worker's.
+
+    Raises
+    ------
+    UserError
+        If they differ.
+    """
+    differing = [name for name in sorted({*wanted, *found}) if wanted.get(name) != found.get(name)]
+    if differing:
+        raise UserError(
+            f"{socket.gethostname()} has another instruction set ({', '.join(differing)}) than the "
+            "driver, so its weights would be others; train on nodes of one kind"
+        )
+
+
+def _fit_member(
+    training: Windows, validation: Windows, config: Config, checkpoints: Sequence[Path], number: int
+) -> tuple[Member, TrainingRecord]:
     settings, grid = config.train, make_run_grid(config)
     device = prepare_device(settings)
     folds = assign_folds(training.targetid, settings.folds)
@@ -255,7 +305,7 @@ def _train_member(
     with torch.no_grad():
         latents = [network.encode(*training.look(rows)).mean
                    for rows in training.batches(settings.batch_size)]  # fmt: skip
-    return number, (Member(network.cpu(), is_learnt, torch.cat(latents).cpu()), record)
+    return Member(network.cpu(), is_learnt, torch.cat(latents).cpu()), record
 
 
 def _measure_excess(

@@ -18,6 +18,7 @@ from pipeline.config import Config
 from pipeline.errors import QadError, UserError, first_line, needing
 from pipeline.inject import plant
 from pipeline.lake_files import replacing
+from pipeline.numerics import limit_threads
 from pipeline.score import score_windows
 from pipeline.shards import finished_shards
 from pipeline.store import Store
@@ -100,6 +101,7 @@ def tune(store: Store, config: Config, n_trials: int) -> pa.Table:
     return trials
 
 
+@limit_threads()
 def measure_recall(root: Path, config: Config, settings: Mapping[str, Any]) -> dict[str, float]:
     """Train with some settings and count which features are found in validation spectra.
 

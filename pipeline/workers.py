@@ -6,6 +6,8 @@ from contextlib import ExitStack, chdir, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pipeline.numerics import limit_threads
+
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 # The blocks of `sharing_ray` that are open, outermost first.
@@ -98,11 +100,12 @@ def connect(workers: int) -> None:
 
 
 def call_from(folder: Path, run: Callable[[_T], _R], task: _T) -> _R:
-    """Run a task on a worker in the driver's working folder, from which relative paths count.
+    """Run a task on a worker: on one thread, and where the driver works.
 
-    A node that has no such folder keeps its own: absolute paths need none.
+    Relative paths count from there. A node that has no such folder keeps its own, and absolute
+    paths need none.
     """
-    with ExitStack() as block:
+    with ExitStack() as block, limit_threads():
         with suppress(OSError):
             block.enter_context(chdir(folder))
         return run(task)

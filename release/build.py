@@ -12,6 +12,7 @@ from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.lake_files import local_folder
 from pipeline.layout import MODEL_NULL
+from pipeline.numerics import limit_threads
 from pipeline.store import Store
 from release.catalogue import open_lake
 from release.cds import write_cds
@@ -55,6 +56,7 @@ class ReleaseReport:
     counts: dict[str, Any]
 
 
+@limit_threads()
 def build(store: Store, config: Config, version: str) -> ReleaseReport:
     """Build release `version` from the lake, whole or not at all.
 

@@ -60,6 +60,9 @@ class Inputs:
         Content digest of every file of the model.
     source : dict
         Kind of the source, its folder's name, the DESI reduction, and the sample that reviews name.
+    instruction_set : dict or None
+        What the model's machine chose its kernels by; its id depends on it. Models of older
+        versions do not say.
     config : dict
         The resolved settings, without those that cannot change the result.
     reviews : tuple of Review
@@ -73,6 +76,7 @@ class Inputs:
     model_id: str
     model: dict[str, str]
     source: dict[str, str]
+    instruction_set: dict[str, str] | None
     config: dict[str, Any]
     reviews: tuple[Review, ...]
 
@@ -130,9 +134,13 @@ def read_inputs(store: Store, config: Config, reviews: tuple[Review, ...] | None
     model_id = _read_model_id(store, shards[0])
     with local_folder(store.lake.model(model_id)) as folder:
         model = {name: _content(store, folder / name) for name in _list_model(folder)}
+        instruction_set = _read_instruction_set(folder)
     source = _describe_source(config)
     resolved = _resolve(config, source)
-    return Inputs(account, data, catalogues, compared, model_id, model, source, resolved, reviews)
+    return Inputs(
+        account, data, catalogues, compared, model_id, model, source, instruction_set, resolved,
+        reviews,
+    )  # fmt: skip
 
 
 def _list_compared(
@@ -196,6 +204,13 @@ def _content(store: Store, path: Path) -> str:
 def _list_model(folder: Path) -> list[str]:
     found = {path.name for path in folder.glob("[!.]*") if path.is_file()}
     return sorted(found.union(MODEL_FILES))
+
+
+def _read_instruction_set(folder: Path) -> dict[str, str] | None:
+    found: dict[str, str] | None = json.loads((folder / MODEL_CARD).read_bytes()).get(
+        "instruction_set"
+    )
+    return found
 
 
 def _read_model_id(store: Store, shard: Shard) -> str:

@@ -52,6 +52,7 @@ def make_manifest(
         "schema_version": SCHEMA_VERSION,
         "source": inputs.source,
         "code": code,
+        "instruction_set": inputs.instruction_set,
         "model": {"id": inputs.model_id, "content": inputs.model[MODEL_CARD]},
         "config": inputs.config,
         "data": inputs.data,

@@ -22,6 +22,7 @@ SHARED = {
         "layout",
         "ledger",
         "names",
+        "numerics",
         "rank",
         "reviews.audit",
         "reviews.consensus",
@@ -63,6 +64,7 @@ DOORS = {
     "mlflow": ("pipeline/tracking.py",),
     "codecarbon": ("pipeline/tracking.py",),
     "sklearn": ("pipeline/",),
+    "threadpoolctl": ("pipeline/numerics.py",),
     "dust_extinction": ("pipeline/",),
     "cdshealpix": ("pipeline/",),
 }

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 _LARGEST = 1e4
 # Inverse strength of the quadratic penalty; the weights of the examples add up to their number.
 _FREEDOM = 0.3
-_MAX_ITERATIONS = 500
+# Tight enough that the order of the sums moves log odds by less than 1e-10.
+_TOLERANCE, _MAX_ITERATIONS = 1e-14, 500
 _NORMAL_WEIGHT = 10.0
 
 
@@ -46,15 +47,19 @@ class Taxonomy:
     def explain(self, departures: NDArray, kinds: NDArray, against: str) -> NDArray[np.float64]:
         """Return what each feature adds to the log odds of a kind against another, shape (n, f).
 
+        Nothing speaks for or against a kind of which there was no example.
+
         Parameters
         ----------
         departures : ndarray, shape (n, f)
         kinds : ndarray of str, shape (n,)
         against : str
         """
-        rows = np.searchsorted(self.kinds, kinds)
-        other = self.kinds.index(against)
+        is_known = np.isin(kinds, self.kinds) & (against in self.kinds)
+        rows = np.where(is_known, np.searchsorted(self.kinds, kinds), 0)
+        other = self.kinds.index(against) if against in self.kinds else 0
         difference = self.coefficients[rows] - self.coefficients[other]
+        difference[~is_known] = 0
         return np.einsum("npf,npf->nf", _split(departures), difference)
 
 
@@ -80,7 +85,11 @@ def fit_taxonomy(
     taught = np.array([_NORMAL_WEIGHT if name == normal else 1.0 for name in names])
     weight = (taught / taught.sum() / counts)[index] * len(kinds)
     parts = _split(departures).reshape(len(departures), -1)
-    model = LogisticRegression(C=_FREEDOM, max_iter=_MAX_ITERATIONS)
+    # Newton's steps end at the optimum itself; those of LBFGS end near it, in other places for
+    # sums in another order.
+    model = LogisticRegression(
+        C=_FREEDOM, solver="newton-cg", tol=_TOLERANCE, max_iter=_MAX_ITERATIONS
+    )
     model.fit(parts, index, sample_weight=weight)
     coefficients, intercepts = model.coef_, model.intercept_
     if len(names) == 2:

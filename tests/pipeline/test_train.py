@@ -1,6 +1,9 @@
 """Training: the same seed gives the same bits, killed or not."""
 
+import os
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +17,16 @@ from catalog_schema.vocabulary import Split
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.models import TrainingRecord, assign_folds, load_model, read_card
+from pipeline.numerics import find_instruction_set
 from pipeline.shards import finished_shards
 from pipeline.store import Store
-from pipeline.train import find_model_id, load_windows, prepare_device, train
+from pipeline.train import (
+    find_model_id,
+    load_windows,
+    prepare_device,
+    require_same_instructions,
+    train,
+)
 
 
 def with_train(config: Config, **values: object) -> Config:
@@ -179,6 +189,44 @@ def test_empty_split_is_one_line(untrained: Store, config: Config, split: str) -
     with pytest.raises(UserError, match=f"0 {'training' if split == 'train' else 'validation'}|"
                                         f"and 0 {split}"):  # fmt: skip
         train(untrained, config)
+
+
+def test_a_basis_wider_than_a_fold_s_training_sample_is_one_line(
+    untrained: Store, config: Config
+) -> None:
+    windows = load_windows(untrained).part(Split.TRAIN)
+    folds = assign_folds(windows.targetid, config.train.folds)
+    fewest = min(int((folds != k).sum()) for k in range(config.train.folds))
+    with pytest.raises(UserError) as caught:
+        train(untrained, with_train(config, basis=fewest + 1, latent=fewest + 1))
+    assert str(caught.value).startswith(f"{untrained.root}: a member of the model has {fewest} ")
+    assert f"train.basis={fewest} and train.latent={fewest} or less" in str(caught.value)
+    fitting = with_train(config, basis=fewest, latent=fewest, epochs=1, warmup_epochs=1)
+    assert train(untrained, fitting).made == 1
+
+
+def test_another_instruction_set_is_another_model(finished: Store, config: Config) -> None:
+    code = (
+        "import sys; from pathlib import Path; from pipeline.config import Config\n"
+        "from pipeline.store import Store; from pipeline.train import find_model_id\n"
+        "print(find_model_id(Store(Path(sys.argv[1])), Config.model_validate_json(sys.argv[2])))"
+    )
+    words = [sys.executable, "-c", code, str(finished.root), config.model_dump_json()]
+    lowered = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
+    done = subprocess.run(words, env=lowered, capture_output=True, text=True, check=True)
+    model_id = find_model_id(finished, config)
+    assert len(done.stdout.strip()) == len(model_id)
+    assert done.stdout.strip() != model_id
+    card = read_card(finished.lake.model(model_id))
+    assert card["instruction_set"] == find_instruction_set()
+
+
+def test_a_worker_of_another_kind_is_refused_in_one_line() -> None:
+    here = find_instruction_set()
+    require_same_instructions(here, dict(here))
+    with pytest.raises(UserError, match=r"another instruction set \(MKL_CBWR, torch\)") as caught:
+        require_same_instructions(here | {"MKL_CBWR": "AVX2"}, here | {"torch": "2.0 SSE"})
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "gpu"])

@@ -1,17 +1,23 @@
 """The search for settings: its objective, and what it keeps."""
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from lake_runs import SMALL
 
 from pipeline.config import Config, TrainSettings
+from pipeline.errors import UserError
 from pipeline.mock.anomalies import FAMILIES
 from pipeline.science.injection import SHAPES
 from pipeline.store import Store
 from pipeline.tune import KINDS, describe_best, measure_recall, tune
+from pipeline.workers import sharing_ray
 
 
 def with_strengths(config: Config, *strengths: float) -> Config:
@@ -43,12 +49,27 @@ def test_best_settings_are_those_of_the_configuration() -> None:
 
 
 @pytest.mark.slow
-def test_one_worker_tries_the_same_again(finished: Store, config: Config, tmp_path: Path) -> None:
+def test_the_command_in_a_folder_and_a_call_try_the_same(
+    finished: Store, config: Config, survey: Path, tmp_path: Path
+) -> None:
     pytest.importorskip("optuna", reason="no optuna: extra `tune`")
-    store = Store(Path(shutil.copytree(finished.root, tmp_path / "lake")))
-    trials = tune(store, with_strengths(config, 1e3), 2)
+    shutil.copytree(finished.root, tmp_path / "lake")
+    chosen = [*SMALL, "inject.strengths=[1000.0]", "inject.hosts=4"]
+    sets = [word for override in chosen for word in ("--set", override)]
+    qad = Path(sys.executable).with_name("qad")
+    source = os.path.relpath(survey, tmp_path)
+    words = [qad, "tune", "--trials", "2", "--root", "lake", "--source", source, *sets]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "[train]\nlatent = " in done.stdout
+    store = Store(tmp_path / "lake")
+    trials = pq.read_table(store.lake.trials)
     assert trials.num_rows == 2
     recall = trials["recall"].to_pylist()
     assert recall == sorted(recall, reverse=True)
-    assert pq.read_table(store.lake.trials).equals(trials)
-    assert tune(store, with_strengths(config, 1e3), 2).equals(trials)
+    with sharing_ray():
+        assert tune(store, with_strengths(config, 1e3), 2).equals(trials)
+        large = config.train.model_copy(update={"basis": 400})
+        with pytest.raises(UserError, match=r"fewer than train\.basis = 400") as caught:
+            tune(store, config.model_copy(update={"train": large}), 1)
+    assert "\n" not in str(caught.value)

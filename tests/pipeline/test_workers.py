@@ -1,11 +1,13 @@
 """Spreading tasks over Ray: one Ray for what a block spreads, errors as they were raised."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info
 
 from pipeline.errors import UserError
-from pipeline.workers import run_here, run_on_ray, sharing_ray
+from pipeline.workers import call_from, run_here, run_on_ray, sharing_ray
 
 
 @pytest.mark.slow
@@ -29,6 +31,18 @@ def test_a_block_shares_one_ray_and_stops_it() -> None:
         with pytest.raises(UserError, match=r"^no room$"):
             spread([5, -1])
     assert not ray.is_initialized()
+
+
+def test_relative_paths_count_from_the_driver_s_folder(tmp_path: Path) -> None:
+    here = Path.cwd()
+    assert call_from(tmp_path, lambda _: (Path.cwd(), count_threads()), 0) == (tmp_path, {1})
+    # A node that has no such folder.
+    assert call_from(tmp_path / "none", lambda task: task, 2) == 2
+    assert Path.cwd() == here
+
+
+def count_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info()}
 
 
 def test_tasks_start_one_after_the_other_here() -> None:

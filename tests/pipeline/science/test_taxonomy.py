@@ -50,6 +50,25 @@ def test_fits_to_the_same_bits() -> None:
     np.testing.assert_array_equal(one.coefficients, other.coefficients)
 
 
+def test_order_of_the_examples_decides_nothing() -> None:
+    values, kinds = make_examples()
+    order = np.random.default_rng(3).permutation(len(kinds))
+    one = fit_taxonomy(values, kinds, SHARES, "normal").find_probabilities(values)
+    other = fit_taxonomy(values[order], kinds[order], SHARES, "normal").find_probabilities(values)
+    np.testing.assert_allclose(np.log(other), np.log(one), rtol=0, atol=1e-10)
+
+
+def test_nothing_speaks_for_a_kind_without_examples() -> None:
+    values, kinds = make_examples()
+    taxonomy = fit_taxonomy(values, kinds, SHARES, "normal")
+    for unknown in ("0", "aa", "zz"):
+        asked = np.where(np.arange(len(kinds)) % 2, unknown, "a")
+        terms = taxonomy.explain(values, asked, "normal")
+        assert not terms[1::2].any()
+        assert terms[::2].any()
+    assert not taxonomy.explain(values, kinds, "unheard of").any()
+
+
 @pytest.mark.parametrize("freak", [np.nan, np.inf, -np.inf, 1e30])
 def test_freak_values_decide_nothing_silently(freak: float) -> None:
     values, kinds = make_examples()
