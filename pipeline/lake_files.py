@@ -23,6 +23,7 @@ ENDPOINT_VARIABLES = ("QAD_LAKE_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPO
 _SCHEME = "s3:"
 _BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+)(?P<prefix>(/(?!\.)[\w.=-]+)*)/?")
 _ATTEMPTS = 6
+_CHECKSUM_VARIABLES = ("AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION")
 _CONNECT_TIMEOUT = 10
 # The root cannot take the data: no shard can succeed, so the run ends.
 _ROOT_FAULTS = {
@@ -209,10 +210,15 @@ def _key(path: Path) -> str:
 def _connect() -> fs.FileSystem:
     # Keys and region come from the usual places of AWS: environment, profile or the machine's role.
     endpoint = next((url for name in ENDPOINT_VARIABLES if (url := os.environ.get(name))), None)
+    # Over https the client's own checksums trail the body, which stores beside AWS refuse; without
+    # them the SHA-256 of the body is signed.
+    for name in _CHECKSUM_VARIABLES:
+        os.environ.setdefault(name, "when_required")
     return fs.S3FileSystem(
         endpoint_override=endpoint,
         region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),
         connect_timeout=_CONNECT_TIMEOUT,
+        tls_ca_file_path=os.environ.get("AWS_CA_BUNDLE") or None,
         # A small object takes one request instead of three.
         allow_delayed_open=True,
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=_ATTEMPTS),

@@ -24,6 +24,12 @@ from pipeline.transfer import RequestError
 
 # Where DESI's bucket is; another region costs a redirect.
 _REGION = "us-west-2"
+# Settings of every client of boto3: over https its own checksums trail the body, which stores
+# beside AWS refuse; who sends gives a checksum as a header.
+CHECKSUMS_IN_HEADERS = {
+    "request_checksum_calculation": "when_required",
+    "response_checksum_validation": "when_required",
+}
 
 
 class S3Source(RemoteSource):
@@ -80,7 +86,7 @@ def _make_client(settings: AcquireSettings) -> Any:
         max_pool_connections=settings.concurrency,
         connect_timeout=settings.timeout_s,
         read_timeout=settings.timeout_s,
-        response_checksum_validation="when_required",
+        **CHECKSUMS_IN_HEADERS,
         s3={"addressing_style": "path"} if endpoint else {},
     )
     region = os.environ.get("AWS_DEFAULT_REGION", _REGION)

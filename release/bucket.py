@@ -4,24 +4,33 @@ boto3 has its doors here and in `pipeline.s3`.
 """
 
 import base64
+import hashlib
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3
 import urllib3
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    SSLError,
+)
 
 from pipeline.errors import UserError
+from pipeline.s3 import CHECKSUMS_IN_HEADERS
+from release.content_types import find_content_type
 from release.remote import (
     LATEST,
     NOTICES,
-    ChecksumError,
     MissingError,
     Origin,
     Parcel,
@@ -29,6 +38,7 @@ from release.remote import (
     RemoteError,
     Tell,
     read_remote,
+    refuse_difference,
 )
 from release.sealing import CHECKSUMS
 from release.versions import parse_version
@@ -46,17 +56,26 @@ _ADVICE = {
 }
 
 
+class _Entry(NamedTuple):
+    size: int
+    tag: str
+
+
 class _Prefix:
     """A prefix of a bucket and the client that reaches it."""
 
-    def __init__(self, address: str, below: str = "") -> None:
+    def __init__(self, address: str, below: str = "", client: Any = None) -> None:
         place = address.removeprefix("s3://").rstrip("/") + below
         self._bucket, _, self._prefix = place.partition("/")
         if not self._bucket:
             raise UserError(f"{address}: give s3://BUCKET/PREFIX")
         self.name = f"s3://{place}"
         with _faults(self.name):
-            self._client = _make_client()
+            self._client = client or _make_client()
+        self.server = str(self._client.meta.endpoint_url)
+
+    def _open(self, below: str = "") -> "BucketOrigin":
+        return BucketOrigin(self.name, below, self._client)
 
     def _key(self, path: str) -> str:
         return "/".join(filter(None, (self._prefix, path)))
@@ -83,16 +102,13 @@ class Bucket(_Prefix):
     def find_missing(self, parcel: Parcel) -> list[str]:
         """See `Target.find_missing`; the list of checksums is the last."""
         present = self._list(parcel.version)
-        strange = [
-            name
-            for name, size in present.items()
-            if name not in parcel.checksums or size != parcel.size(name)
-        ]
-        if strange:
-            raise ChecksumError(
-                f"{self.name}/{parcel.version} holds another release {parcel.version} "
-                f"({strange[0]} differs); a published version never changes: choose another"
-            )
+        added = present.keys() - parcel.checksums.keys()
+        changed = [n for n in present if n not in added and present[n].size != parcel.size(n)]
+        if added or changed:
+            raise refuse_difference(
+                f"{self.name}/{parcel.version}", parcel, changed, added,
+                "remove it there (what is missing is sent again) or choose another",
+            )  # fmt: skip
         return [name for name in parcel.checksums if name not in present]
 
     def send(self, parcel: Parcel, names: list[str], tell: Tell) -> None:
@@ -101,9 +117,10 @@ class Bucket(_Prefix):
             self._put_file(parcel.path / name, f"{parcel.version}/{name}", parcel.checksums[name])
             tell(parcel.size(name))
 
-    def open_sent(self, parcel: Parcel) -> tuple[str, Origin]:
-        """See `Target.open_sent`."""
-        return parcel.seal, BucketOrigin(f"{self.name}/{parcel.version}")
+    def open_sent(self, parcel: Parcel) -> tuple[dict[str, str], Origin]:
+        """See `Target.open_sent`; the state of an object is its ETag."""
+        states = {name: entry.tag for name, entry in self._list(parcel.version).items()}
+        return states, self._open(f"/{parcel.version}")
 
     def announce(self, parcel: Parcel) -> bool:
         """Move latest.json forward, unless it names this version or a later one."""
@@ -112,8 +129,14 @@ class Bucket(_Prefix):
             condition: dict[str, str] = {"IfNoneMatch": "*"}
             with suppress(MissingError):
                 latest, tag = self._read_latest()
-                if parse_version(latest["version"]) >= parse_version(parcel.version):
+                found = parse_version(latest["version"])
+                if latest == entry or found > parse_version(parcel.version):
                     return False
+                if found == parse_version(parcel.version):
+                    raise RemoteError(
+                        f"{self.name}/{LATEST} names another release {found}; look at it and "
+                        "remove it"
+                    )
                 condition = {"IfMatch": tag}
             if self._put(LATEST, json.dumps(entry, indent=1).encode(), **condition):
                 return True
@@ -122,7 +145,7 @@ class Bucket(_Prefix):
     def read_notice(self, version: str) -> dict[str, Any] | None:
         """See `Target.read_notice`."""
         with suppress(MissingError):
-            text = read_remote(BucketOrigin(self.name), f"{NOTICES}/{version}.json")
+            text = read_remote(self._open(), f"{NOTICES}/{version}.json")
             return dict(json.loads(text))
         return None
 
@@ -133,16 +156,18 @@ class Bucket(_Prefix):
         body = json.dumps(notice, indent=1, ensure_ascii=False).encode()
         return self._put(f"{NOTICES}/{version}.json", body, IfNoneMatch="*")
 
-    def _list(self, version: str) -> dict[str, int]:
+    def _list(self, version: str) -> dict[str, _Entry]:
+        """Return what is below a version, but for the marks of folders that some tools leave."""
         prefix = self._key(f"{version}/")
         with _faults(self.name):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=prefix
             )
             return {
-                entry["Key"].removeprefix(prefix): entry["Size"]
+                entry["Key"].removeprefix(prefix): _Entry(entry["Size"], entry["ETag"])
                 for page in pages
                 for entry in page.get("Contents", ())
+                if entry["Size"] or not entry["Key"].endswith("/")
             }
 
     def _read_latest(self) -> tuple[dict[str, Any], str]:
@@ -150,26 +175,30 @@ class Bucket(_Prefix):
             found = self._client.get_object(Bucket=self._bucket, Key=self._key(LATEST))
             text = found["Body"].read()
         try:
-            return {"version": json.loads(text)["version"]}, found["ETag"]
-        except (ValueError, KeyError, TypeError):
+            latest = dict(json.loads(text))
+            parse_version(latest["version"])
+        except (ValueError, KeyError, TypeError, UserError):
             raise RemoteError(
                 f"{self.name}/{LATEST} is damaged; look at it and remove it"
             ) from None
+        return latest, found["ETag"]
 
     def _put_file(self, path: Path, key: str, checksum: str) -> None:
         if path.stat().st_size > self._part_bytes:
             self._put_parts(path, key)
-            return
-        encoded = base64.b64encode(bytes.fromhex(checksum)).decode()
-        self._put(key, path.read_bytes(), IfNoneMatch="*", ChecksumSHA256=encoded)
+        else:
+            # The checksum of the list: the server refuses what has changed since it was checked.
+            self._put(key, path.read_bytes(), bytes.fromhex(checksum), IfNoneMatch="*")
 
-    def _put(self, path: str, body: bytes, **conditions: str) -> bool:
+    def _put(self, path: str, body: bytes, sha256: bytes = b"", **conditions: str) -> bool:
         """Put an object; False if its condition does not hold (any more)."""
         with _faults(f"{self.name}/{path}"):
             try:
                 self._client.put_object(
-                    Bucket=self._bucket, Key=self._key(path), Body=body, **conditions
-                )
+                    Bucket=self._bucket, Key=self._key(path), Body=body,
+                    ContentType=find_content_type(path),
+                    ChecksumSHA256=_encode(sha256 or hashlib.sha256(body).digest()), **conditions,
+                )  # fmt: skip
             except ClientError as error:
                 if _status(error) not in (409, 412):
                     raise
@@ -180,7 +209,9 @@ class Bucket(_Prefix):
         where = {"Bucket": self._bucket, "Key": self._key(key)}
         with _faults(f"{self.name}/{key}"):
             self._abort_left_over(where)
-            upload = self._client.create_multipart_upload(**where, ChecksumAlgorithm="SHA256")
+            upload = self._client.create_multipart_upload(
+                **where, ContentType=find_content_type(key), ChecksumAlgorithm="SHA256"
+            )
             where["UploadId"] = upload["UploadId"]
             try:
                 parts = self._send_parts(path, where)
@@ -197,17 +228,12 @@ class Bucket(_Prefix):
         parts: list[dict[str, Any]] = []
         with path.open("rb") as handle:
             while body := handle.read(self._part_bytes):
-                number = len(parts) + 1
-                sent = self._client.upload_part(
-                    **where, PartNumber=number, Body=body, ChecksumAlgorithm="SHA256"
-                )
-                parts.append(
-                    {
-                        "PartNumber": number,
-                        "ETag": sent["ETag"],
-                        "ChecksumSHA256": sent["ChecksumSHA256"],
-                    }
-                )
+                part: dict[str, Any] = {
+                    "PartNumber": len(parts) + 1,
+                    "ChecksumSHA256": _encode(hashlib.sha256(body).digest()),
+                }
+                sent = self._client.upload_part(**where, **part, Body=body)
+                parts.append(part | {"ETag": sent["ETag"]})
         return parts
 
     def _abort_left_over(self, where: dict[str, str]) -> None:
@@ -226,7 +252,7 @@ def _make_client() -> Any:
     settings = Config(
         connect_timeout=10,
         read_timeout=_TIMEOUT_S,
-        response_checksum_validation="when_required",
+        **CHECKSUMS_IN_HEADERS,
         s3={"addressing_style": "path"} if named else {},
         **anonymous,
     )
@@ -247,9 +273,25 @@ def _faults(what: str) -> Iterator[None]:
         raise kind(f"{what}: S3 answers {code} ({status}); {advice}") from None
     except NoCredentialsError:
         raise UserError(f"{what}: no AWS credentials in the environment or ~/.aws") from None
-    except (BotoCoreError, urllib3.exceptions.HTTPError) as error:
+    except SSLError as error:
+        raise PassingError(
+            f"{what}: {_join(error)}; AWS_CA_BUNDLE names the file of a certificate authority of "
+            "your own"
+        ) from None
+    except (HTTPClientError, IncompleteReadError, urllib3.exceptions.HTTPError) as error:
         reason = type(error).__name__
         raise PassingError(f"{what}: {reason}; run again: what is done is kept") from None
+    # Settings that boto3 finds in the environment and in files; an endpoint is a ValueError.
+    except (BotoCoreError, ValueError) as error:
+        raise UserError(f"{what}: {_join(error)}") from None
+
+
+def _join(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _encode(checksum: bytes) -> str:
+    return base64.b64encode(checksum).decode()
 
 
 def _status(error: ClientError) -> int:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import UserError
 from release.remote import (
     NOTICES,
-    ChecksumError,
     MissingError,
     Origin,
     Parcel,
@@ -23,6 +22,7 @@ from release.remote import (
     RemoteError,
     Tell,
     read_remote,
+    refuse_difference,
 )
 from release.web import WebOrigin
 
@@ -50,6 +50,7 @@ class Hub:
         self._suffix = "" if is_production else f"-{_STAGING}"
         self.name = f"hf://{self._repo}@{self._branch}"
         self._api = HfApi(endpoint=_endpoint(), library_name="desi-qad")
+        self.server = str(self._api.endpoint)
         self._commit = ""
         if not sys.stderr.isatty():
             disable_progress_bars()
@@ -65,11 +66,8 @@ class Hub:
         ]
         strange = [name for name in present if name not in parcel.checksums]
         if tag in refs and (differing or strange):
-            raise ChecksumError(
-                f"hf://{self._repo}@{tag} holds another release {parcel.version} "
-                f"({(differing + strange)[0]} differs); a published version never changes: "
-                "choose another"
-            )
+            place = f"hf://{self._repo}@{tag}"
+            raise refuse_difference(place, parcel, differing, strange, "choose another")
         # Without a difference the branch already is at the commit.
         self._commit = "" if differing or strange or not revision else revision
         return differing or strange
@@ -93,15 +91,22 @@ class Hub:
         self._commit = done.oid
         tell(sum(parcel.size(name) for name in names if name in parcel.checksums))
 
-    def open_sent(self, parcel: Parcel) -> tuple[str, Origin]:
-        """See `Target.open_sent`."""
-        return self._commit, open_hub(f"hf://{self._repo}@{self._commit}")
+    def open_sent(self, parcel: Parcel) -> tuple[dict[str, str], Origin]:
+        """See `Target.open_sent`; what a commit holds cannot change."""
+        revision = self._commit or self._branch
+        names = parcel.checksums if self._commit else ()
+        return dict.fromkeys(names, revision), open_hub(f"hf://{self._repo}@{revision}")
 
     def announce(self, parcel: Parcel) -> bool:
         """Tag the commit."""
         tag = self._tag(parcel.version)
-        if tag in self._read_refs():
+        found = self._read_refs().get(tag)
+        if found == self._commit:
             return False
+        if found:
+            raise RemoteError(
+                f"hf://{self._repo}@{tag} was set by somebody else meanwhile; run again"
+            )
         with _faults(f"hf://{self._repo}@{tag}"):
             self._api.create_tag(
                 self._repo, tag=tag, revision=self._commit, repo_type=_KIND,

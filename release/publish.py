@@ -13,7 +13,14 @@ from release.checks import validate
 from release.journal import Journal
 from release.manifest import read_manifest
 from release.progress import show_transfer
-from release.remote import ChecksumError, Parcel, Target, hash_remote
+from release.remote import (
+    ChecksumError,
+    Parcel,
+    RemoteError,
+    Target,
+    hash_remote,
+    list_some,
+)
 from release.sealing import hold
 from release.versions import parse_version
 
@@ -41,44 +48,23 @@ class Delivery:
 
 
 def publish(path: Path, targets: Sequence[Target], is_dry: bool = False) -> list[Delivery]:
-    """Send a release to every target, verify it there, then announce it.
+    """Check a release as it lies there and deliver it.
 
     Parameters
     ----------
     path : Path
         Folder of the release.
-    targets : sequence of Target
-        Sent to in this order; announced in the opposite one, when all hold the release.
-    is_dry : bool
-        Only find out what would be sent.
+    targets, is_dry
+        As of `deliver`.
 
     Raises
     ------
     UserError
-        If the release does not pass its checks as it lies there, or was withdrawn.
+        If the release does not pass its checks, or was withdrawn.
     RemoteError
         If a target fails, holds something else or serves other bytes back.
     """
-    parcel = check_parcel(path)
-    with hold(path):
-        for target in targets:
-            if notice := target.read_notice(parcel.version):
-                raise UserError(
-                    f"{target.name}: {parcel.version} was withdrawn: {notice.get('reason')}"
-                )
-        missing = {target.name: target.find_missing(parcel) for target in targets}
-        is_moved = dict.fromkeys(missing, False)
-        if not is_dry:
-            journal = Journal(parcel)
-            for target in targets:
-                _deliver(parcel, target, missing[target.name], journal)
-            for target in reversed(targets):
-                is_moved[target.name] = target.announce(parcel)
-                journal.note_announced(target.name)
-    return [
-        Delivery(name, tuple(names), _sum_sizes(parcel, names), is_moved[name])
-        for name, names in missing.items()
-    ]
+    return deliver(check_parcel(path), targets, is_dry)
 
 
 def check_parcel(path: Path) -> Parcel:
@@ -100,6 +86,45 @@ def check_parcel(path: Path) -> Parcel:
     version = str(manifest and manifest["version"])
     parse_version(version)
     return Parcel(path, version)
+
+
+def deliver(parcel: Parcel, targets: Sequence[Target], is_dry: bool = False) -> list[Delivery]:
+    """Send a release to every target, verify it there, then announce it.
+
+    What is there already is verified first, so that nothing is sent beside what somebody changed.
+
+    Parameters
+    ----------
+    parcel : Parcel
+    targets : sequence of Target
+        Sent to in this order; announced in the opposite one, when all hold the release.
+    is_dry : bool
+        Only find out what would be sent.
+
+    Raises
+    ------
+    UserError
+        If the release was withdrawn.
+    RemoteError
+        If a target fails, holds something else or serves other bytes back.
+    """
+    with hold(parcel.path):
+        _refuse_withdrawn(parcel, targets)
+        journal = Journal(parcel, is_kept=not is_dry)
+        missing = {target.name: target.find_missing(parcel) for target in targets}
+        for target in targets:
+            _verify(parcel, target, journal)
+        is_moved = dict.fromkeys(missing, False)
+        if not is_dry:
+            for target in targets:
+                _send(parcel, target, missing[target.name], journal)
+            for target in reversed(targets):
+                is_moved[target.name] = target.announce(parcel)
+                journal.note_announced(target)
+    return [
+        Delivery(name, tuple(names), _sum_sizes(parcel, names), is_moved[name])
+        for name, names in missing.items()
+    ]
 
 
 def withdraw(version: str, targets: Sequence[Target], reason: str) -> dict[str, bool]:
@@ -148,21 +173,53 @@ def open_target(address: str, is_production: bool) -> Target:
     raise UserError(f"{address}: give s3://BUCKET/PREFIX or hf://ORG/NAME")
 
 
-def _deliver(parcel: Parcel, target: Target, names: list[str], journal: Journal) -> None:
+def _refuse_withdrawn(parcel: Parcel, targets: Sequence[Target]) -> None:
+    for target in targets:
+        if notice := target.read_notice(parcel.version):
+            raise UserError(
+                f"{target.name}: {parcel.version} was withdrawn: {notice.get('reason')}"
+            )
+
+
+def _send(parcel: Parcel, target: Target, names: list[str], journal: Journal) -> None:
+    if not names:
+        return
+    journal.forget(target, names)
     with show_transfer(f"send to {target.name}", _sum_sizes(parcel, names)) as tell:
         target.send(parcel, names, tell)
-    state, origin = target.open_sent(parcel)
-    verified = journal.read_verified(target.name, state)
-    waiting = [name for name in parcel.checksums if name not in verified]
+    absent = set(parcel.checksums) - _verify(parcel, target, journal)
+    if absent:
+        raise RemoteError(
+            f"{target.name}: {list_some(absent)} was sent and is not there; run again"
+        )
+
+
+def _verify(parcel: Parcel, target: Target, journal: Journal) -> set[str]:
+    """Read back what is at a target, but for what is as it was when it was read back right."""
+    states, origin = target.open_sent(parcel)
+    waiting = [
+        name
+        for name in parcel.checksums
+        if name in states and not journal.is_verified(target, name, states[name])
+    ]
+    changed = []
     with show_transfer(f"verify {target.name}", _sum_sizes(parcel, waiting)) as tell:
-        for name in waiting:
-            if hash_remote(origin, name, tell) != parcel.checksums[name]:
-                raise ChecksumError(
-                    f"{origin.name}/{name} reads back with another checksum than was sent; run "
-                    "again, and if that stays so, publish under another version"
-                )
-            verified.add(name)
-            journal.note_verified(target.name, state, verified)
+        try:
+            for name in waiting:
+                if hash_remote(origin, name, tell) == parcel.checksums[name]:
+                    journal.note_verified(target, name, states[name])
+                else:
+                    changed.append(name)
+        finally:
+            if waiting:
+                journal.save()
+    if changed:
+        raise ChecksumError(
+            f"{origin.name}: {list_some(changed)} reads back with another checksum than this "
+            "release has; run again, and if that stays so, look who changed it, remove it there "
+            "(what is missing is sent again) or publish under another version"
+        )
+    return set(states)
 
 
 def _sum_sizes(parcel: Parcel, names: Sequence[str]) -> int:

@@ -1,7 +1,7 @@
 """What publishing and fetching share: places to send to and to read from, and their faults."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ Tell = Callable[[int], None]
 LATEST = "latest.json"
 NOTICES = "withdrawn"
 _ATTEMPTS = 5
+_NAMES_SHOWN = 3
 
 
 class RemoteError(QadError):
@@ -78,9 +79,12 @@ class Target(Protocol):
     ----------
     name : str
         Address, with the staging place where it is one; without credentials.
+    server : str
+        Address of the server that the name is looked up at.
     """
 
     name: str
+    server: str
 
     def find_missing(self, parcel: Parcel) -> list[str]:
         """List the files that are still to be sent; raises where another content is there."""
@@ -90,8 +94,11 @@ class Target(Protocol):
         """Send files; none that is there is overwritten."""
         ...
 
-    def open_sent(self, parcel: Parcel) -> tuple[str, Origin]:
-        """Return what was sent for reading back, after a word that identifies its state."""
+    def open_sent(self, parcel: Parcel) -> tuple[dict[str, str], Origin]:
+        """Return what is there for reading back, after a word for each file's state.
+
+        Another content of a file is another state.
+        """
         ...
 
     def announce(self, parcel: Parcel) -> bool:
@@ -105,6 +112,25 @@ class Target(Protocol):
     def withdraw(self, version: str, notice: dict[str, Any]) -> bool:
         """Add a notice of withdrawal; False if there was one."""
         ...
+
+
+def refuse_difference(
+    place: str, parcel: Parcel, changed: Collection[str], added: Collection[str], advice: str
+) -> ChecksumError:
+    """Return the fault of a place that holds something else under the name of a release."""
+    parts = [f"{list_some(changed)} differs"] if changed else []
+    parts += [f"{list_some(added)} is no part of it"] if added else []
+    return ChecksumError(
+        f"{place} holds another release {parcel.version} than {parcel.path}: {'; '.join(parts)}; "
+        f"a published version never changes: {advice}"
+    )
+
+
+def list_some(names: Collection[str]) -> str:
+    """Return the first names of files and the number of the others."""
+    first = ", ".join(sorted(names)[:_NAMES_SHOWN])
+    n_more = len(names) - _NAMES_SHOWN
+    return f"{first} and {n_more:,} more" if n_more > 0 else first
 
 
 def read_remote(origin: Origin, path: str) -> bytes:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -104,18 +105,24 @@ class FaultyProxy:
     (the connection closes before the server is asked), ``cut`` (it closes amid the reply).
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, tls: SSLContext | None = None) -> None:
         self.fails: Callable[[str, str], int | str | None] = lambda method, path: None
         self.requests: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self._upstream = urlsplit(endpoint)
         self._server = _Server(("127.0.0.1", 0), _make_proxy_handler(self))
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 
     @property
     def url(self) -> str:
         """Address of the proxy."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> HTTPResponse:
         """Ask the server behind."""
@@ -141,6 +148,7 @@ def _make_proxy_handler(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:
         def pass_on(self) -> None:
             body = b"".join(self._read_body())
             proxy.requests.append(f"{self.command} {self.path}")
+            proxy.headers.append({name.lower(): text for name, text in self.headers.items()})
             fault = proxy.fails(self.command, self.path)
             if fault == "drop":
                 self.close_connection = True
@@ -181,9 +189,9 @@ def _make_proxy_handler(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def faulty_proxy(endpoint: str) -> Iterator[FaultyProxy]:
+def faulty_proxy(endpoint: str, tls: SSLContext | None = None) -> Iterator[FaultyProxy]:
     """Run a proxy for the length of a block."""
-    proxy = FaultyProxy(endpoint)
+    proxy = FaultyProxy(endpoint, tls)
     try:
         yield proxy
     finally:

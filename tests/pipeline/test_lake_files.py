@@ -13,6 +13,7 @@ from loopback import (
     make_client,
 )
 from test_store import MADE, make_gates
+from tls import make_certificate, serve_tls
 
 from catalog_schema.tables import GATES
 from pipeline import lake_files
@@ -91,6 +92,35 @@ def test_round_trip(store: Store, path: Path, endpoint: str) -> None:
     with pytest.raises(DataError, match=f"s3://{BUCKET}/.*: missing; run the earlier stages"):
         store.read(path)
     assert not (store.root / "lake").exists()
+
+
+def test_over_tls_checksums_are_headers(
+    endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = make_certificate(tmp_path / "ca.pem")
+    monkeypatch.setattr(lake_files, "_ATTEMPTS", 1)
+    with faulty_proxy(endpoint, serve_tls(certificate)) as server:
+        for name, value in bucket_environment(server.url).items():
+            monkeypatch.setenv(name, value)
+        store = Store(tmp_path / "root", lake_url=f"s3://{BUCKET}/{tmp_path.name}")
+        path = store.lake.table("gates")
+        for bundle in ("", str(tmp_path / "nowhere.pem")):
+            monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
+            lake_files._connect.cache_clear()
+            with pytest.raises(UserError, match=r"cannot (read|write) s3://.*SSL"):
+                store.write(path, make_gates(), GATES, **MADE)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+        lake_files._connect.cache_clear()
+        store.write(path, make_gates(), GATES, **MADE)
+        assert store.read(path).equals(make_gates())
+        big = path.with_name("big")
+        with replacing(big) as partial:
+            partial.write_bytes(bytes(12 * 2**20))
+        assert measure(big) == 12 * 2**20
+    lake_files._connect.cache_clear()
+    assert any("partNumber=2" in line for line in server.requests)
+    assert not any("x-amz-trailer" in headers for headers in server.headers)
+    assert not any("aws-chunked" in h.get("content-encoding", "") for h in server.headers)
 
 
 def test_a_folder_is_there_when_its_last_file_is(store: Store, proxy: FaultyProxy) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from urllib.parse import urlsplit
 
 Action = int | str | Callable[[], object]
@@ -34,17 +35,23 @@ class Fault:
 
 
 class FaultyProxy(ThreadingHTTPServer):
-    """The proxy; `faults` may be set at any time, `log` lists what was asked."""
+    """The proxy; `faults` may be set at any time, `log` and `headers` list what was asked."""
 
     daemon_threads = True
 
-    def __init__(self, behind: str) -> None:
+    def __init__(self, behind: str, tls: SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        if tls:
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.behind = urlsplit(behind).netloc
         self.faults: list[Fault] = []
         self.log: list[str] = []
+        self.headers: list[tuple[str, dict[str, str]]] = []
         self.lock = threading.Lock()
-        self.address = f"http://127.0.0.1:{self.server_address[1]}"
+        scheme = "https" if tls else "http"
+        self.address = f"{scheme}://127.0.0.1:{self.server_address[1]}"
 
     def choose(self, method: str, path: str) -> Action | None:
         with self.lock:
@@ -59,9 +66,9 @@ class FaultyProxy(ThreadingHTTPServer):
 
 
 @contextmanager
-def run_proxy(behind: str) -> Iterator[FaultyProxy]:
+def run_proxy(behind: str, tls: SSLContext | None = None) -> Iterator[FaultyProxy]:
     """Serve until the block ends."""
-    server = FaultyProxy(behind)
+    server = FaultyProxy(behind, tls)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
@@ -77,6 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self._read_body()
+        self.server.headers.append((f"{self.command} {self.path}", self._lower_headers()))
         action = self.server.choose(self.command, self.path)
         if callable(action):
             action()
@@ -89,6 +97,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._forward(body, action)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _serve
+
+    def _lower_headers(self) -> dict[str, str]:
+        return {name.lower(): value for name, value in self.headers.items()}
 
     def _forward(self, body: bytes, action: Action | None) -> None:
         link = http.client.HTTPConnection(self.server.behind)
