@@ -19,11 +19,16 @@ from pyarrow import fs
 from pipeline.errors import UserError
 
 # Names the S3 server of the lake where it is another one than the source's.
+# Settings of every S3 client: over https their own checksums trail the body, which stores beside AWS
+# refuse. Who sends by boto3 gives a checksum as a header; Arrow then signs that of the body.
+CHECKSUMS_IN_HEADERS = {
+    "request_checksum_calculation": "when_required",
+    "response_checksum_validation": "when_required",
+}
 ENDPOINT_VARIABLES = ("QAD_LAKE_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _SCHEME = "s3:"
 _BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+)(?P<prefix>(/(?!\.)[\w.=-]+)*)/?")
 _ATTEMPTS = 6
-_CHECKSUM_VARIABLES = ("AWS_REQUEST_CHECKSUM_CALCULATION", "AWS_RESPONSE_CHECKSUM_VALIDATION")
 _CONNECT_TIMEOUT = 10
 # The root cannot take the data: no shard can succeed, so the run ends.
 _ROOT_FAULTS = {
@@ -210,10 +215,8 @@ def _key(path: Path) -> str:
 def _connect() -> fs.FileSystem:
     # Keys and region come from the usual places of AWS: environment, profile or the machine's role.
     endpoint = next((url for name in ENDPOINT_VARIABLES if (url := os.environ.get(name))), None)
-    # Over https the client's own checksums trail the body, which stores beside AWS refuse; without
-    # them the SHA-256 of the body is signed.
-    for name in _CHECKSUM_VARIABLES:
-        os.environ.setdefault(name, "when_required")
+    for name, value in CHECKSUMS_IN_HEADERS.items():
+        os.environ.setdefault(f"AWS_{name.upper()}", value)
     return fs.S3FileSystem(
         endpoint_override=endpoint,
         region=os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"),

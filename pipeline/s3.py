@@ -16,6 +16,7 @@ from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.config import AcquireSettings
+from pipeline.lake_files import CHECKSUMS_IN_HEADERS
 from pipeline.ranges import Range
 from pipeline.remote import RemoteSource, Reply, to_request_error
 from pipeline.sources import FileStat
@@ -24,12 +25,6 @@ from pipeline.transfer import RequestError
 
 # Where DESI's bucket is; another region costs a redirect.
 _REGION = "us-west-2"
-# Settings of every client of boto3: over https its own checksums trail the body, which stores
-# beside AWS refuse; who sends gives a checksum as a header.
-CHECKSUMS_IN_HEADERS = {
-    "request_checksum_calculation": "when_required",
-    "response_checksum_validation": "when_required",
-}
 
 
 class S3Source(RemoteSource):

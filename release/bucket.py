@@ -26,7 +26,7 @@ from botocore.exceptions import (
 )
 
 from pipeline.errors import UserError
-from pipeline.s3 import CHECKSUMS_IN_HEADERS
+from pipeline.lake_files import CHECKSUMS_IN_HEADERS
 from release.content_types import find_content_type
 from release.remote import (
     LATEST,
