@@ -1,11 +1,18 @@
 """What every test may use."""
 
+import os
+from collections.abc import Generator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings
 
 _DATA = Path(__file__).parents[1].parent / "shared" / "data"
+
+_Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)
+# In CI nothing is absent that a test needs; these are for the system to grant.
+_GRANTED = ("needs privileges", "cannot remount", "/dev/full")
 
 settings.register_profile("project", max_examples=30, deadline=None, derandomize=True)
 settings.load_profile("project")
@@ -15,6 +22,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that hold slow tests, so that no worker is left alone with one."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let no test be left out in CI."""
+    return _insist((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Let no file of tests be left out in CI."""
+    return _insist((yield))
+
+
+def _insist(report: _Report) -> _Report:
+    """Make a failure in CI of what was skipped for want of a package, a program or data."""
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr)
+        if not any(grant in reason for grant in _GRANTED):
+            report.outcome = "failed"
+            report.longrepr = f"left out, and CI leaves nothing out: {reason}"
+    return report
 
 
 @pytest.fixture(scope="session")
