@@ -211,7 +211,8 @@ def reseal(folder: Path, names: list[str]) -> None:
 @pytest.mark.parametrize(
     "names",
     [
-        ["../outside"], ["/etc/x"], ["a/../../x"], ["a\\..\\b"], ["catalog"], ["catalog/quasars.parquet/a"],
+        ["../outside"], ["/etc/x"], ["a/../../x"], ["a\\..\\b"], ["catalog"],
+        ["catalog/quasars.parquet/a"],
         ["MANIFEST.json"], ["manifest.json"], ["a\0b"], ["a" * 300], [".netrc"], ["SHA256SUMS"],
         ["catalog/./quasars.parquet"], ["x\u202ey"],
     ],
