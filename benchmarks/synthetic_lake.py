@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from cdshealpix.nested import healpix_to_lonlat
 
 from catalog_schema import tables as t
@@ -16,6 +15,7 @@ from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome
+from pipeline.model_files import write_card
 from pipeline.models import NORMS, NULL, TAXONOMY
 from pipeline.store import Store, columns_to_table
 from release.conservation import STAGES
@@ -68,8 +68,9 @@ def write_lake(root: Path, n_shards: int, n_rows: int, n_graded: int, config: Co
     model = store.lake.model(_MODEL)
     for path, table in ((NULL, t.NULL), (NORMS, t.NORMS), (TAXONOMY, t.TAXONOMY)):
         _write(model / path, table, few, rng)
-    for name in ("weights-0.safetensors", "reference.safetensors", "model.json"):
+    for name in ("weights-0.safetensors", "reference.safetensors"):
         (model / name).write_text("{}")
+    write_card(model, {"id": _MODEL})
     with store.ledger.closing() as ledger:
         ledger.record(
             Outcome(Shard("main", "dark", number), stage, ShardState.DONE, n_rows, n_rows)
@@ -134,8 +135,8 @@ def _write_matches(store: Store, name: str, columns: Columns, rng: np.random.Gen
 def _write(path: Path, table: Table, known: Columns, rng: np.random.Generator) -> None:
     n = len(next(iter(known.values())))
     values = {c.name: known[c.name] if c.name in known else _draw(c, n, rng) for c in table.columns}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(columns_to_table(table, values, **SIZES), path, compression="lz4")
+    data = columns_to_table(table, values, **SIZES)
+    Store(path.parent).write(path, data, table, fingerprint="f", n_expected=n, n_made=n)
 
 
 def _draw(column: Column, n: int, rng: np.random.Generator) -> Any:

@@ -20,7 +20,8 @@ from pipeline.lake_files import exists, replacing, show
 from pipeline.layout import REDUCTION, Lake, is_remote
 from pipeline.measure import measure_with
 from pipeline.measured_survey import read_survey
-from pipeline.models import load_model, read_card
+from pipeline.model_files import read_card
+from pipeline.models import load_model
 from pipeline.names import is_name
 from pipeline.numerics import limit_threads
 from pipeline.preprocess import preprocess_on_grid

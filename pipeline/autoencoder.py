@@ -18,7 +18,8 @@ from pipeline.config import Config, load_config
 from pipeline.errors import UserError
 from pipeline.extract import spectra_to_table
 from pipeline.layout import Shard
-from pipeline.models import load_model, read_card
+from pipeline.model_files import read_card
+from pipeline.models import load_model
 from pipeline.preprocess import make_run_grid, make_windows
 from pipeline.reconstruct import to_observed_frame
 from pipeline.science.coadd import Spectra

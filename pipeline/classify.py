@@ -26,7 +26,8 @@ from pipeline.classifier import compare, name_classes
 from pipeline.config import ClassifySettings, Config
 from pipeline.examples import KIND_CLASSES, NORMAL, WRONG_Z, Examples, plant_examples
 from pipeline.measured_survey import Survey, read_survey
-from pipeline.models import assign_folds, read_card
+from pipeline.model_files import read_card
+from pipeline.models import assign_folds
 from pipeline.science.crowding import find_crowding
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.families import draw_map, find_axes, find_clusters

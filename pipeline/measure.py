@@ -6,13 +6,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from catalog_schema.tables import MEASURED, RESTFRAME, SCORES, SIGNIFICANCE, arrow_schema
 from pipeline import calibrate, models
 from pipeline.config import Config
-from pipeline.lake_files import opening
 from pipeline.models import Model, assign_folds, load_model
 from pipeline.science.anomaly import add_excess
 from pipeline.science.measurements import take_measurements
@@ -33,6 +31,7 @@ from pipeline.store import (
     columns_to_table,
     digest_rows,
     make_fingerprint,
+    read_dataset,
     replace_columns,
     to_matrix,
 )
@@ -207,8 +206,7 @@ def _try_rivals(folder: Path, config: Config, windows: pa.Table) -> tuple[NDArra
     scores, tries = score_rows(folder, config, moved)
     if not len(tries):
         return best_z, best
-    with opening(folder / models.NULL) as file:
-        null = pq.read_table(file)
+    null = read_dataset(folder / models.NULL)
     _, _, p_values = calibrate.compare(scores, null, config.calibrate)
     order = np.argsort(p_values, kind="stable")
     best[rows[tries[order]]] = p_values[order]

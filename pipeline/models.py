@@ -1,6 +1,5 @@
 """Trained models on disk: members' weights, grid, sizes, latents of the training samples."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,10 +12,9 @@ from safetensors.torch import load, save_file
 from torch import Tensor
 
 from pipeline.config import Config
-from pipeline.errors import UserError, first_line
-from pipeline.lake_files import opening, show
+from pipeline.errors import first_line
 from pipeline.layout import MODEL_CARD, MODEL_NORMS, MODEL_NULL, MODEL_TAXONOMY
-from pipeline.names import check_name
+from pipeline.model_files import damaged, read_card, read_model_file, write_card
 from pipeline.numerics import find_instruction_set
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.restframe import RestFrameGrid
@@ -134,7 +132,7 @@ def save_model(
         "folds": len(model.members),
         "n_training": [len(member.latents) for member in every],
     }
-    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
+    write_card(folder, card)
 
 
 def load_model(folder: Path) -> Model:
@@ -148,44 +146,19 @@ def load_model(folder: Path) -> Model:
     card = read_card(folder)
     try:
         shape, grid = ModelShape(**card["shape"]), RestFrameGrid(**card["grid"])
-        reference = _load_tensors(folder / REFERENCE)
+        reference = _load_tensors(folder, card, REFERENCE)
         members = []
         for k in range(len(card["training"])):
             network = SpectrumVAE(shape)
-            network.load_state_dict(_load_tensors(folder / WEIGHTS.format(k)))
+            network.load_state_dict(_load_tensors(folder, card, WEIGHTS.format(k)))
             members.append(
                 Member(network.eval(), reference[f"is_learnt_{k}"], reference[f"latents_{k}"])
             )
         ensembles = tuple(zip(*[iter(members)] * card["folds"], strict=True))
         return Model(card["id"], ensembles, grid, reference["excess"])
     except _READ_FAULTS as error:
-        raise _damaged(folder, error) from None
+        raise damaged(folder, first_line(error)) from None
 
 
-def read_card(folder: Path) -> Mapping[str, Any]:
-    """Return a model's card.
-
-    Raises
-    ------
-    UserError
-        If the folder is no model, or its id cannot name one.
-    """
-    try:
-        with opening(folder / CARD) as file:
-            card = dict(json.loads(file.read()))
-        check_name(card["id"], f"{show(folder / CARD)}: id")
-    except (OSError, ValueError, TypeError, KeyError):
-        raise UserError(
-            f"{show(folder)} is no model: it has no readable {CARD}; give an id or a folder"
-        ) from None
-    return card
-
-
-def _load_tensors(path: Path) -> dict[str, Tensor]:
-    with opening(path) as file:
-        return load(file.read())
-
-
-def _damaged(folder: Path, error: Exception) -> UserError:
-    reason = first_line(error)
-    return UserError(f"model {show(folder)}: damaged ({reason}); delete it and train again")
+def _load_tensors(folder: Path, card: Mapping[str, Any], name: str) -> dict[str, Tensor]:
+    return load(read_model_file(folder, card, name))

@@ -13,7 +13,8 @@ from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import RESTFRAME, SCORES, arrow_schema
 from catalog_schema.vocabulary import Arm
 from pipeline.config import Config, ScoreSettings
-from pipeline.models import Member, Model, assign_folds, load_model, read_card
+from pipeline.model_files import read_card
+from pipeline.models import Member, Model, assign_folds, load_model
 from pipeline.preprocess import OBSERVED_GRID
 from pipeline.science.anomaly import Fit, add_excess, fit_windows, measure_statistics
 from pipeline.science.hypotheses import Hypotheses

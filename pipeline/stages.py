@@ -1,5 +1,6 @@
 """The data path: every stage in order, run to the end or inspected without running."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pipeline.lake_files import exists, guard_root, replacing
 from pipeline.layout import MODEL_CARD
 from pipeline.numerics import limit_threads
 from pipeline.progress import track_counts
+from pipeline.seals import open_values, seal_values
 from pipeline.shards import Report
 from pipeline.store import Store
 from pipeline.target import find_mock
@@ -144,9 +146,9 @@ def save_config(store: Store, config: Config) -> None:
     """
     url = hide_password(choose_url(config.run.ledger_url))
     run = config.run.model_copy(update={"ledger_url": url})
-    text = config.model_copy(update={"run": run}).model_dump_json(indent=1)
+    values = config.model_copy(update={"run": run}).model_dump(mode="json")
     with replacing(store.lake.config) as partial:
-        partial.write_text(text + "\n")
+        partial.write_text(json.dumps(seal_values(values), indent=1) + "\n")
 
 
 def read_saved_config(store: Store) -> Config:
@@ -155,12 +157,18 @@ def read_saved_config(store: Store) -> Config:
     Raises
     ------
     UserError
-        If nothing has run on this data root.
+        If nothing has run on this data root, or the file is damaged.
     """
+    path = store.lake.config
     try:
-        return Config.model_validate_json(store.lake.config.read_text())
-    except (OSError, ValueError):
+        return Config.model_validate_json(
+            json.dumps(open_values(path.read_bytes(), is_sealed=False))
+        )
+    except FileNotFoundError:
         raise UserError(f"{store.root}: no run has been made here; start with `qad run`") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not what a run wrote"
+        raise UserError(f"{path}: damaged ({reason}); `qad run` writes it again") from None
 
 
 def open_root(root: Path) -> Store:

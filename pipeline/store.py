@@ -15,23 +15,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from catalog_schema.column import Table
 from catalog_schema.tables import SCHEMA_VERSION, arrow_schema
 from pipeline.database import choose_url
-from pipeline.errors import DataError, UserError
+from pipeline.errors import DataError, UserError, first_line
 from pipeline.lake_files import filesystem, guard_root, is_object, opening, replacing, show
 from pipeline.layout import Lake
 from pipeline.ledger import Ledger
 from pipeline.reviews.ledger import ReviewLedger
+from pipeline.seals import READ_FAULTS, read_footer, read_sealed, verify_sealed, write_sealed
 
 T = TypeVar("T")
 A = TypeVar("A")
 _STAMP_KEY = b"qad.stamp"
 # Row groups that keep the fetch of one spectrum in milliseconds, at no cost to a full scan.
 _SPECTRUM_ROWS = 64
+_WIDE = 1000
 _FILES_AT_A_TIME = 32
 
 
@@ -203,23 +204,26 @@ class Store:
             If the data root is full or read-only.
         """
         stamp = Stamp(content=digest_rows(data), **made)
-        metadata = {**(data.schema.metadata or {}), _STAMP_KEY: json.dumps(vars(stamp)).encode()}
-        data = data.replace_schema_metadata(metadata)
+        metadata = {_STAMP_KEY: json.dumps(vars(stamp)).encode()}
         with replacing(path) as partial:
-            pq.write_table(data, partial, **parquet_options(data.schema, "lz4"))
+            write_sealed(data, partial, metadata, **parquet_options(data.schema, "lz4"))
         return stamp
 
     def read_stamp(self, path: Path) -> Stamp | None:
         """Return the stamp of a dataset, or None where there is no whole one."""
         try:
-            with opening(path) as file:
-                metadata = pq.read_metadata(file).metadata or {}
-        except (OSError, pa.ArrowInvalid):
+            return self._read_stamp(path)
+        except READ_FAULTS:
             return None
-        if _STAMP_KEY not in metadata:
-            return None
-        values = json.loads(metadata[_STAMP_KEY])
-        return Stamp(**{**values, "notes": tuple(values["notes"])})
+
+    def _read_stamp(self, path: Path) -> Stamp:
+        with opening(path) as file:
+            metadata = read_footer(file).metadata
+        try:
+            values = json.loads(metadata[_STAMP_KEY])
+            return Stamp(**{**values, "notes": tuple(values["notes"])})
+        except (ValueError, TypeError, KeyError):
+            raise pa.ArrowInvalid("no stage made it") from None
 
     def find_done(self, path: Path, fingerprint: str) -> Stamp | None:
         """Return the stamp of a dataset made with exactly this fingerprint, else None."""
@@ -227,25 +231,47 @@ class Store:
         return stamp if stamp and stamp.fingerprint == fingerprint else None
 
     def read(self, path: Path, columns: list[str] | None = None) -> pa.Table:
-        """Read a dataset.
+        """Read a dataset; see `read_dataset`."""
+        return read_dataset(path, columns)
+
+    def verify(self, path: Path, *, with_rows: bool = True) -> Stamp:
+        """Compare a dataset with what was written, in the memory of a row group.
+
+        Parameters
+        ----------
+        path : Path
+        with_rows : bool
+            Also read the rows, otherwise only the footer.
 
         Raises
         ------
         DataError
             If it is missing or damaged.
         """
-        try:
-            with opening(path) as file:
-                return pq.ParquetFile(file, pre_buffer=is_object(path)).read(columns=columns)
-        except FileNotFoundError:
-            raise DataError(f"{show(path)}: missing; run the earlier stages first") from None
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DataError(f"{show(path)}: damaged ({error}); delete it and run again") from None
+        with _guard_dataset(path):
+            stamp = self._read_stamp(path)
+            if with_rows:
+                with opening(path) as file:
+                    verify_sealed(file)
+        return stamp
 
     def open_dataset(self, paths: Sequence[Path]) -> ds.Dataset:
-        """Open datasets of one schema as one, e.g. for a query engine; nothing is read yet."""
+        """Open datasets of one schema as one, for a query engine, without their spectra.
+
+        Raises
+        ------
+        DataError
+            If one of them is missing or damaged: the engine would not notice.
+        """
+
+        def verify(path: Path) -> None:
+            with _guard_dataset(path), opening(path) as file:
+                verify_sealed(file, lambda field: not _is_wide(field))
+
+        self.map(verify, paths)
         system, _ = filesystem(paths[0])
-        return ds.dataset([filesystem(path)[1] for path in paths], filesystem=system)
+        found = ds.dataset([filesystem(path)[1] for path in paths], filesystem=system)
+        return found.replace_schema(pa.schema([f for f in found.schema if not _is_wide(f)]))
 
     def map(self, look: Callable[[A], T], items: Sequence[A]) -> list[T]:
         """Look at many files; of a bucket several at a time, for there latency rules."""
@@ -255,14 +281,25 @@ class Store:
             return list(pool.map(look, items))
 
 
+def read_dataset(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a dataset, or some columns of it, as they were written.
+
+    Raises
+    ------
+    DataError
+        If it is missing or damaged.
+    """
+    with _guard_dataset(path), opening(path) as file:
+        return read_sealed(file, columns, pre_buffer=is_object(path))
+
+
 def parquet_options(schema: pa.Schema, compression: str = "zstd") -> dict[str, Any]:
     """Choose the Parquet layout: spectra byte-split in small row groups, the rest plain.
 
     Zstandard is for what is downloaded. LZ4, for the lake, writes a spectrum in three quarters of
     the time and takes 7 % more space (`benchmarks/lake_layout.py`).
     """
-    arrays = [name for name in schema.names if pa.types.is_fixed_size_list(schema.field(name).type)]
-    wide = [name for name in arrays if schema.field(name).type.list_size > 1000]
+    wide = [field.name for field in schema if _is_wide(field)]
     options: dict[str, Any] = {"compression": compression}
     if wide:
         narrow = [name for name in schema.names if name not in wide]
@@ -297,6 +334,28 @@ def to_matrix(column: pa.ChunkedArray) -> np.ndarray:
     flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
     # Arrow's memory is read-only; torch wants arrays that could be written to.
     return flat.reshape(-1, size).copy()
+
+
+@contextlib.contextmanager
+def _guard_dataset(path: Path) -> Iterator[None]:
+    """Turn what reading a missing or damaged dataset raises into one line."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise DataError(f"{show(path)}: missing; run the earlier stages first") from None
+    except PermissionError as error:
+        raise DataError(f"{show(path)}: cannot be read ({error.strerror})") from None
+    except MemoryError:
+        # No fault of the file's, as far as one can tell.
+        raise
+    except READ_FAULTS as error:
+        reason = first_line(error)
+        raise DataError(f"{show(path)}: damaged ({reason}); delete it and run again") from None
+
+
+def _is_wide(field: pa.Field) -> bool:
+    """Say whether a column holds spectra."""
+    return pa.types.is_fixed_size_list(field.type) and field.type.list_size > _WIDE
 
 
 def _is_locked(path: Path) -> bool:

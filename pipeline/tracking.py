@@ -14,7 +14,7 @@ from catalog_schema.statistics import STRANGE_P_VALUE
 from pipeline.config import Config, TrackingSettings
 from pipeline.errors import UserError, needing
 from pipeline.lake_files import guard_root, is_object, show
-from pipeline.models import read_card
+from pipeline.model_files import read_card
 from pipeline.store import Store
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,10 @@ from torch import Tensor
 
 from catalog_schema.tables import RESTFRAME
 from catalog_schema.vocabulary import Parent, Split
+from pipeline.checkpoint import load_checkpoint, save_checkpoint
 from pipeline.config import Config, TrainSettings
 from pipeline.errors import UserError
-from pipeline.lake_files import exists, opening, remove, replacing, replacing_folder
+from pipeline.lake_files import exists, remove, replacing_folder
 from pipeline.models import CARD, Member, Model, TrainingRecord, assign_folds, save_model
 from pipeline.numerics import find_instruction_set, limit_threads
 from pipeline.preprocess import OBSERVED_GRID, make_run_grid
@@ -350,8 +350,7 @@ def _optimise(
     best = {name: value.clone() for name, value in network.state_dict().items()}
     record = TrainingRecord()
     if exists(checkpoint):
-        with opening(checkpoint) as file:
-            saved = torch.load(BytesIO(file.read()), weights_only=True, map_location=device)
+        saved = load_checkpoint(checkpoint, device)
         network.load_state_dict(saved["network"])
         optimiser.load_state_dict(saved["optimiser"])
         best, record = saved["best"], TrainingRecord(**saved["record"])
@@ -369,8 +368,7 @@ def _optimise(
             best = {name: value.clone() for name, value in network.state_dict().items()}
         state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(),
                  "best": best, "record": vars(record)}  # fmt: skip
-        with replacing(checkpoint) as partial:
-            torch.save(state, partial)
+        save_checkpoint(checkpoint, state)
     network.load_state_dict(best)
     network.eval()
     return record

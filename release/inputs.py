@@ -12,7 +12,7 @@ from catalog_schema.vocabulary import ShardState
 from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.lake_files import local_folder, show
+from pipeline.lake_files import exists, local_folder, show
 from pipeline.layout import (
     MODEL_CARD,
     MODEL_NORMS,
@@ -23,6 +23,7 @@ from pipeline.layout import (
     is_remote,
 )
 from pipeline.ledger import Outcome
+from pipeline.model_files import verify_model
 from pipeline.reviews.ledger import tabulate
 from pipeline.reviews.review import Review
 from pipeline.reviews.sample import name_sample
@@ -133,6 +134,7 @@ def read_inputs(store: Store, config: Config, reviews: tuple[Review, ...] | None
     data["reviews"] = digest_rows(tabulate(reviews))
     model_id = _read_model_id(store, shards[0])
     with local_folder(store.lake.model(model_id)) as folder:
+        verify_model(folder)
         model = {name: _content(store, folder / name) for name in _list_model(folder)}
         instruction_set = _read_instruction_set(folder)
     source = _describe_source(config)
@@ -192,13 +194,12 @@ def _strip(text: str | None, locations: list[str]) -> str | None:
 
 
 def _content(store: Store, path: Path) -> str:
-    try:
-        if path.suffix == ".parquet" and (stamp := store.read_stamp(path)):
-            return stamp.content
-        return hash_file(path)
-    except FileNotFoundError:
+    if not exists(path):
         name = path.relative_to(home) if path.is_relative_to(home := store.lake.home) else path.name
-        raise UserError(f"{name} is missing from {show(home)}; run `qad run` again") from None
+        raise UserError(f"{name} is missing from {show(home)}; run `qad run` again")
+    if path.suffix == ".parquet":
+        return store.verify(path, with_rows=False).content
+    return hash_file(path)
 
 
 def _list_model(folder: Path) -> list[str]:

@@ -21,6 +21,7 @@ SHARED = {
         "lake_files",
         "layout",
         "ledger",
+        "model_files",
         "names",
         "numerics",
         "rank",

@@ -20,9 +20,10 @@ from pipeline.catalogues.rows import (
 )
 from pipeline.config import CatalogueSettings
 from pipeline.errors import UserError
-from pipeline.lake_files import replacing
+from pipeline.lake_files import opening, replacing
 from pipeline.science.match import find_survivors
 from pipeline.science.sky import find_cells
+from pipeline.seals import READ_FAULTS, check_columns, close_seal, read_footer, sealing
 from pipeline.user_tables.reader import list_parts
 from pipeline.user_tables.values import read_names
 
@@ -172,15 +173,23 @@ def _write_index(
         )
         if len(paths) > 1:
             blocks = _join_lists(pa.concat_tables(blocks), catalogue)
-        n_kept = 0
+        n_kept, checks = 0, []
         for block in blocks:
-            writer.write_table(block.cast(_SCHEMA))
-            n_kept += block.num_rows
+            for group in _cut_groups(block.cast(_SCHEMA)):
+                writer.write_table(group)
+                checks.append(check_columns([group], _SCHEMA.names))
+                n_kept += group.num_rows
         content = _hash_files(paths)
         n_duplicates = census.n_rows - census.n_bad - n_kept
         facts = IndexFacts(content, n_kept, census.n_bad, n_duplicates, tuple(census.notes))
-        writer.add_key_value_metadata({_FACTS: json.dumps(vars(facts))})
+        writer.add_key_value_metadata({_FACTS: json.dumps(vars(facts)), **sealing(checks)})
+    close_seal(out)
     return facts
+
+
+def _cut_groups(rows: pa.Table) -> Iterator[pa.Table]:
+    for first in range(0, rows.num_rows, _GROUP_ROWS):
+        yield rows.slice(first, _GROUP_ROWS)
 
 
 def _hash_files(paths: list[Path]) -> str:
@@ -219,8 +228,8 @@ def _join_lists(rows: pa.Table, catalogue: CatalogueSettings) -> Iterator[pa.Tab
 
 def _read_facts(path: Path) -> IndexFacts | None:
     try:
-        metadata = pq.read_metadata(path).metadata or {}
-    except (OSError, pa.ArrowInvalid):
+        with opening(path) as file:
+            values = json.loads(read_footer(file).metadata[_FACTS])
+    except (*READ_FAULTS, KeyError):
         return None
-    values = json.loads(metadata[_FACTS])
     return IndexFacts(**{**values, "notes": tuple(values["notes"])})

@@ -5,16 +5,19 @@ these are measured.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.catalogues.index import INDEX_ORDER
+from pipeline.errors import DataError, first_line
+from pipeline.lake_files import opening
 from pipeline.science.match import choose_order, find_reachable_cells, measure_separations
+from pipeline.seals import READ_FAULTS, SealedGroups
 
 # Pairs measured at a time: where everything lies in few cells there are many of them.
 _MOST_CANDIDATES = 2_000_000
@@ -78,14 +81,16 @@ def find_pairs(index: Path, ra: NDArray, dec: NDArray, radius: float) -> Pairs:
 def read_sources(index: Path, rows: NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
     """Return rows of an index in the given order; only their row groups are read."""
     wanted, place = np.unique(rows, return_inverse=True)
-    with pq.ParquetFile(index) as file:
-        sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+    with _open_index(index) as file:
+        footer = file.footer
+        sizes = [footer.row_group(n).num_rows for n in range(footer.num_row_groups)]
         starts = np.cumsum([0, *sizes])
         bounds = np.searchsorted(wanted, starts)
-        parts = [file.schema_arrow.empty_table().select(columns)]
+        parts = [footer.schema.to_arrow_schema().empty_table().select(columns)]
         for number in np.flatnonzero(np.diff(bounds)).tolist():
             inside = wanted[bounds[number] : bounds[number + 1]] - starts[number]
-            group = file.read_row_group(number, columns, use_threads=False)
+            with _guard_index(index):
+                group = file.read(number, columns)
             parts.append(group.take(pa.array(inside)))
     return pa.concat_tables(parts).take(pa.array(place))
 
@@ -94,7 +99,8 @@ def read_sources(index: Path, rows: NDArray[np.int64], columns: Sequence[str]) -
 class _Group:
     """A row group of an index: where it begins, and the range of its cells."""
 
-    file: pq.ParquetFile
+    index: Path
+    file: SealedGroups
     number: int
     first_row: int
     first_cell: int
@@ -102,17 +108,34 @@ class _Group:
 
     def read(self, column: str) -> NDArray:
         """Return one column."""
-        table = self.file.read_row_group(self.number, [column], use_threads=False)
-        return table[column].to_numpy()
+        with _guard_index(self.index):
+            return self.file.read(self.number, [column])[column].to_numpy()
+
+
+@contextmanager
+def _guard_index(index: Path) -> Iterator[None]:
+    try:
+        yield
+    except READ_FAULTS as error:
+        reason = first_line(error)
+        raise DataError(f"{index}: damaged ({reason}); delete it and run again") from None
+
+
+@contextmanager
+def _open_index(index: Path) -> Iterator[SealedGroups]:
+    with opening(index) as file:
+        with _guard_index(index):
+            groups = SealedGroups(file)
+        yield groups
 
 
 def _read_groups(index: Path) -> Iterator[_Group]:
-    with pq.ParquetFile(index) as file:
-        place, first_row = file.schema_arrow.get_field_index("cell"), 0
-        for number in range(file.num_row_groups):
-            group = file.metadata.row_group(number)
+    with _open_index(index) as file:
+        place, first_row = file.footer.schema.to_arrow_schema().get_field_index("cell"), 0
+        for number in range(file.footer.num_row_groups):
+            group = file.footer.row_group(number)
             cells = group.column(place).statistics
-            yield _Group(file, number, first_row, cells.min, cells.max)
+            yield _Group(index, file, number, first_row, cells.min, cells.max)
             first_row += group.num_rows
 
 

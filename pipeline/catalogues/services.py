@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.catalogues.reader import votable_to_arrow
@@ -24,7 +23,8 @@ from pipeline.catalogues.rows import (
 )
 from pipeline.config import CatalogueSettings, CrossmatchSettings
 from pipeline.errors import QadError
-from pipeline.lake_files import replacing
+from pipeline.lake_files import opening, replacing
+from pipeline.seals import READ_FAULTS, read_sealed, write_sealed
 from pipeline.store import digest
 
 _ROW = "qad_row"
@@ -93,14 +93,14 @@ class Service:
             dec.tolist(),
         )
         kept = self._cache / f"{digest(*question)}.parquet"
-        if kept.is_file():
-            return self._read(pq.read_table(kept))
+        if (known := _read_kept(kept)) is not None:
+            return self._read(known)
         answer = self._try(lambda: self._request(ra, dec))
         date = datetime.now(UTC).date().isoformat().encode()
         answer = answer.replace_schema_metadata({_DATE: date})
         read = self._read(answer)
         with replacing(kept) as partial:
-            pq.write_table(answer, partial)
+            write_sealed(answer, partial, {})
         return read
 
     def _try(self, request: Callable[[], pa.Table]) -> pa.Table:
@@ -157,6 +157,15 @@ class Service:
         )
         date = (answer.schema.metadata or {})[_DATE].decode()
         return Answer(position[is_good], sources.filter(pa.array(is_good)), date)
+
+
+def _read_kept(path: Path) -> pa.Table | None:
+    """Return an answer given before; a damaged one is asked for again."""
+    try:
+        with opening(path) as file:
+            return read_sealed(file)
+    except READ_FAULTS:
+        return None
 
 
 def _ask_xmatch(c: CatalogueSettings, objects: Any, radius: float, timeout_s: float) -> Any:

@@ -13,7 +13,8 @@ from pipeline.apply import find_model
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.layout import Lake
-from pipeline.models import assign_folds, load_model, read_card
+from pipeline.model_files import read_card
+from pipeline.models import assign_folds, load_model
 from pipeline.science.anomaly import EXCESS_BIN
 from pipeline.store import Store
 from pipeline.train import find_model_id

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from pipeline.cli import qad
 from pipeline.config import Config, TrackingSettings
 from pipeline.errors import UserError
-from pipeline.models import read_card
+from pipeline.model_files import read_card
 from pipeline.store import Store
 from pipeline.tracking import measuring_energy, promote, record_recall
 from pipeline.train import find_model_id, train

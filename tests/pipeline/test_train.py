@@ -14,9 +14,11 @@ import torch
 
 from catalog_schema.tables import RESTFRAME
 from catalog_schema.vocabulary import Split
+from pipeline.checkpoint import load_checkpoint
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.models import TrainingRecord, assign_folds, load_model, read_card
+from pipeline.model_files import read_card
+from pipeline.models import TrainingRecord, assign_folds, load_model
 from pipeline.numerics import find_instruction_set
 from pipeline.shards import finished_shards
 from pipeline.store import Store
@@ -114,7 +116,7 @@ def test_interrupted_training_resumes_to_the_same_weights(
     interrupt_after_checkpoint(checkpoint)
     with pytest.raises(Interrupted):
         train(untrained, config)
-    saved = torch.load(checkpoint, weights_only=True)["record"]
+    saved = load_checkpoint(checkpoint, torch.device("cpu"))["record"]
     assert 1 <= saved["epochs"] < config.train.epochs
     train(untrained, config)
     assert_same(read_weights(untrained, config), read_weights(finished, config))

@@ -22,6 +22,7 @@ from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config, load_config
 from pipeline.layout import Shard
 from pipeline.ledger import Ledger, Outcome
+from pipeline.model_files import write_card
 from pipeline.models import NORMS, NULL, TAXONOMY
 from pipeline.store import Store, columns_to_table
 
@@ -87,7 +88,7 @@ def write_lake(root: Path, plan: Plan | None = None) -> Store:
     ):
         _write(store, store.lake.table(name), table, lent, rng, **facts)
     (model / "weights-0.safetensors").write_bytes(rng.bytes(1000))
-    (model / "model.json").write_text('{"latent": 5}\n')
+    write_card(model, {"id": MODEL_ID, "latent": 5})
     with Ledger(store.lake.ledger).closing() as ledger:
         ledger.record(plan.outcomes(_outcomes(plan, root)))
     return store
