@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from catalog_schema.desi import GOOD_FIBERSTATUS
 from catalog_schema.vocabulary import ControlKind, Parent, TargetClass
 from pipeline.config import TargetSettings
+from pipeline.placement import find_misplaced
 from pipeline.science.draw import hash_to_unit
 
 # ZWARN bits of spectra without a spectrum: SKY, UNPLUGGED, BAD_TARGET, NODATA.
@@ -42,12 +43,14 @@ def choose_rows(rows: Mapping[str, NDArray], settings: TargetSettings) -> Choice
         Columns of the redshift catalogue, shape (n,); a flag column that the source lacks passes.
     settings : TargetSettings
     """
-    gate = find_gates(rows, settings)
+    misplaced = find_misplaced(rows)
+    gate = find_gates(rows, settings, misplaced)
     target_class = find_target_classes(rows)
     control = _draw_controls(rows, settings)
+    is_placed = ~np.any(list(misplaced.values()), axis=0)
     is_core = gate == ""
-    is_extended = ~is_core & _may_be_extended(rows, target_class)
-    is_control = ~is_core & ~is_extended & (control != "")
+    is_extended = ~is_core & is_placed & _may_be_extended(rows, target_class)
+    is_control = ~is_core & ~is_extended & is_placed & (control != "")
     parent = np.select(
         [is_core, is_extended, is_control],
         [Parent.CORE.value, Parent.EXTENDED.value, Parent.CONTROL.value],
@@ -56,8 +59,15 @@ def choose_rows(rows: Mapping[str, NDArray], settings: TargetSettings) -> Choice
     return Choice(parent, np.where(is_control, control, ""), target_class, gate)
 
 
-def find_gates(rows: Mapping[str, NDArray], settings: TargetSettings) -> NDArray[np.str_]:
-    """Name the first gate of the core parent that each row fails; empty where it fails none."""
+def find_gates(
+    rows: Mapping[str, NDArray],
+    settings: TargetSettings,
+    misplaced: Mapping[str, NDArray[np.bool_]] | None = None,
+) -> NDArray[np.str_]:
+    """Name the first gate of the core parent that each row fails; empty where it fails none.
+
+    `misplaced` is what `find_misplaced` says of the rows, where that is known.
+    """
     redshift = rows["Z"]
     fails = {
         "no_redshift": ~np.isfinite(redshift),
@@ -68,6 +78,7 @@ def find_gates(rows: Mapping[str, NDArray], settings: TargetSettings) -> NDArray
         "bad_fiberstatus": ~_has_good_fibre(rows),
         "not_primary": ~_is_primary(rows),
         "redshift_outside_range": (redshift < settings.z_min) | (redshift > settings.z_max),
+        **(find_misplaced(rows) if misplaced is None else misplaced),
     }
     return np.select(list(fails.values()), list(fails), default="")
 

@@ -16,6 +16,7 @@ from pipeline.config import Config, TargetSettings
 from pipeline.errors import UserError
 from pipeline.layout import REDUCTION, DesiTree, Shard, is_remote
 from pipeline.ledger import Outcome
+from pipeline.placement import OUTSIDE_BRICK, OUTSIDE_PIXEL, suspect
 from pipeline.redshift_catalogue import (
     SHARD_COLUMNS,
     Columns,
@@ -29,7 +30,7 @@ from pipeline.sources import open_source
 from pipeline.store import Store, columns_to_table, digest, make_fingerprint
 
 STAGE = "target"
-REVISION = 2
+REVISION = 3
 
 NANOJANSKY_PER_NANOMAGGY = 3631.0
 _ORDER = [(name, "ascending") for name in (*SHARD_COLUMNS, "TARGETID")]
@@ -57,7 +58,7 @@ def target(store: Store, config: Config) -> Report:
     Raises
     ------
     UserError
-        If the source holds no DESI tree or no core quasar.
+        If the source holds no DESI tree or no core quasar, or most rows are not where they say.
     """
     tree = find_tree(store, config)
     [(path, fingerprint)] = plan(store, config).items()
@@ -67,12 +68,15 @@ def target(store: Store, config: Config) -> Report:
         if booked:
             return replace(summarise(CANDIDATES.name, booked), made=0, skipped=1)
     unreadable: dict[Shard, str] = {}
-    candidates, counts = select_candidates(read_catalogue(tree, unreadable), config.target)
+    suspicions: Counter[str] = Counter()
+    blocks = read_catalogue(tree, unreadable)
+    candidates, counts = select_candidates(blocks, config.target, suspicions)
     outcomes = [
         *_book(counts),
         *(Outcome(shard, STAGE, ShardState.FAILED, 0, error=e) for shard, e in unreadable.items()),
     ]
     report = summarise(CANDIDATES.name, outcomes)
+    _check_placement(tree, report, suspicions)
     if not pc.any(pc.equal(candidates["parent"], Parent.CORE.value)).as_py():
         raise UserError(
             f"{tree.root}: none of {counts.total()} rows is a quasar of the core parent"
@@ -85,6 +89,18 @@ def target(store: Store, config: Config) -> Report:
         n_expected=counts.total(), n_made=candidates.num_rows, dropped=report.dropped,
     )  # fmt: skip
     return replace(report, made=1)
+
+
+def _check_placement(tree: DesiTree, report: Report, suspicions: Counter[str]) -> None:
+    """Refuse a catalogue most of whose rows are not where they say; fewer are dropped."""
+    for gate, where in (
+        (OUTSIDE_PIXEL, "outside the HEALPIX pixel of their file"),
+        (OUTSIDE_BRICK, "outside the brick that their TARGETID names"),
+    ):
+        n = report.dropped.get(gate, 0)
+        if n > report.n_made:
+            [(why, _)] = suspicions.most_common(1) or [("TARGETIDs look shifted or permuted", 0)]
+            raise UserError(f"{tree.root}: {n} rows lie {where}, {report.n_made} inside: {why}")
 
 
 def plan(store: Store, config: Config) -> dict[Path, str]:
@@ -143,7 +159,9 @@ def find_beside(store: Store, config: Config, key: str, name: str) -> Path:
 
 
 def select_candidates(
-    blocks: Iterable[Columns], settings: TargetSettings
+    blocks: Iterable[Columns],
+    settings: TargetSettings,
+    suspicions: Counter[str] | None = None,
 ) -> tuple[pa.Table, Counter[tuple[Shard, str]]]:
     """Keep the candidates, and count all rows by shard and gate; the gate of the kept is empty.
 
@@ -153,12 +171,17 @@ def select_candidates(
         Columns of the redshift catalogue, block by block; only what is kept of a block stays in
         memory.
     settings : TargetSettings
+    suspicions : Counter, optional
+        Takes what would put the rows that lie outside their pixel inside.
     """
     counts: Counter[tuple[Shard, str]] = Counter()
     parts = []
     for rows in blocks:
         choice = choose_rows(rows, settings)
         is_kept = choice.parent != ""
+        is_outside = choice.gate == OUTSIDE_PIXEL
+        if suspicions is not None and is_outside.any():
+            suspicions.update(suspect({n: values[is_outside] for n, values in rows.items()}))
         counts.update(_count(rows, np.where(is_kept, "", choice.gate)))
         parts.append(_to_candidates(rows, choice, is_kept, settings))
     # Sorting is stable: of a repeated row the catalogue's first is kept.

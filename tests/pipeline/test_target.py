@@ -25,6 +25,7 @@ from pipeline.config import Config, TargetSettings, load_config
 from pipeline.errors import UserError
 from pipeline.layout import Shard
 from pipeline.ledger import Ledger
+from pipeline.science.bricks import find_bricks
 from pipeline.store import Store
 from pipeline.target import find_tree, select_candidates, target
 
@@ -191,7 +192,7 @@ def test_redrock_files_stand_in_for_the_catalogue(
     make: Callable, tree: LocalTree, store: Store
 ) -> None:
     write_redrock(tree, DARK, make_rows(4, ZWARN=[0, 4, 0, 0]))
-    write_redrock(tree, Shard("sv3", "dark", 7), make_rows(2, 50))
+    write_redrock(tree, Shard("sv3", "dark", 7), make_rows(2, 50, HEALPIX=7))
     report = make()
     assert (report.n_expected, report.n_made) == (6, 5)
     rows = read_targets(store)
@@ -277,3 +278,50 @@ def test_real_catalogue_is_conserved(real_data: Path, store: Store) -> None:
     core = rows.filter(pc.field("parent") == "core")
     assert core.num_rows > 500
     assert set(core["SPECTYPE"].to_pylist()) == {"QSO"}
+
+
+def with_bricks(rows: Rows) -> Rows:
+    """Give rows TARGETIDs that name the brick of their position, as DESI's do."""
+    brick = find_bricks(rows["TARGET_RA"], rows["TARGET_DEC"])
+    return rows | {"TARGETID": (9010 << 42) | (brick << 22) | rows["TARGETID"]}
+
+
+def test_rows_out_of_place_are_dropped_by_their_gates(make: Callable) -> None:
+    rows = with_bricks(make_rows(40))
+    ra, dec, ids = (np.array(rows[n]) for n in ("TARGET_RA", "TARGET_DEC", "TARGETID"))
+    ra[:3], dec[3], ra[4] = [np.nan, 400.0, ra[2] + 2], -91.0, np.inf
+    ids[[10, 20]] = ids[[20, 10]]
+    report = make(rows | {"TARGET_RA": ra, "TARGET_DEC": dec, "TARGETID": ids})
+    assert report.dropped == {"position_outside_pixel": 5, "targetid_elsewhere": 2}
+    assert report.n_made == 33
+
+
+def test_positions_rounded_at_the_edge_of_a_pixel_pass(make: Callable) -> None:
+    rows = make_rows(200)
+    rounded = {n: np.round(rows[n], 2) for n in ("TARGET_RA", "TARGET_DEC")}
+    assert make(rows | rounded).dropped == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda r: {n: np.radians(r[n]) for n in ("TARGET_RA", "TARGET_DEC")}, "radians"),
+        (lambda r: {"TARGET_RA": r["TARGET_RA"] / 15}, "hours"),
+        (lambda r: {"TARGET_RA": r["TARGET_DEC"], "TARGET_DEC": r["TARGET_RA"]}, "swapped"),
+        (lambda r: {"HEALPIX": np.roll(r["HEALPIX"], 20)}, "shifted or permuted"),
+        (lambda r: {"TARGETID": np.roll(r["TARGETID"], 1)}, "TARGETIDs look shifted"),
+    ],
+)  # fmt: skip
+def test_catalogue_out_of_place_is_refused(make: Callable, change: Callable, words: str) -> None:
+    rows = with_bricks(make_rows(40, HEALPIX=np.repeat([100, 8100], 20)))
+    with pytest.raises(UserError, match=words):
+        make(rows | change(rows))
+
+
+def test_rows_in_any_order_are_the_same_targets(make: Callable, store: Store) -> None:
+    rows = make_rows(30, HEALPIX=np.repeat([100, 8100], 15))
+    make(rows)
+    first = store.read(store.lake.table(CANDIDATES.name))
+    order = np.random.default_rng(0).permutation(30)
+    make({name: values[order] for name, values in rows.items()})
+    assert store.read(store.lake.table(CANDIDATES.name)).equals(first)
