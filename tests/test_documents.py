@@ -1,0 +1,92 @@
+"""What the documents show is there: commands, options, targets, files, settings, stages."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+from distributions import EXTRAS
+from documented import DOCUMENTS, ROOT, find_commands, find_examples, find_mentions
+
+from pipeline.cli import qad
+from pipeline.config import load_config
+from pipeline.stages import STAGES
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+
+
+def _parse(words: list[str], *, whole: bool) -> None:
+    """Read the words of a call as the command line does; a part of one need not have them all."""
+    command: click.Command | None = qad
+    words = [word.strip("[]").removesuffix("]…") for word in words[1:]]
+    # A number by its letter.
+    words = ["1" if re.fullmatch("[A-Z]", word) else word for word in words]
+    while isinstance(command, click.Group) and words:
+        command = command.get_command(click.Context(command), words.pop(0))
+    assert command, "no such command"
+    try:
+        command.make_context(command.name, words)
+    except (click.MissingParameter, click.BadOptionUsage):
+        assert not whole
+    except click.exceptions.NoArgsIsHelpError:
+        pass
+
+
+@each_document
+def test_every_call_of_the_command_line_is_one(document: Path) -> None:
+    for words in find_commands(document):
+        if words[0] == "qad":
+            _parse(words, whole=True)
+    for words in find_mentions(document):
+        _parse(words, whole=False)
+
+
+@each_document
+def test_every_target_file_and_option_is_there(document: Path) -> None:
+    for words in find_commands(document):
+        if words[0] == "make":
+            subprocess.run([*words, "--dry-run"], cwd=ROOT, capture_output=True, check=True)
+        elif words[0] == "python" and words[1] != "-m":
+            text = (ROOT / words[1]).read_text()
+            assert all(f'"{word}"' in text for word in words[2:] if word.startswith("--")), words
+        elif words[:2] == ["docker", "build"]:
+            assert (ROOT / words[words.index("-f") + 1]).exists()
+    for extra in re.findall(r"desi-qad\[(\w+)\]", document.read_text()):
+        assert extra in EXTRAS
+    for name in re.findall(
+        r"`((?:benchmarks|pipeline|release|portal)/[\w/]+\.\w+)", document.read_text()
+    ):
+        assert (ROOT / name).exists(), name
+
+
+@each_document
+def test_every_example_fits(document: Path, tmp_path: Path) -> None:
+    for text in find_examples(document, "python"):
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                module = import_module(node.module)
+                assert all(hasattr(module, alias.name) for alias in node.names)
+    for text in find_examples(document, "toml"):
+        if "auth" not in tomllib.loads(text):  # Streamlit's own file
+            (tmp_path / "run.toml").write_text(text)
+            load_config(tmp_path / "run.toml", [], source="tree")
+
+
+def test_data_path_of_the_readme_is_the_pipeline_s() -> None:
+    text = (ROOT / "README.md").read_text()
+    rows = re.findall(r"^ *│ (\w+) +▶ (\S+)", text, re.MULTILINE)
+    assert {stage: dataset.split("/")[0] for stage, dataset in rows} == STAGES
+    assert [stage for stage, _ in rows] == list(STAGES)
+
+
+def test_stages_that_run_on_a_cluster_are_named() -> None:
+    listed = re.search(r"sharded stages \((.*?)\)", (ROOT / "docs" / "deploy.md").read_text())
+    assert listed
+    sharded = [
+        stage for stage in STAGES if "run_shards(" in (ROOT / f"pipeline/{stage}.py").read_text()
+    ]
+    assert re.findall(r"`(\w+)`", listed[1]) == sharded
