@@ -166,7 +166,7 @@ def _adopt_shard(
 ) -> Product:
     [candidates] = task.arguments
     with booking(open_source(location, reading)) as source:
-        findings, missing = _read_findings(DesiTree(source), task.shard, candidates)
+        findings, missing = read_findings(DesiTree(source), task.shard, candidates)
     targets, dropped = adopt_redshifts(candidates, findings, settings)
     notes = (f"no {' and no '.join(missing)} file: its word is missing",) if missing else ()
     product = Product(targets, dropped, notes)
@@ -174,9 +174,7 @@ def _adopt_shard(
     return replace(product, requests=dict(counts.requests), n_bytes=counts.n_bytes)
 
 
-def _read_findings(
-    tree: DesiTree, shard: Shard, candidates: pa.Table
-) -> tuple[Findings, list[str]]:
+def read_findings(tree: DesiTree, shard: Shard, candidates: pa.Table) -> tuple[Findings, list[str]]:
     """Join the afterburners' rows; also name the kinds of files that are not there."""
     wanted = candidates["TARGETID"].to_numpy()
     found: dict[str, NDArray] = {}

@@ -77,6 +77,15 @@ def find_arms(file: SourceFile, index: FileIndex) -> list[Arm]:
     return arms
 
 
+def has_all(index: FileIndex) -> bool:
+    """Say whether a file has its targets and every HDU of all the arms, or of all joined."""
+    names = {hdu.name for hdu in index.hdus}
+    return "FIBERMAP" in names and any(
+        all(f"{arm.upper()}_{kind}" in names for arm in arms for kind in (*_NEEDED, "MASK"))
+        for arms in (ARM_PIXELS, ("brz",))
+    )
+
+
 def check_whole(file: SourceFile, arms: Sequence[Arm], is_strict: bool) -> None:
     """Check that no arm and no mask is missing, or too many.
 
@@ -191,6 +200,8 @@ def _find(file: SourceFile, index: FileIndex, arm: str, kind: str) -> Hdu | None
     found = [hdu for hdu in index.hdus if hdu.name == name]
     if len(found) > 1:
         raise DataError(f"{file}: {len(found)} HDUs {name}; leave one")
+    if found and not found[0].is_image:
+        raise DataError(f"{file}: HDU {name} is not an image")
     return found[0] if found else None
 
 

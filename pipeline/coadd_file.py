@@ -16,6 +16,7 @@ from pipeline.coadd_arms import (
     describe_lacking,
     find_arms,
     find_factors,
+    has_all,
 )
 from pipeline.config import AcquireSettings
 from pipeline.desi_files import find_hdu, read_table
@@ -57,8 +58,11 @@ class CoaddFile:
 
     @property
     def n_rows(self) -> int:
-        """Number of spectra."""
-        return self.hdu("FIBERMAP").shape[0]
+        """Number of spectra; DataError if the file does not list them."""
+        fibermap = self.hdu("FIBERMAP")
+        if not fibermap.is_table:
+            raise DataError(f"{self.file}: HDU FIBERMAP is not a binary table")
+        return fibermap.shape[0]
 
     @cached_property
     def arms(self) -> list[Arm]:
@@ -68,7 +72,9 @@ class CoaddFile:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the file lacks, in a line each."""
-        return describe_lacking(self.file, self.arms)
+        cut = self.index.cut
+        told = (f"{self.file.name}: {cut}, which is not read",) if cut else ()
+        return told + describe_lacking(self.file, self.arms)
 
     def hdu(self, name: str) -> Hdu:
         """Return an HDU; DataError if the file lacks it."""
@@ -100,7 +106,7 @@ def open_coadd(
     """
     if file.path.endswith(".gz"):
         ahead = ReadAhead(decompress(file, identity))
-        return CoaddFile(ahead, walk_headers(ahead))
+        return CoaddFile(ahead, walk_headers(ahead, may_be_cut=True))
     index = load_index(kept, identity) if kept and identity else None
     stat = FileStat(index.size, index.identity) if index else file.stat()
     if identity and stat.identity != identity:
@@ -108,7 +114,7 @@ def open_coadd(
     ahead = ReadAhead(file, stat)
     index = index or (load_index(kept, stat.identity) if kept else None)
     if index is None:
-        index = walk_headers(ahead, guess=_guess_headers)
+        index = walk_headers(ahead, guess=_guess_headers, may_be_cut=True)
         if kept:
             save_index(kept, index)
     return CoaddFile(ahead, index)
@@ -121,13 +127,15 @@ def check_coadd(coadd: CoaddFile, is_strict: bool = True) -> None:
     ----------
     coadd : CoaddFile
     is_strict : bool
-        Whether no arm may be missing; see `check_whole`.
+        Whether no arm may be missing, see `check_whole`, and no HDU that is not read be cut off.
 
     Raises
     ------
     DataError
         Naming the HDU that is missing, or that has another grid, shape or unit.
     """
+    if coadd.index.cut and (is_strict or not has_all(coadd.index)):
+        raise DataError(f"{coadd.file}: {coadd.index.cut}; fetch it again")
     check_whole(coadd.file, coadd.arms, is_strict)
     for arm in coadd.arms:
         check_arm(coadd.ahead, arm, coadd.n_rows)

@@ -26,7 +26,7 @@ _MAX_COMPRESSION = 2048
 # What a tape's last record may have behind the last HDU.
 _TRAILER = 10 * BLOCK
 # Of the kept indices; another one is made anew.
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,13 @@ class Hdu:
     is_compressed: bool = False
 
     @property
+    def is_image(self) -> bool:
+        """Whether the data are pixels and nothing else, or pack pixels."""
+        width = abs(self.bitpix) // 8
+        is_plain = not self.is_table and self.n_bytes == width * math.prod(self.shape)
+        return bool(self.shape) and (self.is_compressed or is_plain)
+
+    @property
     def stop(self) -> int:
         """First byte of the next HDU."""
         return self.data + -(-self.n_bytes // BLOCK) * BLOCK
@@ -59,11 +66,12 @@ class Hdu:
 
 @dataclass(frozen=True)
 class FileIndex:
-    """The HDUs of a file that has this identity."""
+    """The whole HDUs of a file that has this identity, and in which one it ends early, if so."""
 
     identity: str
     size: int
     hdus: tuple[Hdu, ...]
+    cut: str = ""
 
     def find(self, name: str) -> Hdu | None:
         """Return the first HDU of this name."""
@@ -102,6 +110,7 @@ def walk_headers(
     ahead: ReadAhead,
     until: str | None = None,
     guess: Callable[[Sequence[Hdu]], Sequence[Range]] | None = None,
+    may_be_cut: bool = False,
 ) -> FileIndex:
     """Read the headers of a file.
 
@@ -113,6 +122,8 @@ def walk_headers(
     guess : callable, optional
         Told the HDUs so far, it may name ranges where the next headers probably are; a wrong
         guess costs bytes only.
+    may_be_cut : bool
+        Leave it to the caller that the data of the last HDU end early.
 
     Raises
     ------
@@ -126,10 +137,10 @@ def walk_headers(
         hdu = _to_hdu(header, place, data, len(hdus))
         # The padding of the last HDU may be absent.
         if data + hdu.n_bytes > ahead.size:
-            raise DataError(
-                f"{ahead.file}: truncated in HDU {hdu.name}: {ahead.size} bytes of {hdu.stop}; "
-                "fetch it again"
-            )
+            cut = f"truncated in HDU {hdu.name}: {ahead.size} bytes of {hdu.stop}"
+            if may_be_cut:
+                return FileIndex(ahead.identity, ahead.size, tuple(hdus), cut)
+            raise DataError(f"{ahead.file}: {cut}; fetch it again")
         hdus.append(hdu)
         place = hdu.stop
         if hdu.name == until:
@@ -178,7 +189,7 @@ def load_index(path: Path, identity: str) -> FileIndex | None:
         if kept["format"] != _FORMAT or kept["digest"] != digest(values):
             return None
         hdus = tuple(Hdu(**{**hdu, "shape": tuple(hdu["shape"])}) for hdu in values["hdus"])
-        index = FileIndex(values["identity"], values["size"], hdus)
+        index = FileIndex(values["identity"], values["size"], hdus, values["cut"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
     return index if index.identity == identity else None

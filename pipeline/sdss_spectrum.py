@@ -20,6 +20,8 @@ _COLUMNS = ("loglam", "flux", "ivar", "and_mask")
 _BAD = sum(1 << bit for bit in (18, 22, 24, 25, 26, 27, 28))
 # loglam is single precision; a shift of a twentieth of a pixel is another grid.
 _TOLERANCE = 0.05
+# Wavelengths of 1000 to 25,000 Å; what is outside is none.
+_LOG10_RANGE = (3.0, 4.4)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ def read_spectrum(file: SourceFile) -> LogSpectrum:
 def _place(file: SourceFile, columns: dict[str, NDArray]) -> LogSpectrum:
     """Put the pixels on a gapless grid."""
     loglam, flux, ivar = (columns[name].astype(np.float64) for name in _COLUMNS[:3])
-    if not len(loglam) or not np.isfinite(loglam).all():
+    is_wave = (loglam > _LOG10_RANGE[0]) & (loglam < _LOG10_RANGE[1])
+    if not len(loglam) or not is_wave.all():
         raise DataError(f"{file}: no wavelengths in loglam; give a spec file of SDSS")
     place = (loglam - loglam[0]) / LOG10_STEP
     index = np.rint(place).astype(np.intp)

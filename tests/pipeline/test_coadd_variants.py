@@ -314,6 +314,25 @@ def test_short_last_block(path: Path, is_packed: bool) -> None:
     same(read(path, is_strict=True)[0], usual)
 
 
+def test_file_cut_off_behind_all_that_is_read(path: Path) -> None:
+    usual, _ = read(path)
+    table = fits.BinTableHDU.from_columns([fits.Column("A", "D", array=np.ones(N))], name="SCORES")
+    rewrite(path, lambda hdus: hdus.append(table))
+    whole, end = path.read_bytes(), open_coadd(local_file(path)).hdu("SCORES").data
+    path.write_bytes(whole[: end + 5])
+    spectra, [note] = read(path)
+    same(spectra, usual)
+    assert "truncated in HDU SCORES" in note
+    assert "truncated in HDU SCORES" in explain(path, is_strict=True)
+
+
+@pytest.mark.parametrize("name", ["FIBERMAP", "B_MASK", "R_IVAR", "Z_WAVELENGTH", "Z_MASK"])
+def test_file_cut_off_in_what_is_read_lacks_no_arm(path: Path, name: str) -> None:
+    hdu = open_coadd(local_file(path)).hdu(name)
+    path.write_bytes(path.read_bytes()[: hdu.data + hdu.n_bytes - 1])
+    assert f"truncated in HDU {name}" in explain(path)
+
+
 def test_name_that_is_not_true_of_the_compression(path: Path) -> None:
     usual, _ = read(path)
     packed = path.with_name("a.fits.gz")

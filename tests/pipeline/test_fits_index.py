@@ -173,8 +173,8 @@ def test_kept_index_is_the_same_or_none(tmp_path: Path) -> None:
     for at in range(0, len(raw), 7):
         path.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
         assert load_index(path, index.identity) in (None, index)
-    for content in ("", "[]", "null", "7", '{"index": []}', '{"format": 2}', "[" * 100_000):
+    for content in ("", "[]", "null", "7", '{"index": []}', '{"format": 3}', "[" * 100_000):
         path.write_text(content)
         assert load_index(path, index.identity) is None
-    path.write_text(json.dumps({"format": 2, "digest": "0", "index": {}}))
+    path.write_text(json.dumps({"format": 3, "digest": "0", "index": {}}))
     assert load_index(path, index.identity) is None

@@ -1,0 +1,149 @@
+"""Kinds of FITS files that the pipeline reads, each with a small whole one and its reader."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from astropy.io import fits
+from desi_tree import LocalTree, make_quasars, make_rows, write_coadd, write_table, write_zcatalog
+from spec_files import write_spec
+
+from pipeline.adopt import adopt_redshifts, lend_redshifts, read_findings
+from pipeline.coadd_file import check_coadd, open_coadd, read_tables
+from pipeline.config import AcquireSettings, TargetSettings
+from pipeline.extract import join_file, spectra_to_table
+from pipeline.layout import DesiTree, Shard
+from pipeline.redshift_catalogue import read_catalogue
+from pipeline.science.exposures import find_main_places
+from pipeline.sdss_spectrum import read_spectrum
+from pipeline.sources import local_file, open_source
+from pipeline.target import select_candidates
+
+SHARD = Shard("main", "dark", 100)
+N = 3
+IDS = np.arange(1, N + 1)
+CONFIDENCES = ("C_LYA", "C_CIV", "C_CIII", "C_MgII", "C_Hbeta", "C_Halpha")
+
+
+class Kind(NamedTuple):
+    """A kind of file.
+
+    `write` makes the file of a folder, and what else must lie there, and returns its path; `read`
+    reads it as the pipeline does; what is packed is damaged before it is packed, too.
+    """
+
+    write: Callable[[Path], Path]
+    read: Callable[[Path], object]
+    is_packed: bool = False
+
+
+def _write_coadd(folder: Path) -> Path:
+    flux, ivar = make_quasars(np.array([1.0, 1.5, 2.0]))
+    fibermap = {"TARGETID": IDS, "TARGET_RA": IDS * 1.0, "OBJTYPE": np.array(["TGT"] * N)}
+    exposures = {"TARGETID": IDS, "NIGHT": IDS, "PETAL_LOC": IDS, "FIBER": IDS,
+                 "EXPTIME": IDS * 1.0, "FIBERSTATUS": IDS * 0}  # fmt: skip
+    path = folder / "coadd-main-dark-100.fits"
+    write_coadd(path, IDS, flux, ivar, fibermap=fibermap, exposures=exposures)
+    with fits.open(path, mode="append") as hdus:
+        column = fits.Column("TARGETID", "K", array=IDS)
+        hdus.append(fits.BinTableHDU.from_columns([column], name="SCORES"))
+    return path
+
+
+def _write_packed(folder: Path) -> Path:
+    plain = _write_coadd(folder)
+    path = plain.with_name(f"{plain.name}.gz")
+    path.write_bytes(gzip.compress(plain.read_bytes(), 1))
+    plain.unlink()
+    return path
+
+
+def _write_compressed(folder: Path) -> Path:
+    path = _write_coadd(folder)
+    with fits.open(path) as hdus:
+        copies = [
+            fits.CompImageHDU(hdu.data, hdu.header, compression_type=method)
+            if method
+            else hdu.copy()
+            for hdu in hdus
+            for method in [{"MASK": "GZIP_2", "FLUX": "RICE_1"}.get(hdu.name[2:])]
+        ]
+        fits.HDUList(copies).writeto(path, overwrite=True)
+    return path
+
+
+def _read_coadd(path: Path) -> None:
+    coadd = open_coadd(local_file(path))
+    check_coadd(coadd, is_strict=False)
+    listed, exposures = read_tables(coadd)
+    spectra, *_ = join_file(coadd, np.arange(coadd.n_rows), listed, 1e-6, AcquireSettings())
+    spectra_to_table(SHARD, spectra, find_main_places(exposures, spectra.targetid))
+
+
+def _write_zcatalog(folder: Path) -> Path:
+    rows = make_rows(20, DESI_TARGET=4, SCND_TARGET=0, DESINAME="DESI J000.1")
+    return write_zcatalog(folder, rows)
+
+
+def _write_redrock(folder: Path) -> Path:
+    rows = make_rows(8)
+    redshifts = ("TARGETID", "Z", "ZERR", "ZWARN", "SPECTYPE", "DELTACHI2")
+    return write_table(
+        LocalTree(folder).file("redrock", SHARD),
+        REDSHIFTS={name: rows[name] for name in redshifts},
+        FIBERMAP={n: v for n, v in rows.items() if n == "TARGETID" or n not in redshifts},
+    )
+
+
+def _tree(folder: Path) -> DesiTree:
+    return DesiTree(open_source(str(folder), AcquireSettings()))
+
+
+def _read_zcatalog(path: Path) -> None:
+    folder = path.parents[path.parts[::-1].index("spectro")]
+    select_candidates(read_catalogue(_tree(folder), {}), TargetSettings())
+
+
+def _candidates() -> pa.Table:
+    rows = make_rows(N, DESI_TARGET=4)
+    kept, _ = select_candidates([rows], TargetSettings())
+    return lend_redshifts(kept)
+
+
+def _write_mgii(folder: Path) -> Path:
+    path = LocalTree(folder).file("qso_mgii", SHARD)
+    return write_table(path, MGII={"TARGETID": IDS, "IS_QSO_MGII": IDS > 1})
+
+
+def _write_qn(folder: Path) -> Path:
+    path = LocalTree(folder).file("qso_qn", SHARD)
+    columns = {
+        "TARGETID": IDS,
+        "IS_QSO_QN_NEW_RR": IDS > 1,
+        "Z_NEW": IDS * 1.0,
+        "ZERR_NEW": IDS * 0.1,
+    }
+    return write_table(path, QN_RR=columns | dict.fromkeys(CONFIDENCES, IDS * 0.3))
+
+
+def _read_afterburner(path: Path) -> None:
+    folder = path.parents[path.parts[::-1].index("spectro")]
+    rows = _candidates()
+    findings, _ = read_findings(_tree(folder), SHARD, rows)
+    adopt_redshifts(rows, findings, TargetSettings())
+
+
+KINDS = {
+    "coadd": Kind(_write_coadd, _read_coadd),
+    "coadd.gz": Kind(_write_packed, _read_coadd, is_packed=True),
+    "compressed images": Kind(_write_compressed, _read_coadd),
+    "zcatalog": Kind(_write_zcatalog, _read_zcatalog),
+    "redrock": Kind(_write_redrock, _read_zcatalog),
+    "qso_mgii": Kind(_write_mgii, _read_afterburner),
+    "qso_qn": Kind(_write_qn, _read_afterburner),
+    "SDSS spec": Kind(lambda folder: write_spec(folder / "spec.fits"),
+                      lambda path: read_spectrum(local_file(path))),
+}  # fmt: skip
