@@ -14,7 +14,7 @@ from catalog_schema.tables import CANDIDATES, TARGETS
 from catalog_schema.vocabulary import Parent, RedshiftSource
 from pipeline.config import AcquireSettings, Config, TargetSettings
 from pipeline.desi_files import find_rows, read_columns
-from pipeline.errors import MissingFileError
+from pipeline.errors import DataError, MissingFileError
 from pipeline.layout import DesiTree, Shard
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.science.union import NEW_REDSHIFT, unite_finders
@@ -24,14 +24,18 @@ from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprin
 from pipeline.target import find_tree
 
 STAGE = "adopt"
-REVISION = 1
+REVISION = 2
 
-# Kind of file: its table and the columns that are read beside TARGETID.
+# Kind of file: its table and the columns that are read beside TARGETID; one that says at which
+# redshift the template fitter put the target may lack.
 _CONFIDENCES = ("C_LYA", "C_CIV", "C_CIII", "C_MgII", "C_Hbeta", "C_Halpha")
 _AFTERBURNERS = {
     "qso_mgii": ("MGII", ("IS_QSO_MGII",)),
     "qso_qn": ("QN_RR", ("IS_QSO_QN_NEW_RR", "Z_NEW", "ZERR_NEW", *_CONFIDENCES)),
 }
+_FITTED = {"redrock": ("REDSHIFTS", "Z"), "qso_mgii": ("MGII", "Z_RR"), "qso_qn": ("QN_RR", "Z_RR")}
+# The same number, but for a catalogue that keeps it in single precision; in units of 1 + z.
+_SAME_REDSHIFT = 1e-5
 
 
 class Findings(NamedTuple):
@@ -43,6 +47,13 @@ class Findings(NamedTuple):
     z: NDArray[np.float64]
     zerr: NDArray[np.float64]
 
+    def take(self, rows: NDArray[np.bool_]) -> "Findings":
+        """Return the findings of some of the candidates."""
+        return Findings(
+            self.is_mgii[rows], self.confidence[rows], self.is_refitted[rows], self.z[rows],
+            self.zerr[rows],
+        )  # fmt: skip
+
 
 def adopt(store: Store, config: Config) -> Report:
     """Confirm the extended parent and give every spectrum the redshift it is scored at.
@@ -50,7 +61,8 @@ def adopt(store: Store, config: Config) -> Report:
     A core quasar keeps the template fitter's redshift. A candidate of the extended parent stays if
     the union of quasar finders confirms it, and takes QuasarNet's redshift where that is another
     one. A negative control gets the redshift of a core quasar: it is scored as if it had been
-    taken for one. Gates: `not_confirmed`, `redshift_outside_range`.
+    taken for one. Gates: `redshift_mismatch` (the shard's redrock, qso_mgii or qso_qn file gives
+    another redshift of the fitter than the catalogue), `not_confirmed`, `redshift_outside_range`.
 
     Parameters
     ----------
@@ -62,8 +74,8 @@ def adopt(store: Store, config: Config) -> Report:
     Returns
     -------
     Report
-        Of the dataset `targets`; a shard whose afterburner files are damaged is a failed outcome,
-        one without them has a note.
+        Of the dataset `targets`; a shard whose files are damaged, or say another redshift of most
+        of its targets, is a failed outcome; one without the afterburners' has a note.
     """
     location = find_tree(store, config).root
     reading = share_limits(config.acquire, config.run.workers)
@@ -77,7 +89,7 @@ def plan(store: Store, config: Config) -> list[Task]:
     candidates = store.read(store.lake.table(CANDIDATES.name))
     by_shard = split_by_shard(lend_redshifts(candidates))
     with ThreadPoolExecutor(config.acquire.concurrency) as pool:
-        identities = [list(pool.map(partial(tree.identify, k), by_shard)) for k in _AFTERBURNERS]
+        identities = [list(pool.map(partial(tree.identify, k), by_shard)) for k in _FITTED]
     tasks = []
     for (shard, rows), *files in zip(by_shard.items(), *identities, strict=True):
         inputs = [digest_rows(rows), *files]
@@ -166,26 +178,40 @@ def _adopt_shard(
 ) -> Product:
     [candidates] = task.arguments
     with booking(open_source(location, reading)) as source:
-        findings, missing = read_findings(DesiTree(source), task.shard, candidates)
-    targets, dropped = adopt_redshifts(candidates, findings, settings)
+        tree = DesiTree(source)
+        findings, missing, is_other = read_findings(tree, task.shard, candidates)
+    is_same = pa.array(~is_other)
+    alike = findings.take(~is_other)
+    targets, dropped = adopt_redshifts(candidates.filter(is_same), alike, settings)
+    dropped = {"redshift_mismatch": int(is_other.sum()), **dropped}
     notes = (f"no {' and no '.join(missing)} file: its word is missing",) if missing else ()
     product = Product(targets, dropped, notes)
     counts = source.counts
     return replace(product, requests=dict(counts.requests), n_bytes=counts.n_bytes)
 
 
-def read_findings(tree: DesiTree, shard: Shard, candidates: pa.Table) -> tuple[Findings, list[str]]:
-    """Join the afterburners' rows; also name the kinds of files that are not there."""
+def read_findings(
+    tree: DesiTree, shard: Shard, candidates: pa.Table
+) -> tuple[Findings, list[str], NDArray[np.bool_]]:
+    """Join the afterburners' rows; also name the kinds of files that are not there.
+
+    The last says which rows have another redshift in some file than in the catalogue.
+    """
     wanted = candidates["TARGETID"].to_numpy()
     found: dict[str, NDArray] = {}
     missing = []
-    for kind, (hdu, columns) in _AFTERBURNERS.items():
+    is_other = np.zeros(len(wanted), bool)
+    for kind, (hdu, fitted) in _FITTED.items():
+        columns = _AFTERBURNERS[kind][1] if kind in _AFTERBURNERS else ()
         try:
-            table = read_columns(tree.find_file(kind, shard), hdu, ("TARGETID", *columns))
+            file = tree.find_file(kind, shard)
+            table = read_columns(file, hdu, ("TARGETID", *columns), (fitted,))
         except MissingFileError:
-            missing.append(kind)
+            missing += [kind] if columns else []
             table = {name: np.zeros(0) for name in ("TARGETID", *columns)}
         rows, is_listed = find_rows(table["TARGETID"], wanted)
+        if fitted in table and len(rows):
+            is_other |= _find_others(str(file), candidates, is_listed, table[fitted][rows])
         for name in columns:
             found[name] = np.zeros(len(wanted), table[name].dtype)
             found[name][is_listed] = table[name][rows]
@@ -194,4 +220,23 @@ def read_findings(tree: DesiTree, shard: Shard, candidates: pa.Table) -> tuple[F
         found["IS_QSO_MGII"].astype(bool), confidence, found["IS_QSO_QN_NEW_RR"].astype(bool),
         found["Z_NEW"], found["ZERR_NEW"],
     )  # fmt: skip
-    return findings, missing
+    return findings, missing, is_other
+
+
+def _find_others(
+    name: str, candidates: pa.Table, is_listed: NDArray[np.bool_], fitted: NDArray
+) -> NDArray[np.bool_]:
+    """Mark the rows whose redshift a file gives otherwise; DataError if most are."""
+    z = candidates["Z"].to_numpy()
+    # The redshift of a control is a lent one.
+    is_own = candidates["parent"].to_numpy().astype(str) != Parent.CONTROL.value
+    difference = np.zeros(len(z))
+    difference[is_listed] = np.abs(z[is_listed] - fitted) / (1 + np.abs(fitted))
+    is_other = is_own & ~(difference <= _SAME_REDSHIFT)
+    n, n_other = np.count_nonzero(is_own & is_listed), np.count_nonzero(is_other)
+    if n_other > max(1, n / 2):
+        raise DataError(
+            f"{name}: {n_other} of {n} targets have another redshift in it than in the redshift "
+            "catalogue: rows of one of the two are shifted or permuted"
+        )
+    return is_other

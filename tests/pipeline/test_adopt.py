@@ -53,6 +53,12 @@ def write_quasarnet(tree: LocalTree, rows: dict[int, tuple[float, float]]) -> Pa
     return write_table(tree.file("qso_qn", DARK), QN_RR=table)
 
 
+def gates(mismatch: int = 0, not_confirmed: int = 0, outside: int = 0) -> dict[str, int]:
+    counts = mismatch, not_confirmed, outside
+    names = "redshift_mismatch", "not_confirmed", "redshift_outside_range"
+    return dict(zip(names, counts, strict=True))
+
+
 @pytest.fixture
 def make(store: Store) -> Callable:
     def run(source: LocalTree | str, *overrides: str) -> Report:
@@ -76,7 +82,11 @@ def test_union_confirms_and_mends(make: Callable, tree: LocalTree, store: Store)
     report = make(tree)
     rows = read(store)
     assert {*rows} == {*CORE, 50, 51, 52}
-    assert report.dropped == {"not_confirmed": 1, "redshift_outside_range": 0}
+    assert report.dropped == {
+        "redshift_mismatch": 0,
+        "not_confirmed": 1,
+        "redshift_outside_range": 0,
+    }
     assert [rows[i]["qso_maskbits"] for i in (1, 50, 51, 52)] == [2, 4, 8, 24]
     assert [rows[i]["z_source"] for i in (1, 50, 51, 52)] == ["redrock"] * 3 + ["quasarnet"]
     assert [rows[i]["parent"] for i in (1, 52)] == ["core", "extended"]
@@ -102,7 +112,11 @@ def test_new_redshift_passes_the_range_again(
 ) -> None:
     write_mgii(tree, [])
     write_quasarnet(tree, {50: (0.99, z)})
-    assert make(tree).dropped == {"not_confirmed": 3, "redshift_outside_range": 1}
+    assert make(tree).dropped == {
+        "redshift_mismatch": 0,
+        "not_confirmed": 3,
+        "redshift_outside_range": 1,
+    }
     assert {*read(store)} == {*CORE}
 
 
@@ -113,7 +127,11 @@ def test_new_redshift_brings_a_row_into_the_range(
     write_zcatalog(tree.root, join_rows(make_rows(5, DESI_TARGET=QSO_TARGET), far))
     write_mgii(tree, [])
     write_quasarnet(tree, {80: (0.99, 1.4)})
-    assert make(tree).dropped == {"not_confirmed": 0, "redshift_outside_range": 1}
+    assert make(tree).dropped == {
+        "redshift_mismatch": 0,
+        "not_confirmed": 0,
+        "redshift_outside_range": 1,
+    }
     assert read(store)[80]["Z"] == 1.4
 
 
@@ -228,3 +246,47 @@ def test_lent_redshift_depends_on_neither_order_nor_shards(
     order = np.random.default_rng(0).permutation(candidates.num_rows)
     expected = lend_redshifts(candidates).take(order)
     assert lend_redshifts(candidates.take(order)).equals(expected)
+
+
+def write_redrock(tree: LocalTree, rows: Rows, shard: Shard = DARK) -> Path:
+    return write_table(
+        tree.file("redrock", shard), REDSHIFTS={name: rows[name] for name in ("TARGETID", "Z")}
+    )
+
+
+def test_redshift_that_is_not_redrocks_is_dropped(make: Callable, store: Store, tmp_path: Path):
+    tree = LocalTree(tmp_path / "dr1")
+    rows = make_rows(10)
+    write_redrock(tree, rows)
+    z = np.array(rows["Z"])
+    z[3] += 0.01
+    # Kept in single precision it is the same redshift.
+    z[5] = np.float32(z[5])
+    write_zcatalog(tree.root, rows | {"Z": z})
+    report = make(tree)
+    assert report.dropped == gates(mismatch=1)
+    assert {*read(store)} == {*range(1, 11)} - {4}
+    assert Ledger(store.lake.ledger).outcomes("adopt")[0].imbalance == 0
+
+
+@pytest.mark.parametrize("witness", ["redrock", "qso_mgii"])
+@pytest.mark.parametrize("column", ["Z", "TARGETID"])
+def test_redshifts_of_other_rows_fail_the_shard(
+    make: Callable, tmp_path: Path, witness: str, column: str
+) -> None:
+    tree = LocalTree(tmp_path / "dr1")
+    rows = join_rows(make_rows(10), make_rows(5, 100, HEALPIX=7))
+    for shard, here in ((DARK, slice(0, 10)), (EAST, slice(10, None))):
+        mine = {name: values[here] for name, values in rows.items()}
+        write_redrock(tree, mine, shard)
+        table = {"TARGETID": mine["TARGETID"], "Z_RR": mine["Z"], "IS_QSO_MGII": mine["Z"] > 9}
+        write_table(tree.file("qso_mgii", shard), MGII=table)
+    tree.file("redrock" if witness == "qso_mgii" else "qso_mgii", DARK).unlink()
+    moved = np.r_[np.roll(rows[column][:10], 1), rows[column][10:]]
+    write_zcatalog(tree.root, rows | {column: moved})
+    report = make(tree)
+    [failed] = report.failed
+    assert failed.shard == DARK
+    assert "10 of 10 targets have another redshift" in (failed.error or "")
+    assert witness in (failed.error or "")
+    assert report.n_made == 5
