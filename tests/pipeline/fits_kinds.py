@@ -132,7 +132,7 @@ def _write_qn(folder: Path) -> Path:
 def _read_afterburner(path: Path) -> None:
     folder = path.parents[path.parts[::-1].index("spectro")]
     rows = _candidates()
-    findings, _ = read_findings(_tree(folder), SHARD, rows)
+    findings, _, _ = read_findings(_tree(folder), SHARD, rows)
     adopt_redshifts(rows, findings, TargetSettings())
 
 
