@@ -29,6 +29,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "pipeline"))
 
 from fits_kinds import KINDS as FITS_KINDS
 from mutations import mutate
+from table_kinds import KINDS as TABLE_KINDS
+from table_mutations import garble
 
 from pipeline.errors import QadError
 
@@ -65,7 +67,7 @@ def damage_packed(raw: bytes, rng: np.random.Generator) -> bytes:
 TARGETS = {
     name: Target(kind.write, kind.read, damage_packed if kind.is_packed else mutate)
     for name, kind in FITS_KINDS.items()
-}
+} | {name: Target(kind.write, kind.read, garble) for name, kind in TABLE_KINDS.items()}
 
 
 def make_inputs(

@@ -18,9 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
-from pipeline.user_tables.dialect import decode
-from pipeline.user_tables.table import Column, UserTable
-from pipeline.user_tables.values import is_text
+from pipeline.user_tables.table import Column, UserTable, decode, is_text
 
 BLOCK_ROWS = 200_000
 

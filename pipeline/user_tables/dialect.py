@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.errors import UserError
-from pipeline.user_tables.table import MAX_COLUMNS, show_text
+from pipeline.user_tables.table import MAX_COLUMNS, decode, show_text
 from pipeline.user_tables.units import parse_unit
 
 WHITESPACE = " "
@@ -171,16 +171,6 @@ def _split_lines(origin: object, head: bytes, is_whole: bool) -> Iterator[_Line]
                 )
             return
         yield _Line(decode(match[1]), number, match.end())
-
-
-def decode(raw: bytes) -> str:
-    """Read text as UTF-8, or else as what Windows and old catalogues write."""
-    for encoding in ("utf-8", "cp1252"):
-        try:
-            return raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return raw.decode("latin-1")
 
 
 def _choose_delimiter(lines: Sequence[str]) -> str:

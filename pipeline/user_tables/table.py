@@ -36,9 +36,8 @@ class UserTable:
         The file, and the table in it where there are several: for messages.
     columns : tuple of Column
         Names may repeat.
-    read : callable
-        Gives the columns at some places of `columns`, in that order, in blocks of rows (none for
-        a table without rows). The blocks' own field names are the places, as text.
+    blocks : callable
+        What `read` asks, without its care.
     notes : tuple of str
         What the user should know of how it was read.
     has_decimal_comma : bool
@@ -47,7 +46,7 @@ class UserTable:
 
     origin: str
     columns: tuple[Column, ...]
-    read: Callable[[Sequence[int]], Iterator[pa.Table]]
+    blocks: Callable[[Sequence[int]], Iterator[pa.Table]]
     notes: tuple[str, ...] = ()
     has_decimal_comma: bool = False
 
@@ -62,6 +61,20 @@ class UserTable:
         more = len(self.columns) - len(shown)
         return f"it has {', '.join(shown) or 'none'}" + (f" and {more} more" if more > 0 else "")
 
+    def read(self, places: Sequence[int]) -> Iterator[pa.Table]:
+        """Yield the columns at some places of `columns`, in that order, in blocks of rows.
+
+        A table without rows may have no block. The blocks' own names are the places, as text.
+
+        Raises
+        ------
+        UserError
+            If the file turns out to be damaged.
+        """
+        with reading(self.origin):
+            for block in self.blocks(places):
+                yield pa.table([_to_sound(c) for c in block.columns], names=block.column_names)
+
     def read_whole(self, places: Sequence[int]) -> list[pa.ChunkedArray]:
         """Read columns at once."""
         blocks = list(self.read(places))
@@ -75,6 +88,44 @@ def show_text(value: object) -> str:
     """Return a value of a stranger's file short and printable, for a message."""
     text = "".join(c if c.isprintable() else "?" for c in str(value)[: _LONGEST_SHOWN + 1])
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+
+
+def _to_sound(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return text of any storage as plain text, also where its bytes are not those of UTF-8."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.cast(kind.value_type), kind.value_type
+    if not is_text(kind):
+        return column
+    raw = column.cast(pa.large_binary())
+    try:
+        return raw.cast(pa.large_string()).cast(pa.string())
+    except pa.ArrowInvalid:
+        texts = [None if value is None else decode(value) for value in raw.to_pylist()]
+        return pa.chunked_array([pa.array(texts, pa.string())])
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Say whether a type is one of text, also in a dictionary."""
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return any(
+        check(kind)
+        for check in (
+            pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view,
+            pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary,
+        )
+    )  # fmt: skip
+
+
+def decode(raw: bytes) -> str:
+    """Read text as UTF-8, or else as what Windows and old catalogues write."""
+    for encoding in ("utf-8", "cp1252"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("latin-1")
 
 
 @contextmanager

@@ -16,14 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from pipeline.errors import UserError
-from pipeline.user_tables.dialect import WHITESPACE, Dialect, decode, find_dialect
-from pipeline.user_tables.table import Column, UserTable, reading, show_line, show_text
+from pipeline.user_tables.dialect import WHITESPACE, Dialect, find_dialect
+from pipeline.user_tables.table import Column, UserTable, decode, reading, show_line, show_text
 
 # What is looked at to recognise the dialect, and no header may be longer.
 HEAD_BYTES = 2**20
 _BLOCK_BYTES = 2**23
 _PART = 2**20
-_LINE_END = re.compile(rb"\r\n|\r(?!\Z)|\n")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = {
     b"\xff\xfe\x00\x00": "utf-32", b"\x00\x00\xfe\xff": "utf-32",
@@ -126,10 +126,11 @@ def _read_rows(
         bad_rows.append(row)
         return "error"
 
-    with _skip(opener(), dialect.start) as stream, reading(origin):
-        source, delimiter = _Watched(stream), dialect.delimiter
+    with _skip(opener(), dialect.start) as stream:
+        parts, delimiter = _read_parts(stream), dialect.delimiter
         if delimiter == WHITESPACE or dialect.is_padded:
-            source, delimiter = _Watched(_Produced(_retell(stream, delimiter))), "\t"
+            parts, delimiter = _retell(parts, delimiter), "\t"
+        source = _Produced(parts)
         try:
             reader = pyarrow.csv.open_csv(
                 pa.PythonFile(source, "r"),
@@ -140,19 +141,18 @@ def _read_rows(
                     delimiter=delimiter, newlines_in_values=True, invalid_row_handler=judge
                 ),
                 pyarrow.csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.binary()), check_utf8=False,
-                    include_columns=list(needed),
+                    column_types=dict.fromkeys(names, pa.string()), include_columns=list(needed)
                 ),
             )  # fmt: skip
             last = None
             for batch in reader:
                 block = pa.Table.from_batches([batch])
                 last = block.column(names[-1])[-1].as_py() if len(block) else last
-                yield _clean(origin, block, [str(place) for place in places], spare)
+                yield _check(origin, block, spare).select([str(place) for place in places])
         except pa.ArrowInvalid as error:
             _explain(origin, error, bad_rows, len(names))
             return
-        if last is not None and b"\n" in last and not source.tail.rstrip().endswith(b'"'):
+        if last is not None and "\n" in last and not source.tail.rstrip().endswith(b'"'):
             raise UserError(f"{origin}: a quote is opened in its last row and never closed")
 
 
@@ -173,58 +173,35 @@ def _explain(origin: str, error: pa.ArrowInvalid, bad_rows: list, n_columns: int
     raise UserError(f"{origin}: cannot be read ({show_line(error)})") from None
 
 
-def _clean(origin: str, block: pa.Table, wanted: list[str], spare: str | None) -> pa.Table:
-    """Return the wanted cells as text; what may be lost without a word is refused."""
-    is_comment = pc.starts_with(block.column("0"), "#")
+def _check(origin: str, block: pa.Table, spare: str | None) -> pa.Table:
+    """Return a block without comments; what could be lost without a word is refused."""
+    first = block.column("0")
+    is_comment = pc.starts_with(first, "#")
     if pc.any(is_comment).as_py():
         if block.num_columns > 1:
-            row = show_text(decode(block.column("0").filter(is_comment)[0].as_py()))
+            row = show_text(first.filter(is_comment)[0].as_py())
             raise UserError(
                 f"{origin}: a row begins with # ({row}) and has as many cells as the header; "
                 "take it out or the mark away"
             )
         block = block.filter(pc.invert(is_comment))
     if spare is not None:
-        texts = pc.utf8_trim_whitespace(_to_text(block.column(spare)))
+        texts = pc.utf8_trim_whitespace(block.column(spare))
         row = pc.index(pc.not_equal(texts, ""), True).as_py()
         if row >= 0:
             raise UserError(
                 f"{origin}: a row has a cell more than the header ({show_text(texts[row].as_py())})"
             )
-    arrays = [_to_text(block.column(name)) for name in wanted]
-    return pa.table(arrays, names=wanted)
-
-
-def _to_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    try:
-        return column.cast(pa.string())
-    except pa.ArrowInvalid:
-        return pa.chunked_array([pa.array([decode(value) for value in column.to_pylist()])])
-
-
-class _Watched(io.RawIOBase):
-    """A stream whose last bytes are remembered."""
-
-    def __init__(self, stream: BinaryIO | io.RawIOBase) -> None:
-        self._stream = stream
-        self.tail = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size) or b""
-        if data:
-            self.tail = (self.tail + data[-64:])[-64:]
-        return data
+    return block
 
 
 class _Produced(io.RawIOBase):
-    """A stream of bytes that an iterator produces."""
+    """A stream of bytes that an iterator produces, whose last ones are remembered."""
 
     def __init__(self, parts: Iterator[bytes]) -> None:
         self._parts = parts
         self._rest = b""
+        self.tail = b""
 
     def readable(self) -> bool:
         return True
@@ -236,8 +213,8 @@ class _Produced(io.RawIOBase):
                 return 0
             self._rest = part
         n = min(len(target), len(self._rest))
-        target[:n] = self._rest[:n]
-        self._rest = self._rest[n:]
+        target[:n], self._rest = self._rest[:n], self._rest[n:]
+        self.tail = (self.tail + bytes(target[max(n - 64, 0) : n]))[-64:]
         return n
 
 
@@ -250,26 +227,42 @@ class _Recoded(_Produced):
         super().__init__(part.removeprefix("\ufeff").encode() for part in parts)
 
 
-def _retell(stream: BinaryIO, delimiter: str) -> Iterator[bytes]:
+def _read_parts(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield what is left of a stream as UTF-8, in parts that end with a line."""
+    rest = b""
+    while part := stream.read(_PART):
+        part = rest + part
+        stop = max(part.rfind(b"\n"), part.rfind(b"\r", 0, len(part) - 1)) + 1
+        if not stop and len(part) < _BLOCK_BYTES:
+            rest = part
+            continue
+        stop = stop or len(part)
+        part, rest = part[:stop], part[stop:]
+        yield _to_utf8(part)
+    yield _to_utf8(rest)
+
+
+def _to_utf8(part: bytes) -> bytes:
+    try:
+        part.decode()
+    except UnicodeDecodeError:
+        return b"\n".join(decode(line).encode() for line in part.split(b"\n"))
+    return part
+
+
+def _retell(parts: Iterator[bytes], delimiter: str) -> Iterator[bytes]:
+    """Rewrite rows whose delimiter is surrounded by spaces, or is any run of them, with tabs."""
     out = io.StringIO()
     writer = csv.writer(out, delimiter="\t", lineterminator="\n")
-    lines = _split_lines(stream)
+    lines = (line for part in parts for line in _LINE_END.split(part.decode()))
     if delimiter == WHITESPACE:
-        lines = (line.strip().replace("\t", " ") + "\n" for line in lines)
-    for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True):
+        lines = (line.strip().replace("\t", " ") for line in lines)
+    # A line end within quotes belongs to the cell.
+    ended = (line + "\n" for line in lines)
+    for row in csv.reader(ended, delimiter=delimiter, skipinitialspace=True):
         writer.writerow(row)
         if out.tell() > _PART:
             yield out.getvalue().encode()
             out.seek(0)
             out.truncate()
     yield out.getvalue().encode()
-
-
-def _split_lines(stream: BinaryIO) -> Iterator[str]:
-    rest = b""
-    while part := stream.read(_PART):
-        *lines, rest = _LINE_END.split(rest + part)
-        yield from (decode(line) + "\n" for line in lines)
-        if len(rest) > _BLOCK_BYTES:
-            raise ValueError(f"a line is longer than {_BLOCK_BYTES:,} bytes")
-    yield decode(rest)

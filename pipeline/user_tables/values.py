@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
-from pipeline.user_tables.table import show_text
+from pipeline.user_tables.table import is_text, show_text
 
 # What programs and people write where there is no value, lower case.
 NO_VALUE = (
@@ -54,8 +54,6 @@ def read_ids(
         keep it.
     """
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
     if pa.types.is_null(kind):
         return [None] * len(column)
     if pa.types.is_floating(kind):
@@ -84,8 +82,6 @@ def read_numbers(
         If a value is no number.
     """
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
     if not is_text(kind):
         is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
         if not (is_number or pa.types.is_decimal(kind) or pa.types.is_null(kind)):
@@ -136,8 +132,7 @@ def read_words(column: pa.ChunkedArray) -> list[str | None]:
 
 def read_texts(column: pa.ChunkedArray) -> list[str]:
     """Read every cell as text to the letter, also of a column of numbers; "" where it is null."""
-    values = _decode(column).to_pylist() if is_textual(column) else column.to_pylist()
-    return ["" if value is None else str(value) for value in values]
+    return ["" if value is None else str(value) for value in column.to_pylist()]
 
 
 def is_textual(column: pa.ChunkedArray) -> bool:
@@ -145,34 +140,12 @@ def is_textual(column: pa.ChunkedArray) -> bool:
     return is_text(column.type)
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Say whether a type is one of text, also in a dictionary."""
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return any(
-        check(kind)
-        for check in (
-            pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view,
-            pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary,
-        )
-    )  # fmt: skip
-
-
 def _to_words(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return stripped text, with nulls where there is no value."""
-    words = pc.utf8_trim_whitespace(_decode(column))
+    words = pc.utf8_trim_whitespace(column)
     words = pc.utf8_trim(words, characters="\0\u00a0\ufeff\u200b")
     is_missing = pc.is_in(pc.utf8_lower(words), pa.array(NO_VALUE))
     return pc.if_else(is_missing, None, words)
-
-
-def _decode(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.cast(kind.value_type), kind.value_type
-    if pa.types.is_fixed_size_binary(kind):
-        column = column.cast(pa.binary())
-    return column.cast(pa.string())
 
 
 def _to_plain(words: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -296,7 +269,7 @@ def read_names(origin: object, name: str, column: pa.ChunkedArray) -> pa.Chunked
         If they are floating-point numbers that cannot keep an identifier, or no values.
     """
     if is_textual(column):
-        words = pc.utf8_trim_whitespace(_decode(column))
+        words = pc.utf8_trim_whitespace(column)
         return pc.if_else(pc.equal(words, ""), None, words)
     if pa.types.is_floating(column.type):
         return pa.chunked_array([pa.array(_read_float_ids(origin, name, column))]).cast("string")
