@@ -38,8 +38,8 @@ def show() -> None:
     """Draw the page."""
     st.title("Match my list")
     st.markdown(
-        f"A CSV, VOTable, FITS or other table of up to {MAX_ROWS:,} rows, {MAX_COLUMNS} columns and "
-        f"{MAX_BYTES >> 20} MiB. It is matched in memory and not kept."
+        f"A CSV, VOTable, FITS or other table of up to {MAX_ROWS:,} rows, {MAX_COLUMNS} columns "
+        f"and {MAX_BYTES >> 20} MiB. It is matched in memory and not kept."
     )
     given = st.file_uploader("Your list", max_upload_size=MAX_BYTES >> 20)
     if given is None:
