@@ -5,7 +5,6 @@ From `coadds` on nothing knows the survey, so the ordinary stages take over from
 
 from collections.abc import Iterator
 from dataclasses import replace
-from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from pipeline.errors import DataError, UserError
 from pipeline.extract import join_file, join_spectra, spectra_to_table
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome
+from pipeline.loose_coadds import explain_stranger, find_redrock, is_companion, is_fits
 from pipeline.redshift_table import NO_REDSHIFTS, Redshifts, read_redshifts
 from pipeline.science.coadd import ArmSpectra, Spectra
 from pipeline.shards import Product, Report, Task, finished_shards, run_shards
@@ -44,9 +44,9 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
     config : Config
         Reads ``extract``.
     source : Path
-        A coadd FITS file, or a folder of coadd files (``coadd-*.fits``) and spectra in tables
-        (CSV and its kin, with columns wave, flux, ivar on DESI's grid). Other tables in the
-        folder are named in a note.
+        A coadd FITS file, or a folder of coadd files and spectra in tables (CSV and its kin,
+        with columns wave, flux, ivar on DESI's grid). Other tables and FITS files in the folder
+        are named in a note.
     redshifts : Path or None
         Table with Z and TARGETID, or with a column of file names; see `read_redshifts`. Without
         it the redrock file beside each coadd is read.
@@ -80,17 +80,22 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
 
 
 def _list_files(source: Path, redshifts: Path | None) -> tuple[list[Path], list[str]]:
-    """Return the files that hold spectra, and a note on each other table."""
+    """Return the files that hold spectra, and a note on each other table and FITS file."""
     if source.is_file():
         if is_table(source):
             check_spectrum(source)
         return [source], []
     spectra, strays = [], []
     for path in sorted(source.iterdir()):
-        if not path.is_file() or (redshifts is not None and path.samefile(redshifts)):
+        is_given = redshifts is not None and path.samefile(redshifts)
+        if not path.is_file() or is_given or is_companion(path):
             continue
-        if fnmatch(path.name, "coadd-*.fits*"):
-            spectra.append(path)
+        if is_fits(path):
+            stranger = explain_stranger(path)
+            if stranger:
+                strays.append(f"{path.name} is left out: {stranger}")
+            else:
+                spectra.append(path)
         elif is_table(path):
             try:
                 check_spectrum(path)
@@ -100,7 +105,7 @@ def _list_files(source: Path, redshifts: Path | None) -> tuple[list[Path], list[
     if not spectra:
         why = f" ({strays[0]})" if strays else ""
         raise UserError(
-            f"source {source}: no coadd-*.fits and no CSV with wave, flux, ivar in it{why}"
+            f"source {source}: no coadd file and no CSV with wave, flux, ivar in it{why}"
         )
     return spectra, strays
 
@@ -192,10 +197,8 @@ def _describe(store: Store, task: Task) -> Iterator[dict[str, object]]:
 
 
 def _read_redrock(path: Path) -> Redshifts:
-    beside = path.with_name(path.name.replace("coadd-", "redrock-", 1))
-    if beside == path or not beside.exists():
-        return NO_REDSHIFTS
-    return read_redshifts(beside)
+    beside = find_redrock(path)
+    return read_redshifts(beside) if beside else NO_REDSHIFTS
 
 
 def _to_float(value: float) -> float | None:

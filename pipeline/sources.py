@@ -140,6 +140,8 @@ class LocalSource(Source):
         except (FileNotFoundError, NotADirectoryError):
             raise self._missing(path) from None
         except OSError as error:
+            raise self._closed(path, error) from None
+        except OSError as error:
             raise DataError(f"{self.file(path)}: cannot be read ({error.strerror})") from None
 
     def read(self, path: str, ranges: Sequence[Range], identity: str | None = None) -> list[bytes]:
@@ -172,16 +174,21 @@ class LocalSource(Source):
         except (FileNotFoundError, NotADirectoryError):
             raise self._missing(path) from None
         except OSError as error:
-            raise DataError(f"{self.file(path)}: cannot be read ({error.strerror})") from None
+            raise self._closed(path, error) from None
         try:
             if identity and _stat_local(os.fstat(descriptor)).identity != identity:
                 raise DataError(f"{self.file(path)}: changed since it was listed; run again")
             yield descriptor
+        except OSError as error:
+            raise self._closed(path, error) from None
         finally:
             os.close(descriptor)
 
     def _place(self, path: str) -> str:
         return os.path.join(self.location, path)
+
+    def _closed(self, path: str, error: OSError) -> DataError:
+        return DataError(f"{self.file(path)}: cannot be read ({error.strerror})")
 
     def _missing(self, path: str) -> MissingFileError:
         return MissingFileError(f"{self.file(path)}: no such file; fetch it or leave its shard out")

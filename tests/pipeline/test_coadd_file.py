@@ -152,6 +152,12 @@ def test_missing_file(tmp_path: Path) -> None:
     assert "no such file" in explain(tmp_path / "nothing.fits")
 
 
+def test_folder_in_the_place_of_a_file_and_a_name_too_long(tmp_path: Path) -> None:
+    (tmp_path / "coadd.fits").mkdir()
+    assert "cannot be read" in explain(tmp_path / "coadd.fits")
+    assert "cannot be read" in explain(tmp_path / ("a" * 300 + ".fits"))
+
+
 def test_compressed_file_reads_the_same(coadd: Path) -> None:
     packed = coadd.with_name(f"{coadd.name}.gz")
     packed.write_bytes(gzip.compress(coadd.read_bytes(), 1))

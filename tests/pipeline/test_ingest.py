@@ -1,5 +1,6 @@
 """Spectra from outside: coadd files, tables, and the redshifts that come with them."""
 
+import gzip
 import shutil
 from pathlib import Path
 
@@ -152,6 +153,36 @@ def test_redrock_file_beside_the_coadd(folder: Path, store: Store) -> None:
     report = ingest(store, Config(), folder, None)
     assert report.dropped["no_redshift"] == 1
     assert read_targets(store)["Z"] == [1.5, 1.6]
+
+
+def test_files_of_other_kinds_beside_coadds_are_named(folder: Path, store: Store) -> None:
+    shutil.copy(folder / "coadd-one.fits", folder / "spectra-one.fits")
+    shutil.copy(folder / "coadd-one.fits", folder / "Mine.FIT")
+    table = {"TARGETID": IDS, "Z": Z}
+    write_table(folder / "redrock-two.fits", REDSHIFTS=table, FIBERMAP=table)
+    packed = folder / "redrock-one.fits.gz"
+    write_table(folder / "z.fits", REDSHIFTS=table, FIBERMAP=table)
+    packed.write_bytes(gzip.compress((folder / "z.fits").read_bytes()))
+    (folder / "z.fits").unlink()
+    report = ingest(store, Config(), folder, None)
+    assert report.failed == ()
+    # The redrock file beside the coadd is read; no redshift goes with the other one.
+    assert report.n_made == 3
+    assert report.dropped["no_redshift"] == 3
+    left = [note for note in report.notes if "is left out" in note]
+    assert len(left) == 2
+    assert "spectra-one.fits is left out: coadd-one.fits is there" in left
+    assert any("redrock-two.fits is left out: it holds redshifts and no" in note for note in left)
+
+
+def test_redrock_file_in_the_place_of_spectra_is_told(tmp_path: Path, store: Store) -> None:
+    table = {"TARGETID": IDS, "Z": Z}
+    path = write_table(tmp_path / "redrock-one.fits", REDSHIFTS=table, FIBERMAP=table)
+    report = ingest(store, Config(), path, None)
+    [failed] = report.failed
+    assert "it holds redshifts and no spectra" in (failed.error or "")
+    with pytest.raises(UserError, match="it holds redshifts and no spectra"):
+        ingest(store, Config(), tmp_path, None)
 
 
 def test_source_without_a_spectrum(tmp_path: Path, store: Store) -> None:
