@@ -141,8 +141,6 @@ class LocalSource(Source):
             raise self._missing(path) from None
         except OSError as error:
             raise self._closed(path, error) from None
-        except OSError as error:
-            raise DataError(f"{self.file(path)}: cannot be read ({error.strerror})") from None
 
     def read(self, path: str, ranges: Sequence[Range], identity: str | None = None) -> list[bytes]:
         """See `Source.read`."""
