@@ -24,7 +24,13 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path, device: torch.device) -> Any:
-    """Return the state that was saved, its tensors on a device.
+    """Return the state that was saved, its tensors on a device; raises as `read_checkpoint`."""
+    data = BytesIO(read_checkpoint(path))
+    return torch.load(data, weights_only=True, map_location=device)
+
+
+def read_checkpoint(path: Path) -> bytes:
+    """Return the bytes of a saved state.
 
     Raises
     ------
@@ -36,4 +42,4 @@ def load_checkpoint(path: Path, device: torch.device) -> Any:
     data = content[_DIGEST_BYTES:]
     if hashlib.sha256(data).digest() != content[:_DIGEST_BYTES]:
         raise UserError(f"{show(path)}: damaged; delete it and run again: its member starts anew")
-    return torch.load(BytesIO(data), weights_only=True, map_location=device)
+    return bytes(data)

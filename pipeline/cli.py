@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.errors import QadError, explain_import, require_extra
+from pipeline.lake_cli import lake
 from pipeline.model_cli import model
 from pipeline.reviews.cli import rank, review
 
@@ -286,6 +287,7 @@ def restore(place: str, root: Path, name: str | None) -> None:
     click.echo(f"restored    {done.name} as {root}: {size}; all checksums right")
 
 
+qad.add_command(lake)
 qad.add_command(model)
 qad.add_command(review)
 qad.add_command(rank)

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
 from pipeline.database_hold import Hold, find_hold
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 
 T = TypeVar("T")
 URL_VARIABLE = "QAD_LEDGER_URL"
@@ -154,6 +154,23 @@ class Database:
         if self.dialect != "postgresql":
             return False
         return self.read(lambda connection: find_hold(connection, name))
+
+    def check(self) -> None:
+        """Let SQLite examine its file; a server looks after its own.
+
+        Raises
+        ------
+        UserError
+            If it is damaged.
+        """
+        if self.dialect != "sqlite":
+            return
+
+        def examine(connection: Connection) -> str:
+            return str(connection.execute(text("PRAGMA integrity_check(1)")).scalar())
+
+        if (fault := self.read(examine)) != "ok":
+            raise UserError(f"ledger {self.name}: damaged ({first_line(ValueError(fault))})")
 
     def close(self) -> None:
         """Give every connection back."""

@@ -182,6 +182,16 @@ def read_header(ahead: ReadAhead, start: int) -> tuple[Header, int]:
 
 def load_index(path: Path, identity: str) -> FileIndex | None:
     """Return the kept index of a file that still has this identity, if nothing has altered it."""
+    index = _read_index(path)
+    return index if index and index.identity == identity else None
+
+
+def is_index_whole(path: Path) -> bool:
+    """Say whether nothing has altered a kept index."""
+    return _read_index(path) is not None
+
+
+def _read_index(path: Path) -> FileIndex | None:
     try:
         with opening(path) as file:
             kept = json.loads(file.read())
@@ -189,10 +199,9 @@ def load_index(path: Path, identity: str) -> FileIndex | None:
         if kept["format"] != _FORMAT or kept["digest"] != digest(values):
             return None
         hdus = tuple(Hdu(**{**hdu, "shape": tuple(hdu["shape"])}) for hdu in values["hdus"])
-        index = FileIndex(values["identity"], values["size"], hdus, values["cut"])
+        return FileIndex(values["identity"], values["size"], hdus, values["cut"])
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return index if index.identity == identity else None
 
 
 def save_index(path: Path, index: FileIndex) -> None:

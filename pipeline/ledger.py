@@ -11,7 +11,7 @@ from sqlalchemy import URL
 
 from catalog_schema.tables import COMPLETENESS, EFFORT, GATES, arrow_schema
 from pipeline.database import PATIENCE, URL_VARIABLE, Database, choose_url, parse_url
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from pipeline.layout import Lake, Shard
 from pipeline.ledger_queries import (
     book,
@@ -171,8 +171,29 @@ class Ledger:
         self._database.write(partial(forget_others, self._lake, stage, set(shards)))
 
     def outcomes(self, stage: str | None = None) -> list[Outcome]:
-        """Return the latest outcome of every shard, ordered by stage and shard."""
-        return self._database.read(partial(load, self._lake, stage))
+        """Return the latest outcome of every shard, ordered by stage and shard.
+
+        Raises
+        ------
+        UserError
+            If the database holds what no ledger does.
+        """
+        try:
+            return self._database.read(partial(load, self._lake, stage))
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise UserError(
+                f"ledger {self._database.name}: damaged ({first_line(error)})"
+            ) from None
+
+    def check(self) -> None:
+        """Let SQLite examine its file.
+
+        Raises
+        ------
+        UserError
+            If it is damaged.
+        """
+        self._database.check()
 
     def copy_to(self, file: Path) -> None:
         """Write all that the database holds of this lake to a new SQLite file, reviews included."""

@@ -43,7 +43,9 @@ class ColumnCheck:
 
     def add(self, array: pa.Array) -> None:
         """Take the next chunk."""
-        self._type = str(array.type)
+        # Parquet has its own name for the items of a list.
+        is_list = pa.types.is_nested(array.type)
+        self._type = type(array.type).__name__ if is_list else str(array.type)
         if array.null_count:
             places = np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))
             self._sum("nulls", places + self._n_rows)

@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -44,13 +45,14 @@ STAGES = {
 
 @dataclass(frozen=True)
 class DatasetState:
-    """How much of a dataset is there: files done, made from other input or settings, missing."""
+    """How much of a dataset is there: files done, of other input or settings, missing, damaged."""
 
     stage: str
     dataset: str
     done: int
     stale: int
     missing: int
+    damaged: int = 0
 
 
 @sharing_ray()
@@ -122,8 +124,18 @@ def write_mock(folder: Path, settings: MockSettings) -> None:
         raise UserError(f"mock survey: {error}") from None
 
 
-def inspect_datasets(store: Store, config: Config) -> Iterator[DatasetState]:
-    """Compare what is in the lake with what the settings and the source ask for."""
+def inspect_datasets(
+    store: Store, config: Config, damaged: Collection[Path] = ()
+) -> Iterator[DatasetState]:
+    """Compare what is in the lake with what the settings and the source ask for.
+
+    Parameters
+    ----------
+    store : Store
+    config : Config
+    damaged : collection of Path
+        Files that are known not to hold what was written.
+    """
     for stage, dataset in STAGES.items():
         if stage == "earlier" and not config.earlier.index:
             # There is nothing to compare with, so nothing is missing.
@@ -133,9 +145,17 @@ def inspect_datasets(store: Store, config: Config) -> Iterator[DatasetState]:
         except QadError:
             # Its input is not there yet, so neither is the plan.
             planned = {}
-        states = [_look_up(store, path, fingerprint) for path, fingerprint in planned.items()]
-        missing = states.count("missing") if planned else 1
-        yield DatasetState(stage, dataset, states.count("done"), states.count("stale"), missing)
+        states = Counter(
+            "damaged" if path in damaged or path / MODEL_CARD in damaged
+            else _look_up(store, path, fingerprint)
+            for path, fingerprint in planned.items()
+        )  # fmt: skip
+        counts = (states[name] for name in ("done", "stale", "missing", "damaged"))
+        yield (
+            DatasetState(stage, dataset, *counts)
+            if planned
+            else DatasetState(stage, dataset, 0, 0, 1)
+        )
 
 
 def save_config(store: Store, config: Config) -> None:

@@ -13,6 +13,10 @@ from pipeline.ledger import Outcome, balance, tabulate, tabulate_effort
 from pipeline.shards import summarise
 from pipeline.stages import STAGES, inspect_datasets, read_saved_config
 from pipeline.store import Store
+from pipeline.verify import measure_datasets, verify_datasets
+
+# Read in a second or two; a look at more than that is `qad lake verify`.
+_MOST_BYTES = 2**30
 
 
 def describe_status(store: Store) -> Iterator[str]:
@@ -22,9 +26,15 @@ def describe_status(store: Store) -> Iterator[str]:
     lake = f"   lake {store.lake.url}" if store.lake.url else ""
     yield f"data root   {store.root}{lake}   source {config.run.source}"
     yield ""
-    yield f"{'dataset':17}{'done':>8}{'stale':>8}{'missing':>8}"
-    for state in inspect_datasets(store, config):
-        yield f"{state.dataset:17}{state.done:8}{state.stale:8}{state.missing:8}"
+    n_bytes = measure_datasets(store)
+    faults = verify_datasets(store) if n_bytes <= _MOST_BYTES else {}
+    yield f"{'dataset':17}{'done':>8}{'stale':>8}{'missing':>8}{'damaged':>8}"
+    for state in inspect_datasets(store, config, faults):
+        counts = (state.done, state.stale, state.missing, state.damaged)
+        yield f"{state.dataset:17}{''.join(f'{count:8}' for count in counts)}"
+    yield from faults.values()
+    if n_bytes > _MOST_BYTES:
+        yield f"the rows, {n_bytes / 1e9:.1f} GB, were not read; `qad lake verify` does that"
     yield ""
     yield from _describe_ledger(booked, store.is_in_use)
     yield ""
