@@ -1,5 +1,6 @@
 """Search for settings of `[train]` that find more planted features in spectra never trained on."""
 
+import os
 import tempfile
 from collections.abc import Mapping
 from functools import partial
@@ -57,6 +58,8 @@ def tune(store: Store, config: Config, n_trials: int) -> pa.Table:
     QadError
         If a trial fails.
     """
+    # Ray's account of a folder that goes with the search tells nobody anything.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     with needing("tune"):
         from ray import tune as ray_tune
         from ray.tune.search.optuna import OptunaSearch

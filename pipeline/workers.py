@@ -1,5 +1,6 @@
 """Spreads tasks over this process or over Ray's workers, on this machine or on a cluster."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, chdir, contextmanager, suppress
@@ -95,7 +96,9 @@ def connect(workers: int) -> None:
     address = os.environ.get("RAY_ADDRESS")
     resources: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
     # Not None: that would join whatever other run has a Ray of its own on this machine.
-    ray.init(address=address or "local", log_to_driver=False, **resources)
+    ray.init(
+        address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **resources
+    )
     _blocks[0].callback(ray.shutdown)
 
 
