@@ -118,7 +118,7 @@ class ExtractSettings(Section):
 class PreprocessSettings(Section):
     """The rest-frame grid and what a window needs."""
 
-    log10_step: float = Field(1e-4, ge=1e-5, le=1e-3)
+    log10_step: float = Field(1e-4, ge=1e-5, le=5e-4)
     min_valid_fraction: float = Field(0.2, gt=0, le=1)
     r_v: float = Field(3.1, ge=2, le=6)
 

@@ -72,9 +72,11 @@ def read_survey(store: Store, settings: CalibrateSettings) -> Survey:
     Raises
     ------
     UserError
-        If a measured quasar has no significance, or the other way round.
+        If a measured quasar has no significance, or the other way round, or none is measured.
     """
     shards = finished_shards(store, "measure")
+    if not shards:
+        raise UserError(f"{store.root}: no spectrum was measured; see `qad status --failed`")
     measured, scores = (
         pa.concat_tables(read_shards(store, name, shards).values())
         for name in (MEASURED.name, SCORES.name)
