@@ -1,33 +1,36 @@
 """What programs ask of the portal: health, one object, SQL, cone search, metrics."""
 
-import io
+import asyncio
 import json
-import math
-from collections.abc import Callable
-from functools import wraps
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from portal import formats, queries
-from portal.database import connect_once
-from portal.formats import Format
+from portal import formats, pool, queries, sql, votable
+from portal.answers import FileAnswer, attend
+from portal.clients import admit
+from portal.database import connect_once, stamp
+from portal.pool import LIMITS, BusyError, LeftError, TaskError
 from portal.releases import Release, ReleaseError, chosen_release, open_release, open_sibling
 from portal.search import Cone, SearchError, parse_targetid
-from portal.sql import SqlError, ask_sql
 
 MAX_CONE_ROWS = 10_000
 MAX_CONE_DEGREES = 10.0
-_FORMATS = {kind.title.lower(): kind for kind in formats.FORMATS}
-# Simple Cone Search 1.03 asks for the UCDs of its time.
-_CONE_UCDS = {"TARGETID": "ID_MAIN", "TARGET_RA": "POS_EQ_RA_MAIN", "TARGET_DEC": "POS_EQ_DEC_MAIN"}
-_VOTABLE = "text/xml;content=x-votable"
+# Cells of a cone that are written faster than a process takes them over.
+_FEW_CELLS = 30_000
+_RETRY = {"Retry-After": "5"}
+# What nobody reads any more; nginx's number for it.
+_LEFT = 499
 
 
 class ApiError(Exception):
@@ -38,77 +41,100 @@ class ApiError(Exception):
         self.status = status
 
 
-Answer = Callable[[Request], Response]
+Question = Callable[[Request], Awaitable[Response]]
+# Beside all other threads: to be told that the server lives must not wait for anything.
+_health = ThreadPoolExecutor(1, thread_name_prefix="portal-health")
 
 
-def _answers(question: Answer) -> Callable[[Request], Any]:
-    """Run a question in a thread; what is wrong becomes one line of JSON."""
+def _answers(question: Question) -> Question:
+    """Turn what is wrong into one line of JSON."""
 
     @wraps(question)
     async def answer(request: Request) -> Response:
         try:
-            return await run_in_threadpool(question, request)
-        except ApiError as fault:
-            return JSONResponse({"error": str(fault)}, fault.status)
-        except (SqlError, SearchError) as fault:
-            return JSONResponse({"error": str(fault)}, 400)
-        except ReleaseError as fault:
-            return JSONResponse({"error": str(fault)}, 503)
+            return await question(request)
+        except (ApiError, TaskError, SearchError, ReleaseError) as fault:
+            status = _choose_status(fault)
+            headers = _RETRY if isinstance(fault, BusyError) else {}
+            return JSONResponse({"error": str(fault)}, status, headers)
 
     return answer
 
 
+def _choose_status(fault: Exception) -> int:
+    if isinstance(fault, ApiError):
+        return fault.status
+    if isinstance(fault, BusyError | ReleaseError):
+        return 503
+    return _LEFT if isinstance(fault, LeftError) else 400
+
+
 @_answers
-def healthz(_: Request) -> Response:
+async def healthz(_: Request) -> Response:
     """Say whether the chosen release can be read."""
-    release = open_release(chosen_release())
-    n_rows = queries.count_rows(connect_once(release.root), queries.Filters())
-    return JSONResponse({"status": "ok", "release": release.version, "quasars": n_rows})
+    root = chosen_release()
+    seal = stamp(root)
+    version, n_rows = _known.get((root, seal)) or await _ask_health(root, seal)
+    return JSONResponse({"status": "ok", "release": version, "quasars": n_rows})
+
+
+_known: dict[tuple[Path, int], tuple[str, int]] = {}
+
+
+async def _ask_health(root: Path, seal: int) -> tuple[str, int]:
+    """Count the rows of a release that is new here, and recall them."""
+    found = await asyncio.get_running_loop().run_in_executor(_health, _count, root)
+    _known.clear()
+    _known[root, seal] = found
+    return found
+
+
+def _count(root: Path) -> tuple[str, int]:
+    version = open_release(root).version
+    return version, queries.count_rows(connect_once(root), queries.Filters())
 
 
 @_answers
-def get_object(request: Request) -> Response:
+async def get_object(request: Request) -> Response:
     """Return an object's catalogue row and counterparts."""
-    release = _choose(request)
-    con = connect_once(release.root)
-    target = parse_targetid(request.path_params["targetid"])
-    row = queries.find_object(con, target.targetid)
-    if row is None:
-        raise ApiError(404, f"TARGETID {target.targetid} is not in release {release.version}.")
-    matches = queries.find_matches(con, target.targetid)
-    answer = {
-        "release": release.version,
-        "object": {name: _as_json(value) for name, value in row.items()},
-        "matches": json.loads(matches.to_json(orient="records")),
-    }
-    return JSONResponse(answer)
+    return await run_in_threadpool(_get_object, request)
 
 
 @_answers
-def query(request: Request) -> Response:
+async def query(request: Request) -> Response:
     """Run one SELECT, parameter ``sql``, and return it as ``format``: json, csv, parquet, votable.
 
     The header ``X-QAD-Cut`` says whether the limits cut the rows.
     """
-    release = _choose(request)
-    wanted = request.query_params.get("format", "json").lower()
-    if wanted != "json" and wanted not in _FORMATS:
-        raise ApiError(400, f"format is one of json, {', '.join(_FORMATS)}.")
-    outcome = ask_sql(release, request.query_params.get("sql", ""))
-    headers = {"X-QAD-Release": release.version, "X-QAD-Cut": str(outcome.is_cut).lower()}
-    if wanted == "json":
-        rows = formats.make_frame(outcome.rows).to_json(orient="records", date_format="iso")
-        return Response(rows, media_type="application/json", headers=headers)
-    return _send(outcome.rows, _FORMATS[wanted], headers)
+    kind = formats.BY_KEY.get(request.query_params.get("format", "json").lower())
+    if kind is None:
+        raise ApiError(400, f"format is one of {', '.join(formats.BY_KEY)}.")
+    statement = request.query_params.get("sql", "")
+    held = admit(request)
+    work = partial(_run, request, statement, kind, held)
+    try:
+        release, answer = await attend(request, work)
+    except BaseException:
+        held.close()
+        raise
+    name = {"Content-Disposition": f"attachment; filename=desi-qad-query.{kind.suffix}"}
+    headers = {"X-QAD-Release": release.version, **({} if kind is formats.JSON else name)}
+    headers["X-QAD-Cut"] = str(answer.header["is_cut"]).lower()
+    return FileAnswer(answer, held, kind.media, headers)
 
 
 async def search_cone(request: Request) -> Response:
     """Answer an IVOA Simple Cone Search: RA, DEC, SR in degrees; faults as VOTable, as it asks."""
+    held, status = ExitStack(), 200
     try:
-        content = await run_in_threadpool(_search_cone, request)
-    except (ApiError, SearchError, ReleaseError) as fault:
-        content = _write_cone_fault(str(fault))
-    return Response(content, media_type=_VOTABLE)
+        held = admit(request)
+        content = await attend(request, partial(_search_cone, request))
+    except (ApiError, SearchError, ReleaseError, TaskError) as fault:
+        content = votable.write_fault(str(fault))
+        status = 503 if isinstance(fault, BusyError) else 200
+    finally:
+        held.close()
+    return Response(content, status, _RETRY if status != 200 else {}, formats.CONE.media)
 
 
 def metrics(_: Request) -> Response:
@@ -134,7 +160,37 @@ def _choose(request: Request) -> Release:
     return open_release(root)
 
 
-def _search_cone(request: Request) -> bytes:
+def _get_object(request: Request) -> Response:
+    release = _choose(request)
+    con = connect_once(release.root)
+    target = parse_targetid(request.path_params["targetid"])
+    row = queries.find_object_rows(con, target.targetid)
+    if not row.num_rows:
+        raise ApiError(404, f"TARGETID {target.targetid} is not in release {release.version}.")
+    matches = queries.find_matches(con, target.targetid)
+    content = b'{"release": %b, "object": %b, "matches": %b}' % (
+        json.dumps(release.version).encode(),
+        formats.write(row, formats.JSON)[1:-1],
+        formats.write(matches, formats.JSON),
+    )
+    return Response(content, media_type=formats.JSON.media)
+
+
+def _run(
+    request: Request, statement: str, kind: formats.Format, held: ExitStack, left: threading.Event
+) -> tuple[Release, pool.Answer]:
+    """Run a statement to its end; the file of its answer is closed by what holds the request."""
+    release = _choose(request)
+    with ExitStack() as mine:
+        running = mine.enter_context(sql.start(release, statement, LIMITS, kind.key, left))
+        answer = running.wait_for(left)
+        # The process has ended: its place is free while a slow client reads.
+        kept = answer._replace(file=os.fdopen(os.dup(answer.file.fileno()), "rb"))
+    held.callback(kept.file.close)
+    return release, kept
+
+
+def _search_cone(request: Request, left: threading.Event) -> bytes:
     release = _choose(request)
     given = {name.upper(): text for name, text in request.query_params.items()}
     try:
@@ -145,38 +201,7 @@ def _search_cone(request: Request) -> bytes:
         raise ApiError(400, f"RA is 0 to 360, DEC -90 to 90, SR 0 to {MAX_CONE_DEGREES:g} degrees.")
     con = connect_once(release.root)
     rows = queries.find_cone(con, Cone(ra, dec, 3600 * degrees), MAX_CONE_ROWS)
-    return _write_cone(rows)
-
-
-def _write_cone(rows: pa.Table) -> bytes:
-    from astropy.io.votable import tree, writeto
-
-    document = formats.make_votable(rows)
-    for field in document.get_first_table().fields:
-        field.ucd = _CONE_UCDS.get(field.name, field.ucd)
-    if rows.num_rows == MAX_CONE_ROWS:
-        document.resources[0].infos.append(tree.Info(name="QUERY_STATUS", value="OVERFLOW"))
-    target = io.BytesIO()
-    writeto(document, target)
-    return target.getvalue()
-
-
-def _write_cone_fault(reason: str) -> bytes:
-    from astropy.io.votable import tree
-
-    document = tree.VOTableFile()
-    document.resources.append(tree.Resource())
-    document.infos.append(tree.Info(ID="Error", name="Error", value=reason))
-    target = io.BytesIO()
-    document.to_xml(target)
-    return target.getvalue()
-
-
-def _send(rows: pa.Table, kind: Format, headers: dict[str, str]) -> Response:
-    name = {"Content-Disposition": f"attachment; filename=desi-qad-query.{kind.suffix}"}
-    return Response(formats.write(rows, kind), media_type=kind.media, headers=headers | name)
-
-
-def _as_json(value: object) -> object:
-    plain = value.item() if hasattr(value, "item") else value
-    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
+    if rows.num_rows * rows.num_columns <= _FEW_CELLS:
+        return formats.write(rows, formats.CONE)
+    with pool.start({"format": formats.CONE.key}, LIMITS, rows, left) as running:
+        return running.wait_for(left).read()

@@ -64,10 +64,14 @@ class PortalError(click.ClickException):
     show_default=True,
     help="Let pages resolve names at CDS, show images of the Legacy Surveys and Aladin Lite.",
 )
+@click.option(
+    "--behind-proxy", is_flag=True,
+    help="A proxy alone reaches this portal: its X-Forwarded-For says who asks.",
+)  # fmt: skip
 @click.pass_context
 def portal(
     ctx: click.Context, path: Path, address: str | None, into: Path, port: int, host: str,
-    network: bool, reviewer: str | None,
+    network: bool, reviewer: str | None, behind_proxy: bool,
 ) -> None:  # fmt: skip
     """Show a published release in the browser.
 
@@ -93,6 +97,8 @@ def portal(
     app = Path(__file__).with_name("server.py")
     command = [sys.executable, "-m", "streamlit", "run", str(app), *flags]
     settings = {"QAD_RELEASE": str(root), "QAD_NETWORK": str(int(network))}
+    if behind_proxy:
+        settings["QAD_BEHIND_PROXY"] = "1"
     # The server takes the place of this process, so that signals reach it.
     environment = {**os.environ, **settings}
     environment.pop("QAD_LOCAL_REVIEWER", None)

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from catalog_schema import tables
 from catalog_schema.contents import FILES
+from portal.checksums import LIST, count_late, read_state
 from portal.index import MEMORY_LIMIT, attach_rows, lock
 from portal.releases import CHECK_ADVICE, ReleaseError, find_fault
 
@@ -62,22 +63,30 @@ def connect_once(root: Path) -> Connection:
 
 
 def stamp(root: Path) -> int:
-    """Return a number that changes when a release is rebuilt in place.
+    """Return a number that changes when a file that the pages read does, or its verdict.
 
     Raises
     ------
     portal.releases.ReleaseError
         If the release is gone.
     """
-    try:
-        return (root / "manifest.json").stat().st_mtime_ns
-    except OSError:
-        raise ReleaseError(f"release `{root.name}` is gone. {CHECK_ADVICE}") from None
+    states = [read_state(root / name) for name in ("manifest.json", LIST, *FILES)]
+    if states[0] is None:
+        raise ReleaseError(f"release `{root.name}` has no manifest.json any more. {CHECK_ADVICE}")
+    return hash((*states, count_late()))
 
 
 @lru_cache(maxsize=8)
 def _connect_once(root: Path, _: int) -> Connection:
     return connect(root)
+
+
+def list_definitions(con: Connection) -> list[str]:
+    """Return the statements that make the views of a release's tables."""
+    sql = "SELECT view_name, sql FROM duckdb_views() WHERE NOT internal"
+    return [f"CREATE OR REPLACE {definition.removeprefix('CREATE ')}"
+            for name, definition in con.cursor().execute(sql).fetchall()
+            if name in DATASETS]  # fmt: skip
 
 
 def fetch(con: Connection, dataset: str, sql: str, values: Values | None = None) -> pd.DataFrame:
@@ -182,6 +191,10 @@ def _guard(con: Connection, dataset: str, ask: Callable[[Connection], _Rows]) ->
             return ask(cursor)
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             fault = _tell_misfit(str(error).splitlines()[0])
+        except (duckdb.FatalException, duckdb.InternalException):
+            # After it nothing more can be asked of this connection: the next visitor gets another.
+            _connect_once.cache_clear()
+            fault = "is damaged: its rows cannot be read"
         except duckdb.Error:
             fault = "is damaged: its rows cannot be read"
     raise ReleaseError(f"`{DATASETS[dataset]}` {fault}. {CHECK_ADVICE}")

@@ -1,10 +1,13 @@
-"""Rows as files: CSV, Parquet, VOTable, FITS; units and descriptions from the schema."""
+"""Rows as files: JSON, CSV, Parquet, VOTable, FITS; units and descriptions from the schema.
+
+Written in bounded steps to an open file, by the processes of `portal.pool` but for small answers.
+"""
 
 import io
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import IO, NamedTuple
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,39 +16,78 @@ import pyarrow.parquet
 
 from catalog_schema.column import Column
 from catalog_schema.contents import FILES
+from portal import cells, votable
 
-if TYPE_CHECKING:
-    from astropy.io.votable.tree import VOTableFile
-    from astropy.table import Column as TableColumn
-    from astropy.table import Table
-
-# Beyond it a browser, whose numbers are doubles, would round.
-_EXACT = 2**53
+# Rows of which all texts are in memory at once.
+_STEP = 8_192
 
 
 class Format(NamedTuple):
-    """A kind of file: title, suffix, media type."""
+    """A kind of file: its key among programs, title, suffix, media type."""
 
+    key: str
     title: str
     suffix: str
     media: str
 
 
-CSV = Format("CSV", "csv", "text/csv")
-PARQUET = Format("Parquet", "parquet", "application/vnd.apache.parquet")
-VOTABLE = Format("VOTable", "vot", "application/x-votable+xml")
-FITS = Format("FITS", "fits", "application/fits")
-FORMATS = (CSV, PARQUET, VOTABLE)
+JSON = Format("json", "JSON", "json", "application/json")
+CSV = Format("csv", "CSV", "csv", "text/csv; charset=utf-8")
+# For people: texts that a spreadsheet would take for formulas begin with an apostrophe.
+SHEET = Format("sheet", "CSV", "csv", "text/csv; charset=utf-8")
+PARQUET = Format("parquet", "Parquet", "parquet", "application/vnd.apache.parquet")
+VOTABLE = Format("votable", "VOTable", "vot", "application/x-votable+xml")
+# As Simple Cone Search 1.03 asks for it: its own UCDs, and its own media type.
+CONE = Format("cone", "VOTable", "vot", "text/xml;content=x-votable")
+FITS = Format("fits", "FITS", "fits", "application/fits")
+# What a person is offered.
+FORMATS = (SHEET, PARQUET, VOTABLE)
+# What a program may ask for.
+BY_KEY = {kind.key: kind for kind in (JSON, CSV, PARQUET, VOTABLE, FITS)}
+_CONE_UCDS = {"TARGETID": "ID_MAIN", "TARGET_RA": "POS_EQ_RA_MAIN", "TARGET_DEC": "POS_EQ_DEC_MAIN"}
+
+
+class FormatError(ValueError):
+    """Rows that a kind of file cannot hold; the message is one line."""
 
 
 def write(rows: pa.Table, kind: Format) -> bytes:
-    """Return rows as the content of a file.
+    """Return rows as the content of a file, for few of them."""
+    target = io.BytesIO()
+    write_to(target, rows, kind.key)
+    return target.getvalue()
 
-    Array columns become JSON text in CSV; columns without a counterpart in VOTable or FITS become
-    text there.
+
+def write_to(target: IO[bytes], rows: pa.Table, key: str, *, is_cut: bool = False) -> None:
+    """Write rows as a file.
+
+    Array columns become JSON in CSV; columns without a counterpart in VOTable or FITS become text
+    there. Whole numbers and decimals that a double cannot hold are texts in JSON.
+
+    Parameters
+    ----------
+    target : file
+        Open for writing bytes.
+    rows : pyarrow.Table
+    key : str
+        Of the `Format`.
+    is_cut : bool
+        Whether there were more rows, which a VOTable tells.
+
+    Raises
+    ------
+    FormatError
+        If the kind of file cannot hold them.
     """
-    writers = {CSV: _write_csv, PARQUET: _write_parquet, VOTABLE: _write_votable, FITS: _write_fits}
-    return writers[kind](rows)
+    try:
+        if key in ("votable", "cone"):
+            ucds = _CONE_UCDS if key == "cone" else {}
+            _write_votable(target, rows, ucds, is_cut=is_cut)
+        else:
+            _WRITERS[key](target, rows)
+    except (pa.ArrowException, OverflowError, UnicodeError) as fault:
+        reason = next(iter(str(fault).splitlines()), type(fault).__name__)
+        raise FormatError(f"The rows cannot be written as {key}: {reason}") from None
 
 
 def describe(rows: pa.Table) -> pa.Table:
@@ -60,127 +102,102 @@ def describe(rows: pa.Table) -> pa.Table:
 
 
 def make_frame(rows: pa.Table) -> pd.DataFrame:
-    """Return rows for a page: large integers and what a browser cannot hold become text."""
+    """Return rows for a page: what a browser cannot hold exactly becomes text."""
     return pd.DataFrame(
         {name: _show(rows[position]) for position, name in enumerate(rows.column_names)}
     )
 
 
 def _show(values: pa.ChunkedArray) -> pd.Series:
-    kind = values.type
-    if pa.types.is_decimal(kind):
-        return values.cast(pa.float64()).to_pandas()
-    if pa.types.is_integer(kind):
-        bounds = pc.min_max(values).as_py()
-        if max(abs(bounds["min"] or 0), abs(bounds["max"] or 0)) > _EXACT:
-            return values.cast(pa.string()).to_pandas()
-        return values.to_pandas()
-    if _is_plain(kind) or pa.types.is_temporal(kind):
-        return values.to_pandas()
-    return pd.Series(_as_text(values).to_pylist(), dtype="string")
+    settled = cells.settle(values)
+    kind = settled.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        return settled.to_pandas()
+    texts = [cells.write_plain(chunk) for chunk in settled.chunks]
+    return pd.Series(pa.chunked_array(texts, pa.string()).to_pylist(), dtype="string")
 
 
-def _write_csv(rows: pa.Table) -> bytes:
-    target = io.BytesIO()
-    columns = [
-        values if _is_plain(values.type) or pa.types.is_temporal(values.type) else _as_text(values)
-        for values in rows.columns
-    ]
-    pyarrow.csv.write_csv(pa.Table.from_arrays(columns, rows.column_names), target)
-    return target.getvalue()
+def _write_json(target: IO[bytes], rows: pa.Table) -> None:
+    rows = pa.table([cells.settle(v) for v in rows.columns], rows.column_names)
+    names = [json.dumps(name) for name in rows.column_names]
+    target.write(b"[")
+    for number, batch in enumerate(_step(rows)):
+        parts = [
+            pc.binary_join_element_wise(f"{name}:", cells.write_json(values), "")
+            for name, values in zip(names, batch.columns, strict=True)
+        ]
+        lines = pc.binary_join_element_wise("{", pc.binary_join_element_wise(*parts, ","), "}", "")
+        target.write(b",\n" if number else b"")
+        target.write(",\n".join(lines.to_pylist()).encode())
+    target.write(b"]")
 
 
-def _write_parquet(rows: pa.Table) -> bytes:
-    target = io.BytesIO()
-    pyarrow.parquet.write_table(describe(rows), target, compression="zstd")
-    return target.getvalue()
-
-
-def make_votable(rows: pa.Table) -> "VOTableFile":
-    """Return rows as a VOTable document with units, UCDs and descriptions."""
-    from astropy.io.votable import from_table
-
-    document = from_table(_make_table(rows))
-    for field in document.get_first_table().fields:
-        if field.name in _COLUMNS:
-            field.ucd = _COLUMNS[field.name].ucd
-    return document
-
-
-def _write_votable(rows: pa.Table) -> bytes:
-    from astropy.io.votable import writeto
-
-    target = io.BytesIO()
-    writeto(make_votable(rows), target)
-    return target.getvalue()
-
-
-def _write_fits(rows: pa.Table) -> bytes:
-    target = io.BytesIO()
-    _make_table(rows).write(target, format="fits")
-    return target.getvalue()
-
-
-def _make_table(rows: pa.Table) -> "Table":
-    from astropy.table import Table
-
-    columns = {
-        name: _make_column(name, values)
-        for name, values in zip(rows.column_names, rows.columns, strict=True)
-    }
-    return Table(columns)
-
-
-def _make_column(name: str, values: pa.ChunkedArray) -> "TableColumn":
-    from astropy.table import MaskedColumn
-
-    column = MaskedColumn(_as_array(values), mask=_find_nulls(values))
-    known = _COLUMNS.get(name)
-    if known is not None:
-        column.unit, column.description = known.unit or None, known.description
-    return column
-
-
-def _as_array(values: pa.ChunkedArray) -> np.ndarray:
-    kind = values.type
-    if pa.types.is_fixed_size_list(kind):
-        flat = values.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        return flat.reshape(-1, kind.list_size)
-    if pa.types.is_decimal(kind):
-        return values.cast(pa.float64()).to_numpy()
-    if pa.types.is_boolean(kind):
-        return values.fill_null(False).to_numpy()
-    if pa.types.is_integer(kind):
-        return values.fill_null(0).to_numpy()
-    if pa.types.is_floating(kind):
-        return values.to_numpy()
-    texts = values if _is_text(kind) else _as_text(values)
-    return np.array([text or "" for text in texts.to_pylist()], dtype=str)
-
-
-def _find_nulls(values: pa.ChunkedArray) -> Any:
-    nulls = values.is_null().to_numpy()
-    if pa.types.is_fixed_size_list(values.type):
-        return np.repeat(nulls[:, None], values.type.list_size, axis=1)
-    return nulls
-
-
-def _is_plain(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_primitive(kind) or _is_text(kind) or pa.types.is_decimal(kind)
-    ) and not pa.types.is_temporal(kind)
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    # pandas hands its texts on as large ones.
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
-
-
-def _as_text(values: pa.ChunkedArray) -> pa.Array:
-    return pa.array(
-        [None if value is None else json.dumps(value, default=str) for value in values.to_pylist()],
-        pa.string(),
+def _write_csv(target: IO[bytes], rows: pa.Table, *, is_for_people: bool = False) -> None:
+    """Write texts in quotes and numbers without, so that "" is a text and nothing is none."""
+    names = rows.column_names
+    if is_for_people:
+        names = cells.disarm(pa.array(names, pa.string())).to_pylist()
+    schema = pa.schema(
+        [(name, _choose_csv(f.type)) for name, f in zip(names, rows.schema, strict=True)]
     )
+    with pyarrow.csv.CSVWriter(target, schema) as writer:
+        for batch in _step(rows):
+            columns = [_write_cells(values, is_for_people) for values in batch.columns]
+            writer.write_batch(pa.record_batch(columns, schema=schema))
+
+
+def _choose_csv(kind: pa.DataType) -> pa.DataType:
+    # Only numbers and truths are written by Arrow itself.
+    is_own = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    return kind if is_own or pa.types.is_decimal(kind) else pa.string()
+
+
+def _write_cells(values: pa.Array, is_for_people: bool) -> pa.Array:
+    if _choose_csv(values.type) == values.type != pa.string():
+        return values
+    texts = cells.write_plain(values)
+    return cells.disarm(texts) if is_for_people else texts
+
+
+def _write_sheet(target: IO[bytes], rows: pa.Table) -> None:
+    _write_csv(target, rows, is_for_people=True)
+
+
+def _write_parquet(target: IO[bytes], rows: pa.Table) -> None:
+    columns = [_loosen(values) for values in rows.columns]
+    loose = describe(pa.table(columns, rows.column_names))
+    pyarrow.parquet.write_table(loose, target, compression="zstd")
+
+
+def _loosen(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Let arrays of one size have any, where some are missing: Arrow could not read them back."""
+    if pa.types.is_fixed_size_list(values.type) and values.null_count:
+        return values.cast(pa.list_(values.type.value_field))
+    return values
+
+
+def _write_votable(
+    target: IO[bytes], rows: pa.Table, ucds: Mapping[str, str], *, is_cut: bool
+) -> None:
+    rows = pa.table([votable.settle(v) for v in rows.columns], rows.column_names)
+    fields = [
+        votable.make_field(name, values, _COLUMNS.get(name), ucds.get(name))
+        for name, values in zip(rows.column_names, rows.columns, strict=True)
+    ]
+    target.write(votable.write_head(fields, is_cut=is_cut))
+    for batch in _step(rows):
+        target.write(votable.write_rows(batch))
+    target.write(votable.TAIL)
+
+
+def _write_fits(target: IO[bytes], rows: pa.Table) -> None:
+    from portal.fits_table import make_table
+
+    make_table(rows, _COLUMNS).write(target, format="fits")
+
+
+def _step(rows: pa.Table) -> Iterator[pa.RecordBatch]:
+    return (b for b in rows.combine_chunks().to_batches(max_chunksize=_STEP) if b.num_rows)
 
 
 def _list_columns() -> dict[str, Column]:
@@ -190,3 +207,7 @@ def _list_columns() -> dict[str, Column]:
 
 
 _COLUMNS = _list_columns()
+_WRITERS = {
+    "json": _write_json, "csv": _write_csv, "sheet": _write_sheet, "parquet": _write_parquet,
+    "fits": _write_fits,
+}  # fmt: skip

@@ -2,8 +2,6 @@
 
 import contextlib
 import hashlib
-import os
-import tempfile
 import time
 import uuid
 from collections.abc import Iterable
@@ -12,9 +10,9 @@ from pathlib import Path
 import duckdb
 
 from catalog_schema.contents import STRANGEST_FIRST
+from portal.cache import make_folder
 from portal.conditions import WHY_HIDDEN
 
-CACHE_VARIABLE = "QAD_CACHE"
 # What the page of an object asks of its arrays.
 ARRAYS = ("departures", "emission_wave", "absorption_wave")
 # Small ones: a row of eighty columns touches a block of each, 20 MB in blocks of DuckDB's own size.
@@ -33,7 +31,7 @@ def lock(con: duckdb.DuckDBPyConnection, files: Iterable[Path], **settings: str)
     """Shut everything but some files and the folder of indexes; settings are of all cursors."""
     paths = ", ".join(f"'{_quote(path)}'" for path in files)
     try:
-        folders = f"'{_quote(_make_folder())}'"
+        folders = f"'{_quote(make_folder())}'"
     except OSError:
         folders = ""
     shut = {"allowed_paths": f"[{paths}]", "allowed_directories": f"[{folders}]",
@@ -90,7 +88,7 @@ def _find_index(source: Path, relations: dict[str, str]) -> str:
     place = _digest(str(source.resolve()))
     layout = (_BLOCK_BYTES, _GROUP_ROWS, duckdb.__version__)
     content = _digest(state.st_mtime_ns, state.st_size, relations, layout)
-    folder = _make_folder()
+    folder = make_folder()
     path = folder / f"{place}-{content}.duckdb"
     if not path.exists():
         partial = path.with_suffix(f".{uuid.uuid4().hex}")
@@ -137,13 +135,3 @@ def _build(path: Path, source: Path, relations: dict[str, str]) -> None:
         for name, relation in relations.items():
             con.execute(f"CREATE TABLE {name} AS {relation}").fetchall()
         con.execute("CREATE INDEX by_id ON rows (TARGETID)").fetchall()
-
-
-def _make_folder() -> Path:
-    default = Path(tempfile.gettempdir()) / f"desi-qad-portal-{os.getuid()}"
-    folder = Path(os.environ.get(CACHE_VARIABLE, default))
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # In a folder that all may write, another's file could lie where ours is expected.
-    if folder.stat().st_uid != os.getuid():
-        raise PermissionError(f"{folder} belongs to somebody else")
-    return folder

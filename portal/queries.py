@@ -26,7 +26,6 @@ from portal.conditions import (
 )  # fmt: skip
 from portal.database import Connection, Values, fetch, fetch_arrow, fetch_first
 from portal.evidence import Evidence
-from portal.formats import describe
 from portal.index import ARRAYS
 from portal.releases import ANOMALOUS, CHECK_ADVICE, MISSING, ReleaseError
 from portal.search import Cone
@@ -317,18 +316,24 @@ def find_object(con: Connection, targetid: int) -> dict[str, object] | None:
     portal.releases.ReleaseError
         If the row lacks what every row has.
     """
-    sql = "SELECT * EXCLUDE (hidden) FROM rows WHERE TARGETID = ?"
-    row = fetch_first(con, "quasars", sql, [targetid])
-    if row is None:
+    rows = find_object_rows(con, targetid)
+    if not rows.num_rows:
         return None
-    known: dict[str, object] = {
+    row: dict[str, object] = {
         name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in row.items()
+        for name, value in zip(rows.column_names, map(_first, rows.columns), strict=True)
     }
-    lost = [c.name for c in tables.QUASARS.scalars if not c.nullable and known.get(c.name) is None]
+    lost = [c.name for c in tables.QUASARS.scalars if not c.nullable and row.get(c.name) is None]
     if lost:
         raise ReleaseError(f"`{QUASARS}` has no {lost[0]} for TARGETID {targetid}. {CHECK_ADVICE}")
-    return known | {"TARGETID": str(row["TARGETID"])}
+    return row
+
+
+def find_object_rows(con: Connection, targetid: int) -> pa.Table:
+    """Return the same as a table of one row or none, the identifier as text."""
+    sql = """SELECT * EXCLUDE (hidden) REPLACE (TARGETID::VARCHAR AS TARGETID)
+        FROM rows WHERE TARGETID = ?"""
+    return fetch_arrow(con, "quasars", sql, [targetid])
 
 
 def find_spectrum(con: Connection, targetid: int) -> Spectrum | None:
@@ -434,13 +439,13 @@ def sum_completeness(con: Connection) -> pd.DataFrame:
     return fetch(con, "completeness", sql)
 
 
-def find_matches(con: Connection, targetid: int) -> pd.DataFrame:
+def find_matches(con: Connection, targetid: int) -> pa.Table:
     """Return what external catalogues hold of an object, nearest counterpart first."""
     condition, values = _place(con, targetid)
     sql = f"""SELECT catalogue, match_state, match_id, separation, normalised_separation,
         chance_probability, attributes, service_error
         FROM crossmatch WHERE {condition} ORDER BY catalogue, match_rank"""
-    return fetch(con, "crossmatch", sql, values)
+    return fetch_arrow(con, "crossmatch", sql, values)
 
 
 def list_catalogues(con: Connection) -> pd.DataFrame:
@@ -479,12 +484,17 @@ def sum_gates(con: Connection) -> pd.DataFrame:
     return fetch(con, "gates", sql)
 
 
-def export_rows(con: Connection, filters: Filters) -> pa.Table:
-    """Return every column of the filtered rows, strangest first, with the schema's metadata."""
+def select_rows(filters: Filters) -> Condition:
+    """Return the question for every column of the filtered rows, strangest first."""
     condition, values = where(filters)
+    # The values of its own are given, so that the question has some always.
     sql = f"""SELECT * EXCLUDE (hidden) FROM (SELECT *, {WHY_HIDDEN} AS hidden FROM quasars)
-        WHERE {condition} ORDER BY {STRANGEST_FIRST}"""
-    return describe(fetch_arrow(con, "quasars", sql, values))
+        WHERE ? AND {condition} ORDER BY {STRANGEST_FIRST}"""
+    return sql, [True, *values]
+
+
+def _first(values: pa.ChunkedArray) -> object:
+    return values[0].as_py()
 
 
 def _make_spectra(rows: pa.Table) -> list[Spectrum]:

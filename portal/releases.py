@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog_schema.vocabulary import Tier
+from portal import checksums
 from portal.texts import clean
 
 RELEASE_VARIABLE = "QAD_RELEASE"
@@ -109,7 +110,8 @@ class Release:
         Raises
         ------
         ReleaseError
-            If it is missing, no plain file, or a link that leads out of the release.
+            If it is missing, no plain file, a link that leads out of the release, or not what the
+            release's checksums say.
         """
         if fault := find_fault(self.root, name):
             raise ReleaseError(self._tell(name, fault))
@@ -201,7 +203,7 @@ def find_fault(root: Path, name: str) -> str | None:
     path = (root / name).resolve()
     if not path.is_relative_to(root.resolve()):
         return "is a link that leads out of the release"
-    return None if path.is_file() else MISSING
+    return checksums.find_mismatch(root, name) if path.is_file() else MISSING
 
 
 def _check_manifest(manifest: dict[str, Any], root: Path) -> str | None:

@@ -1,6 +1,7 @@
 """Who sits at the browser: a reviewer who logged in, the local one, or a reader."""
 
 import os
+from collections.abc import Mapping
 
 import streamlit as st
 
@@ -18,10 +19,26 @@ def identify() -> Reviewer | None:
     """
     if name := os.environ.get(LOCAL_VARIABLE):
         return Reviewer(name, is_adjudicator=True)
-    if not is_logged_in() or st.user.get("email_verified") is False:
+    return find_reviewer(st.user, _read_secrets("reviewers")) if is_logged_in() else None
+
+
+def find_reviewer(claims: Mapping, entries: Mapping) -> Reviewer | None:
+    """Return whom the claims of a login stand for, or None where nobody is listed.
+
+    Parameters
+    ----------
+    claims : mapping
+        Of the provider. One that does not say that it has verified the address lets anybody give
+        any: only ``email_verified`` = true counts, not a word or a number in its place.
+    entries : mapping
+        Address: name and role.
+    """
+    email = claims.get("email")
+    if claims.get("email_verified") is not True or not isinstance(email, str):
         return None
-    known = {str(email).lower(): entry for email, entry in _read_secrets("reviewers").items()}
-    entry = known.get(str(st.user.get("email", "")).lower(), {})
+    # Only ASCII has one lower case, by which no other address becomes a listed one.
+    known = {str(address).lower(): entry for address, entry in entries.items()}
+    entry = known.get(email.lower(), {}) if email.isascii() else {}
     if entry.get("role") not in _ROLES or not entry.get("name"):
         return None
     return Reviewer(str(entry["name"]), entry["role"] == "adjudicator")

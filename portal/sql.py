@@ -1,89 +1,29 @@
 """Visitors' SQL: one SELECT on one release, in a process of its own, below fixed limits."""
 
-import json
-import queue
 import re
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from catalog_schema.macros import MACROS
+from portal import pool
 from portal.database import DATASETS
-from portal.releases import Release, ReleaseError, find_fault
+from portal.pool import LIMITS, Limits, TaskError
+from portal.releases import CHECK_ADVICE, Release, ReleaseError, find_fault
 from portal.texts import clean
 
 COOKBOOK = "sql/cookbook.sql"
-_WORKER = Path(__file__).with_name("sql_worker.py")
 _HEADING = re.compile(r"^-- ## (.+)$", re.MULTILINE)
 # Of a table that the schema does not know: nothing that SQL or Markdown would read otherwise.
 _TABLE = re.compile(r"[A-Za-z_]\w{0,62}", re.ASCII)
 _MAX_TABLES = 200
-
-
-class SqlError(Exception):
-    """A statement that is not answered; the message is one line."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What one statement may take.
-
-    Attributes
-    ----------
-    seconds : int
-        Wall-clock time.
-    memory_bytes : int
-        Of DuckDB.
-    rows, result_bytes : int
-        Of the result; what lies beyond is cut, and the cut is told.
-    text : int
-        Characters of the statement.
-    threads : int
-    """
-
-    seconds: int = 20
-    memory_bytes: int = 1 << 30
-    rows: int = 100_000
-    result_bytes: int = 64 << 20
-    text: int = 20_000
-    threads: int = 2
-
-    def describe(self) -> str:
-        """Say the limits in a sentence."""
-        return (
-            f"One SELECT of up to {self.text:,} characters; {self.seconds} s, "
-            f"{self.memory_bytes / 2**30:g} GiB of memory, {self.rows:,} rows or "
-            f"{self.result_bytes >> 20} MiB of result."
-        )
-
-
-LIMITS = Limits()
-MAX_RUNNING = 4
-_slots = threading.BoundedSemaphore(MAX_RUNNING)
-# Seconds after a statement at which another process starts: the page is drawn by then.
-_REST = 1.0
-
-
-class _Worker(NamedTuple):
-    """A process that waits for its one statement, the file of its answer, and both to be freed."""
-
-    process: subprocess.Popen[bytes]
-    output: IO[bytes]
-    held: ExitStack
-
-
-# Processes with their libraries loaded, which takes longer than most statements.
-_N_SPARE = 2
-_spare: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
-_preparing = threading.Lock()
+# The key of rows as an Arrow stream, as the worker knows it.
+_ROWS = "rows"
 
 
 @dataclass(frozen=True)
@@ -104,106 +44,42 @@ class Recipe(NamedTuple):
     sql: str
 
 
-class Running:
-    """A statement under way."""
-
-    def __init__(self, process: subprocess.Popen[bytes], output: IO[bytes], limits: Limits) -> None:
-        self._process, self._output, self._limits = process, output, limits
-
-    def wait(self, seconds: float) -> bool:
-        """Return whether the statement has ended within so many seconds."""
-        try:
-            self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
-    def read(self) -> Outcome:
-        """Return the answer of a statement that has ended.
-
-        Raises
-        ------
-        SqlError
-            If it failed or broke a limit.
-        """
-        self._output.seek(0)
-        line = self._output.readline()
-        if self._process.returncode or not line:
-            memory = self._limits.memory_bytes / 2**30
-            raise SqlError(f"The statement was ended: it needs more than {memory:g} GiB of memory "
-                           f"or {self._limits.seconds} s.")  # fmt: skip
-        header = json.loads(line)
-        if "error" in header:
-            raise SqlError(str(header["error"]))
-        rows = pa.ipc.open_stream(self._output).read_all()
-        return Outcome(
-            rows, header["is_cut"], header["plan"], header["bytes_read"], header["seconds"]
-        )
-
-
 @contextmanager
-def start(release: Release, sql: str, limits: Limits = LIMITS) -> Iterator[Running]:
+def start(
+    release: Release, sql: str, limits: Limits = LIMITS, key: str = _ROWS,
+    left: threading.Event | None = None,
+) -> Iterator[pool.Running]:  # fmt: skip
     """Start a statement; leaving the context ends it, finished or not.
+
+    Parameters
+    ----------
+    release : Release
+    sql : str
+    limits : Limits
+    key : str
+        Of the format in which the answer is written; of rows for a page by default.
+    left : threading.Event or None
+        Set when nobody waits any more.
 
     Raises
     ------
-    SqlError
-        If the text is too long or too many statements are running.
+    portal.pool.TaskError
+        If the text is too long or too much is under way.
     """
     if len(sql) > limits.text:
-        raise SqlError(f"The statement has {len(sql):,} characters; {limits.text:,} are allowed.")
+        raise TaskError(f"The statement has {len(sql):,} characters; {limits.text:,} are allowed.")
     if not sql.strip():
-        raise SqlError("Write a SELECT statement first.")
-    if not _slots.acquire(timeout=limits.seconds):
-        raise SqlError(f"{MAX_RUNNING} statements are running already: try again in a moment.")
-    try:
-        worker = _hand_over(_write_request(release, sql, limits))
-        with worker.held:
-            yield Running(worker.process, worker.output, limits)
-    finally:
-        _slots.release()
-        later = threading.Timer(_REST, prepare)
-        # A server that ends waits for none.
-        later.daemon = True
-        later.start()
+        raise TaskError("Write a SELECT statement first.")
+    with pool.start(_make_task(release, sql, key), limits, left=left) as running:
+        yield running
 
 
-def prepare() -> None:
-    """Start the processes of the next statements, so that none need be waited for then."""
-    with _preparing:
-        while _spare.qsize() < _N_SPARE:
-            _spare.put(_launch())
-
-
-def _hand_over(request: bytes) -> _Worker:
-    """Return a process that has the request: the one that stands ready, unless it has died."""
-    with suppress(queue.Empty):
-        worker = _spare.get_nowait()
-        try:
-            return _send(worker, request)
-        except BrokenPipeError:
-            worker.held.close()
-    return _send(_launch(), request)
-
-
-def _launch() -> _Worker:
-    with ExitStack() as held:
-        output = held.enter_context(tempfile.TemporaryFile())
-        # Isolated: neither this process's environment nor its folder reach the statement.
-        process = subprocess.Popen(
-            [sys.executable, "-I", str(_WORKER)],
-            stdin=subprocess.PIPE, stdout=output, stderr=subprocess.DEVNULL, env={},
-        )  # fmt: skip
-        held.callback(process.wait)
-        held.callback(process.kill)
-        return _Worker(process, output, held.pop_all())
-
-
-def _send(worker: _Worker, request: bytes) -> _Worker:
-    assert worker.process.stdin is not None
-    with worker.process.stdin as target:
-        target.write(request)
-    return worker
+def read_outcome(answer: pool.Answer) -> Outcome:
+    """Return the rows of an answered statement and what is told of it."""
+    answer.file.seek(0)
+    told = answer.header
+    rows = pa.ipc.open_stream(answer.file).read_all()
+    return Outcome(rows, told["is_cut"], told["plan"], told["bytes_read"], told["seconds"])
 
 
 def ask_sql(release: Release, sql: str, limits: Limits = LIMITS) -> Outcome:
@@ -211,18 +87,11 @@ def ask_sql(release: Release, sql: str, limits: Limits = LIMITS) -> Outcome:
 
     Raises
     ------
-    SqlError
+    portal.pool.TaskError
         If it is refused, fails or breaks a limit.
     """
     with start(release, sql, limits) as running:
-        if not running.wait(limits.seconds):
-            raise describe_timeout(limits)
-        return running.read()
-
-
-def describe_timeout(limits: Limits = LIMITS) -> SqlError:
-    """Say that a statement took too long."""
-    return SqlError(f"The statement was ended after {limits.seconds} s: narrow it.")
+        return read_outcome(running.wait_for())
 
 
 def list_tables(root: Path) -> dict[str, Path]:
@@ -237,7 +106,7 @@ def list_tables(root: Path) -> dict[str, Path]:
     return {
         name: path.resolve()
         for name, path in found.items()
-        if find_fault(root, str(path.relative_to(root))) is None
+        if find_fault(root, path.relative_to(root).as_posix()) is None
     }
 
 
@@ -252,9 +121,19 @@ def read_cookbook(release: Release) -> list[Recipe]:
     return [Recipe(clean(title), sql.strip()) for title, sql in pairs]
 
 
-def _write_request(release: Release, sql: str, limits: Limits) -> bytes:
-    request = {
-        "root": str(release.root), "macros": MACROS, "sql": sql, "limits": asdict(limits),
+def _list_faults(root: Path) -> dict[str, str]:
+    """Return what to tell whoever asks for a table that is not served."""
+    faults = {name: find_fault(root, path) for name, path in DATASETS.items()}
+    return {
+        name: f"`{DATASETS[name]}` {fault}. {CHECK_ADVICE}"
+        for name, fault in faults.items()
+        if fault is not None
+    }
+
+
+def _make_task(release: Release, sql: str, key: str) -> dict[str, Any]:
+    return {
+        "faults": _list_faults(release.root),
+        "root": str(release.root), "definitions": MACROS, "sql": sql, "values": [], "format": key,
         "tables": {name: str(path) for name, path in list_tables(release.root).items()},
     }  # fmt: skip
-    return json.dumps(request).encode()

@@ -8,9 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from catalog_schema.vocabulary import Tier
-from portal import charts, filters, formats, network, queries
+from portal import charts, files, filters, formats, network, queries
 from portal.conditions import HIDDEN, MAP_COLUMNS, Cells, Filters
-from portal.database import Connection
 from portal.releases import ReleaseError
 from portal.search import Name, SearchError, describe_search, parse_search
 from portal.texts import escape, write_message
@@ -313,13 +312,10 @@ def _offer_rows(chosen: Filters, total: int) -> None:
         return
     offer_files(
         f"{total:,} rows", f"desi-qad-{current_release().version}-selection",
-        partial(_write_rows, current_connection(), chosen), formats.FORMATS,
+        partial(files.write_selection, current_connection(), current_release().root, chosen),
+        formats.FORMATS,
         "Every column; units and descriptions in Parquet and VOTable.",
     )  # fmt: skip
-
-
-def _write_rows(con: Connection, chosen: Filters, kind: formats.Format) -> bytes:
-    return formats.write(queries.export_rows(con, chosen), kind)
 
 
 if __name__ == "__main__":

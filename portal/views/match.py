@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from catalog_schema.tables import QUASARS
-from portal import columns, formats, uploads
+from portal import columns, files, formats, uploads
 from portal.texts import escape
 from portal.uploads import MAX_BYTES, MAX_COLUMNS, MAX_RADIUS, MAX_ROWS, UploadError
 from portal.views.access import current_connection, current_release
@@ -127,7 +127,7 @@ def _show_result(matched: pa.Table) -> None:
         st.caption(f"The first {_PREVIEW:,} of {kept.num_rows:,} rows; the files hold all.")
     offer_files(
         f"{kept.num_rows:,} rows", f"desi-qad-{current_release().version}-matched",
-        partial(formats.write, kept), (*formats.FORMATS, formats.FITS),
+        partial(files.write_rows, kept), (*formats.FORMATS, formats.FITS),
     )  # fmt: skip
 
 

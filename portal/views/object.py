@@ -10,7 +10,7 @@ import streamlit as st
 
 from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
-from portal import charts, columns, explain, filters, formats, network, queries
+from portal import charts, columns, explain, files, filters, formats, network, queries
 from portal.evidence import (
     Evidence,
     list_peaks,
@@ -282,8 +282,8 @@ def _offer_spectrum(spectrum: Spectrum, targetid: int) -> None:
         "mask": spectrum.mask, "model": spectrum.model,
     })  # fmt: skip
     offer_files(
-        "Spectrum", f"desi-{targetid}", partial(formats.write, rows),
-        (formats.CSV, formats.FITS, formats.VOTABLE),
+        "Spectrum", f"desi-{targetid}", partial(files.write_rows, rows),
+        (formats.SHEET, formats.FITS, formats.VOTABLE),
         "Observed frame, unsmoothed: wave, flux, ivar, mask, model.",
     )  # fmt: skip
 
@@ -352,7 +352,7 @@ def _show_neighbours(targetid: int) -> None:
 
 
 def _show_matches(targetid: int) -> None:
-    rows = ask(queries.find_matches, targetid)
+    rows = ask(queries.find_matches, targetid).to_pandas()
     searched = rows[rows["match_state"] != MatchState.NOT_QUERIED.value]
     if searched.empty:
         st.markdown("No external catalogue was searched for this object.")

@@ -7,20 +7,12 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from portal import charts, columns, formats
+from portal import charts, columns, files, formats
 from portal.database import SCHEMAS
+from portal.pool import LIMITS, TaskError, describe_timeout, prepare
 from portal.positions import read_places
 from portal.releases import Release
-from portal.sql import (
-    LIMITS,
-    Outcome,
-    SqlError,
-    describe_timeout,
-    list_tables,
-    prepare,
-    read_cookbook,
-    start,
-)
+from portal.sql import Outcome, list_tables, read_cookbook, read_outcome, start
 from portal.texts import escape
 from portal.views.access import current_release
 from portal.views.parts import offer_files, show_chart, show_objects
@@ -104,7 +96,7 @@ def _show_schema(release: Release) -> None:
 def _show_answer(release: Release, sql: str) -> None:
     try:
         outcome, rows = _answer(release, sql)
-    except SqlError as fault:
+    except TaskError as fault:
         st.error(escape(str(fault)))
         return
     read = "" if outcome.bytes_read is None else f", {outcome.bytes_read / 1e6:,.2f} MB read"
@@ -137,7 +129,7 @@ def _run(release: Release, sql: str) -> Outcome:
             place.caption(f"Running for {waited:.0f} s …")
             if waited > LIMITS.seconds:
                 raise describe_timeout()
-        outcome = running.read()
+        outcome = read_outcome(running.read())
     place.empty()
     return outcome
 
@@ -188,7 +180,7 @@ def _show_sky(rows: pd.DataFrame) -> None:
 def _offer(release: Release, outcome: Outcome, sql: str) -> None:
     offer_files(
         f"{outcome.rows.num_rows:,} rows", f"desi-qad-{release.version}-query",
-        partial(formats.write, outcome.rows), formats.FORMATS,
+        partial(files.write_rows, outcome.rows), formats.FORMATS,
     )  # fmt: skip
     st.markdown("**Link to this statement on this release**")
     address = st.context.url or ""

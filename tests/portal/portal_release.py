@@ -1,5 +1,6 @@
 """A small synthetic release, built from the schema: a few hundred rows, spectra with lines."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,18 @@ def write_release(root: Path) -> None:
     (root / "README.md").write_text("# A synthetic release\n")
     (root / "CITATION.cff").write_text("cff-version: 1.2.0\ntitle: A synthetic release\n")
     (root / "ACKNOWLEDGEMENTS.md").write_text("# DESI\n\nI'oligam Du'ag.\n")
-    (root / "SHA256SUMS").write_text("0" * 64 + "  manifest.json\n")
+    # Names no file, so that tests may change them.
+    (root / "SHA256SUMS").write_text("")
+
+
+def seal(root: Path) -> None:
+    """List the checksums of all files, as a release does."""
+    files = sorted(path for path in root.rglob("*") if path.is_file() and path.name != "SHA256SUMS")
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(root)}\n"
+        for path in files
+    ]
+    (root / "SHA256SUMS").write_text("".join(lines))
 
 
 def _make_catalogue(rng: np.random.Generator) -> pa.Table:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import requests
 from astropy.io import votable
+from astropy.table import Table
 from portal_release import N_ROWS, row_id
 from portal_server import serve
 
@@ -66,7 +67,7 @@ def test_query_in_each_format(address: str) -> None:
     sql = "SELECT TARGETID, Z, tier FROM quasars ORDER BY anomaly_score DESC LIMIT 3"
     answers = {
         kind: get(f"{address}/api/query", sql=sql, format=kind)
-        for kind in ("json", "csv", "parquet", "votable")
+        for kind in ("json", "csv", "parquet", "votable", "fits")
     }
     assert answers["csv"].headers["X-QAD-Cut"] == "false"
     ids = [
@@ -76,8 +77,9 @@ def test_query_in_each_format(address: str) -> None:
         votable.parse_single_table(io.BytesIO(answers["votable"].content))
         .array["TARGETID"]
         .tolist(),
+        Table.read(io.BytesIO(answers["fits"].content), format="fits")["TARGETID"].tolist(),
     ]
-    assert ids == 4 * [[row_id(0), row_id(1), row_id(2)]]
+    assert ids == 5 * [[row_id(0), row_id(1), row_id(2)]]
 
 
 def test_cone_search_speaks_the_protocol(address: str) -> None:

@@ -2,7 +2,6 @@
 
 import io
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -68,4 +67,4 @@ def test_frame_shows_large_integers_as_text() -> None:
     assert shown["TARGETID"].tolist() == ["39627000000000001", "39627000000000003"]
     assert shown["n"].isna().tolist() == [False, True]
     assert shown["large"].iloc[0] == "one"
-    assert np.isclose(shown["wide"].iloc[0], 2.0**70)
+    assert shown["wide"].tolist() == [str(2**70), "1"]

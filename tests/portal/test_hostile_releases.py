@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from test_app import APP
 
 from portal.api import ROUTES
-from portal.index import CACHE_VARIABLE
+from portal.cache import CACHE_VARIABLE
 from portal.texts import clean, escape, write_message
 
 # Elements whose texts Streamlit writes as they are.

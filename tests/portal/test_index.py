@@ -10,9 +10,9 @@ import pytest
 from portal_release import N_ROWS, row_id
 
 from portal import queries
+from portal.cache import CACHE_VARIABLE
 from portal.conditions import Filters
 from portal.database import connect, connect_once
-from portal.index import CACHE_VARIABLE
 from portal.queries import Ranking
 from portal.releases import ReleaseError
 

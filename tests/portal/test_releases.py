@@ -1,6 +1,5 @@
 """Finding releases, and the command that shows one."""
 
-import hashlib
 import os
 import shutil
 import threading
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from portal_release import seal
 
 from pipeline.errors import QadError
 from portal.cli import portal
@@ -67,13 +67,7 @@ def test_port_must_be_a_port(release: Path) -> None:
 def test_command_fetches_checks_and_shows(
     own_release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = sorted(path for path in own_release.rglob("*") if path.is_file())
-    sums = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(own_release)}\n"
-        for path in files
-        if path.name != "SHA256SUMS"
-    ]
-    (own_release / "SHA256SUMS").write_text("".join(sums))
+    seal(own_release)
     calls = []
     monkeypatch.setattr(os, "execve", lambda *call: calls.append(call))
     handler = partial(SimpleHTTPRequestHandler, directory=str(own_release.parent))

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from portal_release import N_ROWS, row_id
 
+from portal.pool import Limits, TaskError, prepare
 from portal.releases import Release, open_release
-from portal.sql import Limits, SqlError, ask_sql, list_tables, prepare, read_cookbook, start
+from portal.sql import ask_sql, list_tables, read_cookbook, start
 
 # Enough for an answer on a machine with other work.
 PATIENT = Limits(seconds=30, memory_bytes=256 << 20, rows=1_000, result_bytes=4 << 20)
@@ -43,7 +44,7 @@ def test_one_damaged_file_leaves_the_other_tables(own_release: Path) -> None:
     (own_release / "spectra/spectra.parquet").write_bytes(b"PAR1 no")
     opened = open_release(own_release)
     assert ask_sql(opened, "FROM quasars").rows.num_rows == N_ROWS
-    with pytest.raises(SqlError, match="spectra"):
+    with pytest.raises(TaskError, match="spectra"):
         ask_sql(opened, "FROM spectra")
 
 
@@ -51,7 +52,7 @@ def test_rows_and_bytes_are_cut_and_the_cut_is_told(opened: Release) -> None:
     outcome = ask_sql(opened, "FROM range(1_000_000_000_000)", PATIENT)
     assert outcome.is_cut
     assert outcome.rows.num_rows == PATIENT.rows
-    with pytest.raises(SqlError, match="larger than 4 MiB"):
+    with pytest.raises(TaskError, match="larger than 4 MiB"):
         ask_sql(opened, "SELECT repeat('x', 9_000_000) AS x", PATIENT)
 
 
@@ -90,7 +91,7 @@ def test_rows_and_bytes_are_cut_and_the_cut_is_told(opened: Release) -> None:
 )
 def test_what_is_not_a_question_is_refused(opened: Release, sql: str, reason: str) -> None:
     before = sorted(opened.root.rglob("*"))
-    with pytest.raises(SqlError) as fault:
+    with pytest.raises(TaskError) as fault:
         ask_sql(opened, sql, PATIENT)
     assert reason in str(fault.value)
     assert "\n" not in str(fault.value)
@@ -111,7 +112,7 @@ def test_what_is_not_a_question_is_refused(opened: Release, sql: str, reason: st
 )
 def test_what_would_never_end_is_ended(opened: Release, sql: str) -> None:
     began = time.monotonic()
-    with pytest.raises(SqlError, match=r"ended|Out of Memory|larger than"):
+    with pytest.raises(TaskError, match=r"ended|Out of Memory|larger than"):
         ask_sql(opened, sql, QUICK)
     assert time.monotonic() - began < QUICK.seconds + 10
     assert ask_sql(opened, "SELECT 1 AS one").rows["one"][0].as_py() == 1
@@ -130,7 +131,7 @@ def test_a_process_prepared_for_the_next_statement_may_die(opened: Release) -> N
         int(path.parent.name)
         for path in Path("/proc").glob("[0-9]*/status")
         if path.exists() and mine in path.read_text()
-        if b"sql_worker" in (path.parent / "cmdline").read_bytes()
+        if b"worker.py" in (path.parent / "cmdline").read_bytes()
     ]
     assert waiting
     for pid in waiting:

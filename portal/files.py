@@ -1,0 +1,40 @@
+"""Files that pages hand out, written by the processes of the pool."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from portal import pool, queries
+from portal.conditions import Filters
+from portal.database import Connection, list_definitions
+from portal.formats import Format
+from portal.sql import list_tables
+
+
+def write_rows(rows: pa.Table, kind: Format) -> bytes:
+    """Return rows that a page has as the content of a file.
+
+    Raises
+    ------
+    portal.pool.TaskError
+        If too much is under way or they are too many.
+    """
+    return pool.render({"format": kind.key}, pool.WIDE, rows)
+
+
+def write_selection(con: Connection, root: Path, filters: Filters, kind: Format) -> bytes:
+    """Return every column of the rows that pass the filters, strangest first, as a file.
+
+    Raises
+    ------
+    portal.pool.TaskError
+        If too much is under way or they are too many.
+    """
+    sql, values = queries.select_rows(filters)
+    task = {
+        "root": str(root), "definitions": list_definitions(con), "sql": sql, "values": values,
+        "format": kind.key,
+        "faults": {},
+        "tables": {name: str(path) for name, path in list_tables(root).items()},
+    }  # fmt: skip
+    return pool.render(task, pool.WIDE)
