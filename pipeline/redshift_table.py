@@ -54,6 +54,8 @@ class Redshifts:
         Likewise.
     notes : tuple of str
         What the user should know of how the table was read.
+    id_name : str or None
+        What the table calls its column TARGETID.
     """
 
     origin: str
@@ -66,6 +68,7 @@ class Redshifts:
     objtype: list[str | None] | None = None
     zwarn: list[int | None] | None = None
     notes: tuple[str, ...] = ()
+    id_name: str | None = None
 
     @cached_property
     def rows_of(self) -> dict[int, list[int]]:
@@ -102,13 +105,14 @@ class Redshifts:
             return f"{path.name}: no redshifts; give a table of them with --redshifts"
         n_rows = f"{len(self.z)} row{'s' if len(self.z) != 1 else ''}"
         table = f"{Path(self.origin).name} ({n_rows})"
+        if is_table(path):
+            named = "names this file" if path.name not in self.by_file else "has a redshift for it"
+            return f"{path.name}: no row of {table} {named}"
         n_listed = sum(targetid in self.rows_of for targetid in targetids)
         if n_listed:
             return f"{path.name}: {n_listed} of its TARGETIDs are in {table}, none with a redshift"
-        what = f"none of its {len(targetids)} TARGETIDs is among the {len(self.rows_of)} of"
-        if not self.rows_of:
-            what = f"neither its name nor any of its {len(targetids)} TARGETIDs is in"
-        return f"{path.name}: {what} {table}"
+        column = f"column {self.id_name} of {table}" if self.id_name else f"{table}, which has none"
+        return f"{path.name}: none of its {len(targetids)} TARGETIDs is in {column}"
 
 
 NO_REDSHIFTS = Redshifts("", {}, np.zeros(0), np.zeros(0), np.zeros(0), [])
@@ -174,6 +178,7 @@ def _read(table: UserTable, places: dict[str, int]) -> Redshifts:
         objtype=read_words(found["OBJTYPE"]) if "OBJTYPE" in found else None,
         zwarn=ids.get("ZWARN"),
         notes=tuple(f"{Path(origin).name}: {note}" for note in notes),
+        id_name=names.get("TARGETID"),
     )  # fmt: skip
 
 

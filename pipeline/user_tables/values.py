@@ -62,6 +62,8 @@ def read_ids(
         values = _to_words(column).to_pylist()
         read = partial(_read_id, origin, name, words_are_none)
         return [read(row, value) for row, value in enumerate(values, 1)]
+    if pa.types.is_signed_integer(kind):
+        return column.to_pylist()
     if pa.types.is_integer(kind) or pa.types.is_decimal(kind):
         numbers = column.to_pylist()
         for row, value in enumerate(numbers, 1):
