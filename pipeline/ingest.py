@@ -62,8 +62,8 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
     UserError
         If the source holds no spectrum, or the table no redshift.
     """
-    files, strays = _list_files(source, redshifts)
     given = read_redshifts(redshifts) if redshifts else None
+    files, strays = _list_files(source, redshifts)
     tasks = []
     for number, path in enumerate(files):
         known = given or _read_redrock(path)

@@ -185,6 +185,46 @@ def test_redrock_file_in_the_place_of_spectra_is_told(tmp_path: Path, store: Sto
         ingest(store, Config(), tmp_path, None)
 
 
+def test_stray_tables_are_named_and_left_out(folder: Path, store: Store) -> None:
+    (folder / "notes.csv").write_bytes("object,remark\n1,Ångström é\n".encode("latin-1"))
+    (folder / "broken.csv").write_bytes(bytes(range(128, 256)) * 10)
+    (folder / "empty.txt").write_bytes(b"")
+    report = ingest(store, Config(), folder, write_redshifts(folder / "z.csv"))
+    assert report.n_made == 3
+    left = [note.split(" is left out: ")[0] for note in report.notes if "is left out" in note]
+    assert left == ["broken.csv", "empty.txt", "notes.csv"]
+
+
+def test_spectrum_without_rows_fails_alone(folder: Path, store: Store) -> None:
+    (folder / "obj.csv").write_text("wave,flux,ivar\n")
+    report = ingest(store, Config(), folder, write_redshifts(folder.parent / "z.csv"))
+    assert report.n_made == 3
+    [failed] = report.failed
+    assert "no rows" in (failed.error or "")
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("TargetID,Z\n1,2.2\n", "none of its 3 TARGETIDs is in column TargetID of z.csv (1 row)"),
+        ("file,Z\na.csv,2.2\n", "none of its 3 TARGETIDs is in z.csv (1 row), which has none"),
+        (
+            "TARGETID,Z\n11,\n12,\n",
+            "2 of its TARGETIDs are in z.csv (2 rows), none with a redshift",
+        ),
+        (None, "no redshifts; give a table of them with --redshifts"),
+    ],
+)
+def test_what_was_compared_with_what_is_told(
+    folder: Path, store: Store, table: str | None, told: str
+) -> None:
+    path = folder.parent / "z.csv"
+    path.write_text(table or "")
+    report = ingest(store, Config(), folder, path if table else None)
+    assert report.n_made == 0
+    assert report.notes[-1].endswith(f"coadd-one.fits: {told}")
+
+
 def test_source_without_a_spectrum(tmp_path: Path, store: Store) -> None:
     (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="in it"):
