@@ -13,10 +13,11 @@ import numpy as np
 from catalog_schema.desi import WAVE_SIZE
 from catalog_schema.tables import COADDS, TARGETS
 from catalog_schema.vocabulary import Parent, RedshiftSource, ShardState, Split
-from pipeline.coadd_file import check_coadd, open_coadd, read_targetids
-from pipeline.config import AcquireSettings, Config
+from pipeline.coadd_file import check_coadd, open_coadd
+from pipeline.config import AcquireSettings, Config, TargetSettings
 from pipeline.errors import DataError, UserError
 from pipeline.extract import join_file, join_spectra, spectra_to_table
+from pipeline.foreign import choose_rows, judge_spectra, read_fibres
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome
 from pipeline.loose_coadds import explain_stranger, find_redrock, is_companion, is_fits
@@ -28,7 +29,7 @@ from pipeline.spectrum_table import check_spectrum, is_table, read_spectrum
 from pipeline.store import Store, columns_to_table, digest, make_fingerprint
 
 STAGE = "extract"
-REVISION = 2
+REVISION = 3
 
 # Shards of foreign files: the survey and program that no DESI file has.
 _SURVEY = "external"
@@ -54,8 +55,8 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
     Returns
     -------
     Report
-        Of the dataset `coadds`. Gates: `dead`, `implausible_flux`, `implausible_noise`,
-        `no_redshift`, `duplicate_row`.
+        Of the dataset `coadds`. Gates: `dead`, `implausible_flux`, `implausible_noise`, and those
+        of `judge_spectra`.
 
     Raises
     ------
@@ -69,12 +70,14 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
         known = given or _read_redrock(path)
         # A program for each file: one object in two files is two spectra with different keys.
         shard = Shard(_SURVEY, f"file{number}", 0)
-        inputs = [path.name, local_file(path).stat().identity, known.fingerprint]
-        fingerprint = make_fingerprint(STAGE, REVISION, [config.extract], inputs)
-        tasks.append(Task(shard, fingerprint, _count_rows(path), (str(path), known)))
-    work = partial(_ingest_file, config.extract.ivar_floor)
+        beside = _read_redrock(path) if given else NO_REDSHIFTS
+        digests = known.fingerprint, beside.fingerprint
+        inputs = [path.name, local_file(path).stat().identity, *digests]
+        fingerprint = make_fingerprint(STAGE, REVISION, [config.extract, config.target], inputs)
+        tasks.append(Task(shard, fingerprint, _count_rows(path), (str(path), known, beside)))
+    work = partial(_ingest_file, config.extract.ivar_floor, config.target)
     report = run_shards(store, STAGE, COADDS, tasks, work, config.run.workers)
-    _write_targets(store, tasks)
+    _write_targets(store, config.target, tasks)
     told = (*strays, *(given.notes if given else ()), *report.notes)
     return replace(report, notes=told)
 
@@ -120,26 +123,26 @@ def _count_rows(path: Path) -> int:
         return 0
 
 
-def _ingest_file(ivar_floor: float, task: Task) -> Product:
-    path, known = Path(task.arguments[0]), task.arguments[1]
+def _ingest_file(ivar_floor: float, settings: TargetSettings, task: Task) -> Product:
+    name, known, beside = task.arguments
+    path = Path(name)
+    fibres = None
     if is_table(path):
         spectra, dropped, notes = _read_table(path, known, ivar_floor)
     else:
         coadd = open_coadd(local_file(path))
         check_coadd(coadd, is_strict=False)
-        listed, every = read_targetids(coadd), np.arange(coadd.n_rows)
-        reading = AcquireSettings()
-        spectra, dropped, notes = join_file(coadd, every, listed, ivar_floor, reading)
-    targetids = spectra.targetid.tolist()
-    has_redshift = np.array([known.find(path, t) is not None for t in targetids], bool)
-    is_first = np.zeros(len(targetids), bool)
-    is_first[np.unique(spectra.targetid, return_index=True)[1]] = True
-    dropped["no_redshift"] = int((~has_redshift).sum())
-    dropped["duplicate_row"] = int((has_redshift & ~is_first).sum())
-    if targetids and not has_redshift.any():
-        notes = (*notes, known.explain_absence(path, targetids))
-    kept = Spectra(*(values[has_redshift & is_first] for values in vars(spectra).values()))
-    return Product(spectra_to_table(task.shard, kept), dropped, notes)
+        fibres, every = read_fibres(coadd), np.arange(coadd.n_rows)
+        # Numbered, so that what the file says of a row finds it again.
+        spectra, dropped, notes = join_file(coadd, every, every, ivar_floor, AcquireSettings())
+        fibres = {column: values[spectra.targetid] for column, values in fibres.items()}
+        spectra = replace(spectra, targetid=fibres["TARGETID"])
+    verdict = judge_spectra(path, spectra.targetid, known, settings, fibres, beside)
+    notes = (*notes, *verdict.notes)
+    if len(spectra.targetid) and (verdict.gate == "no_redshift").all():
+        notes = (*notes, known.explain_absence(path, spectra.targetid.tolist()))
+    kept = spectra.take(verdict.row >= 0)
+    return Product(spectra_to_table(task.shard, kept), {**dropped, **verdict.dropped}, notes)
 
 
 def _read_table(
@@ -147,7 +150,7 @@ def _read_table(
 ) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
     spectrum = read_spectrum(path)
     flux, ivar = spectrum.flux, spectrum.ivar
-    row = known.find(path, None)
+    row = known.by_file.get(path.name)
     targetid = known.targetid[row] if row is not None else None
     # A file without a TARGETID gets a negative number from its name: no DESI target has one.
     identity = targetid if targetid is not None else -int(digest(path.name)[:12], 16)
@@ -156,12 +159,12 @@ def _read_table(
     return spectra, dropped, (*spectrum.notes, *notes)
 
 
-def _write_targets(store: Store, tasks: list[Task]) -> None:
+def _write_targets(store: Store, settings: TargetSettings, tasks: list[Task]) -> None:
     """Write `targets` for the rows that became coadds, and book the stages before extract."""
     finished = set(finished_shards(store, STAGE))
     for task in tasks:
         if task.shard in finished:
-            rows = list(_describe(store, task))
+            rows = list(_describe(store, settings, task))
             columns = {name: [row.get(name) for row in rows] for name in TARGETS.names}
             store.write(
                 store.lake.shard(TARGETS.name, task.shard), columns_to_table(TARGETS, columns),
@@ -175,11 +178,12 @@ def _write_targets(store: Store, tasks: list[Task]) -> None:
     )
 
 
-def _describe(store: Store, task: Task) -> Iterator[dict[str, object]]:
+def _describe(store: Store, settings: TargetSettings, task: Task) -> Iterator[dict[str, object]]:
     path, known = Path(task.arguments[0]), task.arguments[1]
     written = store.read(store.lake.shard(COADDS.name, task.shard), ["TARGETID"])
-    for targetid in written["TARGETID"].to_pylist():
-        row = known.find(path, targetid)
+    targetids = written["TARGETID"].to_numpy()
+    rows, _ = choose_rows(path, targetids, known, settings)
+    for targetid, row in zip(targetids.tolist(), rows.tolist(), strict=True):
         yield {
             "SURVEY": task.shard.survey,
             "PROGRAM": task.shard.program,

@@ -57,6 +57,28 @@ def suspect(rows: Mapping[str, NDArray]) -> Counter[str]:
     return Counter({**counts, _UNKNOWN: len(ra) - max(counts.values())})
 
 
+def explain_by_bricks(
+    targetid: NDArray[np.int64], ra: NDArray, dec: NDArray
+) -> tuple[NDArray[np.bool_], str]:
+    """Mark positions outside the brick that their TARGETID names, and say what is likely wrong.
+
+    Without a file's pixel to hold them against, positions are taken for misread where that would
+    put most of them inside; else rows count as in `find_misplaced`.
+
+    Parameters
+    ----------
+    targetid, ra, dec : ndarray, shape (n,)
+    """
+    with np.errstate(invalid="ignore"):
+        distance = measure_distance(targetid, ra, dec)
+        is_off, n = distance > _TOLERANCE, np.count_nonzero(np.isfinite(distance))
+        for what, mend in _MISTAKES.items():
+            is_mended = measure_distance(targetid, *mend(ra, dec)) <= _TOLERANCE
+            if 2 * np.count_nonzero(is_mended & is_off) > n:
+                return is_off, what
+        return is_off & (distance <= _NEAR), _UNKNOWN
+
+
 def _is_in_pixel(ra: NDArray, dec: NDArray, healpix: NDArray) -> NDArray[np.bool_]:
     is_position = np.isfinite(ra) & (ra >= -180) & (ra <= 360) & (np.abs(dec) <= 90)
     ra, dec = np.where(is_position, ra, 0), np.where(is_position, dec, 0)

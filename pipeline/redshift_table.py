@@ -70,6 +70,11 @@ class Redshifts:
     notes: tuple[str, ...] = ()
     id_name: str | None = None
 
+    @property
+    def name(self) -> str:
+        """Name of the table's file, for messages."""
+        return Path(self.origin).name or "no table of redshifts"
+
     @cached_property
     def rows_of(self) -> dict[int, list[int]]:
         """Every row of each TARGETID, in the table's order: more than one where it repeats."""
@@ -85,19 +90,6 @@ class Redshifts:
         numbers = [values.tolist() for values in (self.z, self.ra, self.dec)]
         flags = (self.spectype, self.objtype, self.zwarn)
         return digest(self.by_file, self.targetid, repr(numbers), repr(flags))
-
-    def find(self, path: Path, targetid: int | None) -> int | None:
-        """Return the row with a redshift for a spectrum; None where there is none.
-
-        A spectrum in a table of its own is found by the name of its file, one of a coadd by its
-        TARGETID, of whose rows the last counts.
-        """
-        if is_table(path):
-            row = self.by_file.get(path.name)
-        else:
-            rows = self.rows_of.get(targetid) if targetid is not None else None
-            row = rows[-1] if rows else None
-        return row if row is not None and np.isfinite(self.z[row]) else None
 
     def explain_absence(self, path: Path, targetids: Sequence[int]) -> str:
         """Say in one line why none of a file's spectra has a redshift here."""
