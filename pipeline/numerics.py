@@ -8,7 +8,8 @@ import os
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -55,21 +56,32 @@ def find_instruction_set(device: str = "cpu") -> dict[str, str]:
     Returns
     -------
     dict
-        ``machine``, the extensions that ``numpy`` and ``torch`` use, the kernels of ``openblas``,
-        and what the environment sets of the libraries that cannot be asked.
+        ``machine`` and ``vendor`` (by which MKL chooses), the extensions that ``numpy`` and
+        ``torch`` use, the kernels of ``openblas``, and what the environment sets of the libraries
+        that cannot be asked.
     """
     import scipy.linalg  # noqa: F401  (has an OpenBLAS of its own)
     import torch
+    from numpy._core._multiarray_umath import __cpu_dispatch__ as dispatched
     from numpy._core._multiarray_umath import __cpu_features__ as features
 
     kernels = {str(found.get("architecture")) for found in threadpool_info()
                if found["internal_api"] == "openblas"}  # fmt: skip
     named = {
         "machine": platform.machine(),
-        "numpy": " ".join(sorted(name for name, is_used in features.items() if is_used)),
+        "vendor": _find_vendor(),
+        "numpy": " ".join(name for name in dispatched if features[name]),
         "openblas": " ".join(sorted(kernels)),
         "torch": f"{torch.__version__} {torch.backends.cpu.get_cpu_capability()}",
     }
     if device.startswith("cuda") and torch.cuda.is_available():
         named["gpu"] = torch.cuda.get_device_name(device)
     return named | {name: os.environ[name] for name in _LIMITS if os.environ.get(name)}
+
+
+def _find_vendor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("vendor_id"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
