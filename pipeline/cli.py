@@ -148,7 +148,7 @@ _add_stage("train", "the model")
 
 
 @qad.command()
-@click.option("--trials", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--trials", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @_SOURCE
 @_ROOT
 @_CONFIG
@@ -252,10 +252,11 @@ def status(root: Path, failed: bool, export: Path | None) -> None:
 )  # fmt: skip
 def mock(quasars: int, pixels: int, seed: int, folder: Path) -> None:
     """Write a mock survey in the DR1 layout, with planted anomalies."""
-    from pipeline.config import MockSettings
+    from pipeline.config import load_config
     from pipeline.stages import write_mock
 
-    write_mock(folder, MockSettings(quasars=quasars, pixels=pixels, seed=seed))
+    sizes = (f"mock.quasars={quasars}", f"mock.pixels={pixels}", f"mock.seed={seed}")
+    write_mock(folder, load_config(None, sizes).mock)
     click.echo(f"mock survey {folder}")
 
 

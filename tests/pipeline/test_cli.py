@@ -83,3 +83,13 @@ def test_source_of_the_configuration_file_counts(call, survey: Path, tmp_path: P
                         "mock.quasars=4", "--set", "mock.pixels=1")  # fmt: skip
     assert code == 2
     assert "not_there" in err
+
+
+@pytest.mark.parametrize("option", ["--quasars", "--pixels", "--seed"])
+def test_mock_survey_beyond_all_bounds_is_one_line(call, tmp_path: Path, option: str) -> None:
+    code, _, err = call("mock", option, 10**20, "--to", tmp_path / "survey")
+    assert code == 2
+    assert err.startswith("error: ")
+    assert f"'{option.removeprefix('--')}'" in err
+    assert len(err.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
