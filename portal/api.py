@@ -23,6 +23,7 @@ from portal.database import connect_once, stamp
 from portal.pool import LIMITS, BusyError, LeftError, TaskError
 from portal.releases import Release, ReleaseError, chosen_release, open_release, open_sibling
 from portal.search import Cone, SearchError, parse_targetid
+from portal.texts import clean
 
 MAX_CONE_ROWS = 10_000
 MAX_CONE_DEGREES = 10.0
@@ -56,7 +57,7 @@ def _answers(question: Question) -> Question:
         except (ApiError, TaskError, SearchError, ReleaseError) as fault:
             status = _choose_status(fault)
             headers = _RETRY if isinstance(fault, BusyError) else {}
-            return JSONResponse({"error": str(fault)}, status, headers)
+            return JSONResponse({"error": clean(str(fault))}, status, headers)
 
     return answer
 

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import resource
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -99,6 +100,9 @@ def portal(
     settings = {"QAD_RELEASE": str(root), "QAD_NETWORK": str(int(network))}
     if behind_proxy:
         settings["QAD_BEHIND_PROXY"] = "1"
+    # Each visitor holds a connection, and more of them should not be refused than must be.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # The server takes the place of this process, so that signals reach it.
     environment = {**os.environ, **settings}
     environment.pop("QAD_LOCAL_REVIEWER", None)

@@ -210,7 +210,7 @@ def render(task: dict[str, Any], limits: Limits, rows: pa.Table | None = None) -
 
 def prepare() -> None:
     """Start the processes of the next tasks, so that none need be waited for then."""
-    with _preparing:
+    with _preparing, suppress(BusyError):
         while _spare.qsize() < _N_SPARE:
             _spare.put(_launch())
 
@@ -259,12 +259,15 @@ def _hand_over(line: bytes, rows: pa.Table | None) -> _Worker:
 
 def _launch() -> _Worker:
     with ExitStack() as held:
-        output = held.enter_context(tempfile.TemporaryFile())
-        # Isolated: neither this process's environment nor its folder reach the task.
-        process = subprocess.Popen(
-            [sys.executable, "-I", str(_WORKER)],
-            stdin=subprocess.PIPE, stdout=output, stderr=subprocess.DEVNULL, env={},
-        )  # fmt: skip
+        try:
+            output = held.enter_context(tempfile.TemporaryFile())
+            # Isolated: neither this process's environment nor its folder reach the task.
+            process = subprocess.Popen(
+                [sys.executable, "-I", str(_WORKER)],
+                stdin=subprocess.PIPE, stdout=output, stderr=subprocess.DEVNULL, env={},
+            )  # fmt: skip
+        except OSError:
+            raise BusyError("No process can be started now: try again in a moment.") from None
         held.callback(process.wait)
         held.callback(process.kill)
         return _Worker(process, output, held.pop_all())

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,8 @@ def test_object_carries_its_identifier_as_text(address: str) -> None:
         ("/api/query", 400),
         ("/api/query?sql=DROP VIEW quasars", 400),
         ("/api/query?sql=SELECT 1&format=exe", 400),
+        ("/api/query?sql=SELECT 1&release=1%0D%0AX: y", 404),
+        ("/api/query?sql=%FF", 400),
     ],
 )
 def test_bad_requests_are_one_line_of_json(address: str, path: str, status: int) -> None:
@@ -110,6 +113,22 @@ def test_two_hundred_connections_are_answered(address: str) -> None:
     with ThreadPoolExecutor(200) as pool:
         answers = list(pool.map(lambda _: get(f"{address}/healthz").status_code, range(200)))
     assert answers == [200] * 200
+
+
+def test_other_methods_and_endless_requests_are_refused(address: str) -> None:
+    for method in ("POST", "DELETE", "INVENTED"):
+        assert requests.request(method, f"{address}/api/query", timeout=30).status_code == 405
+    assert 'method="INVENTED"' not in get(f"{address}/metrics").text
+    with suppress(requests.RequestException):
+        assert get(f"{address}/healthz", padding="x" * 10**6).status_code == 400
+    assert get(f"{address}/healthz").status_code == 200
+
+
+def test_pages_load_nothing_from_elsewhere(address: str) -> None:
+    for path in ("/", "/healthz", "/sql"):
+        policy = get(f"{address}{path}").headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy
+        assert "img-src 'self' data: blob:;" in policy
 
 
 def test_metrics_count_what_was_asked_without_telling_what(address: str) -> None:
