@@ -138,7 +138,8 @@ def read_ruled_text(origin: str, content: bytes, kind: str) -> list[UserTable]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = Table.read(decode(content), format=f"ascii.{kind}", guess=False)
+        text = decode(content).removeprefix("\ufeff")
+        found = Table.read(text, format=f"ascii.{kind}", guess=False)
     return [from_astropy(origin, found)]
 
 

@@ -33,7 +33,7 @@ def find_kind(origin: str, head: bytes) -> str:
         if head.startswith(magic):
             return kind
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start.startswith((b"<?xml", b"<VOTABLE", b"<vot")):
+    if start.startswith(b"<") and re.search(rb"<(\w+:)?VOTABLE\b", head):
         return "VOTable"
     if re.match(rb"#\s*%ECSV", start):
         return "ECSV"

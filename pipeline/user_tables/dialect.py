@@ -21,7 +21,8 @@ _SAMPLE_ROWS = 40
 _MOST_COMMENTS = 10_000
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eEdD][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE)
 _SEXAGESIMAL = re.compile(r"[+-]?\d{1,3}[:hd ]\d{1,2}[:m ]\d{1,2}(\.\d*)?s?")
-_RULE = re.compile(r"[-=+:| ]*[-=][-=+:| ]*")
+# Lines of dashes, and the count of rows that a database's client writes below them.
+_RULE = re.compile(r"[-=+:|\s]*[-=][-=+:|\s]*|\(\d+ rows?\)")
 _SEXAGESIMAL_UNITS = {'"h:m:s"', '"d:m:s"', "h:m:s", "d:m:s", "hms", "dms", "hourangle"}
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]")
 
@@ -117,6 +118,12 @@ def find_dialect(origin: object, head: bytes, is_whole: bool) -> Dialect:
     return Dialect(tuple(names), units, delimiter, start, is_padded, has_spare, notes)
 
 
+def is_ornament(text: str) -> bool:
+    """Say whether a line is blank, a comment, a rule or a count of rows: no row of a table."""
+    text = text.strip()
+    return not text or text.startswith("#") or _RULE.fullmatch(text) is not None
+
+
 def split_line(text: str, delimiter: str) -> list[str]:
     """Split a line into stripped cells."""
     if delimiter == WHITESPACE:
@@ -146,7 +153,7 @@ def _read_top(
     delimiter = None
     for line in _split_lines(origin, head, is_whole):
         text = line.text.strip()
-        if not text:
+        if not text or (not lines and _RULE.fullmatch(text)):
             continue
         if not lines and not comments and (named := re.fullmatch(r"(?i)\"?sep=(.)\"?", text)):
             delimiter = named[1]

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from pipeline.errors import UserError
-from pipeline.user_tables.dialect import WHITESPACE, Dialect, find_dialect
+from pipeline.user_tables.dialect import WHITESPACE, Dialect, find_dialect, is_ornament
 from pipeline.user_tables.table import Column, UserTable, decode, reading, show_line, show_text
 
 # What is looked at to recognise the dialect, and no header may be longer.
@@ -120,8 +120,7 @@ def _read_rows(
     bad_rows: list[pyarrow.csv.InvalidRow] = []
 
     def judge(row: pyarrow.csv.InvalidRow) -> str:
-        text = row.text.strip()
-        if not text or text.startswith("#"):
+        if is_ornament(row.text):
             return "skip"
         bad_rows.append(row)
         return "error"

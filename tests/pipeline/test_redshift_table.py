@@ -63,6 +63,9 @@ VARIANTS = {
     "units and rule": swap(TEXT.replace(HEAD, HEAD + ",,deg,deg\n---,---,---,---\n"), "\t"),
     "framed": "| " + end(swap(TEXT.replace(HEAD, HEAD + "---,---,---,---\n"), " | "), " |\n| ")
     .removesuffix("| "),
+    "printed by a database": "+--+--+\n| " + end(swap(TEXT, " | "), " |\n| ").removesuffix("| ")
+    + "+--+--+\n",
+    "printed by another one": " " + end(swap(TEXT, " | "), "\n ").rstrip() + "\n(2 rows)\n",
     "upper and lower case": TEXT.replace("TARGETID", "TargetId").replace("TARGET_RA", "Target_Ra"),
     "spelled with spaces": TEXT.replace(HEAD, "Target ID,red-shift,RA (deg),DEC [deg]\n"),
     "as VizieR spells": TEXT.replace(HEAD, "desi_targetid,z_spec,_RAJ2000,_DEJ2000\n"),
