@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog_schema.tables import JUDGED, TIERS
+from catalog_schema.vocabulary import Tier
 from pipeline import models
 from pipeline.acquire import acquire
 from pipeline.adopt import adopt
-from pipeline.calibrate import calibrate_with
+from pipeline.calibrate import calibrate_with, get_conditions, read_conditions
 from pipeline.classifier import judge, read_classifier
 from pipeline.config import ALL_ROWS, Config, ReconstructSettings
 from pipeline.errors import UserError
 from pipeline.extract import extract
-from pipeline.grade import grade_rows
+from pipeline.grade import grade_rows, to_p_values
 from pipeline.ingest import ingest
 from pipeline.lake_files import exists, replacing, show
 from pipeline.layout import REDUCTION, Lake, is_remote
@@ -26,6 +28,7 @@ from pipeline.names import is_name
 from pipeline.numerics import limit_threads
 from pipeline.preprocess import preprocess_on_grid
 from pipeline.reconstruct import reconstruct_with
+from pipeline.science.domain import LOW, Domain, find_domain
 from pipeline.score import score_with
 from pipeline.shards import Report, finished_shards, read_shards
 from pipeline.store import Store, columns_to_table, digest
@@ -105,7 +108,8 @@ def apply(
             return None, reports
         reports.append(calibrate_with(store, config, folder))
         reports.append(measure_with(store, config, folder))
-        result = _judge(store, config, folder)
+        result, graded = _judge(store, config, folder)
+        reports.append(graded)
         reports.append(reconstruct_with(store, config, folder))
         path = store.root / RESULT
         with replacing(path) as partial:
@@ -113,7 +117,45 @@ def apply(
         return path, reports
 
 
-def _judge(store: Store, config: Config, folder: Path) -> pa.Table:
+def withhold_tiers(tiers: pa.Table, domain: Domain) -> tuple[pa.Table, tuple[str, ...]]:
+    """Take the tiers away that the model's population cannot vouch for, and say why.
+
+    Parameters
+    ----------
+    tiers : pyarrow.Table
+        Rows of `tiers`.
+    domain : Domain
+        Of the same rows.
+
+    Returns
+    -------
+    tiers : pyarrow.Table
+    notes : tuple of str
+    """
+    share = f"{domain.n_low} of {domain.n} spectra have p < {LOW}"
+    if not domain.is_seen:
+        note = f"calibration not verified: {share}, too few to see if the model's holds for them"
+    elif not domain.is_alike:
+        note = (
+            f"calibration does not hold: {share}; they are unlike the model's population, "
+            "or were chosen as anomalies"
+        )
+    else:
+        note = f"calibration as expected: {share}"
+    is_vouched = ~domain.is_outside & domain.is_seen & domain.is_alike
+    notes = [note if domain.is_seen and domain.is_alike else f"{note}; no tier is given"]
+    if domain.is_outside.any():
+        notes.append(
+            f"{domain.is_outside.sum()} spectra are outside the SNR, redshift and coverage of the "
+            "model's population; they have no tier"
+        )
+    given = np.where(is_vouched, tiers["tier"].to_numpy().astype(str), Tier.NONE.value)
+    place = tiers.column_names.index("tier")
+    field = tiers.schema.field("tier")
+    return tiers.set_column(place, field, pa.array(given).cast(field.type)), tuple(notes)
+
+
+def _judge(store: Store, config: Config, folder: Path) -> tuple[pa.Table, Report]:
     """Classify and grade the measured quasars; return the rows of the result."""
     survey = read_survey(store, config.calibrate)
     # Negative controls are scored and measured, but not graded.
@@ -124,6 +166,8 @@ def _judge(store: Store, config: Config, folder: Path) -> pa.Table:
     keys = {name: scores[name] for name in _KEY}
     rows = columns_to_table(JUDGED, judged | keys)
     tiers = grade_rows(rows, config.calibrate)
+    domain = find_domain(read_conditions(null), get_conditions(scores), to_p_values(rows))
+    tiers, notes = withhold_tiers(tiers, domain)
     path = store.lake.table(TIERS.name)
     store.write(path, tiers, TIERS, fingerprint="", n_expected=n, n_made=n)
     shards = finished_shards(store, "score")
@@ -131,4 +175,7 @@ def _judge(store: Store, config: Config, folder: Path) -> pa.Table:
     parts = (survey.significance, rows, tiers, rows.select(_KEY).join(names, _KEY).sort_by(_ORDER))
     fields = {field.name: (field, part) for part in (scores, *parts) for field in part.schema}
     columns = [part[name] for name, (_, part) in fields.items()]
-    return pa.table(columns, schema=pa.schema([field for field, _ in fields.values()]))
+    told = {"calibration": "; ".join(notes)}
+    schema = pa.schema([field for field, _ in fields.values()], metadata=told)
+    report = Report(TIERS.name, made=1, n_expected=n, n_made=n, notes=notes)
+    return pa.table(columns, schema=schema), report

@@ -154,8 +154,7 @@ def compare(
     scores: pa.Table, null: pa.Table, settings: CalibrateSettings
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Return departures (n, k), combined score (n,) and p-value (n,) of spectra under a null."""
-    reference = Conditions(*(null[name].to_numpy() for name in ("log_snr", "Z", "coverage")))
-    conditions = get_conditions(scores)
+    reference, conditions = read_conditions(null), get_conditions(scores)
     departures = standardise(
         reference, _get_statistics(null), conditions, _get_statistics(scores), settings.neighbours
     )
@@ -195,6 +194,11 @@ def _rank(score: NDArray) -> NDArray[np.int32]:
     ranks = np.empty(len(score), np.int32)
     ranks[np.argsort(-score, kind="stable")] = np.arange(1, len(score) + 1)
     return ranks
+
+
+def read_conditions(null: pa.Table) -> Conditions:
+    """Return the conditions of a reference population, from rows of `null`."""
+    return Conditions(*(null[name].to_numpy() for name in ("log_snr", "Z", "coverage")))
 
 
 def get_conditions(scores: pa.Table) -> Conditions:

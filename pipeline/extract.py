@@ -18,15 +18,17 @@ from pipeline.desi_files import find_rows
 from pipeline.errors import DataError, MissingFileError
 from pipeline.layout import DesiTree, Lake, Shard
 from pipeline.plausibility import keep_plausible
+from pipeline.row_identity import find_elsewhere, find_strangers, get_positions, read_fibres
 from pipeline.science.coadd import ArmSpectra, Spectra, join_arms, measure_coverage, measure_snr
 from pipeline.science.exposures import find_main_places
 from pipeline.shards import Product, Report, Task, finished_shards, read_shards, run_shards
 from pipeline.sources import booking, open_source, share_limits
-from pipeline.store import Store, columns_to_table, make_fingerprint
+from pipeline.store import Store, columns_to_table, digest_rows, make_fingerprint
 from pipeline.target import find_tree
 
 STAGE = "extract"
 REVISION = 4
+_PLACE = ("TARGET_RA", "TARGET_DEC")
 # Rows measured at a time: their arrays stay in the processor's cache.
 _BLOCK_ROWS = 64
 
@@ -36,7 +38,9 @@ def extract(store: Store, config: Config) -> Report:
 
     Gates: `not_in_coadd` (the file lacks the target), `dead` (no good pixel in any arm),
     `implausible_flux` and `implausible_noise` (values that cannot be flux or inverse variance in
-    DESI's units; a file most of whose spectra fail is refused whole).
+    DESI's units), `position_mismatch` (the file puts the target elsewhere than the catalogue),
+    `spectrum_mismatch` (the flux is not the one that SCORES lists). A file most of whose spectra
+    fail one of the last four is refused whole.
 
     Parameters
     ----------
@@ -59,17 +63,17 @@ def extract(store: Store, config: Config) -> Report:
 def plan(store: Store, config: Config) -> list[Task]:
     """Return one task per shard whose file is usable."""
     shards = finished_shards(store, "acquire")
-    targets = read_shards(store, TARGETS.name, shards, ["TARGETID"])
+    targets = read_shards(store, TARGETS.name, shards, ["TARGETID", *_PLACE])
     files = {
         Shard(row["SURVEY"], row["PROGRAM"], row["HEALPIX"]): row
         for row in store.read(store.lake.table(FILES.name)).to_pylist()
     }
     tasks = []
     for shard in shards:
-        targetids = targets[shard]["TARGETID"].to_numpy()
-        inputs = [files[shard]["identity"], *map(str, targetids)]
+        targetids, *place = (targets[shard][name].to_numpy() for name in ("TARGETID", *_PLACE))
+        inputs = [files[shard]["identity"], digest_rows(targets[shard])]
         fingerprint = make_fingerprint(STAGE, REVISION, [config.extract], inputs)
-        arguments = (files[shard]["file_name"], files[shard]["identity"], targetids)
+        arguments = (files[shard]["file_name"], files[shard]["identity"], targetids, tuple(place))
         tasks.append(Task(shard, fingerprint, len(targetids), arguments))
     return tasks
 
@@ -206,14 +210,25 @@ def _to_rows(shard: Shard, spectra: Spectra, places: NDArray[np.int64]) -> pa.Ta
 def _extract_shard(
     settings: ExtractSettings, location: str, reading: AcquireSettings, lake: Lake, task: Task
 ) -> Product:
-    name, identity, wanted = task.arguments
+    name, identity, wanted, place = task.arguments
     with booking(open_source(location, reading)) as source:
         coadd = open_coadd(source.file(name), lake.index(task.shard), identity)
         listed, exposures = read_tables(coadd)
+        here = get_positions(read_fibres(coadd))
         rows, is_there = find_rows(listed, wanted)
-        found = wanted[is_there]
+        is_elsewhere = find_elsewhere(
+            f"the redshift catalogue than in the FIBERMAP of {coadd.file}",
+            (here[0][rows], here[1][rows]), (place[0][is_there], place[1][is_there]),
+        )  # fmt: skip
+        rows, found = rows[~is_elsewhere], wanted[is_there][~is_elsewhere]
         spectra, dropped, notes = join_file(coadd, rows, found, settings.ivar_floor, reading)
-    dropped["not_in_coadd"] = int((~is_there).sum())
+        is_stranger = find_strangers(coadd, find_rows(listed, spectra.targetid)[0], spectra)
+    spectra = spectra if not is_stranger.any() else spectra.take(~is_stranger)
+    dropped |= {
+        "not_in_coadd": int((~is_there).sum()),
+        "position_mismatch": int(is_elsewhere.sum()),
+        "spectrum_mismatch": int(is_stranger.sum()),
+    }
     places = find_main_places(exposures, spectra.targetid)
     product = Product(spectra_to_table(task.shard, spectra, places), dropped, notes)
     counts = source.counts

@@ -8,20 +8,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.coadd_file import CoaddFile
 from pipeline.config import TargetSettings
-from pipeline.desi_files import read_table
-from pipeline.errors import DataError
 from pipeline.placement import explain_by_bricks
 from pipeline.redshift_table import Redshifts
+from pipeline.row_identity import find_elsewhere, get_positions, refuse_most
 from pipeline.selection import find_gates
 from pipeline.spectrum_table import is_table
 
-_OPTIONAL = ("OBJTYPE", "COADD_FIBERSTATUS", "TARGET_RA", "TARGET_DEC")
 # Redshifts of one spectrum by two tables, in units of 1 + z: the same; of two pipelines: alike.
 _SAME, _ALIKE = 1e-5, 1e-2
-# Degrees: what proper motion and rounding leave between two positions of one target.
-_SAME_PLACE = 3e-3
 # What says that there is another object, not that a redshift is doubtful.
 _STATEMENTS = ("", "not_quasar")
 
@@ -47,12 +42,6 @@ class Verdict:
     def dropped(self) -> dict[str, int]:
         """Rows dropped by each gate."""
         return dict(Counter(gate for gate in self.gate.tolist() if gate))
-
-
-def read_fibres(coadd: CoaddFile) -> dict[str, NDArray]:
-    """Return what the FIBERMAP says of every row, of the columns that it has."""
-    blocks = list(read_table(coadd.ahead, coadd.index, "FIBERMAP", ("TARGETID",), _OPTIONAL))
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
 def judge_spectra(
@@ -185,29 +174,19 @@ def _compare_places(
     gate: NDArray[np.str_],
 ) -> NDArray[np.str_]:
     """Drop spectra that the FIBERMAP, the table and the TARGETID put in different places."""
-    n = len(targetids)
-    nowhere = np.full(n, np.nan)
-    here = tuple(np.asarray(fibres.get(f"TARGET_{axis}", nowhere), float) for axis in ("RA", "DEC"))
-    there = tuple(np.where(row >= 0, values[row] if len(values) else np.nan, np.nan)
-                  for values in (known.ra, known.dec))  # fmt: skip
-    away = np.hypot(
-        (np.mod(here[0] - there[0] + 180, 360) - 180) * np.cos(np.radians(here[1])),
-        here[1] - there[1],
-    )
-    is_compared = np.isfinite(away) & (gate == "")
-    is_elsewhere = is_compared & (away > _SAME_PLACE)
-    _refuse_most(
-        is_elsewhere, is_compared,
-        f"{{}} targets of {path} lie elsewhere in {known.name} than in its FIBERMAP: rows of one "
-        "of the two are shifted or permuted, or positions are not degrees",
-    )  # fmt: skip
-    gate = np.where(is_elsewhere, "position_mismatch", gate)
+    here = get_positions(fibres)
+    listed = row >= 0 if len(known.z) else np.zeros(len(row), bool)
+    there = np.full(len(row), np.nan), np.full(len(row), np.nan)
+    for place, values in zip(there, (known.ra, known.dec), strict=True):
+        place[listed] = values[row[listed]]
+    is_elsewhere = find_elsewhere(f"{known.name} than in the FIBERMAP of {path}", here, there)
+    gate = np.where(is_elsewhere & (gate == ""), "position_mismatch", gate)
     for origin, (ra, dec) in ((f"{path.name}'s FIBERMAP", here), (known.name, there)):
         is_asked = np.isfinite(ra) & np.isfinite(dec) & (gate == "")
         is_outside, why = explain_by_bricks(targetids, ra, dec)
-        _refuse_most(
+        refuse_most(
             is_outside & is_asked, is_asked,
-            f"{{}} targets of {path} lie outside the brick that their TARGETID names, by the "
+            f"targets of {path} lie outside the brick that their TARGETID names, by the "
             f"positions of {origin}: {why}",
         )  # fmt: skip
         gate = np.where(is_outside & is_asked, "targetid_elsewhere", gate)
@@ -231,18 +210,12 @@ def _compare_redshifts(
     is_other = np.abs(z - fitted) > _ALIKE * (1 + fitted)
     nearest = np.abs(z[:, None] - fitted).min(axis=1)
     is_of_another = is_other & (nearest <= _ALIKE * (1 + z))
-    _refuse_most(
+    refuse_most(
         is_of_another, np.ones(len(z), bool),
-        f"{{}} redshifts of {known.name} for {path} are those of other targets in {redrock.name}: "
+        f"redshifts of {known.name} for {path} are those of other targets in {redrock.name}: "
         "rows of one of the two are shifted or permuted",
     )  # fmt: skip
     if not is_other.any():
         return []
     n_other = np.count_nonzero(is_other)
     return [f"{path.name}: {n_other} of {len(z)} redshifts differ from those of {redrock.name}"]
-
-
-def _refuse_most(is_wrong: NDArray[np.bool_], is_compared: NDArray[np.bool_], message: str) -> None:
-    n_wrong, n = np.count_nonzero(is_wrong), np.count_nonzero(is_compared)
-    if n_wrong > max(1, n / 2):
-        raise DataError(message.replace("{}", f"{n_wrong} of {n}", 1))

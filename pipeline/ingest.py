@@ -17,11 +17,12 @@ from pipeline.coadd_file import check_coadd, open_coadd
 from pipeline.config import AcquireSettings, Config, TargetSettings
 from pipeline.errors import DataError, UserError
 from pipeline.extract import join_file, join_spectra, spectra_to_table
-from pipeline.foreign import choose_rows, judge_spectra, read_fibres
+from pipeline.foreign import choose_rows, judge_spectra
 from pipeline.layout import Shard
 from pipeline.ledger import Outcome
 from pipeline.loose_coadds import explain_stranger, find_redrock, is_companion, is_fits
 from pipeline.redshift_table import NO_REDSHIFTS, Redshifts, read_redshifts
+from pipeline.row_identity import find_strangers, read_fibres
 from pipeline.science.coadd import ArmSpectra, Spectra
 from pipeline.shards import Product, Report, Task, finished_shards, run_shards
 from pipeline.sources import local_file
@@ -55,8 +56,8 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
     Returns
     -------
     Report
-        Of the dataset `coadds`. Gates: `dead`, `implausible_flux`, `implausible_noise`, and those
-        of `judge_spectra`.
+        Of the dataset `coadds`. Gates: `dead`, `implausible_flux`, `implausible_noise`,
+        `spectrum_mismatch`, and those of `judge_spectra`.
 
     Raises
     ------
@@ -135,6 +136,9 @@ def _ingest_file(ivar_floor: float, settings: TargetSettings, task: Task) -> Pro
         fibres, every = read_fibres(coadd), np.arange(coadd.n_rows)
         # Numbered, so that what the file says of a row finds it again.
         spectra, dropped, notes = join_file(coadd, every, every, ivar_floor, AcquireSettings())
+        is_stranger = find_strangers(coadd, spectra.targetid, spectra)
+        spectra = spectra if not is_stranger.any() else spectra.take(~is_stranger)
+        dropped["spectrum_mismatch"] = int(is_stranger.sum())
         fibres = {column: values[spectra.targetid] for column, values in fibres.items()}
         spectra = replace(spectra, targetid=fibres["TARGETID"])
     verdict = judge_spectra(path, spectra.targetid, known, settings, fibres, beside)

@@ -94,6 +94,7 @@ def write_zcatalog(root: Path, rows: Rows) -> Path:
 def write_coadd(
     path: Path, targetid: NDArray, flux: NDArray, ivar: NDArray, mask: NDArray | None = None,
     fibermap: Mapping[str, NDArray] | None = None, exposures: Mapping[str, NDArray] | None = None,
+    scores: Mapping[str, NDArray] | None = None,
 ) -> Path:  # fmt: skip
     """Write joined spectra (n, 7781) as the three arms of a coadd file."""
     mask = np.zeros(flux.shape, np.uint32) if mask is None else mask
@@ -109,9 +110,21 @@ def write_coadd(
             fits.ImageHDU(ivar[:, first:last].astype(np.float32), name=f"{name}_IVAR"),
             fits.ImageHDU(mask[:, first:last].astype(np.uint32), name=f"{name}_MASK"),
         ]
+    if scores:
+        hdus.append(_make_hdu("SCORES", scores))
     path.parent.mkdir(parents=True, exist_ok=True)
     fits.HDUList(hdus).writeto(path, overwrite=True)
     return path
+
+
+def make_scores(targetid: NDArray, flux: NDArray) -> Rows:
+    """Return SCORES of joined spectra: their median fluxes in r and z."""
+    r, z = (WAVE >= 5800) & (WAVE < 7600), (WAVE >= 7600) & (WAVE < 9800)
+    return {
+        "TARGETID": np.asarray(targetid, np.int64),
+        "MEDIAN_COADD_FLUX_R": np.median(flux[:, r], axis=1),
+        "MEDIAN_COADD_FLUX_Z": np.median(flux[:, z], axis=1),
+    }
 
 
 def make_quasars(
