@@ -134,3 +134,9 @@ def test_a_spectrum_without_measurement_is_an_error(lake: Store, config: Config)
 
 def read_null(lake: Store, config: Config) -> pa.Table:
     return lake.read(lake.lake.model(find_model_id(lake, config)) / models.NULL)
+
+
+def test_a_survey_of_which_nothing_was_measured_is_one_line(lake: Store, config: Config) -> None:
+    lake.ledger.keep_only("measure", [])
+    with pytest.raises(UserError, match="no spectrum was measured"):
+        read_survey(lake, config.calibrate)
