@@ -18,13 +18,13 @@ from pyarrow import fs
 
 from pipeline.errors import UserError
 
-# Names the S3 server of the lake where it is another one than the source's.
-# Settings of every S3 client: over https their own checksums trail the body, which stores beside AWS
-# refuse. Who sends by boto3 gives a checksum as a header; Arrow then signs that of the body.
+# Settings of every S3 client: over https their own checksums trail the body, which stores beside
+# AWS refuse. Who sends by boto3 gives a checksum as a header; Arrow then signs that of the body.
 CHECKSUMS_IN_HEADERS = {
     "request_checksum_calculation": "when_required",
     "response_checksum_validation": "when_required",
 }
+# Names the S3 server of the lake where it is another one than the source's.
 ENDPOINT_VARIABLES = ("QAD_LAKE_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 _SCHEME = "s3:"
 _BUCKET = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]+)(?P<prefix>(/(?!\.)[\w.=-]+)*)/?")

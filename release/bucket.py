@@ -190,7 +190,7 @@ class Bucket(_Prefix):
             # The checksum of the list: the server refuses what has changed since it was checked.
             self._put(key, path.read_bytes(), bytes.fromhex(checksum), IfNoneMatch="*")
 
-    def _put(self, path: str, body: bytes, sha256: bytes = b"", **conditions: str) -> bool:
+    def _put(self, path: str, body: bytes, sha256: bytes = b"", /, **conditions: str) -> bool:
         """Put an object; False if its condition does not hold (any more)."""
         with _faults(f"{self.name}/{path}"):
             try:
