@@ -68,8 +68,10 @@ lint: $(READY)
 test: $(READY)
 	$(MAKE) -j 2 lint suite
 
-# More workers than cores: many tests wait for a server.
+# More workers than cores: many tests wait for a server. Each process that they start would compile
+# the project anew where Python is told not to keep bytecode.
 suite: $(READY)
+	$(BIN)/python -m compileall -qq catalog_schema pipeline release portal
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(READY)

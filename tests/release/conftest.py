@@ -11,6 +11,7 @@ import pytest
 from bucket_server import SECRET, keys
 from faulty_proxy import FaultyProxy, run_proxy
 from moto.server import ThreadedMotoServer
+from once import make_once
 from synthetic_lake import write_lake
 
 from pipeline.config import Config
@@ -23,11 +24,13 @@ os.environ.update(HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_TELEMETRY="1")
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(shared: Path) -> Path:
     """A data root with three shards, 60 scored spectra of 57 objects, and release 0.1.0."""
-    store = write_lake(tmp_path_factory.mktemp("template") / "root")
-    build(store, Config(), "0.1.0")
-    return store.root
+
+    def make(root: Path) -> None:
+        build(write_lake(root), Config(), "0.1.0")
+
+    return make_once(shared / "release-template", make)
 
 
 @pytest.fixture
