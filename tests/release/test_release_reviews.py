@@ -178,6 +178,6 @@ def test_a_strange_object_is_refused(template: Path, tmp_path: Path) -> None:
     store = Store(Path(shutil.copytree(template, tmp_path / "root")))
     table = tmp_path / "vi.csv"
     table.write_text(f"TARGETID,VI_scanner,VI_quality\n{ABSENT},ABC,4\n")
-    with pytest.raises(Exception, match=f"line 2: TARGETID {ABSENT} is not in release 0.1.0"):
+    with pytest.raises(Exception, match=f"row 1: TARGETID {ABSENT} is not in release 0.1.0"):
         run("review", "import", str(table), "--root", str(store.root))
     assert store.reviews.load(name_sample(Config())) == []
