@@ -24,7 +24,7 @@ _HARMLESS = r"^[+-]?[0-9.: ]*([eE][+-]?[0-9]+)?$"
 def settle(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column whose numbers a double holds exactly, or else as text."""
     kind = values.type
-    if pa.types.is_integer(kind) and not _is_exact(values):
+    if pa.types.is_integer(kind) and pc.any(_find_inexact(values)).as_py():
         return values.cast(pa.string())
     if not pa.types.is_decimal(kind):
         return values
@@ -58,10 +58,13 @@ def write_json(values: pa.Array) -> pa.Array:
         digits = values.cast(pa.string())
         digits = pc.if_else(pc.match_substring_regex(digits, _WHOLE), _join(digits, ".0"), digits)
         texts = pc.if_else(pc.is_finite(values), digits, pa.scalar(None, pa.string()))
-    elif pa.types.is_integer(kind) and _is_exact(values):
-        texts = values.cast(pa.string())
-    elif pa.types.is_decimal(kind) and _is_short(values):
-        texts = _cast(values)
+    elif pa.types.is_integer(kind):
+        digits = values.cast(pa.string())
+        texts = pc.if_else(_find_inexact(values), _quote(digits), digits)
+    elif pa.types.is_decimal(kind):
+        digits = _cast(values)
+        is_long = pc.greater(pc.utf8_length(digits), _DIGITS)
+        texts = pc.if_else(is_long, _quote(digits), digits)
     elif _is_list(kind):
         texts = _write_list(values)
     elif pa.types.is_struct(kind):
@@ -169,13 +172,19 @@ def _cast(values: pa.Array) -> pa.Array:
         return pa.array([None if v is None else str(v) for v in values.to_pylist()], pa.string())
 
 
-def _is_exact(values: pa.Array) -> bool:
-    bounds = pc.min_max(values).as_py()
-    return max(abs(bounds["min"] or 0), abs(bounds["max"] or 0)) <= EXACT
+def _find_inexact(values: pa.Array) -> pa.Array:
+    """Say which whole numbers a double does not hold for sure."""
+    kind = values.type
+    if kind.bit_width < pa.int64().bit_width:
+        values, kind = values.cast(pa.int64()), pa.int64()
+    is_large = pc.greater(values, pa.scalar(EXACT, kind))
+    if pa.types.is_signed_integer(kind):
+        is_large = pc.or_(is_large, pc.less(values, pa.scalar(-EXACT, kind)))
+    return is_large
 
 
-def _is_short(values: pa.Array) -> bool:
-    return bool((pc.max(pc.utf8_length(_cast(values))).as_py() or 0) <= _DIGITS)
+def _quote(texts: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise('"', texts, '"', "")
 
 
 def _is_list(kind: pa.DataType) -> bool:
