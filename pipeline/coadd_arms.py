@@ -1,6 +1,6 @@
 """Which HDUs of a coadd hold its spectra, where on the joined grid, and in which units."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,21 +60,20 @@ def find_arms(file: SourceFile, index: FileIndex) -> list[Arm]:
     DataError
         Naming the HDU that an arm lacks, or what the file holds in the place of spectra.
     """
+    named: dict[str, list[Hdu]] = {}
+    for hdu in index.hdus:
+        named.setdefault(hdu.name, []).append(hdu)
     for bands in (ARM_PIXELS, _CAMERA_PIXELS):
-        found = {name for name in bands if any(_find(file, index, name, kind) for kind in _NEEDED)}
+        found = [
+            name for name in bands if any(f"{name.upper()}_{kind}" in named for kind in _NEEDED)
+        ]
         if found:
             break
     else:
         raise DataError(f"{file}: {_explain(index)}")
     if bands is _CAMERA_PIXELS and len(found) > 1:
-        raise DataError(f"{file}: spectra in the bands {', '.join(sorted(found))}: leave one")
-    arms = []
-    for name in bands:
-        if name in found:
-            flux, ivar = (_need(file, index, name, kind) for kind in ("FLUX", "IVAR"))
-            mask, wave = _find(file, index, name, "MASK"), _need(file, index, name, "WAVELENGTH")
-            arms.append(Arm(name, bands[name], wave, flux, ivar, mask))
-    return arms
+        raise DataError(f"{file}: spectra in the bands {', '.join(found)}: leave one")
+    return [_make_arm(file, named, name, bands[name]) for name in found]
 
 
 def has_all(index: FileIndex) -> bool:
@@ -195,21 +194,27 @@ def _to_air(wave: NDArray[np.float64]) -> NDArray[np.float64]:
     return wave / (1 + 2.735182e-4 + 131.4182 * square + 2.76249e8 * square**2)
 
 
-def _find(file: SourceFile, index: FileIndex, arm: str, kind: str) -> Hdu | None:
+def _make_arm(
+    file: SourceFile, named: Mapping[str, list[Hdu]], name: str, pixels: tuple[int, int]
+) -> Arm:
+    needed = []
+    for kind in _NEEDED:
+        hdu = _find(file, named, name, kind)
+        if hdu is None:
+            raise _incomplete(file, name, kind)
+        needed.append(hdu)
+    wave, flux, ivar = needed
+    return Arm(name, pixels, wave, flux, ivar, _find(file, named, name, "MASK"))
+
+
+def _find(file: SourceFile, named: Mapping[str, list[Hdu]], arm: str, kind: str) -> Hdu | None:
     name = f"{arm.upper()}_{kind}"
-    found = [hdu for hdu in index.hdus if hdu.name == name]
+    found = named.get(name, [])
     if len(found) > 1:
         raise DataError(f"{file}: {len(found)} HDUs {name}; leave one")
     if found and not found[0].is_image:
         raise DataError(f"{file}: HDU {name} is not an image")
     return found[0] if found else None
-
-
-def _need(file: SourceFile, index: FileIndex, arm: str, kind: str) -> Hdu:
-    hdu = _find(file, index, arm, kind)
-    if hdu is None:
-        raise _incomplete(file, arm, kind)
-    return hdu
 
 
 def _incomplete(file: SourceFile, arm: str, kind: str) -> DataError:

@@ -9,7 +9,7 @@ from pipeline.errors import DataError
 from pipeline.fits_index import FileIndex, Hdu, ReadAhead, read_header, walk_headers
 from pipeline.integrity import compare_datasum, decompress, sum_words
 from pipeline.sources import SourceFile
-from pipeline.table_columns import find_field, parse_fields, take_column
+from pipeline.table_columns import Fields, take_column
 
 # Rows are fetched in blocks: of a remote source large enough for any link, of a local one small
 # enough that the allocator hands the same memory out again.
@@ -68,11 +68,12 @@ def read_table(
         # Header and rows of a small table by one request.
         ahead.read(place.start, place.stop)
     n_rows, row_bytes = place.shape
-    header, _ = read_header(ahead, place.start)
-    fields = parse_fields(header, row_bytes) if row_bytes else []
+    fields = ahead.keep(place.start, lambda: Fields(read_header(ahead, place.start)[0], row_bytes))
     where = f"{file}: HDU {hdu}"
-    found = {name: find_field(where, fields, name) for name in (*required, *optional)}
-    lacking = [name for name in required if found[name] is None]
+    # Without bytes in a row there is no column to speak of.
+    names = (*required, *optional) if row_bytes else ()
+    found = {name: fields.find(where, name) for name in names}
+    lacking = [name for name in required if found.get(name) is None]
     if lacking:
         raise DataError(f"{where} has no column {', '.join(lacking)}")
     wanted = {name: field for name, field in found.items() if field is not None}
@@ -107,10 +108,7 @@ def list_tables(file: SourceFile) -> dict[str, list[str]]:
     ahead = ReadAhead(decompress(file))
     tables = [hdu for hdu in walk_headers(ahead).hdus if hdu.is_table]
     return {
-        hdu.name: [
-            field.name for field in parse_fields(read_header(ahead, hdu.start)[0], hdu.shape[1])
-        ]
-        for hdu in tables
+        hdu.name: Fields(read_header(ahead, hdu.start)[0], hdu.shape[1]).names for hdu in tables
     }
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from pipeline.errors import DataError
 
@@ -17,15 +18,21 @@ class Header:
 
     Parameters
     ----------
-    where : str
-        File and place, for messages.
+    file : object
+        What messages call the file.
+    start : int
+        Byte at which the HDU begins.
     cards : mapping of bytes to bytes
         What follows ``= `` of each keyword, by its eight bytes.
     """
 
-    def __init__(self, where: str, cards: Mapping[bytes, bytes]) -> None:
-        self.where = where
-        self._cards = cards
+    def __init__(self, file: object, start: int, cards: Mapping[bytes, bytes]) -> None:
+        self._file, self._start, self._cards = file, start, cards
+
+    @property
+    def where(self) -> str:
+        """File and place, for messages."""
+        return f"{self._file}: HDU at byte {self._start}"
 
     def has(self, key: str) -> bool:
         """Say whether there is such a keyword."""
@@ -59,30 +66,31 @@ class Header:
 
     def text(self, key: str, default: str = "") -> str:
         """Return a string without the blanks around it, or the words of any other value."""
-        card = self._cards.get(_spell(key))
-        if card is None:
-            return default
-        text = card.decode("latin-1").strip()
-        match = _STRING.match(text)
-        return (match[1].replace("''", "'") if match else text.split("/")[0]).strip()
+        word = self._word(key)
+        return default if word is None else word
 
     def _word(self, key: str) -> str | None:
-        return self.text(key) if self.has(key) else None
+        card = self._cards.get(_spell(key))
+        if card is None:
+            return None
+        text = card.decode("latin-1").strip()
+        match = _STRING.match(text) if text[:1] == "'" else None
+        return (match[1].replace("''", "'") if match else text.partition("/")[0]).strip()
 
     def _fault(self, key: str, word: str | None, wanted: str) -> DataError:
         found = "is missing" if word is None else f"is {word[:30]!r}"
         return DataError(f"{self.where}: {key} {found}, not {wanted}: damaged; fetch it again")
 
 
-def find_cards(lines: Sequence[bytes]) -> dict[bytes, bytes]:
+def find_cards(lines: Sequence[bytes], is_continued: bool) -> dict[bytes, bytes]:
     """Return what follows the ``= `` of each keyword among cards; of a repeated one the first.
 
-    What has no ``= `` at its place (COMMENT, HISTORY, HIERARCH) holds no value.
+    What has no ``= `` at its place (COMMENT, HISTORY, HIERARCH) holds no value. `is_continued`
+    says whether there may be long strings, which go on in the cards behind them.
     """
     found = {line[:8]: line[10:] for line in reversed(lines) if line[8:10] == b"= "}
-    for at, line in enumerate(lines):
-        # A long string goes on in the cards behind it.
-        if line[:8] == b"CONTINUE" and at and (key := _find_begin(lines, at)) in found:
+    for at, line in enumerate(lines if is_continued else ()):
+        if line[:8] == b"CONTINUE" and (key := _find_begin(lines, at)) in found:
             found[key] = _join(found[key], line[10:])
     return found
 
@@ -101,5 +109,6 @@ def _join(begun: bytes, more: bytes) -> bytes:
     return f"'{one[1].rstrip().removesuffix('&')}{two[1]}'".encode("latin-1")
 
 
+@lru_cache(maxsize=4096)
 def _spell(key: str) -> bytes:
     return key.ljust(8).encode()

@@ -1,18 +1,20 @@
 """Where the HDUs of a FITS file lie: read from its headers in few requests, never assumed."""
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 from pipeline.errors import DataError
 from pipeline.fits_header import CARD, Header, find_cards
 from pipeline.lake_files import opening, replacing
 from pipeline.ranges import Range, choose_gap, merge_ranges
 from pipeline.sources import FileStat, SourceFile
-from pipeline.store import digest
 
+Made = TypeVar("Made")
 BLOCK = 2880
 # The first read takes a coadd's tables of some hundred targets; later ones a header and more.
 _FIRST_READ = 2**18
@@ -23,14 +25,14 @@ _BITPIX = (8, 16, 32, 64, -32, -64)
 _MAX_ROW_BYTES = 2**27
 # No method makes an image smaller: deflate reaches 1032, where all pixels are alike.
 _MAX_COMPRESSION = 2048
+_END = b"END     "
 # What a tape's last record may have behind the last HDU.
 _TRAILER = 10 * BLOCK
 # Of the kept indices; another one is made anew.
-_FORMAT = 3
+_FORMAT = b"4"
 
 
-@dataclass(frozen=True)
-class Hdu:
+class Hdu(NamedTuple):
     """One HDU: bytes of its header and data, and how to take the data.
 
     `shape` is that of the image (also of a compressed one) or (rows, bytes per row) of a table;
@@ -42,7 +44,6 @@ class Hdu:
     data: int
     n_bytes: int
     bitpix: int
-    shape: tuple[int, ...]
     bzero: float = 0.0
     bscale: float = 1.0
     unit: str = ""
@@ -50,6 +51,7 @@ class Hdu:
     datasum: int | None = None
     is_table: bool = False
     is_compressed: bool = False
+    shape: tuple[int, ...] = ()
 
     @property
     def is_image(self) -> bool:
@@ -86,6 +88,7 @@ class ReadAhead:
         self.stat = stat or file.stat()
         self.size, self.identity = self.stat
         self._blocks: list[tuple[int, bytes]] = []
+        self._made: dict[int, object] = {}
 
     def read(self, start: int, stop: int, ahead: int = _READ) -> bytes:
         """Return bytes; the file's end cuts them short."""
@@ -104,6 +107,12 @@ class ReadAhead:
         merged = merge_ranges(inside, choose_gap(inside, self.file.source.link))
         data = self.file.read(merged, self.identity)
         self._blocks += [(start, block) for (start, _), block in zip(merged, data, strict=True)]
+
+    def keep(self, start: int, make: Callable[[], Made]) -> Made:
+        """Return what was made of the HDU at this place, made once."""
+        if start not in self._made:
+            self._made[start] = make()
+        return self._made[start]  # type: ignore[return-value]
 
 
 def walk_headers(
@@ -163,6 +172,7 @@ def read_header(ahead: ReadAhead, start: int) -> tuple[Header, int]:
         If there is no header at this place, or no end of it.
     """
     lines: list[bytes] = []
+    is_continued = False
     for place in range(start, start + _MAX_HEADER_BLOCKS * BLOCK, BLOCK):
         block = ahead.read(place, place + BLOCK, _READ if start else _FIRST_READ)
         if place == start and not block.startswith((b"SIMPLE  =", b"XTENSION=")):
@@ -171,12 +181,15 @@ def read_header(ahead: ReadAhead, start: int) -> tuple[Header, int]:
             )
         if len(block) < BLOCK:
             raise DataError(f"{ahead.file}: truncated in a header at byte {start}; fetch it again")
-        for at in range(0, BLOCK, CARD):
-            line = block[at : at + CARD]
-            if line[:8] == b"END     ":
-                where = f"{ahead.file}: HDU at byte {start}"
-                return Header(where, find_cards(lines)), place + BLOCK
-            lines.append(line)
+        # Looks at the whole block cost less than those at each card.
+        is_continued |= b"CONTINUE" in block
+        end = block.find(_END)
+        while end > 0 and end % CARD:
+            end = block.find(_END, end + 1)
+        lines += [block[at : at + CARD] for at in range(0, BLOCK if end < 0 else end, CARD)]
+        if end >= 0:
+            cards = find_cards(lines, is_continued)
+            return Header(ahead.file, start, cards), place + BLOCK
     raise DataError(f"{ahead.file}: no end of the header at byte {start}; fetch it again")
 
 
@@ -194,22 +207,27 @@ def is_index_whole(path: Path) -> bool:
 def _read_index(path: Path) -> FileIndex | None:
     try:
         with opening(path) as file:
-            kept = json.loads(file.read())
-        values = kept["index"]
-        if kept["format"] != _FORMAT or kept["digest"] != digest(values):
+            seal, text = file.read().split(b"\n", 1)
+        if seal != _seal(text):
             return None
-        hdus = tuple(Hdu(**{**hdu, "shape": tuple(hdu["shape"])}) for hdu in values["hdus"])
-        return FileIndex(values["identity"], values["size"], hdus, values["cut"])
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        identity, size, cut, values = json.loads(text)
+        hdus = tuple(Hdu._make([*fields[:-1], tuple(fields[-1])]) for fields in values)
+        return FileIndex(identity, size, hdus, cut)
+    except (OSError, ValueError, TypeError):
         return None
 
 
 def save_index(path: Path, index: FileIndex) -> None:
     """Keep an index, so that later an object needs no header."""
-    values = json.loads(json.dumps(asdict(index)))
-    kept = {"format": _FORMAT, "digest": digest(values), "index": values}
+    values = [index.identity, index.size, index.cut, index.hdus]
+    text = json.dumps(values, separators=(",", ":")).encode()
     with replacing(path) as partial:
-        partial.write_text(json.dumps(kept, separators=(",", ":")))
+        partial.write_bytes(_seal(text) + b"\n" + text)
+
+
+def _seal(text: bytes) -> bytes:
+    """Return what stands before a kept index of this format."""
+    return hashlib.sha256(_FORMAT + text).hexdigest().encode()
 
 
 def _is_trailer(ahead: ReadAhead, place: int) -> bool:
@@ -250,7 +268,7 @@ def _to_hdu(header: Header, start: int, data: int, number: int) -> Hdu:
         bzero=header.number("BZERO", 0.0),
         bscale=header.number("BSCALE", 1.0),
         unit=header.text("BUNIT"),
-        is_air=_is_air(header),
+        is_air=not is_table and _is_air(header),
         datasum=int(datasum) if datasum.isascii() and datasum.isdigit() else None,
         is_table=is_table,
         is_compressed=is_compressed,
@@ -287,5 +305,5 @@ def _is_air(header: Header) -> bool:
     return (
         header.text("AIRORVAC").lower() == "air"
         or header.text("VACUUM") in ("F", "0")
-        or header.text("CTYPE1").upper().startswith("AWAV")
+        or header.text("CTYPE1")[:4].upper() == "AWAV"
     )

@@ -49,19 +49,17 @@ def flux_factor(where: str, text: str, wave: NDArray[np.float64]) -> Factor:
     DataError
         If it is no unit, or not one of a flux density.
     """
-    return (
-        1.0
-        if not text
-        else _to_flux(where, text, _parse(where, text, _OURS), wave, "a flux density")
-    )
+    if not text:
+        return 1.0
+    return _to_flux(where, text, 1, wave, "a flux density", _OURS)
 
 
 def ivar_factor(where: str, text: str, wave: NDArray[np.float64]) -> Factor:
     """Return what an inverse variance of a flux is multiplied by; see `flux_factor`."""
     if not text:
         return 1.0
-    of_flux = _parse(where, text, f"({_OURS})**-2") ** -0.5
-    return _to_flux(where, text, of_flux, wave, "an inverse variance of a flux density") ** -2
+    what = "an inverse variance of a flux density"
+    return _to_flux(where, text, -0.5, wave, what, f"({_OURS})**-2") ** -2
 
 
 def wavelength_factor(where: str, text: str) -> float:
@@ -73,18 +71,27 @@ def wavelength_factor(where: str, text: str) -> float:
 
 
 def _to_flux(
-    where: str, text: str, unit: units.UnitBase, wave: NDArray[np.float64], what: str
+    where: str, text: str, power: float, wave: NDArray[np.float64], what: str, wanted: str
 ) -> Factor:
-    try:
-        return _snap(float(unit.to(_FLUX)))
-    except units.UnitConversionError:
-        pass
+    """Return the factor of a unit that, to this power, is one of a flux density."""
+    known = _find_factor(text, power)
+    if known is not None:
+        return known
+    unit = _parse(where, text, wanted) ** power
     try:
         return np.asarray(unit.to(_FLUX, 1.0, units.spectral_density(wave * units.AA)))
     except units.UnitConversionError:
-        raise DataError(
-            f"{where} is in {text!r}, which is not {what}; give fluxes in {_OURS}"
-        ) from None
+        raise DataError(f"{where} is in {text!r}, which is not {what}; give {wanted}") from None
+
+
+@lru_cache(maxsize=64)
+def _find_factor(text: str, power: float) -> float | None:
+    """Return the factor that is the same at all wavelengths, or None."""
+    unit = _read_unit(text) if len(text) <= _LONGEST else None
+    try:
+        return None if unit is None else _snap(float((unit**power).to(_FLUX)))
+    except units.UnitConversionError:
+        return None
 
 
 def _snap(factor: float) -> float:

@@ -1,7 +1,7 @@
 """Columns of a FITS binary table: where they lie in a row, and their values by what they mean."""
 
 import re
-from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +12,11 @@ from pipeline.fits_header import Header
 
 _FORMAT = re.compile(r"(?P<repeat>\d{0,9})(?P<code>[A-Z])")
 _TYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
-# Bytes of one element of what is never read: complex numbers and variable-length arrays.
-_SKIPPED = {"C": 8, "M": 16, "P": 8, "Q": 16}
+_READ = {"A", *_TYPES}
+# Bytes of an element, also of what is never read: bits, complex numbers, variable-length arrays.
+_WIDTHS = {"A": 1, "X": 1, "C": 8, "M": 16, "P": 8, "Q": 16} | {
+    code: np.dtype(name).itemsize for code, name in _TYPES.items()
+}
 _MAX_FIELDS = 999
 # Bits and identifiers: every bit counts, so they are never floating-point numbers.
 _EXACT = re.compile(r"TARGETID|(\w+_)?(DESI|SCND)_TARGET")
@@ -32,7 +35,6 @@ _REALS = re.compile(
 class Field(NamedTuple):
     """A column: place in the row, raw type, scaling, and the integer that means no value."""
 
-    name: str
     offset: int
     dtype: np.dtype
     zero: float
@@ -41,57 +43,61 @@ class Field(NamedTuple):
     is_logical: bool
 
 
-def parse_fields(header: Header, row_bytes: int) -> list[Field]:
-    """Return the columns that can be read.
+class _Place(NamedTuple):
+    """Number and name of a column, and its bytes in a row: first, code and count of elements."""
+
+    number: int
+    name: str
+    offset: int
+    code: str
+    repeat: int
+
+
+class Fields:
+    """Columns of a table by name; of hundreds only those asked for are looked at closely.
 
     Raises
     ------
     DataError
         If a format is none, or the columns do not fill the row.
     """
-    fields, offset = [], 0
-    for number in range(1, header.integer("TFIELDS", high=_MAX_FIELDS) + 1):
-        form = header.text(f"TFORM{number}")
-        match = _FORMAT.match(form)
-        code = match["code"] if match else ""
-        if not match or code not in {"A", "X", *_TYPES, *_SKIPPED}:
-            raise DataError(
-                f"{header.where}: column {number} has no format ({form[:20]!r}); fetch it again"
-            )
-        repeat = int(match["repeat"] or 1)
-        if code == "X":
-            offset += -(-repeat // 8)
-        elif code in _SKIPPED:
-            offset += _SKIPPED[code] * repeat
-        else:
-            # Not before its bytes are there.
-            dtype, n_bytes = np.dtype(_TYPES.get(code, "S1")), repeat
-            n_bytes *= dtype.itemsize
-            if offset + n_bytes <= row_bytes:
-                fields.append(_make_field(header, number, offset, code, dtype, repeat))
+
+    def __init__(self, header: Header, row_bytes: int) -> None:
+        self._header = header
+        self.names: list[str] = []
+        self._places: dict[str, list[_Place]] = {}
+        offset = 0
+        for number in range(1, header.integer("TFIELDS", high=_MAX_FIELDS) + 1):
+            form = header.text(f"TFORM{number}")
+            code, repeat, n_bytes = _read_format(form)
+            if not code:
+                raise DataError(
+                    f"{header.where}: column {number} has no format ({form[:20]!r}); fetch it again"
+                )
+            if code in _READ:
+                name = header.text(f"TTYPE{number}")
+                place = _Place(number, name, offset, code, repeat)
+                self.names.append(name)
+                self._places.setdefault(name.upper(), []).append(place)
             offset += n_bytes
-    if offset != row_bytes:
-        raise DataError(
-            f"{header.where}: columns of {offset} bytes in rows of {row_bytes}; fetch it again"
-        )
-    return fields
+        if offset != row_bytes:
+            raise DataError(
+                f"{header.where}: columns of {offset} bytes in rows of {row_bytes}; fetch it again"
+            )
 
+    def find(self, where: str, name: str) -> Field | None:
+        """Return a column by its name, or by its name in another case, or None.
 
-def find_field(where: str, fields: Iterable[Field], name: str) -> Field | None:
-    """Return a column by its name, or by its name in another case, or None.
-
-    Raises
-    ------
-    DataError
-        If there are two.
-    """
-    for key in (str, str.upper):
-        found = [field for field in fields if key(field.name) == key(name)]
+        Raises
+        ------
+        DataError
+            If there are two, or it cannot be scaled.
+        """
+        alike = self._places.get(name.upper(), [])
+        found = [place for place in alike if place.name == name] or alike
         if len(found) > 1:
             raise DataError(f"{where} has {len(found)} columns {name}; leave one")
-        if found:
-            return found[0]
-    return None
+        return _make_field(self._header, found[0]) if found else None
 
 
 def take_column(where: str, data: bytes, row_bytes: int, field: Field, name: str) -> NDArray:
@@ -141,18 +147,26 @@ def apply_scale(values: NDArray, zero: float, scale: float, in_place: bool = Fal
         return native * scale + zero
 
 
-def _make_field(
-    header: Header, number: int, offset: int, code: str, dtype: np.dtype, repeat: int
-) -> Field:
-    if code == "A":
-        dtype = np.dtype(f"S{repeat}")
-    elif repeat != 1:
-        dtype = np.dtype((dtype, (repeat,)))
+@lru_cache(maxsize=4096)
+def _read_format(form: str) -> tuple[str, int, int]:
+    """Return code, count of elements and bytes of a format; no code if it is none."""
+    match = _FORMAT.match(form)
+    code = match["code"] if match else ""
+    if not match or code not in _WIDTHS:
+        return "", 0, 0
+    repeat = int(match["repeat"] or 1)
+    return code, repeat, -(-repeat // 8) if code == "X" else _WIDTHS[code] * repeat
+
+
+def _make_field(header: Header, place: _Place) -> Field:
+    number, code = place.number, place.code
+    dtype = np.dtype(f"S{place.repeat}" if code == "A" else _TYPES[code])
+    if place.repeat != 1 and code != "A":
+        dtype = np.dtype((dtype, (place.repeat,)))
     is_number = code not in "AL"
     null = f"TNULL{number}"
     return Field(
-        header.text(f"TTYPE{number}"),
-        offset,
+        place.offset,
         dtype,
         header.number(f"TZERO{number}", 0.0) if is_number else 0.0,
         header.number(f"TSCAL{number}", 1.0) if is_number else 1.0,

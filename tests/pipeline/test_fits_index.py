@@ -1,6 +1,5 @@
 """Headers of any content: the walk ends, every HDU lies behind the one before, faults are named."""
 
-import json
 import string
 from itertools import pairwise
 from pathlib import Path
@@ -173,8 +172,6 @@ def test_kept_index_is_the_same_or_none(tmp_path: Path) -> None:
     for at in range(0, len(raw), 7):
         path.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
         assert load_index(path, index.identity) in (None, index)
-    for content in ("", "[]", "null", "7", '{"index": []}', '{"format": 3}', "[" * 100_000):
+    for content in ("", "[]", "null", "7", "{}", "[" * 100_000, "0\n[]"):
         path.write_text(content)
         assert load_index(path, index.identity) is None
-    path.write_text(json.dumps({"format": 3, "digest": "0", "index": {}}))
-    assert load_index(path, index.identity) is None
