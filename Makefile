@@ -31,7 +31,7 @@ $(READY): constraints.txt pyproject.toml deploy/install-dependencies.sh
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	deploy/install-dependencies.sh $(BIN)/python $(EXTRAS)
-	$(BIN)/pip install --quiet --build-constraint constraints.txt --no-deps -e .
+	$(BIN)/pip install -qq --build-constraint constraints.txt --no-deps -e .
 	@touch $@
 
 release: $(READY)
