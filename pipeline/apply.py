@@ -133,13 +133,13 @@ def withhold_tiers(tiers: pa.Table, domain: Domain) -> tuple[pa.Table, tuple[str
     notes : tuple of str
     """
     share = f"{domain.n_low} of {domain.n} spectra have p < {LOW}"
-    if not domain.is_seen:
-        note = f"calibration not verified: {share}, too few to see if the model's holds for them"
-    elif not domain.is_alike:
+    if not domain.is_alike:
         note = (
             f"calibration does not hold: {share}; they are unlike the model's population, "
             "or were chosen as anomalies"
         )
+    elif not domain.is_seen:
+        note = f"calibration not verified: {share}, too few to see if the model's holds for them"
     else:
         note = f"calibration as expected: {share}"
     is_vouched = ~domain.is_outside & domain.is_seen & domain.is_alike

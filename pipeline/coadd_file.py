@@ -76,6 +76,13 @@ class CoaddFile:
         told = (f"{self.file.name}: {cut}, which is not read",) if cut else ()
         return told + describe_lacking(self.file, self.arms)
 
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What cannot be verified, in a line."""
+        unsummed = [hdu.name for hdu in self.images() if hdu.datasum is None]
+        what = f"{self.file.name}: no DATASUM of {', '.join(unsummed)}: damage to it is not seen"
+        return (what,) if unsummed else ()
+
     def hdu(self, name: str) -> Hdu:
         """Return an HDU; DataError if the file lacks it."""
         return find_hdu(self.file, self.index, name)

@@ -230,6 +230,7 @@ def _extract_shard(
         "spectrum_mismatch": int(is_stranger.sum()),
     }
     places = find_main_places(exposures, spectra.targetid)
+    notes = (*coadd.doubts, *notes)
     product = Product(spectra_to_table(task.shard, spectra, places), dropped, notes)
     counts = source.counts
     return replace(product, requests=dict(counts.requests), n_bytes=counts.n_bytes)

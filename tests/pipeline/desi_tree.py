@@ -94,7 +94,7 @@ def write_zcatalog(root: Path, rows: Rows) -> Path:
 def write_coadd(
     path: Path, targetid: NDArray, flux: NDArray, ivar: NDArray, mask: NDArray | None = None,
     fibermap: Mapping[str, NDArray] | None = None, exposures: Mapping[str, NDArray] | None = None,
-    scores: Mapping[str, NDArray] | None = None,
+    scores: Mapping[str, NDArray] | None = None, has_sums: bool = False,
 ) -> Path:  # fmt: skip
     """Write joined spectra (n, 7781) as the three arms of a coadd file."""
     mask = np.zeros(flux.shape, np.uint32) if mask is None else mask
@@ -113,7 +113,7 @@ def write_coadd(
     if scores:
         hdus.append(_make_hdu("SCORES", scores))
     path.parent.mkdir(parents=True, exist_ok=True)
-    fits.HDUList(hdus).writeto(path, overwrite=True)
+    fits.HDUList(hdus).writeto(path, overwrite=True, checksum=has_sums)
     return path
 
 

@@ -45,7 +45,8 @@ def make(tmp_path: Path, store: Store) -> Callable:
         rows = make_rows(len(targets))
         rows["TARGETID"] = np.array(targets)
         write_zcatalog(tree.root, rows)
-        write_coadd(tree.file("coadd", SHARD), IDS, flux, ivar, exposures=exposures)
+        path = tree.file("coadd", SHARD)
+        write_coadd(path, IDS, flux, ivar, exposures=exposures, has_sums=True)
         config = load_config(None, source=str(tree.root))
         for stage in (target, adopt, acquire):
             stage(store, config)
@@ -232,3 +233,9 @@ def test_arm_without_data_is_masked_and_told(make: Callable, store: Store, spect
     assert report.n_made == 4
     assert "pixels of 1 spectra are filled with one flux" in report.notes[0]
     assert read(store)["coverage_b"].to_pylist()[0] < 0.01
+
+
+def test_file_without_datasums_is_told(tmp_path: Path, spectra) -> None:
+    for has_sums in (True, False):
+        coadd = opened(write_coadd(tmp_path / "coadd.fits", IDS, *spectra, has_sums=has_sums))
+        assert any("no DATASUM of B_FLUX, B_IVAR" in note for note in coadd.doubts) != has_sums
