@@ -9,6 +9,7 @@ import pandas as pd
 RA_UNIT, DEC_UNIT = 15.0, 1.0
 _INT64 = 2**63
 _SEXAGESIMAL = re.compile(r"([+-]?)(\d{1,3})[:hd ](\d{1,2})[:m' ](\d{1,2}(?:\.\d*)?)[s\"]?")
+_COMMA = re.compile(r"[+-]?\d+,\d+")
 _DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)")
 
 
@@ -71,7 +72,10 @@ def _read_angles(words: pd.Series, unit: float) -> pd.Series:
     numbers = pd.to_numeric(words, errors="coerce").to_numpy(float, copy=True, na_value=np.nan)
     texts = words.to_numpy(dtype=object)
     for row in np.flatnonzero(np.isnan(numbers)):
+        # A comma in one angle of a list is the decimal mark of some languages.
         word = str(texts[row]).strip()
+        if _COMMA.fullmatch(word):
+            word = word.replace(",", ".")
         if is_angle(word):
             numbers[row] = read_angle(word, unit)
     return pd.Series(numbers, index=words.index)

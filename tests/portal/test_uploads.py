@@ -99,6 +99,12 @@ def test_positions_are_read_as_the_search_box_reads_them(con: Connection) -> Non
     assert matched["desi_TARGETID"].to_pylist() == [row_id(0), row_id(0), None, None]
 
 
+def test_positions_may_have_decimal_commas(con: Connection) -> None:
+    rows = read_list("a.csv", b"ra;dec\n0,0005;10,0002\n")
+    matched = uploads.match_places(con, rows, "ra", "dec", 2.0, ("TARGETID",))
+    assert matched["desi_TARGETID"].to_pylist() == [row_id(0)]
+
+
 def test_names_of_columns_are_only_names(con: Connection) -> None:
     rows = pd.DataFrame({'"; DROP VIEW quasars; --': ["1"], "<script>": [str(row_id(0))]})
     matched = uploads.match_ids(con, rows, "<script>", ("TARGETID",))
