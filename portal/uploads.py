@@ -157,6 +157,8 @@ def _explaining() -> Iterator[None]:
         yield
     except UserError as fault:
         raise UploadError(str(fault)) from None
+    except MemoryError:
+        raise UploadError("The file takes too much memory to read.") from None
 
 
 def _unpack(content: bytes) -> bytes:

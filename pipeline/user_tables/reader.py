@@ -9,10 +9,11 @@ from pipeline.sources import MemorySource, SourceFile, local_file
 from pipeline.user_tables import binary
 from pipeline.user_tables.content import find_kind, read_content
 from pipeline.user_tables.table import UserTable, reading
-from pipeline.user_tables.text import HEAD_BYTES, open_file, read_text_table, unpack
+from pipeline.user_tables.text import HEAD_BYTES, Opener, open_file, read_text_table, unpack
 
 # Formats that are read whole are no place for a table that does not fit in memory.
 _MOST_WHOLE = 2**31
+_PART = 2**22
 
 
 def open_tables(path: Path, what: str = "") -> list[UserTable]:
@@ -73,14 +74,24 @@ def _open_by_content(origin: str, path: Path) -> list[UserTable]:
         with reading(origin, "as FITS"):
             check_headers(local_file(path))
             return binary.read_fits(origin, path)
-    with opener() as stream:
-        content = stream.read(_MOST_WHOLE + 1)
-    if len(content) > _MOST_WHOLE:
-        raise UserError(f"{origin}: larger than 2 GiB; give it as Parquet, unpacked FITS or CSV")
+    content = _read_whole(origin, opener)
     with reading(origin, f"as {kind}"):
         if kind == "FITS":
             check_headers(MemorySource(origin, content).file("unpacked"))
         return read_content(origin, kind, content)
+
+
+def _read_whole(origin: str, opener: Opener) -> bytes:
+    content = bytearray()
+    with opener() as stream:
+        # In parts: memory is asked for what is there, not for what may be.
+        while part := stream.read(_PART):
+            content += part
+            if len(content) > _MOST_WHOLE:
+                raise UserError(
+                    f"{origin}: larger than 2 GiB; give it as Parquet, unpacked FITS or CSV"
+                )
+    return bytes(content)
 
 
 def check_headers(file: SourceFile) -> None:

@@ -133,7 +133,7 @@ def reading(origin: object, what: str = "") -> Iterator[None]:
     """Turn whatever a reader raises on a damaged or foreign file into one line for the user."""
     try:
         yield
-    except QadError:
+    except (QadError, MemoryError):
         raise
     # Readers raise errors of several libraries, and of the interpreter, on hostile bytes.
     except Exception as error:
