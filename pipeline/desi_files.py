@@ -47,6 +47,10 @@ def iterate_columns(
     """Yield what `read_columns` returns in blocks of rows, at least one."""
     ahead = ReadAhead(decompress(file))
     index = walk_headers(ahead, until=hdu)
+    tables = [table for table in index.hdus if table.is_table]
+    # A copy that has lost the name of its only table.
+    if index.find(hdu) is None and len(tables) == 1 and not tables[0].name:
+        hdu = ""
     yield from read_table(ahead, index, hdu, required, optional, block_bytes)
 
 
@@ -116,9 +120,9 @@ def find_hdu(file: SourceFile, index: FileIndex, name: str) -> Hdu:
     """Return an HDU by name; DataError if the file lacks it."""
     hdu = index.find(name)
     if hdu is None:
-        arm = name[0].lower() if name[1:2] == "_" else None
-        what = f"arm {arm} is incomplete" if arm else "not a DESI file"
-        raise DataError(f"{file}: no HDU {name}: {what}; fetch it again or leave its shard out")
+        raise DataError(
+            f"{file}: no HDU {name}: not a DESI file of this kind; give one that has it"
+        )
     return hdu
 
 

@@ -216,6 +216,7 @@ def _extract_shard(
         listed, exposures = read_tables(coadd)
         here = get_positions(read_fibres(coadd))
         rows, is_there = find_rows(listed, wanted)
+        n_repeated = np.count_nonzero(np.isin(listed, wanted)) - len(rows)
         is_elsewhere = find_elsewhere(
             f"the redshift catalogue than in the FIBERMAP of {coadd.file}",
             (here[0][rows], here[1][rows]), (place[0][is_there], place[1][is_there]),
@@ -229,6 +230,8 @@ def _extract_shard(
         "position_mismatch": int(is_elsewhere.sum()),
         "spectrum_mismatch": int(is_stranger.sum()),
     }
+    if n_repeated:
+        notes += (f"{coadd.file.name}: {n_repeated} more rows of its targets; the first is taken",)
     places = find_main_places(exposures, spectra.targetid)
     notes = (*coadd.doubts, *notes)
     product = Product(spectra_to_table(task.shard, spectra, places), dropped, notes)

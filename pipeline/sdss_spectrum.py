@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pipeline.desi_files import read_table
 from pipeline.errors import DataError
 from pipeline.fits_index import ReadAhead, walk_headers
+from pipeline.flux_units import flux_factor
 from pipeline.integrity import decompress
 from pipeline.sources import SourceFile
 
@@ -57,17 +58,16 @@ def read_spectrum(file: SourceFile) -> LogSpectrum:
     name = next((hdu.name for hdu in index.hdus if hdu.is_table), None)
     if name is None:
         raise DataError(f"{file}: no table in it; give a spec file of SDSS")
-    names = [*_COLUMNS, *map(str.upper, _COLUMNS)]
-    parts = list(read_table(ahead, index, name, (), names))
-    columns = {key.lower(): np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    parts = list(read_table(ahead, index, name, (), _COLUMNS))
+    columns = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     lacking = [name for name in _COLUMNS if name not in columns]
     if lacking:
         raise DataError(f"{file}: no column {', '.join(lacking)}; give a spec file of SDSS")
-    return _place(file, columns)
+    return _place(file, columns, index.hdus[0].unit)
 
 
-def _place(file: SourceFile, columns: dict[str, NDArray]) -> LogSpectrum:
-    """Put the pixels on a gapless grid."""
+def _place(file: SourceFile, columns: dict[str, NDArray], unit: str) -> LogSpectrum:
+    """Put the pixels on a gapless grid, in our units."""
     loglam, flux, ivar = (columns[name].astype(np.float64) for name in _COLUMNS[:3])
     is_wave = (loglam > _LOG10_RANGE[0]) & (loglam < _LOG10_RANGE[1])
     if not len(loglam) or not is_wave.all():
@@ -76,6 +76,8 @@ def _place(file: SourceFile, columns: dict[str, NDArray]) -> LogSpectrum:
     index = np.rint(place).astype(np.intp)
     if np.abs(place - index).max() > _TOLERANCE or np.any(np.diff(index) < 1):
         raise DataError(f"{file}: loglam does not rise in steps of {LOG10_STEP}; fetch it again")
+    factor = flux_factor(f"{file}: its flux", unit, 10**loglam)
+    flux, ivar = flux * factor, ivar * np.asarray(factor) ** -2.0
     is_good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
     is_good &= (columns["and_mask"].astype(np.int64) & _BAD) == 0
     joined = np.zeros((2, index[-1] + 1))

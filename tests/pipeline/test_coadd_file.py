@@ -104,7 +104,11 @@ def test_missing_hdu_is_named(coadd: Path, name: str) -> None:
     change(coadd, name, None)
     message = explain(coadd)
     assert name in message
-    expected = "not a DESI file" if name == "FIBERMAP" else f"arm {name[0].lower()} is incomplete"
+    expected = (
+        "not a DESI file of this kind"
+        if name == "FIBERMAP"
+        else f"arm {name[0].lower()} is incomplete"
+    )
     assert expected in message
 
 

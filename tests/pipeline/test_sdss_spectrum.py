@@ -70,6 +70,18 @@ def test_another_grid_is_refused(tmp_path: Path, columns: dict, message: str) ->
         read(write_spec(tmp_path / "spec.fits", **columns))
 
 
+def test_unit_of_the_flux_is_converted_or_refused(tmp_path: Path) -> None:
+    path = write_spec(tmp_path / "spec.fits")
+    for unit, factor in (("1E-17 erg/cm^2/s/Ang", 1), ("1E-16 erg/cm^2/s/Ang", 10)):
+        fits.setval(path, "BUNIT", value=unit, ext=0)
+        found = read(path)
+        np.testing.assert_allclose(found.flux, 10 * factor)
+        np.testing.assert_allclose(found.ivar, factor**-2.0)
+    fits.setval(path, "BUNIT", value="ADU", ext=0)
+    with pytest.raises(DataError, match=r"its flux is in 'ADU', which is no"):
+        read(path)
+
+
 def test_damaged_and_foreign_files_are_refused_by_name(tmp_path: Path) -> None:
     whole = write_spec(tmp_path / "spec.fits").read_bytes()
     (tmp_path / "short.fits").write_bytes(whole[: len(whole) // 2])

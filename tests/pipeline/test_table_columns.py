@@ -132,6 +132,16 @@ def test_two_columns_of_one_name_are_refused(path: Path) -> None:
     assert read(path, "Z")["Z"].tolist() == [1, 1]
 
 
+def test_only_table_may_have_lost_its_name(path: Path) -> None:
+    column = fits.Column("TARGETID", "K", array=IDS)
+    tables = [fits.BinTableHDU.from_columns([column]) for _ in range(2)]
+    fits.HDUList([fits.PrimaryHDU(), tables[0]]).writeto(path)
+    assert read(path, "TARGETID")["TARGETID"].tolist() == IDS.tolist()
+    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(path, overwrite=True)
+    with pytest.raises(DataError, match="no HDU T"):
+        read(path, "TARGETID")
+
+
 def test_empty_table(path: Path) -> None:
     write(path, fits.Column("TARGETID", "K", array=np.zeros(0, int)))
     assert read(path, "TARGETID")["TARGETID"].shape == (0,)
