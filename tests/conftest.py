@@ -8,6 +8,11 @@ from typing import TypeVar
 import pytest
 from hypothesis import settings
 
+# Before a library reads them. The workers share the cores: threads that wait for one of theirs on a
+# core that another worker has do nothing but spin.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 _DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
 _Report = TypeVar("_Report", pytest.TestReport, pytest.CollectReport)

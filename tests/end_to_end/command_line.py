@@ -7,6 +7,7 @@ from pathlib import Path
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 QAD = Path(sys.executable).with_name("qad")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # Every part of the pipeline, only smaller.
 SMALL = {
     "train.epochs": 3,

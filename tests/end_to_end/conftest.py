@@ -1,11 +1,12 @@
 """A small mock survey and the command line that runs on it."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import QAD, Run, run_arguments
+from command_line import QAD, THREADS, Run, run_arguments
 from forked import run_qad
 from once import make_once
 
@@ -32,8 +33,9 @@ def finished(survey: Path, shared: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 def _call(words: list[str]) -> None:
-    """Call the command line as it is installed."""
-    subprocess.run([str(QAD), *words], check=True)
+    """Call the command line as it is installed, with as many threads as libraries would take."""
+    environment = {name: value for name, value in os.environ.items() if name not in THREADS}
+    subprocess.run([str(QAD), *words], check=True, env=environment)
 
 
 @pytest.fixture

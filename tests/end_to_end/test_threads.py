@@ -7,13 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import QAD, run_arguments, sums
+from command_line import QAD, THREADS, run_arguments, sums
 
 from pipeline.stages import STAGES
 
 pytestmark = pytest.mark.slow
 
-_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # Starts a command on some of the cores.
 _PINNED = (
     "import os, sys; cores = sorted(os.sched_getaffinity(0))[: int(sys.argv[1])]\n"
@@ -35,7 +34,7 @@ def test_release_is_the_same_on_any_number_of_threads_and_cores(
         # Not forked: libraries read the variables when they are loaded.
         done = subprocess.run(
             [sys.executable, "-c", _PINNED, str(cores), *words],
-            env=os.environ | dict.fromkeys(_VARIABLES, str(threads)),
+            env=os.environ | dict.fromkeys(THREADS, str(threads)),
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
