@@ -197,15 +197,18 @@ def start(
 
 
 def render(task: dict[str, Any], limits: Limits, rows: pa.Table | None = None) -> bytes:
-    """Do a task to its end and return its content, for what a page hands out.
+    """Do a task to its end and return its content, for what a page hands out: all of it.
 
     Raises
     ------
     TaskError
-        If it is refused, fails or breaks a limit.
+        If it is refused, fails or breaks a limit; also one that would only cut the rows.
     """
     with start(task, limits, rows) as running:
-        return running.wait_for().read()
+        answer = running.wait_for()
+        if answer.header["is_cut"]:
+            raise TaskError("These rows are more than a file from here may hold: take fewer.")
+        return answer.read()
 
 
 def prepare() -> None:

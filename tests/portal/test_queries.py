@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from portal_release import N_ROWS, TIERS, row_id
 
-from portal import files, formats, queries
+from portal import files, formats, pool, queries
 from portal.conditions import HIDDEN, Cells, Filters
 from portal.database import Connection, connect
 from portal.queries import Ranking
@@ -374,6 +374,14 @@ def test_export_keeps_units_and_type(con: Connection, release: Path) -> None:
     assert "latent" in rows.column_names
     assert rows.schema.field("TARGET_RA").metadata[b"unit"] == b"deg"
     assert str(rows.schema.field("TARGETID").type) == "int64"
+
+
+def test_export_is_whole_or_none(
+    con: Connection, release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "WIDE", pool.Limits(rows=N_ROWS - 1))
+    with pytest.raises(pool.TaskError, match="more than a file"):
+        files.write_selection(con, release, Filters(), formats.PARQUET)
 
 
 @pytest.mark.parametrize("fault", ["missing", "damaged", "of another schema"])
