@@ -17,7 +17,7 @@ _WHOLE = r"^-?\d+$"
 # What XML cannot hold, whatever it is written as.
 _NO_XML = r"[^\x{9}\x{A}\x{D}\x{20}-\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]"
 # A cell that a spreadsheet takes for a formula, and one that is a number, an angle or a time.
-_FORMULA = r"^[\t\r\n]|^\s*[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
+_FORMULA = r"^[\t\r\n]|^\s*[=+\-@\x{2212}\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]"
 _HARMLESS = r"^[+-]?[0-9.: ]*([eE][+-]?[0-9]+)?$"
 
 

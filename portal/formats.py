@@ -32,18 +32,20 @@ class Format(NamedTuple):
 
 
 JSON = Format("json", "JSON", "json", "application/json")
+# Whoever opens it in a spreadsheet runs nothing: what that would take for a formula begins with an
+# apostrophe.
 CSV = Format("csv", "CSV", "csv", "text/csv; charset=utf-8")
-# For people: texts that a spreadsheet would take for formulas begin with an apostrophe.
-SHEET = Format("sheet", "CSV", "csv", "text/csv; charset=utf-8")
+# For programs that take texts as they are.
+RAW_CSV = Format("csv-raw", "CSV", "csv", "text/csv; charset=utf-8")
 PARQUET = Format("parquet", "Parquet", "parquet", "application/vnd.apache.parquet")
 VOTABLE = Format("votable", "VOTable", "vot", "application/x-votable+xml")
 # As Simple Cone Search 1.03 asks for it: its own UCDs, and its own media type.
 CONE = Format("cone", "VOTable", "vot", "text/xml;content=x-votable")
 FITS = Format("fits", "FITS", "fits", "application/fits")
 # What a person is offered.
-FORMATS = (SHEET, PARQUET, VOTABLE)
+FORMATS = (CSV, PARQUET, VOTABLE)
 # What a program may ask for.
-BY_KEY = {kind.key: kind for kind in (JSON, CSV, PARQUET, VOTABLE, FITS)}
+BY_KEY = {kind.key: kind for kind in (JSON, CSV, RAW_CSV, PARQUET, VOTABLE, FITS)}
 _CONE_UCDS = {"TARGETID": "ID_MAIN", "TARGET_RA": "POS_EQ_RA_MAIN", "TARGET_DEC": "POS_EQ_DEC_MAIN"}
 
 
@@ -132,17 +134,17 @@ def _write_json(target: IO[bytes], rows: pa.Table) -> None:
     target.write(b"]")
 
 
-def _write_csv(target: IO[bytes], rows: pa.Table, *, is_for_people: bool = False) -> None:
+def _write_csv(target: IO[bytes], rows: pa.Table, *, is_raw: bool = False) -> None:
     """Write texts in quotes and numbers without, so that "" is a text and nothing is none."""
     names = rows.column_names
-    if is_for_people:
+    if not is_raw:
         names = cells.disarm(pa.array(names, pa.string())).to_pylist()
     schema = pa.schema(
         [(name, _choose_csv(f.type)) for name, f in zip(names, rows.schema, strict=True)]
     )
     with pyarrow.csv.CSVWriter(target, schema) as writer:
         for batch in _step(rows):
-            columns = [_write_cells(values, is_for_people) for values in batch.columns]
+            columns = [_write_cells(values, is_raw=is_raw) for values in batch.columns]
             writer.write_batch(pa.record_batch(columns, schema=schema))
 
 
@@ -152,15 +154,15 @@ def _choose_csv(kind: pa.DataType) -> pa.DataType:
     return kind if is_own or pa.types.is_decimal(kind) else pa.string()
 
 
-def _write_cells(values: pa.Array, is_for_people: bool) -> pa.Array:
+def _write_cells(values: pa.Array, *, is_raw: bool) -> pa.Array:
     if _choose_csv(values.type) == values.type != pa.string():
         return values
     texts = cells.write_plain(values)
-    return cells.disarm(texts) if is_for_people else texts
+    return texts if is_raw else cells.disarm(texts)
 
 
-def _write_sheet(target: IO[bytes], rows: pa.Table) -> None:
-    _write_csv(target, rows, is_for_people=True)
+def _write_raw_csv(target: IO[bytes], rows: pa.Table) -> None:
+    _write_csv(target, rows, is_raw=True)
 
 
 def _write_parquet(target: IO[bytes], rows: pa.Table) -> None:
@@ -208,6 +210,6 @@ def _list_columns() -> dict[str, Column]:
 
 _COLUMNS = _list_columns()
 _WRITERS = {
-    "json": _write_json, "csv": _write_csv, "sheet": _write_sheet, "parquet": _write_parquet,
+    "json": _write_json, "csv": _write_csv, "csv-raw": _write_raw_csv, "parquet": _write_parquet,
     "fits": _write_fits,
 }  # fmt: skip

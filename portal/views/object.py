@@ -283,7 +283,7 @@ def _offer_spectrum(spectrum: Spectrum, targetid: int) -> None:
     })  # fmt: skip
     offer_files(
         "Spectrum", f"desi-{targetid}", partial(files.write_rows, rows),
-        (formats.SHEET, formats.FITS, formats.VOTABLE),
+        (formats.CSV, formats.FITS, formats.VOTABLE),
         "Observed frame, unsmoothed: wave, flux, ivar, mask, model.",
     )  # fmt: skip
 

@@ -54,7 +54,7 @@ TYPES: dict[str, object] = {
 }  # fmt: skip
 _READERS: dict[str, Callable[[bytes], int]] = {
     "csv": lambda content: len(pd.read_csv(io.BytesIO(content), dtype=str)),
-    "sheet": lambda content: len(pd.read_csv(io.BytesIO(content), dtype=str)),
+    "csv-raw": lambda content: len(pd.read_csv(io.BytesIO(content), dtype=str)),
     "parquet": lambda content: pq.read_table(io.BytesIO(content)).num_rows,
     "votable": lambda content: len(
         votable.parse(io.BytesIO(content), verify="exception").get_first_table().array
@@ -129,15 +129,15 @@ def test_texts_come_back_or_lose_only_what_xml_cannot_hold(given: list[str | Non
 
 
 def test_spreadsheets_run_no_cell() -> None:
-    texts = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", " =1", "＝1", "-5.3", "+1e-7",
-             "-12:34:56.7", "fine", None]  # fmt: skip
+    texts = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", " =1", "＝1", "−1+A1", "-5.3",
+             "+1e-7", "-12:34:56.7", "fine", None]  # fmt: skip
     rows = pa.table({"=x": texts, "n": [-1.5] * len(texts)})
-    sheet = pd.read_csv(io.BytesIO(formats.write(rows, formats.SHEET)), keep_default_na=False)
+    sheet = pd.read_csv(io.BytesIO(formats.write(rows, formats.CSV)), keep_default_na=False)
     assert list(sheet) == ["'=x", "n"]
-    assert sheet["'=x"].tolist() == [*(f"'{text}" for text in texts[:7]), *texts[7:11], ""]
+    assert sheet["'=x"].tolist() == [*(f"'{text}" for text in texts[:8]), *texts[8:12], ""]
     assert set(sheet["n"]) == {-1.5}
-    plain = pd.read_csv(io.BytesIO(formats.write(rows, formats.CSV)), keep_default_na=False)
-    assert plain["=x"].tolist() == [*texts[:11], ""]
+    plain = pd.read_csv(io.BytesIO(formats.write(rows, formats.RAW_CSV)), keep_default_na=False)
+    assert plain["=x"].tolist() == [*texts[:12], ""]
 
 
 def test_columns_of_one_name_and_hostile_names_are_written() -> None:
