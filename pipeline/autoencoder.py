@@ -20,6 +20,7 @@ from pipeline.extract import spectra_to_table
 from pipeline.layout import Shard
 from pipeline.model_files import read_card
 from pipeline.models import load_model
+from pipeline.numerics import find_instruction_set, limit_threads
 from pipeline.preprocess import make_run_grid, make_windows
 from pipeline.reconstruct import to_observed_frame
 from pipeline.science.coadd import Spectra
@@ -60,6 +61,7 @@ class QSOAutoencoder:
         values["train"] |= train
         self.config = Config.model_validate(values)
 
+    @limit_threads()
     def fit(
         self, flux: NDArray, ivar: NDArray, z: NDArray, targetid: NDArray | None = None
     ) -> "QSOAutoencoder":
@@ -92,7 +94,8 @@ class QSOAutoencoder:
             objects,
         )
         settings = self.config.train
-        model_id = digest(settings, self.config.run.seed, digest_rows(table), objects.tolist())[:12]
+        inputs = (digest_rows(table), objects.tolist(), find_instruction_set(settings.device))
+        model_id = digest(settings, self.config.run.seed, *inputs)[:12]
         with tempfile.TemporaryDirectory() as scratch:
             places = [Path(scratch, str(k)) for k in range(settings.seeds * settings.folds)]
             model, records = fit_model(windows, self.config, model_id, places)
@@ -104,6 +107,7 @@ class QSOAutoencoder:
         store.write(self.folder / models.NULL, null, NULL, fingerprint=model_id, **made)
         return self
 
+    @limit_threads()
     def score(
         self, flux: NDArray, ivar: NDArray, z: NDArray, targetid: NDArray | None = None
     ) -> pa.Table:
@@ -146,6 +150,7 @@ class QSOAutoencoder:
         )
         return result.append_column("q_value", [q_values]).append_column("tier", [tiers])
 
+    @limit_threads()
     def reconstruct(self, flux: NDArray, ivar: NDArray, z: NDArray) -> NDArray[np.float32]:
         """Return the model's flux density, shape (n, 7781), of spectra given as to `score`.
 

@@ -10,10 +10,11 @@ from lake_runs import read_all
 from pipeline.autoencoder import QSOAutoencoder
 from pipeline.config import Config
 from pipeline.errors import QadError, UserError
+from pipeline.numerics import limit_threads
 from pipeline.preprocess import OBSERVED_GRID
 from pipeline.science.extinction import transmission
 from pipeline.shards import finished_shards
-from pipeline.store import Store, to_matrix
+from pipeline.store import Store, digest_rows, to_matrix
 from pipeline.train import find_model_id
 
 Z = np.array([1.5, 1.7, 1.9])
@@ -51,6 +52,16 @@ def test_fitted_model_tells_the_strange_from_its_own(fitted: QSOAutoencoder, sam
     strange = fitted.score(flux, ivar, z, np.arange(10))
     assert (strange["anomaly_score"].to_numpy() > own["anomaly_score"].to_numpy()).all()
     assert set(strange["reason"].to_pylist()) != set()
+
+
+def test_threads_decide_no_bit(fitted: QSOAutoencoder, sample) -> None:
+    scores, fluxes = [], []
+    for n in (1, 5):
+        with limit_threads(n):
+            scores.append(fitted.score(*sample))
+            fluxes.append(fitted.reconstruct(*sample))
+    assert digest_rows(scores[0]) == digest_rows(scores[1])
+    np.testing.assert_array_equal(*fluxes)
 
 
 def test_reconstruction_follows_the_spectrum(fitted: QSOAutoencoder, sample) -> None:
