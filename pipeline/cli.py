@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.errors import QadError, explain_import, require_extra
+from pipeline.errors import require_extra
+from pipeline.faults import require_memory, run_command
 from pipeline.lake_cli import lake
 from pipeline.model_cli import model
 from pipeline.reviews.cli import rank, review
@@ -37,9 +38,10 @@ class Commands(click.Group):
 def qad() -> None:
     """Find anomalous quasars in DESI spectra, release them, show them.
 
-    Exit codes: 0 fine, 1 some shards failed or a check did not pass, 2 the call, a file or the
-    configuration is wrong.
+    Exit codes: 0 fine, 1 some shards failed, a check did not pass or memory was too small, 2 the
+    call, a file or the configuration is wrong, 130 interrupted.
     """
+    require_memory()
 
 
 _ROOT = click.option(
@@ -227,12 +229,10 @@ _add_stage("reconstruct", "the model's flux of what is published")
 )  # fmt: skip
 def status(root: Path, failed: bool, export: Path | None) -> None:
     """Show what is done, stale or missing, and where every row went."""
-    from pipeline.stages import open_root
+    from pipeline.stages import open_existing_root
     from pipeline.status import describe_failures, describe_status, export_ledger
 
-    if not root.is_dir():
-        raise QadError(f"{root}: no such data root; start with `qad run --root {root}`")
-    store = open_root(root)
+    store = open_existing_root(root)
     if export:
         for path in export_ledger(store, export):
             click.echo(f"wrote       {path}")
@@ -266,11 +266,9 @@ def mock(quasars: int, pixels: int, seed: int, folder: Path) -> None:
 def backup(place: str, root: Path) -> None:
     """Keep models, ledger, settings, releases and a list of the lake in TO, a folder or s3://."""
     from pipeline.backup import back_up
-    from pipeline.stages import open_root
+    from pipeline.stages import open_existing_root
 
-    if not root.is_dir():
-        raise QadError(f"{root}: no such data root; start with `qad run --root {root}`")
-    kept = back_up(open_root(root), place)
+    kept = back_up(open_existing_root(root), place)
     new = f"{kept.n_sent:,} new, {kept.n_bytes / 1e6:.1f} MB"
     click.echo(f"backup      {kept.name}: {kept.n_files:,} files, {new}; all read back")
 
@@ -295,23 +293,8 @@ qad.add_command(rank)
 
 
 def main() -> None:
-    """Run the command line: a fault is one line on stderr and exit code 2."""
-    try:
-        qad.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except QadError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except ImportError as error:
-        fault = explain_import(error)
-        if fault is None:
-            raise
-        click.echo(f"error: {fault}", err=True)
-        sys.exit(2)
+    """Run the command line; see `run_command` for how it ends."""
+    run_command(lambda: qad.main(standalone_mode=False))
 
 
 def _run_stages(root: Path, config: "Config", last: str | None) -> bool:

@@ -2,11 +2,14 @@
 
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from sqlalchemy import (
     URL,
@@ -225,12 +228,31 @@ def _make_engine(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
         waiting = {"connect_timeout": 10, "application_name": "qad"}
         return create_engine(url, pool_pre_ping=True, connect_args=waiting)
+    file = Path(url.database or "")
+    if file.is_file() and not _is_writable(file):
+        return create_engine("sqlite://", creator=partial(_open_read_only, file))
     if url.database:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"ledger {file}: {error.strerror}; choose another --root") from None
     engine = create_engine(url)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _is_writable(file: Path) -> bool:
+    """Say whether SQLite may write a file and, beside it, its log."""
+    return all(os.access(path, os.W_OK, effective_ids=True) for path in (file, file.parent))
+
+
+def _open_read_only(file: Path) -> sqlite3.Connection:
+    """Open a database of a folder in which SQLite cannot even lock; a write is a fault."""
+    log = file.with_name(f"{file.name}-wal")
+    is_closed = not log.exists() or not log.stat().st_size
+    place = f"file:{quote(str(file.resolve()))}?mode=ro{'&immutable=1' if is_closed else ''}"
+    return sqlite3.connect(place, uri=True)
 
 
 def _set_up_sqlite(connection: Any, _: object) -> None:

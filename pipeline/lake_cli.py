@@ -21,10 +21,10 @@ def verify(root: Path) -> None:
 
     Exit code 1, and a line for each damaged file, if not. Releases: `qad release validate`.
     """
-    from pipeline.stages import open_root
+    from pipeline.stages import open_existing_root
     from pipeline.verify import verify_root
 
-    found = verify_root(open_root(root))
+    found = verify_root(open_existing_root(root))
     for kind, count in found.counts.items():
         if count:
             click.echo(f"{kind:24}{count:8,}")

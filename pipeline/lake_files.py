@@ -8,6 +8,7 @@ import errno
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from functools import cache
@@ -39,6 +40,10 @@ _ROOT_FAULTS = {
     errno.EACCES,
     errno.EPERM,
     errno.EIO,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
 }
 
 
@@ -191,6 +196,23 @@ def local_folder(path: Path) -> Iterator[Path]:
         with _bucket_faults(path, "read"), guard_root(Path(folder)):
             fs.copy_files(name, folder, source_filesystem=system)
         yield Path(folder)
+
+
+def require_folder(path: Path) -> None:
+    """Refuse a data root that is something else than a folder; it need not be there.
+
+    Raises
+    ------
+    UserError
+    """
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; choose another --root") from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise UserError(f"{path} is a file, not a folder; choose another --root")
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from types import ModuleType
 from pipeline.config import Config, MockSettings
 from pipeline.database import choose_url, hide_password
 from pipeline.errors import QadError, UserError
-from pipeline.lake_files import exists, guard_root, replacing
+from pipeline.lake_files import exists, guard_root, replacing, require_folder
 from pipeline.layout import MODEL_CARD
 from pipeline.numerics import limit_threads
 from pipeline.progress import track_counts
@@ -198,6 +198,20 @@ def open_root(root: Path) -> Store:
         return bare
     run = read_saved_config(bare).run
     return Store(root, run.ledger_url, run.lake)
+
+
+def open_existing_root(root: Path) -> Store:
+    """Open a data root that must be there.
+
+    Raises
+    ------
+    UserError
+        If it is not, or is no folder.
+    """
+    require_folder(root)
+    if not root.is_dir():
+        raise UserError(f"{root}: no such data root; start with `qad run --root {root}`")
+    return open_root(root)
 
 
 def _import_stage(stage: str) -> ModuleType:

@@ -21,7 +21,15 @@ from catalog_schema.column import Table
 from catalog_schema.tables import SCHEMA_VERSION, arrow_schema
 from pipeline.database import choose_url
 from pipeline.errors import DataError, UserError, first_line
-from pipeline.lake_files import filesystem, guard_root, is_object, opening, replacing, show
+from pipeline.lake_files import (
+    filesystem,
+    guard_root,
+    is_object,
+    opening,
+    replacing,
+    require_folder,
+    show,
+)
 from pipeline.layout import Lake
 from pipeline.ledger import Ledger
 from pipeline.reviews.ledger import ReviewLedger
@@ -167,6 +175,7 @@ class Store:
         UserError
             If the root cannot be written or another process holds it.
         """
+        require_folder(self.root)
         with guard_root(self.root):
             if not self.root.is_dir():
                 self.root.mkdir(parents=True)
