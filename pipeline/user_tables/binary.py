@@ -4,6 +4,7 @@ Values keep the type of the file; a value that the file marks as missing is null
 """
 
 import io
+import re
 import warnings
 import xml.parsers.expat
 from collections.abc import Iterator, Sequence
@@ -18,9 +19,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
-from pipeline.user_tables.table import Column, UserTable, decode, is_text
+from pipeline.user_tables.table import Column, UserTable, decode, is_text, show_text
 
 BLOCK_ROWS = 200_000
+# Counts below which astropy would go on for ever, or backwards.
+_LYING_COUNT = re.compile(rb"(NAXIS|TFIELDS) *= *\+?\d{4,}|(NAXIS\d*|[PG]COUNT|TFIELDS) *= *-\d+")
 
 
 def read_parquet(origin: str, paths: Sequence[Path | io.BytesIO]) -> list[UserTable]:
@@ -54,9 +57,13 @@ def read_arrow(origin: str, content: bytes) -> list[UserTable]:
 
 
 def read_fits(origin: str, source: Path | bytes) -> list[UserTable]:
-    """Read the binary and ASCII tables of a FITS file whose headers were found sound."""
+    """Read the binary and ASCII tables of a FITS file, in memory or with sound headers."""
     from astropy.io import fits
 
+    if isinstance(source, bytes) and (lie := _LYING_COUNT.search(source)):
+        raise UserError(
+            f"{origin}: {show_text(lie[0].decode())} cannot be true; the file is damaged"
+        )
     tables = []
     with _open_fits(source) as hdus:
         for number, hdu in enumerate(hdus):

@@ -143,6 +143,17 @@ def test_the_table_with_the_objects_counts(table: Table) -> None:
     assert len(read_list("a.fits", target.getvalue())) == 20
 
 
+@pytest.mark.parametrize(
+    "lie", ["NAXIS   =  999999999", "TFIELDS =  999999999", "NAXIS1  =       -360"]
+)
+def test_counts_that_lie_are_refused_at_once(table: Table, lie: str) -> None:
+    content = write(table, "fits")
+    start = content.rindex(lie[:9].encode())
+    damaged = content[:start] + lie.ljust(30).encode() + content[start + 30 :]
+    with pytest.raises(UploadError, match="cannot be true"):
+        read_list("a.fits", damaged)
+
+
 def test_columns_of_one_name_and_of_none_are_kept() -> None:
     rows = read_list("a.csv", b",a,a\n1,2,3\n")
     assert list(rows.columns) == ["column 1", "a", "a 2"]
