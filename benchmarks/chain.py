@@ -27,7 +27,9 @@ from pipeline.coadd_file import open_coadd, read_arms, read_tables, read_targeti
 from pipeline.config import AcquireSettings, Config, load_config
 from pipeline.extract import extract, join_file, spectra_to_table
 from pipeline.layout import Shard
+from pipeline.plausibility import keep_plausible
 from pipeline.preprocess import OBSERVED_GRID, make_run_grid, make_windows, preprocess
+from pipeline.row_identity import find_strangers
 from pipeline.science.coadd import join_arms
 from pipeline.science.restframe import find_window_starts
 from pipeline.shards import finished_shards, read_shards
@@ -73,6 +75,10 @@ def time_steps(store: Store, path: Path, wanted: pa.Table, repeats: int) -> dict
         {
             "read rows": read,
             "join arms": lambda: join_arms(targetids, arms, WAVE_SIZE, floor),
+            "gates: noise, SCORES": lambda: (
+                keep_plausible(path.name, spectra),
+                find_strangers(coadd, rows, spectra),
+            ),
             "SNR, coverage, table": lambda: spectra_to_table(SHARD, spectra),
             "write coadds": lambda: store.write(coadds, table, COADDS, **MADE),
             "read coadds": lambda: store.read(coadds, carried),
@@ -125,6 +131,8 @@ def report_steps(options: argparse.Namespace, folder: Path) -> None:
     rows["both stages"] = sum(stages.values()) / n
     for name, seconds in rows.items():
         print(f"{name:28}{1e6 * seconds:12.1f}{1 / seconds:12.0f}")
+    gates = rows["gates: noise, SCORES"]
+    print(f"{'gates / stage extract':28}{gates / rows['stage extract']:12.3f}")
     for name, seconds in peers.items():
         print(
             f"{name:28}{1e6 * seconds / n:12.1f}{n / seconds:12.0f}  "

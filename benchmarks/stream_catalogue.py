@@ -25,6 +25,7 @@ from loopback_s3 import serve_bucket
 from side_by_side import read_peak
 
 from pipeline.mock.columns import ZCATALOG, parse
+from pipeline.mock.identity import draw_positions
 from pipeline.redshift_catalogue import OPTIONAL, REQUIRED, SHARD_COLUMNS
 
 NAMES = [*SHARD_COLUMNS, *REQUIRED, *OPTIONAL]
@@ -69,7 +70,7 @@ def draw_rows(rng: np.random.Generator, rows: np.ndarray, first: int) -> np.ndar
     rows["Z"] = rng.uniform(0.0, 4.0, n)
     rows["ZWARN"] = np.where(rng.random(n) < 0.15, 4, 0)
     rows["DESI_TARGET"] = np.where((kind == 0) | (rng.random(n) < 0.04), 1 << 2, 1 << 1)
-    rows["TARGET_RA"], rows["TARGET_DEC"] = rng.uniform(0, 360, n), rng.uniform(-20, 80, n)
+    rows["TARGET_RA"], rows["TARGET_DEC"] = draw_positions(rng, number // 2000)
     rows["ZCAT_PRIMARY"] = np.where(rng.random(n) < 0.97, b"T", b"F")
     rows["DESINAME"] = b"DESI J123.4567+01.2345"
     return rows

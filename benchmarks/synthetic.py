@@ -8,6 +8,7 @@ from astropy.io import fits
 from catalog_schema.desi import ARM_PIXELS, WAVE_START, WAVE_STEP
 from pipeline.config import AcquireSettings
 from pipeline.layout import REDUCTION, DesiTree, Shard
+from pipeline.mock.identity import draw_positions
 from pipeline.sources import open_source
 
 FIRST_TARGETID = 39627000000000000
@@ -72,6 +73,7 @@ def write_tree(
         rows = np.sort(rng.choice(n_targets, n_quasars, replace=False))
         chosen += [(pixel, first + row) for row in rows]
     n = len(chosen)
+    ra, dec = draw_positions(rng, np.array([pixel for pixel, _ in chosen]))
     columns = {
         "HEALPIX": ("K", [pixel for pixel, _ in chosen]),
         "TARGETID": ("K", [targetid for _, targetid in chosen]),
@@ -81,8 +83,8 @@ def write_tree(
         "OBJTYPE": ("3A", ["TGT"] * n),
         "Z": ("D", rng.uniform(0.3, 3.8, n)),
         "ZWARN": ("K", np.zeros(n)),
-        "TARGET_RA": ("D", rng.uniform(0, 30, n)),
-        "TARGET_DEC": ("D", rng.uniform(-20, 20, n)),
+        "TARGET_RA": ("D", ra),
+        "TARGET_DEC": ("D", dec),
         "EBV": ("E", rng.uniform(0, 0.1, n)),
         "COADD_FIBERSTATUS": ("J", np.zeros(n)),
         "ZCAT_PRIMARY": ("L", np.ones(n, bool)),

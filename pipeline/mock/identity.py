@@ -43,7 +43,13 @@ def draw_identity(
     targetid = np.where(kinds == "sky", targetid | _SKY_BIT, targetid)
     location = 1000 * rng.integers(0, 10, len(classes)) + np.arange(len(classes)) % 524
     targetid = np.where(kinds == "stuck", -(10000 * tile + location), targetid)
-    cells = rng.integers(0, 4 ** (_FINE_DEPTH - HEALPIX_ORDER), len(classes))
+    ra, dec = draw_positions(rng, np.full(len(classes), healpix))
+    return Identity(targetid.astype(np.int64), ra, dec)
+
+
+def draw_positions(rng: np.random.Generator, healpix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Draw RA and DEC (n,) deg (ICRS) inside nside 64 NESTED pixels (n,)."""
+    cells = rng.integers(0, 4 ** (_FINE_DEPTH - HEALPIX_ORDER), len(healpix))
     fine = (healpix << 2 * (_FINE_DEPTH - HEALPIX_ORDER)) + cells
     ra, dec = healpix_to_lonlat(fine.astype(np.uint64), np.uint8(_FINE_DEPTH))
-    return Identity(targetid.astype(np.int64), ra.to_value(units.deg), dec.to_value(units.deg))
+    return ra.to_value(units.deg), dec.to_value(units.deg)

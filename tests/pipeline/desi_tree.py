@@ -5,18 +5,17 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from cdshealpix.nested import healpix_to_lonlat
 from numpy.typing import NDArray
 
-from catalog_schema.desi import ARM_PIXELS, HEALPIX_ORDER, WAVE_SIZE, WAVE_START, WAVE_STEP
+from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE, WAVE_START, WAVE_STEP
 from pipeline.config import AcquireSettings
 from pipeline.layout import REDUCTION, DesiTree, Shard
+from pipeline.mock.identity import draw_positions
 from pipeline.sources import open_source
 
 WAVE = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)
 # Rest wavelength (Å), height over the continuum and width (Å) of the broad lines.
 _LINES = ((1549.0, 2.0, 18.0), (1909.0, 1.0, 25.0), (2798.0, 0.8, 30.0))
-_FINE = 20
 _FORMATS = {"f": "D", "i": "K", "b": "L", "U": "12A"}
 
 Rows = dict[str, NDArray]
@@ -56,21 +55,10 @@ def make_rows(n: int, first_id: int = 1, **columns: object) -> Rows:
         "ZCAT_PRIMARY": True,
         **columns,
     }
-    places = dict(
-        zip(("TARGET_RA", "TARGET_DEC"), draw_positions(rng, rows["HEALPIX"], n), strict=True)
-    )
+    pixels = np.broadcast_to(np.asarray(rows["HEALPIX"]), (n,))
+    places = dict(zip(("TARGET_RA", "TARGET_DEC"), draw_positions(rng, pixels), strict=True))
     rows = {**places, **rows}
     return {name: np.broadcast_to(np.asarray(values), (n,)) for name, values in rows.items()}
-
-
-def draw_positions(
-    rng: np.random.Generator, healpix: object, n: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Draw ICRS positions in degrees inside pixels of nside 64."""
-    finer = 4 ** (_FINE - HEALPIX_ORDER)
-    cells = np.broadcast_to(np.asarray(healpix), (n,)) * finer + rng.integers(0, finer, n)
-    ra, dec = healpix_to_lonlat(cells.astype(np.uint64), np.uint8(_FINE))
-    return ra.to_value("deg"), dec.to_value("deg")
 
 
 def join_rows(*parts: Rows) -> Rows:
