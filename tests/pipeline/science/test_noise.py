@@ -112,8 +112,8 @@ def read_real(data: Path) -> tuple[np.ndarray, np.ndarray]:
         ivar.append(spectra.ivar)
     for path in data.glob("desi_clagn/spectrum*.csv"):
         one = read_spectrum(path)
-        flux.append(one[0][None])
-        ivar.append(one[1][None])
+        flux.append(one.flux[None])
+        ivar.append(one.ivar[None])
     return np.concatenate(flux), np.concatenate(ivar)
 
 
