@@ -137,15 +137,17 @@ def test_large_files_go_in_parts(proxy: FaultyProxy, s3: Any, small: Path) -> No
 def test_fault_is_one_line_and_the_next_run_goes_on(
     proxy: FaultyProxy, s3: Any, small: Path, monkeypatch: pytest.MonkeyPatch, action: Any
 ) -> None:
-    monkeypatch.setattr("release.bucket._TIMEOUT_S", 0.5)
     for method, pattern in (("GET", "list-type"), ("PUT", "README"), ("PUT", "latest.json")):
         proxy.faults = [Fault(method, pattern, action)]
-        with pytest.raises(QadError) as caught:
-            send(small)
+        with monkeypatch.context() as patch:
+            patch.setattr("release.bucket._TIMEOUT_S", 0.5)
+            with pytest.raises(QadError) as caught:
+                send(small)
         message = str(caught.value)
         assert "\n" not in message
         assert SECRET not in message
         assert message.startswith("s3://vac/desi")
+    proxy.faults = []
     send(small)
     assert_published(s3, small)
 
