@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, distribution, requires
 
 _PROJECT = "desi-qad"
-# A program has the extra of its name.
+# A program has the extra of its name; the command line calls them all.
 _PROGRAMS = ("pipeline", "release", "portal")
+_COMMAND_LINE = ("pipeline.cli", "pipeline.faults")
 
 
 class QadError(Exception):
@@ -68,7 +69,7 @@ def explain_import(error: ImportError) -> UserError | None:
     borrows from the release generator comes with `release`.
     """
     modules = [frame.f_globals["__name__"] for frame, _ in traceback.walk_tb(error.__traceback__)]
-    programs = [name.split(".")[0] for name in modules if name != "pipeline.cli"]
+    programs = [name.split(".")[0] for name in modules if name not in _COMMAND_LINE]
     for program in dict.fromkeys(programs):
         if program in _PROGRAMS and _lacking(program):
             return _missing(error.name or str(error), program)
