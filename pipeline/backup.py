@@ -23,6 +23,7 @@ from pipeline.lake_files import (
     is_object,
     list_files,
     locate,
+    measure,
     opening,
     replacing,
     show,
@@ -96,7 +97,7 @@ def back_up(store: Store, to: str) -> Backup:
         files = _collect(store, Path(scratch))
         check_list(files, str(store.root))
         entries = {name: _describe(path) for name, path in files.items()}
-        sent = {e.sha256: n for n, e in entries.items() if not exists(_object(place, e))}
+        sent = {e.sha256: n for n, e in entries.items() if not _is_kept(place, e)}
         for name in sent.values():
             _send(files[name], _object(place, entries[name]), entries[name])
     backup = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
@@ -213,6 +214,12 @@ def _hash(path: Path) -> tuple[str, int]:
 
 def _object(place: Path, entry: Entry) -> Path:
     return place / _OBJECTS / entry.sha256[:2] / entry.sha256
+
+
+def _is_kept(place: Path, entry: Entry) -> bool:
+    """Tell whether an earlier backup sent the file and it has its size; `restore` compares bytes."""
+    path = _object(place, entry)
+    return exists(path) and measure(path) == entry.n_bytes
 
 
 def _send(path: Path, target: Path, entry: Entry) -> None:

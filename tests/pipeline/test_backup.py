@@ -15,6 +15,7 @@ from pipeline.backup import back_up, restore
 from pipeline.cli import qad
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.lake_files import list_files, locate, measure, replacing
 from pipeline.layout import Lake
 from pipeline.ledger import Ledger
 from pipeline.store import Store
@@ -116,6 +117,16 @@ def test_damage_is_refused(root: Path, tmp_path: Path, spoil: str) -> None:
     with pytest.raises(UserError, match=largest.name + r" is (damaged|missing)"):
         restore(str(place), tmp_path / "new")
     assert not (tmp_path / "new").exists()
+
+
+def test_what_was_cut_is_sent_again(root: Path, place: str, tmp_path: Path) -> None:
+    back_up(Store(root), place)
+    objects = locate(place) if place.startswith("s3://") else Path(place)
+    largest = max(list_files(objects / "objects"), key=measure)
+    with replacing(largest) as partial:
+        partial.write_bytes(b"cut")
+    assert back_up(Store(root), place).n_sent >= 1
+    restore(place, tmp_path / "new")
 
 
 def test_refusals(root: Path, tmp_path: Path) -> None:

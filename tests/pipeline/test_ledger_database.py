@@ -388,8 +388,8 @@ def test_password_is_neither_kept_nor_printed(
         Ledger(parse_url(saved))
     with pytest.raises(UserError, match="does not exist"):
         Ledger(parse_url(postgres.url("nosuch")))
-    # No waiting: the server has answered.
-    assert time.monotonic() - begin < 2
+    # No waiting, which would be five seconds each: the server has answered.
+    assert time.monotonic() - begin < 5
     wrong = run_qad(
         "status", "--root", str(store.root), QAD_LEDGER_URL=postgres.url(password="hunter2")
     )
