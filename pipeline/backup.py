@@ -217,7 +217,7 @@ def _object(place: Path, entry: Entry) -> Path:
 
 
 def _is_kept(place: Path, entry: Entry) -> bool:
-    """Tell whether an earlier backup sent the file and it has its size; `restore` compares bytes."""
+    """Tell whether an earlier backup sent the file whole; `restore` compares its bytes."""
     path = _object(place, entry)
     return exists(path) and measure(path) == entry.n_bytes
 
