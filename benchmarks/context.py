@@ -5,9 +5,9 @@ Usage: python benchmarks/context.py mock --root DIR
 
 *mock*: the mock survey with its own two catalogues. *real*: the survey drawn from real
 eigen-spectra with four published catalogues (docs/examples/local-catalogues.toml). The latter's
-positions are made up, so some of its quasars are moved to known objects: to the DESI positions of
-SDSS quasars, to positions of SQuAD and 2QZ, and to the optical counterparts of eROSITA's sources.
-In both, SIMBAD is asked at an address where nobody listens, and no other service is asked.
+positions are made up, so some of its quasars are moved, with their spectra, to the pixels of known
+objects: to the DESI positions of SDSS quasars, to positions of SQuAD and 2QZ, and to the optical
+counterparts of eROSITA's sources. In both, SIMBAD is asked at an address where nobody listens, and no other service is asked.
 
 The reviewer is a stand-in that knows the truth: planted astrophysical anomalies are anomalous,
 planted faults artefacts, all else ordinary. A second one is unsure of every fifth object.
@@ -27,7 +27,9 @@ from astropy.io import fits
 from astropy.table import Table
 from mocpy import MOC
 
+from catalog_schema.desi import HEALPIX_ORDER
 from catalog_schema.vocabulary import MatchState
+from pipeline.science.sky import find_cells
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "local-catalogues.toml"
 UNANSWERED = """
@@ -96,9 +98,11 @@ def move_survey(data: Path, tree: Path) -> Path:
     if tree.exists():
         return tree
     (tree / ZCATALOG).parent.mkdir(parents=True)
-    for name, target in (("catalogs", "catalogs"), (REDUCTION / "healpix",) * 2):
-        base = data if name == "catalogs" else data / "survey"
-        (tree / name).symlink_to((base / target).resolve())
+    (tree / "catalogs").symlink_to((data / "catalogs").resolve())
+    for folder in (data / "survey" / REDUCTION / "healpix").glob("*/*/*/*"):
+        link = tree / folder.relative_to(data / "survey")
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(folder.resolve())
     known = {name: read_positions(data / "catalogs" / name, *PLACES[name][:2]) for name in PLACES}
     rng = np.random.default_rng(1)
     drawn = []
@@ -109,12 +113,56 @@ def move_survey(data: Path, tree: Path) -> Path:
     with fits.open(data / "survey" / ZCATALOG) as hdus:
         rows = hdus["ZCATALOG"].data
         moved = rng.permutation(np.flatnonzero(rows["SPECTYPE"] == "QSO"))[: len(ra)]
+        left = rows[moved].copy()
         rows["TARGET_RA"][moved], rows["TARGET_DEC"][moved] = ra, dec
+        rows["HEALPIX"][moved] = find_cells(ra, dec, HEALPIX_ORDER)
+        write_moved(data / "survey", tree, left, rows[moved])
         hdus.writeto(tree / ZCATALOG, checksum=True)
     print(f"{len(moved)} quasars moved to known objects")
     sky = MOC.from_lonlat(*(values * units.deg for values in known["2QZ_deg.csv"]), max_norder=6)
     sky.save(tree / "2qz-moc.fits", format="fits")
     return tree
+
+
+def write_moved(survey: Path, tree: Path, left: np.ndarray, moved: np.ndarray) -> None:
+    """Write the spectra of moved quasars to the files of their new pixels."""
+    keys = [(row["SURVEY"], row["PROGRAM"], int(row["HEALPIX"])) for row in moved]
+    for key in dict.fromkeys(keys):
+        parts = []
+        for at in (at for at, other in enumerate(keys) if other == key):
+            old = find_coadd(survey, left["SURVEY"][at], left["PROGRAM"][at], left["HEALPIX"][at])
+            with fits.open(old) as hdus:
+                parts.append(take_target(hdus, moved[at]))
+        joined = [fits.PrimaryHDU()]
+        for name in parts[0]:
+            kind = fits.BinTableHDU if parts[0][name].dtype.names else fits.ImageHDU
+            values = [part[name] for part in parts]
+            whole = values[0] if name.endswith("WAVELENGTH") else np.concatenate(values)
+            joined.append(kind(whole, name=name))
+        path = find_coadd(tree, *key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fits.HDUList(joined).writeto(path, checksum=True)
+
+
+def take_target(hdus: fits.HDUList, row: np.void) -> dict[str, np.ndarray]:
+    """Return a target's rows of every HDU of its coadd, at its new position."""
+    ids = hdus["FIBERMAP"].data["TARGETID"]
+    taken = {}
+    for hdu in hdus[1:]:
+        data = np.asarray(hdu.data)
+        if data.dtype.names:
+            taken[hdu.name] = data[data["TARGETID"] == row["TARGETID"]]
+        else:
+            taken[hdu.name] = data if data.ndim == 1 else data[ids == row["TARGETID"]]
+    for name in ("TARGET_RA", "TARGET_DEC"):
+        taken["FIBERMAP"][name] = row[name]
+    return taken
+
+
+def find_coadd(root: Path, survey: str, program: str, pixel: int) -> Path:
+    """Return the path of a pixel's coadd in a tree."""
+    folder = root / REDUCTION / "healpix" / survey / program / str(pixel // 100) / str(pixel)
+    return folder / f"coadd-{survey}-{program}-{pixel}.fits"
 
 
 def read_positions(path: Path, ra: str, dec: str) -> Positions:
