@@ -7,7 +7,9 @@ Usage: python benchmarks/context.py mock --root DIR
 eigen-spectra with four published catalogues (docs/examples/local-catalogues.toml). The latter's
 positions are made up, so some of its quasars are moved, with their spectra, to the pixels of known
 objects: to the DESI positions of SDSS quasars, to positions of SQuAD and 2QZ, and to the optical
-counterparts of eROSITA's sources. In both, SIMBAD is asked at an address where nobody listens, and no other service is asked.
+counterparts of eROSITA's sources.
+
+In both, SIMBAD is asked at an address where nobody listens, and no other service is asked.
 
 The reviewer is a stand-in that knows the truth: planted astrophysical anomalies are anomalous,
 planted faults artefacts, all else ordinary. A second one is unsure of every fifth object.

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.apply import RESULT, apply
+from pipeline.apply import RESULT, apply, withhold_tiers
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.science.domain import Domain
 from pipeline.store import Store
 from pipeline.train import find_model_id
 
@@ -33,6 +35,26 @@ def test_own_tree_gets_its_own_scores(lake: Store, config: Config) -> None:
     again, reports = apply(lake.root, config, model_id, None)
     assert again == path
     assert reports[3].made == reports[4].made == 0
+
+
+@pytest.mark.parametrize(
+    ("n_low", "n", "n_outside", "words", "n_left"),
+    [
+        (4, 5, 0, "does not hold: 4 of 5", 0),
+        (0, 5, 0, "not verified: 0 of 5", 0),
+        (3, 40, 0, "as expected: 3 of 40", 40),
+        (3, 40, 2, "2 spectra are outside", 38),
+    ],
+)
+def test_tiers_are_given_where_the_population_vouches(
+    n_low: int, n: int, n_outside: int, words: str, n_left: int
+) -> None:
+    is_outside = np.arange(n) < n_outside
+    tiers = pa.table({"TARGETID": np.arange(n), "tier": ["gold"] * n})
+    given, notes = withhold_tiers(tiers, Domain(is_outside, n_low, n))
+    assert given["tier"].to_pylist().count("gold") == n_left
+    assert given["tier"].to_pylist().count("none") == n - n_left
+    assert words in "; ".join(notes)
 
 
 def test_source_that_is_not_there(lake: Store, config: Config, tmp_path: Path) -> None:
