@@ -23,6 +23,9 @@ _READ = 2**15
 _MAX_HDUS, _MAX_HEADER_BLOCKS, _MAX_AXES = 2000, 1000, 9
 _BITPIX = (8, 16, 32, 64, -32, -64)
 _MAX_ROW_BYTES = 2**27
+_METHODS = ("RICE_1", "GZIP_1", "GZIP_2", "PLIO_1", "NOCOMPRESS")
+_PARAMETERS = {"BLOCKSIZE": (16, 32), "BYTEPIX": (1, 2, 4, 8)}
+_MAX_PARAMETERS = 9
 # No method makes an image smaller: deflate reaches 1032, where all pixels are alike.
 _MAX_COMPRESSION = 2048
 _END = b"END     "
@@ -290,6 +293,16 @@ def _read_axes(header: Header, name: str) -> tuple[int, ...]:
 def _read_compressed_axes(header: Header, n_bytes: int) -> tuple[int, ...]:
     shape = _read_axes(header, "ZNAXIS")
     tile = [header.integer(f"ZTILE{len(shape) - at}", 1, low=1) for at in range(len(shape))]
+    method = header.text("ZCMPTYPE")
+    if method not in _METHODS:
+        raise DataError(f"{header.where}: compressed by {method[:20]!r}, which is not read")
+    # The library takes these on trust, and memory behind its own if they are wrong.
+    for number in range(1, _MAX_PARAMETERS + 1):
+        allowed = _PARAMETERS.get(header.text(f"ZNAME{number}"))
+        if allowed and header.integer(f"ZVAL{number}") not in allowed:
+            raise DataError(f"{header.where}: ZVAL{number} is not one of {allowed}: damaged")
+    if header.integer("ZBITPIX", low=-64, high=64) not in _BITPIX:
+        raise DataError(f"{header.where}: ZBITPIX is none of {_BITPIX}: damaged")
     width = abs(header.integer("ZBITPIX", low=-64, high=64)) // 8
     claimed = width * math.prod(map(max, shape, tile))
     # What the header claims would be allocated.

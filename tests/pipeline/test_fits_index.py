@@ -27,6 +27,9 @@ TABLE = {
     "XTENSION": "'BINTABLE'", "BITPIX": "8", "NAXIS": "2", "NAXIS1": "8", "NAXIS2": "3",
     "PCOUNT": "0", "GCOUNT": "1", "TFIELDS": "1", "TFORM1": "'K'", "TTYPE1": "'TARGETID'",
 }  # fmt: skip
+PACKED = {
+    "ZIMAGE": "T", "ZNAXIS": "1", "ZNAXIS1": "10", "ZBITPIX": "32", "ZCMPTYPE": "'RICE_1'",
+}  # fmt: skip
 WORDS = st.one_of(
     st.integers(-(2**70), 2**70).map(str),
     st.sampled_from(["-360", "0", "-1", "1E99", "nan", "T", "''", "'x'", "2880.5", "1_0", ""]),
@@ -112,7 +115,10 @@ def test_any_bytes_are_hdus_in_order_or_one_line(data: bytes, before: bytes) -> 
         ({"BZERO": "NaN"}, "BZERO is 'NaN', not a finite number"),
         ({"BSCALE": "1E999"}, "BSCALE is"),
         ({"ZIMAGE": "T"}, "ZNAXIS is missing"),
-        ({"ZIMAGE": "T", "ZNAXIS": "1", "ZNAXIS1": "10000000", "ZBITPIX": "32"}, "an image of"),
+        ({**PACKED, "ZNAXIS1": "10000000"}, "an image of"),
+        ({**PACKED, "ZCMPTYPE": "'HCOMPRESS_1'"}, "compressed by 'HCOMPRESS_1'"),
+        ({**PACKED, "ZNAME1": "'BYTEPIX'", "ZVAL1": "65536"}, "ZVAL1 is not one of"),
+        ({**PACKED, "ZBITPIX": "31"}, "ZBITPIX is none of"),
         ({"XTENSION": "'BINTABLE'"}, "a table of shape"),
     ],
 )
