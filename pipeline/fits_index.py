@@ -25,7 +25,7 @@ _BITPIX = (8, 16, 32, 64, -32, -64)
 _MAX_ROW_BYTES = 2**27
 _METHODS = ("RICE_1", "GZIP_1", "GZIP_2", "PLIO_1", "NOCOMPRESS")
 _PARAMETERS = {"BLOCKSIZE": (16, 32), "BYTEPIX": (1, 2, 4, 8)}
-_MAX_PARAMETERS = 9
+_MAX_PARAMETERS, _MAX_FIELDS = 9, 999
 # No method makes an image smaller: deflate reaches 1032, where all pixels are alike.
 _MAX_COMPRESSION = 2048
 _END = b"END     "
@@ -256,7 +256,7 @@ def _to_hdu(header: Header, start: int, data: int, number: int) -> Hdu:
     n_values = header.integer("GCOUNT", 1, low=1) * (n_values + header.integer("PCOUNT", 0))
     is_compressed = header.flag("ZIMAGE")
     is_table = header.text("XTENSION") == "BINTABLE" and not is_compressed
-    if is_table and not _is_sound_table(bitpix, shape):
+    if (is_table or is_compressed) and not _is_sound_table(bitpix, shape):
         raise DataError(f"{header.where}: a table of shape {shape}: damaged; fetch it again")
     if is_compressed:
         shape = _read_compressed_axes(header, n_values)
@@ -296,7 +296,8 @@ def _read_compressed_axes(header: Header, n_bytes: int) -> tuple[int, ...]:
     method = header.text("ZCMPTYPE")
     if method not in _METHODS:
         raise DataError(f"{header.where}: compressed by {method[:20]!r}, which is not read")
-    # The library takes these on trust, and memory behind its own if they are wrong.
+    # The library takes these on trust, and time or memory without end if they are wrong.
+    header.integer("TFIELDS", high=_MAX_FIELDS)
     for number in range(1, _MAX_PARAMETERS + 1):
         allowed = _PARAMETERS.get(header.text(f"ZNAME{number}"))
         if allowed and header.integer(f"ZVAL{number}") not in allowed:
