@@ -121,7 +121,7 @@ LINES = "TARGETID,ra,dec\n12,1.5,2.5\n13,3.5,4.5\n"
     [
         LINES.encode(), b"# " + LINES.encode(), b"# a list\n" + LINES.encode(),
         LINES.encode("utf-16"), LINES.replace(",", ";").encode(), LINES.replace(",", "  ").encode(),
-        b"\xef\xbb\xbf" + LINES.encode(), gzip.compress(LINES.encode()),
+        b"\xef\xbb\xbf" + LINES.encode(), gzip.compress(LINES.encode(), mtime=0),
         LINES.replace("TARGETID,ra,dec", "Target ID, RA (deg), _DEJ2000").encode(),
         LINES.replace("ra,dec", "ra,dec,name").replace(".5\n", ".5,Jos\xe9\n").encode("latin-1"),
     ],
