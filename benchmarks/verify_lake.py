@@ -1,9 +1,8 @@
 """What it costs to compare the lake's rows with what was written, and what flipped bits do.
 
 Run as ``python benchmarks/verify_lake.py ROOT`` on a finished data root, which is copied. Prints
-the time to write and to read each dataset with checksums and without, the share of that in the
-stages which read it, and what became of flips of single bits, with the checksums and with pyarrow's
-own reader.
+the processor's seconds of stages with checksums and without, and what became of flips of single
+bits, with the checksums and with pyarrow's own reader.
 """
 
 import argparse
@@ -11,93 +10,74 @@ import random
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import seals
+from pipeline.config import Config
 from pipeline.errors import QadError
-from pipeline.lake_files import opening
-from pipeline.ledger import Ledger
+from pipeline.layout import MODEL_CARD
+from pipeline.measure import measure_with
 from pipeline.models import load_model
-from pipeline.seals import read_sealed, write_sealed
-from pipeline.store import Store, digest_rows, parquet_options
+from pipeline.preprocess import preprocess
+from pipeline.reconstruct import reconstruct_with
+from pipeline.score import score_with
+from pipeline.stages import read_saved_config
+from pipeline.store import Store, digest_rows
 
-# Stages that read a sharded dataset, and what they read.
-_READERS = {
-    "preprocess": ("coadds",),
-    "score": ("restframe",),
-    "measure": ("restframe", "scores"),
-    "reconstruct": ("restframe", "scores"),
+# Stages that take their input from the lake alone.
+Stage = Callable[[Store, Config, Path], object]
+_STAGES: dict[str, Stage] = {
+    "restframe": lambda store, config, _: preprocess(store, config),
+    "scores": score_with,
+    "measurements": measure_with,
+    "reconstructions": reconstruct_with,
 }
 
 
-def time_best(work: Callable[[], object], repeats: int) -> float:
-    """Return the shortest time of some calls."""
-    times = []
-    for _ in range(repeats):
-        begin = perf_counter()
+def take_seconds(work: Callable[[], object]) -> float:
+    """Return the processor's seconds of a call, which other programs do not change."""
+    begin = process_time()
+    work()
+    return process_time() - begin
+
+
+def without_checks(work: Callable[[], object]) -> None:
+    """Do the same work with the checksums of the values left out."""
+
+    def check_nothing(parts: Iterable[object], names: list[str]) -> dict[str, str]:
+        for _ in parts:
+            pass
+        return {}
+
+    with patch.object(seals, "check_columns", check_nothing):
         work()
-        times.append(perf_counter() - begin)
-    return min(times)
-
-
-def read_all(paths: list[Path]) -> None:
-    """Read whole datasets, checked."""
-    for path in paths:
-        with opening(path) as file:
-            read_sealed(file)
-
-
-def without_checks(work: Callable[[], object]) -> Callable[[], object]:
-    """Return the same work with the checksums of the values left out."""
-
-    def run() -> None:
-        nothing: dict[str, str] = {}
-        with patch.object(seals, "check_columns", lambda parts, names: list(parts) and nothing):
-            work()
-
-    return run
 
 
 def measure_cost(store: Store, repeats: int) -> None:
-    """Print the time with checksums and without, and what it is of the stages' time."""
-    outcomes = Ledger(store.lake.ledger).outcomes()
-    extra = {}
-    print(
-        f"{'dataset':16}{'MB':>8}{'read, s':>9}{'unchecked':>11}{'write, s':>10}{'unchecked':>11}"
-    )
-    for folder in sorted(store.lake.datasets.iterdir()):
-        paths = sorted(folder.rglob("*.parquet"))
-        if not paths or sum(path.stat().st_size for path in paths) < 1e6:
-            continue
-        read = [
-            time_best(work, repeats)
-            for work in (lambda p=paths: read_all(p), without_checks(lambda p=paths: read_all(p)))
-        ]
-        tables = [store.read(path) for path in paths]
+    """Print each stage's seconds with checksums, of reading and writing, and without."""
+    config = read_saved_config(store)
+    [card] = store.lake.models.glob(f"*/{MODEL_CARD}")
+    print(f"{'stage that makes':18}{'checked, s':>12}{'unchecked, s':>14}{'share':>8}")
+    for dataset, stage in _STAGES.items():
 
-        def write(tables: list[pa.Table] = tables) -> None:
-            for table in tables:
-                write_sealed(
-                    table, store.root / "scratch", {}, **parquet_options(table.schema, "lz4")
-                )
+        def run(dataset: str = dataset, stage: Stage = stage) -> None:
+            shutil.rmtree(store.lake.dataset(dataset))
+            stage(store, config, card.parent)
 
-        written = [time_best(work, repeats) for work in (write, without_checks(write))]
-        extra[folder.name] = read[0] - read[1]
-        size = sum(table.nbytes for table in tables) / 1e6
-        print(f"{folder.name:16}{size:8.1f}{read[0]:9.3f}{read[1]:11.3f}"
-              f"{written[0]:10.3f}{written[1]:11.3f}")  # fmt: skip
-    print()
-    for stage, names in _READERS.items():
-        seconds = sum(outcome.seconds or 0 for outcome in outcomes if outcome.stage == stage)
-        spent = sum(extra.get(name, 0.0) for name in names)
-        if seconds:
-            print(f"{stage:16}{seconds:8.1f} s, checksums {spent:.3f} s = {spent / seconds:.1%}")
+        run()
+        pairs = [(take_seconds(run), take_seconds(partial(without_checks, run)))
+                 for _ in range(repeats)]  # fmt: skip
+        run()
+        checked, unchecked = (min(times) for times in zip(*pairs, strict=True))
+        share = (checked - unchecked) / unchecked
+        print(f"{dataset:18}{checked:12.2f}{unchecked:14.2f}{share:8.1%}")
 
 
 def read_rows(store: Store, path: Path) -> str:
