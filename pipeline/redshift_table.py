@@ -145,7 +145,6 @@ def _read(table: UserTable, places: dict[str, int]) -> Redshifts:
     names = {name: table.names[place] for name, place in places.items()}
     origin, n = table.origin, len(found["Z"])
     z = read_numbers(origin, names["Z"], found["Z"], table.has_decimal_comma)
-    ra, dec, lost = _read_positions(table, places, found, n)
     others = {place: c for place, c in columns.items() if place not in places.values()}
     by_file = _find_files(table, others, z)
     if "TARGETID" not in found and not by_file:
@@ -158,6 +157,11 @@ def _read(table: UserTable, places: dict[str, int]) -> Redshifts:
         for name in ("TARGETID", "ZWARN")
         if name in found
     }
+    targetid = ids.get("TARGETID", [None] * n)
+    ra, dec, lost = _read_positions(table, places, found, n)
+    if len(set(targetid)) > 1 and _is_one_place(ra, dec):
+        lost.append("all rows have one position, which is left out")
+        ra, dec = np.full((2, n), np.nan)
     n_impossible = int(np.count_nonzero(z <= _LEAST_REDSHIFT))
     is_possible = np.isfinite(z) & (z > _LEAST_REDSHIFT)
     notes = [*table.notes, *lost]
@@ -165,7 +169,7 @@ def _read(table: UserTable, places: dict[str, int]) -> Redshifts:
         notes.append(f"{n_impossible} rows have a redshift of -1 or less, which means none")
     return Redshifts(
         origin, by_file, np.where(is_possible, z, np.nan), ra, dec,
-        ids.get("TARGETID", [None] * n),
+        targetid,
         spectype=read_words(found["SPECTYPE"]) if "SPECTYPE" in found else None,
         objtype=read_words(found["OBJTYPE"]) if "OBJTYPE" in found else None,
         zwarn=ids.get("ZWARN"),
@@ -192,6 +196,11 @@ def _read_positions(
     n_off = int(np.count_nonzero(np.isfinite(ra) & np.isfinite(dec) & ~is_good))
     notes = [f"{n_off} rows have a position off the sphere, which is left out"] if n_off else []
     return np.where(is_good, np.mod(ra, 360), np.nan), np.where(is_good, dec, np.nan), notes
+
+
+def _is_one_place(ra: NDArray, dec: NDArray) -> bool:
+    """Say whether every row has the same position: a filling, where there are several targets."""
+    return len(ra) > 1 and all(np.isfinite(x).all() and np.ptp(x) == 0 for x in (ra, dec))
 
 
 def _to_degrees(

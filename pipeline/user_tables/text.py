@@ -114,9 +114,29 @@ def _read_rows(
     origin: str, opener: Opener, dialect: Dialect, places: Sequence[int]
 ) -> Iterator[pa.Table]:
     names = [str(place) for place in range(len(dialect.names))]
+    wanted = [str(place) for place in places]
     # A comment is known by the first cell, a quote that is never closed by the last.
-    needed = dict.fromkeys((*(str(place) for place in places), names[0], names[-1]))
+    needed = list(dict.fromkeys((*wanted, names[0], names[-1])))
     spare = names[-1] if dialect.has_spare else None
+    n_rows = 0
+    with _skip(opener(), dialect.start) as stream:
+        parts, delimiter = _read_parts(stream), dialect.delimiter
+        if delimiter == WHITESPACE or dialect.is_padded:
+            parts, delimiter = _retell(parts, delimiter), "\t"
+        for part in _join_quoted(parts):
+            block = _parse(origin, part, delimiter, names, needed, n_rows)
+            if not len(block):
+                continue
+            n_rows += len(block)
+            if "\n" in block.column(names[-1])[-1].as_py() and not part.rstrip().endswith(b'"'):
+                raise UserError(f"{origin}: a quote is opened near row {n_rows} and never closed")
+            yield _check(origin, block, spare).select(wanted)
+
+
+def _parse(
+    origin: str, part: bytes, delimiter: str, names: list[str], needed: list[str], n_before: int
+) -> pa.Table:
+    """Parse whole rows. From memory: a reader of streams goes on reading behind an error."""
     bad_rows: list[pyarrow.csv.InvalidRow] = []
 
     def judge(row: pyarrow.csv.InvalidRow) -> str:
@@ -125,51 +145,29 @@ def _read_rows(
         bad_rows.append(row)
         return "error"
 
-    with _skip(opener(), dialect.start) as stream:
-        parts, delimiter = _read_parts(stream), dialect.delimiter
-        if delimiter == WHITESPACE or dialect.is_padded:
-            parts, delimiter = _retell(parts, delimiter), "\t"
-        source = _Produced(parts)
-        try:
-            reader = pyarrow.csv.open_csv(
-                pa.PythonFile(source, "r"),
-                pyarrow.csv.ReadOptions(
-                    use_threads=False, block_size=_BLOCK_BYTES, column_names=names
-                ),
-                pyarrow.csv.ParseOptions(
-                    delimiter=delimiter, newlines_in_values=True, invalid_row_handler=judge
-                ),
-                pyarrow.csv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()), include_columns=list(needed)
-                ),
-            )  # fmt: skip
-            last = None
-            for batch in reader:
-                block = pa.Table.from_batches([batch])
-                last = block.column(names[-1])[-1].as_py() if len(block) else last
-                yield _check(origin, block, spare).select([str(place) for place in places])
-        except pa.ArrowInvalid as error:
-            _explain(origin, error, bad_rows, len(names))
-            return
-        if last is not None and "\n" in last and not source.tail.rstrip().endswith(b'"'):
-            raise UserError(f"{origin}: a quote is opened in its last row and never closed")
-
-
-def _explain(origin: str, error: pa.ArrowInvalid, bad_rows: list, n_columns: int) -> None:
-    if bad_rows:
-        row = bad_rows[0]
-        raise UserError(
-            f"{origin}: row {row.number} has {row.actual_columns} cells where the header has "
-            f"{n_columns} ({show_text(row.text)})"
-        ) from None
-    if "Empty CSV file" in str(error):
-        return
-    if "straddling" in str(error):
-        raise UserError(
-            f"{origin}: a row is longer than {_BLOCK_BYTES:,} bytes; perhaps a quote is never "
-            "closed"
-        ) from None
-    raise UserError(f"{origin}: cannot be read ({show_line(error)})") from None
+    try:
+        return pyarrow.csv.read_csv(
+            pa.BufferReader(part),
+            pyarrow.csv.ReadOptions(
+                use_threads=False, block_size=len(part) + 1, column_names=names
+            ),
+            pyarrow.csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=judge
+            ),
+            pyarrow.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), include_columns=needed
+            ),
+        )  # fmt: skip
+    except pa.ArrowInvalid as error:
+        if bad_rows:
+            row = bad_rows[0]
+            raise UserError(
+                f"{origin}: row {n_before + row.number} has {row.actual_columns} cells where the "
+                f"header has {len(names)} ({show_text(row.text)})"
+            ) from None
+        if "Empty CSV file" in str(error):
+            return pa.table({name: pa.array([], pa.string()) for name in needed})
+        raise UserError(f"{origin}: cannot be read ({show_line(error)})") from None
 
 
 def _check(origin: str, block: pa.Table, spare: str | None) -> pa.Table:
@@ -195,12 +193,11 @@ def _check(origin: str, block: pa.Table, spare: str | None) -> pa.Table:
 
 
 class _Produced(io.RawIOBase):
-    """A stream of bytes that an iterator produces, whose last ones are remembered."""
+    """A stream of bytes that an iterator produces."""
 
     def __init__(self, parts: Iterator[bytes]) -> None:
         self._parts = parts
         self._rest = b""
-        self.tail = b""
 
     def readable(self) -> bool:
         return True
@@ -213,7 +210,6 @@ class _Produced(io.RawIOBase):
             self._rest = part
         n = min(len(target), len(self._rest))
         target[:n], self._rest = self._rest[:n], self._rest[n:]
-        self.tail = (self.tail + bytes(target[max(n - 64, 0) : n]))[-64:]
         return n
 
 
@@ -232,13 +228,28 @@ def _read_parts(stream: BinaryIO) -> Iterator[bytes]:
     while part := stream.read(_PART):
         part = rest + part
         stop = max(part.rfind(b"\n"), part.rfind(b"\r", 0, len(part) - 1)) + 1
-        if not stop and len(part) < _BLOCK_BYTES:
+        if not stop:
+            if len(part) > _BLOCK_BYTES:
+                raise ValueError(f"a row is longer than {_BLOCK_BYTES:,} bytes")
             rest = part
             continue
-        stop = stop or len(part)
         part, rest = part[:stop], part[stop:]
         yield _to_utf8(part)
     yield _to_utf8(rest)
+
+
+def _join_quoted(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """Join parts until no quote is open at their end, as far as their number tells."""
+    held: list[bytes] = []
+    n_quotes = n_bytes = 0
+    for part in parts:
+        held.append(part)
+        n_quotes += part.count(b'"')
+        n_bytes += len(part)
+        if n_bytes >= _BLOCK_BYTES and (n_quotes % 2 == 0 or n_bytes > 4 * _BLOCK_BYTES):
+            yield b"".join(held)
+            held, n_quotes, n_bytes = [], 0, 0
+    yield b"".join(held)
 
 
 def _to_utf8(part: bytes) -> bytes:

@@ -195,6 +195,16 @@ def test_a_position_is_read_or_missing(tmp_path: Path, row: str, dec: float, not
     assert len(found.notes) == note
 
 
+def test_one_position_of_many_targets_is_none(tmp_path: Path) -> None:
+    place = "12:34:56.7,+01:02:03.4"
+    (tmp_path / "z.csv").write_text(f"{HEAD}{A},2,{place}\n{B},2,{place}\n")
+    found = read_redshifts(tmp_path / "z.csv")
+    assert np.isnan(found.ra).all()
+    assert "one position, which is left out" in found.notes[0]
+    (tmp_path / "z.csv").write_text(f"{HEAD}{A},2,10,5\n{A},2,10,5\n")
+    assert read_redshifts(tmp_path / "z.csv").dec.tolist() == [5, 5]
+
+
 def explain(path: Path) -> str:
     with pytest.raises(UserError) as caught:
         read_redshifts(path)
