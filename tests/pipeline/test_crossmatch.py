@@ -11,7 +11,7 @@ import pytest
 from astropy.table import Table
 from catalogues.virtual_observatory import TABLE, serving
 
-from catalog_schema.tables import CATALOGUES, MATCHES
+from catalog_schema.tables import CATALOGUES, MATCHES, TARGETS
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import MatchState
 from pipeline.catalogues.declared import read_declared, resolve_catalogues
@@ -164,10 +164,13 @@ def test_objects_without_position_are_not_queried(
     lake: Store, config: Config, sources: Path
 ) -> None:
     path = next(lake.lake.dataset("targets").rglob("*.parquet"))
-    data = pq.read_table(path)
+    data, stamp = lake.read(path), lake.read_stamp(path)
+    assert stamp is not None
     blank = pc.if_else(pc.equal(data["TARGETID"], data["TARGETID"][0]), None, data["TARGET_RA"])
     place = data.schema.get_field_index("TARGET_RA")
-    pq.write_table(data.set_column(place, data.schema.field("TARGET_RA"), blank), path)
+    data = data.set_column(place, data.schema.field("TARGET_RA"), blank)
+    made = {name: value for name, value in vars(stamp).items() if name != "content"}
+    lake.write(path, data, TARGETS, **made)
     run(lake, config, catalogues=declare(sources))
     assert describe(lake, "mine")["n_not_queried"] == 1
 
