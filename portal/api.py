@@ -204,5 +204,5 @@ def _search_cone(request: Request, left: threading.Event) -> bytes:
     rows = queries.find_cone(con, Cone(ra, dec, 3600 * degrees), MAX_CONE_ROWS)
     if rows.num_rows * rows.num_columns <= _FEW_CELLS:
         return formats.write(rows, formats.CONE)
-    with pool.start({"format": formats.CONE.key}, LIMITS, rows, left) as running:
+    with pool.start(lambda: {"format": formats.CONE.key}, LIMITS, rows, left) as running:
         return running.wait_for(left).read()

@@ -19,7 +19,7 @@ def write_rows(rows: pa.Table, kind: Format) -> bytes:
     portal.pool.TaskError
         If too much is under way or they are too many.
     """
-    return pool.render({"format": kind.key}, pool.WIDE, rows)
+    return pool.render(lambda: {"format": kind.key}, pool.WIDE, rows)
 
 
 def write_selection(con: Connection, root: Path, filters: Filters, kind: Format) -> bytes:
@@ -37,4 +37,4 @@ def write_selection(con: Connection, root: Path, filters: Filters, kind: Format)
         "faults": {},
         "tables": {name: str(path) for name, path in list_tables(root).items()},
     }  # fmt: skip
-    return pool.render(task, pool.WIDE)
+    return pool.render(lambda: task, pool.WIDE)

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -169,15 +169,16 @@ class Running:
 
 @contextmanager
 def start(
-    task: dict[str, Any], limits: Limits, rows: pa.Table | None = None,
+    make_task: Callable[[], dict[str, Any]], limits: Limits, rows: pa.Table | None = None,
     left: threading.Event | None = None,
 ) -> Iterator[Running]:  # fmt: skip
     """Start a task; leaving the context ends it, finished or not.
 
     Parameters
     ----------
-    task : dict
-        As `portal.worker` reads it, without limits.
+    make_task : callable
+        Returns what `portal.worker` reads, without limits; called when it is the task's turn, so
+        that those who wait keep nobody from being answered.
     limits : Limits
     rows : pyarrow.Table or None
         What is to be written, where the task asks no question.
@@ -190,13 +191,15 @@ def start(
         If too many tasks are running and waiting.
     """
     with _take_slot(limits.seconds, left):
-        line = json.dumps({**task, "limits": asdict(limits)}).encode() + b"\n"
+        line = json.dumps({**make_task(), "limits": asdict(limits)}).encode() + b"\n"
         worker = _hand_over(line, rows)
         with worker.held:
             yield Running(worker, limits)
 
 
-def render(task: dict[str, Any], limits: Limits, rows: pa.Table | None = None) -> bytes:
+def render(
+    make_task: Callable[[], dict[str, Any]], limits: Limits, rows: pa.Table | None = None
+) -> bytes:
     """Do a task to its end and return its content, for what a page hands out: all of it.
 
     Raises
@@ -204,7 +207,7 @@ def render(task: dict[str, Any], limits: Limits, rows: pa.Table | None = None) -
     TaskError
         If it is refused, fails or breaks a limit; also one that would only cut the rows.
     """
-    with start(task, limits, rows) as running:
+    with start(make_task, limits, rows) as running:
         answer = running.wait_for()
         if answer.header["is_cut"]:
             raise TaskError("These rows are more than a file from here may hold: take fewer.")

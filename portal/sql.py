@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,7 +71,7 @@ def start(
         raise TaskError(f"The statement has {len(sql):,} characters; {limits.text:,} are allowed.")
     if not sql.strip():
         raise TaskError("Write a SELECT statement first.")
-    with pool.start(_make_task(release, sql, key), limits, left=left) as running:
+    with pool.start(partial(_make_task, release, sql, key), limits, left=left) as running:
         yield running
 
 

@@ -152,5 +152,5 @@ def test_too_many_values_are_refused_in_one_line() -> None:
     rows = pa.table({"x": range(1_000)})
     limits = pool.Limits(cells=999)
     with pytest.raises(pool.TaskError, match="1,000 values are more than the 999"):
-        pool.render({"format": "votable"}, limits, rows)
-    assert pool.render({"format": "parquet"}, limits, rows)
+        pool.render(lambda: {"format": "votable"}, limits, rows)
+    assert pool.render(lambda: {"format": "parquet"}, limits, rows)
