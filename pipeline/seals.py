@@ -1,13 +1,12 @@
 """Files that tell whether a bit of them has changed: Parquet tables and JSON documents.
 
-A sealed table keeps a CRC-32 of every column's values, compared with what is read, so that a part
-of the columns costs a part of the work. Its footer, which says how the rest is to be read, holds
-the SHA-256 of itself.
+A sealed table keeps an XXH3 sum of every column's values, compared with what is read, so that a
+part of the columns costs a part of the work. Its footer, which says how the rest is to be read,
+holds the SHA-256 of itself.
 """
 
 import hashlib
 import json
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import xxhash
 from numpy.typing import NDArray
 
 _CHECKS_KEY, _SEAL_KEY = b"qad.checks", b"qad.seal"
 _JSON_KEY = "seal"
 _OPEN = b"0" * 64
-_EMPTY = "0" * 8
+_EMPTY = "0" * 16
 # Key, then the type and length of the value.
 _ENTRY = _SEAL_KEY + bytes([0x18, len(_OPEN)])
 _MAGIC = b"PAR1"
@@ -34,11 +34,11 @@ READ_FAULTS = (pa.ArrowException, OSError, ValueError)
 
 
 class ColumnCheck:
-    """CRC-32 of a column's values and nulls, whatever the chunks in which it comes."""
+    """XXH3 sum of a column's values and nulls, whatever the chunks in which it comes."""
 
     def __init__(self) -> None:
         self._type, self._n_rows = "", 0
-        self._sums: dict[str, int] = {}
+        self._sums: dict[str, xxhash.xxh3_64] = {}
         self._inner: ColumnCheck | None = None
 
     def add(self, array: pa.Array) -> None:
@@ -73,8 +73,9 @@ class ColumnCheck:
         if not self._n_rows:
             return _EMPTY
         inner = self._inner.result() if self._inner else ""
-        text = f"{self._type} {self._n_rows} {sorted(self._sums.items())} {inner}"
-        return f"{zlib.crc32(text.encode()):08x}"
+        sums = sorted((kind, found.hexdigest()) for kind, found in self._sums.items())
+        text = f"{self._type} {self._n_rows} {sums} {inner}"
+        return xxhash.xxh3_64_hexdigest(text.encode())
 
     def _descend(self, array: pa.Array) -> None:
         self._inner = self._inner or ColumnCheck()
@@ -83,7 +84,7 @@ class ColumnCheck:
     def _sum(self, kind: str, values: NDArray) -> None:
         data = np.ascontiguousarray(values).view(np.uint8).data
         if len(data):
-            self._sums[kind] = zlib.crc32(data, self._sums.get(kind, 0))
+            self._sums.setdefault(kind, xxhash.xxh3_64()).update(data)
 
 
 def check_columns(
