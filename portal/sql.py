@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -122,19 +122,21 @@ def read_cookbook(release: Release) -> list[Recipe]:
     return [Recipe(clean(title), sql.strip()) for title, sql in pairs]
 
 
-def _list_faults(root: Path) -> dict[str, str]:
+def _list_faults(root: Path, served: Collection[str]) -> dict[str, str]:
     """Return what to tell whoever asks for a table that is not served."""
-    faults = {name: find_fault(root, path) for name, path in DATASETS.items()}
+    lost = {name: path for name, path in DATASETS.items() if name not in served}
+    faults = {name: find_fault(root, path) for name, path in lost.items()}
     return {
-        name: f"`{DATASETS[name]}` {fault}. {CHECK_ADVICE}"
+        name: f"`{lost[name]}` {fault}. {CHECK_ADVICE}"
         for name, fault in faults.items()
         if fault is not None
     }
 
 
 def _make_task(release: Release, sql: str, key: str) -> dict[str, Any]:
+    tables = list_tables(release.root)
     return {
-        "faults": _list_faults(release.root),
+        "faults": _list_faults(release.root, tables),
         "root": str(release.root), "definitions": MACROS, "sql": sql, "values": [], "format": key,
-        "tables": {name: str(path) for name, path in list_tables(release.root).items()},
+        "tables": {name: str(path) for name, path in tables.items()},
     }  # fmt: skip
