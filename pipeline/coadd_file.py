@@ -151,8 +151,7 @@ def check_coadd(coadd: CoaddFile, is_strict: bool = True) -> None:
 
 def read_targetids(coadd: CoaddFile) -> NDArray[np.int64]:
     """Return the TARGETID of every row."""
-    blocks = read_table(coadd.ahead, coadd.index, "FIBERMAP", ("TARGETID",))
-    return np.concatenate([block["TARGETID"] for block in blocks])
+    return read_table(coadd.ahead, coadd.index, "FIBERMAP", ("TARGETID",))["TARGETID"]
 
 
 def read_tables(coadd: CoaddFile) -> tuple[NDArray[np.int64], Exposures]:
@@ -167,8 +166,7 @@ def read_tables(coadd: CoaddFile) -> tuple[NDArray[np.int64], Exposures]:
         # Both tables by one request.
         coadd.ahead.read(fibermap.start, listed.stop)
     names = (*_EXPOSURE_COLUMNS, "FIBERSTATUS")
-    blocks = list(read_table(coadd.ahead, coadd.index, listed.name, names))
-    columns = {name: np.concatenate([block[name] for block in blocks]) for name in names}
+    columns = read_table(coadd.ahead, coadd.index, listed.name, names)
     is_good = np.isin(columns["FIBERSTATUS"], GOOD_FIBERSTATUS)
     exposures = Exposures(*(columns[name][is_good] for name in _EXPOSURE_COLUMNS))
     return read_targetids(coadd), exposures
@@ -246,8 +244,7 @@ def _check_rows(coadd: CoaddFile) -> None:
     for name in _ROW_TABLES:
         table = coadd.index.find(name)
         if table and table.is_table:
-            blocks = list(read_table(coadd.ahead, coadd.index, name, (), ("TARGETID", "EXPID")))
-            listed[name] = {n: np.concatenate([b[n] for b in blocks]) for n in blocks[0]}
+            listed[name] = read_table(coadd.ahead, coadd.index, name, (), ("TARGETID", "EXPID"))
     own = listed["FIBERMAP"]
     if "TARGETID" not in own:
         raise DataError(f"{coadd.file}: HDU FIBERMAP has no column TARGETID")

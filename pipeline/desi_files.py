@@ -1,6 +1,6 @@
 """Reading the tables of DESI's FITS files by column, in blocks of rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,7 @@ def read_columns(
     DataError
         If the HDU or a required column is missing, or the file is unreadable.
     """
-    blocks = list(iterate_columns(file, hdu, required, optional))
-    if len(blocks) == 1:
-        return blocks[0]
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    return _join(iterate_columns(file, hdu, required, optional))
 
 
 def iterate_columns(
@@ -51,7 +48,7 @@ def iterate_columns(
     # A copy that has lost the name of its only table.
     if index.find(hdu) is None and len(tables) == 1 and not tables[0].name:
         hdu = ""
-    yield from read_table(ahead, index, hdu, required, optional, block_bytes)
+    yield from _iterate_table(ahead, index, hdu, required, optional, block_bytes)
 
 
 def read_table(
@@ -60,9 +57,20 @@ def read_table(
     hdu: str,
     required: Sequence[str],
     optional: Sequence[str] = (),
+) -> dict[str, NDArray]:
+    """Return what `read_columns` does, of a table whose file has been walked."""
+    return _join(_iterate_table(ahead, index, hdu, required, optional))
+
+
+def _iterate_table(
+    ahead: ReadAhead,
+    index: FileIndex,
+    hdu: str,
+    required: Sequence[str],
+    optional: Sequence[str] = (),
     block_bytes: int | None = None,
 ) -> Iterator[dict[str, NDArray]]:
-    """Yield the columns of a table whose file has been walked, in blocks of rows."""
+    """Yield what `read_table` returns in blocks of rows, at least one."""
     file = ahead.file
     block_bytes = block_bytes or (_REMOTE_BLOCK if file.source.is_remote else _LOCAL_BLOCK)
     place = find_hdu(file, index, hdu)
@@ -124,6 +132,13 @@ def find_hdu(file: SourceFile, index: FileIndex, name: str) -> Hdu:
             f"{file}: no HDU {name}: not a DESI file of this kind; give one that has it"
         )
     return hdu
+
+
+def _join(blocks: Iterable[dict[str, NDArray]]) -> dict[str, NDArray]:
+    first, *others = blocks
+    if not others:
+        return first
+    return {name: np.concatenate([first[name], *(o[name] for o in others)]) for name in first}
 
 
 def _read(ahead: ReadAhead, start: int, stop: int) -> bytes:

@@ -28,8 +28,7 @@ _STEP = 4
 
 def read_fibres(coadd: CoaddFile) -> dict[str, NDArray]:
     """Return TARGETID of every row, and what else the FIBERMAP says of fibre and position."""
-    blocks = list(read_table(coadd.ahead, coadd.index, "FIBERMAP", ("TARGETID",), _FIBRES))
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    return read_table(coadd.ahead, coadd.index, "FIBERMAP", ("TARGETID",), _FIBRES)
 
 
 def get_positions(fibres: Mapping[str, NDArray]) -> Positions:
@@ -112,8 +111,7 @@ def _read_medians(coadd: CoaddFile) -> dict[str, NDArray]:
     scores = coadd.index.find("SCORES")
     if scores is None or not scores.is_table or scores.shape[0] != coadd.n_rows:
         return {}
-    blocks = list(read_table(coadd.ahead, coadd.index, "SCORES", (), tuple(_MEDIANS)))
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+    return read_table(coadd.ahead, coadd.index, "SCORES", (), tuple(_MEDIANS))
 
 
 def _compare_medians(

@@ -58,8 +58,7 @@ def read_spectrum(file: SourceFile) -> LogSpectrum:
     name = next((hdu.name for hdu in index.hdus if hdu.is_table), None)
     if name is None:
         raise DataError(f"{file}: no table in it; give a spec file of SDSS")
-    parts = list(read_table(ahead, index, name, (), _COLUMNS))
-    columns = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    columns = read_table(ahead, index, name, (), _COLUMNS)
     lacking = [name for name in _COLUMNS if name not in columns]
     if lacking:
         raise DataError(f"{file}: no column {', '.join(lacking)}; give a spec file of SDSS")
