@@ -23,7 +23,7 @@ from pipeline.layout import (
     is_remote,
 )
 from pipeline.ledger import Outcome
-from pipeline.model_files import verify_model
+from pipeline.model_files import read_card, verify_model
 from pipeline.reviews.ledger import tabulate
 from pipeline.reviews.review import Review
 from pipeline.reviews.sample import name_sample
@@ -136,7 +136,7 @@ def read_inputs(store: Store, config: Config, reviews: tuple[Review, ...] | None
     with local_folder(store.lake.model(model_id)) as folder:
         verify_model(folder)
         model = {name: _content(store, folder / name) for name in _list_model(folder)}
-        instruction_set = _read_instruction_set(folder)
+        instruction_set = read_card(folder).get("instruction_set")
     source = _describe_source(config)
     resolved = _resolve(config, source)
     return Inputs(
@@ -205,13 +205,6 @@ def _content(store: Store, path: Path) -> str:
 def _list_model(folder: Path) -> list[str]:
     found = {path.name for path in folder.glob("[!.]*") if path.is_file()}
     return sorted(found.union(MODEL_FILES))
-
-
-def _read_instruction_set(folder: Path) -> dict[str, str] | None:
-    found: dict[str, str] | None = json.loads((folder / MODEL_CARD).read_bytes()).get(
-        "instruction_set"
-    )
-    return found
 
 
 def _read_model_id(store: Store, shard: Shard) -> str:
