@@ -53,9 +53,10 @@ def _as_array(values: pa.ChunkedArray) -> np.ndarray:
     kind = values.type
     if cells.is_array(kind) and pa.types.is_fixed_size_list(kind):
         lists = values.combine_chunks()
-        filled = lists.values.fill_null(np.nan) if pa.types.is_floating(kind.value_type) else None
-        if filled is not None or not lists.values.null_count:
-            flat = lists.values if filled is None else filled
+        flat = lists.values
+        if pa.types.is_floating(kind.value_type):
+            flat = flat.fill_null(np.nan)
+        if not flat.null_count:
             flat = flat.slice(lists.offset * kind.list_size, len(lists) * kind.list_size)
             return flat.to_numpy(zero_copy_only=False).reshape(-1, kind.list_size)
     if pa.types.is_boolean(kind):
