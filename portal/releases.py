@@ -192,10 +192,10 @@ def open_release(root: Path) -> Release:
     ReleaseError
         If the manifest is missing, damaged or says what no manifest says.
     """
-    manifest = Release(root, {}).read_json("manifest.json")
-    if fault := _check_manifest(manifest, root):
-        raise ReleaseError(f"`manifest.json` says {fault} in release `{root.name}`. {CHECK_ADVICE}")
-    return Release(root, manifest)
+    release = Release(root, Release(root, {}).read_json("manifest.json"))
+    if fault := _check_manifest(release.manifest, root):
+        raise ReleaseError(release._tell("manifest.json", f"says {fault}"))
+    return release
 
 
 def find_fault(root: Path, name: str) -> str | None:
