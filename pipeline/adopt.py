@@ -26,14 +26,14 @@ from pipeline.target import find_tree
 STAGE = "adopt"
 REVISION = 2
 
-# Kind of file: its table and the columns that are read beside TARGETID; one that says at which
-# redshift the template fitter put the target may lack.
 _CONFIDENCES = ("C_LYA", "C_CIV", "C_CIII", "C_MgII", "C_Hbeta", "C_Halpha")
-_AFTERBURNERS = {
-    "qso_mgii": ("MGII", ("IS_QSO_MGII",)),
-    "qso_qn": ("QN_RR", ("IS_QSO_QN_NEW_RR", "Z_NEW", "ZERR_NEW", *_CONFIDENCES)),
+# Kind of file: its table, the column that says at which redshift the template fitter put the
+# target, which may lack, and the columns of an afterburner's word, which may not.
+_FILES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "redrock": ("REDSHIFTS", "Z", ()),
+    "qso_mgii": ("MGII", "Z_RR", ("IS_QSO_MGII",)),
+    "qso_qn": ("QN_RR", "Z_RR", ("IS_QSO_QN_NEW_RR", "Z_NEW", "ZERR_NEW", *_CONFIDENCES)),
 }
-_FITTED = {"redrock": ("REDSHIFTS", "Z"), "qso_mgii": ("MGII", "Z_RR"), "qso_qn": ("QN_RR", "Z_RR")}
 # The same number, but for a catalogue that keeps it in single precision; in units of 1 + z.
 _SAME_REDSHIFT = 1e-5
 
@@ -49,10 +49,7 @@ class Findings(NamedTuple):
 
     def take(self, rows: NDArray[np.bool_]) -> "Findings":
         """Return the findings of some of the candidates."""
-        return Findings(
-            self.is_mgii[rows], self.confidence[rows], self.is_refitted[rows], self.z[rows],
-            self.zerr[rows],
-        )  # fmt: skip
+        return Findings._make(values[rows] for values in self)
 
 
 def adopt(store: Store, config: Config) -> Report:
@@ -89,7 +86,7 @@ def plan(store: Store, config: Config) -> list[Task]:
     candidates = store.read(store.lake.table(CANDIDATES.name))
     by_shard = split_by_shard(lend_redshifts(candidates))
     with ThreadPoolExecutor(config.acquire.concurrency) as pool:
-        identities = [list(pool.map(partial(tree.identify, k), by_shard)) for k in _FITTED]
+        identities = [list(pool.map(partial(tree.identify, k), by_shard)) for k in _FILES]
     tasks = []
     for (shard, rows), *files in zip(by_shard.items(), *identities, strict=True):
         inputs = [digest_rows(rows), *files]
@@ -201,8 +198,7 @@ def read_findings(
     found: dict[str, NDArray] = {}
     missing = []
     is_other = np.zeros(len(wanted), bool)
-    for kind, (hdu, fitted) in _FITTED.items():
-        columns = _AFTERBURNERS[kind][1] if kind in _AFTERBURNERS else ()
+    for kind, (hdu, fitted, columns) in _FILES.items():
         try:
             file = tree.find_file(kind, shard)
             table = read_columns(file, hdu, ("TARGETID", *columns), (fitted,))
