@@ -11,7 +11,7 @@ from pipeline.errors import QadError, UserError, first_line
 # More than any survey's catalogue has; beyond it a file is no table.
 MAX_COLUMNS = 5000
 _MOST_NAMED = 12
-_LONGEST_SHOWN = 40
+_LONGEST_SHOWN, _LONGEST_LINE = 40, 200
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ class UserTable:
         return [whole.column(number) for number in range(len(places))]
 
 
-def show_text(value: object) -> str:
+def show_text(value: object, longest: int = _LONGEST_SHOWN) -> str:
     """Return a value of a stranger's file short and printable, for a message."""
-    text = "".join(c if c.isprintable() else "?" for c in str(value)[: _LONGEST_SHOWN + 1])
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    text = "".join(c if c.isprintable() else "?" for c in str(value)[: longest + 1])
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def _to_sound(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -146,5 +146,4 @@ def reading(origin: object, what: str = "") -> Iterator[None]:
 
 def show_line(error: BaseException) -> str:
     """Return the first line of an error, printable and not too long."""
-    text = "".join(c if c.isprintable() else "?" for c in first_line(error)[:201])
-    return text if len(text) <= 200 else f"{text[:200]}…"
+    return show_text(first_line(error), _LONGEST_LINE)
