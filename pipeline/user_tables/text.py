@@ -192,11 +192,13 @@ def _check(origin: str, block: pa.Table, spare: str | None) -> pa.Table:
     return block
 
 
-class _Produced(io.RawIOBase):
-    """A stream of bytes that an iterator produces."""
+class _Recoded(io.RawIOBase):
+    """Text of wide characters as UTF-8."""
 
-    def __init__(self, parts: Iterator[bytes]) -> None:
-        self._parts = parts
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        text = io.TextIOWrapper(stream, encoding, newline="")
+        parts = iter(lambda: text.read(_PART), "")
+        self._parts = (part.removeprefix("\ufeff").encode() for part in parts)
         self._rest = b""
 
     def readable(self) -> bool:
@@ -211,15 +213,6 @@ class _Produced(io.RawIOBase):
         n = min(len(target), len(self._rest))
         target[:n], self._rest = self._rest[:n], self._rest[n:]
         return n
-
-
-class _Recoded(_Produced):
-    """Text of wide characters as UTF-8."""
-
-    def __init__(self, stream: BinaryIO, encoding: str) -> None:
-        text = io.TextIOWrapper(stream, encoding, newline="")
-        parts = iter(lambda: text.read(_PART), "")
-        super().__init__(part.removeprefix("\ufeff").encode() for part in parts)
 
 
 def _read_parts(stream: BinaryIO) -> Iterator[bytes]:
