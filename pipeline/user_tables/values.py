@@ -90,11 +90,8 @@ def read_numbers(
             raise UserError(f"{origin}: column {name} holds {kind}, no numbers")
         # An integer beyond 2^53 is no measurement that its last digit would change.
         return column.cast(pa.float64(), safe=False).to_numpy().astype(np.float64)
-    words = _to_plain(_to_words(column))
-    if has_decimal_comma:
-        words = _replace_comma(words)
-    _check(origin, name, column, words, _DECIMAL, "is no number")
-    return pc.replace_substring_regex(words, r"^\+", "").cast(pa.float64()).to_numpy().copy()
+    words = _to_numerals(column, has_decimal_comma)
+    return _parse_decimals(origin, name, column, words, "is no number")
 
 
 def read_angles(
@@ -114,13 +111,11 @@ def read_angles(
     """
     if not is_text(column.type):
         return read_numbers(origin, name, column, has_decimal_comma)
-    words = _to_plain(_to_words(column))
-    if has_decimal_comma:
-        words = _replace_comma(words)
+    words = _to_numerals(column, has_decimal_comma)
     is_angle = pc.fill_null(pc.match_substring_regex(words, _ANGLE), False)
     numbers = pc.if_else(is_angle, None, words)
-    _check(origin, name, column, numbers, _DECIMAL, "is neither a number nor an angle")
-    values = pc.replace_substring_regex(numbers, r"^\+", "").cast(pa.float64()).to_numpy().copy()
+    fault = "is neither a number nor an angle"
+    values = _parse_decimals(origin, name, column, numbers, fault)
     if pc.any(is_angle).as_py():
         rows = np.flatnonzero(is_angle.to_numpy())
         values[rows] = _read_sexagesimal(words.take(pa.array(rows)), hours)
@@ -150,10 +145,11 @@ def _to_words(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(is_missing, None, words)
 
 
-def _to_plain(words: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return numbers as programs write them: one minus sign, one mark of the exponent."""
-    words = pc.replace_substring(pc.utf8_lower(words), "−", "-")
-    return pc.replace_substring_regex(words, r"^([+-]?[0-9.]+)d([+-]?[0-9]+)$", r"\1e\2")
+def _to_numerals(column: pa.ChunkedArray, has_decimal_comma: bool = False) -> pa.ChunkedArray:
+    """Return numbers as programs write them: one minus sign, one mark of the exponent, a point."""
+    words = pc.replace_substring(pc.utf8_lower(_to_words(column)), "−", "-")
+    words = pc.replace_substring_regex(words, r"^([+-]?[0-9.]+)d([+-]?[0-9]+)$", r"\1e\2")
+    return _replace_comma(words) if has_decimal_comma else words
 
 
 def _replace_comma(words: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -164,14 +160,15 @@ def _replace_comma(words: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(has_comma, pc.replace_substring(words, ",", "."), words)
 
 
-def _check(
-    origin: object, name: str, column: pa.ChunkedArray, words: pa.ChunkedArray, pattern: str,
-    fault: str,
-) -> None:  # fmt: skip
-    fits = pc.fill_null(pc.match_substring_regex(words, pattern), True)
+def _parse_decimals(
+    origin: object, name: str, column: pa.ChunkedArray, words: pa.ChunkedArray, fault: str
+) -> NDArray[np.float64]:
+    """Return numbers as `_to_numerals` writes them; UserError with the fault if one is none."""
+    fits = pc.fill_null(pc.match_substring_regex(words, _DECIMAL), True)
     row = pc.index(fits, False).as_py()
     if row >= 0:
         raise _refuse(origin, name, row + 1, column[row].as_py(), fault)
+    return pc.replace_substring_regex(words, r"^\+", "").cast(pa.float64()).to_numpy().copy()
 
 
 def _refuse(origin: object, name: str, row: int, value: object, fault: str) -> UserError:
@@ -284,5 +281,5 @@ def read_names(origin: object, name: str, column: pa.ChunkedArray) -> pa.Chunked
 def holds_angles(column: pa.ChunkedArray) -> bool:
     """Say whether any cell of a column is a sexagesimal angle."""
     return is_textual(column) and bool(
-        pc.any(pc.match_substring_regex(_to_plain(_to_words(column)), _ANGLE)).as_py()
+        pc.any(pc.match_substring_regex(_to_numerals(column), _ANGLE)).as_py()
     )
