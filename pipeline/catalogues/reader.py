@@ -4,7 +4,6 @@ import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from pipeline.errors import UserError
@@ -85,9 +84,8 @@ def _describe(
 
 def _find_types(table: UserTable, names: Sequence[str]) -> dict[str, pa.DataType]:
     """Say which text columns hold nothing but plain numbers, and of which type."""
-    places = [_locate(table, name) for name in names]
-    is_text = np.array([table.columns[place].may_be_text for place in places], bool)
-    texts = [place for place, text in zip(places, is_text, strict=True) if text]
+    named = {_locate(table, name): name for name in names}
+    texts = [place for place in named if table.columns[place].may_be_text]
     if not texts:
         return {}
     found: dict[int, pa.DataType] = {}
@@ -96,8 +94,7 @@ def _find_types(table: UserTable, names: Sequence[str]) -> dict[str, pa.DataType
             column = block.column(number)
             if is_textual(column):
                 found[place] = find_type(column, found.get(place))
-    by_place = dict(zip(places, names, strict=True))
-    return {by_place[place]: kind for place, kind in found.items()}
+    return {named[place]: kind for place, kind in found.items()}
 
 
 def _locate(table: UserTable, name: str) -> int:
