@@ -142,8 +142,7 @@ def join_spectra(
         )
         if n_bad.any()
     )
-    alive = spectra if is_alive.all() else spectra.take(is_alive)
-    kept, dropped, doubts = keep_plausible(name, alive)
+    kept, dropped, doubts = keep_plausible(name, spectra.keep(is_alive))
     return kept, {"dead": int((~is_alive).sum()), **dropped}, notes + doubts
 
 
@@ -224,7 +223,7 @@ def _extract_shard(
         rows, found = rows[~is_elsewhere], wanted[is_there][~is_elsewhere]
         spectra, dropped, notes = join_file(coadd, rows, found, settings.ivar_floor, reading)
         is_stranger = find_strangers(coadd, find_rows(listed, spectra.targetid)[0], spectra)
-    spectra = spectra if not is_stranger.any() else spectra.take(~is_stranger)
+    spectra = spectra.keep(~is_stranger)
     dropped |= {
         "not_in_coadd": int((~is_there).sum()),
         "position_mismatch": int(is_elsewhere.sum()),

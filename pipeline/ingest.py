@@ -137,7 +137,7 @@ def _ingest_file(ivar_floor: float, settings: TargetSettings, task: Task) -> Pro
         # Numbered, so that what the file says of a row finds it again.
         spectra, dropped, notes = join_file(coadd, every, every, ivar_floor, AcquireSettings())
         is_stranger = find_strangers(coadd, spectra.targetid, spectra)
-        spectra = spectra if not is_stranger.any() else spectra.take(~is_stranger)
+        spectra = spectra.keep(~is_stranger)
         notes = (*coadd.doubts, *notes)
         dropped["spectrum_mismatch"] = int(is_stranger.sum())
         fibres = {column: values[spectra.targetid] for column, values in fibres.items()}

@@ -68,8 +68,7 @@ def keep_plausible(name: str, spectra: Spectra) -> tuple[Spectra, dict[str, int]
     dropped = dict.fromkeys(GATES.values(), 0)
     for doubt, count in found.items():
         dropped[GATES[doubt]] += count
-    kept = spectra if is_kept.all() else spectra.take(is_kept)
     notes = tuple(f"{note}; dropped" for note in notes)
     if n_smooth:
         notes += (f"{name}: {n_smooth} of {n} spectra: {_NOTED}; kept",)
-    return kept, dropped, notes
+    return spectra.keep(is_kept), dropped, notes

@@ -36,6 +36,10 @@ class Spectra:
         """Return some of the spectra; a slice copies nothing."""
         return Spectra(self.targetid[rows], self.flux[rows], self.ivar[rows], self.mask[rows])
 
+    def keep(self, is_kept: NDArray[np.bool_]) -> "Spectra":
+        """Return the spectra that are kept; if all of them are, nothing is copied."""
+        return self if is_kept.all() else self.take(is_kept)
+
 
 @dataclass(frozen=True)
 class ArmSpectra:
