@@ -17,7 +17,7 @@ from pipeline.store import digest
 from pipeline.user_tables.names import find_column, find_sole_column
 from pipeline.user_tables.reader import open_tables
 from pipeline.user_tables.table import UserTable
-from pipeline.user_tables.units import parse_unit
+from pipeline.user_tables.units import find_factor
 from pipeline.user_tables.values import (
     is_textual,
     read_angles,
@@ -210,11 +210,9 @@ def _to_degrees(
     values = read_angles(table.origin, name, column, hours, table.has_decimal_comma)
     if not unit or is_textual(column):
         return values
-    from astropy import units
-
     try:
-        return values * parse_unit(unit).to(units.deg)
-    except (ValueError, units.UnitConversionError):
+        return values * find_factor(unit, "deg")
+    except ValueError:
         raise UserError(f"column {name} is in {unit!r}, which is no angle") from None
 
 

@@ -13,7 +13,7 @@ from pipeline.errors import DataError, UserError
 from pipeline.user_tables.names import simplify
 from pipeline.user_tables.reader import open_tables
 from pipeline.user_tables.table import UserTable
-from pipeline.user_tables.units import parse_unit
+from pipeline.user_tables.units import find_factor, parse_unit
 from pipeline.user_tables.values import read_numbers
 
 _SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".tab", ".ecsv")
@@ -172,11 +172,9 @@ def _to_angstrom(
 ) -> NDArray[np.float64]:
     if not unit:
         return wave
-    from astropy import units
-
     try:
-        factor = parse_unit(unit).to(units.Angstrom)
-    except (ValueError, units.UnitConversionError):
+        factor = find_factor(unit, "Angstrom")
+    except ValueError:
         raise DataError(
             f"{table.origin}: wavelengths are in {unit!r}, which is no length"
         ) from None
@@ -235,7 +233,7 @@ def _find_flux_factor(
     try:
         equivalence = units.spectral_density(wave * units.Angstrom)
         factor = np.asarray(parse_unit(unit).to(parse_unit(_FLUX_UNIT), 1.0, equivalence))
-    except (ValueError, units.UnitConversionError):
+    except ValueError:
         raise DataError(
             f"{table.origin}: fluxes are in {unit!r}; give 1e-17 erg s-1 cm-2 Å-1"
         ) from None

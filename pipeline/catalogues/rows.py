@@ -11,7 +11,7 @@ from pipeline.catalogues.reader import has_decimal_comma
 from pipeline.config import CatalogueSettings
 from pipeline.errors import UserError
 from pipeline.science.match import propagate
-from pipeline.user_tables.units import parse_unit
+from pipeline.user_tables.units import find_factor
 from pipeline.user_tables.values import holds_angles, read_angles, read_numbers
 
 # No number in JSON beyond this is the same in every reader.
@@ -73,8 +73,6 @@ def write_attributes(block: pa.Table, keep: list[str]) -> list[str | None]:
 def _read_degrees(
     origin: object, block: pa.Table, name: str, unit: str, notes: list[str], hours: bool
 ) -> NDArray[np.float64]:
-    from astropy import units
-
     if holds_angles(block[name]):
         # Marks between the parts say more than a unit does.
         comma = has_decimal_comma(block.schema.field(name))
@@ -85,8 +83,8 @@ def _read_degrees(
         notes.append(f"column {name} has no unit: taken as degrees; position_unit says otherwise")
     text = unit or (stated or b"").decode() or "deg"
     try:
-        factor = parse_unit(text).to(units.deg)
-    except (ValueError, units.UnitConversionError):
+        factor = find_factor(text, "deg")
+    except ValueError:
         raise UserError(
             f"catalogue {origin}: column {name} is in {text!r}, which is no angle; "
             "set position_unit to deg, rad or hourangle"

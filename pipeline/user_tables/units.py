@@ -27,3 +27,15 @@ def parse_unit(text: str) -> Any:
             except (ValueError, TypeError):
                 continue
     raise ValueError(f"{text!r} is no unit")
+
+
+def find_factor(text: str, wanted: str) -> float:
+    """Return what values in a table's unit are multiplied by to be in another.
+
+    Raises
+    ------
+    ValueError
+        If it is no unit, or none of the same kind.
+    """
+    # That units are of different kinds is a ValueError of astropy's.
+    return float(parse_unit(text).to(parse_unit(wanted)))
