@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import HEALPIX_ORDER
 from pipeline.science.bricks import measure_distance
-from pipeline.science.sky import find_cells
+from pipeline.science.sky import are_positions, find_cells
 
 OUTSIDE_PIXEL, OUTSIDE_BRICK = "position_outside_pixel", "targetid_elsewhere"
 # Degrees. Positions are rounded, move, and differ between the catalogues that targets came from.
@@ -80,7 +80,7 @@ def explain_by_bricks(
 
 
 def _is_in_pixel(ra: NDArray, dec: NDArray, healpix: NDArray) -> NDArray[np.bool_]:
-    is_position = np.isfinite(ra) & (ra >= -180) & (ra <= 360) & (np.abs(dec) <= 90)
+    is_position = are_positions(ra, dec)
     ra, dec = np.where(is_position, ra, 0), np.where(is_position, dec, 0)
     is_inside = find_cells(ra, dec, HEALPIX_ORDER) == healpix
     rest = np.flatnonzero(is_position & ~is_inside)

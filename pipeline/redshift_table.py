@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
+from pipeline.science.sky import are_positions
 from pipeline.spectrum_table import is_table
 from pipeline.store import digest
 from pipeline.user_tables.names import find_column, find_sole_column
@@ -191,8 +192,7 @@ def _read_positions(
         )
     except UserError as error:
         return np.full(n, np.nan), np.full(n, np.nan), [f"positions are left out: {error}"]
-    with np.errstate(invalid="ignore"):
-        is_good = (ra >= -180) & (ra <= 360) & (np.abs(dec) <= 90)
+    is_good = are_positions(ra, dec)
     n_off = int(np.count_nonzero(np.isfinite(ra) & np.isfinite(dec) & ~is_good))
     notes = [f"{n_off} rows have a position off the sphere, which is left out"] if n_off else []
     return np.where(is_good, np.mod(ra, 360), np.nan), np.where(is_good, dec, np.nan), notes

@@ -11,6 +11,7 @@ from pipeline.catalogues.reader import has_decimal_comma
 from pipeline.config import CatalogueSettings
 from pipeline.errors import UserError
 from pipeline.science.match import propagate
+from pipeline.science.sky import are_positions
 from pipeline.user_tables.units import find_factor
 from pipeline.user_tables.values import holds_angles, read_angles, read_numbers
 
@@ -33,8 +34,7 @@ def normalise_positions(
         _read_degrees(origin, block, name, catalogue.position_unit, notes, hours=hours)
         for name, hours in ((catalogue.ra, True), (catalogue.dec, False))
     )
-    with np.errstate(invalid="ignore"):
-        is_good = (ra >= -180) & (ra <= 360) & (np.abs(dec) <= 90)
+    is_good = are_positions(ra, dec)
     ra, dec = np.where(is_good, np.mod(ra, 360), 0.0), np.where(is_good, dec, 0.0)
     if catalogue.pm_ra and catalogue.pm_dec and catalogue.epoch is not None:
         pm_ra, pm_dec = (

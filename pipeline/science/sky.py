@@ -12,6 +12,12 @@ from pipeline.science.draw import hash_to_unit
 _SPLIT_ORDER = 8
 
 
+def are_positions(ra: NDArray, dec: NDArray) -> NDArray[np.bool_]:
+    """Say which pairs of degrees are a place on the sphere; NaN and infinity are none."""
+    with np.errstate(invalid="ignore"):
+        return (ra >= -180) & (ra <= 360) & (np.abs(dec) <= 90)
+
+
 def find_cells(ra: NDArray, dec: NDArray, order: int) -> NDArray[np.int64]:
     """Return the HEALPix NESTED cells of ICRS positions in degrees, shape (n,)."""
     from astropy.coordinates import Latitude, Longitude
