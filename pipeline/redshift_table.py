@@ -85,7 +85,8 @@ class Redshifts:
                 rows.setdefault(value, []).append(row)
         return rows
 
-    @property
+    # The table is one of many files of spectra, each of which asks.
+    @cached_property
     def fingerprint(self) -> str:
         """Digest of everything that decides which spectrum gets which redshift."""
         numbers = [values.tolist() for values in (self.z, self.ra, self.dec)]
