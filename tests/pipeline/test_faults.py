@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from forked import start_qad
+from unprivileged import unprivileged
 
 from pipeline.cli import main
 from pipeline.config import Config
@@ -194,14 +195,10 @@ def read_only(finished: Store, config: Config, survey: Path) -> Iterator[Path]:
         save_config(Store(root), config.model_copy(update={"run": run}))
         for path in [root, *root.rglob("*")]:
             path.chmod(0o555 if path.is_dir() else 0o444)
-        is_root = os.geteuid() == 0
-        if is_root:
-            os.seteuid(65534)
         try:
-            yield root
+            with unprivileged():
+                yield root
         finally:
-            if is_root:
-                os.seteuid(0)
             for path in [root, *root.rglob("*")]:
                 path.chmod(0o755)
 

@@ -1,6 +1,5 @@
 """The lake: whole files or none, fingerprints, the lock, and a disk that refuses."""
 
-import os
 import resource
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from unprivileged import unprivileged
 
 from catalog_schema.tables import COADDS, GATES, RESTFRAME, arrow_schema
 from pipeline.config import ExtractSettings, TargetSettings
@@ -238,14 +238,10 @@ def unwritable() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o555)
-        is_root = os.geteuid() == 0
-        if is_root:
-            os.seteuid(65534)
         try:
-            yield folder
+            with unprivileged():
+                yield folder
         finally:
-            if is_root:
-                os.seteuid(0)
             folder.chmod(0o755)
 
 
