@@ -1,7 +1,8 @@
-"""A small survey, the lake that the whole pipeline makes of it, and an S3 server."""
+"""A small survey, the lake that the whole pipeline makes of it, the command line, an S3 server."""
 
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from lake_runs import SMALL
 from loopback import s3_endpoint
 from once import make_once
 
+from pipeline.cli import main
 from pipeline.config import Config, load_config
 from pipeline.mock.survey import make_survey
 from pipeline.stages import run_stages
@@ -60,6 +62,23 @@ def mock_survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = tmp_path_factory.mktemp("small") / "survey"
     make_survey(tree, n_quasars=30, n_pixels=2, seed=1)
     return tree
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Call the command line in this process; return its exit code and output."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["qad", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        captured = capsys.readouterr()
+        assert isinstance(end.value.code, int)
+        return end.value.code, captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,27 +1,10 @@
 """The command line: exit codes, and faults in one line."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
-from pipeline.cli import main
 from pipeline.stages import STAGES
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture):
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["qad", *map(str, arguments)])
-        code: object = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code
-        captured = capsys.readouterr()
-        return int(code or 0), captured.out, captured.err  # type: ignore[call-overload]
-
-    return run
 
 
 def test_help_names_every_stage(call) -> None:

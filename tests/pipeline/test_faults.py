@@ -15,27 +15,11 @@ import pytest
 from forked import start_qad
 from unprivileged import unprivileged
 
-from pipeline.cli import main
 from pipeline.config import Config
 from pipeline.stages import STAGES, run_stages, save_config
 from pipeline.store import Store
 
 Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Call the command line in this process."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["qad", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            main()
-        captured = capsys.readouterr()
-        assert isinstance(end.value.code, int)
-        return end.value.code, captured.out, captured.err
-
-    return run
 
 
 def assert_line(ended: tuple[int, str, str], code: int = 2) -> str:
