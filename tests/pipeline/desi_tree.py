@@ -17,6 +17,8 @@ WAVE = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)
 # Rest wavelength (Å), height over the continuum and width (Å) of the broad lines.
 _LINES = ((1549.0, 2.0, 18.0), (1909.0, 1.0, 25.0), (2798.0, 0.8, 30.0))
 _FORMATS = {"f": "D", "i": "K", "b": "L", "U": "12A"}
+# QuasarNet's columns of confidence, one a line.
+CONFIDENCES = ("C_LYA", "C_CIV", "C_CIII", "C_MgII", "C_Hbeta", "C_Halpha")
 
 Rows = dict[str, NDArray]
 

@@ -8,7 +8,15 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 from astropy.io import fits
-from desi_tree import LocalTree, make_quasars, make_rows, write_coadd, write_table, write_zcatalog
+from desi_tree import (
+    CONFIDENCES,
+    LocalTree,
+    make_quasars,
+    make_rows,
+    write_coadd,
+    write_table,
+    write_zcatalog,
+)
 from spec_files import write_spec
 
 from pipeline.adopt import adopt_redshifts, lend_redshifts, read_findings
@@ -25,7 +33,6 @@ from pipeline.target import select_candidates
 SHARD = Shard("main", "dark", 100)
 N = 3
 IDS = np.arange(1, N + 1)
-CONFIDENCES = ("C_LYA", "C_CIV", "C_CIII", "C_MgII", "C_Hbeta", "C_Halpha")
 
 
 class Kind(NamedTuple):
@@ -46,11 +53,9 @@ def _write_coadd(folder: Path) -> Path:
     exposures = {"TARGETID": IDS, "NIGHT": IDS, "PETAL_LOC": IDS, "FIBER": IDS,
                  "EXPTIME": IDS * 1.0, "FIBERSTATUS": IDS * 0}  # fmt: skip
     path = folder / "coadd-main-dark-100.fits"
-    write_coadd(path, IDS, flux, ivar, fibermap=fibermap, exposures=exposures)
-    with fits.open(path, mode="append") as hdus:
-        column = fits.Column("TARGETID", "K", array=IDS)
-        hdus.append(fits.BinTableHDU.from_columns([column], name="SCORES"))
-    return path
+    return write_coadd(
+        path, IDS, flux, ivar, fibermap=fibermap, exposures=exposures, scores={"TARGETID": IDS}
+    )
 
 
 def _write_packed(folder: Path) -> Path:
@@ -98,13 +103,14 @@ def _write_redrock(folder: Path) -> Path:
     )
 
 
-def _tree(folder: Path) -> DesiTree:
+def _find_tree(path: Path) -> DesiTree:
+    """Return the tree that a file lies in."""
+    folder = path.parents[path.parts[::-1].index("spectro")]
     return DesiTree(open_source(str(folder), AcquireSettings()))
 
 
 def _read_zcatalog(path: Path) -> None:
-    folder = path.parents[path.parts[::-1].index("spectro")]
-    select_candidates(read_catalogue(_tree(folder), {}), TargetSettings())
+    select_candidates(read_catalogue(_find_tree(path), {}), TargetSettings())
 
 
 def _candidates() -> pa.Table:
@@ -130,9 +136,8 @@ def _write_qn(folder: Path) -> Path:
 
 
 def _read_afterburner(path: Path) -> None:
-    folder = path.parents[path.parts[::-1].index("spectro")]
     rows = _candidates()
-    findings, _, _ = read_findings(_tree(folder), SHARD, rows)
+    findings, _, _ = read_findings(_find_tree(path), SHARD, rows)
     adopt_redshifts(rows, findings, TargetSettings())
 
 
