@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from bits import flip_bit
 from forked import run_qad
 
 from pipeline.config import Config
@@ -25,10 +26,8 @@ FLIPS = 60
 @contextmanager
 def flipped(path: Path, bit: int) -> Iterator[None]:
     good = path.read_bytes()
-    broken = bytearray(good)
-    broken[bit // 8] ^= 1 << bit % 8
     path.chmod(0o644)
-    path.write_bytes(broken)
+    path.write_bytes(flip_bit(good, bit))
     yield
     path.write_bytes(good)
 
@@ -83,9 +82,8 @@ def test_no_flip_in_a_model_is_loaded(lake: Store, config: Config) -> None:
 
 
 def flip_middle(path: Path) -> None:
-    broken = bytearray(path.read_bytes())
-    broken[len(broken) // 2] ^= 4
-    path.write_bytes(broken)
+    good = path.read_bytes()
+    path.write_bytes(flip_bit(good, 8 * (len(good) // 2) + 2))
 
 
 def spoil_ledger(root: Path) -> None:

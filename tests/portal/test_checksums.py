@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from bits import flip_bit
 from portal_release import N_ROWS, row_id, seal
 
 from portal import checksums, queries
@@ -29,9 +30,7 @@ def sealed(own_release: Path) -> Path:
 
 
 def flip(path: Path, bit: int) -> None:
-    content = bytearray(path.read_bytes())
-    content[bit // 8] ^= 1 << bit % 8
-    path.write_bytes(content)
+    path.write_bytes(flip_bit(path.read_bytes(), bit))
 
 
 def read(root: Path, dataset: str) -> str:
