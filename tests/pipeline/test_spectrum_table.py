@@ -110,7 +110,7 @@ def to_air(wave: np.ndarray) -> np.ndarray:
         ("wave [Jy],flux,ivar", WAVE, "no length"),
         ("wave,flux [m],ivar", WAVE, "fluxes are in 'm'"),
         ("wave,flux,weight", WAVE, "no column ivar; it has wave, flux, weight"),
-        ("wave,lambda,flux,ivar", WAVE, "could each be wave|could each"),
+        ("wave,lambda,flux,ivar", WAVE, "could each be wave"),
         ("a,b,c", WAVE, "no column wave, flux, ivar"),
     ],
 )
@@ -148,7 +148,7 @@ def test_bad_pixels_have_no_weight(tmp_path: Path) -> None:
     path.write_text("wave,flux,error,mask\n4000,1,0.5,0\n4000.8,1,0.5,4\n4001.6,1,,0\n4002.4,,1,0\n"
                     "4003.2,1,-1,0\n")  # fmt: skip
     found = read_spectrum(path)
-    assert np.flatnonzero(np.isfinite(found.flux) & (found.ivar > 0)).tolist() == [500, 503][:1]
+    assert np.flatnonzero(np.isfinite(found.flux) & (found.ivar > 0)).tolist() == [500]
 
 
 def test_other_tables_are_told_from_spectra(tmp_path: Path) -> None:
