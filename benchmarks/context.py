@@ -31,7 +31,10 @@ from mocpy import MOC
 
 from catalog_schema.desi import HEALPIX_ORDER
 from catalog_schema.vocabulary import MatchState
+from pipeline.config import AcquireSettings
+from pipeline.layout import DesiTree, Shard
 from pipeline.science.sky import find_cells
+from pipeline.sources import open_source
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "local-catalogues.toml"
 UNANSWERED = """
@@ -163,8 +166,8 @@ def take_target(hdus: fits.HDUList, row: np.void) -> dict[str, np.ndarray]:
 
 def find_coadd(root: Path, survey: str, program: str, pixel: int) -> Path:
     """Return the path of a pixel's coadd in a tree."""
-    folder = root / REDUCTION / "healpix" / survey / program / str(pixel // 100) / str(pixel)
-    return folder / f"coadd-{survey}-{program}-{pixel}.fits"
+    tree = DesiTree(open_source(str(root), AcquireSettings()))
+    return root / tree.file("coadd", Shard(survey, program, int(pixel))).path
 
 
 def read_positions(path: Path, ra: str, dec: str) -> Positions:
