@@ -7,17 +7,13 @@ the wait without any, and the CPU seconds that a VOTable takes here and by astro
 """
 
 import io
-import os
-import socket
-import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
-from urllib.error import HTTPError, URLError
+from pathlib import Path
+from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
@@ -25,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 from astropy.io.votable import from_table, writeto
 from astropy.table import Table
+from portal_serving import serve
 
 from portal import formats
 
@@ -35,7 +32,8 @@ HEAVY = f"SELECT {', '.join(f'random() AS c{i}' for i in range(N_COLUMNS))} FROM
 def main(release: str) -> None:
     """Measure and print."""
     report_votable()
-    with serve(release) as address:
+    # Each request may speak for a client of its own.
+    with serve(Path(release), "--behind-proxy") as (address, _):
         measure_health(address)
         alone = measure_health(address, n=100)
         # In a process of their own: they would keep the interpreter from who asks for health.
@@ -95,31 +93,6 @@ def ask(address: str, client: int) -> int:
             return int(answer.status)
     except HTTPError as fault:
         return fault.code
-
-
-@contextmanager
-def serve(release: str) -> Iterator[str]:
-    """Start the server on a free port and end it."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = f"from portal.cli import portal; portal({[release, '--port', str(port)]})"
-    server = subprocess.Popen(
-        [sys.executable, "-c", command], env={**os.environ, "QAD_BEHIND_PROXY": "1"},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urlopen(f"{address}/healthz", timeout=5).close()
-                break
-            except URLError:
-                time.sleep(0.2)
-        yield address
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 if __name__ == "__main__":

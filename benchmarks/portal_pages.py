@@ -16,25 +16,22 @@ receive. Milliseconds.
 import argparse
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from urllib.request import urlopen
 
 import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
+from portal_serving import serve, start
 from portal_visitors import visit
 from synthetic_release import list_shown, write_catalogue, write_rest
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 PATIENCE_MS = 120_000
-START_SECONDS = 300
 # Looked at in each frame; the library's own waiting for a text looks only every half second.
 IS_DONE = """([text, selector, old, n_charts]) =>
     document.querySelector('[data-test-script-state="notRunning"]') !== null
@@ -42,39 +39,6 @@ IS_DONE = """([text, selector, old, n_charts]) =>
     && [...document.querySelectorAll(selector)].some(({textContent}) =>
         textContent.includes(text) && !(old && textContent.includes(old)))"""
 Action = Callable[[], object]
-Served = tuple[str, subprocess.Popen[bytes]]
-
-
-def serve(root: Path) -> AbstractContextManager[Served]:
-    """Serve a release as `qad portal` does."""
-    return start([sys.executable, "-c", "from portal.cli import portal; portal()", str(root)])
-
-
-@contextmanager
-def start(command: list[str]) -> Iterator[Served]:
-    """Start a server at a free port; yield its address and process once it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    option = "--server.port" if "streamlit" in command else "--port"
-    server = subprocess.Popen([*command, option, str(port)], stderr=subprocess.DEVNULL)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_until_healthy(address)
-        yield address, server
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def wait_until_healthy(address: str) -> None:
-    for _ in range(START_SECONDS):
-        try:
-            with urlopen(f"{address}/_stcore/health", timeout=5):
-                return
-        except OSError:
-            time.sleep(1)
-    raise SystemExit(f"the portal did not start within {START_SECONDS} s")
 
 
 class Meter:
