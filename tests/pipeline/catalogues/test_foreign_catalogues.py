@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from pipeline.catalogues.index import IndexFacts, build_index
@@ -115,8 +116,6 @@ def test_bytes_of_any_encoding_are_read(tmp_path: Path) -> None:
 
 
 def test_the_table_with_the_columns_counts(tmp_path: Path) -> None:
-    from astropy.io import fits
-
     tables = [Table({"KEY": ["a"]}), Table({"id": ["x"], "ra": [1.0], "dec": [2.0]})]
     hdus = [fits.BinTableHDU(table) for table in tables]
     fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "a.fits")
