@@ -7,7 +7,8 @@ holds the SHA-256 of itself.
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 from numpy.typing import NDArray
+
+from pipeline.errors import DataError, first_line
+from pipeline.lake_files import show
 
 _CHECKS_KEY, _SEAL_KEY = b"qad.checks", b"qad.seal"
 _JSON_KEY = "seal"
@@ -31,6 +35,19 @@ _END = 8
 _TAIL = 64 * 1024
 # What Arrow raises over a file with changed bits, beside the faults of the disk.
 READ_FAULTS = (pa.ArrowException, OSError, ValueError)
+
+
+@contextmanager
+def guard_sealed(path: Path) -> Iterator[None]:
+    """Turn what reading a damaged file raises into one line for the user."""
+    try:
+        yield
+    except MemoryError:
+        # No fault of the file's, as far as one can tell.
+        raise
+    except READ_FAULTS as error:
+        reason = first_line(error)
+        raise DataError(f"{show(path)}: damaged ({reason}); delete it and run again") from None
 
 
 class ColumnCheck:

@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from catalog_schema.column import Table
 from catalog_schema.tables import SCHEMA_VERSION, arrow_schema
 from pipeline.database import choose_url
-from pipeline.errors import DataError, UserError, first_line
+from pipeline.errors import DataError, UserError
 from pipeline.lake_files import (
     filesystem,
     guard_root,
@@ -33,7 +33,14 @@ from pipeline.lake_files import (
 from pipeline.layout import Lake
 from pipeline.ledger import Ledger
 from pipeline.reviews.ledger import ReviewLedger
-from pipeline.seals import READ_FAULTS, read_footer, read_sealed, verify_sealed, write_sealed
+from pipeline.seals import (
+    READ_FAULTS,
+    guard_sealed,
+    read_footer,
+    read_sealed,
+    verify_sealed,
+    write_sealed,
+)
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -348,18 +355,13 @@ def to_matrix(column: pa.ChunkedArray) -> np.ndarray:
 @contextlib.contextmanager
 def _guard_dataset(path: Path) -> Iterator[None]:
     """Turn what reading a missing or damaged dataset raises into one line."""
-    try:
-        yield
-    except FileNotFoundError:
-        raise DataError(f"{show(path)}: missing; run the earlier stages first") from None
-    except PermissionError as error:
-        raise DataError(f"{show(path)}: cannot be read ({error.strerror})") from None
-    except MemoryError:
-        # No fault of the file's, as far as one can tell.
-        raise
-    except READ_FAULTS as error:
-        reason = first_line(error)
-        raise DataError(f"{show(path)}: damaged ({reason}); delete it and run again") from None
+    with guard_sealed(path):
+        try:
+            yield
+        except FileNotFoundError:
+            raise DataError(f"{show(path)}: missing; run the earlier stages first") from None
+        except PermissionError as error:
+            raise DataError(f"{show(path)}: cannot be read ({error.strerror})") from None
 
 
 def _is_wide(field: pa.Field) -> bool:

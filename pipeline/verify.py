@@ -7,13 +7,13 @@ from pathlib import Path
 
 from catalog_schema.vocabulary import ShardState
 from pipeline.catalogues.join import verify_index
-from pipeline.errors import DataError, QadError, first_line
+from pipeline.errors import DataError, QadError
 from pipeline.fits_index import is_index_whole
 from pipeline.lake_files import exists, is_object, list_files, measure, opening, show
 from pipeline.layout import MODEL_CARD
 from pipeline.model_files import verify_model
 from pipeline.progress import track
-from pipeline.seals import READ_FAULTS, verify_sealed
+from pipeline.seals import guard_sealed, verify_sealed
 from pipeline.stages import STAGES, read_saved_config
 from pipeline.store import Store
 
@@ -145,11 +145,8 @@ def _check_index(path: Path) -> None:
 
 
 def _check_sealed(path: Path) -> None:
-    try:
-        with opening(path) as file:
-            verify_sealed(file)
-    except READ_FAULTS as error:
-        raise DataError(f"{path}: damaged ({first_line(error)}); delete it and run again") from None
+    with guard_sealed(path), opening(path) as file:
+        verify_sealed(file)
 
 
 def _check_ledger(store: Store) -> None:

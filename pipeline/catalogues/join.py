@@ -14,10 +14,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.catalogues.index import INDEX_ORDER
-from pipeline.errors import DataError, first_line
 from pipeline.lake_files import opening
 from pipeline.science.match import choose_order, find_reachable_cells, measure_separations
-from pipeline.seals import READ_FAULTS, SealedGroups
+from pipeline.seals import SealedGroups, guard_sealed
 
 # Pairs measured at a time: where everything lies in few cells there are many of them.
 _MOST_CANDIDATES = 2_000_000
@@ -89,7 +88,7 @@ def read_sources(index: Path, rows: NDArray[np.int64], columns: Sequence[str]) -
         parts = [footer.schema.to_arrow_schema().empty_table().select(columns)]
         for number in np.flatnonzero(np.diff(bounds)).tolist():
             inside = wanted[bounds[number] : bounds[number + 1]] - starts[number]
-            with _guard_index(index):
+            with guard_sealed(index):
                 group = file.read(number, columns)
             parts.append(group.take(pa.array(inside)))
     return pa.concat_tables(parts).take(pa.array(place))
@@ -97,7 +96,7 @@ def read_sources(index: Path, rows: NDArray[np.int64], columns: Sequence[str]) -
 
 def verify_index(index: Path) -> None:
     """Compare every row group of an index with what was written; DataError if it is damaged."""
-    with _open_index(index) as file, _guard_index(index):
+    with _open_index(index) as file, guard_sealed(index):
         for number in range(file.footer.num_row_groups):
             file.read(number, file.footer.schema.to_arrow_schema().names)
 
@@ -115,23 +114,14 @@ class _Group:
 
     def read(self, column: str) -> NDArray:
         """Return one column."""
-        with _guard_index(self.index):
+        with guard_sealed(self.index):
             return self.file.read(self.number, [column])[column].to_numpy()
-
-
-@contextmanager
-def _guard_index(index: Path) -> Iterator[None]:
-    try:
-        yield
-    except READ_FAULTS as error:
-        reason = first_line(error)
-        raise DataError(f"{index}: damaged ({reason}); delete it and run again") from None
 
 
 @contextmanager
 def _open_index(index: Path) -> Iterator[SealedGroups]:
     with opening(index) as file:
-        with _guard_index(index):
+        with guard_sealed(index):
             groups = SealedGroups(file)
         yield groups
 

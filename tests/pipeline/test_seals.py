@@ -11,10 +11,12 @@ from bits import flip_bit
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.errors import DataError
 from pipeline.lake_files import opening
 from pipeline.seals import (
     READ_FAULTS,
     check_columns,
+    guard_sealed,
     open_values,
     read_sealed,
     seal_values,
@@ -114,6 +116,23 @@ def test_no_bit_changes_what_is_read(tmp_path: Path) -> None:
         assert digest_rows(found) == digest_rows(wanted)
         assert found.schema.equals(wanted.schema, check_metadata=True)
     assert told > 500
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (pa.ArrowInvalid("two\nlines"), DataError),
+        (OSError("no such sector"), DataError),
+        (MemoryError(), MemoryError),
+        (pa.lib.ArrowMemoryError("malloc failed"), MemoryError),
+    ],
+)
+def test_full_memory_is_no_damage(fault: Exception, told: type[Exception]) -> None:
+    with pytest.raises(told) as caught, guard_sealed(Path("lake/x.parquet")):
+        raise fault
+    if told is DataError:
+        reason = str(fault).partition("\n")[0]
+        assert str(caught.value) == f"lake/x.parquet: damaged ({reason}); delete it and run again"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "7", "{}", "null", '{"seal": 1}', "{" * 9999, "\xff"])
