@@ -13,7 +13,7 @@ from pipeline.ledger import Outcome, balance, tabulate, tabulate_effort
 from pipeline.shards import summarise
 from pipeline.stages import STAGES, inspect_datasets, read_saved_config
 from pipeline.store import Store
-from pipeline.verify import measure_datasets, verify_datasets
+from pipeline.verify import verify_datasets
 
 # Read in a second or two; a look at more than that is `qad lake verify`.
 _MOST_BYTES = 2**30
@@ -26,8 +26,7 @@ def describe_status(store: Store) -> Iterator[str]:
     lake = f"   lake {store.lake.url}" if store.lake.url else ""
     yield f"data root   {store.root}{lake}   source {config.run.source}"
     yield ""
-    n_bytes = measure_datasets(store)
-    faults = verify_datasets(store) if n_bytes <= _MOST_BYTES else {}
+    n_bytes, faults = verify_datasets(store, _MOST_BYTES)
     yield f"{'dataset':17}{'done':>8}{'stale':>8}{'missing':>8}{'damaged':>8}"
     for state in inspect_datasets(store, config, faults):
         counts = (state.done, state.stale, state.missing, state.damaged)

@@ -59,18 +59,28 @@ def verify_root(store: Store) -> Verification:
     return found
 
 
-def verify_datasets(store: Store) -> dict[Path, str]:
-    """Return the fault of every damaged dataset and model."""
+def verify_datasets(store: Store, most_bytes: int) -> tuple[int, dict[Path, str]]:
+    """Look at the datasets and models, and read them unless that would take long.
+
+    Parameters
+    ----------
+    store : Store
+    most_bytes : int
+        If they are larger together, none is read.
+
+    Returns
+    -------
+    n_bytes : int
+        Their size.
+    faults : dict of Path to str
+        The fault of every damaged one, as far as they were read.
+    """
+    checks = _list_checks(store)[:2]
+    n_bytes = sum(store.map(measure, [path for _, paths, _ in checks for path in paths]))
     found = Verification()
-    for kind, paths, check in _list_checks(store)[:2]:
+    for kind, paths, check in checks if n_bytes <= most_bytes else ():
         _check_files(store, kind, paths, check, found)
-    return found.faults
-
-
-def measure_datasets(store: Store) -> int:
-    """Return the bytes that `verify_datasets` reads."""
-    paths = [path for _, paths, _ in _list_checks(store)[:2] for path in paths]
-    return sum(store.map(measure, paths))
+    return n_bytes, found.faults
 
 
 def _list_checks(store: Store) -> list[tuple[str, list[Path], Callable[[Path], object]]]:
@@ -78,8 +88,9 @@ def _list_checks(store: Store) -> list[tuple[str, list[Path], Callable[[Path], o
     lake, root = store.lake, store.root
     inside = [path for path in list_files(lake.datasets) if not path.name.startswith(".")]
     datasets, indices = ([p for p in inside if p.suffix == end] for end in (".parquet", ".json"))
-    checkpoints = [path for path in list_files(lake.models) if path.suffix == _CHECKPOINT]
-    models = [path for path in list_files(lake.models) if path.suffix != _CHECKPOINT]
+    trained = list_files(lake.models)
+    checkpoints = [path for path in trained if path.suffix == _CHECKPOINT]
+    models = [path for path in trained if path.suffix != _CHECKPOINT]
     catalogues = sorted(root.glob("cache/catalogues/[!.]*.parquet"))
     answers = sorted(lake.service_cache.glob("[!.]*.parquet"))
     queues = sorted(root.glob("queue/[!.]*.parquet"))
