@@ -150,11 +150,9 @@ def inspect_datasets(
             else _look_up(store, path, fingerprint)
             for path, fingerprint in planned.items()
         )  # fmt: skip
-        counts = (states[name] for name in ("done", "stale", "missing", "damaged"))
-        yield (
-            DatasetState(stage, dataset, *counts)
-            if planned
-            else DatasetState(stage, dataset, 0, 0, 1)
+        missing = states["missing"] if planned else 1
+        yield DatasetState(
+            stage, dataset, states["done"], states["stale"], missing, states["damaged"]
         )
 
 
