@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE, WAVE_START, WAVE_STEP
 from pipeline.compressed_image import unpack_image
 from pipeline.errors import DataError
-from pipeline.fits_index import FileIndex, Hdu, ReadAhead
+from pipeline.fits_index import PIXEL_TYPES, FileIndex, Hdu, ReadAhead
 from pipeline.flux_units import Factor, flux_factor, ivar_factor, wavelength_factor
 from pipeline.sources import SourceFile
 from pipeline.table_columns import apply_scale
 
-PIXEL_TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 # What desispec's coadd_cameras writes of neighbouring arms: one band, no overlap.
 _CAMERA_PIXELS = {"brz": (0, WAVE_SIZE), "br": (0, ARM_PIXELS["r"][1]),
                   "rz": (ARM_PIXELS["r"][0], WAVE_SIZE)}  # fmt: skip

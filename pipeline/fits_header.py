@@ -7,6 +7,8 @@ from functools import lru_cache
 from pipeline.errors import DataError
 
 CARD = 80
+# Columns of a table, by the standard.
+MAX_FIELDS = 999
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([EeDd][+-]?\d+)?")
 # A quote inside a string is doubled.

@@ -9,23 +9,25 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from pipeline.errors import DataError
-from pipeline.fits_header import CARD, Header, find_cards
+from pipeline.fits_header import CARD, MAX_FIELDS, Header, find_cards
 from pipeline.lake_files import opening, replacing
 from pipeline.ranges import Range, choose_gap, merge_ranges
 from pipeline.sources import FileStat, SourceFile
 
 Made = TypeVar("Made")
 BLOCK = 2880
+# Of an image, by its BITPIX.
+PIXEL_TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 # The first read takes a coadd's tables of some hundred targets; later ones a header and more.
 _FIRST_READ = 2**18
 _READ = 2**15
 # More than any file of the surveys has; a file of more is damaged, and would take for ever.
 _MAX_HDUS, _MAX_HEADER_BLOCKS, _MAX_AXES = 2000, 1000, 9
-_BITPIX = (8, 16, 32, 64, -32, -64)
+_BITPIX = tuple(PIXEL_TYPES)
 _MAX_ROW_BYTES = 2**27
 _METHODS = ("RICE_1", "GZIP_1", "GZIP_2", "PLIO_1", "NOCOMPRESS")
 _PARAMETERS = {"BLOCKSIZE": (16, 32), "BYTEPIX": (1, 2, 4, 8)}
-_MAX_PARAMETERS, _MAX_FIELDS = 9, 999
+_MAX_PARAMETERS = 9
 # No method makes an image smaller: deflate reaches 1032, where all pixels are alike.
 _MAX_COMPRESSION = 2048
 _END = b"END     "
@@ -297,15 +299,15 @@ def _read_compressed_axes(header: Header, n_bytes: int) -> tuple[int, ...]:
     if method not in _METHODS:
         raise DataError(f"{header.where}: compressed by {method[:20]!r}, which is not read")
     # The library takes these on trust, and time or memory without end if they are wrong.
-    header.integer("TFIELDS", high=_MAX_FIELDS)
+    header.integer("TFIELDS", high=MAX_FIELDS)
     for number in range(1, _MAX_PARAMETERS + 1):
         allowed = _PARAMETERS.get(header.text(f"ZNAME{number}"))
         if allowed and header.integer(f"ZVAL{number}") not in allowed:
             raise DataError(f"{header.where}: ZVAL{number} is not one of {allowed}: damaged")
-    if header.integer("ZBITPIX", low=-64, high=64) not in _BITPIX:
+    bitpix = header.integer("ZBITPIX", low=-64, high=64)
+    if bitpix not in _BITPIX:
         raise DataError(f"{header.where}: ZBITPIX is none of {_BITPIX}: damaged")
-    width = abs(header.integer("ZBITPIX", low=-64, high=64)) // 8
-    claimed = width * math.prod(map(max, shape, tile))
+    claimed = abs(bitpix) // 8 * math.prod(map(max, shape, tile))
     # What the header claims would be allocated.
     if claimed > _MAX_COMPRESSION * n_bytes:
         raise DataError(

@@ -5,9 +5,8 @@ from bisect import bisect_left, bisect_right
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.coadd_arms import PIXEL_TYPES
 from pipeline.compressed_image import unpack_image
-from pipeline.fits_index import Hdu
+from pipeline.fits_index import PIXEL_TYPES, Hdu
 from pipeline.integrity import check_datasum
 from pipeline.ranges import Image
 from pipeline.sources import SourceFile

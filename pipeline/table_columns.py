@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
-from pipeline.fits_header import Header
+from pipeline.fits_header import MAX_FIELDS, Header
 
 _FORMAT = re.compile(r"(?P<repeat>\d{0,9})(?P<code>[A-Z])")
 _TYPES = {"L": "S1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
@@ -17,7 +17,6 @@ _READ = {"A", *_TYPES}
 _WIDTHS = {"A": 1, "X": 1, "C": 8, "M": 16, "P": 8, "Q": 16} | {
     code: np.dtype(name).itemsize for code, name in _TYPES.items()
 }
-_MAX_FIELDS = 999
 # Bits and identifiers: every bit counts, so they are never floating-point numbers.
 _EXACT = re.compile(r"TARGETID|(\w+_)?(DESI|SCND)_TARGET")
 _INTEGERS = {
@@ -67,7 +66,7 @@ class Fields:
         self.names: list[str] = []
         self._places: dict[str, list[_Place]] = {}
         offset = 0
-        for number in range(1, header.integer("TFIELDS", high=_MAX_FIELDS) + 1):
+        for number in range(1, header.integer("TFIELDS", high=MAX_FIELDS) + 1):
             form = header.text(f"TFORM{number}")
             code, repeat, n_bytes = _read_format(form)
             if not code:
