@@ -87,7 +87,7 @@ def _to_flux(
 @lru_cache(maxsize=64)
 def _find_factor(text: str, power: float) -> float | None:
     """Return the factor that is the same at all wavelengths, or None."""
-    unit = _read_unit(text) if len(text) <= _LONGEST else None
+    unit = _read_unit(text)
     try:
         return None if unit is None else _snap(float((unit**power).to(_FLUX)))
     except units.UnitConversionError:
@@ -101,6 +101,8 @@ def _snap(factor: float) -> float:
 
 @lru_cache(maxsize=64)
 def _read_unit(text: str) -> units.UnitBase | None:
+    if len(text) > _LONGEST:
+        return None
     match = _POWER.match(text)
     scale, rest = 1.0, text
     if match:
@@ -120,7 +122,7 @@ def _read_unit(text: str) -> units.UnitBase | None:
 
 
 def _parse(where: str, text: str, wanted: str) -> units.UnitBase:
-    unit = _read_unit(text) if len(text) <= _LONGEST else None
+    unit = _read_unit(text)
     if unit is None:
         raise DataError(f"{where} is in {text[:60]!r}, which is no unit; give it in {wanted}")
     return unit
