@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from typing import TypeGuard
 
 from pipeline.errors import UserError
 
@@ -15,7 +16,7 @@ _VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}")
 _LONGEST_PART, _LONGEST_PATH = 200, 1000
 
 
-def is_name(text: object) -> bool:
+def is_name(text: object) -> TypeGuard[str]:
     """Say whether a text may name a file or folder of the lake: ASCII, no separator, no dots."""
     return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
@@ -35,7 +36,7 @@ def check_name(text: object, what: str) -> str:
     UserError
         If it could lead elsewhere, or is more than a name.
     """
-    if not isinstance(text, str) or not is_name(text):
+    if not is_name(text):
         raise UserError(
             f"{what} {_quote(text)} cannot name a file: give at most 100 of the letters A-Z, a-z, "
             "digits and _ . + = -, the first a letter, a digit or _"
@@ -43,7 +44,7 @@ def check_name(text: object, what: str) -> str:
     return text
 
 
-def is_version(text: object) -> bool:
+def is_version(text: object) -> TypeGuard[str]:
     """Say whether a text is a release's version X.Y.Z."""
     return isinstance(text, str) and _VERSION.fullmatch(text) is not None
 
@@ -56,7 +57,7 @@ def check_version(text: object) -> str:
     UserError
         If it is not of the form X.Y.Z, numbers without leading zeros.
     """
-    if not isinstance(text, str) or not is_version(text):
+    if not is_version(text):
         raise UserError(f"version {_quote(text)} is not of the form X.Y.Z; try 0.1.0")
     return text
 
