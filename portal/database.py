@@ -17,6 +17,7 @@ from catalog_schema import tables
 from catalog_schema.contents import FILES
 from portal.checksums import LIST, count_late, read_state
 from portal.index import MEMORY_LIMIT, attach_rows, lock
+from portal.quoting import quote_text
 from portal.releases import CHECK_ADVICE, ReleaseError, find_fault
 
 Connection = duckdb.DuckDBPyConnection
@@ -134,8 +135,7 @@ def _mount(con: Connection, dataset: str, path: Path) -> str | None:
         if fault := _find_misfit(dataset, kinds):
             return fault
         filled = ", ".join(["*", *_fill_missing(dataset, relation.columns)])
-        quoted = str(path).replace("'", "''")
-        select = f"SELECT {filled} FROM read_parquet('{quoted}')"
+        select = f"SELECT {filled} FROM read_parquet({quote_text(path)})"
         con.execute(f'CREATE VIEW "{dataset}" AS {select}').fetchall()
         if dataset == "quasars":
             attach_rows(con, path, select)

@@ -12,6 +12,7 @@ import duckdb
 from catalog_schema.contents import STRANGEST_FIRST
 from portal.cache import make_folder
 from portal.conditions import WHY_HIDDEN
+from portal.quoting import quote_name, quote_text
 
 # What the page of an object asks of its arrays.
 ARRAYS = ("departures", "emission_wave", "absorption_wave")
@@ -29,9 +30,9 @@ _CELLS = """SELECT HEALPIX, sum(cos(radians(TARGET_DEC)) * cos(radians(TARGET_RA
 
 def lock(con: duckdb.DuckDBPyConnection, files: Iterable[Path], **settings: str) -> None:
     """Shut everything but some files and the folder of indexes; settings are of all cursors."""
-    paths = ", ".join(f"'{_quote(path)}'" for path in files)
+    paths = ", ".join(map(quote_text, files))
     try:
-        folders = f"'{_quote(make_folder())}'"
+        folders = quote_text(make_folder())
     except OSError:
         folders = ""
     shut = {"allowed_paths": f"[{paths}]", "allowed_directories": f"[{folders}]",
@@ -56,14 +57,14 @@ def attach_rows(con: duckdb.DuckDBPyConnection, source: Path, select: str) -> No
         The view's SELECT, of which the columns without arrays and the latents are kept.
     """
     described = con.execute("DESCRIBE quasars").fetchall()
-    plain = ", ".join(_name(row[0]) for row in described if not row[1].endswith("]"))
+    plain = ", ".join(quote_name(row[0]) for row in described if not row[1].endswith("]"))
     rows = f"SELECT {plain}, {WHY_HIDDEN} AS hidden FROM ({select})"
     arrays = f"SELECT TARGETID, {', '.join(ARRAYS)} FROM ({select}) WHERE tier <> 'none'"
     relations = {"rows": rows, "graded": _GRADED, "cells": _CELLS, "graded_arrays": arrays}
     try:
         relations["latents"] = _select_latents(con, select)
         path = _find_index(source, relations)
-        con.execute(f"ATTACH '{path}' AS local (READ_ONLY)").fetchall()
+        con.execute(f"ATTACH {quote_text(path)} AS local (READ_ONLY)").fetchall()
         for name in relations:
             con.execute(f"CREATE VIEW {name} AS FROM local.{name}").fetchall()
     # A full or forbidden disk must not close the portal; damage is told by the views.
@@ -82,7 +83,7 @@ def _select_latents(con: duckdb.DuckDBPyConnection, select: str) -> str:
     return f"SELECT TARGETID, latent::FLOAT[{size}] AS latent {known}"
 
 
-def _find_index(source: Path, relations: dict[str, str]) -> str:
+def _find_index(source: Path, relations: dict[str, str]) -> Path:
     """Return the index file of a catalogue, made now if it is not there."""
     state = source.stat()
     place = _digest(str(source.resolve()))
@@ -100,16 +101,7 @@ def _find_index(source: Path, relations: dict[str, str]) -> str:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
-    return _quote(path)
-
-
-def _name(column: str) -> str:
-    """Quote a column's name, which whoever wrote the file has chosen."""
-    return '"{}"'.format(column.replace('"', '""'))
-
-
-def _quote(path: Path) -> str:
-    return str(path).replace("'", "''")
+    return path
 
 
 def _is_left(path: Path) -> bool:
@@ -124,10 +116,10 @@ def _digest(*parts: object) -> str:
 def _build(path: Path, source: Path, relations: dict[str, str]) -> None:
     with duckdb.connect() as con:
         con.execute("SET enable_progress_bar = false").fetchall()
-        spilled = f"'{_quote(path)}.spilled'"
+        spilled = quote_text(f"{path}.spilled")
         lock(con, [source], memory_limit=f"'{MEMORY_LIMIT}'", temp_directory=spilled)
         for statement in (
-            f"""ATTACH '{_quote(path)}' AS built
+            f"""ATTACH {quote_text(path)} AS built
             (BLOCK_SIZE {_BLOCK_BYTES}, ROW_GROUP_SIZE {_GROUP_ROWS})""",
             "USE built",
         ):

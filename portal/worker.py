@@ -21,6 +21,7 @@ import pyarrow as pa
 # Run by its path, isolated from its parent's environment: the packages beside it are its own.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from portal import cells, formats
+from portal.quoting import quote_name, quote_text
 
 # The key of rows as an Arrow stream, for the pages.
 ROWS = "rows"
@@ -109,7 +110,7 @@ def _answer(
 def _open(task: dict[str, Any]) -> duckdb.DuckDBPyConnection:
     con, limits = duckdb.connect(), task["limits"]
     # First of all, so that nothing in a file of the release can open another one.
-    paths = ", ".join("'{}'".format(path.replace("'", "''")) for path in task["tables"].values())
+    paths = ", ".join(map(quote_text, task["tables"].values()))
     for setting in (
         f"memory_limit = '{limits['memory_bytes']}B'",
         f"threads = {limits['threads']}",
@@ -171,7 +172,7 @@ def _fetch(con: duckdb.DuckDBPyConnection, sql: str, task: dict[str, Any]) -> tu
 
 def _choose(place: int, name: str, kind: Any, *, keeps_times: bool) -> str:
     """Return a column as it leaves DuckDB, under its own name."""
-    quoted = '"{}"'.format(name.replace('"', '""'))
+    quoted = quote_name(name)
     if _is_plain(kind, keeps_times=keeps_times):
         return f"c{place} AS {quoted}"
     text = f"CAST(c{place} AS VARCHAR)"
