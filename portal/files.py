@@ -1,6 +1,8 @@
 """Files that pages hand out, written by the processes of the pool."""
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -30,11 +32,14 @@ def write_selection(con: Connection, root: Path, filters: Filters, kind: Format)
     portal.pool.TaskError
         If too much is under way or they are too many.
     """
+    return pool.render(partial(_make_task, con, root, filters, kind), pool.WIDE)
+
+
+def _make_task(con: Connection, root: Path, filters: Filters, kind: Format) -> dict[str, Any]:
     sql, values = queries.select_rows(filters)
-    task = {
+    return {
         "root": str(root), "definitions": list_definitions(con), "sql": sql, "values": values,
         "format": kind.key,
         "faults": {},
         "tables": {name: str(path) for name, path in list_tables(root).items()},
     }  # fmt: skip
-    return pool.render(lambda: task, pool.WIDE)
