@@ -103,7 +103,7 @@ async def get_object(request: Request) -> Response:
 
 @_answers
 async def query(request: Request) -> Response:
-    """Run one SELECT, parameter ``sql``, and return it as ``format``: json, csv, parquet, votable.
+    """Run one SELECT, parameter ``sql``, and return it as ``format``, a key of `formats.BY_KEY`.
 
     The header ``X-QAD-Cut`` says whether the limits cut the rows.
     """

@@ -10,6 +10,7 @@ import streamlit as st
 from catalog_schema.vocabulary import Tier
 from portal import charts, files, filters, formats, network, queries
 from portal.conditions import HIDDEN, MAP_COLUMNS, Cells, Filters
+from portal.pool import WIDE
 from portal.releases import ReleaseError
 from portal.search import Name, SearchError, describe_search, parse_search
 from portal.texts import escape, write_message
@@ -17,7 +18,6 @@ from portal.views.access import ask, current_connection, current_release
 from portal.views.parts import offer_files, show_chart, show_objects
 
 PAGE_SIZES = (25, 50, 100, 250)
-MAX_EXPORT = 200_000
 N_SCATTER = 1_000
 N_CORRELATED = 50_000
 N_MAP = 2_000
@@ -304,9 +304,9 @@ def _show_table(chosen: Filters, total: int) -> None:
 
 def _offer_rows(chosen: Filters, total: int) -> None:
     st.subheader("Download")
-    if total > MAX_EXPORT:
+    if total > WIDE.rows:
         st.markdown(
-            f"{total:,} rows pass the filters; up to {MAX_EXPORT:,} can be downloaded here. "
+            f"{total:,} rows pass the filters; up to {WIDE.rows:,} can be downloaded here. "
             "Narrow the filters, or take the whole file `catalog/quasars.parquet` of the release."
         )
         return
