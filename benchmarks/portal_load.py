@@ -59,8 +59,10 @@ def report_votable() -> None:
     began = time.process_time()
     writeto(from_table(table), io.BytesIO())
     theirs = (time.process_time() - began) * N_ROWS / N_ROWS_OF_PEER
-    print(f"VOTable of {N_ROWS:,} x {N_COLUMNS}: {ours:.1f} s of CPU, astropy {theirs:.0f} s, "
-          f"{theirs / ours:.0f} of ours")  # fmt: skip
+    print(
+        f"VOTable of {N_ROWS:,} x {N_COLUMNS}: {ours:.1f} s of CPU, astropy {theirs:.0f} s, "
+        f"{theirs / ours:.0f} of ours"
+    )
 
 
 def measure_health(

@@ -72,8 +72,9 @@ def measure_cost(store: Store, repeats: int) -> None:
             stage(store, config, card.parent)
 
         run()
-        pairs = [(take_seconds(run), take_seconds(partial(without_checks, run)))
-                 for _ in range(repeats)]  # fmt: skip
+        pairs = [
+            (take_seconds(run), take_seconds(partial(without_checks, run))) for _ in range(repeats)
+        ]
         run()
         checked, unchecked = (min(times) for times in zip(*pairs, strict=True))
         share = (checked - unchecked) / unchecked

@@ -15,8 +15,11 @@ from pipeline.sources import SourceFile
 from pipeline.table_columns import apply_scale
 
 # What desispec's coadd_cameras writes of neighbouring arms: one band, no overlap.
-_CAMERA_PIXELS = {"brz": (0, WAVE_SIZE), "br": (0, ARM_PIXELS["r"][1]),
-                  "rz": (ARM_PIXELS["r"][0], WAVE_SIZE)}  # fmt: skip
+_CAMERA_PIXELS = {
+    "brz": (0, WAVE_SIZE),
+    "br": (0, ARM_PIXELS["r"][1]),
+    "rz": (ARM_PIXELS["r"][0], WAVE_SIZE),
+}
 _NEEDED = ("WAVELENGTH", "FLUX", "IVAR")
 # Wavelengths are multiples of 0.8 Å to rounding; a shift of 1 % of a pixel is another grid.
 _WAVE_TOLERANCE = 0.01 * WAVE_STEP

@@ -218,8 +218,9 @@ def _extract_shard(
         n_repeated = np.count_nonzero(np.isin(listed, wanted)) - len(rows)
         is_elsewhere = find_elsewhere(
             f"the redshift catalogue than in the FIBERMAP of {coadd.file}",
-            (here[0][rows], here[1][rows]), (place[0][is_there], place[1][is_there]),
-        )  # fmt: skip
+            (here[0][rows], here[1][rows]),
+            (place[0][is_there], place[1][is_there]),
+        )
         rows, found = rows[~is_elsewhere], wanted[is_there][~is_elsewhere]
         spectra, dropped, notes = join_file(coadd, rows, found, settings.ivar_floor, reading)
         is_stranger = find_strangers(coadd, find_rows(listed, spectra.targetid)[0], spectra)

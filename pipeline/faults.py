@@ -22,17 +22,36 @@ from pipeline.errors import QadError, UserError, explain_import
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # What a disk or a path is to blame for; other codes are of sockets and of mistakes.
 _FILE_FAULTS = {
-    errno.EACCES, errno.EDQUOT, errno.EEXIST, errno.EFBIG, errno.EIO, errno.EISDIR, errno.ELOOP,
-    errno.EMFILE, errno.ENAMETOOLONG, errno.ENFILE, errno.ENOENT, errno.ENOSPC, errno.ENOTDIR,
-    errno.ENOTEMPTY, errno.EPERM, errno.EROFS, errno.ETXTBSY,
-}  # fmt: skip
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EFBIG,
+    errno.EIO,
+    errno.EISDIR,
+    errno.ELOOP,
+    errno.EMFILE,
+    errno.ENAMETOOLONG,
+    errno.ENFILE,
+    errno.ENOENT,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.ENOTEMPTY,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ETXTBSY,
+}
 _LEAST_MEMORY = 2 * 2**30
 # Errors of libraries that may not be imported for the question.
 _FULL_MEMORY = {"OutOfMemoryException", "OutOfMemoryError"}
 _FULL_MEMORY_TEXTS = (
-    "can't start new thread", "cannot allocate memory", "can't allocate memory", "bad_alloc",
-    "failed to map segment", "out of memory", "not enough memory",
-)  # fmt: skip
+    "can't start new thread",
+    "cannot allocate memory",
+    "can't allocate memory",
+    "bad_alloc",
+    "failed to map segment",
+    "out of memory",
+    "not enough memory",
+)
 
 
 class Stopped(BaseException):

@@ -185,10 +185,11 @@ def _compare_places(
         is_asked = np.isfinite(ra) & np.isfinite(dec) & (gate == "")
         is_outside, why = explain_by_bricks(targetids, ra, dec)
         refuse_most(
-            is_outside & is_asked, is_asked,
+            is_outside & is_asked,
+            is_asked,
             f"targets of {path} lie outside the brick that their TARGETID names, by the "
             f"positions of {origin}: {why}",
-        )  # fmt: skip
+        )
         gate = np.where(is_outside & is_asked, "targetid_elsewhere", gate)
     return gate
 
@@ -202,8 +203,11 @@ def _compare_redshifts(
 ) -> list[str]:
     """Compare with redrock's redshifts; other ones are told, those of other rows refused."""
     fitted_rows = [redrock.rows_of.get(targetid, []) for targetid in targetids.tolist()]
-    both = [(known.z[at], redrock.z[rows[-1]]) for at, rows in zip(row, fitted_rows, strict=True)
-            if at >= 0 and rows and np.isfinite(redrock.z[rows[-1]])]  # fmt: skip
+    both = [
+        (known.z[at], redrock.z[rows[-1]])
+        for at, rows in zip(row, fitted_rows, strict=True)
+        if at >= 0 and rows and np.isfinite(redrock.z[rows[-1]])
+    ]
     if not both:
         return []
     z, fitted = np.array(both).T
@@ -211,10 +215,11 @@ def _compare_redshifts(
     nearest = np.abs(z[:, None] - fitted).min(axis=1)
     is_of_another = is_other & (nearest <= _ALIKE * (1 + z))
     refuse_most(
-        is_of_another, np.ones(len(z), bool),
+        is_of_another,
+        np.ones(len(z), bool),
         f"redshifts of {known.name} for {path} are those of other targets in {redrock.name}: "
         "rows of one of the two are shifted or permuted",
-    )  # fmt: skip
+    )
     if not is_other.any():
         return []
     n_other = np.count_nonzero(is_other)

@@ -13,9 +13,12 @@ def lake() -> None:
 
 @lake.command()
 @click.option(
-    "--root", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
+    "--root",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    show_default=True,
     help="Data root.",
-)  # fmt: skip
+)
 def verify(root: Path) -> None:
     """Read every dataset, model, index and the ledger: is each what was written?
 

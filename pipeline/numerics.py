@@ -65,8 +65,11 @@ def find_instruction_set(device: str = "cpu") -> dict[str, str]:
     from numpy._core._multiarray_umath import __cpu_dispatch__ as dispatched
     from numpy._core._multiarray_umath import __cpu_features__ as features
 
-    kernels = {str(found.get("architecture")) for found in threadpool_info()
-               if found["internal_api"] == "openblas"}  # fmt: skip
+    kernels = {
+        str(found.get("architecture"))
+        for found in threadpool_info()
+        if found["internal_api"] == "openblas"
+    }
     named = {
         "machine": platform.machine(),
         "vendor": _find_vendor(),

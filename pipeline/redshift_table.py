@@ -170,14 +170,18 @@ def _read(table: UserTable, places: dict[str, int]) -> Redshifts:
     if n_impossible:
         notes.append(f"{n_impossible} rows have a redshift of -1 or less, which means none")
     return Redshifts(
-        origin, by_file, np.where(is_possible, z, np.nan), ra, dec,
+        origin,
+        by_file,
+        np.where(is_possible, z, np.nan),
+        ra,
+        dec,
         targetid,
         spectype=read_words(found["SPECTYPE"]) if "SPECTYPE" in found else None,
         objtype=read_words(found["OBJTYPE"]) if "OBJTYPE" in found else None,
         zwarn=ids.get("ZWARN"),
         notes=tuple(f"{Path(origin).name}: {note}" for note in notes),
         id_name=names.get("TARGETID"),
-    )  # fmt: skip
+    )
 
 
 def _read_positions(

@@ -59,10 +59,11 @@ def find_elsewhere(what: str, here: Positions, there: Positions) -> NDArray[np.b
     )
     is_elsewhere = np.isfinite(away) & (away > _SAME_PLACE)
     refuse_most(
-        is_elsewhere, np.isfinite(away),
+        is_elsewhere,
+        np.isfinite(away),
         f"targets lie elsewhere in {what}: rows of one of the two are shifted or permuted, or "
         "positions are not degrees",
-    )  # fmt: skip
+    )
     return is_elsewhere
 
 
@@ -93,10 +94,11 @@ def find_strangers(coadd: CoaddFile, rows: NDArray[np.intp], spectra: Spectra) -
     is_known = np.asarray(is_compared.any(axis=0))
     is_stranger = is_known & np.asarray((is_other | ~is_compared).all(axis=0))
     refuse_most(
-        is_stranger, is_known,
+        is_stranger,
+        is_known,
         f"spectra of {coadd.file} have another median flux than SCORES lists in their row: rows of "
         "its images and tables are shifted or permuted",
-    )  # fmt: skip
+    )
     return is_stranger
 
 

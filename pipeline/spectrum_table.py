@@ -19,19 +19,61 @@ from pipeline.user_tables.values import read_numbers
 _SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".tab", ".ecsv")
 # What strangers call the columns, simplified.
 _NAMES: Mapping[str, tuple[str, ...]] = {
-    "wave": ("wave", "wavelength", "lambda", "lam", "wl", "wavelen", "obswave", "obswavelength",
-             "observedwavelength", "waveobs", "wavelengthobs", "lambdaobs", "wavevac",
-             "wavelengthvac", "vacuumwavelength", "lambdavac", "waveangstrom", "waveaa",
-             "wavelengthangstrom", "wavelengthaa", "lambdaangstrom", "wavenm", "wavelengthnm",
-             "lambdanm", "waveum", "wavelengthum", "wavelengthmicron"),
+    "wave": (
+        "wave",
+        "wavelength",
+        "lambda",
+        "lam",
+        "wl",
+        "wavelen",
+        "obswave",
+        "obswavelength",
+        "observedwavelength",
+        "waveobs",
+        "wavelengthobs",
+        "lambdaobs",
+        "wavevac",
+        "wavelengthvac",
+        "vacuumwavelength",
+        "lambdavac",
+        "waveangstrom",
+        "waveaa",
+        "wavelengthangstrom",
+        "wavelengthaa",
+        "lambdaangstrom",
+        "wavenm",
+        "wavelengthnm",
+        "lambdanm",
+        "waveum",
+        "wavelengthum",
+        "wavelengthmicron",
+    ),
     "flux": ("flux", "flam", "flambda", "fluxlambda", "fluxdensity", "fluxobs", "spectrum"),
     "ivar": ("ivar", "inversevariance", "invvar", "invvariance", "fluxivar", "ivarflux"),
-    "sigma": ("sigma", "error", "err", "fluxerr", "fluxerror", "eflux", "errflux", "errorflux",
-              "fluxsigma", "sigmaflux", "uncertainty", "fluxuncertainty", "unc", "fluxunc", "std",
-              "stddev", "noise", "dflux", "rms"),
+    "sigma": (
+        "sigma",
+        "error",
+        "err",
+        "fluxerr",
+        "fluxerror",
+        "eflux",
+        "errflux",
+        "errorflux",
+        "fluxsigma",
+        "sigmaflux",
+        "uncertainty",
+        "fluxuncertainty",
+        "unc",
+        "fluxunc",
+        "std",
+        "stddev",
+        "noise",
+        "dflux",
+        "rms",
+    ),
     "variance": ("variance", "var", "fluxvar", "fluxvariance", "varflux"),
     "mask": ("mask",),
-}  # fmt: skip
+}
 _WIDTHS = ("ivar", "sigma", "variance")
 _AIR = re.compile(r"(wave|wavelength|lambda|wl)\w*air|air(wave|wavelength|lambda)", re.IGNORECASE)
 _UNIT_IN_NAME = re.compile(r"[\[(](.*)[\])]\s*$")
@@ -217,9 +259,11 @@ def _to_vacuum(wave: NDArray[np.float64]) -> NDArray[np.float64]:
     """Convert air to vacuum wavelengths, Å (Ciddor 1996 as inverted by N. Piskunov for VALD)."""
     s = (1e4 / wave) ** 2
     return wave * (
-        1 + 8.336624212083e-5 + 2.408926869968e-2 / (130.1065924522 - s)
+        1
+        + 8.336624212083e-5
+        + 2.408926869968e-2 / (130.1065924522 - s)
         + 1.599740894897e-4 / (38.92568793293 - s)
-    )  # fmt: skip
+    )
 
 
 def _find_flux_factor(

@@ -146,10 +146,11 @@ def inspect_datasets(
             # Its input is not there yet, so neither is the plan.
             planned = {}
         states = Counter(
-            "damaged" if path in damaged or path / MODEL_CARD in damaged
+            "damaged"
+            if path in damaged or path / MODEL_CARD in damaged
             else _look_up(store, path, fingerprint)
             for path, fingerprint in planned.items()
-        )  # fmt: skip
+        )
         missing = states["missing"] if planned else 1
         yield DatasetState(
             stage, dataset, states["done"], states["stale"], missing, states["damaged"]

@@ -20,9 +20,16 @@ _WIDTHS = {"A": 1, "X": 1, "C": 8, "M": 16, "P": 8, "Q": 16} | {
 # Bits and identifiers: every bit counts, so they are never floating-point numbers.
 _EXACT = re.compile(r"TARGETID|(\w+_)?(DESI|SCND)_TARGET")
 _INTEGERS = {
-    "ZWARN", "COADD_FIBERSTATUS", "FIBERSTATUS", "HEALPIX", "NIGHT", "PETAL_LOC", "FIBER",
-    "COADD_NUMEXP", "AND_MASK",
-}  # fmt: skip
+    "ZWARN",
+    "COADD_FIBERSTATUS",
+    "FIBERSTATUS",
+    "HEALPIX",
+    "NIGHT",
+    "PETAL_LOC",
+    "FIBER",
+    "COADD_NUMEXP",
+    "AND_MASK",
+}
 _TEXTS = {"SPECTYPE", "OBJTYPE", "SURVEY", "PROGRAM", "DESINAME"}
 _FLAGS = {"ZCAT_PRIMARY", "IS_QSO_MGII", "IS_QSO_QN_NEW_RR"}
 _REALS = re.compile(
@@ -107,8 +114,9 @@ def take_column(where: str, data: bytes, row_bytes: int, field: Field, name: str
     DataError
         If they are of a type that cannot hold what the name means.
     """
-    layout = np.dtype({"names": ["v"], "formats": [field.dtype], "offsets": [field.offset],
-                       "itemsize": row_bytes})  # fmt: skip
+    layout = np.dtype(
+        {"names": ["v"], "formats": [field.dtype], "offsets": [field.offset], "itemsize": row_bytes}
+    )
     values = np.frombuffer(data, layout)["v"]
     if field.is_logical:
         values = values == b"T"

@@ -256,9 +256,13 @@ def load_windows(store: Store) -> Windows:
 
 
 def _train_member(
-    training: Windows, validation: Windows, config: Config, checkpoints: Sequence[Path],
-    instruction_set: Mapping[str, str], number: int,
-) -> tuple[int, tuple[Member, TrainingRecord]]:  # fmt: skip
+    training: Windows,
+    validation: Windows,
+    config: Config,
+    checkpoints: Sequence[Path],
+    instruction_set: Mapping[str, str],
+    number: int,
+) -> tuple[int, tuple[Member, TrainingRecord]]:
     """Train a member without its fold; return its number with it."""
     require_same_instructions(instruction_set, find_instruction_set(config.train.device))
     with limit_threads(config.train.threads):

@@ -106,9 +106,12 @@ def _list_checks(store: Store) -> list[tuple[str, list[Path], Callable[[Path], o
 
 
 def _check_files(
-    store: Store, kind: str, paths: Sequence[Path], check: Callable[[Path], object],
+    store: Store,
+    kind: str,
+    paths: Sequence[Path],
+    check: Callable[[Path], object],
     found: Verification,
-) -> None:  # fmt: skip
+) -> None:
     def look(path: Path) -> tuple[int, str]:
         return measure(path), _find_fault(path, check)
 

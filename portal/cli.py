@@ -66,9 +66,10 @@ class PortalError(click.ClickException):
     help="Let pages resolve names at CDS, show images of the Legacy Surveys and Aladin Lite.",
 )
 @click.option(
-    "--behind-proxy", is_flag=True,
+    "--behind-proxy",
+    is_flag=True,
     help="A proxy alone reaches this portal: its X-Forwarded-For says who asks.",
-)  # fmt: skip
+)
 @click.pass_context
 def portal(
     ctx: click.Context, path: Path, address: str | None, into: Path, port: int, host: str,

@@ -85,9 +85,11 @@ def _connect_once(root: Path, _: int) -> Connection:
 def list_definitions(con: Connection) -> list[str]:
     """Return the statements that make the views of a release's tables."""
     sql = "SELECT view_name, sql FROM duckdb_views() WHERE NOT internal"
-    return [f"CREATE OR REPLACE {definition.removeprefix('CREATE ')}"
-            for name, definition in con.cursor().execute(sql).fetchall()
-            if name in DATASETS]  # fmt: skip
+    return [
+        f"CREATE OR REPLACE {definition.removeprefix('CREATE ')}"
+        for name, definition in con.cursor().execute(sql).fetchall()
+        if name in DATASETS
+    ]
 
 
 def fetch(con: Connection, dataset: str, sql: str, values: Values | None = None) -> pd.DataFrame:

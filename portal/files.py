@@ -38,8 +38,11 @@ def write_selection(con: Connection, root: Path, filters: Filters, kind: Format)
 def _make_task(con: Connection, root: Path, filters: Filters, kind: Format) -> dict[str, Any]:
     sql, values = queries.select_rows(filters)
     return {
-        "root": str(root), "definitions": list_definitions(con), "sql": sql, "values": values,
+        "root": str(root),
+        "definitions": list_definitions(con),
+        "sql": sql,
+        "values": values,
         "format": kind.key,
         "faults": {},
         "tables": {name: str(path) for name, path in list_tables(root).items()},
-    }  # fmt: skip
+    }

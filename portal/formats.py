@@ -210,6 +210,9 @@ def _list_columns() -> dict[str, Column]:
 
 _COLUMNS = _list_columns()
 _WRITERS = {
-    "json": _write_json, "csv": _write_csv, "csv-raw": _write_raw_csv, "parquet": _write_parquet,
+    "json": _write_json,
+    "csv": _write_csv,
+    "csv-raw": _write_raw_csv,
+    "parquet": _write_parquet,
     "fits": _write_fits,
-}  # fmt: skip
+}

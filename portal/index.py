@@ -35,8 +35,12 @@ def lock(con: duckdb.DuckDBPyConnection, files: Iterable[Path], **settings: str)
         folders = quote_text(make_folder())
     except OSError:
         folders = ""
-    shut = {"allowed_paths": f"[{paths}]", "allowed_directories": f"[{folders}]",
-            "enable_external_access": "false", "lock_configuration": "true"}  # fmt: skip
+    shut = {
+        "allowed_paths": f"[{paths}]",
+        "allowed_directories": f"[{folders}]",
+        "enable_external_access": "false",
+        "lock_configuration": "true",
+    }
     for name, value in (settings | shut).items():
         con.execute(f"SET GLOBAL {name} = {value}").fetchall()
 

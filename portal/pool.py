@@ -140,8 +140,10 @@ class Running:
         n_bytes = file.seek(0, 2) - _LENGTH_BYTES
         if self._worker.process.returncode or n_bytes < 0:
             memory = self._limits.memory_bytes / 2**30
-            raise TaskError(f"It was ended: it needs more than {memory:g} GiB of memory or "
-                            f"{self._limits.seconds} s.")  # fmt: skip
+            raise TaskError(
+                f"It was ended: it needs more than {memory:g} GiB of memory or "
+                f"{self._limits.seconds} s."
+            )
         file.seek(n_bytes)
         length = int.from_bytes(file.read(_LENGTH_BYTES), "big")
         file.seek(n_bytes - length)
@@ -169,9 +171,11 @@ class Running:
 
 @contextmanager
 def start(
-    make_task: Callable[[], dict[str, Any]], limits: Limits, rows: pa.Table | None = None,
+    make_task: Callable[[], dict[str, Any]],
+    limits: Limits,
+    rows: pa.Table | None = None,
     left: threading.Event | None = None,
-) -> Iterator[Running]:  # fmt: skip
+) -> Iterator[Running]:
     """Start a task; leaving the context ends it, finished or not.
 
     Parameters
@@ -270,8 +274,11 @@ def _launch() -> _Worker:
             # Isolated: neither this process's environment nor its folder reach the task.
             process = subprocess.Popen(
                 [sys.executable, "-I", str(_WORKER)],
-                stdin=subprocess.PIPE, stdout=output, stderr=subprocess.DEVNULL, env={},
-            )  # fmt: skip
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.DEVNULL,
+                env={},
+            )
         except OSError:
             raise BusyError("No process can be started now: try again in a moment.") from None
         held.callback(process.wait)

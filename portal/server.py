@@ -20,6 +20,8 @@ def tell_fault(fault: Exception) -> bool:
 
 start_log()
 app = st.App(
-    "app.py", routes=ROUTES, middleware=[Middleware(Observer), Middleware(Headers)],
+    "app.py",
+    routes=ROUTES,
+    middleware=[Middleware(Observer), Middleware(Headers)],
     on_script_error=tell_fault,
-)  # fmt: skip
+)

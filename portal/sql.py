@@ -47,9 +47,12 @@ class Recipe(NamedTuple):
 
 @contextmanager
 def start(
-    release: Release, sql: str, limits: Limits = LIMITS, key: str = _ROWS,
+    release: Release,
+    sql: str,
+    limits: Limits = LIMITS,
+    key: str = _ROWS,
     left: threading.Event | None = None,
-) -> Iterator[pool.Running]:  # fmt: skip
+) -> Iterator[pool.Running]:
     """Start a statement; leaving the context ends it, finished or not.
 
     Parameters

@@ -16,14 +16,22 @@ from portal.texts import clean
 TAIL = b"</TABLEDATA>\n</DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n"
 _NAMESPACE = "http://www.ivoa.net/xml/VOTable/v1.3"
 _TYPES = {
-    pa.bool_(): "boolean", pa.uint8(): "unsignedByte", pa.int16(): "short", pa.int32(): "int",
-    pa.int64(): "long", pa.float32(): "float", pa.float64(): "double",
-}  # fmt: skip
+    pa.bool_(): "boolean",
+    pa.uint8(): "unsignedByte",
+    pa.int16(): "short",
+    pa.int32(): "int",
+    pa.int64(): "long",
+    pa.float32(): "float",
+    pa.float64(): "double",
+}
 # What VOTable lacks, in the next larger type; beyond 63 bits there is none.
 _WIDER = {
-    pa.int8(): pa.int16(), pa.uint16(): pa.int32(), pa.uint32(): pa.int64(),
-    pa.uint64(): pa.int64(), pa.float16(): pa.float32(),
-}  # fmt: skip
+    pa.int8(): pa.int16(),
+    pa.uint16(): pa.int32(),
+    pa.uint32(): pa.int64(),
+    pa.uint64(): pa.int64(),
+    pa.float16(): pa.float32(),
+}
 
 
 def settle(values: pa.ChunkedArray) -> pa.ChunkedArray:

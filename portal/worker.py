@@ -34,13 +34,34 @@ _OPEN_FILES = 256
 _NICENESS = 10
 # What Arrow and files hold as DuckDB means it; all else becomes DuckDB's text of it.
 _PLAIN = {
-    "boolean", "tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger",
-    "ubigint", "hugeint", "float", "double", "decimal", "varchar", "blob", "null", "sqlnull",
-}  # fmt: skip
+    "boolean",
+    "tinyint",
+    "smallint",
+    "integer",
+    "bigint",
+    "utinyint",
+    "usmallint",
+    "uinteger",
+    "ubigint",
+    "hugeint",
+    "float",
+    "double",
+    "decimal",
+    "varchar",
+    "blob",
+    "null",
+    "sqlnull",
+}
 _TEMPORAL = {
-    "date", "time", "time_ns", "timestamp", "timestamp_s", "timestamp_ms", "timestamp_ns",
+    "date",
+    "time",
+    "time_ns",
+    "timestamp",
+    "timestamp_s",
+    "timestamp_ms",
+    "timestamp_ns",
     "timestamp with time zone",
-}  # fmt: skip
+}
 _NESTED = {"list", "array", "struct", "map"}
 
 
@@ -58,8 +79,14 @@ def work(task: dict[str, Any], source: BinaryIO, out: BinaryIO) -> None:
             rows = pa.ipc.open_stream(source).read_all()
         header["n_rows"] = rows.num_rows
         _write(out, rows, task["format"], limits, is_cut=header["is_cut"])
-    except (duckdb.Error, pa.ArrowException, ValueError, OSError, MemoryError,
-            RecursionError) as fault:  # fmt: skip
+    except (
+        duckdb.Error,
+        pa.ArrowException,
+        ValueError,
+        OSError,
+        MemoryError,
+        RecursionError,
+    ) as fault:
         # A fault of the worker is told as the visitor's statement failing, in one line.
         header = {"error": _write_fault(fault)}
         out.seek(0)
@@ -150,9 +177,9 @@ def _fetch(con: duckdb.DuckDBPyConnection, sql: str, task: dict[str, Any]) -> tu
     names = ", ".join(f"c{i}" for i in range(len(chosen)))
     # The columns go by their places: a visitor may give two of them one name.
     relation = con.sql(
-        f"SELECT {', '.join(chosen)} FROM (\n{sql}\n) AS asked({names}) "
-        f"LIMIT {limits['rows'] + 1}", params=values,
-    )  # fmt: skip
+        f"SELECT {', '.join(chosen)} FROM (\n{sql}\n) AS asked({names}) LIMIT {limits['rows'] + 1}",
+        params=values,
+    )
     reader = relation.to_arrow_reader(_BATCH_ROWS)
     batches, n_rows, n_bytes = [], 0, 0
     for batch in reader:

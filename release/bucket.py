@@ -106,9 +106,12 @@ class Bucket(_Prefix):
         changed = [n for n in present if n not in added and present[n].size != parcel.size(n)]
         if added or changed:
             raise refuse_difference(
-                f"{self.name}/{parcel.version}", parcel, changed, added,
+                f"{self.name}/{parcel.version}",
+                parcel,
+                changed,
+                added,
                 "remove it there (what is missing is sent again) or choose another",
-            )  # fmt: skip
+            )
         return [name for name in parcel.checksums if name not in present]
 
     def send(self, parcel: Parcel, names: list[str], tell: Tell) -> None:
@@ -195,10 +198,13 @@ class Bucket(_Prefix):
         with _faults(f"{self.name}/{path}"):
             try:
                 self._client.put_object(
-                    Bucket=self._bucket, Key=self._key(path), Body=body,
+                    Bucket=self._bucket,
+                    Key=self._key(path),
+                    Body=body,
                     ContentType=find_content_type(path),
-                    ChecksumSHA256=_encode(sha256 or hashlib.sha256(body).digest()), **conditions,
-                )  # fmt: skip
+                    ChecksumSHA256=_encode(sha256 or hashlib.sha256(body).digest()),
+                    **conditions,
+                )
             except ClientError as error:
                 if _status(error) not in (409, 412):
                     raise

@@ -140,9 +140,17 @@ def read_inputs(store: Store, config: Config, reviews: tuple[Review, ...] | None
     source = _describe_source(config)
     resolved = _resolve(config, source)
     return Inputs(
-        account, data, catalogues, compared, model_id, model, source, instruction_set, resolved,
+        account,
+        data,
+        catalogues,
+        compared,
+        model_id,
+        model,
+        source,
+        instruction_set,
+        resolved,
         reviews,
-    )  # fmt: skip
+    )
 
 
 def _list_compared(

@@ -36,8 +36,12 @@ def test_what_cannot_run(tmp_path: Path, ci: str, ended: str, code: int) -> None
         (tmp_path / f"{name}.py").write_text(text)
     command = [sys.executable, "-m", "pytest", "--continue-on-collection-errors", str(tmp_path)]
     done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False,
+        command,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
         env=os.environ | {"CI": ci},
-    )  # fmt: skip
+    )
     assert ended in done.stdout
     assert done.returncode == code

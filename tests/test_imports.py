@@ -40,14 +40,17 @@ SHARED = {
 # tables that strangers hand over; one module each.
 PORTAL_DOORS = {
     "portal/reviewing.py": {
-        "pipeline.database", "pipeline.errors", "pipeline.reviews.consensus",
-        "pipeline.reviews.ledger", "pipeline.reviews.review",
+        "pipeline.database",
+        "pipeline.errors",
+        "pipeline.reviews.consensus",
+        "pipeline.reviews.ledger",
+        "pipeline.reviews.review",
     },
     "portal/uploads.py": {
         "pipeline.errors",
         *(f"pipeline.user_tables.{n}" for n in ("content", "names", "table", "text", "values")),
     },
-}  # fmt: skip
+}
 # Library: where it may be imported.
 DOORS = {
     "ray": ("pipeline/workers.py", "pipeline/tune.py"),
@@ -188,8 +191,14 @@ def test_portal_and_schema_import_without_the_libraries_of_the_pipeline() -> Non
     """Every module of the portal but its pages, which run only inside a browser session."""
     pages = {"portal.app"}
     light = {
-        "database", "database_hold", "errors", "ledger_tables", "reviews", "science", "user_tables",
-    }  # fmt: skip
+        "database",
+        "database_hold",
+        "errors",
+        "ledger_tables",
+        "reviews",
+        "science",
+        "user_tables",
+    }
     modules = [
         name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
         for name in IMPORTS

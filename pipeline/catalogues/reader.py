@@ -67,9 +67,11 @@ def has_decimal_comma(field: pa.Field) -> bool:
 
 
 def _describe(
-    table: UserTable, arrays: Sequence[pa.ChunkedArray], columns: Sequence[str],
+    table: UserTable,
+    arrays: Sequence[pa.ChunkedArray],
+    columns: Sequence[str],
     places: Sequence[int],
-) -> pa.Table:  # fmt: skip
+) -> pa.Table:
     fields = []
     for name, array, place in zip(columns, arrays, places, strict=True):
         unit = table.columns[place].unit

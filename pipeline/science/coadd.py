@@ -112,9 +112,15 @@ def _add_arm(  # type: ignore[no-untyped-def]
         split, stop = first + n_shared, first + n_pixels
         filling = _find_filling(arm_flux[k], arm_ivar[k], arm_mask[k], floor)
         averaged = _average_arm(
-            arm_flux[k, :n_shared], arm_ivar[k, :n_shared], arm_mask[k, :n_shared], floor,
-            filling, flux[k, first:split], ivar[k, first:split], mask[k, first:split],
-        )  # fmt: skip
+            arm_flux[k, :n_shared],
+            arm_ivar[k, :n_shared],
+            arm_mask[k, :n_shared],
+            floor,
+            filling,
+            flux[k, first:split],
+            ivar[k, first:split],
+            mask[k, first:split],
+        )
         copied = _copy_arm(
             arm_flux[k, n_shared:], arm_ivar[k, n_shared:], arm_mask[k, n_shared:], floor,
             filling, flux[k, split:stop], ivar[k, split:stop], mask[k, split:stop],

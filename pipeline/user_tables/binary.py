@@ -119,10 +119,12 @@ def read_votable(origin: str, content: bytes) -> list[UserTable]:
         warnings.simplefilter("ignore")
         document = votable.parse(io.BytesIO(content))
         tables = [
-            from_astropy(f"{origin}, table {table.name or table.ID or number}",
-                         table.to_table(use_names_over_ids=True))
+            from_astropy(
+                f"{origin}, table {table.name or table.ID or number}",
+                table.to_table(use_names_over_ids=True),
+            )
             for number, table in enumerate(document.iter_tables(), 1)
-        ]  # fmt: skip
+        ]
     if not tables:
         raise UserError(f"{origin}: no table in this VOTable")
     return _name_alone(origin, tables)

@@ -112,10 +112,14 @@ def is_text(kind: pa.DataType) -> bool:
     return any(
         check(kind)
         for check in (
-            pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view,
-            pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary,
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_string_view,
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+            pa.types.is_fixed_size_binary,
         )
-    )  # fmt: skip
+    )
 
 
 def decode(raw: bytes) -> str:

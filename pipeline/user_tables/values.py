@@ -18,9 +18,22 @@ from pipeline.user_tables.table import is_text, show_text
 
 # What programs and people write where there is no value, lower case.
 NO_VALUE = (
-    "", "nan", "null", "none", "na", "n/a", "#n/a", "<na>", "-", "--", "---", "...", "masked",
-    "\\n", "nil",
-)  # fmt: skip
+    "",
+    "nan",
+    "null",
+    "none",
+    "na",
+    "n/a",
+    "#n/a",
+    "<na>",
+    "-",
+    "--",
+    "---",
+    "...",
+    "masked",
+    "\\n",
+    "nil",
+)
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _DECIMAL = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?$|^[+-]?(inf|infinity)$"
 _COMMA = r"^[+-]?[0-9]*,[0-9]+(e[+-]?[0-9]+)?$"

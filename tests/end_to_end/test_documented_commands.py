@@ -40,9 +40,12 @@ def _fill_in(words: list[str], place: Path) -> list[str]:
     [card] = place.glob("DIR/models/*/model.json")
     model = json.loads(card.read_text())["id"]
     names = {
-        "ID": model, "6ece56a4cbae": model, "OTHER": "TREE", "data": "DIR",
+        "ID": model,
+        "6ece56a4cbae": model,
+        "OTHER": "TREE",
+        "data": "DIR",
         "s3://BUCKET/PREFIX": "backups",
-    }  # fmt: skip
+    }
     filled = [str(names.get(word, word)) for word in words[1:]]
     if filled[:2] == ["release", "build"]:
         filled += ["--source", "TREE", *_SETTINGS]

@@ -35,8 +35,10 @@ def test_release_is_the_same_on_any_number_of_threads_and_cores(
         done = subprocess.run(
             [sys.executable, "-c", _PINNED, str(cores), *words],
             env=os.environ | dict.fromkeys(THREADS, str(threads)),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "1 made" in next(row for row in done.stdout.splitlines() if row.startswith("train"))
         assert sums(root) == sums(finished)

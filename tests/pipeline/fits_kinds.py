@@ -50,8 +50,14 @@ class Kind(NamedTuple):
 def _write_coadd(folder: Path) -> Path:
     flux, ivar = make_quasars(np.array([1.0, 1.5, 2.0]))
     fibermap = {"TARGETID": IDS, "TARGET_RA": IDS * 1.0, "OBJTYPE": np.array(["TGT"] * N)}
-    exposures = {"TARGETID": IDS, "NIGHT": IDS, "PETAL_LOC": IDS, "FIBER": IDS,
-                 "EXPTIME": IDS * 1.0, "FIBERSTATUS": IDS * 0}  # fmt: skip
+    exposures = {
+        "TARGETID": IDS,
+        "NIGHT": IDS,
+        "PETAL_LOC": IDS,
+        "FIBER": IDS,
+        "EXPTIME": IDS * 1.0,
+        "FIBERSTATUS": IDS * 0,
+    }
     path = folder / "coadd-main-dark-100.fits"
     return write_coadd(
         path, IDS, flux, ivar, fibermap=fibermap, exposures=exposures, scores={"TARGETID": IDS}
@@ -149,6 +155,8 @@ KINDS = {
     "redrock": Kind(_write_redrock, _read_zcatalog),
     "qso_mgii": Kind(_write_mgii, _read_afterburner),
     "qso_qn": Kind(_write_qn, _read_afterburner),
-    "SDSS spec": Kind(lambda folder: write_spec(folder / "spec.fits"),
-                      lambda path: read_spectrum(local_file(path))),
-}  # fmt: skip
+    "SDSS spec": Kind(
+        lambda folder: write_spec(folder / "spec.fits"),
+        lambda path: read_spectrum(local_file(path)),
+    ),
+}

@@ -9,13 +9,45 @@ _BLOCK, _CARD = 2880, 80
 _NUMBER_CARD = re.compile(rb"[A-Z][A-Z0-9_-]{0,7} *= +[-+.0-9E]+ ")
 _STRING_CARD = re.compile(rb"[A-Z][A-Z0-9_-]{0,7} *= '[^']*'")
 _NUMBERS = (
-    b"-1", b"0", b"1", b"2", b"7", b"-360", b"2880", b"65536", b"1000000000", b"2147483648",
-    b"9223372036854775807", b"-9223372036854775808", b"1E300", b"1E-300", b"NaN", b"2.5", b"T", b"",
-)  # fmt: skip
+    b"-1",
+    b"0",
+    b"1",
+    b"2",
+    b"7",
+    b"-360",
+    b"2880",
+    b"65536",
+    b"1000000000",
+    b"2147483648",
+    b"9223372036854775807",
+    b"-9223372036854775808",
+    b"1E300",
+    b"1E-300",
+    b"NaN",
+    b"2.5",
+    b"T",
+    b"",
+)
 _STRINGS = (
-    b"'A'", b"'999999999D'", b"'0K'", b"'1D'", b"'1K'", b"'PE(9)'", b"'J'", b"''", b"'", b"'Z'",
-    b"'X_FLUX'", b"'B_FLUX'", b"'TARGETID'", b"'electron'", b"'nm'", b"'RICE_1'", b"'\xe9'", b"7",
-)  # fmt: skip
+    b"'A'",
+    b"'999999999D'",
+    b"'0K'",
+    b"'1D'",
+    b"'1K'",
+    b"'PE(9)'",
+    b"'J'",
+    b"''",
+    b"'",
+    b"'Z'",
+    b"'X_FLUX'",
+    b"'B_FLUX'",
+    b"'TARGETID'",
+    b"'electron'",
+    b"'nm'",
+    b"'RICE_1'",
+    b"'\xe9'",
+    b"7",
+)
 
 
 def mutate(raw: bytes, rng: np.random.Generator) -> bytes:
@@ -80,6 +112,14 @@ def _blank_card(raw: bytes, rng: np.random.Generator) -> bytes:
 
 # Headers are a small part of a file, and the part that can lie.
 _FAULTS: tuple[Callable[[bytes, np.random.Generator], bytes], ...] = (
-    _flip_bits, _truncate, _drop_block, _repeat_block, _fill, _blank_card,
-    _replace_card, _replace_card, _replace_card, _replace_card,
-)  # fmt: skip
+    _flip_bits,
+    _truncate,
+    _drop_block,
+    _repeat_block,
+    _fill,
+    _blank_card,
+    _replace_card,
+    _replace_card,
+    _replace_card,
+    _replace_card,
+)

@@ -40,8 +40,15 @@ def _write_table(path: Path) -> None:
     elif path.suffix == ".feather":
         pyarrow.feather.write_feather(pa.table(columns), path, compression="uncompressed")
     else:
-        formats = {".fits": "fits", ".vot": "votable", ".ecsv": "ascii.ecsv", ".csv": "ascii.csv",
-                   ".txt": "ascii.basic", ".mrt": "ascii.mrt", ".tbl": "ascii.ipac"}  # fmt: skip
+        formats = {
+            ".fits": "fits",
+            ".vot": "votable",
+            ".ecsv": "ascii.ecsv",
+            ".csv": "ascii.csv",
+            ".txt": "ascii.basic",
+            ".mrt": "ascii.mrt",
+            ".tbl": "ascii.ipac",
+        }
         Table(columns).write(path, format=formats[path.suffix])
 
 
@@ -98,10 +105,12 @@ def _make(suffix: str, write: Callable[[Path], None], read: Callable[[Path], obj
 
 _TABLES = (".csv", ".txt", ".fits", ".parquet", ".vot", ".ecsv")
 KINDS: dict[str, Kind] = {
-    **{f"redshifts{s}": _make(s, _write_table, read_redshifts)
-       for s in (*_TABLES, ".feather", ".mrt", ".tbl")},
+    **{
+        f"redshifts{s}": _make(s, _write_table, read_redshifts)
+        for s in (*_TABLES, ".feather", ".mrt", ".tbl")
+    },
     **{f"catalogue{s}": _make(s, _write_table, _read_catalogue) for s in _TABLES},
     **{f"upload{s}": _make(s, _write_table, _read_upload) for s in (".csv", ".fits", ".vot")},
     "spectrum.csv": _make(".csv", _write_spectrum, read_spectrum),
     "reviews.csv": _make(".csv", _write_reviews, _read_reviews),
-}  # fmt: skip
+}

@@ -181,12 +181,20 @@ ENTRY = {"sha256": "0" * 64, "n_bytes": 1, "is_read_only": False}
 @pytest.mark.parametrize(
     "listed",
     [
-        {"../outside": ENTRY}, {"/etc/x": ENTRY}, {"a": ENTRY, "a/b": ENTRY},
-        {"a\0": ENTRY}, {"a" * 300: ENTRY}, {"a\\..\\b": ENTRY}, {"Config.json": ENTRY,
-        "config.json": ENTRY}, {"a": ENTRY | {"sha256": "../../etc/passwd"}}, {"a": 1}, ["a"], 7,
+        {"../outside": ENTRY},
+        {"/etc/x": ENTRY},
+        {"a": ENTRY, "a/b": ENTRY},
+        {"a\0": ENTRY},
+        {"a" * 300: ENTRY},
+        {"a\\..\\b": ENTRY},
+        {"Config.json": ENTRY, "config.json": ENTRY},
+        {"a": ENTRY | {"sha256": "../../etc/passwd"}},
+        {"a": 1},
+        ["a"],
+        7,
         {"a": ENTRY | {"n_bytes": "many"}},
     ],
-)  # fmt: skip
+)
 def test_hostile_list_writes_nothing(
     root: Path, store: Store, tmp_path: Path, listed: object
 ) -> None:

@@ -379,8 +379,10 @@ def test_rows_of_all_tables_are_the_same_targets(path: Path) -> None:
 
 def test_single_exposures_are_no_coadd(path: Path) -> None:
     def change(hdus: fits.HDUList) -> None:
-        columns = [fits.Column("TARGETID", "K", array=[1, 1, 2, 3]),
-                   fits.Column("EXPID", "J", array=IDS)]  # fmt: skip
+        columns = [
+            fits.Column("TARGETID", "K", array=[1, 1, 2, 3]),
+            fits.Column("EXPID", "J", array=IDS),
+        ]
         hdus["FIBERMAP"] = fits.BinTableHDU.from_columns(columns, name="FIBERMAP")
 
     assert "4 single exposures of 3 targets" in explain(rewrite(path, change))

@@ -72,8 +72,18 @@ def test_root_that_is_no_folder(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-GARBAGE = ["", "[]", "7", '"x"', "null", "{", '{"run": 7}', '{"run": {"source": []}}', "\xff\xfe",
-           "[" * 5000]  # fmt: skip
+GARBAGE = [
+    "",
+    "[]",
+    "7",
+    '"x"',
+    "null",
+    "{",
+    '{"run": 7}',
+    '{"run": {"source": []}}',
+    "\xff\xfe",
+    "[" * 5000,
+]
 
 
 @pytest.mark.parametrize("text", GARBAGE, ids=[ascii(text)[:20] for text in GARBAGE])
@@ -84,16 +94,21 @@ def test_garbage_in_the_configuration_of_the_last_run(call: Call, store: Store, 
     assert "config.json" in assert_line(call("lake", "verify", "--root", store.root))
 
 
-@pytest.mark.parametrize("text", [*GARBAGE, '{"id": "../x"}', '{"id": "a", "files": 7}'],
-                         ids=lambda text: ascii(text)[:20])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [*GARBAGE, '{"id": "../x"}', '{"id": "a", "files": 7}'],
+    ids=lambda text: ascii(text)[:20],
+)
 def test_garbage_in_the_card_of_a_model(
     call: Call, survey: Path, tmp_path: Path, text: str
 ) -> None:
     model = tmp_path / "model"
     model.mkdir()
     (model / "model.json").write_bytes(text.encode("latin-1"))
-    for words in (["model", "export", model, "--to", tmp_path / "out"],
-                  ["score", "--model", model, "--source", survey]):  # fmt: skip
+    for words in (
+        ["model", "export", model, "--to", tmp_path / "out"],
+        ["score", "--model", model, "--source", survey],
+    ):
         assert "model.json" in assert_line(call(*words, "--root", tmp_path / "root"))
 
 
@@ -121,11 +136,24 @@ def test_folder_in_the_place_of_a_file(call: Call, lake: Store, tmp_path: Path) 
 
 
 SETTINGS = [
-    "foo", "a=1", "=", "a.b", "train=7", "train.epochs=x", "train.epochs=[[[", "train.epochs=-1",
-    "run.seed=99999999999999999999999", "train.learning_rate=inf", "train.learning_rate=nan",
-    "run.workers=1e400", "run.lake=../x", "run.ledger_url=garbage", "crossmatch.catalogues=7",
-    "train.epochs=" + "[" * 2000, "\udcff.b=1",
-]  # fmt: skip
+    "foo",
+    "a=1",
+    "=",
+    "a.b",
+    "train=7",
+    "train.epochs=x",
+    "train.epochs=[[[",
+    "train.epochs=-1",
+    "run.seed=99999999999999999999999",
+    "train.learning_rate=inf",
+    "train.learning_rate=nan",
+    "run.workers=1e400",
+    "run.lake=../x",
+    "run.ledger_url=garbage",
+    "crossmatch.catalogues=7",
+    "train.epochs=" + "[" * 2000,
+    "\udcff.b=1",
+]
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda text: ascii(text)[:30])
@@ -138,15 +166,21 @@ def test_settings_that_are_none(call: Call, survey: Path, tmp_path: Path, settin
 @pytest.mark.parametrize(
     "words",
     [
-        ["nonsense"], ["status", "--nonsense"], ["run"], ["release", "validate", "/dev/null"],
-        ["release", "validate", "NOTHING"], ["release", "diff", "/dev/null", "NOTHING"],
-        ["restore", "/dev/null", "--root", "NOTHING"], ["restore", "NOTHING", "--root", "NOTHING"],
+        ["nonsense"],
+        ["status", "--nonsense"],
+        ["run"],
+        ["release", "validate", "/dev/null"],
+        ["release", "validate", "NOTHING"],
+        ["release", "diff", "/dev/null", "NOTHING"],
+        ["restore", "/dev/null", "--root", "NOTHING"],
+        ["restore", "NOTHING", "--root", "NOTHING"],
         ["mock", "--to", "/dev/null", "--quasars", "4", "--pixels", "1"],
-        ["target", "--config", "/"], ["target", "--config", "/dev/null/x"],
+        ["target", "--config", "/"],
+        ["target", "--config", "/dev/null/x"],
         ["release", "fetch", "http://127.0.0.1:9/0.1.0", "--into", "/dev/null"],
         ["release", "publish", "/dev/null", "--to", "s3://nothing/here"],
     ],
-)  # fmt: skip
+)
 def test_calls_that_cannot_be(call: Call, tmp_path: Path, words: list[str]) -> None:
     ended = call(*(str(tmp_path / "nothing") if word == "NOTHING" else word for word in words))
     assert_line(ended, code=ended[0] or 2)
@@ -204,16 +238,21 @@ def test_read_only_root_is_read_and_not_written(call: Call, read_only: Path) -> 
 
 def test_reader_that_leaves_is_no_traceback(finished: Store) -> None:
     qad = [sys.executable, "-c", "from pipeline.cli import main; main()"]
-    done = subprocess.Popen([*qad, "status", "--root", str(finished.root)], text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    done = subprocess.Popen(
+        [*qad, "status", "--root", str(finished.root)],
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert done.stdout is not None
     assert done.stderr is not None
     done.stdout.close()
     assert done.stderr.read() == ""
     assert done.wait() == 1
     with open("/dev/full", "w") as full:
-        ended = subprocess.run([*qad, "--help"], stdout=full, stderr=subprocess.PIPE, text=True,
-                               check=False)  # fmt: skip
+        ended = subprocess.run(
+            [*qad, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     plain = {**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"}
     words = ["target", "--root", "/dev/null/\u03b1\n\u00e5", "--source", "\u212b"]
@@ -228,10 +267,21 @@ def limit_memory(n_bytes: int) -> Callable[[], None]:
 @pytest.mark.parametrize("n_bytes", [2**28, 2**29, 2**30])
 def test_memory_that_is_too_small_is_one_line(finished: Store, n_bytes: int) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "from pipeline.cli import main; main()", "lake", "verify",
-         "--root", str(finished.root)], capture_output=True, text=True, check=False,
-        preexec_fn=limit_memory(n_bytes), env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            "from pipeline.cli import main; main()",
+            "lake",
+            "verify",
+            "--root",
+            str(finished.root),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=limit_memory(n_bytes),
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )
     assert "Traceback" not in done.stderr
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "memory" in done.stderr

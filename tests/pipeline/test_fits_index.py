@@ -24,13 +24,29 @@ from pipeline.sources import MemorySource, local_file
 
 IMAGE = {"XTENSION": "'IMAGE   '", "BITPIX": "8", "NAXIS": "1", "NAXIS1": "10"}
 TABLE = {
-    "XTENSION": "'BINTABLE'", "BITPIX": "8", "NAXIS": "2", "NAXIS1": "8", "NAXIS2": "3",
-    "PCOUNT": "0", "GCOUNT": "1", "TFIELDS": "1", "TFORM1": "'K'", "TTYPE1": "'TARGETID'",
-}  # fmt: skip
+    "XTENSION": "'BINTABLE'",
+    "BITPIX": "8",
+    "NAXIS": "2",
+    "NAXIS1": "8",
+    "NAXIS2": "3",
+    "PCOUNT": "0",
+    "GCOUNT": "1",
+    "TFIELDS": "1",
+    "TFORM1": "'K'",
+    "TTYPE1": "'TARGETID'",
+}
 PACKED = {
-    "XTENSION": "'BINTABLE'", "NAXIS": "2", "NAXIS1": "8", "NAXIS2": "1", "TFIELDS": "1",
-    "ZIMAGE": "T", "ZNAXIS": "1", "ZNAXIS1": "10", "ZBITPIX": "32", "ZCMPTYPE": "'RICE_1'",
-}  # fmt: skip
+    "XTENSION": "'BINTABLE'",
+    "NAXIS": "2",
+    "NAXIS1": "8",
+    "NAXIS2": "1",
+    "TFIELDS": "1",
+    "ZIMAGE": "T",
+    "ZNAXIS": "1",
+    "ZNAXIS1": "10",
+    "ZBITPIX": "32",
+    "ZCMPTYPE": "'RICE_1'",
+}
 WORDS = st.one_of(
     st.integers(-(2**70), 2**70).map(str),
     st.sampled_from(["-360", "0", "-1", "1E99", "nan", "T", "''", "'x'", "2880.5", "1_0", ""]),

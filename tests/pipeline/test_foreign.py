@@ -87,18 +87,21 @@ def test_fibres_are_asked_too(score: Callable, column: str, value: object, gate:
 def test_file_without_a_quasar_says_so(score: Callable) -> None:
     report = score(redrock=table(SPECTYPE="GALAXY"))
     assert report.n_made == 0
-    assert any("none of its 5 spectra is left by redrock-a.fits: not_quasar 5" in note
-               for note in report.notes)  # fmt: skip
+    assert any(
+        "none of its 5 spectra is left by redrock-a.fits: not_quasar 5" in note
+        for note in report.notes
+    )
 
 
 def test_several_rows_of_a_target(score: Callable, store: Store) -> None:
     """The row that passes counts; two that pass and differ contradict each other."""
     ids = [*IDS, IDS[0], IDS[1], IDS[2], IDS[3]]
     rows = table(
-        TARGETID=ids, Z=[*Z, 0.3, 1.6, 2.7, 0.9],
+        TARGETID=ids,
+        Z=[*Z, 0.3, 1.6, 2.7, 0.9],
         ZWARN=[0, 0, 0, 0, 0, 4, 0, 0, 0],
         SPECTYPE=["QSO"] * 8 + ["GALAXY"],
-    )  # fmt: skip
+    )
     report = score(rows)
     assert {g: n for g, n in report.dropped.items() if n} == {"ambiguous_redshift": 2}
     assert any("2 targets have rows of different Z" in note for note in report.notes)

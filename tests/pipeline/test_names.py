@@ -33,10 +33,29 @@ PLACES: dict[str, Callable[[str], Path]] = {
     "listed file": lambda name: find_below(ROOT, name),
 }
 HOSTILE = [
-    "", ".", "..", "../..", "../../.", "/", "/etc/passwd", "a/../../b", "..\\..\\b", "a\0b", "a\nb",
-    "a" * 300, "é" * 150, "\u202egnp.exe", "a/", "a//b", " a", "a ", "C:\\a", "\ud800",
-    "0.1.0/../..", ".hidden",
-]  # fmt: skip
+    "",
+    ".",
+    "..",
+    "../..",
+    "../../.",
+    "/",
+    "/etc/passwd",
+    "a/../../b",
+    "..\\..\\b",
+    "a\0b",
+    "a\nb",
+    "a" * 300,
+    "é" * 150,
+    "\u202egnp.exe",
+    "a/",
+    "a//b",
+    " a",
+    "a ",
+    "C:\\a",
+    "\ud800",
+    "0.1.0/../..",
+    ".hidden",
+]
 # What a stranger writes: any text, mostly of the letters that lead elsewhere.
 names = st.one_of(
     st.sampled_from(HOSTILE), st.text(max_size=30), st.text("./\\~ab\0\n:", max_size=12)
@@ -88,10 +107,16 @@ def test_desi_names_and_ids_are_taken() -> None:
 @pytest.mark.parametrize(
     "listed",
     [
-        ["a", "a/b"], ["a/b", "a/b/c"], ["a", "a"], ["catalog/Quasars", "catalog/quasars"],
-        ["A/x", "a/x"], ["caf\u00e9", "cafe\u0301"], ["stra\u00dfe", "STRASSE"], ["b", "../b"],
+        ["a", "a/b"],
+        ["a/b", "a/b/c"],
+        ["a", "a"],
+        ["catalog/Quasars", "catalog/quasars"],
+        ["A/x", "a/x"],
+        ["caf\u00e9", "cafe\u0301"],
+        ["stra\u00dfe", "STRASSE"],
+        ["b", "../b"],
     ],
-)  # fmt: skip
+)
 def test_lists_in_which_one_file_takes_another_s_place_are_refused(listed: list[str]) -> None:
     with pytest.raises(UserError, match="do not use it"):
         check_list(listed, "SHA256SUMS")

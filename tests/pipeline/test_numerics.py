@@ -16,9 +16,12 @@ from pipeline.numerics import find_instruction_set, limit_threads
 def run_python(code: str, **variables: str) -> dict:
     """Return what a new process prints as JSON."""
     done = subprocess.run(
-        [sys.executable, "-c", f"import json\n{code}"], env=os.environ | variables,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", f"import json\n{code}"],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

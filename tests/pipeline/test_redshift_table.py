@@ -36,8 +36,7 @@ VARIANTS = {
     "commented header": "# " + TEXT,
     "commented header without a space": "#" + TEXT,
     "commented header below comments": "# one\n# two, three\n## " + TEXT,
-    "columns of numpy": "# TARGETID Z TARGET_RA TARGET_DEC\n"
-    + swap(TEXT.removeprefix(HEAD), " "),
+    "columns of numpy": "# TARGETID Z TARGET_RA TARGET_DEC\n" + swap(TEXT.removeprefix(HEAD), " "),
     "other delimiter in the comment": "# " + swap(HEAD, " ") + TEXT.removeprefix(HEAD),
     "semicolons": swap(TEXT, ";"),
     "decimal commas": swap(TEXT, ";").replace(".", ","),
@@ -61,9 +60,10 @@ VARIANTS = {
     "named delimiter": "sep=;\n" + swap(TEXT, ";"),
     "row of units": TEXT.replace(HEAD, HEAD + ",,deg,deg\n"),
     "units and rule": swap(TEXT.replace(HEAD, HEAD + ",,deg,deg\n---,---,---,---\n"), "\t"),
-    "framed": "| " + end(swap(TEXT.replace(HEAD, HEAD + "---,---,---,---\n"), " | "), " |\n| ")
-    .removesuffix("| "),
-    "printed by a database": "+--+--+\n| " + end(swap(TEXT, " | "), " |\n| ").removesuffix("| ")
+    "framed": "| "
+    + end(swap(TEXT.replace(HEAD, HEAD + "---,---,---,---\n"), " | "), " |\n| ").removesuffix("| "),
+    "printed by a database": "+--+--+\n| "
+    + end(swap(TEXT, " | "), " |\n| ").removesuffix("| ")
     + "+--+--+\n",
     "printed by another one": " " + end(swap(TEXT, " | "), "\n ").rstrip() + "\n(2 rows)\n",
     "upper and lower case": TEXT.replace("TARGETID", "TargetId").replace("TARGET_RA", "Target_Ra"),
@@ -75,7 +75,7 @@ VARIANTS = {
     "exponents of Fortran": TEXT.replace("2.25", "0.225D+01"),
     "sexagesimal": TEXT.replace("10.5,-3", "00:42:00.0,-03:00:00"),
     "sexagesimal with marks": TEXT.replace("10.5,-3", "0h42m00.0s,-3d00m00s"),
-}  # fmt: skip
+}
 
 
 def check(found: Redshifts) -> None:
@@ -105,9 +105,11 @@ def write_formats(folder: Path) -> None:
     table.write(folder / "a.fits")
     fits.BinTableHDU(table).writeto(folder / "packed.fits.gz")
     fits.TableHDU.from_columns(
-        [fits.Column("TARGETID", "A20", array=[str(A), str(B)]),
-         *(fits.Column(n, "E15.7", array=COLUMNS[n]) for n in ("Z", "TARGET_RA", "TARGET_DEC"))]
-    ).writeto(folder / "text.fits")  # fmt: skip
+        [
+            fits.Column("TARGETID", "A20", array=[str(A), str(B)]),
+            *(fits.Column(n, "E15.7", array=COLUMNS[n]) for n in ("Z", "TARGET_RA", "TARGET_DEC")),
+        ]
+    ).writeto(folder / "text.fits")
     table.write(folder / "a.vot", format="votable")
     table.write(folder / "binary.vot", format="votable", tabledata_format="binary2")
     table.write(folder / "a.ecsv", format="ascii.ecsv")
@@ -118,9 +120,12 @@ def write_formats(folder: Path) -> None:
     ids = arrow["TARGETID"]
     pyarrow.feather.write_feather(arrow, folder / "a.feather", compression="uncompressed")
     for name, kind in {
-        "plain": pa.int64(), "unsigned": pa.uint64(), "decimal": pa.decimal128(20, 0),
-        "large": pa.large_string(), "string": pa.string(),
-    }.items():  # fmt: skip
+        "plain": pa.int64(),
+        "unsigned": pa.uint64(),
+        "decimal": pa.decimal128(20, 0),
+        "large": pa.large_string(),
+        "string": pa.string(),
+    }.items():
         pq.write_table(arrow.set_column(0, "TARGETID", ids.cast(kind)), folder / f"{name}.parquet")
     words = ids.cast(pa.string()).dictionary_encode()
     pq.write_table(arrow.set_column(0, "TARGETID", words), folder / "words.parquet")
@@ -279,7 +284,7 @@ def test_an_identifier_is_never_a_float_in_files_with_types(tmp_path: Path) -> N
         (b"<?xml version='1.0'?><VOTABLE", "cannot be read as VOTable"),
         (b"# %ECSV 1.0\n# ---\n# nothing\n", "cannot be read as ECSV"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_read_is_one_line(tmp_path: Path, content: bytes, fault: str) -> None:
     (tmp_path / "z.csv").write_bytes(content)
     if not fault:

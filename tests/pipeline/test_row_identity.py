@@ -46,10 +46,13 @@ def make(tmp_path: Path, store: Store) -> Callable:
         listed: Rows = {n: np.asarray(rows[n]) for n in ("TARGETID", "TARGET_RA", "TARGET_DEC")}
         listed["TARGETID"] = listed["TARGETID"][fibermap]
         write_coadd(
-            tree.file("coadd", SHARD), listed["TARGETID"], flux[images] * factor,
-            ivar[images] / factor**2, fibermap=listed,
+            tree.file("coadd", SHARD),
+            listed["TARGETID"],
+            flux[images] * factor,
+            ivar[images] / factor**2,
+            fibermap=listed,
             scores=make_scores(listed["TARGETID"], flux),
-        )  # fmt: skip
+        )
         config = load_config(None, source=str(tree.root))
         for stage in (target, adopt, acquire):
             stage(store, config)

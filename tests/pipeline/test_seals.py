@@ -43,14 +43,15 @@ rows = st.lists(
             "x": st.none() | st.floats(allow_nan=False),
             "is_good": st.none() | st.booleans(),
             "name": st.none() | st.text(max_size=5),
-            "flux": st.lists(st.none() | st.floats(width=32, allow_nan=False),
-                                         min_size=4, max_size=4),
+            "flux": st.lists(
+                st.none() | st.floats(width=32, allow_nan=False), min_size=4, max_size=4
+            ),
             "tags": st.none() | st.lists(st.none() | st.text(max_size=3), max_size=3),
             "letters": st.none() | st.text(max_size=3),
         }
     ),
     max_size=12,
-)  # fmt: skip
+)
 
 
 def read(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -79,8 +80,12 @@ def test_round_trip_whatever_the_chunks(
 def test_bits_of_nan_survive(tmp_path: Path) -> None:
     bits = np.array([0x7FF8000000000000, 0xFFF8000000000000, 0x8000000000000000, 1], np.uint64)
     values = np.tile(bits, 50).view(np.float64)
-    data = pa.table({"x": values, "y": pa.FixedSizeListArray.from_arrays(values, 4).take(
-        pa.array(np.arange(200) % 50))})  # fmt: skip
+    data = pa.table(
+        {
+            "x": values,
+            "y": pa.FixedSizeListArray.from_arrays(values, 4).take(pa.array(np.arange(200) % 50)),
+        }
+    )
     write_sealed(data, tmp_path / "nan.parquet", {})
     found = read(tmp_path / "nan.parquet")["x"].to_numpy().view(np.uint64)
     assert found.tolist() == np.tile(bits, 50).tolist()
@@ -98,9 +103,14 @@ def test_no_bit_changes_what_is_read(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     flux = pa.FixedSizeListArray.from_arrays(rng.normal(size=80).astype(np.float32), 4)
     data = pa.table(
-        {"id": np.arange(20), "name": [f"n{k % 3}" if k % 7 else None for k in range(20)],
-         "x": rng.normal(size=20), "is_good": rng.random(20) > 0.5, "flux": flux}
-    )  # fmt: skip
+        {
+            "id": np.arange(20),
+            "name": [f"n{k % 3}" if k % 7 else None for k in range(20)],
+            "x": rng.normal(size=20),
+            "is_good": rng.random(20) > 0.5,
+            "flux": flux,
+        }
+    )
     path = tmp_path / "rows.parquet"
     write_sealed(data, path, {b"stamp": b'{"n": 20}'}, row_group_size=8)
     good, wanted = path.read_bytes(), read(path)

@@ -37,12 +37,19 @@ def check(path: Path) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     "header",
     [
-        "wave,flux,ivar", "WAVELENGTH,FLUX,IVAR", "lambda,Flux,inverse_variance",
-        "wave [AA],flux (1e-17 erg/s/cm2/A),ivar", "wave,flux [10^-17 erg s^-1 cm^-2 A^-1],ivar",
-        "wave (Angstrom),flux,ivar", "Wavelength [A],flux_density,inv var", "\ufeffwave,flux,ivar",
-        '"wave","flux","ivar"', "# wave,flux,ivar", "wavelength_angstrom,f_lambda,flux_ivar",
+        "wave,flux,ivar",
+        "WAVELENGTH,FLUX,IVAR",
+        "lambda,Flux,inverse_variance",
+        "wave [AA],flux (1e-17 erg/s/cm2/A),ivar",
+        "wave,flux [10^-17 erg s^-1 cm^-2 A^-1],ivar",
+        "wave (Angstrom),flux,ivar",
+        "Wavelength [A],flux_density,inv var",
+        "\ufeffwave,flux,ivar",
+        '"wave","flux","ivar"',
+        "# wave,flux,ivar",
+        "wavelength_angstrom,f_lambda,flux_ivar",
     ],
-)  # fmt: skip
+)
 def test_columns_are_known_by_their_usual_names(tmp_path: Path, header: str) -> None:
     notes = check(write(tmp_path / "a.csv", header, [WAVE, FLUX, IVAR]))
     assert len(notes) == header.startswith("#")
@@ -145,8 +152,10 @@ def test_rows_that_are_none_are_one_line(tmp_path: Path, rows: str, fault: str) 
 
 def test_bad_pixels_have_no_weight(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("wave,flux,error,mask\n4000,1,0.5,0\n4000.8,1,0.5,4\n4001.6,1,,0\n4002.4,,1,0\n"
-                    "4003.2,1,-1,0\n")  # fmt: skip
+    path.write_text(
+        "wave,flux,error,mask\n4000,1,0.5,0\n4000.8,1,0.5,4\n4001.6,1,,0\n4002.4,,1,0\n"
+        "4003.2,1,-1,0\n"
+    )
     found = read_spectrum(path)
     assert np.flatnonzero(np.isfinite(found.flux) & (found.ivar > 0)).tolist() == [500]
 
@@ -158,5 +167,8 @@ def test_other_tables_are_told_from_spectra(tmp_path: Path) -> None:
         with pytest.raises(UserError):
             check_spectrum(path)
     assert [is_table(Path(n)) for n in ("A.CSV", "a.txt.gz", "a.fits", "a.dat")] == [
-        True, True, False, True,
-    ]  # fmt: skip
+        True,
+        True,
+        False,
+        True,
+    ]

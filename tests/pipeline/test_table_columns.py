@@ -90,10 +90,14 @@ def test_text_is_no_redshift(path: Path) -> None:
 
 def test_undefined_integers_are_no_numbers(path: Path) -> None:
     ids, warn, z = np.array([1, -99, 3]), np.array([0, 4, 7]), np.array([1, 2, 9])
-    write(path, fits.Column("TARGETID", "K", null=-99, array=ids),
-          fits.Column("ZWARN", "J", null=7, array=warn),
-          fits.Column("Z", "I", null=9, array=z),
-          fits.Column("EBV", "J", null=9, array=z), TSCAL4=0.5)  # fmt: skip
+    write(
+        path,
+        fits.Column("TARGETID", "K", null=-99, array=ids),
+        fits.Column("ZWARN", "J", null=7, array=warn),
+        fits.Column("Z", "I", null=9, array=z),
+        fits.Column("EBV", "J", null=9, array=z),
+        TSCAL4=0.5,
+    )
     found = read(path, "TARGETID", "ZWARN", "Z", "EBV")
     assert found["TARGETID"].tolist() == [1, -1, 3]
     assert found["ZWARN"].tolist() == [0, 4, -1]
@@ -110,13 +114,16 @@ def test_text_of_any_encoding_is_read(path: Path, encoding: str) -> None:
 
 def test_columns_that_are_not_read_keep_the_others_in_place(path: Path) -> None:
     bits = np.array([[True, False, True] * 3] * 2)
-    write(path, fits.Column("BITS", "9X", array=bits),
-          fits.Column("LIST", "PE()", array=np.array([np.ones(2), np.ones(3)], object)),
-          fits.Column("C", "C", array=np.ones(2, complex)),
-          fits.Column("NOTE", "1A", array=np.array(["", ""])),
-          fits.Column("NONE", "0D", array=np.zeros((2, 0))),
-          fits.Column("flag", "L", array=np.array([True, False])),
-          fits.Column("TARGETID", "K", array=IDS[:2]))  # fmt: skip
+    write(
+        path,
+        fits.Column("BITS", "9X", array=bits),
+        fits.Column("LIST", "PE()", array=np.array([np.ones(2), np.ones(3)], object)),
+        fits.Column("C", "C", array=np.ones(2, complex)),
+        fits.Column("NOTE", "1A", array=np.array(["", ""])),
+        fits.Column("NONE", "0D", array=np.zeros((2, 0))),
+        fits.Column("flag", "L", array=np.array([True, False])),
+        fits.Column("TARGETID", "K", array=IDS[:2]),
+    )
     found = read(path, "TARGETID", "FLAG", "NOTE")
     assert found["TARGETID"].tolist() == IDS[:2].tolist()
     assert found["FLAG"].tolist() == [True, False]
@@ -163,8 +170,12 @@ def test_empty_table(path: Path) -> None:
     ],
 )
 def test_what_is_wrong_with_a_table_is_named(path: Path, key: str, word: str, told: str) -> None:
-    write(path, fits.Column("A", "K", array=np.ones(3), null=5),
-          fits.Column("B", "D", array=np.ones(3)), TZERO1=0)  # fmt: skip
+    write(
+        path,
+        fits.Column("A", "K", array=np.ones(3), null=5),
+        fits.Column("B", "D", array=np.ones(3)),
+        TZERO1=0,
+    )
     change(path, key, word)
     with pytest.raises(DataError, match=told) as caught:
         read(path, "A", "B")

@@ -311,7 +311,7 @@ def test_positions_rounded_at_the_edge_of_a_pixel_pass(make: Callable) -> None:
         (lambda r: {"HEALPIX": np.roll(r["HEALPIX"], 20)}, "shifted or permuted"),
         (lambda r: {"TARGETID": np.roll(r["TARGETID"], 1)}, "TARGETIDs look shifted"),
     ],
-)  # fmt: skip
+)
 def test_catalogue_out_of_place_is_refused(make: Callable, change: Callable, words: str) -> None:
     rows = with_bricks(make_rows(40, HEALPIX=np.repeat([100, 8100], 20)))
     with pytest.raises(UserError, match=words):

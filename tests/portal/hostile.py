@@ -150,18 +150,30 @@ READ = "read_text('{}')"
 CASES = (
     Case("script-table", script(f"CREATE TABLE loot AS FROM {READ}"), ("sql",), sql="FROM loot"),
     Case("script-view", script(f"CREATE VIEW loot AS FROM {READ}"), ("sql",), sql="FROM loot"),
-    Case("script-macro", script(f"CREATE MACRO loot() AS TABLE FROM {READ}"), ("sql",),
-         sql="FROM loot()"),
+    Case(
+        "script-macro",
+        script(f"CREATE MACRO loot() AS TABLE FROM {READ}"),
+        ("sql",),
+        sql="FROM loot()",
+    ),
     Case("script-copy", script("COPY (SELECT 1) TO '{}.csv'"), ("sql",)),
-    Case("script-attach", script("ATTACH '{}.db'; CREATE TABLE x AS SELECT 1"), ("sql",),
-         sql="FROM x"),
+    Case(
+        "script-attach",
+        script("ATTACH '{}.db'; CREATE TABLE x AS SELECT 1"),
+        ("sql",),
+        sql="FROM x",
+    ),
     Case("script-lock", script("SET lock_configuration = true; SELECT 1"), ("sql",)),
     Case("script-garbage", text("sql/catalog.sql", b"\xff\0;;CREATE"), ("sql",)),
     Case("recipe", text("sql/cookbook.sql", f"-- ## {MARKUP}\nCOPY x TO 'y';\n"), ("sql",)),
     Case("recipe-binary", text("sql/cookbook.sql", b"\xff\xfe\0"), ("sql",)),
     Case("recipe-empty", text("sql/cookbook.sql", "-- ## \n-- ## x"), ("sql",)),
-    Case("names", misname("a b", "x'; DROP", MARKUP.replace("/", ""), "Quasars"), ("sql",),
-         sql="FROM quasars SELECT TARGETID"),
+    Case(
+        "names",
+        misname("a b", "x'; DROP", MARKUP.replace("/", ""), "Quasars"),
+        ("sql",),
+        sql="FROM quasars SELECT TARGETID",
+    ),
     Case("names-many", misname(*(f"t{number}" for number in range(300))), ("sql",)),
     Case("name-of-a-keyword", misname("select", "null"), ("sql",)),
     Case("linked-text", link("ACKNOWLEDGEMENTS.md")),
@@ -194,8 +206,9 @@ CASES = (
     Case("fact-nested", manifest(code={"version": {"a": []}}), is_refused=True),
     Case("date-number", manifest(date=2026), is_refused=True),
     Case("deep", text("manifest.json", deep(100_000)), is_refused=True),
-    Case("digits", text("manifest.json", '{"tiers":{"gold":' + "1" * 10_000 + "}}"),
-         is_refused=True),
+    Case(
+        "digits", text("manifest.json", '{"tiers":{"gold":' + "1" * 10_000 + "}}"), is_refused=True
+    ),
     Case("mark-of-order", text("manifest.json", b"\xef\xbb\xbf{}")),
     Case("utf-16", text("manifest.json", "{}".encode("utf-16")), is_refused=True),
     Case("sums-binary", text("SHA256SUMS", b"\xff\0" * 1_000)),
@@ -207,8 +220,16 @@ CASES = (
     Case("summary-words", summary({"injections": "all", "controls": 1}), ("statistics",)),
     Case("summary-nested", summary({"injections": [{"injection": [1]}]}), ("statistics",)),
     Case("summary-short", summary({"injections": [{"injection": "x"}]}), ("statistics",)),
-    Case("summary-markup", summary({"controls": [{"control": MARKUP, "n": 1}],
-         "injections": [{"injection": MARKUP, "planted": 1.0, "found": 0.5}]}), ("statistics",)),
+    Case(
+        "summary-markup",
+        summary(
+            {
+                "controls": [{"control": MARKUP, "n": 1}],
+                "injections": [{"injection": MARKUP, "planted": 1.0, "found": 0.5}],
+            }
+        ),
+        ("statistics",),
+    ),
     Case("summary-deep", text("validation/summary.json", deep(100_000)), ("statistics",)),
     Case("column-that-reads", inject, ("explore",), sql="FROM quasars LIMIT 1"),
     Case("column-of-markup", columns(CATALOGUE, **{MARKUP: "a"}), ("explore", "object")),
@@ -225,4 +246,4 @@ CASES = (
     Case("short-spectra", columns(SPECTRA, flux=[1.0]), ("object",)),
     Case("no-parquet", text(CATALOGUE, b"PAR1" + b"\xff" * 5_000 + b"PAR1"), ("explore",)),
     Case("no-queue", text("catalog/reviews.parquet", b"x"), ("review",)),
-)  # fmt: skip
+)

@@ -40,8 +40,16 @@ def follow(app: AppTest, **params: str) -> AppTest:
 
 
 def written(app: AppTest) -> str:
-    kinds = (app.title, app.header, app.subheader, app.markdown, app.caption, app.info, app.success,
-             app.text)  # fmt: skip
+    kinds = (
+        app.title,
+        app.header,
+        app.subheader,
+        app.markdown,
+        app.caption,
+        app.info,
+        app.success,
+        app.text,
+    )
     return "\n".join(str(element.value) for kind in kinds for element in kind)
 
 

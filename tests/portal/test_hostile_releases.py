@@ -16,8 +16,17 @@ from portal.cache import CACHE_VARIABLE
 from portal.texts import clean, escape, write_message
 
 # Elements whose texts Streamlit writes as they are.
-_PLAIN = {"text", "code", "dataframe", "arrow_data_frame", "selectbox", "multiselect", "text_area",
-          "text_input", "json"}  # fmt: skip
+_PLAIN = {
+    "text",
+    "code",
+    "dataframe",
+    "arrow_data_frame",
+    "selectbox",
+    "multiselect",
+    "text_area",
+    "text_input",
+    "json",
+}
 
 
 @pytest.fixture

@@ -35,9 +35,11 @@ def address(release: Path) -> Iterator[str]:
 
 def ask(address: str, sql: str, client: str, **params: str) -> requests.Response:
     return requests.get(
-        f"{address}/api/query", params={"sql": sql, **params}, timeout=120,
+        f"{address}/api/query",
+        params={"sql": sql, **params},
+        timeout=120,
         headers={"X-Forwarded-For": f"spoofed, {client}"},
-    )  # fmt: skip
+    )
 
 
 def test_health_is_told_below_heavy_requests(address: str) -> None:

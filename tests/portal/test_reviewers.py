@@ -4,9 +4,11 @@ import pytest
 
 from portal.reviewers import find_reviewer
 
-LISTED = {"Ada@example.org": {"name": "AL", "role": "adjudicator"},
-          "kim@example.org": {"name": "K", "role": "reviewer"},
-          "eve@example.org": {"name": "E", "role": "owner"}}  # fmt: skip
+LISTED = {
+    "Ada@example.org": {"name": "AL", "role": "adjudicator"},
+    "kim@example.org": {"name": "K", "role": "reviewer"},
+    "eve@example.org": {"name": "E", "role": "owner"},
+}
 
 
 @pytest.mark.parametrize("verified", [False, None, "true", "True", 1, 1.0, [True], "", "absent"])
@@ -19,10 +21,18 @@ def test_only_an_address_that_the_provider_has_verified_counts(verified: object)
 
 @pytest.mark.parametrize(
     ("email", "name"),
-    [("ada@example.org", "AL"), ("ADA@EXAMPLE.ORG", "AL"), ("kim@example.org", "K"),
-     ("\u212aim@example.org", None), ("eve@example.org", None), ("bob@example.org", None),
-     ("", None), (None, None), (["ada@example.org"], None)],
-)  # fmt: skip
+    [
+        ("ada@example.org", "AL"),
+        ("ADA@EXAMPLE.ORG", "AL"),
+        ("kim@example.org", "K"),
+        ("\u212aim@example.org", None),
+        ("eve@example.org", None),
+        ("bob@example.org", None),
+        ("", None),
+        (None, None),
+        (["ada@example.org"], None),
+    ],
+)
 def test_a_listed_address_is_a_reviewer(email: object, name: str | None) -> None:
     found = find_reviewer({"email": email, "email_verified": True}, LISTED)
     assert (found.name if found else None) == name

@@ -119,20 +119,26 @@ LINES = "TARGETID,ra,dec\n12,1.5,2.5\n13,3.5,4.5\n"
 @pytest.mark.parametrize(
     "content",
     [
-        LINES.encode(), b"# " + LINES.encode(), b"# a list\n" + LINES.encode(),
-        LINES.encode("utf-16"), LINES.replace(",", ";").encode(), LINES.replace(",", "  ").encode(),
-        b"\xef\xbb\xbf" + LINES.encode(), gzip.compress(LINES.encode(), mtime=0),
+        LINES.encode(),
+        b"# " + LINES.encode(),
+        b"# a list\n" + LINES.encode(),
+        LINES.encode("utf-16"),
+        LINES.replace(",", ";").encode(),
+        LINES.replace(",", "  ").encode(),
+        b"\xef\xbb\xbf" + LINES.encode(),
+        gzip.compress(LINES.encode(), mtime=0),
         LINES.replace("TARGETID,ra,dec", "Target ID, RA (deg), _DEJ2000").encode(),
         LINES.replace("ra,dec", "ra,dec,name").replace(".5\n", ".5,Jos\xe9\n").encode("latin-1"),
     ],
-)  # fmt: skip
+)
 def test_text_is_read_however_it_is_written(content: bytes) -> None:
     rows = read_list("a.csv", content)
     guessed = guess_columns(rows)
     assert None not in (guessed.targetid, guessed.ra, guessed.dec)
     assert [rows[guessed.targetid].tolist(), rows[guessed.ra].tolist()] == [
-        ["12", "13"], ["1.5", "3.5"],
-    ]  # fmt: skip
+        ["12", "13"],
+        ["1.5", "3.5"],
+    ]
     assert rows[guessed.dec].tolist() == ["2.5", "4.5"]
 
 

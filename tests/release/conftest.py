@@ -67,17 +67,22 @@ def moto() -> Iterator[str]:
 def s3(moto: str) -> Any:
     """A client that looks at the bucket past the proxy."""
     return boto3.client(
-        "s3", endpoint_url=moto, region_name="us-east-1",
-        aws_access_key_id="testing", aws_secret_access_key="testing",
-    )  # fmt: skip
+        "s3",
+        endpoint_url=moto,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
 
 
 @pytest.fixture
 def proxy(moto: str, s3: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
     for name, value in {
-        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7", "AWS_SECRET_ACCESS_KEY": SECRET,
-        "AWS_DEFAULT_REGION": "us-east-1", "AWS_MAX_ATTEMPTS": "1",
-    }.items():  # fmt: skip
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7",
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_MAX_ATTEMPTS": "1",
+    }.items():
         monkeypatch.setenv(name, value)
     with run_proxy(moto) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.address)
@@ -93,11 +98,19 @@ def small(tmp_path: Path) -> Path:
     """A sealed folder of a dozen files, for what does not look into a release."""
     folder = tmp_path / "releases" / "0.1.0"
     for name in (
-        "LICENSE", "CITATION.cff", "catalog/quasars.parquet", "catalog/anomalies.parquet",
-        "cds/ReadMe", "hats/quasars/dataset/_metadata", "model/reference.safetensors",
-        "site/index.html", "site/style.css", "spectra/spectra.parquet", "vo/anomalies.fits",
+        "LICENSE",
+        "CITATION.cff",
+        "catalog/quasars.parquet",
+        "catalog/anomalies.parquet",
+        "cds/ReadMe",
+        "hats/quasars/dataset/_metadata",
+        "model/reference.safetensors",
+        "site/index.html",
+        "site/style.css",
+        "spectra/spectra.parquet",
+        "vo/anomalies.fits",
         "vo/anomalies.vot",
-    ):  # fmt: skip
+    ):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"content of {name}\n" * 99)

@@ -211,12 +211,22 @@ def reseal(folder: Path, names: list[str]) -> None:
 @pytest.mark.parametrize(
     "names",
     [
-        ["../outside"], ["/etc/x"], ["a/../../x"], ["a\\..\\b"], ["catalog"],
+        ["../outside"],
+        ["/etc/x"],
+        ["a/../../x"],
+        ["a\\..\\b"],
+        ["catalog"],
         ["catalog/quasars.parquet/a"],
-        ["MANIFEST.json"], ["manifest.json"], ["a\0b"], ["a" * 300], [".netrc"], ["SHA256SUMS"],
-        ["catalog/./quasars.parquet"], ["x\u202ey"],
+        ["MANIFEST.json"],
+        ["manifest.json"],
+        ["a\0b"],
+        ["a" * 300],
+        [".netrc"],
+        ["SHA256SUMS"],
+        ["catalog/./quasars.parquet"],
+        ["x\u202ey"],
     ],
-)  # fmt: skip
+)
 def test_hostile_list_is_refused_before_anything_is_written(
     web: FaultyProxy, released: Path, tmp_path: Path, names: list[str]
 ) -> None:

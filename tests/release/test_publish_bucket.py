@@ -56,9 +56,13 @@ def test_web_server_says_what_a_file_is(proxy: FaultyProxy, s3: Any, small: Path
 
 
 def test_over_tls_checksums_are_headers(
-    moto: str, s3: Any, proxy: FaultyProxy, small: Path, tmp_path: Path,
+    moto: str,
+    s3: Any,
+    proxy: FaultyProxy,
+    small: Path,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     certificate = make_certificate(tmp_path / "ca.pem")
     with run_proxy(moto, serve_tls(certificate)) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.address)

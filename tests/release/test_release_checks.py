@@ -60,12 +60,18 @@ def test_flipped_bytes(released: Path) -> None:
     paths = [
         next(released.glob(pattern))
         for pattern in (
-            "model/weights-0.safetensors", "hats/quasars/dataset/**/Npix=*.parquet",
-            "hats/*.properties", "hats_spectra/**/Npix=*.parquet", "hats/quasars/skymap.fits",
-            "vo/anomalies.vot", "vo/anomalies.fits", "cds/anomalies.dat", "site/objects/*.html",
+            "model/weights-0.safetensors",
+            "hats/quasars/dataset/**/Npix=*.parquet",
+            "hats/*.properties",
+            "hats_spectra/**/Npix=*.parquet",
+            "hats/quasars/skymap.fits",
+            "vo/anomalies.vot",
+            "vo/anomalies.fits",
+            "cds/anomalies.dat",
+            "site/objects/*.html",
             "examples/quickstart.ipynb",
         )
-    ]  # fmt: skip
+    ]
     for path in paths:
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1

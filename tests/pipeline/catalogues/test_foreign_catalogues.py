@@ -28,13 +28,20 @@ def index(path: Path, **settings: object) -> tuple[list[dict], IndexFacts]:
 @pytest.mark.parametrize(
     "content",
     [
-        LINES.encode(), b"\xef\xbb\xbf" + LINES.encode(), b"# by a program\n" + LINES.encode(),
-        b"# " + LINES.encode(), LINES.encode("utf-16"), LINES.replace(",", "\t").encode(),
-        LINES.replace(",", "|").encode(), LINES.replace("\n", "\r\n").encode(),
-        LINES.replace(",", " , ").encode(), LINES.replace("\n", "\n\n").encode(),
-        LINES.encode() + b"# the end\n", LINES.replace("mag", "m\xe4g").encode("latin-1"),
+        LINES.encode(),
+        b"\xef\xbb\xbf" + LINES.encode(),
+        b"# by a program\n" + LINES.encode(),
+        b"# " + LINES.encode(),
+        LINES.encode("utf-16"),
+        LINES.replace(",", "\t").encode(),
+        LINES.replace(",", "|").encode(),
+        LINES.replace("\n", "\r\n").encode(),
+        LINES.replace(",", " , ").encode(),
+        LINES.replace("\n", "\n\n").encode(),
+        LINES.encode() + b"# the end\n",
+        LINES.replace("mag", "m\xe4g").encode("latin-1"),
     ],
-)  # fmt: skip
+)
 def test_text_is_read_however_it_is_written(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "list.csv"
     path.write_bytes(content)
@@ -44,8 +51,10 @@ def test_text_is_read_however_it_is_written(tmp_path: Path, content: bytes) -> N
     assert [row["dec"] for row in rows] == [-1.25, 2.25, 0.5]
     # A column with leading zeros is one of words, in all its rows.
     assert [json.loads(row["attributes"]) for row in rows] == [
-        {"code": "01"}, {"code": "02"}, {"code": "x"},
-    ]  # fmt: skip
+        {"code": "01"},
+        {"code": "02"},
+        {"code": "x"},
+    ]
     assert (facts.n_sources, facts.n_bad_positions) == (3, 0)
 
 

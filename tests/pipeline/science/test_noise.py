@@ -69,10 +69,14 @@ def test_sigma_and_variance_are_told_from_ivar(
 @pytest.mark.parametrize(
     ("flux_factor", "ivar_factor", "doubt"),
     [
-        (1e20, 1.0, Doubt.FLUX), (1e20, 1e-40, Doubt.FLUX), (1e-17, 1.0, Doubt.FLUX),
-        (1e-17, 1e34, Doubt.IVAR), (1.0, 1e3, Doubt.SCATTER), (1.0, 1e-3, Doubt.SMOOTH),
+        (1e20, 1.0, Doubt.FLUX),
+        (1e20, 1e-40, Doubt.FLUX),
+        (1e-17, 1.0, Doubt.FLUX),
+        (1e-17, 1e34, Doubt.IVAR),
+        (1.0, 1e3, Doubt.SCATTER),
+        (1.0, 1e-3, Doubt.SMOOTH),
     ],
-)  # fmt: skip
+)
 def test_wrong_factor(flux_factor: float, ivar_factor: float, doubt: Doubt) -> None:
     flux, ivar = observe(2)
     scaled = flux * np.float32(flux_factor), (ivar * ivar_factor).astype(np.float32)
