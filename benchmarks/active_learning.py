@@ -148,12 +148,18 @@ def report(curves: dict[str, NDArray], n_labels: int) -> None:
     """Print mean counts at some numbers of labels, and ratios at the last."""
     steps = [step for step in _STEPS if step < n_labels] + [n_labels]
     finals = {name: runs[:, -1].astype(float) for name, runs in curves.items()}
-    print(f"{'after … labels':28}" + "".join(f"{step:8}" for step in steps)
-          + "   to score  to forest of latents  of all features  to joint p")  # fmt: skip
+    print(
+        f"{'after … labels':28}"
+        + "".join(f"{step:8}" for step in steps)
+        + "   to score  to forest of latents  of all features  to joint p"
+    )
     for name, runs in curves.items():
         counts = "".join(f"{runs[:, step - 1].mean():8.1f}" for step in steps)
-        ratios = (f"{(finals[name] / finals[base]).mean():5.2f} ± "
-                  f"{(finals[name] / finals[base]).std():.2f}" for base in _BASELINES)  # fmt: skip
+        ratios = (
+            f"{(finals[name] / finals[base]).mean():5.2f} ± "
+            f"{(finals[name] / finals[base]).std():.2f}"
+            for base in _BASELINES
+        )
         print(f"{name:28}{counts}   " + "   ".join(ratios))
 
 

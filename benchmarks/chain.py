@@ -118,10 +118,13 @@ def report_steps(options: argparse.Namespace, folder: Path) -> None:
     z, grid = targets["Z"].to_numpy(), make_run_grid(config)
     start, _ = find_window_starts(grid, OBSERVED_GRID, z)
     peers = time_peers(
-        "chain", 2, paths=[str(path) for path in paths], z=z,
+        "chain",
+        2,
+        paths=[str(path) for path in paths],
+        z=z,
         targetid=targets["TARGETID"].to_numpy(),
         centres=grid.wave[start[:, None] + np.arange(grid.window)],
-    )  # fmt: skip
+    )
     print(f"{'':28}{'us/spectrum':>12}{'spectra/s':>12}")
     without = sum(steps.values()) - steps["write coadds"] - steps["read coadds"]
     rows = {name: seconds / N_QUASARS for name, seconds in steps.items()}
@@ -197,10 +200,15 @@ def print_peak(path: Path) -> None:
         store.write(Path(folder) / "coadds", spectra_to_table(SHARD, spectra), COADDS, **MADE)
         del spectra
         table = store.read(Path(folder) / "coadds")
-        targets = pa.table({
-            "Z": np.full(n, 2.0), "EBV": np.full(n, 0.1), "split": ["train"] * n,
-            "parent": ["core"] * n, "control": pa.nulls(n, pa.string()),
-        })  # fmt: skip
+        targets = pa.table(
+            {
+                "Z": np.full(n, 2.0),
+                "EBV": np.full(n, 0.1),
+                "split": ["train"] * n,
+                "parent": ["core"] * n,
+                "control": pa.nulls(n, pa.string()),
+            }
+        )
         windows = make_windows(table, targets, config.preprocess, make_run_grid(config)).data
         store.write(Path(folder) / "restframe", windows, RESTFRAME, **MADE)
     print(read_peak())

@@ -39,10 +39,15 @@ def main() -> None:
     call = parser.parse_args()
     config = load_config(None, call.overrides)
     report_published(call.data / "desi_clagn", config)
-    report("odd against even SDSS exposures", compare_exposures(call.data / "desi_clagn", config),
-           config)  # fmt: skip
-    for name, wandering in (("other quasars, losses at the fibre", 0.0),
-                            ("the same, brightness wandering", _WANDERING)):  # fmt: skip
+    report(
+        "odd against even SDSS exposures",
+        compare_exposures(call.data / "desi_clagn", config),
+        config,
+    )
+    for name, wandering in (
+        ("other quasars, losses at the fibre", 0.0),
+        ("the same, brightness wandering", _WANDERING),
+    ):
         found = simulate(call.data / "sdss", call.draws, wandering, config)
         report(f"{name}, {call.draws} draws each", found, config)
 
@@ -52,8 +57,10 @@ def report_published(folder: Path, config: Config) -> None:
     rows, anchors = list(csv.DictReader((folder / "pairs.csv").open())), []
     n_found = n_right = n_measured = 0
     print("published changing-look quasars")
-    print(f"{'object':20s} {'z':>6s} {'published':>17s} {'scale':>11s} {'continuum':>9s}  lines: "
-          "ratio (significance)")  # fmt: skip
+    print(
+        f"{'object':20s} {'z':>6s} {'published':>17s} {'scale':>11s} {'continuum':>9s}  lines: "
+        "ratio (significance)"
+    )
     for row in rows:
         z = float(row["z"])
         spectrum = read_spectrum(local_file(folder / row["sdss_spec"]))
@@ -72,11 +79,15 @@ def report_published(folder: Path, config: Config) -> None:
             for name, line in found.lines.items()
         )
         scale = f"{found.scale.value:.2f}±{found.scale.error:.2f}"
-        print(f"{row['sdss_name']:20s} {z:6.3f} {row['transition']:>8s} {row['line']:>8s} "
-              f"{scale:>11s} {found.continuum.value:9.2f}  {lines}")  # fmt: skip
-    print(f"{len(rows)} pairs, {n_measured} with a broad line in both spectra, {n_found} changed, "
-          f"{n_right} of them in the published direction; [OIII] tells {len(anchors)} scales, "
-          f"whose logarithm scatters by {np.std(anchors):.2f}\n")  # fmt: skip
+        print(
+            f"{row['sdss_name']:20s} {z:6.3f} {row['transition']:>8s} {row['line']:>8s} "
+            f"{scale:>11s} {found.continuum.value:9.2f}  {lines}"
+        )
+    print(
+        f"{len(rows)} pairs, {n_measured} with a broad line in both spectra, {n_found} changed, "
+        f"{n_right} of them in the published direction; [OIII] tells {len(anchors)} scales, "
+        f"whose logarithm scatters by {np.std(anchors):.2f}\n"
+    )
 
 
 def report(name: str, comparisons: list[Comparison], config: Config) -> None:
@@ -84,8 +95,10 @@ def report(name: str, comparisons: list[Comparison], config: Config) -> None:
     changes = np.array([line.change for found in comparisons for line in found.lines.values()])
     n_changed = sum(find_changed(found, config.earlier) is not None for found in comparisons)
     beyond = " ".join(f"{(np.abs(changes) > level).mean():.4f}" for level in (1, 2, 3))
-    print(f"{name}: {len(comparisons)} pairs, {len(changes)} lines, {n_changed} changed; scatter "
-          f"of the significance {np.std(changes):.2f}, beyond 1, 2, 3: {beyond}")  # fmt: skip
+    print(
+        f"{name}: {len(comparisons)} pairs, {len(changes)} lines, {n_changed} changed; scatter "
+        f"of the significance {np.std(changes):.2f}, beyond 1, 2, 3: {beyond}"
+    )
 
 
 def compare(
@@ -154,8 +167,9 @@ def simulate(folder: Path, draws: int, wandering: float, config: Config) -> list
         # DESI's exposures of quasars reach about the depth of BOSS.
         ivar = np.interp(desi_wave, wave, seen.ivar)
         sigma = np.divide(1, np.sqrt(ivar), out=np.zeros_like(ivar), where=ivar > 0)
-        earlier_sigma = np.divide(1, np.sqrt(seen.ivar), out=np.zeros_like(seen.ivar),
-                                  where=seen.ivar > 0)  # fmt: skip
+        earlier_sigma = np.divide(
+            1, np.sqrt(seen.ivar), out=np.zeros_like(seen.ivar), where=seen.ivar > 0
+        )
         for _ in range(draws):
             factor = np.exp(rng.normal(0, np.hypot(_LOSSES, wandering)))
             then = model * factor + earlier_sigma * rng.standard_normal(len(model))

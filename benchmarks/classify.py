@@ -35,11 +35,19 @@ from pipeline.store import Store
 from pipeline.train import find_model_id
 
 _CLASSES = {
-    "dla_proximate": "dla", "strongly_reddened": "reddened", "extreme_iron": "iron",
-    "narrow_line_unidentified": "narrow_line", "star_blend": "blend", "lens_blend": "blend",
-    "wrong_redshift": "wrong_z", "flux_jump": "artefact", "sky_residual": "artefact",
-    "cosmic_ray": "artefact", "scattered_light": "artefact", "fringing": "artefact",
-}  # fmt: skip
+    "dla_proximate": "dla",
+    "strongly_reddened": "reddened",
+    "extreme_iron": "iron",
+    "narrow_line_unidentified": "narrow_line",
+    "star_blend": "blend",
+    "lens_blend": "blend",
+    "wrong_redshift": "wrong_z",
+    "flux_jump": "artefact",
+    "sky_residual": "artefact",
+    "cosmic_ray": "artefact",
+    "scattered_light": "artefact",
+    "fringing": "artefact",
+}
 _FIRST_TARGETID = 10**9
 _EBV, _BATCH = 0.03, 100
 # A planted feature this strong, in the spectrum's own sigma, should be seen by a good method.
@@ -76,10 +84,16 @@ def draw_spectra(folder: Path, config: Config, each: int) -> tuple[pa.Table, pd.
         ids = _FIRST_TARGETID + first + np.arange(len(targets))
         part, strength = observe_targets(rng, targets, ids, folder, config)
         parts.append(part)
-        truths.append(pd.DataFrame({
-            "TARGETID": ids, "family": [t.family or t.true_class for t in targets],
-            "z_true": [t.z_true for t in targets], "strength": strength,
-        }))  # fmt: skip
+        truths.append(
+            pd.DataFrame(
+                {
+                    "TARGETID": ids,
+                    "family": [t.family or t.true_class for t in targets],
+                    "z_true": [t.z_true for t in targets],
+                    "strength": strength,
+                }
+            )
+        )
     return pa.concat_tables(parts).combine_chunks(), pd.concat(truths).set_index("TARGETID")
 
 
@@ -89,17 +103,27 @@ def observe_targets(
     """Observe targets, join their arms and make windows; stars and galaxies get a quasar's z."""
     coadd = observe(rng, targets)
     arms = [
-        ArmSpectra(ARMS[arm].start, *(np.ascontiguousarray(values[:, pixels])
-                                      for values in (coadd.flux, coadd.ivar, coadd.mask)))
+        ArmSpectra(
+            ARMS[arm].start,
+            *(
+                np.ascontiguousarray(values[:, pixels])
+                for values in (coadd.flux, coadd.ivar, coadd.mask)
+            ),
+        )
         for arm, pixels in ARM_SLICES.items()
-    ]  # fmt: skip
+    ]
     spectra, _, _ = join_arms(ids, arms, OBSERVED_GRID.size, config.extract.ivar_floor)
     z = [t.z_catalog if t.true_class == "quasar" else rng.uniform(0.3, 3.5) for t in targets]
     n = len(targets)
-    rows = pa.table({
-        "Z": z, "EBV": np.full(n, _EBV, np.float32), "split": [Split.TEST.value] * n,
-        "parent": [Parent.EXTERNAL.value] * n, "control": pa.nulls(n, pa.string()),
-    })  # fmt: skip
+    rows = pa.table(
+        {
+            "Z": z,
+            "EBV": np.full(n, _EBV, np.float32),
+            "split": [Split.TEST.value] * n,
+            "parent": [Parent.EXTERNAL.value] * n,
+            "control": pa.nulls(n, pa.string()),
+        }
+    )
     table = spectra_to_table(Shard("mock", "drawn", 0), spectra)
     grid = load_model(folder).grid
     return make_windows(table, rows, config.preprocess, grid).data, coadd.strength
@@ -130,23 +154,32 @@ def report(results: pd.DataFrame, probabilities: NDArray) -> None:
     odd = np.flatnonzero(names != "normal")
     results = results.assign(of_anomaly=names[odd][np.argmax(probabilities[:, odd], axis=1)])
     planted = results[results["family"].isin(list(FAMILIES))]
-    print(f"{len(planted)} planted, {len(results) - len(planted)} others; no signal: "
-          f"{np.count_nonzero(~seen)}")  # fmt: skip
+    print(
+        f"{len(planted)} planted, {len(results) - len(planted)} others; no signal: "
+        f"{np.count_nonzero(~seen)}"
+    )
     cuts = {
-        "all": planted["snr"] > -1, "SNR > 2": planted["snr"] > 2,
+        "all": planted["snr"] > -1,
+        "SNR > 2": planted["snr"] > 2,
         f"strength > {_STRONG:.0f}": planted["strength"] > _STRONG,
         "p < 0.01": planted["p_value"] < 0.01,
-    }  # fmt: skip
-    print(f"{'planted':14s} {'n':>5s} {'F1':>6s} {'F1, given anomaly':>18s} {'AUC':>6s} "
-          f"{'AUC with wrong z':>17s}")  # fmt: skip
+    }
+    print(
+        f"{'planted':14s} {'n':>5s} {'F1':>6s} {'F1, given anomaly':>18s} {'AUC':>6s} "
+        f"{'AUC with wrong z':>17s}"
+    )
     for name, cut in cuts.items():
         part = planted[cut]
         labels = sorted(set(part["true_class"]))
-        scores = [f1_score(part["true_class"], part[column], labels=labels, average="macro")
-                  for column in ("anomaly_class", "of_anomaly")]  # fmt: skip
+        scores = [
+            f1_score(part["true_class"], part[column], labels=labels, average="macro")
+            for column in ("anomaly_class", "of_anomaly")
+        ]
         aucs = [separate_artefacts(part, wrong) for wrong in (False, True)]
-        print(f"{name:14s} {len(part):5d} {scores[0]:6.3f} {scores[1]:18.3f} {aucs[0]:6.3f} "
-              f"{aucs[1]:17.3f}")  # fmt: skip
+        print(
+            f"{name:14s} {len(part):5d} {scores[0]:6.3f} {scores[1]:18.3f} {aucs[0]:6.3f} "
+            f"{aucs[1]:17.3f}"
+        )
     report_redshifts(planted, results)
     for low, high in ((0, 1), (1, 3), (3, 1000)):
         part = results[results["snr"].between(low, high)]
@@ -165,11 +198,13 @@ def report_redshifts(planted: pd.DataFrame, results: pd.DataFrame) -> None:
     wrong = planted[planted["true_class"] == "wrong_z"]
     error = (wrong["better_z"] - wrong["z_true"]).abs() / (1 + wrong["z_true"])
     others = results[results["true_class"] != "wrong_z"]
-    print(f"wrong z: {len(wrong)}, class wrong_z {(wrong['anomaly_class'] == 'wrong_z').sum()}, "
-          f"better z {wrong['better_z'].notna().sum()}, right within 0.01 (1+z) "
-          f"{(error < 0.01).sum()}; others of class wrong_z "
-          f"{(others['anomaly_class'] == 'wrong_z').sum()}, with a better z "
-          f"{others['better_z'].notna().sum()} of {len(others)}")  # fmt: skip
+    print(
+        f"wrong z: {len(wrong)}, class wrong_z {(wrong['anomaly_class'] == 'wrong_z').sum()}, "
+        f"better z {wrong['better_z'].notna().sum()}, right within 0.01 (1+z) "
+        f"{(error < 0.01).sum()}; others of class wrong_z "
+        f"{(others['anomaly_class'] == 'wrong_z').sum()}, with a better z "
+        f"{others['better_z'].notna().sum()} of {len(others)}"
+    )
 
 
 if __name__ == "__main__":

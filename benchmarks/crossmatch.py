@@ -125,9 +125,13 @@ def match_lsdb(folder: Path) -> Pairs:
         rows, ra_column="ra", dec_column="dec", margin_threshold=None, catalog_name="objects"
     )
     found = objects.crossmatch(
-        sources, radius_arcsec=RADIUS, n_neighbors=MOST_NEIGHBOURS, require_right_margin=True,
-        suffixes=("_object", "_source"), suffix_method="all_columns",
-    )  # fmt: skip
+        sources,
+        radius_arcsec=RADIUS,
+        n_neighbors=MOST_NEIGHBOURS,
+        require_right_margin=True,
+        suffixes=("_object", "_source"),
+        suffix_method="all_columns",
+    )
     with dask.config.set(scheduler="synchronous"):
         pairs = found[["position_object", "id_source"]].compute(progress_bar=False)
     return pairs["position_object"].to_numpy(np.int64), pairs["id_source"].to_numpy(np.int64)
@@ -150,16 +154,25 @@ def match_stilts(folder: Path) -> Pairs:
         folder / "objects.fits", overwrite=True
     )
     words = {
-        "in1": folder / "objects.fits", "in2": folder / "sources.fits", "matcher": "sky",
-        "params": RADIUS, "values1": "ra dec", "values2": "ra dec", "find": "all",
-        "join": "1and2", "ocmd": "keepcols 'position id'", "out": folder / "pairs.fits",
-        "runner": "sequential", "progress": "none",
-    }  # fmt: skip
+        "in1": folder / "objects.fits",
+        "in2": folder / "sources.fits",
+        "matcher": "sky",
+        "params": RADIUS,
+        "values1": "ra dec",
+        "values2": "ra dec",
+        "find": "all",
+        "join": "1and2",
+        "ocmd": "keepcols 'position id'",
+        "out": folder / "pairs.fits",
+        "runner": "sequential",
+        "progress": "none",
+    }
     java = ["-Xmx6g", "-XX:+UseSerialGC", "-XX:ActiveProcessorCount=1"]
     subprocess.run(
         ["stilts", *java, "tmatch2", *(f"{name}={value}" for name, value in words.items())],
-        check=True, capture_output=True,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+    )
     with fits.open(folder / "pairs.fits") as hdus:
         pairs = hdus[1].data
         return np.array(pairs["position"], np.int64), np.array(pairs["id"], np.int64)
@@ -254,8 +267,11 @@ def main() -> None:
         for method in methods:
             if METHODS[method][0]:
                 made = measure(method, folder, 0)
-                print(f"catalogue for {method}: {made['seconds']:.1f} s CPU once, peak "
-                      f"{made['peak']:.0f} MB", flush=True)  # fmt: skip
+                print(
+                    f"catalogue for {method}: {made['seconds']:.1f} s CPU once, peak "
+                    f"{made['peak']:.0f} MB",
+                    flush=True,
+                )
         for n_objects in arguments.objects:
             write_sources(folder, n_objects, arguments.sources)
             compare(folder, methods, n_objects, arguments.sources, arguments.repeats)

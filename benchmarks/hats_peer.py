@@ -25,13 +25,20 @@ def main() -> None:
             output_artifact_name="collection", output_path=output, progress_bar=False
         )
         .catalog(
-            input_file_list=[source], file_reader="parquet", ra_column="TARGET_RA",
-            dec_column="TARGET_DEC", use_healpix_29=True, add_healpix_29=False,
-            pixel_threshold=100_000, highest_healpix_order=6, create_thumbnail=True,
-            create_per_partition_stats=True, output_artifact_name="quasars",
+            input_file_list=[source],
+            file_reader="parquet",
+            ra_column="TARGET_RA",
+            dec_column="TARGET_DEC",
+            use_healpix_29=True,
+            add_healpix_29=False,
+            pixel_threshold=100_000,
+            highest_healpix_order=6,
+            create_thumbnail=True,
+            create_per_partition_stats=True,
+            output_artifact_name="quasars",
         )
         .add_margin(margin_threshold=10.0, is_default=True, output_artifact_name="margin")
-    )  # fmt: skip
+    )
     with Client(n_workers=1, threads_per_worker=1, local_directory=output) as client:
         pipeline_with_client(arguments, client)
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]

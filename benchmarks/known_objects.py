@@ -38,8 +38,10 @@ def main() -> None:
     store = open_root(call.root)
     config = read_saved_config(store)
     model = str(store.lake.model(find_model_id(store, config)))
-    lists = {"changing-look": list_changing_look(call.data / "desi_clagn"),
-             "SDSS": list_sdss(call.data / "sdss")}  # fmt: skip
+    lists = {
+        "changing-look": list_changing_look(call.data / "desi_clagn"),
+        "SDSS": list_sdss(call.data / "sdss"),
+    }
     for name, spectra in lists.items():
         with tempfile.TemporaryDirectory() as scratch:
             report(name, judge(spectra, Path(scratch), config, model), len(spectra))
@@ -98,8 +100,10 @@ def report(name: str, rows: pl.DataFrame, n_given: int) -> None:
     by_score = (rows["p_value"] < STRANGE_P_VALUE).sum()
     jointly = (rows["joint_p_value"].fill_null(1) < STRANGE_P_VALUE).sum()
     counts = rows["anomaly_class"].fill_null("not classified").value_counts().sort("count")
-    print(f"{name}: {n_given} spectra, {len(rows)} scored; p below {STRANGE_P_VALUE}: {by_score}, "
-          f"joint p: {jointly}, in a tier: {(rows['tier'] != 'none').sum()}")  # fmt: skip
+    print(
+        f"{name}: {n_given} spectra, {len(rows)} scored; p below {STRANGE_P_VALUE}: {by_score}, "
+        f"joint p: {jointly}, in a tier: {(rows['tier'] != 'none').sum()}"
+    )
     print("   ", ", ".join(f"{n} {kind}" for kind, n in reversed(counts.rows())))
 
 

@@ -24,14 +24,19 @@ def serve_bucket(name: str) -> Iterator[str]:
     """Give the endpoint of a server with one bucket, open to all; the environment names it too."""
     pipe = subprocess.PIPE
     with subprocess.Popen(
-        [sys.executable, "-c", _SERVER], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL,
+        [sys.executable, "-c", _SERVER],
+        stdin=pipe,
+        stdout=pipe,
+        stderr=subprocess.DEVNULL,
         text=True,
-    ) as server:  # fmt: skip
+    ) as server:
         assert server.stdout
         endpoint = f"http://{server.stdout.readline().strip()}"
         os.environ |= {
-            "AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b",
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
             "AWS_DEFAULT_REGION": "us-east-1",
-        }  # fmt: skip
+        }
         boto3.client("s3").create_bucket(Bucket=name, ACL="public-read")
         yield endpoint

@@ -168,9 +168,10 @@ def _resample_specutils(centres, rest, flux, ivar) -> None:
     from specutils.manipulation import FluxConservingResampler
 
     spectrum = Spectrum(
-        spectral_axis=rest * units.AA, flux=flux * units.Jy,
+        spectral_axis=rest * units.AA,
+        flux=flux * units.Jy,
         uncertainty=InverseVariance(ivar / units.Jy**2),
-    )  # fmt: skip
+    )
     FluxConservingResampler()(spectrum, centres * units.AA)
 
 

@@ -65,8 +65,11 @@ class Meter:
             work()
             times.append(self._read() - began)
         wall, server, browser = np.transpose(times)
-        show(title, list(wall), f"CPU: server {np.median(server):5.0f} ms, "
-             f"browser {np.median(browser):5.0f} ms")  # fmt: skip
+        show(
+            title,
+            list(wall),
+            f"CPU: server {np.median(server):5.0f} ms, browser {np.median(browser):5.0f} ms",
+        )
 
 
 class Person:

@@ -197,9 +197,12 @@ def ask_datasette(path: Path, statements: dict[str, list[str]]) -> dict[str, lis
         print(f"skipped: datasette; set {PEERS_VARIABLE} to the python of an environment with it")
         return {}
     done = subprocess.run(
-        [python, "-c", DATASETTE, str(path)], input=json.dumps(statements), text=True,
-        capture_output=True, check=False,
-    )  # fmt: skip
+        [python, "-c", DATASETTE, str(path)],
+        input=json.dumps(statements),
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     if done.returncode:
         print(f"skipped: datasette: {done.stderr.strip().splitlines()[-1]}")
         return {}

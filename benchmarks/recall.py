@@ -57,8 +57,9 @@ def main() -> None:
 def report(store: Store, truth: pl.DataFrame) -> None:
     """Print recall, ranking and dependence on SNR of every score."""
     rows, windows, observed = load(store)
-    table = rows.join(truth.select(*_KEY, "family", "strength"), on=_KEY, how="left",
-                      maintain_order="left")  # fmt: skip
+    table = rows.join(
+        truth.select(*_KEY, "family", "strength"), on=_KEY, how="left", maintain_order="left"
+    )
     training = (table["split"] == "train").to_numpy()
     by_pca, coefficients = score_by_pca(
         *windows, training, table["snr"].to_numpy(), table["Z"].to_numpy()
@@ -72,8 +73,10 @@ def report(store: Store, truth: pl.DataFrame) -> None:
     }
     is_odd = table["family"].is_not_null().to_numpy()
     snr = table["snr"].to_numpy()
-    print(f"\n{len(table)} core quasars, {is_odd.sum()} planted, {(is_odd & (snr > 2)).sum()} of "
-          "them with SNR > 2")  # fmt: skip
+    print(
+        f"\n{len(table)} core quasars, {is_odd.sum()} planted, {(is_odd & (snr > 2)).sum()} of "
+        "them with SNR > 2"
+    )
     print(f"{'score':30s} {'recall':>20s} {'recall, SNR > 2':>20s} {'AUC':>6s} {'rho(SNR)':>9s}")
     for name, score in scores.items():
         found = score > np.quantile(score[~is_odd], 0.99)
@@ -82,13 +85,17 @@ def report(store: Store, truth: pl.DataFrame) -> None:
         print(f"{name:30s} {shares} {roc_auc_score(is_odd, score):6.3f} {rho:+9.3f}")
     for name, latent in (("ours", table["latent"].to_numpy()), ("PCA", coefficients)):
         leak = measure_leak(latent.astype(float), table["Z"].to_numpy())
-        print(f"redshift from the latent, {name}: sigma {leak.sigma:.3f} (1+z), "
-              f"{leak.no_skill:.3f} without it")  # fmt: skip
+        print(
+            f"redshift from the latent, {name}: sigma {leak.sigma:.3f} (1+z), "
+            f"{leak.no_skill:.3f} without it"
+        )
     print_ours(table, is_odd)
     sky = store.read(store.lake.table("controls")).to_pandas()
     sky = sky[sky["control"] == "sky"]
-    print(f"sky fibres: {len(sky)}, in a tier {(sky['tier'] != 'none').sum()}, with joint p below "
-          f"0.01: {(sky['joint_p_value'] < 0.01).sum()}")  # fmt: skip
+    print(
+        f"sky fibres: {len(sky)}, in a tier {(sky['tier'] != 'none').sum()}, with joint p below "
+        f"0.01: {(sky['joint_p_value'] < 0.01).sum()}"
+    )
 
 
 def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
@@ -100,14 +107,26 @@ def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
     )
     cuts, names = [5.0, 10.0, 20.0, 50.0], ["< 5", "5-10", "10-20", "20-50", "> 50"]
     strength = pl.col("strength").bin_intervals(cuts, labels=names)
-    print("by strength (sigma):", *odd.group_by(strength).agg(
-        pl.len(), pl.col("found").mean().round(2)).sort("strength").rows())  # fmt: skip
-    print("by family:", *odd.group_by("family").agg(
-        pl.len(), pl.col("found").mean().round(2)).sort("family").rows())  # fmt: skip
+    print(
+        "by strength (sigma):",
+        *odd.group_by(strength)
+        .agg(pl.len(), pl.col("found").mean().round(2))
+        .sort("strength")
+        .rows(),
+    )
+    print(
+        "by family:",
+        *odd.group_by("family")
+        .agg(pl.len(), pl.col("found").mean().round(2))
+        .sort("family")
+        .rows(),
+    )
     for low, high in ((0, 1), (1, 1.5), (1.5, 2), (2, 2.5), (2.5, 5)):
         part = normal.filter(pl.col("Z").is_between(low, high))
-        print(f"z {low}-{high}: {len(part)} normal, rho(SNR) "
-              f"{spearmanr(part['joint'], part['snr'])[0]:+.3f}")  # fmt: skip
+        print(
+            f"z {low}-{high}: {len(part)} normal, rho(SNR) "
+            f"{spearmanr(part['joint'], part['snr'])[0]:+.3f}"
+        )
     for name in ("p_value", "joint_p_value"):
         p_values = normal[name].drop_nulls()
         shares = [f"{(p_values < level).mean():.4f}" for level in (0.001, 0.01, 0.1, 0.5)]
@@ -138,9 +157,10 @@ def load(store: Store) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]
         parts.append(core)
     table = pl.concat(parts)
     for name, columns in (
-        ("significance", ["anomaly_score", "p_value"]), ("classes", ["joint_p_value"]),
+        ("significance", ["anomaly_score", "p_value"]),
+        ("classes", ["joint_p_value"]),
         ("tiers", ["tier"]),
-    ):  # fmt: skip
+    ):
         found = pl.from_arrow(store.read(store.lake.table(name), [*_KEY, *columns]))
         assert isinstance(found, pl.DataFrame)
         table = table.join(found, on=_KEY, how="left", maintain_order="left")
@@ -158,14 +178,24 @@ def find(targetids: NDArray, wanted: NDArray) -> NDArray[np.intp]:
 
 
 def score_by_pca(
-    flux: torch.Tensor, weight: torch.Tensor, start: torch.Tensor, training: NDArray,
-    snr: NDArray, z: NDArray,
-) -> tuple[dict[str, NDArray], NDArray]:  # fmt: skip
+    flux: torch.Tensor,
+    weight: torch.Tensor,
+    start: torch.Tensor,
+    training: NDArray,
+    snr: NDArray,
+    z: NDArray,
+) -> tuple[dict[str, NDArray], NDArray]:
     """Score by a weighted PCA: chi-squared, filters on the residual, forest on coefficients."""
     size = int(start.max()) + flux.shape[1]
     chosen = torch.from_numpy(np.flatnonzero(training))
-    basis = fit_basis(flux[chosen], weight[chosen], start[chosen], size, _COMPONENTS,
-                      torch.Generator().manual_seed(0))  # fmt: skip
+    basis = fit_basis(
+        flux[chosen],
+        weight[chosen],
+        start[chosen],
+        size,
+        _COMPONENTS,
+        torch.Generator().manual_seed(0),
+    )
     # Found at full resolution, fitted and judged in bins, which is several times faster.
     components = basis.components.reshape(_COMPONENTS, -1, _BIN).mean(2)
     basis = LinearBasis(basis.mean.reshape(-1, _BIN).mean(1), components)
@@ -225,9 +255,14 @@ def score_by_autoencoder(flux: NDArray, training: NDArray) -> NDArray:
     size = values.shape[1]
     layers: Callable[..., torch.nn.Module] = torch.nn.Linear
     network = torch.nn.Sequential(
-        layers(size, 256), torch.nn.GELU(), layers(256, _HIDDEN), torch.nn.GELU(),
-        layers(_HIDDEN, 256), torch.nn.GELU(), layers(256, size),
-    )  # fmt: skip
+        layers(size, 256),
+        torch.nn.GELU(),
+        layers(256, _HIDDEN),
+        torch.nn.GELU(),
+        layers(_HIDDEN, 256),
+        torch.nn.GELU(),
+        layers(256, size),
+    )
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3)
     chosen = torch.from_numpy(np.flatnonzero(training))
     for _ in range(_EPOCHS):

@@ -73,10 +73,16 @@ def main() -> None:
             10 * options.repeats,
         )
         peers = time_peers(
-            "resample", max(1, options.repeats // 3), paths=[str(path)], z=z,
-            targetid=FIRST_TARGETID + rows, wave=OBSERVED_GRID.wave, flux=spectra.flux,
-            ivar=spectra.ivar, centres=grid.wave[start[:, None] + np.arange(grid.window)],
-        )  # fmt: skip
+            "resample",
+            max(1, options.repeats // 3),
+            paths=[str(path)],
+            z=z,
+            targetid=FIRST_TARGETID + rows,
+            wave=OBSERVED_GRID.wave,
+            flux=spectra.flux,
+            ivar=spectra.ivar,
+            centres=grid.wave[start[:, None] + np.arange(grid.window)],
+        )
     both = sum(ours.values())
     print(f"{'step':28}{'us/spectrum':>12}{'spectra/s':>12}{'slower than ours':>18}")
     for name, seconds in {**ours, "join + resample": both}.items():

@@ -165,9 +165,13 @@ def measure(reader: str, location: str) -> None:
     begin, cpu = time.perf_counter(), time.process_time()
     n_kept, n_bytes = read(location)
     figures = {
-        "kept": n_kept, "bytes": n_bytes, "wall": time.perf_counter() - begin,
-        "cpu": time.process_time() - cpu, "base": base, "peak": read_peak(),
-    }  # fmt: skip
+        "kept": n_kept,
+        "bytes": n_bytes,
+        "wall": time.perf_counter() - begin,
+        "cpu": time.process_time() - cpu,
+        "base": base,
+        "peak": read_peak(),
+    }
     print(json.dumps(figures))
 
 

@@ -46,11 +46,16 @@ def write_lake(root: Path, n_shards: int, n_rows: int, n_graded: int, config: Co
     inside = (pixel.astype(np.int64) << 2 * depth) + rng.integers(0, 4**depth, n)
     ra, dec = healpix_to_lonlat(inside.astype(np.uint64), FINE_ORDER)
     columns: Columns = {
-        "SURVEY": np.full(n, "main"), "PROGRAM": np.full(n, "dark"), "HEALPIX": pixel,
-        "TARGETID": _FIRST_TARGETID + np.arange(n), "TARGET_RA": ra.deg, "TARGET_DEC": dec.deg,
-        "parent": np.full(n, "core"), "model_id": np.full(n, _MODEL),
+        "SURVEY": np.full(n, "main"),
+        "PROGRAM": np.full(n, "dark"),
+        "HEALPIX": pixel,
+        "TARGETID": _FIRST_TARGETID + np.arange(n),
+        "TARGET_RA": ra.deg,
+        "TARGET_DEC": dec.deg,
+        "parent": np.full(n, "core"),
+        "model_id": np.full(n, _MODEL),
         **_grade(rng, n, n_graded, config),
-    }  # fmt: skip
+    }
     for table in (t.SIGNIFICANCE, t.TIERS):
         _write(store.lake.table(table.name), table, columns, rng)
     _write(store.lake.table("classes"), t.CLASSES, columns | _classify(rng, n), rng)
@@ -89,9 +94,12 @@ def _grade(rng: np.random.Generator, n: int, n_graded: int, config: Config) -> C
         tier[q_value <= getattr(config.calibrate, grade)] = grade.value
     score = -np.log(p_value)
     return {
-        "anomaly_score": score, "p_value": p_value, "joint_p_value": p_value, "q_value": q_value,
+        "anomaly_score": score,
+        "p_value": p_value,
+        "joint_p_value": p_value,
+        "q_value": q_value,
         "tier": tier,
-    }  # fmt: skip
+    }
 
 
 def _classify(rng: np.random.Generator, n: int) -> Columns:

@@ -44,15 +44,20 @@ def write_catalogue(root: Path, n_rows: int) -> None:
             odds = np.where(is_graded, rng.uniform(-9, -4, n), np.log10(rng.uniform(1e-4, 1, n)))
             spread = rng.uniform(-0.4, 0.4, (2, n))
             given = {
-                "TARGETID": ids[part], "HEALPIX": cells[part],
-                "SURVEY": np.full(n, "main"), "PROGRAM": np.full(n, "dark"),
+                "TARGETID": ids[part],
+                "HEALPIX": cells[part],
+                "SURVEY": np.full(n, "main"),
+                "PROGRAM": np.full(n, "dark"),
                 "TARGET_RA": (lon.deg + spread[0]) % 360,
-                "TARGET_DEC": lat.deg + spread[1], "tier": tiers,
+                "TARGET_DEC": lat.deg + spread[1],
+                "tier": tiers,
                 "joint_p_value": 10**odds,
-                "anomaly_score": rng.gumbel(0, 1, n), "Z": rng.gamma(6, 0.3, n),
-                "snr": rng.lognormal(0.8, 0.8, n), "COADD_FIBERSTATUS": np.zeros(n),
+                "anomaly_score": rng.gumbel(0, 1, n),
+                "Z": rng.gamma(6, 0.3, n),
+                "snr": rng.lognormal(0.8, 0.8, n),
+                "COADD_FIBERSTATUS": np.zeros(n),
                 **{f"coverage_{arm}": rng.uniform(0.8, 1, n) for arm in "brz"},
-            }  # fmt: skip
+            }
             arrays = [draw_column(rng, column, n, given) for column in tables.QUASARS.columns]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema), BLOCK_ROWS)
     (root / "manifest.json").write_text(json.dumps({"version": root.name, "source": {}}))

@@ -50,10 +50,15 @@ def simulate_windows(n: int) -> pa.Table:
     flux = (2 * np.exp(tilt) + rng.normal(size=(n, WAVE_SIZE))).astype(np.float32)
     ivar = (rng.random((n, WAVE_SIZE)) > 0.03).astype(np.float32)
     spectra = Spectra(np.arange(n), flux, ivar, np.zeros((n, WAVE_SIZE), np.int32))
-    targets = pa.table({
-        "Z": z, "EBV": np.zeros(n, np.float32), "split": ["train"] * n, "parent": ["core"] * n,
-        "control": pa.nulls(n, pa.string()),
-    })  # fmt: skip
+    targets = pa.table(
+        {
+            "Z": z,
+            "EBV": np.zeros(n, np.float32),
+            "split": ["train"] * n,
+            "parent": ["core"] * n,
+            "control": pa.nulls(n, pa.string()),
+        }
+    )
     table = spectra_to_table(SHARD, spectra)
     return make_windows(table, targets, config.preprocess, make_run_grid(config)).data
 
@@ -63,9 +68,17 @@ def make_network(grid: RestFrameGrid) -> SpectrumVAE:
     train = Config().train
     torch.manual_seed(0)
     network = SpectrumVAE(
-        ModelShape(grid.size, grid.window, train.patch, train.channels, train.latent, train.basis,
-                   train.hidden, train.model_error)
-    )  # fmt: skip
+        ModelShape(
+            grid.size,
+            grid.window,
+            train.patch,
+            train.channels,
+            train.latent,
+            train.basis,
+            train.hidden,
+            train.model_error,
+        )
+    )
     network.linear_components.normal_()
     return network
 
@@ -97,8 +110,11 @@ def report_cpu(n: int, repeats: int) -> None:
     parts = list(zip(flux.split(batch), weight.split(batch), start.split(batch), strict=True))
     known = [network.infer_linear(*part) for part in parts]
     step, train = make_step(network), Config().train
-    member = Member(make_network(grid).eval(), torch.ones(grid.size, dtype=torch.bool),
-                    torch.randn(4000, train.latent))  # fmt: skip
+    member = Member(
+        make_network(grid).eval(),
+        torch.ones(grid.size, dtype=torch.bool),
+        torch.randn(4000, train.latent),
+    )
     excess = torch.full((grid.size // 16,), 0.05)
     scorer = Scorer(Model("", ((member,) * train.folds,), grid, excess), ScoreSettings(), 0)
     folds = assign_folds(windows["TARGETID"].to_numpy(), train.folds)
@@ -121,8 +137,10 @@ def report_cpu(n: int, repeats: int) -> None:
     peers = time_peers("network", 2, flux=flux[:n_peer].numpy(), weight=weight[:n_peer].numpy())
     for name, seconds in peers.items():
         own = ours["train" if "train" in name else "encode and decode"] / len(start)
-        print(f"{name:34}{1e6 * seconds / n_peer:12.1f}{n_peer / seconds:12.0f}"
-              f"   ours is {seconds / n_peer / own:.0f} times as fast")  # fmt: skip
+        print(
+            f"{name:34}{1e6 * seconds / n_peer:12.1f}{n_peer / seconds:12.0f}"
+            f"   ours is {seconds / n_peer / own:.0f} times as fast"
+        )
 
 
 def report_gpu(n: int, epochs: int, device: str) -> None:
@@ -194,10 +212,14 @@ def report_limit() -> None:
         with FlopCounterMode(display=False) as flops, ByteCounter() as moved:
             work()
         count = flops.get_total_flops() / n
-        print(f"{name}: {count / 1e6:.1f} MFLOP, {moved.n_bytes / n / 1e6:.2f} MB moved, "
-              f"{2 * 2 * grid.window / 1e6:.3f} MB held, per spectrum")  # fmt: skip
-        print(f"  {_DR1 / 1e6:.2f} M: {_DR1 * moved.n_bytes / n / _H100_BYTES:.2f} s at 3.35 TB/s, "
-              f"{_DR1 * count / _H100_FLOPS[name]:.2f} s of products")  # fmt: skip
+        print(
+            f"{name}: {count / 1e6:.1f} MFLOP, {moved.n_bytes / n / 1e6:.2f} MB moved, "
+            f"{2 * 2 * grid.window / 1e6:.3f} MB held, per spectrum"
+        )
+        print(
+            f"  {_DR1 / 1e6:.2f} M: {_DR1 * moved.n_bytes / n / _H100_BYTES:.2f} s at 3.35 TB/s, "
+            f"{_DR1 * count / _H100_FLOPS[name]:.2f} s of products"
+        )
 
 
 def _wait() -> float:

@@ -166,7 +166,7 @@ score_rank_low, score_rank_high = (
            "null where there is only one, or the spectrum is not of the model's run.",
            "stat.rank", bounds=_FROM_ONE, nullable=True, since="1.4.0")
     for side, word in (("low", "Smallest"), ("high", "Largest"))
-)  # fmt: skip
+)
 reason = Column("reason", pa.string(), "Statistic that contributes most to the score.", "meta.note",
                 vocabulary=tuple(REASONS))
 departures = _number("departures", "Statistics, in the same order, in units of the spread of "
@@ -329,7 +329,7 @@ def _line_columns(line: str, title: str) -> tuple[Column, ...]:
         _number(f"{line}_change", f"Difference of the two fluxes of {title} over its error, that "
                 "of flux_scale included; positive where the line is brighter now.", "stat.snr",
                 nullable=True, since="1.4.0"),
-    )  # fmt: skip
+    )
 
 
 line_changes = tuple(
@@ -394,7 +394,7 @@ weights_above, weights_below = (
            f"logit where it is {side} zero, statistics first, then measurements.",
            "stat.fit.param", array="feature", since="1.4.0")
     for side in ("above", "below")
-)  # fmt: skip
+)
 is_ordinary = Column("is_ordinary", pa.bool_(), "Whether the spectrum says what is normal of the "
                      "measurements: no candidate by its score.", "meta.code", since="1.4.0")
 significances = _number("significances", "Measurements as the classifier compares them: over their "

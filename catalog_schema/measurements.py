@@ -21,9 +21,15 @@ class Measurement:
 
 
 _BROAD = {
-    "lya": "Lyman-alpha", "siiv": "SiIV", "civ": "CIV", "ciii": "CIII]", "mgii": "MgII",
-    "hgamma": "H-gamma", "hbeta": "H-beta", "halpha": "H-alpha",
-}  # fmt: skip
+    "lya": "Lyman-alpha",
+    "siiv": "SiIV",
+    "civ": "CIV",
+    "ciii": "CIII]",
+    "mgii": "MgII",
+    "hgamma": "H-gamma",
+    "hbeta": "H-beta",
+    "halpha": "H-alpha",
+}
 _ANGSTROM, _VELOCITY = "Angstrom", "km.s**-1"
 
 
@@ -37,23 +43,28 @@ def _list_measurements() -> tuple[Measurement, ...]:
                 f"{line}_strength", f"Excess of {title} over the model, as a Gaussian.", _ANGSTROM
             ),
             Measurement(
-                f"{line}_shift", f"Excess of {title} redward minus blueward of its centre.",
+                f"{line}_shift",
+                f"Excess of {title} redward minus blueward of its centre.",
                 _ANGSTROM,
             ),
             Measurement(
-                f"{line}_width", f"Excess of {title} in its wings over its core: wider or split.",
+                f"{line}_width",
+                f"Excess of {title} in its wings over its core: wider or split.",
                 _ANGSTROM,
             ),
         )
-    ]  # fmt: skip
+    ]
     return (
         *lines,
         Measurement("oii_ew", "Equivalent width of narrow [OII].", _ANGSTROM),
         Measurement("oiii_ew", "Equivalent width of narrow [OIII] 5008.", _ANGSTROM),
-        Measurement("low_ionisation_width", "Mean of the widths of MgII and the Balmer lines.",
-                    _ANGSTROM),
-        Measurement("unidentified_line", "Signal-to-noise ratio of the strongest narrow excess "
-                    "away from all known lines."),
+        Measurement(
+            "low_ionisation_width", "Mean of the widths of MgII and the Balmer lines.", _ANGSTROM
+        ),
+        Measurement(
+            "unidentified_line",
+            "Signal-to-noise ratio of the strongest narrow excess away from all known lines.",
+        ),
         Measurement("line_sharpness", "Share of its flux in the central 3 of 9 pixels."),
         Measurement("line_noise", "Noise variance of its pixels over that of their surroundings."),
         Measurement("n_spikes", "Number of separate narrow excesses above 5 sigma."),
@@ -69,18 +80,23 @@ def _list_measurements() -> tuple[Measurement, ...]:
         Measurement("dla", "Depth of damped Lyman-alpha absorption near the quasar."),
         Measurement("dla_column", "Decimal logarithm of its column density N(HI) in cm**-2."),
         Measurement("continuum_slope", "Power-law slope of the continuum in wavelength."),
-        Measurement("dust_reddening", "E(B-V) of dust at the quasar if its slope were ordinary.",
-                    "mag"),
+        Measurement(
+            "dust_reddening", "E(B-V) of dust at the quasar if its slope were ordinary.", "mag"
+        ),
         Measurement("star_molecules", "Flux that TiO and MgH bands take away at redshift 0."),
         Measurement("star_metals", "Flux that CaII, G band, Mg b and NaI take away at redshift 0."),
         Measurement("star_balmer", "Flux that Balmer lines take away at redshift 0."),
         Measurement("host_step", "Step of the residual at 4000 Angstrom in the rest frame."),
         Measurement("host_calcium", "Flux that CaII K takes away in the rest frame."),
-        Measurement("second_emission", "Summed signal-to-noise ratio of a foreground galaxy's "
-                    "emission lines."),
+        Measurement(
+            "second_emission",
+            "Summed signal-to-noise ratio of a foreground galaxy's emission lines.",
+        ),
         Measurement("second_emission_z", "Redshift of that galaxy."),
-        Measurement("second_absorption", "Summed signal-to-noise ratio of a foreground galaxy's "
-                    "absorption lines."),
+        Measurement(
+            "second_absorption",
+            "Summed signal-to-noise ratio of a foreground galaxy's absorption lines.",
+        ),
         Measurement("second_absorption_z", "Redshift of that galaxy."),
         Measurement("share_sky", "Share of the excess chi-squared on sky lines."),
         Measurement("share_telluric", "Share of the excess chi-squared in telluric bands."),
@@ -93,7 +109,7 @@ def _list_measurements() -> tuple[Measurement, ...]:
         Measurement("fringes", "Relative amplitude of the strongest ripple beyond 8000 Angstrom."),
         Measurement("bump", "Height of the strongest smooth bump in observed wavelength."),
         Measurement("bump_share", "Share of the smooth excess chi-squared that it explains."),
-    )  # fmt: skip
+    )
 
 
 MEASUREMENTS = _list_measurements()

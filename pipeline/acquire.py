@@ -78,10 +78,14 @@ def acquire(store: Store, config: Config) -> Report:
     ledger.keep_only(STAGE, wanted)
     ledger.record(outcomes)
     store.write(
-        path, columns_to_table(FILES, columns), FILES, fingerprint=fingerprint,
-        n_expected=len(wanted), n_made=len(files),
+        path,
+        columns_to_table(FILES, columns),
+        FILES,
+        fingerprint=fingerprint,
+        n_expected=len(wanted),
+        n_made=len(files),
         dropped={"unusable_file": len(wanted) - len(files)},
-    )  # fmt: skip
+    )
     return replace(report, made=1)
 
 

@@ -140,8 +140,11 @@ def adopt_redshifts(
     verdict = unite_finders(
         pc.fill_null(candidates["target_class"], "").to_numpy().astype(str),
         pc.equal(candidates["SPECTYPE"], "QSO").to_numpy(),
-        findings.is_mgii, findings.confidence, findings.is_refitted, settings.quasarnet_threshold,
-    )  # fmt: skip
+        findings.is_mgii,
+        findings.confidence,
+        findings.is_refitted,
+        settings.quasarnet_threshold,
+    )
     is_extended = parent == Parent.EXTENDED.value
     is_mended = is_extended & (verdict.bits & NEW_REDSHIFT != 0)
     is_control = parent == Parent.CONTROL.value
@@ -213,9 +216,12 @@ def read_findings(
             found[name][is_listed] = table[name][rows]
     confidence = np.nan_to_num(np.column_stack([found[name] for name in _CONFIDENCES])).max(axis=1)
     findings = Findings(
-        found["IS_QSO_MGII"].astype(bool), confidence, found["IS_QSO_QN_NEW_RR"].astype(bool),
-        found["Z_NEW"], found["ZERR_NEW"],
-    )  # fmt: skip
+        found["IS_QSO_MGII"].astype(bool),
+        confidence,
+        found["IS_QSO_QN_NEW_RR"].astype(bool),
+        found["Z_NEW"],
+        found["ZERR_NEW"],
+    )
     return findings, missing, is_other
 
 

@@ -89,8 +89,11 @@ def apply(
     if not is_remote(source) and not Path(source).exists():
         raise UserError(f"source {source}: no such file or folder")
     card = read_card(folder)
-    trained = {name: getattr(config, name).model_copy(update=values)
-               for name, values in card["settings"].items() if name != "target"}  # fmt: skip
+    trained = {
+        name: getattr(config, name).model_copy(update=values)
+        for name, values in card["settings"].items()
+        if name != "target"
+    }
     run = config.run.model_copy(update={"seed": card["seed"]})
     publish_all = ReconstructSettings(reference_sample=ALL_ROWS)
     config = config.model_copy(update={**trained, "run": run, "reconstruct": publish_all})

@@ -52,9 +52,7 @@ class QSOAutoencoder:
     >>> table = QSOAutoencoder("my-model").score(flux, ivar, z)            # doctest: +SKIP
     """
 
-    def __init__(
-        self, folder: str | Path, config: Config | None = None, **train: Any
-    ) -> None:  # fmt: skip
+    def __init__(self, folder: str | Path, config: Config | None = None, **train: Any) -> None:
         self.folder = Path(folder)
         config = config or load_config(None, source="arrays")
         values = config.model_dump()
@@ -181,10 +179,15 @@ class QSOAutoencoder:
         if (self.folder / models.CARD).exists():
             trained = read_card(self.folder)["settings"]["preprocess"]
             settings = type(settings)(**trained)
-        targets = pa.table({
-            "Z": z.astype(float), "EBV": np.zeros(n, np.float32), "split": [Split.TEST.value] * n,
-            "parent": [Parent.EXTERNAL.value] * n, "control": pa.nulls(n, pa.string()),
-        })  # fmt: skip
+        targets = pa.table(
+            {
+                "Z": z.astype(float),
+                "EBV": np.zeros(n, np.float32),
+                "split": [Split.TEST.value] * n,
+                "parent": [Parent.EXTERNAL.value] * n,
+                "control": pa.nulls(n, pa.string()),
+            }
+        )
         return make_windows(
             spectra_to_table(_ARRAYS, _clean(flux, ivar)), targets, settings, grid
         ).data

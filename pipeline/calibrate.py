@@ -58,9 +58,13 @@ def calibrate(store: Store, config: Config) -> Report:
     core = scores.filter(pc.field("parent") == Parent.CORE.value)
     null = make_null(core, config.calibrate)
     store.write(
-        null_path, null, NULL, fingerprint=fingerprint,
-        n_expected=core.num_rows, n_made=core.num_rows,
-    )  # fmt: skip
+        null_path,
+        null,
+        NULL,
+        fingerprint=fingerprint,
+        n_expected=core.num_rows,
+        n_made=core.num_rows,
+    )
     quasars = scores.filter(pc.field("parent") != Parent.CONTROL.value)
     rows = weigh(quasars, null, config.calibrate)
     rows = _add_rank_range(rows, quasars, core, config.calibrate)

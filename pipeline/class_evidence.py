@@ -20,9 +20,13 @@ _KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 
 
 def gather_evidence(
-    survey: Survey, rows: NDArray[np.intp], taxonomies: tuple[Taxonomy, ...],
-    departures: NDArray, probabilities: NDArray, settings: ClassifySettings,
-) -> pa.Table:  # fmt: skip
+    survey: Survey,
+    rows: NDArray[np.intp],
+    taxonomies: tuple[Taxonomy, ...],
+    departures: NDArray,
+    probabilities: NDArray,
+    settings: ClassifySettings,
+) -> pa.Table:
     """Return the most telling features of some quasars, as rows of `evidence`.
 
     They speak for the most probable kind of anomaly, also where the class is normal.

@@ -77,22 +77,28 @@ def read_classifier(store: Store, folder: Path) -> Classifier | None:
 def tabulate_taxonomies(taxonomies: tuple[Taxonomy, ...]) -> pa.Table:
     """Return the rows of `taxonomy`, from which `read_classifier` makes them again."""
     parts = [
-        columns_to_table(TAXONOMY, {
-            "fold": np.full(len(taxonomy.kinds), fold, np.int32),
-            "example_kind": taxonomy.kinds,
-            "intercept": taxonomy.intercepts,
-            "weights_above": taxonomy.coefficients[:, 0],
-            "weights_below": taxonomy.coefficients[:, 1],
-        })
+        columns_to_table(
+            TAXONOMY,
+            {
+                "fold": np.full(len(taxonomy.kinds), fold, np.int32),
+                "example_kind": taxonomy.kinds,
+                "intercept": taxonomy.intercepts,
+                "weights_above": taxonomy.coefficients[:, 0],
+                "weights_below": taxonomy.coefficients[:, 1],
+            },
+        )
         for fold, taxonomy in enumerate(taxonomies)
-    ]  # fmt: skip
+    ]
     return pa.concat_tables([arrow_schema(TAXONOMY).empty_table(), *parts])
 
 
 def judge(
-    classifier: Classifier | None, null: pa.Table, scores: pa.Table, rows: pa.Table,
+    classifier: Classifier | None,
+    null: pa.Table,
+    scores: pa.Table,
+    rows: pa.Table,
     config: Config,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """Judge spectra from outside the survey as if they were its quasars.
 
     Parameters
@@ -150,10 +156,13 @@ def compare(
     reference = Conditions(*(ordinary[name].to_numpy() for name in ("log_snr", "Z", "coverage")))
     statistics, score, p_value = calibrate.compare(scores, null, config.calibrate)
     physical = standardise(
-        reference, to_matrix(ordinary["significances"]).astype(np.float64),
-        calibrate.get_conditions(scores), find_significance(measured),
-        config.calibrate.neighbours, _MIN_SPREAD,
-    )  # fmt: skip
+        reference,
+        to_matrix(ordinary["significances"]).astype(np.float64),
+        calibrate.get_conditions(scores),
+        find_significance(measured),
+        config.calibrate.neighbours,
+        _MIN_SPREAD,
+    )
     return np.hstack([statistics, physical]), score, p_value
 
 

@@ -235,9 +235,14 @@ def make_judged(survey: Survey, judged: dict[str, Any]) -> pa.Table:
 
 
 def _teach(
-    survey: Survey, examples: Examples, departures: NDArray, planted: NDArray,
-    settings: ClassifySettings, n_folds: int, fold: int,
-) -> Taxonomy:  # fmt: skip
+    survey: Survey,
+    examples: Examples,
+    departures: NDArray,
+    planted: NDArray,
+    settings: ClassifySettings,
+    n_folds: int,
+    fold: int,
+) -> Taxonomy:
     """Fit the taxonomy for one fold: to planted spectra, controls and normal quasars of others."""
     n = survey.n_quasars
     targetids = survey.significance["TARGETID"].to_numpy()

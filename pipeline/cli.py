@@ -45,18 +45,23 @@ def qad() -> None:
 
 
 _ROOT = click.option(
-    "--root", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
+    "--root",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    show_default=True,
     help="Data root: lake, models, ledger and releases live below it.",
-)  # fmt: skip
+)
 _SOURCE = click.option(
     "--source",
     help="`mock`, or a tree in the DR1 layout: the folder, s3://BUCKET/PREFIX or https:// address "
     "that holds spectro/; without it run.source of the configuration, by default `mock`.",
-)  # fmt: skip
+)
 _CONFIG = click.option(
-    "--config", "config_path", type=click.Path(path_type=Path),
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
     help="TOML file; without it the mock survey and real spectra get their own settings.",
-)  # fmt: skip
+)
 _SET = click.option(
     "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override one setting."
 )
@@ -69,9 +74,12 @@ _SET = click.option(
 @_CONFIG
 @_SET
 def run(
-    source: str | None, root: Path, release_version: str, config_path: Path | None,
+    source: str | None,
+    root: Path,
+    release_version: str,
+    config_path: Path | None,
     overrides: tuple[str, ...],
-) -> None:  # fmt: skip
+) -> None:
     """Go from spectra to a release: every stage that is not done yet."""
     for program in ("pipeline", "release"):
         require_extra(program)
@@ -89,9 +97,12 @@ def run(
         )
         sys.exit(1)
     _load_plugin("release").get_command(click.get_current_context(), "build").callback(
-        root=root, version=release_version, source=source, config_path=config_path,
+        root=root,
+        version=release_version,
+        source=source,
+        config_path=config_path,
         overrides=overrides,
-    )  # fmt: skip
+    )
     sys.exit(1 if failed else 0)
 
 
@@ -127,7 +138,7 @@ _add_stage("adopt", "the parent samples, with the redshift of every row")
 @_SET
 def acquire(
     is_plan: bool, source: str, root: Path, config_path: Path | None, overrides: tuple[str, ...]
-) -> None:  # fmt: skip
+) -> None:
     """Run the stages up to `acquire`, or price the transfer."""
     from pipeline.config import load_config
 
@@ -156,9 +167,12 @@ _add_stage("train", "the model")
 @_CONFIG
 @_SET
 def tune(
-    trials: int, source: str | None, root: Path, config_path: Path | None,
+    trials: int,
+    source: str | None,
+    root: Path,
+    config_path: Path | None,
     overrides: tuple[str, ...],
-) -> None:  # fmt: skip
+) -> None:
     """Search for settings of [train] that find more planted features; print the best."""
     from pipeline.config import load_config
     from pipeline.store import Store
@@ -179,17 +193,22 @@ def tune(
 @qad.command()
 @click.option("--model", help="Id or folder of a finished model to apply to another source.")
 @click.option(
-    "--redshifts", type=click.Path(path_type=Path),
+    "--redshifts",
+    type=click.Path(path_type=Path),
     help="With --model and loose files: table with Z and TARGETID or file names.",
-)  # fmt: skip
+)
 @_SOURCE
 @_ROOT
 @_CONFIG
 @_SET
 def score(
-    model: str | None, redshifts: Path | None, source: str | None, root: Path,
-    config_path: Path | None, overrides: tuple[str, ...],
-) -> None:  # fmt: skip
+    model: str | None,
+    redshifts: Path | None,
+    source: str | None,
+    root: Path,
+    config_path: Path | None,
+    overrides: tuple[str, ...],
+) -> None:
     """Score spectra; with --model, those of another source with a finished model.
 
     With --model the source may also be a coadd FITS file, or a folder of coadd files and CSV
@@ -224,9 +243,11 @@ _add_stage("reconstruct", "the model's flux of what is published")
 @_ROOT
 @click.option("--failed", is_flag=True, help="List only the shards that failed.")
 @click.option(
-    "--export", type=click.Path(path_type=Path), metavar="DIR",
+    "--export",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
     help="Write the ledger to DIR as completeness.parquet and gates.parquet instead.",
-)  # fmt: skip
+)
 def status(root: Path, failed: bool, export: Path | None) -> None:
     """Show what is done, stale or missing, and where every row went."""
     from pipeline.stages import open_existing_root
@@ -247,9 +268,13 @@ def status(root: Path, failed: bool, export: Path | None) -> None:
 @click.option("--pixels", type=click.IntRange(1), default=12, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option(
-    "--to", "folder", type=click.Path(path_type=Path), default=Path("data/mock/survey"),
-    show_default=True, help="New folder; the truth table is written beside it.",
-)  # fmt: skip
+    "--to",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("data/mock/survey"),
+    show_default=True,
+    help="New folder; the truth table is written beside it.",
+)
 def mock(quasars: int, pixels: int, seed: int, folder: Path) -> None:
     """Write a mock survey in the DR1 layout, with planted anomalies."""
     from pipeline.config import load_config

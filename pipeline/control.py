@@ -62,8 +62,9 @@ def _grade(store: Store) -> pa.Table:
     controls = scores.filter(pc.field("parent") == Parent.CONTROL.value).sort_by(order)
     classes = store.read(store.lake.table(JUDGED.name)).sort_by(order)
     if not classes.select(_KEY).equals(controls.select(_KEY)):
-        raise UserError(f"{store.root}: classes and scores are of different controls; "
-                        "run `qad run` again")  # fmt: skip
+        raise UserError(
+            f"{store.root}: classes and scores are of different controls; run `qad run` again"
+        )
     columns = {
         **{name: controls[name] for name in _CARRIED},
         **{name: classes[name] for name in JUDGED.names if name not in _KEY},

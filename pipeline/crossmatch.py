@@ -129,9 +129,13 @@ def crossmatch(store: Store, config: Config) -> Report:
         notes += [f"{search.name}: {note}" for note in told]
     n_pairs = len(objects.ra) * len(searches)
     return Report(
-        MATCHES.name, made=len(made), skipped=len(searches) - len(made), n_expected=n_pairs,
-        n_made=n_pairs, notes=tuple(notes),
-    )  # fmt: skip
+        MATCHES.name,
+        made=len(made),
+        skipped=len(searches) - len(made),
+        n_expected=n_pairs,
+        n_made=n_pairs,
+        notes=tuple(notes),
+    )
 
 
 def plan(store: Store, config: Config) -> dict[Path, str]:
@@ -167,9 +171,15 @@ def read_objects(store: Store) -> Objects:
 
 
 def make_rows(
-    objects: Objects, name: str, catalogue: CatalogueSettings, found: Found, *,
-    is_asked: NDArray[np.bool_], is_covered: NDArray[np.bool_], position_error: float,
-) -> pa.Table:  # fmt: skip
+    objects: Objects,
+    name: str,
+    catalogue: CatalogueSettings,
+    found: Found,
+    *,
+    is_asked: NDArray[np.bool_],
+    is_covered: NDArray[np.bool_],
+    position_error: float,
+) -> pa.Table:
     """Settle the state of every object and return the rows of `matches` for one catalogue.
 
     Parameters
@@ -222,9 +232,10 @@ def make_rows(
         **_read_literature(found.sources["attributes"].take(place), catalogue),
         "attributes": found.sources["attributes"].take(place),
         "query_date": dates,
-        "service_error": [found.errors.get(int(i)) if state[i] == MatchState.SERVICE_ERROR
-                          else None for i in row],
-    }  # fmt: skip
+        "service_error": [
+            found.errors.get(int(i)) if state[i] == MatchState.SERVICE_ERROR else None for i in row
+        ],
+    }
     return columns_to_table(MATCHES, columns)
 
 
@@ -277,9 +288,13 @@ def _match(
         if search.files:
             index = _locate_index(store, search, settings)
             facts = build_index(
-                list(search.files), catalogue, settings.epoch, settings.memory_mb, index,
+                list(search.files),
+                catalogue,
+                settings.epoch,
+                settings.memory_mb,
+                index,
                 settings.threads,
-            )  # fmt: skip
+            )
             found = search_file(index, catalogue.radius, (ra, dec), shifted)
         else:
             service = Service(catalogue, settings, store.lake.service_cache)
@@ -287,9 +302,14 @@ def _match(
         errors = {int(wanted[i]): text for i, text in found.errors.items()}
         found = replace(found, position=wanted[found.position], errors=errors)
     rows = make_rows(
-        objects, search.name, catalogue, found, is_asked=is_asked, is_covered=is_covered,
+        objects,
+        search.name,
+        catalogue,
+        found,
+        is_asked=is_asked,
+        is_covered=is_covered,
         position_error=settings.position_error,
-    )  # fmt: skip
+    )
     notes = (*(facts.notes if facts else ()), *_describe_errors(found.errors))
     return rows, _describe_catalogue(search, found, facts, rows), notes
 
@@ -336,13 +356,14 @@ def _list_searches(store: Store, config: Config) -> list[_Search]:
 
     return [
         _Search(
-            name, catalogue,
+            name,
+            catalogue,
             tuple(find(name, file) for file in catalogue.files),
             find(name, catalogue.moc) if catalogue.moc else None,
             is_asked=name in settings.ask,
         )
         for name, catalogue in resolve_catalogues(settings).items()
-    ]  # fmt: skip
+    ]
 
 
 def _place(store: Store, name: str) -> tuple[Path, Path]:

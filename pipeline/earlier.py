@@ -175,8 +175,9 @@ class _Window:
     def read(cls, row: pa.Table) -> "_Window":
         """Take one row of `restframe`."""
         norm = row["norm"][0].as_py()
-        flux, weight = (to_matrix(row[name])[0].astype(np.float64)
-                        for name in ("rest_flux", "rest_weight"))  # fmt: skip
+        flux, weight = (
+            to_matrix(row[name])[0].astype(np.float64) for name in ("rest_flux", "rest_weight")
+        )
         spectrum = Epoch(flux * norm, weight / norm**2)
         return cls(row["Z"][0].as_py(), row["window_start"][0].as_py(), spectrum)
 

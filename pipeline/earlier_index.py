@@ -56,8 +56,10 @@ def read_index(path: Path, settings: EarlierSettings) -> EarlierSpectra:
         )
     ra, dec, mjd, names = (np.concatenate(values) for values in zip(*parts, strict=True))
     if any(name.startswith("/") for name in names):
-        raise UserError(f"earlier.index {path}: {settings.file} holds absolute paths; give paths "
-                        "below earlier.spectra")  # fmt: skip
+        raise UserError(
+            f"earlier.index {path}: {settings.file} holds absolute paths; give paths "
+            "below earlier.spectra"
+        )
     first = np.sort(np.unique(names, return_index=True)[1])
     counts = {
         "have no position, date or file": n_rows - len(names),

@@ -85,8 +85,9 @@ def _plant(
     hosts = [_make_host(spectra, row) for row in range(len(spectra))]
     flux = to_matrix(windows["rest_flux"])
     for number, (kind, (_, draw)) in enumerate(PHENOMENA.items()):
-        drawn = (draw(host, np.random.default_rng([seed, number, row]))
-                 for row, host in enumerate(hosts))  # fmt: skip
+        drawn = (
+            draw(host, np.random.default_rng([seed, number, row])) for row, host in enumerate(hosts)
+        )
         added = {row: change for row, change in enumerate(drawn) if change is not None}
         if added:
             rows = list(added)
@@ -104,10 +105,14 @@ def _misplace(windows: pa.Table, model: Model, seed: int) -> pa.Table:
     grid, z = model.grid, windows["Z"].to_numpy()
     ends = OBSERVED_GRID.wave[[0, -1]]
     wrong = [
-        confuse_lines(float(own), _STRONG_LINES, (ends[0] + 200, ends[1] - 200),
-                      np.random.default_rng([seed, len(PHENOMENA), row]))
+        confuse_lines(
+            float(own),
+            _STRONG_LINES,
+            (ends[0] + 200, ends[1] - 200),
+            np.random.default_rng([seed, len(PHENOMENA), row]),
+        )
         for row, own in enumerate(z)
-    ]  # fmt: skip
+    ]
     target = np.array([np.nan if value is None else value for value in wrong])
     shift = np.round(np.log10((1 + z) / (1 + np.nan_to_num(target))) / grid.log10_step)
     start = windows["window_start"].to_numpy() + shift

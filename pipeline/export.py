@@ -59,8 +59,12 @@ def export_model(folder: Path, to: Path) -> list[Path]:
             path = partial / MEMBER.format(number)
             _export(Fitter(member).eval(), path)
             network = onnx.load(path)
-            about = {"model_id": model.model_id, **place, "folds": len(model.members),
-                     **asdict(model.grid)}  # fmt: skip
+            about = {
+                "model_id": model.model_id,
+                **place,
+                "folds": len(model.members),
+                **asdict(model.grid),
+            }
             onnx.helper.set_model_props(network, {k: json.dumps(v) for k, v in about.items()})
             onnx.save(network, path)
     return [to / MEMBER.format(number) for number in range(len(members))]
@@ -123,6 +127,12 @@ def _export(fitter: Fitter, path: Path) -> None:
         # The exporter by tracing, unlike its successor, needs no further library.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            fitter, example, path, input_names=_INPUTS, output_names=_OUTPUTS, dynamo=False,
-            opset_version=_OPSET, dynamic_axes={name: {0: "n"} for name in (*_INPUTS, *_OUTPUTS)},
-        )  # fmt: skip
+            fitter,
+            example,
+            path,
+            input_names=_INPUTS,
+            output_names=_OUTPUTS,
+            dynamo=False,
+            opset_version=_OPSET,
+            dynamic_axes={name: {0: "n"} for name in (*_INPUTS, *_OUTPUTS)},
+        )

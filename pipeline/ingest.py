@@ -172,10 +172,13 @@ def _write_targets(store: Store, settings: TargetSettings, tasks: list[Task]) ->
             rows = list(_describe(store, settings, task))
             columns = {name: [row.get(name) for row in rows] for name in TARGETS.names}
             store.write(
-                store.lake.shard(TARGETS.name, task.shard), columns_to_table(TARGETS, columns),
-                TARGETS, fingerprint=task.fingerprint, n_expected=task.n_expected,
+                store.lake.shard(TARGETS.name, task.shard),
+                columns_to_table(TARGETS, columns),
+                TARGETS,
+                fingerprint=task.fingerprint,
+                n_expected=task.n_expected,
                 n_made=len(rows),
-            )  # fmt: skip
+            )
     store.ledger.record(
         Outcome(task.shard, stage, ShardState.DONE, task.n_expected, n_made=task.n_expected)
         for task in tasks

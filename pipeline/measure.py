@@ -194,11 +194,16 @@ def _try_rivals(folder: Path, config: Config, windows: pa.Table) -> tuple[NDArra
     """Return the rival redshift of the largest p-value and that p-value, NaN without, each (n,)."""
     model, template = _load(folder), _make_template(_load(folder))
     best_z, best = np.full((2, windows.num_rows), np.nan)
-    rivals = np.concatenate([
-        find_rivals(fit_residuals(model, config, windows.slice(first, _BLOCK_ROWS)), template,
-                    config.classify.rivals)
-        for first in range(0, windows.num_rows, _BLOCK_ROWS)
-    ])  # fmt: skip
+    rivals = np.concatenate(
+        [
+            find_rivals(
+                fit_residuals(model, config, windows.slice(first, _BLOCK_ROWS)),
+                template,
+                config.classify.rivals,
+            )
+            for first in range(0, windows.num_rows, _BLOCK_ROWS)
+        ]
+    )
     rows, which = np.nonzero(rivals)
     if not len(rows):
         return best_z, best

@@ -86,8 +86,10 @@ def read_survey(store: Store, settings: CalibrateSettings) -> Survey:
     quasars = measured.filter(pc.not_equal(measured["parent"], Parent.CONTROL.value))
     rows = _sort(store.read(store.lake.table(SIGNIFICANCE.name)))
     if not quasars.select(_KEY).combine_chunks().equals(rows.select(_KEY).combine_chunks()):
-        raise UserError(f"{store.root}: measurements and significance are of different spectra; "
-                        "run `qad run` again")  # fmt: skip
+        raise UserError(
+            f"{store.root}: measurements and significance are of different spectra; "
+            "run `qad run` again"
+        )
     _, tiers = grade_p_values(rows["p_value"].to_numpy(), settings.levels)
     is_core = pc.equal(quasars["parent"], Parent.CORE.value).to_numpy()
     coadds = pa.concat_tables(read_shards(store, COADDS.name, shards, [*_KEY, *_PLACE]).values())
@@ -128,8 +130,9 @@ def get_feature_values(survey: Survey, rows: NDArray[np.intp]) -> NDArray[np.flo
         places = to_matrix(scores[f"{sign}_wave"].take(taken))
         wave[:, first : first + len(FILTER_WIDTHS)] = places
     measured = [array[rows] for array in survey.values]
-    return np.stack([np.hstack(pair) for pair in
-                     zip((statistics, unknown, wave), measured, strict=True)])  # fmt: skip
+    return np.stack(
+        [np.hstack(pair) for pair in zip((statistics, unknown, wave), measured, strict=True)]
+    )
 
 
 def _sort(table: pa.Table) -> pa.Table:

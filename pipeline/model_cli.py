@@ -5,9 +5,12 @@ from pathlib import Path
 import click
 
 _ROOT = click.option(
-    "--root", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
+    "--root",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    show_default=True,
     help="Data root below which MODEL is sought, if it is an id.",
-)  # fmt: skip
+)
 _MODEL = click.argument("name", metavar="MODEL")
 
 

@@ -39,9 +39,18 @@ OBSERVED_GRID = ObservedGrid(WAVE_START, WAVE_STEP, WAVE_SIZE)
 _OF_TARGET = ("split", "parent", "control")
 _TARGET_COLUMNS = ["SURVEY", "PROGRAM", "TARGETID", "Z", "EBV", *_OF_TARGET]
 _CARRIED = (
-    "SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "snr", "snr_b", "snr_r", "snr_z",
-    "coverage_b", "coverage_r", "coverage_z",
-)  # fmt: skip
+    "SURVEY",
+    "PROGRAM",
+    "HEALPIX",
+    "TARGETID",
+    "snr",
+    "snr_b",
+    "snr_r",
+    "snr_z",
+    "coverage_b",
+    "coverage_r",
+    "coverage_z",
+)
 
 
 def preprocess(store: Store, config: Config) -> Report:
@@ -115,10 +124,11 @@ def make_windows(
     """
     firsts = range(0, max(coadds.num_rows, 1), _BLOCK_ROWS)
     blocks = [
-        _make_block(coadds.slice(first, _BLOCK_ROWS), targets.slice(first, _BLOCK_ROWS),
-                    settings, grid)
+        _make_block(
+            coadds.slice(first, _BLOCK_ROWS), targets.slice(first, _BLOCK_ROWS), settings, grid
+        )
         for first in firsts
-    ]  # fmt: skip
+    ]
     dropped = {gate: sum(block.dropped[gate] for block in blocks) for gate in blocks[0].dropped}
     return Product(pa.concat_tables(block.data for block in blocks), dropped)
 

@@ -14,13 +14,29 @@ from pipeline.sources import SourceFile
 SHARD_COLUMNS = ("SURVEY", "PROGRAM", "HEALPIX")
 REQUIRED = ("TARGETID", "Z", "ZWARN", "SPECTYPE", "TARGET_RA", "TARGET_DEC", "OBJTYPE")
 _TARGET_BITS = (
-    "DESI_TARGET", "SCND_TARGET", "SV1_DESI_TARGET", "SV2_DESI_TARGET", "SV3_DESI_TARGET",
-)  # fmt: skip
+    "DESI_TARGET",
+    "SCND_TARGET",
+    "SV1_DESI_TARGET",
+    "SV2_DESI_TARGET",
+    "SV3_DESI_TARGET",
+)
 OPTIONAL = (
-    "ZERR", "DELTACHI2", "COADD_FIBERSTATUS", "EBV", "COADD_NUMEXP", "COADD_EXPTIME", "MEAN_MJD",
-    "DESINAME", "ZCAT_PRIMARY", "FLUX_G", "FLUX_R", "FLUX_Z", "FLUX_W1", "FLUX_W2",
+    "ZERR",
+    "DELTACHI2",
+    "COADD_FIBERSTATUS",
+    "EBV",
+    "COADD_NUMEXP",
+    "COADD_EXPTIME",
+    "MEAN_MJD",
+    "DESINAME",
+    "ZCAT_PRIMARY",
+    "FLUX_G",
+    "FLUX_R",
+    "FLUX_Z",
+    "FLUX_W1",
+    "FLUX_W2",
     *_TARGET_BITS,
-)  # fmt: skip
+)
 _REDSHIFT_COLUMNS = ("TARGETID", "Z", "ZERR", "ZWARN", "SPECTYPE", "DELTACHI2")
 
 Columns = dict[str, NDArray]
@@ -134,9 +150,12 @@ def _append_unfitted(rows: Columns, observed: Columns) -> Columns:
         return rows
     n = int(is_new.sum())
     unknown = {
-        "Z": np.full(n, np.nan), "ZERR": np.full(n, np.nan), "DELTACHI2": np.full(n, np.nan),
-        "ZWARN": np.zeros(n, np.int64), "SPECTYPE": np.full(n, ""),
-    }  # fmt: skip
+        "Z": np.full(n, np.nan),
+        "ZERR": np.full(n, np.nan),
+        "DELTACHI2": np.full(n, np.nan),
+        "ZWARN": np.zeros(n, np.int64),
+        "SPECTYPE": np.full(n, ""),
+    }
     added = {name: values[is_new] for name, values in observed.items()} | unknown
     return {name: np.concatenate([rows[name], added[name]]) for name in rows if name in added}
 

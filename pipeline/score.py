@@ -28,12 +28,31 @@ STAGE = "score"
 REVISION = 4
 
 _CARRIED = (
-    "SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "Z", "split", "parent", "control",
-    "snr", "snr_b", "snr_r", "snr_z", "coverage_b", "coverage_r", "coverage_z",
-)  # fmt: skip
+    "SURVEY",
+    "PROGRAM",
+    "HEALPIX",
+    "TARGETID",
+    "Z",
+    "split",
+    "parent",
+    "control",
+    "snr",
+    "snr_b",
+    "snr_r",
+    "snr_z",
+    "coverage_b",
+    "coverage_r",
+    "coverage_z",
+)
 _MEASURED = (
-    "chi2", "chi2_b", "chi2_r", "chi2_z", "kl_divergence", "emission_wave", "absorption_wave",
-)  # fmt: skip
+    "chi2",
+    "chi2_b",
+    "chi2_r",
+    "chi2_z",
+    "kl_divergence",
+    "emission_wave",
+    "absorption_wave",
+)
 
 
 def score(store: Store, config: Config) -> Report:
@@ -103,9 +122,12 @@ def fit_batches(
 
 
 def score_windows(
-    folder: Path, settings: ScoreSettings, seed: int, windows: pa.Table,
+    folder: Path,
+    settings: ScoreSettings,
+    seed: int,
+    windows: pa.Table,
     targetid: NDArray[np.int64] | None = None,
-) -> Product:  # fmt: skip
+) -> Product:
     """Score the rows of a `restframe` table, each by the member that has not seen its object.
 
     Parameters

@@ -254,9 +254,16 @@ def _find_done(store: Store, stage: str, table: Table, task: Task) -> Outcome | 
     if not done:
         return None
     return Outcome(
-        task.shard, stage, ShardState.DONE, task.n_expected, n_made=done.n_made,
-        dropped=done.dropped, notes=done.notes, content=done.content, skipped=True,
-    )  # fmt: skip
+        task.shard,
+        stage,
+        ShardState.DONE,
+        task.n_expected,
+        n_made=done.n_made,
+        dropped=done.dropped,
+        notes=done.notes,
+        content=done.content,
+        skipped=True,
+    )
 
 
 def _book_state(store: Store, stage: str, state: ShardState, tasks: Sequence[Task]) -> None:
@@ -273,9 +280,15 @@ def _run_task(lake: Lake, stage: str, table: Table, work: Work, task: Task) -> O
         product = work(task)
         _check_place(product.data, task.shard)
         stamp = store.write(
-            path, product.data, table, fingerprint=task.fingerprint, n_expected=task.n_expected,
-            n_made=product.data.num_rows, dropped=product.dropped, notes=product.notes,
-        )  # fmt: skip
+            path,
+            product.data,
+            table,
+            fingerprint=task.fingerprint,
+            n_expected=task.n_expected,
+            n_made=product.data.num_rows,
+            dropped=product.dropped,
+            notes=product.notes,
+        )
     except UserError:
         raise
     except Exception as error:
@@ -284,14 +297,23 @@ def _run_task(lake: Lake, stage: str, table: Table, work: Work, task: Task) -> O
         reason = str(error) if isinstance(error, QadError) else f"{type(error).__name__}: {error}"
         fetched = error if isinstance(error, DataError) else DataError()
         return booked(
-            ShardState.FAILED, error=reason, notes=unforeseen, seconds=time.monotonic() - start,
-            requests=fetched.requests, n_bytes=fetched.n_bytes,
-        )  # fmt: skip
+            ShardState.FAILED,
+            error=reason,
+            notes=unforeseen,
+            seconds=time.monotonic() - start,
+            requests=fetched.requests,
+            n_bytes=fetched.n_bytes,
+        )
     return booked(
-        ShardState.DONE, n_made=stamp.n_made, dropped=stamp.dropped, notes=stamp.notes,
-        content=stamp.content, seconds=time.monotonic() - start, requests=product.requests,
+        ShardState.DONE,
+        n_made=stamp.n_made,
+        dropped=stamp.dropped,
+        notes=stamp.notes,
+        content=stamp.content,
+        seconds=time.monotonic() - start,
+        requests=product.requests,
         n_bytes=product.n_bytes or measure(path),
-    )  # fmt: skip
+    )
 
 
 def _check_place(data: pa.Table, shard: Shard) -> None:

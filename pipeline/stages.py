@@ -117,9 +117,12 @@ def write_mock(folder: Path, settings: MockSettings) -> None:
         with guard_root(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
             make_survey(
-                folder, n_quasars=settings.quasars, n_pixels=settings.pixels,
-                seed=settings.seed, progress=track_counts("mock"),
-            )  # fmt: skip
+                folder,
+                n_quasars=settings.quasars,
+                n_pixels=settings.pixels,
+                seed=settings.seed,
+                progress=track_counts("mock"),
+            )
     except (FileExistsError, ValueError) as error:
         raise UserError(f"mock survey: {error}") from None
 

@@ -85,9 +85,14 @@ def target(store: Store, config: Config) -> Report:
     ledger.keep_only(STAGE, [outcome.shard for outcome in outcomes])
     ledger.record(outcomes)
     store.write(
-        path, candidates, CANDIDATES, fingerprint=fingerprint,
-        n_expected=counts.total(), n_made=candidates.num_rows, dropped=report.dropped,
-    )  # fmt: skip
+        path,
+        candidates,
+        CANDIDATES,
+        fingerprint=fingerprint,
+        n_expected=counts.total(),
+        n_made=candidates.num_rows,
+        dropped=report.dropped,
+    )
     return replace(report, made=1)
 
 

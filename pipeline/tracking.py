@@ -50,9 +50,11 @@ def measuring_energy(settings: TrackingSettings) -> Iterator[dict[str, float]]:
         yield used
         return
     meter = OfflineEmissionsTracker(
-        country_iso_code=settings.country, save_to_file=False, log_level="error",
+        country_iso_code=settings.country,
+        save_to_file=False,
+        log_level="error",
         allow_multiple_runs=True,
-    )  # fmt: skip
+    )
     meter.start()
     try:
         yield used
@@ -79,9 +81,13 @@ def record_training(store: Store, config: Config, folder: Path, used: dict[str, 
     card = read_card(folder)
     with _connect(store) as client:
         known = client.get_experiment_by_name(_EXPERIMENT)
-        experiment = known.experiment_id if known else client.create_experiment(
-            _EXPERIMENT, (store.lake.tracking.resolve() / "artefacts").as_uri()
-        )  # fmt: skip
+        experiment = (
+            known.experiment_id
+            if known
+            else client.create_experiment(
+                _EXPERIMENT, (store.lake.tracking.resolve() / "artefacts").as_uri()
+            )
+        )
         run_id = client.create_run(experiment, tags={"model_id": card["id"]}).info.run_id
         for name, value in (card["settings"]["train"] | {"seed": card["seed"]}).items():
             client.log_param(run_id, name, value)

@@ -71,10 +71,14 @@ class Windows:
             return self
         largest = torch.finfo(torch.float16).max
         flux, weight = (
-            torch.cat([rows.to(device).clamp(-largest, largest).half()
-                       for rows in values.split(_ROWS_AT_ONCE)])
+            torch.cat(
+                [
+                    rows.to(device).clamp(-largest, largest).half()
+                    for rows in values.split(_ROWS_AT_ONCE)
+                ]
+            )
             for values in (self.flux, self.weight)
-        )  # fmt: skip
+        )
         return replace(self, flux=flux, weight=weight, start=self.start.to(device))
 
     def look(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -299,16 +303,24 @@ def _fit_member(
     training = training.take(folds != number % settings.folds)
     seed = config.run.seed + number // settings.folds
     shape = ModelShape(
-        grid.size, grid.window, settings.patch, settings.channels, settings.latent,
-        settings.basis, settings.hidden, settings.model_error,
-    )  # fmt: skip
+        grid.size,
+        grid.window,
+        settings.patch,
+        settings.channels,
+        settings.latent,
+        settings.basis,
+        settings.hidden,
+        settings.model_error,
+    )
     network = _start_network(shape, training, seed)
     is_learnt = _count_support(training, grid.size) >= settings.min_support
     training, validation = (part.hold_on(device) for part in (training, validation))
     record = _optimise(network, training, validation, settings, seed, checkpoints[number])
     with torch.no_grad():
-        latents = [network.encode(*training.look(rows)).mean
-                   for rows in training.batches(settings.batch_size)]  # fmt: skip
+        latents = [
+            network.encode(*training.look(rows)).mean
+            for rows in training.batches(settings.batch_size)
+        ]
     return Member(network.cpu(), is_learnt, torch.cat(latents).cpu()), record
 
 
@@ -344,9 +356,13 @@ def _start_network(shape: ModelShape, training: Windows, seed: int) -> SpectrumV
 
 
 def _optimise(
-    network: SpectrumVAE, training: Windows, validation: Windows, settings: TrainSettings,
-    seed: int, checkpoint: Path,
-) -> TrainingRecord:  # fmt: skip
+    network: SpectrumVAE,
+    training: Windows,
+    validation: Windows,
+    settings: TrainSettings,
+    seed: int,
+    checkpoint: Path,
+) -> TrainingRecord:
     """Run the epochs; every random number is a function of seed and epoch, so resuming is exact."""
     device = torch.device(settings.device)
     network.to(device)
@@ -370,8 +386,12 @@ def _optimise(
         record = record.advance(loss, is_annealed)
         if record.losses[-1] == record.best_loss:
             best = {name: value.clone() for name, value in network.state_dict().items()}
-        state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(),
-                 "best": best, "record": vars(record)}  # fmt: skip
+        state = {
+            "network": network.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "best": best,
+            "record": vars(record),
+        }
         save_checkpoint(checkpoint, state)
     network.load_state_dict(best)
     network.eval()
@@ -388,9 +408,14 @@ def infer_linear(network: SpectrumVAE, windows: Windows, settings: TrainSettings
 
 
 def run_epoch(
-    network: SpectrumVAE, optimiser: torch.optim.Optimizer, training: Windows, known: Linear,
-    settings: TrainSettings, epoch: int, generator: torch.Generator,
-) -> None:  # fmt: skip
+    network: SpectrumVAE,
+    optimiser: torch.optim.Optimizer,
+    training: Windows,
+    known: Linear,
+    settings: TrainSettings,
+    epoch: int,
+    generator: torch.Generator,
+) -> None:
     """Take one step for every batch of the windows, in the order that the generator draws.
 
     Parameters

@@ -25,8 +25,14 @@ _FINAL = {
     "no_ranges": "the server ignores byte ranges; choose another source",
     "refused": "the server refuses the request",
 }
-_KINDS = {403: "forbidden", 404: "not_found", 412: "changed", 416: "bad_range", 429: "slow_down",
-          503: "slow_down"}  # fmt: skip
+_KINDS = {
+    403: "forbidden",
+    404: "not_found",
+    412: "changed",
+    416: "bad_range",
+    429: "slow_down",
+    503: "slow_down",
+}
 
 
 class RequestError(Exception):

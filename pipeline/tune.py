@@ -85,13 +85,17 @@ def tune(store: Store, config: Config, n_trials: int) -> pa.Table:
     with sharing_ray(), tempfile.TemporaryDirectory() as scratch:
         connect(config.run.workers)
         tuner = ray_tune.Tuner(
-            run_trial, param_space=space,
+            run_trial,
+            param_space=space,
             tune_config=ray_tune.TuneConfig(
-                metric="recall", mode="max", num_samples=n_trials, search_alg=search,
+                metric="recall",
+                mode="max",
+                num_samples=n_trials,
+                search_alg=search,
                 max_concurrent_trials=config.run.workers,
             ),
             run_config=ray_tune.RunConfig(storage_path=scratch, verbose=0),
-        )  # fmt: skip
+        )
         results = tuner.fit()
         if failed := results.errors:
             raise _explain(failed[0], f"{len(failed)} of {n_trials} trials failed")

@@ -38,9 +38,12 @@ def run_here(
 
 
 def run_on_ray(
-    run: Callable[[_T], _R], tasks: Sequence[_T], start: Callable[[Sequence[_T]], None],
-    workers: int, estimate_memory: Callable[[_T], int],
-) -> Iterator[_R]:  # fmt: skip
+    run: Callable[[_T], _R],
+    tasks: Sequence[_T],
+    start: Callable[[Sequence[_T]], None],
+    workers: int,
+    estimate_memory: Callable[[_T], int],
+) -> Iterator[_R]:
     """Run tasks as Ray tasks, on the cluster at ``RAY_ADDRESS`` if that is set.
 
     Parameters

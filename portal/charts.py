@@ -34,8 +34,15 @@ _FEW_TICKS = alt.Axis(
 BRUSH = "brush"
 # Okabe and Ito's colours.
 _PALETTE = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C8C8C", "#F0E442",
-)  # fmt: skip
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#8C8C8C",
+    "#F0E442",
+)
 FEW_MEMBERS = 30
 _ROWS = alt.NamedData("rows")
 
@@ -54,8 +61,10 @@ def write_spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
     Marks are not described one by one, which takes the browser longer than to draw them: a chart
     has a text of its own, and its numbers can be read in a table.
     """
-    options = {"config": {"mark": {"aria": False}},
-               "usermeta": {"embedOptions": {"renderer": "canvas"}}}  # fmt: skip
+    options = {
+        "config": {"mark": {"aria": False}},
+        "usermeta": {"embedOptions": {"renderer": "canvas"}},
+    }
     return chart.to_dict() | options
 
 
@@ -230,11 +239,14 @@ def _write_found() -> dict[str, Any]:
         x,
         alt.Y("found:Q", scale=alt.Scale(domain=[0, 1])),
         tooltip=[
-            alt.Tooltip("injection:N"), alt.Tooltip("planted:Q"), alt.Tooltip("n:Q"),
-            alt.Tooltip("found:Q", format=".0%"), alt.Tooltip("low:Q", format=".0%"),
+            alt.Tooltip("injection:N"),
+            alt.Tooltip("planted:Q"),
+            alt.Tooltip("n:Q"),
+            alt.Tooltip("found:Q", format=".0%"),
+            alt.Tooltip("low:Q", format=".0%"),
             alt.Tooltip("high:Q", format=".0%"),
         ],
-    )  # fmt: skip
+    )
     panel = (band + line).properties(width=122, height=100)
     return write_spec(panel.facet(alt.Facet("injection:N", title=None), columns=2))
 
@@ -311,11 +323,14 @@ def _write_comparison(column: str) -> dict[str, Any]:
             .legend(orient="top")
             .scale(range=[BLUE, _ORANGE]),
             strokeDash=alt.StrokeDash("selection:N", legend=None),
-            tooltip=[alt.Tooltip("selection:N"), alt.Tooltip("low:Q", format=".2f"),
-                     alt.Tooltip("share:Q", format=".2%")],
+            tooltip=[
+                alt.Tooltip("selection:N"),
+                alt.Tooltip("low:Q", format=".2f"),
+                alt.Tooltip("share:Q", format=".2%"),
+            ],
         )
         .properties(height=260)
-    )  # fmt: skip
+    )
 
 
 def draw_columns(rows: pd.DataFrame, x: str, y: str, colour: str | None) -> Chart:

@@ -56,9 +56,11 @@ class PortalError(click.ClickException):
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--local-reviewer", "reviewer", metavar="NAME",
+    "--local-reviewer",
+    "reviewer",
+    metavar="NAME",
     help="Let whoever opens the page review as NAME, on this machine only.",
-)  # fmt: skip
+)
 @click.option(
     "--network/--no-network",
     default=False,
@@ -72,9 +74,16 @@ class PortalError(click.ClickException):
 )
 @click.pass_context
 def portal(
-    ctx: click.Context, path: Path, address: str | None, into: Path, port: int, host: str,
-    network: bool, reviewer: str | None, behind_proxy: bool,
-) -> None:  # fmt: skip
+    ctx: click.Context,
+    path: Path,
+    address: str | None,
+    into: Path,
+    port: int,
+    host: str,
+    network: bool,
+    reviewer: str | None,
+    behind_proxy: bool,
+) -> None:
     """Show a published release in the browser.
 
     PATH is a release directory, or a data root whose releases/ holds versions; the newest is

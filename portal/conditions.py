@@ -19,14 +19,14 @@ _OPEN: Range = (None, None)
 # Coordinates on the map of latents, which later releases have.
 MAP_COLUMNS = ("map_x", "map_y")
 POOR_COVERAGE = 0.5
+_WORST_COVERAGE = "least(coverage_b, coverage_r, coverage_z)"
 # What `Filters.clean` leaves out and why; nothing that a release has not assessed. Not by
 # artefact_probability: that says what an anomaly would be caused by, also where there is none.
 HIDDEN = {
     "most probably artefacts": "anomaly_class = 'artefact'",
     "whose fibre had a fault": f"COADD_FIBERSTATUS NOT IN {GOOD_FIBERSTATUS}",
-    "with less than half of an arm's pixels good":
-        f"least(coverage_b, coverage_r, coverage_z) < {POOR_COVERAGE}",
-}  # fmt: skip
+    "with less than half of an arm's pixels good": f"{_WORST_COVERAGE} < {POOR_COVERAGE}",
+}
 # SQL: place in `HIDDEN`, from 0, of the first reason for which a row is left out, or null. Column
 # ``hidden`` of ``rows``; a number, for to group by two columns of text takes twice as long.
 WHY_HIDDEN = "CASE {} END::TINYINT".format(
@@ -84,9 +84,20 @@ class Filters:
 
 # Columns that depend on how strange a spectrum is.
 SCORE_COLUMNS = frozenset(
-    ("tier", "worst_arm", "reason", "anomaly_class", "p_value", "joint_p_value", "q_value",
-     "log_odds", "anomaly_score", "artefact_probability", "review_status")
-)  # fmt: skip
+    (
+        "tier",
+        "worst_arm",
+        "reason",
+        "anomaly_class",
+        "p_value",
+        "joint_p_value",
+        "q_value",
+        "log_odds",
+        "anomaly_score",
+        "artefact_probability",
+        "review_status",
+    )
+)
 
 
 def where(filters: Filters) -> Condition:

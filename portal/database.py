@@ -30,9 +30,14 @@ DATASETS = {PurePath(path).stem: path for path in FILES}
 SCHEMAS = {PurePath(path).stem: table for path, table in FILES.items()}
 FIRST_VERSION = "1.0.0"
 _SQL_TYPES = {
-    "string": "VARCHAR", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT",
-    "float": "FLOAT", "double": "DOUBLE", "bool": "BOOLEAN",
-}  # fmt: skip
+    "string": "VARCHAR",
+    "int16": "SMALLINT",
+    "int32": "INTEGER",
+    "int64": "BIGINT",
+    "float": "FLOAT",
+    "double": "DOUBLE",
+    "bool": "BOOLEAN",
+}
 # What a column may be in DuckDB where the schema wants a number.
 _FLOATS = {"float", "double"}
 _INTEGERS = {"tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger"}
@@ -179,8 +184,9 @@ def _fill_missing(dataset: str, present: list[str]) -> list[str]:
         for column in SCHEMAS[dataset].columns
         if column.name not in present and (column.nullable or column.since != FIRST_VERSION)
     ]
-    return [f'NULL::{_SQL_TYPES[str(c.type)]}{"[]" if c.array else ""} AS "{c.name}"'
-            for c in missing]  # fmt: skip
+    return [
+        f'NULL::{_SQL_TYPES[str(c.type)]}{"[]" if c.array else ""} AS "{c.name}"' for c in missing
+    ]
 
 
 def _guard(con: Connection, dataset: str, ask: Callable[[Connection], _Rows]) -> _Rows:

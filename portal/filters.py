@@ -32,9 +32,15 @@ class Slider(NamedTuple):
 
 # Query parameter: column of words, or slider.
 WORDS = {
-    "tier": "tier", "class": "anomaly_class", "reason": "reason", "arm": "worst_arm",
-    "parent": "parent", "review": "review_status", "survey": "SURVEY", "program": "PROGRAM",
-}  # fmt: skip
+    "tier": "tier",
+    "class": "anomaly_class",
+    "reason": "reason",
+    "arm": "worst_arm",
+    "parent": "parent",
+    "review": "review_status",
+    "survey": "SURVEY",
+    "program": "PROGRAM",
+}
 SLIDERS = {
     "z": Slider("Z", 0.0, 7.0, 0.05),
     "snr": Slider("snr", 0.0, 30.0, 0.5),
@@ -45,9 +51,20 @@ SLIDERS = {
 MAX_Z = SLIDERS["z"].high
 _ALWAYS_SHOWN = ("tier", "z", "snr")
 _KEYS = (
-    "find", *WORDS, *SLIDERS, "p", "catalogue", "state", "sky", "map", "everything", "sort",
-    "reversed", "page", "columns",
-)  # fmt: skip
+    "find",
+    *WORDS,
+    *SLIDERS,
+    "p",
+    "catalogue",
+    "state",
+    "sky",
+    "map",
+    "everything",
+    "sort",
+    "reversed",
+    "page",
+    "columns",
+)
 _MAX_CELLS = 12 * 4**HEALPIX_ORDER
 
 
@@ -64,14 +81,19 @@ def choose_filters(words: Mapping[str, list[str]], catalogues: list[str]) -> Fil
     with st.sidebar:
         st.subheader("Filters")
         search = st.text_input(
-            "Find an object", key="find", bind="query-params", help=f"Give {HINT}.",
+            "Find an object",
+            key="find",
+            bind="query-params",
+            help=f"Give {HINT}.",
             placeholder="TARGETID, name, position, z>2 …",
-        )  # fmt: skip
+        )
         everything = st.toggle(
-            "Artefacts and poor data too", key="everything", bind="query-params",
+            "Artefacts and poor data too",
+            key="everything",
+            bind="query-params",
             help=f"Off: objects {', '.join(HIDDEN)} are left out. A high artefact_probability "
             "alone hides nothing: it says what caused the anomaly, if there is one.",
-        )  # fmt: skip
+        )
         chosen_words = {"tier": _choose_words("tier", words)}
         ranges = {key: _choose_range(key) for key in ("z", "snr")}
         p_text = st.selectbox(
@@ -91,13 +113,19 @@ def choose_ranking() -> Ranking:
     """Draw the choice of order and return it."""
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     sort = left.selectbox(
-        "Sort by", SORTABLE, key="sort", bind="query-params", format_func=label,
+        "Sort by",
+        SORTABLE,
+        key="sort",
+        bind="query-params",
+        format_func=label,
         help="Sorts all rows that pass the filters, not only this page.",
-    )  # fmt: skip
+    )
     is_reversed = right.toggle(
-        "Reversed", key="reversed", bind="query-params",
+        "Reversed",
+        key="reversed",
+        bind="query-params",
         help="p- and q-values begin with the smallest, everything else with the largest.",
-    )  # fmt: skip
+    )
     return _rank(sort, is_reversed)
 
 
@@ -106,10 +134,14 @@ def choose_columns() -> tuple[str, ...]:
     offered = [column.name for column in QUASARS.columns if not column.array]
     with st.popover("Columns"):
         chosen = st.multiselect(
-            "Columns of the table", offered, default=list(LISTED), key="columns",
-            bind="query-params", format_func=label,
+            "Columns of the table",
+            offered,
+            default=list(LISTED),
+            key="columns",
+            bind="query-params",
+            format_func=label,
             help="TARGETID and the tier always come first.",
-        )  # fmt: skip
+        )
         for name in chosen:
             st.caption(f"**{label(name)}**: {explain(name).splitlines()[0]}")
     return tuple(dict.fromkeys(("TARGETID", "tier", *chosen)))
@@ -217,19 +249,29 @@ def _choose_words(key: str, words: Mapping[str, list[str]]) -> tuple[str, ...]:
         widget, arguments = st.pills, {"selection_mode": "multi", "format_func": escape}
     meanings = word_meanings(QUASARS[column])
     chosen = widget(
-        column, offered, key=key, bind="query-params",
+        column,
+        offered,
+        key=key,
+        bind="query-params",
         help=f"{explain(column) if meanings else QUASARS[column].description}\n\nChoose none for "
-        "all.", **arguments,
-    )  # fmt: skip
+        "all.",
+        **arguments,
+    )
     return tuple(chosen)
 
 
 def _choose_range(key: str) -> Range:
     slider = SLIDERS[key]
     chosen = st.slider(
-        label(slider.column), slider.low, slider.high, (slider.low, slider.high), slider.step,
-        key=key, bind="query-params", help=f"{explain(slider.column)} An end sets no limit.",
-    )  # fmt: skip
+        label(slider.column),
+        slider.low,
+        slider.high,
+        (slider.low, slider.high),
+        slider.step,
+        key=key,
+        bind="query-params",
+        help=f"{explain(slider.column)} An end sets no limit.",
+    )
     return _open_range(slider, *chosen)
 
 
@@ -238,21 +280,32 @@ def _choose_match(catalogues: list[str]) -> tuple[str, str] | None:
         st.caption("External catalogues: this release has searched none.")
         return None
     catalogue = st.selectbox(
-        "In the catalogue", ["any", *catalogues], key="catalogue", bind="query-params",
+        "In the catalogue",
+        ["any", *catalogues],
+        key="catalogue",
+        bind="query-params",
         help="External catalogues that were searched.",
-    )  # fmt: skip
+    )
     state = st.selectbox(
-        "with the outcome", MatchState.values(), key="state", bind="query-params",
+        "with the outcome",
+        MatchState.values(),
+        key="state",
+        bind="query-params",
         help="\n".join(f"- **{state}**: {state.meaning}" for state in MatchState),
-    )  # fmt: skip
+    )
     return None if catalogue == "any" else (str(catalogue), str(state))
 
 
 def _make_filters(
-    words: Mapping[str, tuple[str, ...]], ranges: Mapping[str, Range], p_text: str, search: str,
-    match: tuple[str, str] | None, everything: bool, sky: str | None = None,
+    words: Mapping[str, tuple[str, ...]],
+    ranges: Mapping[str, Range],
+    p_text: str,
+    search: str,
+    match: tuple[str, str] | None,
+    everything: bool,
+    sky: str | None = None,
     part: str | None = None,
-) -> Filters:  # fmt: skip
+) -> Filters:
     limits = {
         SLIDERS[key].column: limits for key, limits in ranges.items() if limits != (None, None)
     }

@@ -18,8 +18,17 @@ REQUESTS = Histogram(
 PAGES = Histogram("qad_page_seconds", "Time to draw a page.", ("page",), buckets=_BUCKETS)
 FAULTS = Counter("qad_page_faults_total", "Pages that ended in an unforeseen fault.", ("kind",))
 # First part of a path: what it is called. Everything else is a page.
-_ROUTES = ("api/object", "api/query", "scs", "healthz", "metrics", "_stcore", "static", "media",
-           "component")  # fmt: skip
+_ROUTES = (
+    "api/object",
+    "api/query",
+    "scs",
+    "healthz",
+    "metrics",
+    "_stcore",
+    "static",
+    "media",
+    "component",
+)
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}
 _log = logging.getLogger("portal.access")
 
@@ -77,9 +86,12 @@ class Observer:
             REQUESTS.labels(method, route, status).observe(seconds)
             line = {
                 "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                "method": method, "route": route, "status": status,
-                "milliseconds": round(1000 * seconds, 1), "bytes": n_bytes,
-            }  # fmt: skip
+                "method": method,
+                "route": route,
+                "status": status,
+                "milliseconds": round(1000 * seconds, 1),
+                "bytes": n_bytes,
+            }
             _log.info(json.dumps(line))
 
 

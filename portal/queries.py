@@ -23,7 +23,7 @@ from portal.conditions import (
     Filters,
     inside,
     where,
-)  # fmt: skip
+)
 from portal.database import Connection, Values, fetch, fetch_arrow, fetch_first
 from portal.evidence import Evidence
 from portal.index import ARRAYS
@@ -34,22 +34,68 @@ from portal.texts import MAX_LENGTH
 
 # What a cone search returns.
 IN_CONE = (
-    "TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "snr", "anomaly_score", "p_value",
-    "joint_p_value", "q_value", "tier", "reason", "anomaly_class", "artefact_probability", "SURVEY",
+    "TARGETID",
+    "TARGET_RA",
+    "TARGET_DEC",
+    "Z",
+    "snr",
+    "anomaly_score",
+    "p_value",
+    "joint_p_value",
+    "q_value",
+    "tier",
+    "reason",
+    "anomaly_class",
+    "artefact_probability",
+    "SURVEY",
     "PROGRAM",
-)  # fmt: skip
+)
 SORTABLE = (
-    "joint_p_value", "p_value", "q_value", "anomaly_score", "Z", "snr", "chi2", "chi2_b", "chi2_r",
-    "chi2_z", "kl_divergence", "isolation_score", "artefact_probability", "TARGET_RA", "TARGET_DEC",
-)  # fmt: skip
+    "joint_p_value",
+    "p_value",
+    "q_value",
+    "anomaly_score",
+    "Z",
+    "snr",
+    "chi2",
+    "chi2_b",
+    "chi2_r",
+    "chi2_z",
+    "kl_divergence",
+    "isolation_score",
+    "artefact_probability",
+    "TARGET_RA",
+    "TARGET_DEC",
+)
 # The strange have small ones.
 SMALLEST_FIRST = ("joint_p_value", "p_value", "q_value")
 LISTED = (
-    "TARGETID", "tier", "joint_p_value", "p_value", "q_value", "anomaly_score", "Z", "snr",
-    "reason", "worst_arm", "chi2_b", "chi2_r", "chi2_z", "parent", "SPECTYPE", "ZWARN",
-    "anomaly_class", "artefact_probability", "review_status", "TARGET_RA", "TARGET_DEC", "DESINAME",
-    "chi2", "kl_divergence", "isolation_score",
-)  # fmt: skip
+    "TARGETID",
+    "tier",
+    "joint_p_value",
+    "p_value",
+    "q_value",
+    "anomaly_score",
+    "Z",
+    "snr",
+    "reason",
+    "worst_arm",
+    "chi2_b",
+    "chi2_r",
+    "chi2_z",
+    "parent",
+    "SPECTYPE",
+    "ZWARN",
+    "anomaly_class",
+    "artefact_probability",
+    "review_status",
+    "TARGET_RA",
+    "TARGET_DEC",
+    "DESINAME",
+    "chi2",
+    "kl_divergence",
+    "isolation_score",
+)
 # Squared distance in redshift and SNR, in which calibration finds spectra alike.
 _UNLIKENESS = """pow(ln(1 + q.Z) - ln(1 + me.Z), 2)
     + pow(log10(greatest(q.snr, 0.1)) - log10(greatest(me.snr, 0.1)), 2)"""

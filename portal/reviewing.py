@@ -19,11 +19,26 @@ from pipeline.reviews.review import ISSUES, MAX_COMMENT, SPECTYPES, Review, sele
 from portal.releases import CHECK_ADVICE, Release, ReleaseError
 
 __all__ = [
-    "ISSUES", "MAX_COMMENT", "SPECTYPES", "Agreement", "Progress", "QadError", "Review",
-    "ReviewLedger", "Reviewer", "find_disputed", "find_last", "find_place", "find_second_opinions",
-    "leave_reviewed", "load_reviews", "measure_progress", "name_sample", "read_published",
+    "ISSUES",
+    "MAX_COMMENT",
+    "SPECTYPES",
+    "Agreement",
+    "Progress",
+    "QadError",
+    "Review",
+    "ReviewLedger",
+    "Reviewer",
+    "find_disputed",
+    "find_last",
+    "find_place",
+    "find_second_opinions",
+    "leave_reviewed",
+    "load_reviews",
+    "measure_progress",
+    "name_sample",
+    "read_published",
     "read_queue",
-]  # fmt: skip
+]
 _QUEUE = "catalog/queue.parquet"
 _REVIEWS = "catalog/reviews.parquet"
 

@@ -12,9 +12,18 @@ Array = NDArray[np.float64]
 
 # Bits of DESI's SPECMASK, by position.
 MASK_BITS = (
-    "SOMEBADPIX", "ALLBADPIX", "COSMIC", "LOWFLAT", "BADFIBERFLAT", "BRIGHTSKY", "BADSKY",
-    "BAD2DFIT", "NODATA", "BADFIBER", "BADCOLUMN",
-)  # fmt: skip
+    "SOMEBADPIX",
+    "ALLBADPIX",
+    "COSMIC",
+    "LOWFLAT",
+    "BADFIBERFLAT",
+    "BRIGHTSKY",
+    "BADSKY",
+    "BAD2DFIT",
+    "NODATA",
+    "BADFIBER",
+    "BADCOLUMN",
+)
 # How far, in units of the central range, an axis follows its extreme values.
 _REACH = 1.5
 # Into how many blocks a chart's pixels are cut, somewhat more than a screen has columns.

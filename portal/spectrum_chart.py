@@ -31,8 +31,12 @@ Masked = list[tuple[str, float, float, int]]
 # Middle tones, which show on light and on dark ground.
 _MODEL, _BAND, _NORMAL = "reconstruction", "±1 sigma", "normal quasars alike"
 _ARMS = {"b": "#3B8BC9", "r": "#C05A9A", "z": "#129C73"}
-_CURVES = {**{f"flux {arm}": colour for arm, colour in _ARMS.items()}, _MODEL: "#E69F00",
-           _NORMAL: "#8C8C8C", _BAND: "#7FB8DC"}  # fmt: skip
+_CURVES = {
+    **{f"flux {arm}": colour for arm, colour in _ARMS.items()},
+    _MODEL: "#E69F00",
+    _NORMAL: "#8C8C8C",
+    _BAND: "#7FB8DC",
+}
 _CURVE_SCALE = alt.Scale(domain=list(_CURVES), range=list(_CURVES.values()))
 _LINE_STYLES = {"emission": ("#3B8BC9", [1, 0]), "absorption": ("#C05A9A", [4, 3])}
 NO_PEAKS = pd.DataFrame(columns=list(PEAK_COLUMNS))
@@ -104,18 +108,24 @@ def draw_spectrum(curves: Curves, arms: list[str], beside: Beside, view: View) -
     peaks = beside.peaks.rename(columns={"wave": "at", "low": "wave", "high": "end"})
     peaks[["at", "wave", "end"]] /= view.scale
     shown = {
-        **_thin(wave, curves, arms, view.window), **_place_lines(beside.lines, view.scale),
+        **_thin(wave, curves, arms, view.window),
+        **_place_lines(beside.lines, view.scale),
         "normals": beside.normals.assign(wave=beside.normals["wave"] / view.scale),
-        "masked": masked, "peaks": peaks,
-    }  # fmt: skip
+        "masked": masked,
+        "peaks": peaks,
+    }
     spec = _write_spectrum(
         view.frame, not beside.normals.empty, not peaks.empty, masked["bit"].nunique()
     )
     flux = _find_domain(np.concatenate([curves.flux, curves.model]), view.full)
     residual = _find_domain(curves.residual, view.full)
     limits = (
-        wave[0], wave[-1], *flux, min(residual[0], -5.0), max(residual[1], 5.0),
-    )  # fmt: skip
+        wave[0],
+        wave[-1],
+        *flux,
+        min(residual[0], -5.0),
+        max(residual[1], 5.0),
+    )
     ends = {name: round(float(value), 4) for name, value in zip(_ENDS, limits, strict=True)}
     return Chart(spec, shown | {"levels": pd.DataFrame({"level": [-3, 0, 3]}).assign(**ends)})
 
@@ -146,9 +156,15 @@ def _thin(
     """Return the points of each curve that a screen can tell apart."""
     starts = split_pixels(len(wave), _find_part(wave, window))
     low, high = curves.flux - curves.sigma, curves.flux + curves.sigma
-    columns = {"wave": wave, "flux": curves.flux, "model": curves.model,
-               "residual": curves.residual, "low": low, "high": high,
-               "arm": [f"flux {arm}" for arm in arms]}  # fmt: skip
+    columns = {
+        "wave": wave,
+        "flux": curves.flux,
+        "model": curves.model,
+        "residual": curves.residual,
+        "low": low,
+        "high": high,
+        "arm": [f"flux {arm}" for arm in arms],
+    }
     pixels = pd.DataFrame(columns).round(4)
     picked = {
         name: pixels.iloc[pick_extremes(pixels[name].to_numpy(), starts)][["wave", name, *more]]
@@ -207,9 +223,11 @@ def _stack(panels: list[alt.Chart | alt.LayerChart]) -> alt.VConcatChart:
         (panel.layer[0] if isinstance(panel, alt.LayerChart) else panel).name = name
     # Added to each panel, the zoom would be several, which the library merges with a warning.
     zoom = alt.TopLevelSelectionParameter(
-        name=ZOOM, select=alt.IntervalSelectionConfig(type="interval", encodings=["x"]),
-        bind="scales", views=names,
-    )  # fmt: skip
+        name=ZOOM,
+        select=alt.IntervalSelectionConfig(type="interval", encodings=["x"]),
+        bind="scales",
+        views=names,
+    )
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
     chart = alt.vconcat(*panels, spacing=4, autosize=fit, params=[zoom])
     return chart.resolve_scale(x="shared")
@@ -224,12 +242,14 @@ def _draw_flux(x: alt.X) -> list[alt.Chart]:
     model = alt.Chart(alt.NamedData("model")).mark_line(strokeWidth=1.8, clip=True)
     return [
         band.encode(
-            x, alt.Y("low:Q", title=title, scale=_limit("flux")), y2=alt.Y2("high:Q"),
+            x,
+            alt.Y("low:Q", title=title, scale=_limit("flux")),
+            y2=alt.Y2("high:Q"),
             color=_name_curve(_BAND),
         ),
         flux.encode(x, alt.Y("flux:Q"), color=arm.title(None).legend(legend)),
         model.encode(x, y=alt.Y("model:Q"), color=_name_curve(_MODEL)),
-    ]  # fmt: skip
+    ]
 
 
 def _name_curve(name: str) -> alt.ColorDatum:
@@ -240,9 +260,11 @@ def _name_curve(name: str) -> alt.ColorDatum:
 def _draw_normals() -> alt.Chart:
     marks = alt.Chart(alt.NamedData("normals")).mark_line(strokeWidth=0.9, opacity=0.55, clip=True)
     return marks.encode(
-        alt.X("wave:Q"), alt.Y("flux:Q"), detail=alt.Detail("TARGETID:N"),
+        alt.X("wave:Q"),
+        alt.Y("flux:Q"),
+        detail=alt.Detail("TARGETID:N"),
         color=_name_curve(_NORMAL),
-    )  # fmt: skip
+    )
 
 
 def _draw_peaks(x: alt.X) -> alt.Chart:
@@ -263,13 +285,14 @@ def _draw_peaks(x: alt.X) -> alt.Chart:
                 domain=[0, 6], range=[0.05, 0.8], clamp=True
             ),
             tooltip=[
-                alt.Tooltip("kind:N"), alt.Tooltip("width:Q", title="filter width (pixels)"),
+                alt.Tooltip("kind:N"),
+                alt.Tooltip("width:Q", title="filter width (pixels)"),
                 alt.Tooltip("at:Q", format=".1f"),
                 alt.Tooltip("departure:Q", title="spreads above normal", format=".2f"),
             ],
         )
         .properties(height=44)
-    )  # fmt: skip
+    )
 
 
 def _draw_lines() -> list[alt.Chart]:
@@ -309,10 +332,11 @@ def _draw_masked(x: alt.X, n_bits: int) -> alt.Chart:
             alt.Y("bit:N", title=None, axis=alt.Axis(labelLimit=150, labelOverlap=False)),
             x2=alt.X2("end:Q"),
             tooltip=[
-                alt.Tooltip("bit:N"), alt.Tooltip("pixels:Q", format=","),
+                alt.Tooltip("bit:N"),
+                alt.Tooltip("pixels:Q", format=","),
                 alt.Tooltip("wave:Q", title="from", format=".1f"),
                 alt.Tooltip("end:Q", title="to", format=".1f"),
             ],
         )
         .properties(height=16 * n_bits)
-    )  # fmt: skip
+    )

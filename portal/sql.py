@@ -140,6 +140,10 @@ def _make_task(release: Release, sql: str, key: str) -> dict[str, Any]:
     tables = list_tables(release.root)
     return {
         "faults": _list_faults(release.root, tables),
-        "root": str(release.root), "definitions": MACROS, "sql": sql, "values": [], "format": key,
+        "root": str(release.root),
+        "definitions": MACROS,
+        "sql": sql,
+        "values": [],
+        "format": key,
         "tables": {name: str(path) for name, path in tables.items()},
-    }  # fmt: skip
+    }

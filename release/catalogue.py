@@ -215,12 +215,19 @@ class JoinedLake:
         """Write crossmatch.parquet and catalogues.parquet; return the rows of the latter."""
         published = f"matches SEMI JOIN primaries USING ({_KEY})"
         for path, table, query, source in (
-            (folder / contents.CROSSMATCH, MATCHES,
-             f"SELECT * FROM {published} ORDER BY HEALPIX, TARGETID, catalogue, match_rank",
-             "matches"),
-            (folder / contents.CATALOGUES, CATALOGUES, _COUNTED.format(published=published),
-             "catalogues"),
-        ):  # fmt: skip
+            (
+                folder / contents.CROSSMATCH,
+                MATCHES,
+                f"SELECT * FROM {published} ORDER BY HEALPIX, TARGETID, catalogue, match_rank",
+                "matches",
+            ),
+            (
+                folder / contents.CATALOGUES,
+                CATALOGUES,
+                _COUNTED.format(published=published),
+                "catalogues",
+            ),
+        ):
             self._publish(path, table, query, notes, self._measure_strings(table, source))
         return pq.read_table(folder / contents.CATALOGUES)
 
@@ -286,6 +293,11 @@ def _place(name: str) -> str:
     if name in _CONSTANTS:
         return f"{_CONSTANTS[name]} AS {name}"
     tables = {
-        "t": TARGETS, "s": SCORES, "g": SIGNIFICANCE, "c": TIERS, "k": CLASSES, "r": RESTFRAME,
-    }  # fmt: skip
+        "t": TARGETS,
+        "s": SCORES,
+        "g": SIGNIFICANCE,
+        "c": TIERS,
+        "k": CLASSES,
+        "r": RESTFRAME,
+    }
     return next(f"{alias}.{name}" for alias, table in tables.items() if name in table.names)

@@ -69,9 +69,12 @@ def validate(path: Path) -> None:
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 @click.option(
-    "--rows", "file", type=click.Path(path_type=Path), metavar="FILE",
+    "--rows",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
     help="Also write every changed object to FILE.parquet or FILE.json.",
-)  # fmt: skip
+)
 def diff(old: Path, new: Path, file: Path | None) -> None:
     """Say what changed from the release at OLD to the one at NEW, object by object, and why."""
     from release.diff import compare, render_difference, write_rows
@@ -83,13 +86,19 @@ def diff(old: Path, new: Path, file: Path | None) -> None:
 
 
 _TO = click.option(
-    "--to", "addresses", multiple=True, required=True, metavar="ADDRESS",
+    "--to",
+    "addresses",
+    multiple=True,
+    required=True,
+    metavar="ADDRESS",
     help="s3://BUCKET/PREFIX or hf://ORG/NAME; may be given several times.",
-)  # fmt: skip
+)
 _PRODUCTION = click.option(
-    "--production", "is_production", is_flag=True,
+    "--production",
+    "is_production",
+    is_flag=True,
     help="The real place; without it staging/ of the bucket, or the branch staging.",
-)  # fmt: skip
+)
 
 
 @release.command()

@@ -122,8 +122,15 @@ def check_classes(path: Path, target: str) -> list[str]:
 
     What has no signal is on no list; where nothing taught the classes, the score alone counts.
     """
-    names = ["class_state", "anomaly_class", "class_probabilities", "artefact_probability",
-             "artefact_kind", "p_value", "joint_p_value"]  # fmt: skip
+    names = [
+        "class_state",
+        "anomaly_class",
+        "class_probabilities",
+        "artefact_probability",
+        "artefact_kind",
+        "p_value",
+        "joint_p_value",
+    ]
     data = _read(path, target, names)
     column = data["class_probabilities"].combine_chunks()
     probability = column.flatten().to_numpy().reshape(data.num_rows, len(AnomalyClass))
@@ -141,17 +148,25 @@ def check_classes(path: Path, target: str) -> list[str]:
     n_other = int((untaught["p_value"].to_numpy() != untaught["joint_p_value"].to_numpy()).sum())
     return [
         *_say(int(silent.sum()), "rows have a class without being classified, or none in spite"),
-        *_say(int(np.isfinite(probability[~is_classified]).any(axis=1).sum()),
-              "rows have probabilities without being classified"),
-        *_say(int((~(np.abs(given.sum(axis=1) - 1) < _ROUNDING)).sum()),
-              "rows have probabilities that do not add up to 1"),
+        *_say(
+            int(np.isfinite(probability[~is_classified]).any(axis=1).sum()),
+            "rows have probabilities without being classified",
+        ),
+        *_say(
+            int((~(np.abs(given.sum(axis=1) - 1) < _ROUNDING)).sum()),
+            "rows have probabilities that do not add up to 1",
+        ),
         *_say(int((best != classes).sum()), "classes are not the most probable ones"),
-        *_say(int((data["artefact_kind"].is_valid().to_numpy() != is_fault.to_numpy()).sum()),
-              "artefact kinds are not those of the class artefact"),
-        *_say(int((is_listed != is_classified | is_untaught).sum()),
-              "rows without signal have a joint p-value, or others have none"),
+        *_say(
+            int((data["artefact_kind"].is_valid().to_numpy() != is_fault.to_numpy()).sum()),
+            "artefact kinds are not those of the class artefact",
+        ),
+        *_say(
+            int((is_listed != is_classified | is_untaught).sum()),
+            "rows without signal have a joint p-value, or others have none",
+        ),
         *_say(n_other, "joint p-values differ from p_value without any class"),
-    ]  # fmt: skip
+    ]
 
 
 def check_evidence(path: Path, target: str) -> list[str]:
@@ -162,8 +177,10 @@ def check_evidence(path: Path, target: str) -> list[str]:
     strange = set(pc.unique(evidence["feature"]).to_pylist()) - known
     n_lost = evidence.num_rows - evidence.join(quasars, _KEY, join_type="inner").num_rows
     told = evidence.select(_KEY).group_by(_KEY).aggregate([])
-    is_graded = pc.and_(pc.not_equal(quasars["tier"], Tier.NONE.value),
-                        pc.equal(quasars["class_state"], ClassState.CLASSIFIED.value))  # fmt: skip
+    is_graded = pc.and_(
+        pc.not_equal(quasars["tier"], Tier.NONE.value),
+        pc.equal(quasars["class_state"], ClassState.CLASSIFIED.value),
+    )
     untold = quasars.filter(is_graded).join(told, _KEY, join_type="left anti").num_rows
     problems = [f"unknown features {sorted(strange)}"] if strange else []
     problems += _say(n_lost, "rows are of objects that are not in quasars.parquet")
@@ -185,11 +202,15 @@ def check_changes(path: Path, target: str) -> list[str]:
     is_said = rows["has_changed"].to_numpy()
     return [
         *_say(n_lost, "rows are of objects that are not in quasars.parquet"),
-        *_say(int((rows["flux_scale"].is_valid().to_numpy() != is_measured).sum()),
-              "rows have a flux_scale without being measured, or none in spite"),
-        *_say(int(((surely & ~is_said) | (is_said & ~perhaps)).sum()),
-              "rows have another has_changed than the settings make of their lines"),
-    ]  # fmt: skip
+        *_say(
+            int((rows["flux_scale"].is_valid().to_numpy() != is_measured).sum()),
+            "rows have a flux_scale without being measured, or none in spite",
+        ),
+        *_say(
+            int(((surely & ~is_said) | (is_said & ~perhaps)).sum()),
+            "rows have another has_changed than the settings make of their lines",
+        ),
+    ]
 
 
 def check_matches(path: Path, target: str) -> list[str]:

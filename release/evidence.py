@@ -52,8 +52,16 @@ def write_evidence(folder: Path, store: Store, notes: dict[str, str]) -> dict[st
         "controls": sum_controls(tables[CONTROLS.name]),
         "injections": sum_injections(tables[INJECTIONS.name]),
     }
-    columns = ["TARGETID", "parent", "tier", "anomaly_score", "p_value", "joint_p_value",
-               "latent", *CONDITIONS]  # fmt: skip
+    columns = [
+        "TARGETID",
+        "parent",
+        "tier",
+        "anomaly_score",
+        "p_value",
+        "joint_p_value",
+        "latent",
+        *CONDITIONS,
+    ]
     quasars = pq.read_table(folder / contents.QUASARS, columns=columns)
     summary["independence"] = sum_independence(quasars)
     summary["redshift_leak"] = sum_leak(quasars)
@@ -74,11 +82,15 @@ def sum_controls(controls: pa.Table) -> list[dict[str, Any]]:
         [([], "count_all"), *((name, "sum") for name in flags)]
     )
     return [
-        {"control": row["control"], "n": row["count_all"], "in_tier": row["in_tier_sum"] or 0,
-         "share_low": (row["is_low_sum"] or 0) / row["count_all"],
-         "share_low_jointly": (row["is_low_jointly_sum"] or 0) / row["count_all"]}
+        {
+            "control": row["control"],
+            "n": row["count_all"],
+            "in_tier": row["in_tier_sum"] or 0,
+            "share_low": (row["is_low_sum"] or 0) / row["count_all"],
+            "share_low_jointly": (row["is_low_jointly_sum"] or 0) / row["count_all"],
+        }
         for row in sums.sort_by("control").to_pylist()
-    ]  # fmt: skip
+    ]
 
 
 def sum_injections(injections: pa.Table) -> list[dict[str, Any]]:
@@ -101,14 +113,19 @@ def sum_injections(injections: pa.Table) -> list[dict[str, Any]]:
             if mine.any():
                 low, high = find_share_interval(int(found[mine].sum()), int(mine.sum()))
                 bright = mine & (snr > BRIGHT_SNR)
-                sums.append({
-                    "injection": str(kind), "planted": float(strength), "n": int(mine.sum()),
-                    "found": float(found[mine].mean()),
-                    "low": low, "high": high,
-                    "found_bright": float(found[bright].mean()) if bright.any() else None,
-                    "found_by_score": float(by_score[mine].mean()),
-                    "in_tier": float(graded[mine].mean()),
-                })  # fmt: skip
+                sums.append(
+                    {
+                        "injection": str(kind),
+                        "planted": float(strength),
+                        "n": int(mine.sum()),
+                        "found": float(found[mine].mean()),
+                        "low": low,
+                        "high": high,
+                        "found_bright": float(found[bright].mean()) if bright.any() else None,
+                        "found_by_score": float(by_score[mine].mean()),
+                        "in_tier": float(graded[mine].mean()),
+                    }
+                )
     return sums
 
 
@@ -119,9 +136,11 @@ def sum_independence(quasars: pa.Table) -> list[dict[str, Any]]:
     correlation of the joint p-value, the other way round.
     """
     rows = quasars.filter(
-        pc.and_(pc.equal(quasars["parent"], Parent.CORE.value),
-                pc.equal(quasars["tier"], Tier.NONE.value))
-    )  # fmt: skip
+        pc.and_(
+            pc.equal(quasars["parent"], Parent.CORE.value),
+            pc.equal(quasars["tier"], Tier.NONE.value),
+        )
+    )
     score, low = rows["anomaly_score"].to_numpy(), rows["p_value"].to_numpy() < STRANGE_P_VALUE
     joint = -rows["joint_p_value"].to_numpy(zero_copy_only=False).astype(float)
     sums = []
@@ -131,13 +150,21 @@ def sum_independence(quasars: pa.Table) -> list[dict[str, Any]]:
         if found:
             edges = np.nanquantile(condition, np.linspace(0, 1, _SHARES + 1)[1:-1])
             part = np.searchsorted(edges, condition)
-            shares = [float(low[part == k].mean()) if (part == k).any() else None
-                      for k in range(_SHARES)]  # fmt: skip
-            sums.append({
-                "condition": name, "n": found.n, "rho": found.rho, "low": found.low,
-                "high": found.high, "edges": edges.tolist(), "share_low": shares,
-                "rho_joint": of_joint.rho if of_joint else None,
-            })  # fmt: skip
+            shares = [
+                float(low[part == k].mean()) if (part == k).any() else None for k in range(_SHARES)
+            ]
+            sums.append(
+                {
+                    "condition": name,
+                    "n": found.n,
+                    "rho": found.rho,
+                    "low": found.low,
+                    "high": found.high,
+                    "edges": edges.tolist(),
+                    "share_low": shares,
+                    "rho_joint": of_joint.rho if of_joint else None,
+                }
+            )
     return sums
 
 
@@ -150,6 +177,8 @@ def sum_leak(quasars: pa.Table) -> dict[str, Any] | None:
         return None
     leak = measure_leak(to_matrix(rows["latent"]).astype(float), rows["Z"].to_numpy())
     return {
-        "n": rows.num_rows, "sigma": leak.sigma, "no_skill": leak.no_skill,
+        "n": rows.num_rows,
+        "sigma": leak.sigma,
+        "no_skill": leak.no_skill,
         "importance": leak.importance.tolist(),
-    }  # fmt: skip
+    }

@@ -224,8 +224,9 @@ def _make_field(column: Column) -> dict[str, Any]:
 
 def _choose_type(column: Column, *names: str) -> str:
     tests = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
-    return next((name for test, name in zip(tests, names, strict=False) if test(column.type)),
-                names[-1])  # fmt: skip
+    return next(
+        (name for test, name in zip(tests, names, strict=False) if test(column.type)), names[-1]
+    )
 
 
 def _stem(path: str) -> str:

@@ -81,11 +81,16 @@ def _write_primary(
     for pixel, data in zip(pixels, read_pieces(source, sizes), strict=True):
         write_partition(folder, pixel, data)
     finish_catalogue(
-        folder, pixels, manifest, catalog_type="object", hats_max_rows=_PARTITION_ROWS,
-        skymap_order=MAP_ORDER, skymap_alt_orders=_MAP_ALTERNATIVES,
+        folder,
+        pixels,
+        manifest,
+        catalog_type="object",
+        hats_max_rows=_PARTITION_ROWS,
+        skymap_order=MAP_ORDER,
+        skymap_alt_orders=_MAP_ALTERNATIVES,
         default_columns=[column.name for column in QUASARS.scalars],
         **POSITION_COLUMNS,
-    )  # fmt: skip
+    )
     write_skymap(count_cells(cells), folder, orders=_MAP_ALTERNATIVES)
 
 
@@ -126,9 +131,14 @@ def _write_margin(
     for pixel in filled:
         write_partition(folder, pixel, beside.take(np.searchsorted(wanted, rows[pixel])))
     finish_catalogue(
-        folder, filled, manifest, catalog_type="margin", primary_catalog=PRIMARY,
-        margin_threshold=_MARGIN_ARCSEC, **POSITION_COLUMNS,
-    )  # fmt: skip
+        folder,
+        filled,
+        manifest,
+        catalog_type="margin",
+        primary_catalog=PRIMARY,
+        margin_threshold=_MARGIN_ARCSEC,
+        **POSITION_COLUMNS,
+    )
     return True
 
 
@@ -162,6 +172,10 @@ def _write_index(
     path.parent.mkdir(parents=True)
     pq.write_table(index, path, compression="zstd", row_group_size=50_000, write_page_index=True)
     finish_catalogue(
-        folder, [], manifest, catalog_type="index", primary_catalog=PRIMARY,
+        folder,
+        [],
+        manifest,
+        catalog_type="index",
+        primary_catalog=PRIMARY,
         indexing_column="TARGETID",
-    )  # fmt: skip
+    )

@@ -57,9 +57,13 @@ def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
         part = rows.slice(piece.start, piece.stop - piece.start)
         write_partition(root, pixel, _add_spectra(folder, part), **_layout())
     finish_catalogue(
-        root, pixels, manifest, catalog_type="object", hats_max_rows=_PARTITION_ROWS,
+        root,
+        pixels,
+        manifest,
+        catalog_type="object",
+        hats_max_rows=_PARTITION_ROWS,
         **POSITION_COLUMNS,
-    )  # fmt: skip
+    )
     described = {column.name: column for column in QUASARS.scalars}
     described |= {f"{NESTED}.{column.name}": column for column in ARRAYS}
     with accepting_desi_units():

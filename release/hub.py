@@ -80,14 +80,20 @@ class Hub:
             return
         parent = self._prepare_branch()
         stale = [name for name in self._list(parent) if name not in parcel.checksums]
-        changes = [CommitOperationAdd(name, parcel.path / name)
-                   for name in names if name in parcel.checksums]  # fmt: skip
+        changes = [
+            CommitOperationAdd(name, parcel.path / name)
+            for name in names
+            if name in parcel.checksums
+        ]
         with _faults(self.name):
             done = self._api.create_commit(
-                self._repo, [*changes, *map(CommitOperationDelete, stale)], repo_type=_KIND,
-                revision=self._branch, parent_commit=parent,
+                self._repo,
+                [*changes, *map(CommitOperationDelete, stale)],
+                repo_type=_KIND,
+                revision=self._branch,
+                parent_commit=parent,
                 commit_message=f"Release {parcel.version}",
-            )  # fmt: skip
+            )
         self._commit = done.oid
         tell(sum(parcel.size(name) for name in names if name in parcel.checksums))
 
@@ -109,9 +115,12 @@ class Hub:
             )
         with _faults(f"hf://{self._repo}@{tag}"):
             self._api.create_tag(
-                self._repo, tag=tag, revision=self._commit, repo_type=_KIND,
+                self._repo,
+                tag=tag,
+                revision=self._commit,
+                repo_type=_KIND,
                 tag_message=f"Release {parcel.version}",
-            )  # fmt: skip
+            )
         return True
 
     def read_notice(self, version: str) -> dict[str, Any] | None:
@@ -130,10 +139,13 @@ class Hub:
         body = json.dumps(notice, indent=1, ensure_ascii=False).encode()
         with _faults(self.name):
             self._api.create_commit(
-                self._repo, [CommitOperationAdd(f"{NOTICES}/{version}.json", body)],
-                repo_type=_KIND, revision=self._branch, parent_commit=refs[self._branch],
+                self._repo,
+                [CommitOperationAdd(f"{NOTICES}/{version}.json", body)],
+                repo_type=_KIND,
+                revision=self._branch,
+                parent_commit=refs[self._branch],
                 commit_message=f"Withdraw release {version}",
-            )  # fmt: skip
+            )
         return True
 
     def _tag(self, version: str) -> str:

@@ -33,9 +33,13 @@ from release.sealing import hash_file
 
 MOCK = "mock"
 MODEL_FILES = (
-    "weights-0.safetensors", "reference.safetensors", MODEL_CARD, MODEL_NULL,
-    MODEL_NORMS, MODEL_TAXONOMY,
-)  # fmt: skip
+    "weights-0.safetensors",
+    "reference.safetensors",
+    MODEL_CARD,
+    MODEL_NULL,
+    MODEL_NORMS,
+    MODEL_TAXONOMY,
+)
 GLOBAL = ("significance", "tiers", "classes", "evidence", "controls", "injections")
 MATCHED = ("catalogues", "matches")
 COMPARED = "earlier"

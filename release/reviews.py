@@ -51,8 +51,11 @@ def write_reviews(
     for name, table, data in (
         (contents.REVIEWS, REVIEWS, tabulate(published)),
         (contents.QUEUE, QUEUE, rank(catalogue, published, settings)),
-        (contents.PURITY, PURITY,
-         measure_purity(targetid, tier, consensus, settings.audit_fraction)),
-    ):  # fmt: skip
+        (
+            contents.PURITY,
+            PURITY,
+            measure_purity(targetid, tier, consensus, settings.audit_fraction),
+        ),
+    ):
         write_whole(folder / name, table, data, notes)
     return {"published": len(published), "left_out": len(reviews) - len(published)}

@@ -155,13 +155,19 @@ def _draw(flux: np.ndarray, model: np.ndarray) -> dict[str, Any]:
     x_ticks = np.arange(4000, wave[-1], 1000)
     y_ticks = np.linspace(low + margin, high - margin, 4)
     return {
-        "width": _WIDTH, "height": _HEIGHT, "left": _LEFT, "top": _TOP, "bottom": _BOTTOM,
+        "width": _WIDTH,
+        "height": _HEIGHT,
+        "left": _LEFT,
+        "top": _TOP,
+        "bottom": _BOTTOM,
         "flux": _join(x, to_y(flux_mean)),
         "model": _join(x, to_y(model_mean)),
-        "x_ticks": [(f"{t:.1f}", f"{w:.0f}") for t, w in zip(np.interp(x_ticks, wave, x), x_ticks,
-                                                             strict=True)],
+        "x_ticks": [
+            (f"{t:.1f}", f"{w:.0f}")
+            for t, w in zip(np.interp(x_ticks, wave, x), x_ticks, strict=True)
+        ],
         "y_ticks": [(round(float(to_y(value)), 1), f"{value:.3g}") for value in y_ticks],
-    }  # fmt: skip
+    }
 
 
 def _join(x: np.ndarray, y: np.ma.MaskedArray) -> str:

@@ -94,11 +94,14 @@ def _read_column(data: pa.ChunkedArray, column: Column) -> "MaskedColumn":
     else:
         values = data.fill_null(pa.scalar(0).cast(column.type)).to_numpy()
     return MaskedColumn(
-        values, column.name, mask=is_null, description=column.description,
+        values,
+        column.name,
+        mask=is_null,
+        description=column.description,
         unit=parse_unit(column.unit) if column.unit else None,
         fill_value=_NULL if pa.types.is_integer(column.type) else None,
         meta={"ucd": column.ucd},
-    )  # fmt: skip
+    )
 
 
 def _make_hdu(rows: "Table", version: str) -> "BinTableHDU":

@@ -32,9 +32,13 @@ class WebOrigin:
         more = {"Range": f"bytes={start}-"} if start else {}
         try:
             reply = self._pool.request(
-                "GET", address, headers={**self._headers, **more}, preload_content=False,
-                timeout=_TIMEOUT, retries=urllib3.Retry(0, redirect=5),
-            )  # fmt: skip
+                "GET",
+                address,
+                headers={**self._headers, **more},
+                preload_content=False,
+                timeout=_TIMEOUT,
+                retries=urllib3.Retry(0, redirect=5),
+            )
             with reply:
                 _check(address, reply.status)
                 # A server that ignores ranges begins at the beginning.

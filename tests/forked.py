@@ -21,14 +21,31 @@ _NOWHERE = Path(os.devnull)
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
     [
-        "__main__", *(f"pipeline.{stage}" for stage in STAGES), "pipeline.apply", "pipeline.cli",
-        "pipeline.status", "release.cli", "release.build", "release.checks", "release.publish",
+        "__main__",
+        *(f"pipeline.{stage}" for stage in STAGES),
+        "pipeline.apply",
+        "pipeline.cli",
+        "pipeline.status",
+        "release.cli",
+        "release.build",
+        "release.checks",
+        "release.publish",
         # What those import when they are called.
-        "alembic.command", "astropy.coordinates", "duckdb", "hats", "huggingface_hub.hf_api",
-        "matplotlib.figure", "mocpy", "networkx", "release.bucket", "release.hub", "rich.progress",
-        "sklearn.ensemble", "torch._dynamo",
+        "alembic.command",
+        "astropy.coordinates",
+        "duckdb",
+        "hats",
+        "huggingface_hub.hf_api",
+        "matplotlib.figure",
+        "mocpy",
+        "networkx",
+        "release.bucket",
+        "release.hub",
+        "rich.progress",
+        "sklearn.ensemble",
+        "torch._dynamo",
     ]
-)  # fmt: skip
+)
 
 
 def start(
@@ -68,9 +85,12 @@ def run_qad(
 
 
 def _lead(
-    environment: dict[str, str], stdout: Path, stderr: Path, function: Callable[..., Any],
+    environment: dict[str, str],
+    stdout: Path,
+    stderr: Path,
+    function: Callable[..., Any],
     *arguments: object,
-) -> None:  # fmt: skip
+) -> None:
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)

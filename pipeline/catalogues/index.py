@@ -75,9 +75,13 @@ class _Census:
 
 
 def build_index(
-    paths: list[Path], catalogue: CatalogueSettings, epoch: float, memory_mb: int, out: Path,
+    paths: list[Path],
+    catalogue: CatalogueSettings,
+    epoch: float,
+    memory_mb: int,
+    out: Path,
     threads: int = 1,
-) -> IndexFacts:  # fmt: skip
+) -> IndexFacts:
     """Write the index of a local catalogue, or find it done.
 
     Rows whose position is missing, not finite or off the sphere are counted and left out; so are
@@ -159,9 +163,13 @@ def _normalise(
 
 
 def _write_index(
-    rows: Path, out: Path, limits: str, catalogue: CatalogueSettings, paths: list[Path],
+    rows: Path,
+    out: Path,
+    limits: str,
+    catalogue: CatalogueSettings,
+    paths: list[Path],
     census: _Census,
-) -> IndexFacts:  # fmt: skip
+) -> IndexFacts:
     import duckdb
 
     with duckdb.connect() as connection, pq.ParquetWriter(out, _SCHEMA, **_LAYOUT) as writer:

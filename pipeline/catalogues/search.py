@@ -51,11 +51,18 @@ class Found:
 
 
 NOTHING = Found(
-    np.zeros(0, np.int64), np.zeros(0),
-    pa.table({"ra": pa.array([], pa.float64()), "dec": pa.array([], pa.float64()),
-              "error": pa.array([], pa.float64()), "match_id": pa.array([], pa.string()),
-              "attributes": pa.array([], pa.string())}),
-)  # fmt: skip
+    np.zeros(0, np.int64),
+    np.zeros(0),
+    pa.table(
+        {
+            "ra": pa.array([], pa.float64()),
+            "dec": pa.array([], pa.float64()),
+            "error": pa.array([], pa.float64()),
+            "match_id": pa.array([], pa.string()),
+            "attributes": pa.array([], pa.string()),
+        }
+    ),
+)
 
 
 def choose_shifted(
@@ -74,16 +81,21 @@ def search_file(index: Path, radius: float, wanted: Positions, shifted: Position
     pairs = find_pairs(index, ra, dec, radius)
     is_own = pairs.position < len(wanted[0])
     return Found(
-        pairs.position[is_own], pairs.separation[is_own],
+        pairs.position[is_own],
+        pairs.separation[is_own],
         read_sources(index, pairs.source[is_own], NOTHING.sources.column_names),
-        n_shifted=len(shifted[0]), n_chance=int(np.count_nonzero(~is_own)),
-    )  # fmt: skip
+        n_shifted=len(shifted[0]),
+        n_chance=int(np.count_nonzero(~is_own)),
+    )
 
 
 def search_service(
-    service: Service, settings: CrossmatchSettings, radius: float, wanted: Positions,
+    service: Service,
+    settings: CrossmatchSettings,
+    radius: float,
+    wanted: Positions,
     shifted: Positions,
-) -> Found:  # fmt: skip
+) -> Found:
     """Ask a service for what `search_file` finds, a request for each batch of positions.
 
     A batch that fails is among the errors; the others keep their answers.
@@ -114,8 +126,12 @@ def search_service(
     return Found(
         np.concatenate([NOTHING.position, *(part[0] for part in parts)]),
         np.concatenate([NOTHING.separation, *(part[1] for part in parts)]),
-        sources, errors, n_shifted, n_chance, max(dates, default=None),
-    )  # fmt: skip
+        sources,
+        errors,
+        n_shifted,
+        n_chance,
+        max(dates, default=None),
+    )
 
 
 def _cut(

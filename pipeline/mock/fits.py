@@ -12,10 +12,18 @@ from pipeline.mock.instrument import ARM_SLICES, ARM_WAVE, N_SPECTROGRAPHS, reso
 _FLUX_UNIT = "10**-17 erg/(s cm2 Angstrom)"
 _IVAR_UNIT = "10**+34 (s2 cm4 Angstrom2) / erg2"
 _TEMPLATES = (
-    ("GALAXY", "2.6"), ("QSO:::HIZ", "0.1"), ("QSO:::LOZ", "1.0"), ("STAR:::A", "0.1"),
-    ("STAR:::B", "0.1"), ("STAR:::CV", "0.1"), ("STAR:::F", "0.1"), ("STAR:::G", "0.1"),
-    ("STAR:::K", "0.1"), ("STAR:::M", "0.1"), ("STAR:::WD", "0.1"),
-)  # fmt: skip
+    ("GALAXY", "2.6"),
+    ("QSO:::HIZ", "0.1"),
+    ("QSO:::LOZ", "1.0"),
+    ("STAR:::A", "0.1"),
+    ("STAR:::B", "0.1"),
+    ("STAR:::CV", "0.1"),
+    ("STAR:::F", "0.1"),
+    ("STAR:::G", "0.1"),
+    ("STAR:::K", "0.1"),
+    ("STAR:::M", "0.1"),
+    ("STAR:::WD", "0.1"),
+)
 
 Header = Mapping[str, str | int | bool]
 

@@ -58,12 +58,17 @@ def measure_purity(
         n_decided = sum(counts.values()) - counts[Verdict.UNSURE]
         n_anomalous = counts[Verdict.ANOMALOUS]
         low, high = find_share_interval(n_anomalous, n_decided)
-        rows.append({
-            "tier": grade.value, "n_objects": int((grades == grade.value).sum()),
-            "n_drawn": len(drawn), **{f"n_{word.value}": n for word, n in counts.items()},
-            "purity": n_anomalous / n_decided if n_decided else None,
-            "purity_low": low, "purity_high": high,
-        })  # fmt: skip
+        rows.append(
+            {
+                "tier": grade.value,
+                "n_objects": int((grades == grade.value).sum()),
+                "n_drawn": len(drawn),
+                **{f"n_{word.value}": n for word, n in counts.items()},
+                "purity": n_anomalous / n_decided if n_decided else None,
+                "purity_low": low,
+                "purity_high": high,
+            }
+        )
     return pa.Table.from_pylist(rows, schema=arrow_schema(PURITY))
 
 

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from pipeline.store import Store
 
 _ROOT = click.option(
-    "--root", type=click.Path(path_type=Path), default=Path("data"), show_default=True,
+    "--root",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    show_default=True,
     help="Data root whose ledger holds the reviews.",
-)  # fmt: skip
+)
 _RELEASE = click.option(
-    "--release", metavar="X.Y.Z|FOLDER",
+    "--release",
+    metavar="X.Y.Z|FOLDER",
     help="Release of the reviewed objects; without it the newest of the data root.",
-)  # fmt: skip
+)
 _FILE = click.argument("file", type=click.Path(path_type=Path))
 
 
@@ -50,9 +54,11 @@ def import_reviews(file: Path, root: Path, release: str | None) -> None:
 @_ROOT
 @_RELEASE
 @click.option(
-    "--full", "is_full", is_flag=True,
+    "--full",
+    "is_full",
+    is_flag=True,
     help="Every event, with columns of our own, which prospect's reader refuses.",
-)  # fmt: skip
+)
 def export(file: Path, root: Path, release: str | None, is_full: bool) -> None:
     """Write the reviews in force to FILE, a CSV with exactly prospect's columns."""
     from pipeline.reviews.prospect import write_csv
@@ -105,15 +111,21 @@ def rank(
     catalogue = _find_release(root, release) / CATALOGUE
     queue, path = rank_objects(catalogue, reviews, settings), store.lake.queue(published.version)
     store.write(
-        path, queue, QUEUE, fingerprint=digest_rows(queue), n_expected=len(published),
+        path,
+        queue,
+        QUEUE,
+        fingerprint=digest_rows(queue),
+        n_expected=len(published),
         n_made=queue.num_rows,
-    )  # fmt: skip
+    )
     click.echo(f"queue       {path}: {queue.num_rows} objects after {len(reviews)} reviews")
     rows = pq.read_table(catalogue, columns=["TARGETID", "tier"])
     purity = measure_purity(
-        rows["TARGETID"].to_numpy(), rows["tier"].to_pylist(), find_consensus(reviews),
+        rows["TARGETID"].to_numpy(),
+        rows["tier"].to_pylist(),
+        find_consensus(reviews),
         settings.audit_fraction,
-    )  # fmt: skip
+    )
     for line in _describe_purity(purity):
         click.echo(line)
 

@@ -27,9 +27,11 @@ _WORDS: dict[str, type[Described]] = {
 }
 # Names of the published columns that differ from those of the record.
 _PUBLISHED = {
-    "review_action": "action", "review_release": "release", "review_quality": "quality",
+    "review_action": "action",
+    "review_release": "release",
+    "review_quality": "quality",
     "review_issues": "issues",
-}  # fmt: skip
+}
 _OBJECT = ("sample", "targetid", "reviewer")
 
 

@@ -23,10 +23,22 @@ from pipeline.user_tables.values import read_ids, read_texts
 
 # Of prospect's utilities.py, in its order; those without a source here hold its default.
 COLUMNS = (
-    "TARGETID", "EXPID", "NIGHT", "TILEID", "Spec_version", "Redrock_version", "Template_version",
-    "Redrock_spectype", "Redrock_z", "VI_scanner", "VI_quality", "VI_issue", "VI_z", "VI_spectype",
+    "TARGETID",
+    "EXPID",
+    "NIGHT",
+    "TILEID",
+    "Spec_version",
+    "Redrock_version",
+    "Template_version",
+    "Redrock_spectype",
+    "Redrock_z",
+    "VI_scanner",
+    "VI_quality",
+    "VI_issue",
+    "VI_z",
+    "VI_spectype",
     "VI_comment",
-)  # fmt: skip
+)
 REQUIRED = ("TARGETID", "VI_scanner", "VI_quality")
 _UNKNOWN = "-1"
 
@@ -152,14 +164,19 @@ def _read_row(
         if set(issues := row.get("VI_issue", "").strip()) - set(ISSUES):
             raise ValueError(f"VI_issue {issues!r} has other letters than {ISSUES}")
         values: dict[str, Any] = {
-            "sample": published.sample, "release": published.version, "survey": shard.survey,
-            "program": shard.program, "healpix": shard.healpix, "targetid": targetid,
-            "reviewer": row["VI_scanner"], "issues": issues,
+            "sample": published.sample,
+            "release": published.version,
+            "survey": shard.survey,
+            "program": shard.program,
+            "healpix": shard.healpix,
+            "targetid": targetid,
+            "reviewer": row["VI_scanner"],
+            "issues": issues,
             "quality": _read_quality(row["VI_quality"]),
             "corrected_z": float(row["VI_z"]) if row.get("VI_z") else None,
             "corrected_spectype": row.get("VI_spectype") or None,
             "comment": row.get("VI_comment", ""),
-        }  # fmt: skip
+        }
         # The same row gives the same event, so that a file may be imported twice.
         values["review_id"] = hashlib.sha256(repr(values).encode()).hexdigest()[:32]
         return Review(**values | extra)

@@ -111,34 +111,48 @@ class Review:
                 and self.verdict is not None
             )
         )
+        is_redshift = self.corrected_z is None or (
+            math.isfinite(self.corrected_z) and self.corrected_z > -1
+        )
+        is_spectype = self.corrected_spectype in (None, *SPECTYPES)
+        types = ", ".join(SPECTYPES)
+        is_free = self.supersedes is None or self.verdict is not None
+        lacks_verdict = self.action is ReviewAction.ADJUDICATION and self.verdict is None
+        lost_time = self.seconds_spent is not None and not self.seconds_spent >= 0
         faults = {
             f"reviewer must be 1 to {MAX_NAME} characters": not 1 <= len(self.reviewer) <= MAX_NAME,
             f"comment is longer than {MAX_COMMENT} characters": len(self.comment) > MAX_COMMENT,
             f"quality {self.quality} is not 0 to 4": self.quality not in (None, 0, 1, 2, 3, 4),
-            f"redshift {self.corrected_z} is not one": self.corrected_z is not None
-            and not (math.isfinite(self.corrected_z) and self.corrected_z > -1),
-            f"spectral type {self.corrected_spectype!r} is not one of {', '.join(SPECTYPES)}":
-            self.corrected_spectype not in (None, *SPECTYPES),
+            f"redshift {self.corrected_z} is not one": not is_redshift,
+            f"spectral type {self.corrected_spectype!r} is not one of {types}": not is_spectype,
             f"class {self.anomaly_class} does not go with verdict {self.verdict}": wrong_class,
-            "time spent is negative or no number": self.seconds_spent is not None
-            and not self.seconds_spent >= 0,
-            "a retraction names the event that it takes back, and no verdict":
-            is_retraction and (self.supersedes is None or self.verdict is not None),
-            "an adjudication needs a verdict": self.action is ReviewAction.ADJUDICATION
-            and self.verdict is None,
+            "time spent is negative or no number": lost_time,
+            "a retraction names the event that it takes back, and no verdict": is_retraction
+            and is_free,
+            "an adjudication needs a verdict": lacks_verdict,
             "its time has no zone": self.reviewed_at.tzinfo is None,
             "its identifier is not 32 characters": len(self.review_id) != 32,
-        }  # fmt: skip
+        }
         return next((fault for fault, holds in faults.items() if holds), None)
 
     def retract(self) -> Self:
         """Return the event that takes this one back."""
         return replace(
-            self, action=ReviewAction.RETRACTION, supersedes=self.review_id, verdict=None,
-            anomaly_class=None, quality=None, issues="", corrected_z=None, corrected_spectype=None,
-            comment="", seconds_spent=None, reviewed_at=datetime.now(UTC),
-            review_id=uuid.uuid4().hex, number=0,
-        )  # fmt: skip
+            self,
+            action=ReviewAction.RETRACTION,
+            supersedes=self.review_id,
+            verdict=None,
+            anomaly_class=None,
+            quality=None,
+            issues="",
+            corrected_z=None,
+            corrected_spectype=None,
+            comment="",
+            seconds_spent=None,
+            reviewed_at=datetime.now(UTC),
+            review_id=uuid.uuid4().hex,
+            number=0,
+        )
 
 
 def flatten(text: str) -> str:

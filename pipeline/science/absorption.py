@@ -71,11 +71,13 @@ def measure_damped(spectra: Residuals) -> dict[str, Measured]:
     offsets = np.arange(-reach, reach + 1)
     cut = spectra.cut(spectra.find_pixel(_LYA), offsets)
     velocity = offsets * spectra.pixel_velocity
-    shapes = np.stack([
-        1 - np.exp(-damp(velocity + speed, 10**column))
-        for speed in _DLA_SPEEDS
-        for column in _LOG_COLUMNS
-    ])  # fmt: skip
+    shapes = np.stack(
+        [
+            1 - np.exp(-damp(velocity + speed, 10**column))
+            for speed in _DLA_SPEEDS
+            for column in _LOG_COLUMNS
+        ]
+    )
     signal = -(cut.weight * cut.residual * cut.model) @ shapes.T
     power = (cut.weight * cut.model**2) @ (shapes**2).T
     is_seen = (cut.weight > 0).mean(axis=1) > 0.5

@@ -62,7 +62,7 @@ class Fit:
 @torch.no_grad()
 def fit_windows(
     network: SpectrumVAE, is_learnt: Tensor, flux: Tensor, weight: Tensor, start: Tensor
-) -> Fit:  # fmt: skip
+) -> Fit:
     """Fit windows at their posterior means.
 
     Parameters
@@ -80,10 +80,14 @@ def fit_windows(
     model = amplitude * spectrum
     residual = torch.where(trusted > 0, flux - model, 0.0)
     return Fit(
-        posterior.mean.numpy(), posterior.log_variance.exp().numpy(),
-        posterior.divergence().numpy(), amplitude[:, 0].numpy(),
-        model.numpy(), residual.numpy(), trusted.numpy(),
-    )  # fmt: skip
+        posterior.mean.numpy(),
+        posterior.log_variance.exp().numpy(),
+        posterior.divergence().numpy(),
+        amplitude[:, 0].numpy(),
+        model.numpy(),
+        residual.numpy(),
+        trusted.numpy(),
+    )
 
 
 def join_fits(fits: Sequence[Fit]) -> Fit:
@@ -136,9 +140,14 @@ def add_excess(fit: Fit, excess: NDArray, start: NDArray) -> NDArray[np.float32]
 
 
 def measure_statistics(
-    fit: Fit, weight: NDArray, noise_share: NDArray, hypotheses: Hypotheses,
-    start: NDArray, z: NDArray, grid: RestFrameGrid,
-) -> dict[str, NDArray]:  # fmt: skip
+    fit: Fit,
+    weight: NDArray,
+    noise_share: NDArray,
+    hypotheses: Hypotheses,
+    start: NDArray,
+    z: NDArray,
+    grid: RestFrameGrid,
+) -> dict[str, NDArray]:
     """Return every statistic of `catalog_schema.statistics` but `isolation`.
 
     Also ``emission_wave`` and ``absorption_wave``: where in the rest frame (Å) each width's most
@@ -165,9 +174,12 @@ def measure_statistics(
     scan = scan_widths(fit.residual, weight, FILTER_WIDTHS)
     powers = {f"power_{w}": scan.power[:, FILTER_WIDTHS.index(w)] for w in POWER_WIDTHS}
     scores = hypotheses.test(
-        torch.from_numpy(fit.residual), torch.from_numpy(weight), torch.from_numpy(fit.model),
-        torch.from_numpy(start.astype(np.int64)), torch.from_numpy(z.astype(np.float32)),
-    ).numpy()  # fmt: skip
+        torch.from_numpy(fit.residual),
+        torch.from_numpy(weight),
+        torch.from_numpy(fit.model),
+        torch.from_numpy(start.astype(np.int64)),
+        torch.from_numpy(z.astype(np.float32)),
+    ).numpy()
     return {
         **chi2,
         **{f"emission_{w}": scan.emission[:, k] for k, w in enumerate(FILTER_WIDTHS)},

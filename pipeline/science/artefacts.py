@@ -103,11 +103,13 @@ def measure_bump(spectra: Residuals) -> dict[str, Measured]:
     its Δχ² as a share of the χ² of the residual in bins of 20 Å above what noise would give.
     """
     top, power, wave = _bin_observed(spectra, _BUMP_START, _BUMP_END, _BUMP_BIN)
-    shapes = np.stack([
-        np.exp(-0.5 * ((wave - centre) / width) ** 2)
-        for width in _BUMP_WIDTHS
-        for centre in _BUMP_CENTRES
-    ])  # fmt: skip
+    shapes = np.stack(
+        [
+            np.exp(-0.5 * ((wave - centre) / width) ** 2)
+            for width in _BUMP_WIDTHS
+            for centre in _BUMP_CENTRES
+        ]
+    )
     signal, weight = top @ shapes.T, power @ (shapes**2).T
     gain = np.nan_to_num(divide(signal**2, weight))
     best = np.argmax(gain, axis=1)

@@ -81,9 +81,13 @@ class Tail:
 
 
 def standardise(
-    reference: Conditions, statistics: NDArray, wanted: Conditions, values: NDArray,
-    neighbours: int, min_spread: float = _MIN_SPREAD,
-) -> NDArray[np.float64]:  # fmt: skip
+    reference: Conditions,
+    statistics: NDArray,
+    wanted: Conditions,
+    values: NDArray,
+    neighbours: int,
+    min_spread: float = _MIN_SPREAD,
+) -> NDArray[np.float64]:
     """Express statistics in robust sigma of the reference spectra most alike.
 
     Parameters
@@ -137,9 +141,12 @@ def fit_tail(values: NDArray, fraction: float, contamination: float) -> Tail:
 
 
 def join_p_values(
-    p_values: NDArray, log_odds: NDArray, reference: tuple[NDArray, NDArray], fraction: float,
+    p_values: NDArray,
+    log_odds: NDArray,
+    reference: tuple[NDArray, NDArray],
+    fraction: float,
     contamination: float,
-) -> NDArray[np.float64]:  # fmt: skip
+) -> NDArray[np.float64]:
     """Join two indications of strangeness in one p-value.
 
     The product of two p-values (Fisher 1925). They are not independent, so that the reference

@@ -89,9 +89,16 @@ def join_arms(
     for arm in sorted(arms, key=lambda arm: arm.first_pixel):
         values = [np.ascontiguousarray(array) for array in (arm.flux, arm.ivar, arm.mask)]
         n_bad += _add_arm(
-            values[0], values[1], values[2], arm.first_pixel, covered, np.float32(ivar_floor),
-            flux, ivar, mask,
-        )  # fmt: skip
+            values[0],
+            values[1],
+            values[2],
+            arm.first_pixel,
+            covered,
+            np.float32(ivar_floor),
+            flux,
+            ivar,
+            mask,
+        )
         covered = max(covered, arm.first_pixel + arm.flux.shape[1])
     for array in (flux, ivar, mask):
         array[:, covered:] = 0
@@ -122,9 +129,15 @@ def _add_arm(  # type: ignore[no-untyped-def]
             mask[k, first:split],
         )
         copied = _copy_arm(
-            arm_flux[k, n_shared:], arm_ivar[k, n_shared:], arm_mask[k, n_shared:], floor,
-            filling, flux[k, split:stop], ivar[k, split:stop], mask[k, split:stop],
-        )  # fmt: skip
+            arm_flux[k, n_shared:],
+            arm_ivar[k, n_shared:],
+            arm_mask[k, n_shared:],
+            floor,
+            filling,
+            flux[k, split:stop],
+            ivar[k, split:stop],
+            mask[k, split:stop],
+        )
         n_bad[0, k], n_bad[1, k] = averaged[0] + copied[0], averaged[1] + copied[1]
     return n_bad
 

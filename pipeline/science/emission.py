@@ -8,9 +8,15 @@ from pipeline.science.residuals import LIGHT_SPEED, Measured, Residuals, divide,
 
 # Broad lines measured, rest Å in vacuum, and the narrow ones that an ordinary quasar may have.
 BROAD_LINES = {
-    "lya": 1215.67, "siiv": 1398.0, "civ": 1549.06, "ciii": 1908.73, "mgii": 2799.1,
-    "hgamma": 4341.7, "hbeta": 4862.7, "halpha": 6564.6,
-}  # fmt: skip
+    "lya": 1215.67,
+    "siiv": 1398.0,
+    "civ": 1549.06,
+    "ciii": 1908.73,
+    "mgii": 2799.1,
+    "hgamma": 4341.7,
+    "hbeta": 4862.7,
+    "halpha": 6564.6,
+}
 LOW_IONISATION = ("mgii", "hgamma", "hbeta", "halpha")
 NARROW_LINES = {"oii": 3728.5, "oiii": 5008.24}
 _OTHER_LINES = (
@@ -40,8 +46,12 @@ def measure_lines(spectra: Residuals) -> dict[str, Measured]:
     found: dict[str, Measured] = {}
     for name, wave in BROAD_LINES.items():
         ew, strength, shift, width = _fit_line(spectra, wave, _CORE, _REACH)
-        found |= {f"{name}_ew": ew, f"{name}_strength": strength,
-                  f"{name}_shift": shift, f"{name}_width": width}  # fmt: skip
+        found |= {
+            f"{name}_ew": ew,
+            f"{name}_strength": strength,
+            f"{name}_shift": shift,
+            f"{name}_width": width,
+        }
     for name, wave in NARROW_LINES.items():
         found[f"{name}_ew"] = _fit_line(spectra, wave, _NARROW_CORE, _NARROW_REACH)[0]
     found["low_ionisation_width"] = _average([found[f"{name}_width"] for name in LOW_IONISATION])

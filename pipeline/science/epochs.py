@@ -133,8 +133,10 @@ def compare_epochs(wave: NDArray, now: Epoch, then: Epoch, grey_error: float) ->
         if (estimator := _make_estimator(wave, common, windows)) is not None
     }
     fluxes = {name: (e.apply(now), e.apply(then)) for name, e in estimators.items()}
-    levels = [(centre, _average(now, inside), _average(then, inside))
-              for centre, inside in _find_windows(wave, common)]  # fmt: skip
+    levels = [
+        (centre, _average(now, inside), _average(then, inside))
+        for centre, inside in _find_windows(wave, common)
+    ]
     pairs = [*fluxes.values(), *((after, before) for _, after, before in levels)]
     if not pairs:
         return Comparison(NO_OVERLAP)
@@ -178,8 +180,9 @@ class _Estimator:
 def _make_estimator(wave: NDArray, weight: NDArray, windows: LineWindows) -> _Estimator | None:
     width = wave * np.log(wave[1] / wave[0])
     masks = [_find_good(wave, weight, limits) for limits in windows]
-    covered = [width[mask].sum() / (high - low)
-               for mask, (low, high) in zip(masks, windows, strict=True)]  # fmt: skip
+    covered = [
+        width[mask].sum() / (high - low) for mask, (low, high) in zip(masks, windows, strict=True)
+    ]
     if covered[0] < _MIN_CORE or min(covered[1:]) < _MIN_SIDE:
         return None
     core, side = masks[0], masks[1] | masks[2]
@@ -232,8 +235,11 @@ def _compare_continua(
     levels: list[tuple[float, Value, Value]], scale: float
 ) -> tuple[Value, Value]:
     """Fit a power law to the ratios of continuum levels; see `Comparison`."""
-    seen = [(centre, _divide(after, before)) for centre, after, before in levels
-            if _is_seen(after, _SEEN) and _is_seen(before, _SEEN)]  # fmt: skip
+    seen = [
+        (centre, _divide(after, before))
+        for centre, after, before in levels
+        if _is_seen(after, _SEEN) and _is_seen(before, _SEEN)
+    ]
     if not seen:
         return _UNKNOWN, _UNKNOWN
     ratio = np.array([pair[1].value for pair in seen])

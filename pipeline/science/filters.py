@@ -49,12 +49,20 @@ def scan_widths(residual: NDArray, weight: NDArray, widths: tuple[int, ...]) -> 
     n, n_widths = len(residual), len(widths)
     significance = np.zeros((n, n_widths, 3), np.float32)
     pixel = np.full((n, n_widths, 2), -1, np.int32)
-    _scan(np.ascontiguousarray(residual), np.ascontiguousarray(weight),
-          np.array(widths), significance, pixel)  # fmt: skip
+    _scan(
+        np.ascontiguousarray(residual),
+        np.ascontiguousarray(weight),
+        np.array(widths),
+        significance,
+        pixel,
+    )
     return Scan(
-        significance[:, :, 0], significance[:, :, 1], pixel[:, :, 0], pixel[:, :, 1],
+        significance[:, :, 0],
+        significance[:, :, 1],
+        pixel[:, :, 0],
+        pixel[:, :, 1],
         significance[:, :, 2],
-    )  # fmt: skip
+    )
 
 
 @njit(cache=True)

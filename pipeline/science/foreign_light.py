@@ -45,8 +45,9 @@ def measure_continuum(spectra: Residuals) -> dict[str, Measured]:
     A = 1.39 E(B−V) (1 µm/λ)^1.2 (Prevot et al. 1984), before a power law of slope −1.56.
     """
     centres = np.array([0.5 * (low + high) for low, high in _CONTINUUM])
-    means = [_average(spectra, spectra.residual + spectra.model, low, high)
-             for low, high in _CONTINUUM]  # fmt: skip
+    means = [
+        _average(spectra, spectra.residual + spectra.model, low, high) for low, high in _CONTINUUM
+    ]
     flux, weight = np.stack([m[0] for m in means], 1), np.stack([m[1] for m in means], 1)
     positive = np.maximum(flux, divide(np.ones(1), np.sqrt(weight)))
     weight = np.where(weight > 0, weight * positive**2, 0.0)
@@ -75,8 +76,9 @@ def measure_host(spectra: Residuals) -> dict[str, Measured]:
     above = _average(spectra, spectra.residual, 4050, 4250)
     below = _average(spectra, spectra.residual, 3750, 3920)
     error = np.sqrt(divide(np.ones(1), above[1]) + divide(np.ones(1), below[1]))
-    step = Measured(np.where(np.isnan(error), np.nan, above[0] - below[0]), error,
-                    np.full(len(spectra), 4000.0))  # fmt: skip
+    step = Measured(
+        np.where(np.isnan(error), np.nan, above[0] - below[0]), error, np.full(len(spectra), 4000.0)
+    )
     band = _measure_bands(spectra, (((3924, 3945), (3880, 3920)),), spectra.z)
     return {"host_step": step, "host_calcium": band._replace(wave=np.full(len(spectra), 3934.8))}
 
@@ -111,8 +113,9 @@ def measure_second_redshift(spectra: Residuals) -> dict[str, Measured]:
         height = score[np.arange(len(spectra)), best]
         is_found = np.isfinite(height)
         wave = lines[0] * (1 + z[best]) / (1 + spectra.z)
-        found[name] = Measured(np.where(is_found, height, np.nan), unknown,
-                               np.where(is_found, wave, np.nan))  # fmt: skip
+        found[name] = Measured(
+            np.where(is_found, height, np.nan), unknown, np.where(is_found, wave, np.nan)
+        )
         found[f"{name}_z"] = Measured(np.where(is_found, z[best], np.nan), unknown, unknown)
     return found
 

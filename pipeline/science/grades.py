@@ -49,6 +49,8 @@ def find_limits(p_values: NDArray, tiers: NDArray[np.str_]) -> dict[Tier, float]
 
 def take_strictest(values: NDArray, limits: Mapping[Tier, float]) -> NDArray[np.str_]:
     """Return the strictest tier whose limit each value keeps, none for NaN, shape (n,)."""
-    return np.select([values <= limits[tier] for tier in _STRICTEST_FIRST],
-                     [tier.value for tier in _STRICTEST_FIRST],
-                     default=Tier.NONE.value)  # fmt: skip
+    return np.select(
+        [values <= limits[tier] for tier in _STRICTEST_FIRST],
+        [tier.value for tier in _STRICTEST_FIRST],
+        default=Tier.NONE.value,
+    )

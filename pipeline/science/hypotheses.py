@@ -93,8 +93,11 @@ class Hypotheses:
         made["sky"] = torch.where(weight > 0, noise.clamp(max=_NOISE_CEILING), 0.0)
         made |= {"lines": lines, "blue_lines": lines * (rest < 2000.0)}
         # Small dust at the quasar dims by a power law of wavelength (SMC; Prevot et al. 1984).
-        made |= {"slope": model * tilt, "curvature": model * tilt**2,
-                 "reddening": model * (1e4 / rest) ** 1.2}  # fmt: skip
+        made |= {
+            "slope": model * tilt,
+            "curvature": model * tilt**2,
+            "reddening": model * (1e4 / rest) ** 1.2,
+        }
         for kelvin in _BLACKBODIES:
             planck = (observed / 5000.0) ** -5 / torch.expm1(
                 _SECOND_RADIATION_CONSTANT / observed / kelvin

@@ -22,9 +22,14 @@ _SMOOTHING = 101
 
 
 def draw_feature(
-    kind: str, rest: NDArray, observed: NDArray, flux: NDArray, weight: NDArray,
-    strength: float, rng: np.random.Generator,
-) -> NDArray[np.float32]:  # fmt: skip
+    kind: str,
+    rest: NDArray,
+    observed: NDArray,
+    flux: NDArray,
+    weight: NDArray,
+    strength: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
     """Draw a feature of one kind for one window.
 
     Parameters
@@ -96,8 +101,11 @@ def _cool_star(
 ) -> NDArray:
     """Light of a black body of 2800 to 4500 K with a break at 6200 and 7050 Å, like TiO."""
     planck = (observed / 5000) ** -5 / np.expm1(1.4388e8 / observed / rng.uniform(2800, 4500))
-    return planck * (1 - 0.4 * ((observed > 6150) & (observed < 6350))
-                     - 0.5 * ((observed > 7050) & (observed < 7300)))  # fmt: skip
+    return planck * (
+        1
+        - 0.4 * ((observed > 6150) & (observed < 6350))
+        - 0.5 * ((observed > 7050) & (observed < 7300))
+    )
 
 
 def _galaxy(

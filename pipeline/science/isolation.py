@@ -23,10 +23,12 @@ class Isolation:
         self._roots = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
         self._feature = np.concatenate([tree.feature for tree in trees])
         self._threshold = np.concatenate([tree.threshold for tree in trees])
-        self._children = np.concatenate([
-            np.column_stack([tree.children_left, tree.children_right]) + root
-            for tree, root in zip(trees, self._roots, strict=True)
-        ])  # fmt: skip
+        self._children = np.concatenate(
+            [
+                np.column_stack([tree.children_left, tree.children_right]) + root
+                for tree, root in zip(trees, self._roots, strict=True)
+            ]
+        )
         self._beyond = _find_path_length(np.concatenate([tree.n_node_samples for tree in trees]))
         self._normal = _find_path_length(np.array([forest.max_samples_]))[0]
 
@@ -37,9 +39,13 @@ class Isolation:
         hundred; this one gives the same numbers in microseconds.
         """
         depth = _walk(
-            latents.astype(np.float32), self._roots, self._feature, self._threshold,
-            self._children, self._beyond,
-        )  # fmt: skip
+            latents.astype(np.float32),
+            self._roots,
+            self._feature,
+            self._threshold,
+            self._children,
+            self._beyond,
+        )
         return np.exp2(-depth / self._normal).astype(np.float32)
 
 

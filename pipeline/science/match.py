@@ -81,8 +81,10 @@ def shift_positions(
     angles = 2 * np.pi * np.arange(count) / max(count, 1)
     parts = [offset(ra, dec, distance / 3600, angle) for angle in angles]
     empty = np.zeros(0)
-    return (np.concatenate([part[0] for part in parts] or [empty]),
-            np.concatenate([part[1] for part in parts] or [empty]))  # fmt: skip
+    return (
+        np.concatenate([part[0] for part in parts] or [empty]),
+        np.concatenate([part[1] for part in parts] or [empty]),
+    )
 
 
 def normalise_separations(

@@ -33,9 +33,13 @@ class LinearBasis:
 
 
 def fit_basis(
-    flux: Tensor, weight: Tensor, start: Tensor, size: int, n_components: int,
+    flux: Tensor,
+    weight: Tensor,
+    start: Tensor,
+    size: int,
+    n_components: int,
     generator: torch.Generator,
-) -> LinearBasis:  # fmt: skip
+) -> LinearBasis:
     """Fit mean and basis by alternating weighted least squares, from coarse to fine bins.
 
     Minimises Σ w (f − μ − c·V)² over windows that lie at different places of the grid, as
@@ -85,9 +89,12 @@ def invert_by_cholesky(matrices: Tensor) -> Tensor:
 
 
 def infer_coefficients(
-    flux: Tensor, weight: Tensor, start: Tensor, basis: LinearBasis,
+    flux: Tensor,
+    weight: Tensor,
+    start: Tensor,
+    basis: LinearBasis,
     invert: Callable[[Tensor], Tensor] = invert_by_cholesky,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+) -> tuple[Tensor, Tensor]:
     """Return mean and variance of the coefficients' posterior, each of shape (n, k).
 
     With coefficients of unit variance and Gaussian noise this is exact: the posterior of

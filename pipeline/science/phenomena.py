@@ -149,8 +149,10 @@ def _iron(host: Host, rng: np.random.Generator) -> NDArray | None:
     if not (host.sees(2500.0, 0.06) or host.sees(4570.0)):
         return None
     blends = ((2330, 90, 0.8), (2500, 110, 1.0), (2950, 80, 0.4), (4570, 60, 0.7), (5270, 80, 0.6))
-    shape = sum(height * np.exp(-0.5 * ((host.rest - centre) / width) ** 2)
-                for centre, width, height in blends)  # fmt: skip
+    shape = sum(
+        height * np.exp(-0.5 * ((host.rest - centre) / width) ** 2)
+        for centre, width, height in blends
+    )
     return host.continuum * shape * rng.uniform(0.15, 1.0)
 
 
@@ -161,8 +163,9 @@ def _star(host: Host, rng: np.random.Generator) -> NDArray:
 
 
 def _galaxy(host: Host, rng: np.random.Generator) -> NDArray:
-    light = galaxy_light(host.observed / (1 + rng.uniform(0.05, 1.3)), rng.random(),
-                         rng.exponential(15))  # fmt: skip
+    light = galaxy_light(
+        host.observed / (1 + rng.uniform(0.05, 1.3)), rng.random(), rng.exponential(15)
+    )
     return light * host.level / _median(host, light) - host.model
 
 
@@ -244,9 +247,12 @@ PHENOMENA: dict[str, tuple[str, Draw]] = {
 
 
 def _absorb(
-    host: Host, lines: tuple[tuple[float, float], ...], rng: np.random.Generator,
-    speeds: tuple[float, float], widths: tuple[float, float],
-) -> NDArray:  # fmt: skip
+    host: Host,
+    lines: tuple[tuple[float, float], ...],
+    rng: np.random.Generator,
+    speeds: tuple[float, float],
+    widths: tuple[float, float],
+) -> NDArray:
     speed, width, depth = rng.uniform(*speeds), rng.uniform(*widths), rng.uniform(0.1, 1.0)
     left = np.ones_like(host.rest)
     for wave, share in lines:

@@ -85,9 +85,13 @@ def find_window_starts(
 
 
 def resample(
-    flux: Floats, ivar: Floats, z: NDArray, start: NDArray[np.int32],
-    observed: ObservedGrid, grid: RestFrameGrid,
-) -> tuple[Floats, Floats]:  # fmt: skip
+    flux: Floats,
+    ivar: Floats,
+    z: NDArray,
+    start: NDArray[np.int32],
+    observed: ObservedGrid,
+    grid: RestFrameGrid,
+) -> tuple[Floats, Floats]:
     """Resample observed spectra to their rest-frame windows.
 
     With a the overlap of an observed pixel in units of its width and w its ivar,
@@ -124,9 +128,14 @@ def resample(
 
 
 def resample_log(
-    flux: NDArray, ivar: NDArray, log10_first: float, log10_step: float, z: float, start: int,
+    flux: NDArray,
+    ivar: NDArray,
+    log10_first: float,
+    log10_step: float,
+    z: float,
+    start: int,
     grid: RestFrameGrid,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Resample one spectrum of a logarithmic observed grid to a rest-frame window.
 
     Parameters

@@ -31,8 +31,9 @@ def star_light(wave: NDArray, temperature: float) -> NDArray:
     if temperature < 7500:
         depth = depth + np.clip((7500 - temperature) / 3000, 0, 1) * _metals(wave)
     if temperature < 4200:
-        bands = sum(np.where(wave > head, np.exp(-(wave - head) / length), 0)
-                    for head, length in _MOLECULES)  # fmt: skip
+        bands = sum(
+            np.where(wave > head, np.exp(-(wave - head) / length), 0) for head, length in _MOLECULES
+        )
         depth = depth + 0.4 * (4200 - temperature) / 600 * bands
     return light * np.exp(-depth)
 

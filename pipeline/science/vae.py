@@ -134,9 +134,12 @@ class SpectrumVAE(nn.Module):
 
     @torch.no_grad()
     def infer_linear(
-        self, flux: Tensor, ivar: Tensor, start: Tensor,
+        self,
+        flux: Tensor,
+        ivar: Tensor,
+        start: Tensor,
         invert: Callable[[Tensor], Tensor] = invert_by_cholesky,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+    ) -> tuple[Tensor, Tensor]:
         """Return mean and variance of the linear model's posterior, each of shape (n, latent).
 
         Parameters
@@ -152,9 +155,12 @@ class SpectrumVAE(nn.Module):
         return infer_coefficients(*binned, start // _LINEAR_BIN, self.linear_basis, invert)
 
     def encode(
-        self, flux: Tensor, ivar: Tensor, start: Tensor,
+        self,
+        flux: Tensor,
+        ivar: Tensor,
+        start: Tensor,
         linear: tuple[Tensor, Tensor] | None = None,
-    ) -> Posterior:  # fmt: skip
+    ) -> Posterior:
         """Infer the latent.
 
         Parameters
@@ -221,9 +227,14 @@ def fit_amplitude(flux: Tensor, weight: Tensor, model: Tensor) -> Tensor:
 
 
 def negative_elbo(
-    model: SpectrumVAE, flux: Tensor, ivar: Tensor, start: Tensor, noise: Tensor, beta: float,
+    model: SpectrumVAE,
+    flux: Tensor,
+    ivar: Tensor,
+    start: Tensor,
+    noise: Tensor,
+    beta: float,
     linear: tuple[Tensor, Tensor] | None = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Return the β-weighted negative evidence lower bound per valid pixel, shape (n,).
 
     Parameters

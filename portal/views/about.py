@@ -95,9 +95,12 @@ def _show_downloads() -> None:
     st.header("Downloads")
     for slot, name in zip(st.columns(4), ("manifest.json", "SHA256SUMS"), strict=False):
         slot.download_button(
-            name, release.read(name), f"desi-qad-{release.version}-{name}", on_click="ignore",
+            name,
+            release.read(name),
+            f"desi-qad-{release.version}-{name}",
+            on_click="ignore",
             width="stretch",
-        )  # fmt: skip
+        )
 
 
 def _show_dictionary() -> None:

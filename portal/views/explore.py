@@ -84,15 +84,24 @@ def _show_counts(counts: pd.Series, total: int) -> None:
     levels = current_release().levels
     places = st.columns(len(Tier) + 1)
     places[0].metric(
-        "objects", f"{total:,}", "pass the filters", delta_color="off", delta_arrow="off",
+        "objects",
+        f"{total:,}",
+        "pass the filters",
+        delta_color="off",
+        delta_arrow="off",
         border=True,
-    )  # fmt: skip
+    )
     for place, tier in zip(places[1:], Tier, strict=True):
         level = f"FDR ≤ {levels[tier]:g}" if tier in levels else "not anomalous"
         place.metric(
-            tier.value, f"{counts.get(tier, 0):,}", level, delta_color="off", delta_arrow="off",
-            border=True, help=tier.meaning,
-        )  # fmt: skip
+            tier.value,
+            f"{counts.get(tier, 0):,}",
+            level,
+            delta_color="off",
+            delta_arrow="off",
+            border=True,
+            help=tier.meaning,
+        )
 
 
 def _say_hidden(chosen: Filters, hidden: pd.DataFrame) -> None:
@@ -138,9 +147,12 @@ def _choose_part(key: str, text: str) -> None:
 def _show_sky(chosen: Filters) -> None:
     left, right = st.columns([3, 2], gap="medium")
     value = right.segmented_control(
-        "Show", ("rate", "coverage"), default="rate", required=True,
+        "Show",
+        ("rate", "coverage"),
+        default="rate",
+        required=True,
         help="The share of anomalies, or how many objects were scored at all.",
-    )  # fmt: skip
+    )
     order = right.selectbox("Cell size", list(CELLS), index=1, format_func=CELLS.__getitem__)
     # The whole map stays in view when a part of it is chosen.
     cells = ask(queries.count_sky, replace(chosen, cells=None), order)
@@ -150,14 +162,17 @@ def _show_sky(chosen: Filters) -> None:
     with left:
         show_chart(
             charts.draw_sky(placed, order, "rate" if value == "rate" else "n"),
-            "Mollweide map of the anomaly rate in HEALPix cells", _SKY, _brush,
-        )  # fmt: skip
+            "Mollweide map of the anomaly rate in HEALPix cells",
+            _SKY,
+            _brush,
+        )
     right.caption(_describe_sky(cells, chosen))
     if chosen.cells is not None:
         right.button(
             f"Show the whole sky, not only {len(chosen.cells.pixels):,} cells",
-            on_click=_choose_part, args=("sky", ""),
-        )  # fmt: skip
+            on_click=_choose_part,
+            args=("sky", ""),
+        )
 
 
 def _hold(cells: Cells | None, order: int, pixels: pd.Series) -> pd.Series:
@@ -249,10 +264,12 @@ def _show_comparison(chosen: Filters, total: int) -> None:
     held = st.query_params.get("held", "")
     left, right, _ = st.columns([1, 1, 2])
     left.button(
-        "Hold this selection", on_click=filters.keep,
-        args=("held", filters.current_selection() or "page=1"), width="stretch",
+        "Hold this selection",
+        on_click=filters.keep,
+        args=("held", filters.current_selection() or "page=1"),
+        width="stretch",
         help="Then change the filters: both are drawn against each other.",
-    )  # fmt: skip
+    )
     if not held:
         return
     right.button("Let it go", on_click=filters.keep, args=("held", ""), width="stretch")
@@ -311,11 +328,12 @@ def _offer_rows(chosen: Filters, total: int) -> None:
         )
         return
     offer_files(
-        f"{total:,} rows", f"desi-qad-{current_release().version}-selection",
+        f"{total:,} rows",
+        f"desi-qad-{current_release().version}-selection",
         partial(files.write_selection, current_connection(), current_release().root, chosen),
         formats.FORMATS,
         "Every column; units and descriptions in Parquet and VOTable.",
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

@@ -16,9 +16,21 @@ from portal.uploads import MAX_BYTES, MAX_COLUMNS, MAX_RADIUS, MAX_ROWS, UploadE
 from portal.views.access import current_connection, current_release
 from portal.views.parts import offer_files
 
-OURS = ("TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "snr", "anomaly_score", "p_value",
-        "joint_p_value", "q_value", "tier", "reason", "anomaly_class",
-        "artefact_probability")  # fmt: skip
+OURS = (
+    "TARGETID",
+    "TARGET_RA",
+    "TARGET_DEC",
+    "Z",
+    "snr",
+    "anomaly_score",
+    "p_value",
+    "joint_p_value",
+    "q_value",
+    "tier",
+    "reason",
+    "anomaly_class",
+    "artefact_probability",
+)
 _NONE = "(none)"
 _PREVIEW = 200
 _LIST = "uploaded_list"
@@ -69,9 +81,11 @@ def _choose(names: list[str], guessed: uploads.Columns) -> Choice | None:
     st.subheader("Its columns")
     by_id, by_place = "TARGETID", "position"
     kind = st.segmented_control(
-        "Match by", (by_id, by_place), default=by_id if guessed.targetid else by_place,
+        "Match by",
+        (by_id, by_place),
+        default=by_id if guessed.targetid else by_place,
         required=True,
-    )  # fmt: skip
+    )
     slots = st.columns(3)
     if kind == by_id:
         targetid = _choose_column(slots[0], "TARGETID", names, guessed.targetid)
@@ -84,9 +98,12 @@ def _choose(names: list[str], guessed: uploads.Columns) -> Choice | None:
         radius = slots[2].number_input("Radius (arcsec)", 0.1, MAX_RADIUS, 1.5, 0.5)
     offered = [column.name for column in QUASARS.columns if not column.array]
     ours = st.multiselect(
-        "Our columns", offered, default=list(OURS), format_func=columns.label,
+        "Our columns",
+        offered,
+        default=list(OURS),
+        format_func=columns.label,
         help="They are added to yours with desi_ before their names.",
-    )  # fmt: skip
+    )
     if (targetid is None and (ra is None or dec is None)) or not ours:
         st.info("Choose the columns that identify your objects, and at least one of ours.")
         return None
@@ -120,15 +137,19 @@ def _show_result(matched: pa.Table) -> None:
     only = st.toggle("Only rows with a counterpart", value=True)
     kept = matched.filter(is_found) if only else matched
     st.dataframe(
-        formats.make_frame(kept.slice(0, _PREVIEW)), hide_index=True, height=380,
+        formats.make_frame(kept.slice(0, _PREVIEW)),
+        hide_index=True,
+        height=380,
         alt="Rows of the list with the columns of the release",
-    )  # fmt: skip
+    )
     if kept.num_rows > _PREVIEW:
         st.caption(f"The first {_PREVIEW:,} of {kept.num_rows:,} rows; the files hold all.")
     offer_files(
-        f"{kept.num_rows:,} rows", f"desi-qad-{current_release().version}-matched",
-        partial(files.write_rows, kept), (*formats.FORMATS, formats.FITS),
-    )  # fmt: skip
+        f"{kept.num_rows:,} rows",
+        f"desi-qad-{current_release().version}-matched",
+        partial(files.write_rows, kept),
+        (*formats.FORMATS, formats.FITS),
+    )
 
 
 if __name__ == "__main__":

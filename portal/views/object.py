@@ -16,7 +16,7 @@ from portal.evidence import (
     list_peaks,
     measure_velocity,
     sum_reasons,
-)  # fmt: skip
+)
 from portal.lines import Line, place_lines
 from portal.releases import ReleaseError
 from portal.search import SearchError, parse_targetid
@@ -34,10 +34,24 @@ from portal.views.parts import (
 )
 
 FACTS = (
-    "TARGET_RA", "TARGET_DEC", "Z", "ZWARN", "SPECTYPE", "snr", "parent", "SURVEY", "PROGRAM",
-    "HEALPIX", "joint_p_value", "anomaly_class", "artefact_kind", "artefact_probability",
-    "better_z", "cluster", "review_status",
-)  # fmt: skip
+    "TARGET_RA",
+    "TARGET_DEC",
+    "Z",
+    "ZWARN",
+    "SPECTYPE",
+    "snr",
+    "parent",
+    "SURVEY",
+    "PROGRAM",
+    "HEALPIX",
+    "joint_p_value",
+    "anomaly_class",
+    "artefact_kind",
+    "artefact_probability",
+    "better_z",
+    "cluster",
+    "review_status",
+)
 MAX_SMOOTHING = 41
 N_NORMALS = 5
 N_NEIGHBOURS = 5
@@ -119,9 +133,13 @@ def _show_place(targetid: int) -> None:
     ):
         # A callback: the page is drawn once, already for the neighbour.
         slot.button(
-            label, shortcut=key, disabled=neighbour is None, width="stretch", on_click=_go_to,
+            label,
+            shortcut=key,
+            disabled=neighbour is None,
+            width="stretch",
+            on_click=_go_to,
             args=(neighbour,),
-        )  # fmt: skip
+        )
 
 
 def _go_to(targetid: str) -> None:
@@ -199,24 +217,40 @@ def _show_spectrum(spectrum: Spectrum, z: float, targetid: int, evidence: Eviden
         "Frame", ("observed", "rest"), default="observed", required=True, key="frame"
     )
     kinds = top[1].pills(
-        "Lines", ("emission", "absorption"), selection_mode="multi", default=["emission"],
-        key="lines", help="Markers at the trial redshift.",
-    )  # fmt: skip
+        "Lines",
+        ("emission", "absorption"),
+        selection_mode="multi",
+        default=["emission"],
+        key="lines",
+        help="Markers at the trial redshift.",
+    )
     width = top[2].slider(
-        "Smoothing (pixels)", 1, MAX_SMOOTHING, 5, 2, key="smoothing",
+        "Smoothing (pixels)",
+        1,
+        MAX_SMOOTHING,
+        5,
+        2,
+        key="smoothing",
         help="Inverse-variance weighted boxcar; the residual is that of the mean in the box.",
-    )  # fmt: skip
+    )
     with top[3]:
         full = st.toggle("Whole range", key="full", help="Include pixels that dwarf all others.")
         compare = st.toggle(
-            "Normal quasars", key="normals",
+            "Normal quasars",
+            key="normals",
             help=f"The {N_NORMALS} published ungraded quasars most alike in redshift and SNR, "
             "moved to this redshift and level.",
-        )  # fmt: skip
+        )
     trial = st.slider(
-        "Trial redshift of the line markers", 0.0, filters.MAX_Z, min(max(z, 0.0), filters.MAX_Z),
-        0.001, format="%.3f", key=f"trial-{targetid}", help=f"The catalogue says Z = {z:.4f}.",
-    )  # fmt: skip
+        "Trial redshift of the line markers",
+        0.0,
+        filters.MAX_Z,
+        min(max(z, 0.0), filters.MAX_Z),
+        0.001,
+        format="%.3f",
+        key=f"trial-{targetid}",
+        help=f"The catalogue says Z = {z:.4f}.",
+    )
     scale = 1 + trial if frame == "rest" else 1.0
     lines = place_lines(trial, spectrum.wave[0], spectrum.wave[-1], tuple(kinds))
     peaks = NO_PEAKS if evidence is None else list_peaks(evidence, z)
@@ -225,13 +259,17 @@ def _show_spectrum(spectrum: Spectrum, z: float, targetid: int, evidence: Eviden
     key = f"spectrum-{frame}"
     view = View(scale, str(frame), full, read_zoom(key))
     chart = draw_spectrum(
-        make_curves(spectrum, width), name_arms(spectrum),
-        Beside(list_masked(spectrum), lines, peaks, normals), view,
-    )  # fmt: skip
+        make_curves(spectrum, width),
+        name_arms(spectrum),
+        Beside(list_masked(spectrum), lines, peaks, normals),
+        view,
+    )
     show_chart(
-        chart, "Flux, reconstruction, evidence, bad pixels and residual of the spectrum", key,
+        chart,
+        "Flux, reconstruction, evidence, bad pixels and residual of the spectrum",
+        key,
         "rerun",
-    )  # fmt: skip
+    )
     n_merged = count_merged(spectrum.wave, view)
     shown = f"the extremes of every {n_merged} pixels" if n_merged > 1 else "every pixel"
     st.caption(
@@ -265,27 +303,41 @@ def _show_lines(lines: list[Line], peaks: pd.DataFrame, trial: float) -> None:
     for line in lines:
         near = peaks.iloc[(peaks["wave"] - line.wave).abs().argsort()[:1]]
         peak = float(near["wave"].iloc[0]) if len(near) else np.nan
-        rows.append((
-            line.name, line.kind, line.wave / (1 + trial), line.wave, peak,
-            measure_velocity(peak, line.wave),
-        ))  # fmt: skip
+        rows.append(
+            (
+                line.name,
+                line.kind,
+                line.wave / (1 + trial),
+                line.wave,
+                peak,
+                measure_velocity(peak, line.wave),
+            )
+        )
     names = ["Line", "Kind", "Rest (Å)", "Observed (Å)", "Nearest peak (Å)", "Velocity (km/s)"]
     st.dataframe(
-        pd.DataFrame(rows, columns=names).round(1), hide_index=True,
+        pd.DataFrame(rows, columns=names).round(1),
+        hide_index=True,
         alt="Spectral lines at the trial redshift",
-    )  # fmt: skip
+    )
 
 
 def _offer_spectrum(spectrum: Spectrum, targetid: int) -> None:
-    rows = pa.table({
-        "wave": spectrum.wave.round(1), "flux": spectrum.flux, "ivar": spectrum.ivar,
-        "mask": spectrum.mask, "model": spectrum.model,
-    })  # fmt: skip
+    rows = pa.table(
+        {
+            "wave": spectrum.wave.round(1),
+            "flux": spectrum.flux,
+            "ivar": spectrum.ivar,
+            "mask": spectrum.mask,
+            "model": spectrum.model,
+        }
+    )
     offer_files(
-        "Spectrum", f"desi-{targetid}", partial(files.write_rows, rows),
+        "Spectrum",
+        f"desi-{targetid}",
+        partial(files.write_rows, rows),
         (formats.CSV, formats.FITS, formats.VOTABLE),
         "Observed frame, unsmoothed: wave, flux, ivar, mask, model.",
-    )  # fmt: skip
+    )
 
 
 def _show_context(row: dict[str, object], targetid: int, evidence: Evidence | None) -> None:
@@ -360,13 +412,14 @@ def _show_matches(targetid: int) -> None:
     shown = searched.dropna(axis="columns", how="all")
     st.dataframe(
         shown.rename(columns={"match_state": "state", "match_id": "counterpart"}),
-        hide_index=True, alt="Counterparts in external catalogues",
+        hide_index=True,
+        alt="Counterparts in external catalogues",
         column_config={
             "separation": st.column_config.NumberColumn("separation (arcsec)", format="%.2f"),
             "normalised_separation": st.column_config.NumberColumn("in sigma", format="%.1f"),
             "chance_probability": st.column_config.NumberColumn("by chance", format="%.1e"),
         },
-    )  # fmt: skip
+    )
     n_silent = rows["catalogue"].nunique() - searched["catalogue"].nunique()
     st.caption(
         f"{n_silent} other catalogues were not searched. Only “no_match” says that the object is "

@@ -21,9 +21,11 @@ def tell(fault: Exception) -> None:
 
 
 def show_chart(
-    chart: Chart, alt: str, key: str | None = None,
+    chart: Chart,
+    alt: str,
+    key: str | None = None,
     on_select: Literal["ignore", "rerun"] | Callable[[], None] = "ignore",
-) -> None:  # fmt: skip
+) -> None:
     """Draw a chart.
 
     Parameters
@@ -39,9 +41,12 @@ def show_chart(
     # Panels side by side keep their own width, all else takes the page's.
     width: Literal["content", "stretch"] = "content" if "facet" in chart.spec else "stretch"
     st.vega_lite_chart(
-        {**chart.spec, "datasets": chart.tables}, key=key, on_select=on_select, alt=alt,
+        {**chart.spec, "datasets": chart.tables},
+        key=key,
+        on_select=on_select,
+        alt=alt,
         width=width,
-    )  # fmt: skip
+    )
 
 
 def read_zoom(key: str) -> tuple[float, float] | None:
@@ -67,9 +72,14 @@ def show_objects(
     """
     link = st.container()
     table = st.dataframe(
-        rows, hide_index=True, height=height, on_select="rerun", selection_mode="single-row",
-        column_config=columns.configure_columns(list(rows.columns)), alt=alt,
-    )  # fmt: skip
+        rows,
+        hide_index=True,
+        height=height,
+        on_select="rerun",
+        selection_mode="single-row",
+        column_config=columns.configure_columns(list(rows.columns)),
+        alt=alt,
+    )
     if "TARGETID" not in rows:
         return
     ticked = [0] if len(rows) == 1 else table["selection"]["rows"]
@@ -83,15 +93,19 @@ def show_objects(
 def link_object(targetid: str, among: str = "") -> None:
     """Draw the link to an object's page."""
     st.page_link(
-        "views/object.py", label=f"Open object {escape(targetid)} →",
+        "views/object.py",
+        label=f"Open object {escape(targetid)} →",
         query_params=link_params(targetid=targetid, among=among),
-    )  # fmt: skip
+    )
 
 
 def offer_files(
-    title: str, name: str, write: Callable[[Format], bytes], kinds: Iterable[Format],
+    title: str,
+    name: str,
+    write: Callable[[Format], bytes],
+    kinds: Iterable[Format],
     text: str | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Draw a button for each kind of file; a file is written when its button is pressed.
 
     Parameters
@@ -109,6 +123,11 @@ def offer_files(
     """
     for slot, kind in zip(st.columns(4), kinds, strict=False):
         slot.download_button(
-            f"{title} as {kind.title}", partial(write, kind), f"{name}.{kind.suffix}", kind.media,
-            on_click="ignore", width="stretch", help=text,
-        )  # fmt: skip
+            f"{title} as {kind.title}",
+            partial(write, kind),
+            f"{name}.{kind.suffix}",
+            kind.media,
+            on_click="ignore",
+            width="stretch",
+            help=text,
+        )

@@ -21,7 +21,7 @@ from portal.reviewing import (
     Review,
     Reviewer,
     ReviewLedger,
-)  # fmt: skip
+)
 from portal.search import SearchError
 from portal.spectrum import list_masked, make_curves, name_arms
 from portal.spectrum_chart import NO_NORMALS, NO_PEAKS, Beside, View, draw_spectrum
@@ -30,8 +30,11 @@ from portal.views.access import ask, current_release, link_params
 from portal.views.parts import read_zoom, show_chart, tell
 
 KEYS = {
-    Verdict.ANOMALOUS: "a", Verdict.ORDINARY: "o", Verdict.ARTEFACT: "x", Verdict.UNSURE: "u",
-}  # fmt: skip
+    Verdict.ANOMALOUS: "a",
+    Verdict.ORDINARY: "o",
+    Verdict.ARTEFACT: "x",
+    Verdict.UNSURE: "u",
+}
 SKIP_KEY, UNDO_KEY = "s", "z"
 SOURCES = {
     "ranked": "Active learning and audit",
@@ -126,13 +129,17 @@ def _choose_queue(reviewer: Reviewer) -> tuple[str, bool, bool]:
         "Queue", sources, sources.index(start), format_func=SOURCES.__getitem__, key="queue"
     )
     is_blinded = middle.toggle(
-        "Blinded", value=True, key="blinded",
+        "Blinded",
+        value=True,
+        key="blinded",
         help="Score, tier, reason and class stay hidden until you have judged.",
-    )  # fmt: skip
+    )
     is_shown = right.toggle(
-        "Published spectra only", value=True, key="with_spectrum",
+        "Published spectra only",
+        value=True,
+        key="with_spectrum",
         help="The release holds the spectra of graded objects and of a random sample of others.",
-    )  # fmt: skip
+    )
     return str(source), bool(is_blinded), bool(is_shown)
 
 
@@ -195,46 +202,67 @@ def _show_spectrum(row: dict[str, Any], targetid: int) -> None:
 
 
 def _ask_verdict(
-    ledger: ReviewLedger, reviewer: Reviewer, row: dict[str, Any], targetid: int,
+    ledger: ReviewLedger,
+    reviewer: Reviewer,
+    row: dict[str, Any],
+    targetid: int,
     action: ReviewAction,
-) -> None:  # fmt: skip
+) -> None:
     slots = st.columns(len(KEYS) + 1)
     for slot, (verdict, key) in zip(slots, KEYS.items(), strict=False):
         slot.button(
-            verdict.value.capitalize(), key=f"{verdict.value}-{targetid}", shortcut=key,
-            help=verdict.meaning, width="stretch",
+            verdict.value.capitalize(),
+            key=f"{verdict.value}-{targetid}",
+            shortcut=key,
+            help=verdict.meaning,
+            width="stretch",
             on_click=partial(_judge, ledger, reviewer, row, targetid, action, verdict),
-        )  # fmt: skip
+        )
     slots[-1].button(
-        "Put off", key=f"put-off-{targetid}", shortcut=SKIP_KEY, width="stretch",
+        "Put off",
+        key=f"put-off-{targetid}",
+        shortcut=SKIP_KEY,
+        width="stretch",
         on_click=partial(_put_off, targetid),
-    )  # fmt: skip
+    )
 
 
 def _ask_details(targetid: int) -> None:
     """Draw the widgets of what goes with a verdict; each object has its own."""
     left, middle, right = st.columns(3)
     left.selectbox(
-        "Class, if anomalous", _CLASSES, None, key=f"class-{targetid}",
+        "Class, if anomalous",
+        _CLASSES,
+        None,
+        key=f"class-{targetid}",
         format_func=lambda word: f"{word.value}: {word.meaning}",
-    )  # fmt: skip
+    )
     left.segmented_control(
-        "Quality", (4, 3, 2, 1, 0), key=f"quality-{targetid}",
+        "Quality",
+        (4, 3, 2, 1, 0),
+        key=f"quality-{targetid}",
         help=columns.explain("review_quality", columns.tables.REVIEWS),
-    )  # fmt: skip
+    )
     middle.pills(
-        "Issues", tuple(ISSUES), selection_mode="multi", key=f"issues-{targetid}",
+        "Issues",
+        tuple(ISSUES),
+        selection_mode="multi",
+        key=f"issues-{targetid}",
         help=columns.explain("review_issues", columns.tables.REVIEWS),
-    )  # fmt: skip
+    )
     middle.number_input("Corrected Z", 0.0, 10.0, None, format="%.4f", key=f"z-{targetid}")
     right.selectbox("Corrected type", SPECTYPES, None, key=f"spectype-{targetid}")
     right.text_input("Comment", max_chars=MAX_COMMENT, key=f"comment-{targetid}")
 
 
 def _judge(
-    ledger: ReviewLedger, reviewer: Reviewer, row: dict[str, Any], targetid: int,
-    action: ReviewAction, verdict: Verdict,
-) -> None:  # fmt: skip
+    ledger: ReviewLedger,
+    reviewer: Reviewer,
+    row: dict[str, Any],
+    targetid: int,
+    action: ReviewAction,
+    verdict: Verdict,
+) -> None:
     state, release = st.session_state, current_release()
     if targetid not in state["first_seen"]:
         # A key that was pressed before the next object's buttons were there: judged already.
@@ -242,14 +270,29 @@ def _judge(
     told = {name: state.get(f"{name}-{targetid}") for name in _DETAILS}
     anomaly_class = told["class"] if verdict is Verdict.ANOMALOUS else None
     try:
-        ledger.append([Review(
-            reviewing.name_sample(release), release.version, row["SURVEY"], row["PROGRAM"],
-            int(row["HEALPIX"]), targetid, reviewer.name, action, verdict, anomaly_class,
-            quality=told["quality"], issues="".join(told["issues"] or ()), corrected_z=told["z"],
-            corrected_spectype=told["spectype"], comment=told["comment"] or "",
-            is_blinded=targetid not in state.get("unblinded", ()),
-            seconds_spent=time.monotonic() - state["first_seen"].pop(targetid),
-        )])  # fmt: skip
+        ledger.append(
+            [
+                Review(
+                    reviewing.name_sample(release),
+                    release.version,
+                    row["SURVEY"],
+                    row["PROGRAM"],
+                    int(row["HEALPIX"]),
+                    targetid,
+                    reviewer.name,
+                    action,
+                    verdict,
+                    anomaly_class,
+                    quality=told["quality"],
+                    issues="".join(told["issues"] or ()),
+                    corrected_z=told["z"],
+                    corrected_spectype=told["spectype"],
+                    comment=told["comment"] or "",
+                    is_blinded=targetid not in state.get("unblinded", ()),
+                    seconds_spent=time.monotonic() - state["first_seen"].pop(targetid),
+                )
+            ]
+        )
     except QadError as fault:
         state["review_fault"] = str(fault)
 
@@ -273,13 +316,17 @@ def _show_last(ledger: ReviewLedger, reviews: list[Review], reviewer: Reviewer) 
         verdict = last.verdict.value if last.verdict else "inspected"
         st.markdown(f"You called **{last.targetid}** {verdict}. {'; '.join(facts)}.")
         st.page_link(
-            "views/object.py", label="Look at it again",
+            "views/object.py",
+            label="Look at it again",
             query_params=link_params(targetid=str(last.targetid)),
-        )  # fmt: skip
+        )
     right.button(
-        "Undo", shortcut=UNDO_KEY, width="stretch", on_click=partial(_undo, ledger, last),
+        "Undo",
+        shortcut=UNDO_KEY,
+        width="stretch",
+        on_click=partial(_undo, ledger, last),
         help="Adds an event that takes the judgement back; nothing is deleted.",
-    )  # fmt: skip
+    )
 
 
 def _undo(ledger: ReviewLedger, last: Review) -> None:
@@ -297,10 +344,12 @@ def _show_progress(reviews: list[Review]) -> None:
     slots[1].metric("disputed", f"{progress.n_disputed:,}", border=True)
     kappa = progress.agreement.fleiss_kappa
     slots[2].metric(
-        "agreement (Fleiss' κ)", f"{kappa:.2f}" if pd.notna(kappa) else "–", border=True,
+        "agreement (Fleiss' κ)",
+        f"{kappa:.2f}" if pd.notna(kappa) else "–",
+        border=True,
         help=f"Of {progress.agreement.n_objects:,} objects that two or more have judged: 1 is full "
         "agreement, 0 what chance gives.",
-    )  # fmt: skip
+    )
     if progress.by_reviewer:
         counts = pd.DataFrame(progress.by_reviewer.items(), columns=["Reviewer", "Objects judged"])
         st.dataframe(counts, hide_index=True, alt="Objects judged by each reviewer")

@@ -89,8 +89,10 @@ def _show_schema(release: Release) -> None:
     st.caption(table.description)
     st.dataframe(
         columns.make_dictionary(table)[["Column", "Type", "Unit", "Description"]],
-        hide_index=True, height=420, alt=f"Columns of {name}",
-    )  # fmt: skip
+        hide_index=True,
+        height=420,
+        alt=f"Columns of {name}",
+    )
 
 
 def _show_answer(release: Release, sql: str) -> None:
@@ -173,19 +175,26 @@ def _show_sky(rows: pd.DataFrame) -> None:
     places = read_places(rows[ra], rows[dec])
     drawn = places.head(MAX_DRAWN)
     show_chart(charts.draw_places(drawn), "Positions of the rows on the sky")
-    st.caption(f"{len(drawn):,} of {len(rows):,} rows; {len(rows) - len(places):,} of them have no "
-               "position.")  # fmt: skip
+    st.caption(
+        f"{len(drawn):,} of {len(rows):,} rows; {len(rows) - len(places):,} of them have no "
+        "position."
+    )
 
 
 def _offer(release: Release, outcome: Outcome, sql: str) -> None:
     offer_files(
-        f"{outcome.rows.num_rows:,} rows", f"desi-qad-{release.version}-query",
-        partial(files.write_rows, outcome.rows), formats.FORMATS,
-    )  # fmt: skip
+        f"{outcome.rows.num_rows:,} rows",
+        f"desi-qad-{release.version}-query",
+        partial(files.write_rows, outcome.rows),
+        formats.FORMATS,
+    )
     st.markdown("**Link to this statement on this release**")
     address = st.context.url or ""
-    st.code(f"{address.partition('?')[0]}?{urlencode({'release': release.version, 'sql': sql})}",
-            None, wrap_lines=True)  # fmt: skip
+    st.code(
+        f"{address.partition('?')[0]}?{urlencode({'release': release.version, 'sql': sql})}",
+        None,
+        wrap_lines=True,
+    )
 
 
 if __name__ == "__main__":

@@ -17,9 +17,14 @@ SUMMARY = "validation/summary.json"
 _FOUND = ("planted", "n", "found", "low", "high", "found_bright", "found_by_score", "in_tier")
 _GRADED = ("n", "in_tier", "share_low", "share_low_jointly")
 _COUNTS = {
-    "stage": "Stage", "n_shards": "Shards", "n_failed": "Failed shards", "n_expected": "Rows given",
-    "n_made": "Rows made", "n_dropped": "Dropped by gates", "n_open": "Shards not adding up",
-}  # fmt: skip
+    "stage": "Stage",
+    "n_shards": "Shards",
+    "n_failed": "Failed shards",
+    "n_expected": "Rows given",
+    "n_made": "Rows made",
+    "n_dropped": "Dropped by gates",
+    "n_open": "Shards not adding up",
+}
 
 
 def show() -> None:
@@ -59,9 +64,13 @@ def _show_evidence() -> None:
             "Spectra of sky, stars and galaxies, graded as if they had been taken for quasars: sky "
             "must not reach a tier, stars and galaxies should."
         )
-        names = {"control": "Control", "n": "Spectra", "in_tier": "In a tier",
-                 "share_low": "Share with p < 0.01",
-                 "share_low_jointly": "Share with joint p < 0.01"}  # fmt: skip
+        names = {
+            "control": "Control",
+            "n": "Spectra",
+            "in_tier": "In a tier",
+            "share_low": "Share with p < 0.01",
+            "share_low_jointly": "Share with joint p < 0.01",
+        }
         st.dataframe(controls.rename(columns=names), hide_index=True, alt="Negative controls")
 
 
@@ -93,10 +102,11 @@ def _show_catalogues() -> None:
     )
     rows = ask(queries.list_catalogues)
     settings = {
-        name: st.column_config.Column(columns.label(name, CATALOGUES),
-                                      help=columns.explain(name, CATALOGUES))
+        name: st.column_config.Column(
+            columns.label(name, CATALOGUES), help=columns.explain(name, CATALOGUES)
+        )
         for name in rows.columns
-    }  # fmt: skip
+    }
     st.dataframe(rows, hide_index=True, column_config=settings, alt="External catalogues")
 
 
@@ -106,9 +116,10 @@ def _show_history() -> None:
     others = list(filter(None, map(_open_other, list_siblings(release.root))))
     table = [(other.version, other.date, *_count(other)) for other in others]
     st.dataframe(
-        pd.DataFrame(table, columns=["Version", "Date", "Quasars", "Graded"]), hide_index=True,
+        pd.DataFrame(table, columns=["Version", "Date", "Quasars", "Graded"]),
+        hide_index=True,
         alt="Releases published here",
-    )  # fmt: skip
+    )
     older = [other for other in others if other.root != release.root]
     if older:
         _show_difference(release, {other.version: other.root for other in older})

@@ -44,10 +44,17 @@ def test_every_filter_hypothesis_and_axis_is_there() -> None:
 def test_columns_are_as_long_as_the_list() -> None:
     assert DIMENSIONS["statistic"] == len(STATISTICS)
     assert DIMENSIONS["filter"] == len(FILTER_WIDTHS)
-    columns = {(table.name, column.name): column for table in (SCORES, SIGNIFICANCE, NULL)
-               for column in table.columns}  # fmt: skip
-    for key in (("scores", "statistics"), ("significance", "departures"), ("null", "statistics"),
-                ("null", "departures")):  # fmt: skip
+    columns = {
+        (table.name, column.name): column
+        for table in (SCORES, SIGNIFICANCE, NULL)
+        for column in table.columns
+    }
+    for key in (
+        ("scores", "statistics"),
+        ("significance", "departures"),
+        ("null", "statistics"),
+        ("null", "departures"),
+    ):
         assert columns[key].array == "statistic"
     for name in ("emission_wave", "absorption_wave"):
         assert columns["scores", name].array == "filter"

@@ -132,8 +132,11 @@ def test_arrow_schema_renders_every_column(table: Table) -> None:
             assert field.type == column.type
 
 
-@pytest.mark.parametrize("table", [t for t in TABLES if any(
-    c.array and DIMENSIONS[c.array] is None for c in t.columns)], ids=lambda t: t.name)  # fmt: skip
+@pytest.mark.parametrize(
+    "table",
+    [t for t in TABLES if any(c.array and DIMENSIONS[c.array] is None for c in t.columns)],
+    ids=lambda t: t.name,
+)
 def test_open_dimension_must_be_given(table: Table) -> None:
     with pytest.raises(ValueError, match="the size of dimension"):
         arrow_schema(table)

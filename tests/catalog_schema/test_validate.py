@@ -73,7 +73,7 @@ FAULTS = {
     "element": (swap("latent", _latent([1.1] + [0.0] * 11)), ["latent: 1 values outside"]),
     "word": (swap("arm", ["b", "x", "y", "z", "b", "r"]), ["arm: unknown words ['x', 'y']"]),
     "repeat": (swap("TARGETID", [0, 1, 2, 0, 4, 4], pa.int64()), ["key (TARGETID, arm): 1 rep"]),
-}  # fmt: skip
+}
 
 
 def test_good_rows_break_nothing() -> None:

@@ -10,15 +10,35 @@ import yaml
 ROOT = Path(__file__).parents[2]
 # Fields of the operator's custom resource, ray.io/v1.
 _JOB_FIELDS = {
-    "activeDeadlineSeconds", "backoffLimit", "clusterSelector", "deletionStrategy", "entrypoint",
-    "entrypointNumCpus", "entrypointNumGpus", "entrypointResources", "jobId", "managedBy",
-    "metadata", "preRunningDeadlineSeconds", "rayClusterSpec", "runtimeEnvYAML",
-    "shutdownAfterJobFinishes", "submissionMode", "submitterConfig", "submitterPodTemplate",
-    "suspend", "ttlSecondsAfterFinished",
-}  # fmt: skip
+    "activeDeadlineSeconds",
+    "backoffLimit",
+    "clusterSelector",
+    "deletionStrategy",
+    "entrypoint",
+    "entrypointNumCpus",
+    "entrypointNumGpus",
+    "entrypointResources",
+    "jobId",
+    "managedBy",
+    "metadata",
+    "preRunningDeadlineSeconds",
+    "rayClusterSpec",
+    "runtimeEnvYAML",
+    "shutdownAfterJobFinishes",
+    "submissionMode",
+    "submitterConfig",
+    "submitterPodTemplate",
+    "suspend",
+    "ttlSecondsAfterFinished",
+}
 _WORKER_FIELDS = {
-    "groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"
-}  # fmt: skip
+    "groupName",
+    "replicas",
+    "minReplicas",
+    "maxReplicas",
+    "rayStartParams",
+    "template",
+}
 MANIFEST = ROOT / "deploy" / "kuberay" / "rayjob.yaml"
 
 

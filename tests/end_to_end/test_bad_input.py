@@ -172,8 +172,9 @@ def small_disk(tmp_path: Path):  # type: ignore[no-untyped-def]
     place.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)],
-        capture_output=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        check=False,
+    )
     if mounted.returncode:
         pytest.skip("mounting a file system needs privileges")
     yield place

@@ -24,8 +24,10 @@ def test_node_killed_mid_run_costs_only_its_shards(
         doomed = cluster.add_node(num_cpus=2)
         process = start_qad(
             *run_arguments(survey, root, run__workers=3),
-            env=os.environ | {"RAY_ADDRESS": cluster.address}, stdout=output, stderr=output,
-        )  # fmt: skip
+            env=os.environ | {"RAY_ADDRESS": cluster.address},
+            stdout=output,
+            stderr=output,
+        )
         deadline = time.monotonic() + 120
         while not list(root.glob("lake/coadds/*/*/*")) and time.monotonic() < deadline:
             assert process.is_alive(), output.read_text()

@@ -21,9 +21,12 @@ def endpoint(survey: Path) -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     client = boto3.client(
-        "s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1",
-        aws_access_key_id="testing", aws_secret_access_key="testing",
-    )  # fmt: skip
+        "s3",
+        endpoint_url=f"http://{host}:{port}",
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
     client.create_bucket(Bucket=BUCKET, ACL="public-read")
     for path in survey.rglob("*.fits"):
         key = f"{survey.name}/{path.relative_to(survey).as_posix()}"
@@ -45,8 +48,9 @@ def test_bucket_makes_the_release_of_the_local_tree(
     stages = [line for line in again.stdout.splitlines() if " made, " in line]
     assert all(" 0 made, " in line for line in stages), again.stdout
     [card] = finished.glob("models/*/model.json")
-    scored = qad("score", "--model", card.parent, "--source", source, "--root", root,
-                 env=environment)  # fmt: skip
+    scored = qad(
+        "score", "--model", card.parent, "--source", source, "--root", root, env=environment
+    )
     assert scored.returncode == 0, scored.stderr
     planned = qad(
         "acquire", "--plan", "--source", source, "--root", tmp_path / "new", env=environment

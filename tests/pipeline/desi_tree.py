@@ -82,10 +82,16 @@ def write_zcatalog(root: Path, rows: Rows) -> Path:
 
 
 def write_coadd(
-    path: Path, targetid: NDArray, flux: NDArray, ivar: NDArray, mask: NDArray | None = None,
-    fibermap: Mapping[str, NDArray] | None = None, exposures: Mapping[str, NDArray] | None = None,
-    scores: Mapping[str, NDArray] | None = None, has_sums: bool = False,
-) -> Path:  # fmt: skip
+    path: Path,
+    targetid: NDArray,
+    flux: NDArray,
+    ivar: NDArray,
+    mask: NDArray | None = None,
+    fibermap: Mapping[str, NDArray] | None = None,
+    exposures: Mapping[str, NDArray] | None = None,
+    scores: Mapping[str, NDArray] | None = None,
+    has_sums: bool = False,
+) -> Path:
     """Write joined spectra (n, 7781) as the three arms of a coadd file."""
     mask = np.zeros(flux.shape, np.uint32) if mask is None else mask
     names = fibermap or {"TARGETID": np.asarray(targetid, np.int64)}

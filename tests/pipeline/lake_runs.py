@@ -10,14 +10,30 @@ from pipeline.store import Stamp, Store
 
 # Settings that make every stage small.
 SMALL = (
-    "target.z_min=1.5", "target.z_max=1.9", "target.validation_fraction=0.25",
-    "preprocess.log10_step=4e-4", "train.folds=2", "train.latent=3",
-    "train.basis=6", "train.hidden=16",
-    "train.channels=4", "train.epochs=4", "train.warmup_epochs=2", "train.batch_size=16",
-    "train.threads=1", "score.trees=20", "train.min_support=3", "calibrate.neighbours=20",
-    "inject.hosts=3", "inject.strengths=[10.0,300.0]", "reconstruct.reference_sample=5",
-    "classify.hosts=6", "classify.rivals=2", "classify.map_anchors=30", "classify.bootstraps=2",
-)  # fmt: skip
+    "target.z_min=1.5",
+    "target.z_max=1.9",
+    "target.validation_fraction=0.25",
+    "preprocess.log10_step=4e-4",
+    "train.folds=2",
+    "train.latent=3",
+    "train.basis=6",
+    "train.hidden=16",
+    "train.channels=4",
+    "train.epochs=4",
+    "train.warmup_epochs=2",
+    "train.batch_size=16",
+    "train.threads=1",
+    "score.trees=20",
+    "train.min_support=3",
+    "calibrate.neighbours=20",
+    "inject.hosts=3",
+    "inject.strengths=[10.0,300.0]",
+    "reconstruct.reference_sample=5",
+    "classify.hosts=6",
+    "classify.rivals=2",
+    "classify.map_anchors=30",
+    "classify.bootstraps=2",
+)
 FAST = ("acquire.backoff_s=0.01", "acquire.max_attempts=4", "acquire.timeout_s=5")
 
 

@@ -238,9 +238,12 @@ def upload(endpoint: str, prefix: str, files: dict[str, bytes]) -> str:
 def make_client(endpoint: str) -> Any:
     """Return a client that may write."""
     return boto3.client(
-        "s3", endpoint_url=endpoint, region_name="us-east-1",
-        aws_access_key_id="testing", aws_secret_access_key="testing",
-    )  # fmt: skip
+        "s3",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
 
 
 def list_keys(endpoint: str, prefix: str) -> list[str]:

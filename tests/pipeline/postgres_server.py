@@ -43,9 +43,21 @@ class Server:
         secret.write_text(_PASSWORD)
         secret.chmod(0o644)
         server.call(
-            "initdb", "-D", str(folder / "data"), "-A", "scram-sha-256", "-U", "qad", "--no-sync",
-            "-E", "UTF8", "--locale", "C.UTF-8", "--pwfile", str(secret),
-        )  # fmt: skip
+            "initdb",
+            "-D",
+            str(folder / "data"),
+            "-A",
+            "scram-sha-256",
+            "-U",
+            "qad",
+            "--no-sync",
+            "-E",
+            "UTF8",
+            "--locale",
+            "C.UTF-8",
+            "--pwfile",
+            str(secret),
+        )
         server.start()
         return server
 
@@ -55,9 +67,14 @@ class Server:
         if os.getuid() == 0:
             command = ["runuser", "-u", "postgres", "--", *command]
         done = subprocess.run(
-            command, cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            check=False, timeout=60,
-        )  # fmt: skip
+            command,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
         assert done.returncode == 0, done.stderr
 
     def start(self) -> None:

@@ -55,8 +55,13 @@ def write_quasarnet(tree: LocalTree, rows: dict[int, tuple[float, float]]) -> Pa
     ids = np.array([*rows])
     confidence, z = (np.array(values) for values in zip(*rows.values(), strict=True))
     table: Rows = {name: np.zeros(len(ids)) for name in CONFIDENCES}
-    table |= {"TARGETID": ids, "C_CIV": confidence, "IS_QSO_QN_NEW_RR": np.isfinite(z),
-              "Z_NEW": np.nan_to_num(z, nan=0.1), "ZERR_NEW": np.full(len(ids), 3e-4)}  # fmt: skip
+    table |= {
+        "TARGETID": ids,
+        "C_CIV": confidence,
+        "IS_QSO_QN_NEW_RR": np.isfinite(z),
+        "Z_NEW": np.nan_to_num(z, nan=0.1),
+        "ZERR_NEW": np.full(len(ids), 3e-4),
+    }
     return write_table(tree.file("qso_qn", DARK), QN_RR=table)
 
 

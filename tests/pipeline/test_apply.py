@@ -23,9 +23,12 @@ def test_own_tree_gets_its_own_scores(lake: Store, config: Config) -> None:
     rows = pq.read_table(path).sort_by("TARGETID")
     assert rows.num_rows == 45
     for dataset, name in (
-        ("significance", "anomaly_score"), ("significance", "p_value"),
-        ("classes", "joint_p_value"), ("classes", "log_odds"), ("tiers", "q_value"),
-    ):  # fmt: skip
+        ("significance", "anomaly_score"),
+        ("significance", "p_value"),
+        ("classes", "joint_p_value"),
+        ("classes", "log_odds"),
+        ("tiers", "q_value"),
+    ):
         own = lake.read(lake.lake.table(dataset)).sort_by("TARGETID")
         found, known = (
             table[name].to_numpy(zero_copy_only=False).astype(float) for table in (rows, own)

@@ -167,12 +167,13 @@ def test_scores_of_arrays_are_those_of_the_lake(model: QSOAutoencoder, finished:
     shard = finished_shards(finished, "score")[0]
     coadds = finished.read(finished.lake.shard("coadds", shard))[:4]
     scores = finished.read(finished.lake.shard("scores", shard))[:4]
-    targets = {row["TARGETID"]: row for row in
-               read_all(finished, "targets").to_pylist()}  # fmt: skip
+    targets = {row["TARGETID"]: row for row in read_all(finished, "targets").to_pylist()}
     ids = coadds["TARGETID"].to_pylist()
     dust = transmission(OBSERVED_GRID.wave, [targets[i]["EBV"] for i in ids], 3.1)
     table = model.score(
-        to_matrix(coadds["flux"]) / dust, to_matrix(coadds["ivar"]) * dust**2,
-        np.array([targets[i]["Z"] for i in ids]), np.array(ids),
-    )  # fmt: skip
+        to_matrix(coadds["flux"]) / dust,
+        to_matrix(coadds["ivar"]) * dust**2,
+        np.array([targets[i]["Z"] for i in ids]),
+        np.array(ids),
+    )
     np.testing.assert_allclose(table["chi2"].to_numpy(), scores["chi2"].to_numpy(), rtol=1e-3)

@@ -93,11 +93,25 @@ def test_ray_workers_make_the_release_of_a_local_run(
     assert {path.name for path in root.iterdir()} == {".lock", "config.json", "releases"}
     kinds = {key.split("/")[2] for key in list_keys(endpoint, f"{made.folder.name}/lake/")}
     assert kinds == {
-        "candidates", "targets", "files", "index", "coadds", "restframe", "scores", "tiers",
+        "candidates",
+        "targets",
+        "files",
+        "index",
+        "coadds",
+        "restframe",
+        "scores",
+        "tiers",
         "significance",
-        "matches", "catalogues", "controls", "injections", "measurements", "classes",
-        "judged", "evidence", "reconstructions",
-    }  # fmt: skip
+        "matches",
+        "catalogues",
+        "controls",
+        "injections",
+        "measurements",
+        "classes",
+        "judged",
+        "evidence",
+        "reconstructions",
+    }
     for path in root.rglob("*.json"):
         assert "secret" not in path.read_text()
         assert "correct-horse" not in path.read_text()
@@ -119,9 +133,17 @@ def test_model_in_the_bucket_scores_other_spectra(made: Bucket, endpoint: str) -
     found = list_keys(endpoint, made.folder.name)
     [card] = [key for key in found if key.endswith("/model.json")]
     scored = run_qad(
-        "score", "--model", card.split("/")[2], "--source", made.survey,
-        "--root", made.folder / "other", "--set", made.lake, env=made.environment,
-    )  # fmt: skip
+        "score",
+        "--model",
+        card.split("/")[2],
+        "--source",
+        made.survey,
+        "--root",
+        made.folder / "other",
+        "--set",
+        made.lake,
+        env=made.environment,
+    )
     assert scored.returncode == 0, scored.stderr
     path = Path(scored.stdout.split("results")[1].strip())
     assert path.is_relative_to(made.folder / "other" / "applied")

@@ -28,8 +28,9 @@ def test_lake_has_the_significance_of_every_score(finished: Store, config: Confi
     # The run's own scores, weighed again against the population on disk, are the same.
     np.testing.assert_allclose(
         weigh(scores, null, config.calibrate)["anomaly_score"].to_numpy(),
-        null["anomaly_score"].to_numpy(), atol=1e-3,
-    )  # fmt: skip
+        null["anomaly_score"].to_numpy(),
+        atol=1e-3,
+    )
 
 
 def test_rank_range_is_that_of_the_seeds_models(finished: Store, config: Config) -> None:
@@ -83,9 +84,16 @@ def spoil(scores: pa.Table, row: int, **values: float) -> pa.Table:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("chi2", 1e3), ("emission_4", 400.0), ("absorption_64", 400.0), ("power_32", 1e9),
-     ("b_offset", -400.0), ("b_offset", 400.0), ("axis_0", -1e3)],
-)  # fmt: skip
+    [
+        ("chi2", 1e3),
+        ("emission_4", 400.0),
+        ("absorption_64", 400.0),
+        ("power_32", 1e9),
+        ("b_offset", -400.0),
+        ("b_offset", 400.0),
+        ("axis_0", -1e3),
+    ],
+)
 def test_planted_outlier_gets_its_reason(finished: Store, name: str, value: float) -> None:
     scores = read_scores(finished)
     # Without other departures of its own, so that what is planted decides.

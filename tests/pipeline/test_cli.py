@@ -62,8 +62,17 @@ def test_failed_shard_is_exit_code_1(call, survey: Path, tmp_path: Path) -> None
 def test_source_of_the_configuration_file_counts(call, survey: Path, tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text(f'[run]\nsource = "{tmp_path / "not_there"}"\n')
-    code, _, err = call("target", "--config", path, "--root", tmp_path / "root", "--set",
-                        "mock.quasars=4", "--set", "mock.pixels=1")  # fmt: skip
+    code, _, err = call(
+        "target",
+        "--config",
+        path,
+        "--root",
+        tmp_path / "root",
+        "--set",
+        "mock.quasars=4",
+        "--set",
+        "mock.pixels=1",
+    )
     assert code == 2
     assert "not_there" in err
 

@@ -166,8 +166,9 @@ def test_compressed_file_reads_the_same(coadd: Path) -> None:
     packed = coadd.with_name(f"{coadd.name}.gz")
     packed.write_bytes(gzip.compress(coadd.read_bytes(), 1))
     assert check_coadd(packed) == N
-    for one, two in zip(read_arms(coadd, np.arange(N)), read_arms(packed, np.arange(N)),
-                        strict=True):  # fmt: skip
+    for one, two in zip(
+        read_arms(coadd, np.arange(N)), read_arms(packed, np.arange(N)), strict=True
+    ):
         np.testing.assert_array_equal(one.flux, two.flux)
         np.testing.assert_array_equal(one.mask, two.mask)
 

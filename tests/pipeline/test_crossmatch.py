@@ -94,14 +94,20 @@ def test_literature_is_counted_and_linked(lake: Store, config: Config, tmp_path:
     with lake.ledger.closing():
         objects = read_objects(lake)
     columns = {
-        "ra": objects.ra[:2], "dec": objects.dec[:2], "main_id": ["3C 273", "B"],
-        "otype": ["QSO", None], "nbref": pa.array([2900, None], pa.int32()),
-    }  # fmt: skip
+        "ra": objects.ra[:2],
+        "dec": objects.dec[:2],
+        "main_id": ["3C 273", "B"],
+        "otype": ["QSO", None],
+        "nbref": pa.array([2900, None], pa.int32()),
+    }
     pq.write_table(pa.table(columns), tmp_path / "simbad.parquet")
     local = CatalogueSettings(
-        files=[str(tmp_path / "simbad.parquet")], keep=["otype", "nbref"], pm_ra="", pm_dec="",
+        files=[str(tmp_path / "simbad.parquet")],
+        keep=["otype", "nbref"],
+        pm_ra="",
+        pm_dec="",
         error="",
-    )  # fmt: skip
+    )
     run(lake, config, catalogues={"simbad": local})
     rows = read(lake, "simbad")
     told = [(row["match_id"], row["object_type"], row["n_references"]) for row in rows[:3]]
@@ -116,9 +122,14 @@ def test_all_six_states_stand_side_by_side(lake: Store, config: Config, sources:
     with lake.ledger.closing():
         limit = float(np.median(read_objects(lake).dec))
     run(
-        lake, config, catalogues=declare(sources, dec_min=limit) | {"simbad": silent},
-        ask=["simbad"], ask_for="all", max_attempts=1, seconds_between_requests=0.0,
-    )  # fmt: skip
+        lake,
+        config,
+        catalogues=declare(sources, dec_min=limit) | {"simbad": silent},
+        ask=["simbad"],
+        ask_for="all",
+        max_attempts=1,
+        seconds_between_requests=0.0,
+    )
     names = (*read_declared(), "mine")
     assert {row["match_state"] for name in names for row in read(lake, name)} == {*MatchState}
 
@@ -156,8 +167,9 @@ def test_candidates_beyond_their_error_do_not_count(
     rows = read(lake, "mine")
     # 1.5 and 3 arcsec are three and six sigma; what is left of the pairs is the near one.
     assert {row["match_id"] for row in rows if row["match_id"]} == {
-        *(f"S{n}" for n in range(10)), *(f"S{n}" for n in range(20, 25))
-    }  # fmt: skip
+        *(f"S{n}" for n in range(10)),
+        *(f"S{n}" for n in range(20, 25)),
+    }
 
 
 def test_objects_without_position_are_not_queried(
@@ -192,13 +204,27 @@ def test_failed_service_is_an_error_state_and_asked_again(lake: Store, config: C
     with serving(table) as observatory:
         name = "gaia_dr3"
         catalogue = CatalogueSettings(
-            service="tap", url=observatory.url, table=TABLE, id="Source", ra="ra", dec="dec",
-            pm_ra="", pm_dec="", error="", keep=["mag"], radius=1.0,
-        )  # fmt: skip
+            service="tap",
+            url=observatory.url,
+            table=TABLE,
+            id="Source",
+            ra="ra",
+            dec="dec",
+            pm_ra="",
+            pm_dec="",
+            error="",
+            keep=["mag"],
+            radius=1.0,
+        )
         settings = {
-            "catalogues": {name: catalogue}, "ask": [name], "ask_for": "all", "batch_rows": 20,
-            "max_attempts": 1, "seconds_between_requests": 0.0, "timeout_s": 5.0,
-        }  # fmt: skip
+            "catalogues": {name: catalogue},
+            "ask": [name],
+            "ask_for": "all",
+            "batch_rows": 20,
+            "max_attempts": 1,
+            "seconds_between_requests": 0.0,
+            "timeout_s": 5.0,
+        }
         observatory.faults.extend(["html"])
         report = run(lake, config, **settings)
         facts = describe(lake, name)
@@ -224,9 +250,17 @@ def test_only_graded_objects_are_asked_for(lake: Store, config: Config) -> None:
     table = Table({"Source": ["a"], "ra": [1.0], "dec": [1.0], "mag": [1]})
     with serving(table) as observatory:
         catalogue = CatalogueSettings(
-            service="tap", url=observatory.url, table=TABLE, id="Source", ra="ra", dec="dec",
-            pm_ra="", pm_dec="", error="", keep=["mag"],
-        )  # fmt: skip
+            service="tap",
+            url=observatory.url,
+            table=TABLE,
+            id="Source",
+            ra="ra",
+            dec="dec",
+            pm_ra="",
+            pm_dec="",
+            error="",
+            keep=["mag"],
+        )
         run(lake, config, catalogues={"gaia_dr3": catalogue}, ask=["gaia_dr3"])
     facts = describe(lake, "gaia_dr3")
     assert facts["n_not_queried"] == len(read(lake, "gaia_dr3")) - n_graded

@@ -34,8 +34,14 @@ def set_date(lake: Store) -> None:
         path = lake.lake.shard(TARGETS.name, shard)
         stamp, rows = lake.read_stamp(path), lake.read(path)
         dated = replace_columns(rows, {"MEAN_MJD": np.full(rows.num_rows, PRESENT_MJD)})
-        lake.write(path, dated, TARGETS, fingerprint=stamp.fingerprint,
-                   n_expected=stamp.n_expected, n_made=stamp.n_made)  # fmt: skip
+        lake.write(
+            path,
+            dated,
+            TARGETS,
+            fingerprint=stamp.fingerprint,
+            n_expected=stamp.n_expected,
+            n_made=stamp.n_made,
+        )
 
 
 def see_earlier(flux: NDArray, z: float, ciii: float, seed: int) -> dict[str, NDArray]:
@@ -44,8 +50,10 @@ def see_earlier(flux: NDArray, z: float, ciii: float, seed: int) -> dict[str, ND
     rest = 10**LOGLAM / (1 + z)
     light *= 1 + ciii * np.exp(-0.5 * ((rest - 1909) / 25) ** 2)
     noise = NOISE * np.random.default_rng(seed).standard_normal(len(LOGLAM))
-    return {"flux": (light + noise).astype(np.float32),
-            "ivar": np.full(len(LOGLAM), NOISE**-2, np.float32)}  # fmt: skip
+    return {
+        "flux": (light + noise).astype(np.float32),
+        "ivar": np.full(len(LOGLAM), NOISE**-2, np.float32),
+    }
 
 
 @pytest.fixture
@@ -71,8 +79,9 @@ def past(lake: Store, tmp_path: Path) -> EarlierSettings:
             path.unlink()
         if number == 8:
             path.write_bytes(path.read_bytes()[:9000])
-        rows.append({"ra": target["TARGET_RA"], "dec": target["TARGET_DEC"], "mjd": mjd,
-                     "file": name})  # fmt: skip
+        rows.append(
+            {"ra": target["TARGET_RA"], "dec": target["TARGET_DEC"], "mjd": mjd, "file": name}
+        )
     # The first object was seen twice before; of the rest nothing is near.
     shutil.copytree(folder / "0", folder / "again")
     rows.append({**rows[0], "mjd": 56000.0, "file": "again/spec.fits"})
@@ -88,8 +97,14 @@ def run(lake: Store, config: Config, settings: EarlierSettings) -> Report:
         return earlier(lake, config.model_copy(update={"earlier": settings}))
 
 
-STATES = ["measured"] * 5 + ["no_overlap", "no_signal", "not_earlier", "file_missing", "unreadable",
-                             "measured"]  # fmt: skip
+STATES = ["measured"] * 5 + [
+    "no_overlap",
+    "no_signal",
+    "not_earlier",
+    "file_missing",
+    "unreadable",
+    "measured",
+]
 
 
 def test_every_pair_has_its_state(lake: Store, config: Config, past: EarlierSettings) -> None:

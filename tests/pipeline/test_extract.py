@@ -137,8 +137,11 @@ def test_place_of_most_exposure_comes_along(make: Callable, store: Store, spectr
     assert find_violations(rows, COADDS) == []
     places = rows.select(["TARGETID", "NIGHT", "PETAL_LOC", "FIBER"]).to_pylist()
     assert [tuple(place.values()) for place in places] == [
-        (3, 20210103, 2, 1000), (5, 20210101, 0, 0), (7, None, None, None), (9, None, None, None),
-    ]  # fmt: skip
+        (3, 20210103, 2, 1000),
+        (5, 20210101, 0, 0),
+        (7, None, None, None),
+        (9, None, None, None),
+    ]
 
 
 def test_file_that_lists_no_exposures(make: Callable, store: Store, spectra) -> None:
@@ -174,8 +177,10 @@ def test_real_overlap_equals_the_computation_by_hand(real_data: Path) -> None:
     spectra, _, _ = join_file(opened(path), np.arange(5), ids, 1e-6, AcquireSettings())
     weight = {a: np.where(data[f"{a}_MASK"] == 0, data[f"{a}_IVAR"], 0) for a in "BRZ"}
     for one, two, start, stop in (("B", "R", 2700, 2751), ("R", "Z", 4900, 5026)):
-        at = [slice(start - ARM_PIXELS[a.lower()][0], stop - ARM_PIXELS[a.lower()][0])
-              for a in (one, two)]  # fmt: skip
+        at = [
+            slice(start - ARM_PIXELS[a.lower()][0], stop - ARM_PIXELS[a.lower()][0])
+            for a in (one, two)
+        ]
         w1, w2 = weight[one][:, at[0]], weight[two][:, at[1]]
         f1, f2 = data[f"{one}_FLUX"][:, at[0]], data[f"{two}_FLUX"][:, at[1]]
         total = w1 + w2

@@ -148,8 +148,11 @@ def test_csv_on_another_grid_fails_alone(folder: Path, store: Store) -> None:
 
 
 def test_redrock_file_beside_the_coadd(folder: Path, store: Store) -> None:
-    write_table(folder / "redrock-one.fits", REDSHIFTS={"TARGETID": IDS[:2], "Z": Z[:2]},
-                FIBERMAP={"TARGETID": IDS})  # fmt: skip
+    write_table(
+        folder / "redrock-one.fits",
+        REDSHIFTS={"TARGETID": IDS[:2], "Z": Z[:2]},
+        FIBERMAP={"TARGETID": IDS},
+    )
     report = ingest(store, Config(), folder, None)
     assert report.dropped["no_redshift"] == 1
     assert read_targets(store)["Z"] == [1.5, 1.6]

@@ -67,9 +67,16 @@ def test_a_location_names_bucket_and_prefix() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["s3:bucket", "s3://", "s3:///key", "https://host/bucket", "s3://key:hunter2@bucket/prefix",
-     "s3://bucket/prefix?secret_key=hunter2", "s3://bucket/../other"],
-)  # fmt: skip
+    [
+        "s3:bucket",
+        "s3://",
+        "s3:///key",
+        "https://host/bucket",
+        "s3://key:hunter2@bucket/prefix",
+        "s3://bucket/prefix?secret_key=hunter2",
+        "s3://bucket/../other",
+    ],
+)
 def test_other_locations_are_refused_and_not_repeated(url: str) -> None:
     with pytest.raises(UserError, match="s3://BUCKET/PREFIX") as caught:
         locate(url)

@@ -51,10 +51,17 @@ def test_find_shards_inverts_file(tmp_path_factory: pytest.TempPathFactory, want
 def test_lake_keeps_everything_below_its_root() -> None:
     lake = Lake(Path("root"))
     paths = [
-        lake.table("targets"), lake.shard("coadds", SHARD), lake.model("m"), lake.checkpoint("m"),
-        lake.ledger, lake.lock, lake.mock("m"), lake.config, lake.applied("a"),
+        lake.table("targets"),
+        lake.shard("coadds", SHARD),
+        lake.model("m"),
+        lake.checkpoint("m"),
+        lake.ledger,
+        lake.lock,
+        lake.mock("m"),
+        lake.config,
+        lake.applied("a"),
         lake.release("1.2.3"),
-    ]  # fmt: skip
+    ]
     assert all(path.is_relative_to("root") for path in paths)
     assert len(set(paths)) == len(paths)
     assert lake.shard("coadds", SHARD) == Path("root/lake/coadds/sv3/dark/26065.parquet")
@@ -63,16 +70,20 @@ def test_lake_keeps_everything_below_its_root() -> None:
 def test_lake_in_a_bucket_leaves_the_rest_on_this_machine() -> None:
     lake = Lake(Path("root"), "s3://bucket/some/prefix")
     there = [
-        lake.table("targets"), lake.shard("coadds", SHARD), lake.index(SHARD), lake.model("m"),
+        lake.table("targets"),
+        lake.shard("coadds", SHARD),
+        lake.index(SHARD),
+        lake.model("m"),
         lake.checkpoint("m"),
-    ]  # fmt: skip
+    ]
     assert all(show(path).startswith("s3://bucket/some/prefix/") for path in there)
     here = [lake.config, lake.lock, lake.mock("m"), lake.applied("a"), lake.release("1.2.3")]
     assert all(path.is_relative_to("root") for path in here)
 
 
-@pytest.mark.parametrize("version", ["", "1", "1.0", "1.0.0.0", "v1.0.0", "1.0.0-rc1", "../1.0.0",
-                                     "1.0.0\n", "1.0.0 "])  # fmt: skip
+@pytest.mark.parametrize(
+    "version", ["", "1", "1.0", "1.0.0.0", "v1.0.0", "1.0.0-rc1", "../1.0.0", "1.0.0\n", "1.0.0 "]
+)
 def test_version_of_another_form(version: str) -> None:
     with pytest.raises(UserError, match=r"X\.Y\.Z"):
         Lake(Path("root")).release(version)

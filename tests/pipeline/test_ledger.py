@@ -15,9 +15,16 @@ from pipeline.ledger import Ledger, Outcome
 
 SHARDS = [Shard("main", "dark", n) for n in range(4)]
 DONE = Outcome(
-    SHARDS[0], "extract", ShardState.DONE, 10, 7, {"dead": 2, "not_in_coadd": 1},
-    notes=("one", "two"), seconds=1.5, n_bytes=99,
-)  # fmt: skip
+    SHARDS[0],
+    "extract",
+    ShardState.DONE,
+    10,
+    7,
+    {"dead": 2, "not_in_coadd": 1},
+    notes=("one", "two"),
+    seconds=1.5,
+    n_bytes=99,
+)
 
 
 @pytest.fixture

@@ -66,9 +66,12 @@ def test_states_attempts_and_worker(database_url: str) -> None:
         [booked] = ledger.outcomes()
         seen.append((booked.state.value, booked.attempts, booked.worker))
     assert seen == [
-        ("planned", 0, ""), ("running", 1, "node:1"), ("planned", 1, ""), ("running", 2, "node:1"),
+        ("planned", 0, ""),
+        ("running", 1, "node:1"),
+        ("planned", 1, ""),
+        ("running", 2, "node:1"),
         ("done", 2, "node:2"),
-    ]  # fmt: skip
+    ]
     ledger.record([replace(DONE, skipped=True, seconds=0.0, n_bytes=0, requests={})])
     assert ledger.outcomes() == [DONE]
     assert ledger.outcomes()[0].worker == "node:2"
@@ -152,8 +155,14 @@ def test_balance_holds_in_every_shard_and_in_total() -> None:
 
 def make_product(store: Store, states: list, task: Task) -> Product:
     states.append([o.state.value for o in store.ledger.outcomes("x")])
-    columns = {"SURVEY": ["main"], "PROGRAM": ["dark"], "HEALPIX": [task.shard.healpix],
-               "stage": ["x"], "gate": ["dead"], "n_dropped": [1]}  # fmt: skip
+    columns = {
+        "SURVEY": ["main"],
+        "PROGRAM": ["dark"],
+        "HEALPIX": [task.shard.healpix],
+        "stage": ["x"],
+        "gate": ["dead"],
+        "n_dropped": [1],
+    }
     return Product(columns_to_table(GATES, columns), {"dead": 1}, requests={"ok": 2})
 
 
@@ -172,9 +181,10 @@ def test_another_shell_sees_the_progress(database_url: str, tmp_path: Path) -> N
     )
     outcomes = run_some(store, lambda task: make_product(other, states, task))
     assert states == [
-        ["running", "planned", "planned"], ["done", "running", "planned"],
+        ["running", "planned", "planned"],
+        ["done", "running", "planned"],
         ["done", "done", "running"],
-    ]  # fmt: skip
+    ]
     assert [(o.attempts, o.requests) for o in outcomes] == [(1, {"ok": 2})] * 3
     assert all(o.worker.rpartition(":")[2].isdigit() and o.n_bytes for o in outcomes)
 
@@ -203,8 +213,12 @@ def test_status_and_export_of_an_unfinished_run(database_url: str, tmp_path: Pat
     assert effort["worker"]
     taken = {name: effort[name] for name in EFFORT.names[4:] if name != "worker"}
     assert taken == {
-        "attempts": 1, "seconds": 1.5, "n_bytes_moved": 99, "n_requests": 3, "n_request_faults": 1
-    }  # fmt: skip
+        "attempts": 1,
+        "seconds": 1.5,
+        "n_bytes_moved": 99,
+        "n_requests": 3,
+        "n_request_faults": 1,
+    }
 
 
 def test_what_a_killed_run_was_at_is_planned_again(database_url: str, tmp_path: Path) -> None:
@@ -241,8 +255,10 @@ def test_one_writer_of_a_lake_whatever_the_machine(
     other = Store(tmp_path / "root", postgres_url)
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(other.root), postgres_url],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert holder.stdout
     assert holder.stdout.readline() == "held\n"
     other.lake.lock.unlink()
@@ -359,9 +375,13 @@ def test_server_that_stays_away_ends_the_run_which_resumes(
 
 def run_qad(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(QAD), *arguments], capture_output=True, text=True, check=False, timeout=60,
+        [str(QAD), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
         env={**os.environ, **environment},
-    )  # fmt: skip
+    )
 
 
 def test_password_is_neither_kept_nor_printed(

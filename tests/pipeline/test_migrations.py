@@ -79,9 +79,16 @@ def test_a_ledger_of_before_the_migrations_is_kept(tmp_path: Path) -> None:
     ledger = Store(tmp_path).ledger
     failed = Outcome(SHARDS[2], "extract", ShardState.FAILED, 5, error="truncated", seconds=0.1)
     done = Outcome(
-        SHARDS[0], "extract", ShardState.DONE, 10, 7, {"dead": 2, "not_in_coadd": 1},
-        notes=("one", "two"), seconds=1.5, n_bytes=99,
-    )  # fmt: skip
+        SHARDS[0],
+        "extract",
+        ShardState.DONE,
+        10,
+        7,
+        {"dead": 2, "not_in_coadd": 1},
+        notes=("one", "two"),
+        seconds=1.5,
+        n_bytes=99,
+    )
     assert ledger.outcomes() == [done, failed]
     ledger.record([done])
     assert [(o.attempts, o.worker != "") for o in ledger.outcomes()] == [(4, True), (1, False)]

@@ -59,21 +59,26 @@ FAULTS: dict[str, Callable[[Path], object]] = {
     "card is no JSON": lambda f: (f / models.CARD).write_text("{"),
     "card is a list": lambda f: (f / models.CARD).write_text("[1]"),
     "card without id": lambda f: (f / models.CARD).write_text(
-        (f / models.CARD).read_text().replace('"id"', '"di"')),
+        (f / models.CARD).read_text().replace('"id"', '"di"')
+    ),
     "card without grid": lambda f: (f / models.CARD).write_text('{"id": "x"}'),
     "other sizes": lambda f: (f / models.CARD).write_text(
-        (f / models.CARD).read_text().replace('"hidden": 16', '"hidden": 17')),
+        (f / models.CARD).read_text().replace('"hidden": 16', '"hidden": 17')
+    ),
     "no weights": lambda f: (f / WEIGHTS[0]).unlink(),
     "last member lost": lambda f: (f / WEIGHTS[-1]).unlink(),
     "weights truncated": lambda f: (f / WEIGHTS[-1]).write_bytes(
-        (f / WEIGHTS[-1]).read_bytes()[:-100]),
+        (f / WEIGHTS[-1]).read_bytes()[:-100]
+    ),
     "weights empty": lambda f: (f / WEIGHTS[0]).write_bytes(b""),
     "reference of fewer members": lambda f: save_file(
-        {"excess": load_model(f).excess}, f / models.REFERENCE),
+        {"excess": load_model(f).excess}, f / models.REFERENCE
+    ),
     "no reference": lambda f: (f / models.REFERENCE).unlink(),
     "reference truncated": lambda f: (f / models.REFERENCE).write_bytes(
-        (f / models.REFERENCE).read_bytes()[:20]),
-}  # fmt: skip
+        (f / models.REFERENCE).read_bytes()[:20]
+    ),
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -26,12 +26,22 @@ SETTINGS = PreprocessSettings()
 
 def make_input(flux, ivar, z, ebv=0.0) -> tuple[pa.Table, pa.Table]:
     n = len(z)
-    spectra = Spectra(np.arange(n), np.asarray(flux, np.float32), np.asarray(ivar, np.float32),
-                      np.zeros(np.shape(flux), np.int32))  # fmt: skip
+    spectra = Spectra(
+        np.arange(n),
+        np.asarray(flux, np.float32),
+        np.asarray(ivar, np.float32),
+        np.zeros(np.shape(flux), np.int32),
+    )
     ebv = np.broadcast_to(np.asarray(ebv, np.float32), (n,))
-    targets = pa.table({"Z": np.asarray(z, float), "EBV": pa.array(ebv, from_pandas=True),
-                        "split": ["train"] * n, "parent": ["core"] * n,
-                        "control": pa.nulls(n, pa.string())})  # fmt: skip
+    targets = pa.table(
+        {
+            "Z": np.asarray(z, float),
+            "EBV": pa.array(ebv, from_pandas=True),
+            "split": ["train"] * n,
+            "parent": ["core"] * n,
+            "control": pa.nulls(n, pa.string()),
+        }
+    )
     return spectra_to_table(Shard("main", "dark", 1), spectra), targets
 
 
@@ -79,9 +89,12 @@ def test_gates() -> None:
 
 
 @given(
-    level=st.sampled_from([-1e4, -1.0, 0.0, 1e-3, 1e4]), noise=st.sampled_from([1e-2, 1.0, 1e3]),
-    z=st.floats(0.05, 6.8), bad=st.floats(0, 1), ebv=st.floats(0, 3),
-)  # fmt: skip
+    level=st.sampled_from([-1e4, -1.0, 0.0, 1e-3, 1e4]),
+    noise=st.sampled_from([1e-2, 1.0, 1e3]),
+    z=st.floats(0.05, 6.8),
+    bad=st.floats(0, 1),
+    ebv=st.floats(0, 3),
+)
 def test_no_nan_and_no_row_lost(level: float, noise: float, z: float, bad: float, ebv: float):
     rng = np.random.default_rng(0)
     ivar = np.where(rng.random((1, 7781)) < bad, 0, 1 / noise**2)

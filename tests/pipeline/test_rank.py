@@ -35,15 +35,19 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
     departures = rng.normal(size=(N, len(STATISTICS)))
     departures[:40, 0] += 6
     columns = {
-        "SURVEY": ["main"] * N, "PROGRAM": ["dark"] * N,
-        "HEALPIX": pa.array([10] * N, pa.int32()), "TARGETID": IDS,
-        "Z": np.ones(N), "SPECTYPE": ["QSO"] * N,
+        "SURVEY": ["main"] * N,
+        "PROGRAM": ["dark"] * N,
+        "HEALPIX": pa.array([10] * N, pa.int32()),
+        "TARGETID": IDS,
+        "Z": np.ones(N),
+        "SPECTYPE": ["QSO"] * N,
         "tier": np.where(score > 3, "gold", "none"),
         "p_value": np.exp(-score),
         "joint_p_value": pa.array(np.exp(-score), mask=np.arange(N) % 7 == 0),
         "artefact_probability": pa.array(np.zeros(N), mask=np.arange(N) % 7 == 0),
-        "departures": to_lists(departures), "latent": to_lists(rng.normal(size=(N, 8))),
-    }  # fmt: skip
+        "departures": to_lists(departures),
+        "latent": to_lists(rng.normal(size=(N, 8))),
+    }
     path = tmp_path_factory.mktemp("catalogue") / "quasars.parquet"
     pq.write_table(pa.table(columns), path, row_group_size=100)
     return path
@@ -124,8 +128,10 @@ def test_the_order_of_the_file_does_not_matter(catalogue: Path, tmp_path: Path) 
 def test_what_is_judged_is_out_and_what_is_taken_back_returns(catalogue: Path) -> None:
     first = rank(catalogue, [], SETTINGS)["TARGETID"].to_pylist()[:3]
     reviews = [
-        judge(first[0], Verdict.ORDINARY), judge(first[1], Verdict.UNSURE), judge(first[2], None),
-    ]  # fmt: skip
+        judge(first[0], Verdict.ORDINARY),
+        judge(first[1], Verdict.UNSURE),
+        judge(first[2], None),
+    ]
     queue = rank(catalogue, reviews, SETTINGS)["TARGETID"].to_pylist()
     assert first[0] not in queue
     assert first[1] not in queue

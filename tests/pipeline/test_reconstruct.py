@@ -18,11 +18,13 @@ def make_tiers(n: int, seed: int = 0) -> pa.Table:
     rng = np.random.default_rng(seed)
     return pa.table(
         {
-            "SURVEY": ["main"] * n, "PROGRAM": ["dark"] * n,
-            "HEALPIX": pa.array(rng.integers(0, 9, n), pa.int32()), "TARGETID": range(n),
+            "SURVEY": ["main"] * n,
+            "PROGRAM": ["dark"] * n,
+            "HEALPIX": pa.array(rng.integers(0, 9, n), pa.int32()),
+            "TARGETID": range(n),
             "tier": rng.choice(["gold", "bronze", "none", "none", "none"], n),
         }
-    )  # fmt: skip
+    )
 
 
 def keys_of(rows: pa.Table) -> list[int]:
@@ -33,8 +35,11 @@ def keys_of(rows: pa.Table) -> list[int]:
 def test_every_graded_row_and_a_sample_of_the_others(sample: int) -> None:
     tiers = make_tiers(200)
     chosen = set(keys_of(choose_published(tiers, ReconstructSettings(reference_sample=sample))))
-    graded = {t for t, tier in zip(keys_of(tiers), tiers["tier"].to_pylist(), strict=True)
-              if tier != "none"}  # fmt: skip
+    graded = {
+        t
+        for t, tier in zip(keys_of(tiers), tiers["tier"].to_pylist(), strict=True)
+        if tier != "none"
+    }
     assert graded <= chosen
     assert len(chosen - graded) == min(sample, 200 - len(graded))
 

@@ -40,9 +40,12 @@ def test_a_gap_is_filled_with_bad_pixels(tmp_path: Path) -> None:
     kept = np.delete(np.arange(len(LOGLAM)), np.s_[100:110])
     flux, ivar = np.ones((2, len(kept)), np.float32)
     path = write_spec(
-        tmp_path / "spec.fits", loglam=LOGLAM[kept].astype(np.float32), flux=flux, ivar=ivar,
+        tmp_path / "spec.fits",
+        loglam=LOGLAM[kept].astype(np.float32),
+        flux=flux,
+        ivar=ivar,
         and_mask=np.zeros(len(kept), np.int32),
-    )  # fmt: skip
+    )
     found = read(path)
     assert len(found.flux) == len(LOGLAM)
     np.testing.assert_array_equal(np.flatnonzero(found.ivar == 0), np.arange(100, 110))

@@ -35,15 +35,22 @@ def test_kept_rows_are_those_without_a_fault(z: list, data: st.DataObject) -> No
         return np.array(data.draw(st.lists(st.sampled_from(values), min_size=n, max_size=n)))
 
     rows = make_rows(
-        n, TARGETID=draw([-1, 1, 2, 3]), ZWARN=draw([0, 0, 4]), SPECTYPE=draw(["QSO", "STAR"]),
-        COADD_FIBERSTATUS=draw([0, 8, 9]), Z=np.array(z),
-    )  # fmt: skip
+        n,
+        TARGETID=draw([-1, 1, 2, 3]),
+        ZWARN=draw([0, 0, 4]),
+        SPECTYPE=draw(["QSO", "STAR"]),
+        COADD_FIBERSTATUS=draw([0, 8, 9]),
+        Z=np.array(z),
+    )
     gates = find_gates(rows, TargetSettings())
     for i in range(n):
         good = (
-            rows["TARGETID"][i] > 0 and rows["ZWARN"][i] == 0 and rows["SPECTYPE"][i] == "QSO"
-            and rows["COADD_FIBERSTATUS"][i] in (0, 8) and 0.05 <= rows["Z"][i] <= 6.8
-        )  # fmt: skip
+            rows["TARGETID"][i] > 0
+            and rows["ZWARN"][i] == 0
+            and rows["SPECTYPE"][i] == "QSO"
+            and rows["COADD_FIBERSTATUS"][i] in (0, 8)
+            and 0.05 <= rows["Z"][i] <= 6.8
+        )
         assert (gates[i] == "") == good
 
 
@@ -85,8 +92,9 @@ def test_warning_of_no_spectrum_bars_it(warning: int) -> None:
     assert choose(ZWARN=warning, DESI_TARGET=QSO)[0] == ""
 
 
-@pytest.mark.parametrize("gate", ["no_redshift", "not_a_target", "negative_targetid",
-                                  "bad_fiberstatus", "not_primary"])  # fmt: skip
+@pytest.mark.parametrize(
+    "gate", ["no_redshift", "not_a_target", "negative_targetid", "bad_fiberstatus", "not_primary"]
+)
 def test_extended_keeps_the_gates_of_the_spectrum(gate: str) -> None:
     assert choose(TargetSettings(), DESI_TARGET=QSO, **FAULTS[gate])[0] == ""
 

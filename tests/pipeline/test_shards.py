@@ -40,10 +40,13 @@ TASKS = [Task(shard, "f", 2, ("fine",)) for shard in SHARDS]
 
 def make_product(task: Task) -> Product:
     columns = {
-        "SURVEY": [task.shard.survey], "PROGRAM": [task.shard.program],
-        "HEALPIX": [task.shard.healpix], "stage": ["x"], "gate": [task.arguments[0]],
+        "SURVEY": [task.shard.survey],
+        "PROGRAM": [task.shard.program],
+        "HEALPIX": [task.shard.healpix],
+        "stage": ["x"],
+        "gate": [task.arguments[0]],
         "n_dropped": [1],
-    }  # fmt: skip
+    }
     return Product(columns_to_table(GATES, columns), {"dead": 1}, ("a note",))
 
 
@@ -143,8 +146,9 @@ def test_unforeseen_fault_keeps_its_traceback(run: Runner) -> None:
     [failed] = report.failed
     assert failed.error == "ZeroDivisionError: by zero"
     assert "Traceback" in failed.notes[0]
-    [booked] = [o for o in Ledger(run.store.lake.ledger).outcomes("x")
-                if o.state is ShardState.FAILED]  # fmt: skip
+    [booked] = [
+        o for o in Ledger(run.store.lake.ledger).outcomes("x") if o.state is ShardState.FAILED
+    ]
     assert "Traceback" in "\n".join(booked.notes)
 
 
@@ -190,15 +194,18 @@ def test_rows_are_cut_into_their_own_shards(n_shards: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = 5 * n_shards
     shards = {
-        "SURVEY": rng.choice(["main", "sv3"], n), "PROGRAM": rng.choice(["dark", "bright"], n),
+        "SURVEY": rng.choice(["main", "sv3"], n),
+        "PROGRAM": rng.choice(["dark", "bright"], n),
         "HEALPIX": rng.choice(rng.integers(0, 49152, n_shards), n).astype(np.int32),
-    }  # fmt: skip
+    }
     rows = pa.table(shards | {"TARGETID": rng.permutation(n)})
     found = split_by_shard(rows)
     for shard, part in found.items():
         for name, value in (
-            ("SURVEY", shard.survey), ("PROGRAM", shard.program), ("HEALPIX", shard.healpix)
-        ):  # fmt: skip
+            ("SURVEY", shard.survey),
+            ("PROGRAM", shard.program),
+            ("HEALPIX", shard.healpix),
+        ):
             assert set(part[name].to_pylist()) == {value}
         assert part["TARGETID"].to_pylist() == sorted(part["TARGETID"].to_pylist())
     kept = np.concatenate([part["TARGETID"].to_numpy() for part in found.values()])

@@ -158,11 +158,14 @@ def test_table_columns_equal_those_that_astropy_reads(tmp_path: Path) -> None:
     path = tmp_path / "table.fits"
     rng = np.random.default_rng(3)
     values = {
-        "FLAG": ("L", rng.random(50) > 0.5), "BYTE": ("B", rng.integers(0, 255, 50)),
-        "SHORT": ("I", rng.integers(-9, 9, 50)), "LONG": ("K", rng.integers(-(2**60), 2**60, 50)),
-        "MANY": ("3E", rng.random((50, 3))), "REAL": ("D", rng.random(50)),
+        "FLAG": ("L", rng.random(50) > 0.5),
+        "BYTE": ("B", rng.integers(0, 255, 50)),
+        "SHORT": ("I", rng.integers(-9, 9, 50)),
+        "LONG": ("K", rng.integers(-(2**60), 2**60, 50)),
+        "MANY": ("3E", rng.random((50, 3))),
+        "REAL": ("D", rng.random(50)),
         "NAME": ("6A", np.array(["QSO", " x ", ""] * 17)[:50]),
-    }  # fmt: skip
+    }
     columns = [fits.Column(n, form, array=v) for n, (form, v) in values.items()]
     unsigned = rng.integers(0, 2**32, 50, dtype=np.uint32)
     columns += [

@@ -33,9 +33,13 @@ MADE = {"fingerprint": "f", "n_expected": 3, "n_made": 2, "dropped": {"dead": 1}
 
 def make_gates(n: int = 2, gate: str = "dead") -> pa.Table:
     columns = {
-        "SURVEY": ["main"] * n, "PROGRAM": ["dark"] * n, "HEALPIX": range(n),
-        "stage": ["extract"] * n, "gate": [gate] * n, "n_dropped": range(n),
-    }  # fmt: skip
+        "SURVEY": ["main"] * n,
+        "PROGRAM": ["dark"] * n,
+        "HEALPIX": range(n),
+        "stage": ["extract"] * n,
+        "gate": [gate] * n,
+        "n_dropped": range(n),
+    }
     return columns_to_table(GATES, columns)
 
 

@@ -63,14 +63,24 @@ def test_every_gate_drops_its_row(make: Callable, store: Store) -> None:
 
 
 def test_rows_are_conserved_by_shard(make: Callable, store: Store) -> None:
-    make(join_rows(make_rows(5), make_rows(4, 50, HEALPIX=7, ZWARN=[0, 4, 0, 4]),
-                   make_rows(2, 80, SURVEY="sv3", ZWARN=4)))  # fmt: skip
+    make(
+        join_rows(
+            make_rows(5),
+            make_rows(4, 50, HEALPIX=7, ZWARN=[0, 4, 0, 4]),
+            make_rows(2, 80, SURVEY="sv3", ZWARN=4),
+        )
+    )
     outcomes = {o.shard: o for o in Ledger(store.lake.ledger).outcomes("target")}
-    assert [*outcomes] == [Shard("main", "dark", 7), Shard("main", "dark", 100),
-                           Shard("sv3", "dark", 100)]  # fmt: skip
+    assert [*outcomes] == [
+        Shard("main", "dark", 7),
+        Shard("main", "dark", 100),
+        Shard("sv3", "dark", 100),
+    ]
     assert [(o.n_expected, o.n_made, o.imbalance) for o in outcomes.values()] == [
-        (4, 2, 0), (5, 5, 0), (2, 0, 0)
-    ]  # fmt: skip
+        (4, 2, 0),
+        (5, 5, 0),
+        (2, 0, 0),
+    ]
 
 
 def test_order_of_the_catalogue_does_not_matter(make: Callable, store: Store) -> None:
@@ -139,9 +149,11 @@ def test_catalogue_that_is_no_fits(make: Callable, tree: LocalTree) -> None:
         make()
 
 
-@pytest.mark.parametrize("rows", [make_rows(3, ZWARN=4), {
-    name: values[:0] for name, values in make_rows(1).items()
-}], ids=["none", "empty"])  # fmt: skip
+@pytest.mark.parametrize(
+    "rows",
+    [make_rows(3, ZWARN=4), {name: values[:0] for name, values in make_rows(1).items()}],
+    ids=["none", "empty"],
+)
 def test_no_quasar_is_said_every_time(make: Callable, rows: Rows) -> None:
     for attempt in (rows, None):
         with pytest.raises(UserError, match="is a quasar"):
@@ -166,8 +178,15 @@ def test_tree_without_redshifts(store: Store, tree: LocalTree) -> None:
 
 
 REDSHIFTS = ("TARGETID", "Z", "ZERR", "ZWARN", "SPECTYPE", "DELTACHI2")
-FIBERMAP = ("TARGETID", "TARGET_RA", "TARGET_DEC", "OBJTYPE", "COADD_FIBERSTATUS", "EBV",
-            "COADD_EXPTIME")  # fmt: skip
+FIBERMAP = (
+    "TARGETID",
+    "TARGET_RA",
+    "TARGET_DEC",
+    "OBJTYPE",
+    "COADD_FIBERSTATUS",
+    "EBV",
+    "COADD_EXPTIME",
+)
 
 
 def write_redrock(tree: LocalTree, shard: Shard, rows: Rows, coadd: Rows | None = None) -> Path:
@@ -227,8 +246,10 @@ def test_primary_is_clear_then_longest_then_clearest(
     report = make()
     rows = read_targets(store)
     assert dict(zip(rows["TARGETID"], rows["PROGRAM"], strict=True)) == {
-        1: "bright", 2: "bright", 3: "dark"
-    }  # fmt: skip
+        1: "bright",
+        2: "bright",
+        3: "dark",
+    }
     assert report.n_made == 3
     assert report.n_expected == 6
 

@@ -188,8 +188,9 @@ def test_empty_split_is_one_line(untrained: Store, config: Config, split: str) -
         rows = untrained.read(path)
         kept = rows.filter([value != split for value in rows["split"].to_pylist()])
         untrained.write(path, kept, RESTFRAME, fingerprint="f", n_expected=1, n_made=1)
-    with pytest.raises(UserError, match=f"0 {'training' if split == 'train' else 'validation'}|"
-                                        f"and 0 {split}"):  # fmt: skip
+    with pytest.raises(
+        UserError, match=f"0 {'training' if split == 'train' else 'validation'}|and 0 {split}"
+    ):
         train(untrained, config)
 
 

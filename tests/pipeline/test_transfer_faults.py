@@ -242,9 +242,14 @@ def test_noisy_s3_server_loses_nothing(
 
 @pytest.mark.parametrize(
     ("status", "message"),
-    [(403, "access denied"), (404, "no such file"), (416, "shorter than its headers"),
-     (503, "the last fault: slow_down"), (500, "the last fault: server_error")],
-)  # fmt: skip
+    [
+        (403, "access denied"),
+        (404, "no such file"),
+        (416, "shorter than its headers"),
+        (503, "the last fault: slow_down"),
+        (500, "the last fault: server_error"),
+    ],
+)
 def test_s3_server_that_fails_one_file_loses_that_shard_only(
     survey_bucket: tuple[FaultyProxy, str], tmp_path: Path, status: int, message: str
 ) -> None:

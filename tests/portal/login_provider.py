@@ -31,9 +31,14 @@ class Provider(ThreadingHTTPServer):
     def make_token(self, code: str) -> str:
         """Return a signed identity."""
         claims = {
-            "iss": self.address, "aud": CLIENT, "sub": "1", "iat": 0, "exp": 2**40,
-            "nonce": self.nonces[code], **self.claims,
-        }  # fmt: skip
+            "iss": self.address,
+            "aud": CLIENT,
+            "sub": "1",
+            "iat": 0,
+            "exp": 2**40,
+            "nonce": self.nonces[code],
+            **self.claims,
+        }
         return jwt.encode({"alg": "RS256", "kid": "1"}, claims, self.key)
 
 
@@ -55,18 +60,24 @@ class _Handler(BaseHTTPRequestHandler):
         elif parts.path == "/keys":
             self.answer({"keys": [self.server.key.as_dict(private=False)]})
         else:
-            self.answer({
-                "issuer": home, "authorization_endpoint": f"{home}/authorize",
-                "token_endpoint": f"{home}/token", "jwks_uri": f"{home}/keys",
-                "response_types_supported": ["code"], "subject_types_supported": ["public"],
-                "id_token_signing_alg_values_supported": ["RS256"],
-            })  # fmt: skip
+            self.answer(
+                {
+                    "issuer": home,
+                    "authorization_endpoint": f"{home}/authorize",
+                    "token_endpoint": f"{home}/token",
+                    "jwks_uri": f"{home}/keys",
+                    "response_types_supported": ["code"],
+                    "subject_types_supported": ["public"],
+                    "id_token_signing_alg_values_supported": ["RS256"],
+                }
+            )
 
     def do_POST(self) -> None:
         body = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
         token = self.server.make_token(body["code"][0])
-        self.answer({"access_token": "a", "token_type": "Bearer", "expires_in": 60,
-                     "id_token": token})  # fmt: skip
+        self.answer(
+            {"access_token": "a", "token_type": "Bearer", "expires_in": 60, "id_token": token}
+        )
 
     def answer(self, values: dict[str, Any]) -> None:
         content = json.dumps(values).encode()

@@ -36,8 +36,10 @@ def get(address: str, **params: object) -> requests.Response:
 
 def test_health_counts_the_rows(address: str) -> None:
     assert get(f"{address}/healthz").json() == {
-        "status": "ok", "release": "1.2.0", "quasars": N_ROWS,
-    }  # fmt: skip
+        "status": "ok",
+        "release": "1.2.0",
+        "quasars": N_ROWS,
+    }
 
 
 def test_object_carries_its_identifier_as_text(address: str) -> None:
@@ -142,10 +144,14 @@ def test_metrics_count_what_was_asked_without_telling_what(address: str) -> None
 @pytest.mark.parametrize(
     ("path", "route"),
     [
-        ("/", "page"), ("/object", "page"), ("/api/object/39627", "api/object"),
-        ("/_stcore/stream", "_stcore"), ("/scs", "scs"), ("/scsx", "page"),
+        ("/", "page"),
+        ("/object", "page"),
+        ("/api/object/39627", "api/object"),
+        ("/_stcore/stream", "_stcore"),
+        ("/scs", "scs"),
+        ("/scsx", "page"),
     ],
-)  # fmt: skip
+)
 def test_routes_hide_their_values(path: str, route: str) -> None:
     assert name_route(path) == route
 

@@ -198,9 +198,12 @@ def test_list_is_matched_and_taken_away(page, address: str) -> None:
     page.goto(f"{address}/match")
     chooser = page.locator("input[type=file]")
     chooser.set_input_files(
-        {"name": "<b>mine</b>.csv", "mimeType": "text/csv",
-         "buffer": f"name,ra,dec\n<i>one</i>,0.0005,10\ntwo,10,-80\nid,{row_id(1)},\n".encode()}
-    )  # fmt: skip
+        {
+            "name": "<b>mine</b>.csv",
+            "mimeType": "text/csv",
+            "buffer": f"name,ra,dec\n<i>one</i>,0.0005,10\ntwo,10,-80\nid,{row_id(1)},\n".encode(),
+        }
+    )
     page.get_by_text("1 of 3 rows have a counterpart").wait_for()
     lines = take(page, "rows as CSV").decode().splitlines()
     assert str(row_id(0)) in lines[1]
@@ -286,10 +289,15 @@ def test_hostile_texts_of_a_release_stay_text(browser, own_release: Path) -> Non
         page = context.new_page()
         watcher = Watcher(page, address)
         for path in (
-            "", f"object?targetid={row_id(0)}", f"?find={poison}", f"object?targetid={poison}",
-            f"sql?sql=SELECT '{poison}' AS \"{poison}\"", "statistics", "about",
+            "",
+            f"object?targetid={row_id(0)}",
+            f"?find={poison}",
+            f"object?targetid={poison}",
+            f"sql?sql=SELECT '{poison}' AS \"{poison}\"",
+            "statistics",
+            "about",
             f"?release={poison}",
-        ):  # fmt: skip
+        ):
             page.goto(f"{address}/{quote(path, safe='?=&')}")
             page.get_by_text("DESI construction").first.wait_for()
             faults = [fault for fault in watcher.faults if "evil" in fault or "page error" in fault]

@@ -10,10 +10,14 @@ from portal.positions import DEC_UNIT, RA_UNIT, is_angle, read_angle, read_place
 @pytest.mark.parametrize(
     ("word", "unit", "degrees"),
     [
-        ("150.5", RA_UNIT, 150.5), ("10:02:00", RA_UNIT, 150.5), ("10h02m0.0s", RA_UNIT, 150.5),
-        ("-00:30:00", DEC_UNIT, -0.5), ("+12d30'00\"", DEC_UNIT, 12.5), (".5", DEC_UNIT, 0.5),
+        ("150.5", RA_UNIT, 150.5),
+        ("10:02:00", RA_UNIT, 150.5),
+        ("10h02m0.0s", RA_UNIT, 150.5),
+        ("-00:30:00", DEC_UNIT, -0.5),
+        ("+12d30'00\"", DEC_UNIT, 12.5),
+        (".5", DEC_UNIT, 0.5),
     ],
-)  # fmt: skip
+)
 def test_angles_are_decimal_or_sexagesimal(word: str, unit: float, degrees: float) -> None:
     assert is_angle(word)
     assert read_angle(word, unit) == pytest.approx(degrees)

@@ -25,7 +25,7 @@ from portal.search import (
     Terms,
     describe_search,
     parse_search,
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")

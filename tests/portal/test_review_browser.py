@@ -13,8 +13,11 @@ from catalog_schema.vocabulary import ReviewAction, Verdict
 
 KEYS = "aoxuaoxuao"
 WORDS = {
-    "a": Verdict.ANOMALOUS, "o": Verdict.ORDINARY, "x": Verdict.ARTEFACT, "u": Verdict.UNSURE,
-}  # fmt: skip
+    "a": Verdict.ANOMALOUS,
+    "o": Verdict.ORDINARY,
+    "x": Verdict.ARTEFACT,
+    "u": Verdict.UNSURE,
+}
 LEFT = 34
 SECRETS = """
 [auth]
@@ -49,8 +52,9 @@ def test_ten_objects_by_key_and_one_taken_back(browser, root: Path) -> None:  # 
     assert [event.targetid for event in events[:10]] == [row_id(number) for number in range(10)]
     assert all(event.is_blinded and event.seconds_spent for event in events[:10])
     assert (events[10].action, events[10].supersedes) == (
-        ReviewAction.RETRACTION, events[9].review_id,
-    )  # fmt: skip
+        ReviewAction.RETRACTION,
+        events[9].review_id,
+    )
     assert len(events) == 11
 
 

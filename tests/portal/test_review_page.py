@@ -42,10 +42,15 @@ def write_reviewable(root: Path) -> Path:
 def write_queue(path: Path, rows: list[int]) -> None:
     n = len(rows)
     columns = {
-        "SURVEY": ["main"] * n, "PROGRAM": ["dark"] * n, "HEALPIX": [1] * n,
-        "TARGETID": [row_id(row) for row in rows], "queue_rank": list(range(1, n + 1)),
-        "queue_source": ["active"] * n, "interest": np.arange(n)[::-1] / n, "tier": ["none"] * n,
-    }  # fmt: skip
+        "SURVEY": ["main"] * n,
+        "PROGRAM": ["dark"] * n,
+        "HEALPIX": [1] * n,
+        "TARGETID": [row_id(row) for row in rows],
+        "queue_rank": list(range(1, n + 1)),
+        "queue_source": ["active"] * n,
+        "interest": np.arange(n)[::-1] / n,
+        "tier": ["none"] * n,
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(columns, schema=arrow_schema(QUEUE)), path)
 
@@ -155,8 +160,12 @@ def test_the_newer_queue_of_the_data_root_wins(root: Path, monkeypatch: pytest.M
 def test_a_filter_a_second_opinion_and_a_dispute(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(root, make_review(5, "XYZ", Verdict.ANOMALOUS), make_review(6, "XYZ", Verdict.UNSURE),
-          make_review(6, "UVW", Verdict.ANOMALOUS))  # fmt: skip
+    write(
+        root,
+        make_review(5, "XYZ", Verdict.ANOMALOUS),
+        make_review(6, "XYZ", Verdict.UNSURE),
+        make_review(6, "UVW", Verdict.ANOMALOUS),
+    )
     app = open_page(monkeypatch, root)
     app.selectbox(key="queue").set_value("filter").run()
     app.text_input(key="review_filter").set_value(str(row_id(9))).run()

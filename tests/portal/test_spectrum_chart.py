@@ -19,9 +19,11 @@ def draw(flux: np.ndarray, view: View) -> Chart:
     spectrum = Spectrum(flux.astype("f4"), ones, mask, ones)
     evidence = Evidence(np.full(60, 5.0), np.full(4, 1500.0), np.full(4, 2000.0))
     beside = Beside(
-        list_masked(spectrum), place_lines(1.5, 3600, 9824, ("emission",)),
-        list_peaks(evidence, 1.5), NO_NORMALS,
-    )  # fmt: skip
+        list_masked(spectrum),
+        place_lines(1.5, 3600, 9824, ("emission",)),
+        list_peaks(evidence, 1.5),
+        NO_NORMALS,
+    )
     return draw_spectrum(make_curves(spectrum, 1), name_arms(spectrum), beside, view)
 
 

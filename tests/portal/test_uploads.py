@@ -184,12 +184,16 @@ def test_an_identifier_is_never_a_float(con: Connection) -> None:
         ("a.xlsx", b"PK\x03\x04abc", "Excel"),
         ("a.fits", b"SIMPLE  = nonsense", "read as FITS"),
         ("a.vot", b"<?xml version='1.0'?><VOTABLE", "read as VOTable"),
-        ("a.vot", b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/passwd'>]>"
-         b"<VOTABLE>&a;</VOTABLE>", "read as VOTable"),
+        (
+            "a.vot",
+            b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a SYSTEM 'file:///etc/passwd'>]>"
+            b"<VOTABLE>&a;</VOTABLE>",
+            "read as VOTable",
+        ),
         ("../../etc/passwd", b"\xff\xfe\x00", "cannot be read"),
         ("a.csv", bytes(uploads.MAX_BYTES + 1).replace(b"\0", b"1"), "larger than"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_list_is_one_line(name: str, content: bytes, reason: str) -> None:
     with pytest.raises(UploadError, match=reason) as fault:
         read_list(name, content)

@@ -123,9 +123,13 @@ class _Handler(BaseHTTPRequestHandler):
         )
 
     def _reply(
-        self, status: int, headers: dict[str, str], content: bytes, is_cut: bool = False,
+        self,
+        status: int,
+        headers: dict[str, str],
+        content: bytes,
+        is_cut: bool = False,
         length: str | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.send_response_only(status)
         for name, value in headers.items():
             self.send_header(name, value)

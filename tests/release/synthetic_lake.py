@@ -131,9 +131,12 @@ def _grade(keys: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     for grade in (Tier.BRONZE, Tier.SILVER, Tier.GOLD):
         tier[q_value <= getattr(LEVELS, grade)] = grade.value
     return {
-        "anomaly_score": -np.log(p_value), "p_value": p_value, "joint_p_value": joint,
-        "q_value": q_value, "tier": tier,
-    }  # fmt: skip
+        "anomaly_score": -np.log(p_value),
+        "p_value": p_value,
+        "joint_p_value": joint,
+        "q_value": q_value,
+        "tier": tier,
+    }
 
 
 def _is_classified(n_rows: int) -> np.ndarray:
@@ -183,8 +186,12 @@ def _write_shard(
         "control": [None] * n + ["sky"] * n_controls,
         "COADD_EXPTIME": np.concatenate([exposure, np.full(n_controls, 9999.0)]),
     }
-    for name, table in (("targets", t.TARGETS), ("coadds", t.COADDS), ("restframe", t.RESTFRAME),
-                        ("scores", t.SCORES)):  # fmt: skip
+    for name, table in (
+        ("targets", t.TARGETS),
+        ("coadds", t.COADDS),
+        ("restframe", t.RESTFRAME),
+        ("scores", t.SCORES),
+    ):
         _write(store, store.lake.shard(name, shard), table, scored, rng, **sample)
     if shard in COMPARED:
         _write(store, store.lake.shard("changes", shard), t.CHANGES, key, rng, **_compare(n))
@@ -202,13 +209,17 @@ def _compare(n_rows: int) -> dict[str, Any]:
     has_changed = (number % 3 == 0) & ~is_missing
     told = {c.name: [None] * n_rows for c in t.CHANGES.columns if c.nullable}
     values = {
-        "flux_scale": np.ones(n_rows), "flux_scale_error": np.full(n_rows, 0.15),
-        "scale_source": np.full(n_rows, "assumed"), "changed_line": np.full(n_rows, "hbeta"),
-        "hbeta_flux": np.where(has_changed, 1.0, 10.0), "hbeta_flux_error": np.ones(n_rows),
-        "hbeta_earlier_flux": np.full(n_rows, 10.0), "hbeta_earlier_flux_error": np.ones(n_rows),
+        "flux_scale": np.ones(n_rows),
+        "flux_scale_error": np.full(n_rows, 0.15),
+        "scale_source": np.full(n_rows, "assumed"),
+        "changed_line": np.full(n_rows, "hbeta"),
+        "hbeta_flux": np.where(has_changed, 1.0, 10.0),
+        "hbeta_flux_error": np.ones(n_rows),
+        "hbeta_earlier_flux": np.full(n_rows, 10.0),
+        "hbeta_earlier_flux_error": np.ones(n_rows),
         "hbeta_change": np.where(has_changed, -4.5, 0.0),
         "line_change": np.where(has_changed, -4.5, 0.0),
-    }  # fmt: skip
+    }
     told |= {name: pa.array(column, mask=is_missing) for name, column in values.items()}
     state = np.where(is_missing, ChangeState.FILE_MISSING, ChangeState.MEASURED)
     return {**told, "change_state": state, "has_changed": has_changed}

@@ -190,10 +190,15 @@ def test_text_is_a_patch(released: Path, store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("previous", "change", "right"),
-    [("0.1.4", Change.PATCH, "0.1.5"), ("0.1.4", Change.MINOR, "0.1.5"),
-     ("0.1.4", Change.MAJOR, "0.2.0"), ("1.2.3", Change.PATCH, "1.2.4"),
-     ("1.2.3", Change.MINOR, "1.3.0"), ("1.2.3", Change.MAJOR, "2.0.0")],
-)  # fmt: skip
+    [
+        ("0.1.4", Change.PATCH, "0.1.5"),
+        ("0.1.4", Change.MINOR, "0.1.5"),
+        ("0.1.4", Change.MAJOR, "0.2.0"),
+        ("1.2.3", Change.PATCH, "1.2.4"),
+        ("1.2.3", Change.MINOR, "1.3.0"),
+        ("1.2.3", Change.MAJOR, "2.0.0"),
+    ],
+)
 def test_lowest_version_that_is_right(previous: str, change: Change, right: str) -> None:
     assert str(parse_version(previous).bump(change)) == right
     check_bump(previous, right, change, "it")

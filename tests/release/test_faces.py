@@ -121,9 +121,12 @@ def test_every_recipe_runs(catalogue: duckdb.DuckDBPyConnection) -> None:
 )
 def test_example_opens_the_release(released: Path, name: str) -> None:
     done = subprocess.run(
-        [sys.executable, f"examples/open_{name}.py"], cwd=released, capture_output=True, text=True,
+        [sys.executable, f"examples/open_{name}.py"],
+        cwd=released,
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout
 
@@ -138,8 +141,12 @@ def test_notebook_runs_from_the_release(released: Path, monkeypatch: pytest.Monk
     assert all(not cell.get("outputs") for cell in notebook.cells)
     where = {"metadata": {"path": str(released / "examples")}}
     nbclient.NotebookClient(notebook, timeout=120, resources=where).execute()
-    kinds = {kind for cell in notebook.cells for out in cell.get("outputs", ())
-             for kind in out.get("data", ())}  # fmt: skip
+    kinds = {
+        kind
+        for cell in notebook.cells
+        for out in cell.get("outputs", ())
+        for kind in out.get("data", ())
+    }
     assert {"text/html", "image/png"} <= kinds
 
 

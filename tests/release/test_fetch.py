@@ -155,10 +155,12 @@ def test_command_line_publishes_and_fetches_everywhere(
     server.start()
     host, port = server.get_host_and_port()
     for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "HF_TOKEN": "hf_testing",
-    }.items():  # fmt: skip
+    }.items():
         monkeypatch.setenv(name, value)
     boto3.client("s3").create_bucket(Bucket="everywhere")
     bucket, hub = "s3://everywhere/desi", "hf://desi/anomalies"
@@ -180,8 +182,20 @@ def test_command_line_publishes_and_fetches_everywhere(
             fetched = run.invoke(release, ["fetch", address, "--into", str(into)])
             assert fetched.exit_code == 0, fetched.output
             assert is_same(into / "0.1.0", released)
-        drawn = run.invoke(release, ["withdraw", "0.1.0", "--to", bucket, "--to", hub,
-                                     "--production", "--reason", "wrong null"])  # fmt: skip
+        drawn = run.invoke(
+            release,
+            [
+                "withdraw",
+                "0.1.0",
+                "--to",
+                bucket,
+                "--to",
+                hub,
+                "--production",
+                "--reason",
+                "wrong null",
+            ],
+        )
         assert drawn.stdout.count("0.1.0 withdrawn") == 2
         shutil.rmtree(tmp_path / "0")
         warned = run.invoke(release, ["fetch", bucket, "--into", str(tmp_path / "0")])

@@ -199,9 +199,12 @@ def test_publication_killed_at_every_turn_goes_on(
     proxy: FaultyProxy, s3: Any, released: Path
 ) -> None:
     for method, pattern in (
-        ("PUT", "0.1.0"), ("PUT", "quasars"), ("PUT", CHECKSUMS), ("GET", "quasars"),
+        ("PUT", "0.1.0"),
+        ("PUT", "quasars"),
+        ("PUT", CHECKSUMS),
+        ("GET", "quasars"),
         ("PUT", "latest.json"),
-    ):  # fmt: skip
+    ):
         child = start_qad("release", "publish", released, "--to", ADDRESS, "--production")
         proxy.faults = [Fault(method, pattern, child.kill)]
         child.join(300)

@@ -173,9 +173,12 @@ def test_publication_killed_at_every_turn_goes_on(
     proxy: FaultyProxy, hub: HubServer, released: Path
 ) -> None:
     for method, pattern in (
-        ("POST", "/repos/create"), ("PUT", "/lfs/"), ("POST", "/commit/"),
-        ("GET", "/resolve/.*q"), ("POST", "/tag/"),
-    ):  # fmt: skip
+        ("POST", "/repos/create"),
+        ("PUT", "/lfs/"),
+        ("POST", "/commit/"),
+        ("GET", "/resolve/.*q"),
+        ("POST", "/tag/"),
+    ):
         child = start_qad("release", "publish", released, "--to", ADDRESS, "--production")
         proxy.faults = [Fault(method, pattern, child.kill)]
         child.join(300)

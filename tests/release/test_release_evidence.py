@@ -12,12 +12,14 @@ from release.evidence import SUMMARY, sum_controls, sum_independence, sum_inject
 
 
 def test_controls_by_kind() -> None:
-    rows = pa.table({
-        "control": ["sky", "sky", "star", "sky"],
-        "tier": ["none", "gold", "silver", "none"],
-        "p_value": [0.5, 0.001, 0.02, 0.0099],
-        "joint_p_value": [0.5, 0.001, None, 0.02],
-    })  # fmt: skip
+    rows = pa.table(
+        {
+            "control": ["sky", "sky", "star", "sky"],
+            "tier": ["none", "gold", "silver", "none"],
+            "p_value": [0.5, 0.001, 0.02, 0.0099],
+            "joint_p_value": [0.5, 0.001, None, 0.02],
+        }
+    )
     assert sum_controls(rows) == [
         {
             "control": "sky",
@@ -32,15 +34,22 @@ def test_controls_by_kind() -> None:
 
 
 def test_injections_by_kind_and_strength() -> None:
-    rows = pa.table({
-        "injection": ["a", "a", "a", "b"], "planted": [5.0, 5.0, 10.0, 5.0],
-        "snr": [1.0, 3.0, 3.0, 1.0], "p_value": [0.5, 0.5, 0.001, 0.001],
-        "joint_p_value": [0.001, 0.5, 0.009, None], "tier": ["none", "none", "gold", "none"],
-    })  # fmt: skip
+    rows = pa.table(
+        {
+            "injection": ["a", "a", "a", "b"],
+            "planted": [5.0, 5.0, 10.0, 5.0],
+            "snr": [1.0, 3.0, 3.0, 1.0],
+            "p_value": [0.5, 0.5, 0.001, 0.001],
+            "joint_p_value": [0.001, 0.5, 0.009, None],
+            "tier": ["none", "none", "gold", "none"],
+        }
+    )
     found = {(row["injection"], row["planted"]): row for row in sum_injections(rows)}
     assert {key: row["found"] for key, row in found.items()} == {
-        ("a", 5.0): 0.5, ("a", 10.0): 1.0, ("b", 5.0): 0.0
-    }  # fmt: skip
+        ("a", 5.0): 0.5,
+        ("a", 10.0): 1.0,
+        ("b", 5.0): 0.0,
+    }
     assert found["a", 5.0]["found_bright"] == 0.0
     assert found["b", 5.0]["found_bright"] is None
     assert (found["a", 10.0]["in_tier"], found["a", 5.0]["in_tier"]) == (1.0, 0.0)
@@ -53,13 +62,22 @@ def make_quasars(n: int) -> pa.Table:
     rng = np.random.default_rng(0)
     snr = rng.uniform(0.5, 5, n)
     latent = pa.FixedSizeListArray.from_arrays(pa.array(rng.normal(size=3 * n), pa.float32()), 3)
-    return pa.table({
-        "TARGETID": np.arange(n), "parent": ["core"] * n, "tier": ["none"] * (n - 1) + ["gold"],
-        "anomaly_score": snr, "p_value": np.where(snr > 4.4, 0.001, 0.5), "latent": latent,
-        "joint_p_value": pa.array(snr / 5, mask=snr < 1),
-        "snr": snr, "Z": rng.uniform(0, 3, n), "EBV": np.full(n, 0.1),
-        "COADD_EXPTIME": pa.array([None] * n, pa.float32()), "MEAN_MJD": rng.normal(size=n),
-    })  # fmt: skip
+    return pa.table(
+        {
+            "TARGETID": np.arange(n),
+            "parent": ["core"] * n,
+            "tier": ["none"] * (n - 1) + ["gold"],
+            "anomaly_score": snr,
+            "p_value": np.where(snr > 4.4, 0.001, 0.5),
+            "latent": latent,
+            "joint_p_value": pa.array(snr / 5, mask=snr < 1),
+            "snr": snr,
+            "Z": rng.uniform(0, 3, n),
+            "EBV": np.full(n, 0.1),
+            "COADD_EXPTIME": pa.array([None] * n, pa.float32()),
+            "MEAN_MJD": rng.normal(size=n),
+        }
+    )
 
 
 def test_independence_by_condition() -> None:

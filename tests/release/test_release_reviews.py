@@ -41,13 +41,18 @@ def reviewed_root(template: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     store = Store(Path(shutil.copytree(template, tmp_path_factory.mktemp("reviewed") / "root")))
     one, two, three, four = list_objects(store.lake.release("0.1.0"))[:4]
     taken_back = make_review(four, "A", Verdict.ORDINARY)
-    store.reviews.append([
-        make_review(one, "A", Verdict.ANOMALOUS),
-        make_review(two, "A", Verdict.ANOMALOUS), make_review(two, "B", Verdict.ORDINARY),
-        make_review(three, "A", Verdict.ORDINARY),
-        make_review(three, "B", Verdict.ANOMALOUS, action=ReviewAction.ADJUDICATION),
-        taken_back, taken_back.retract(), make_review(ABSENT, "A", Verdict.UNSURE),
-    ])  # fmt: skip
+    store.reviews.append(
+        [
+            make_review(one, "A", Verdict.ANOMALOUS),
+            make_review(two, "A", Verdict.ANOMALOUS),
+            make_review(two, "B", Verdict.ORDINARY),
+            make_review(three, "A", Verdict.ORDINARY),
+            make_review(three, "B", Verdict.ANOMALOUS, action=ReviewAction.ADJUDICATION),
+            taken_back,
+            taken_back.retract(),
+            make_review(ABSENT, "A", Verdict.UNSURE),
+        ]
+    )
     build(store, Config(), "0.2.0")
     return store.root
 
@@ -121,8 +126,9 @@ def forget_status(path: Path) -> None:
 def deny_force(path: Path) -> None:
     rows = pq.read_table(path)
     index = rows.column_names.index("is_in_force")
-    rewrite(path, rows.set_column(index, rows.schema.field(index),
-                                  pa.array([False] * rows.num_rows)))  # fmt: skip
+    rewrite(
+        path, rows.set_column(index, rows.schema.field(index), pa.array([False] * rows.num_rows))
+    )
 
 
 def rewrite(path: Path, rows: pa.Table) -> None:

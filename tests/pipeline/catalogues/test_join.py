@@ -42,19 +42,32 @@ def read(path: Path) -> list[dict]:
 @given(
     seed=st.integers(0, 10**6),
     radius=st.sampled_from([0.1, 2.0, 5.0, 40.0, 180.0]),
-    centre=st.sampled_from([(0.0, 0.0), (359.9999, 30.0), (12.0, 90.0), (77.0, -90.0),
-                            (45.0, 41.8103148957786), (90.0, 0.0), (180.0, -41.8103148957786)]),
-)  # fmt: skip
+    centre=st.sampled_from(
+        [
+            (0.0, 0.0),
+            (359.9999, 30.0),
+            (12.0, 90.0),
+            (77.0, -90.0),
+            (45.0, 41.8103148957786),
+            (90.0, 0.0),
+            (180.0, -41.8103148957786),
+        ]
+    ),
+)
 def test_pairs_are_those_of_brute_force(
     seed: int, radius: float, centre: tuple, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     rng = np.random.default_rng(seed)
     # Crowded around one point of the sky, so that most distances are near the radius.
     places = [
-        offset(np.full(60, centre[0]), np.full(60, centre[1]),
-               2 * radius * np.sqrt(rng.random(60)) / 3600, rng.uniform(0, 7, 60))
+        offset(
+            np.full(60, centre[0]),
+            np.full(60, centre[1]),
+            2 * radius * np.sqrt(rng.random(60)) / 3600,
+            rng.uniform(0, 7, 60),
+        )
         for _ in range(2)
-    ]  # fmt: skip
+    ]
     (ra, dec), (other_ra, other_dec) = places
     path = write(tmp_path_factory.mktemp("sky"), ra=other_ra, dec=other_dec)
     out, facts = index(path)
@@ -123,9 +136,14 @@ def test_missing_column_names_the_nearest(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["fits", "vot", "csv", "csv.gz", "parquet"])
 def test_formats_give_the_same_index(tmp_path: Path, suffix: str) -> None:
     table = Table(
-        {"name": ["one", "two", "three"], "ra": [1.0, 2.0, 3.0], "dec": [4.0, 5.0, 6.0],
-         "mag": np.array([20.5, np.nan, 19.0]), "n": [1, 2, 3]}
-    )  # fmt: skip
+        {
+            "name": ["one", "two", "three"],
+            "ra": [1.0, 2.0, 3.0],
+            "dec": [4.0, 5.0, 6.0],
+            "mag": np.array([20.5, np.nan, 19.0]),
+            "n": [1, 2, 3],
+        }
+    )
     path = tmp_path / f"catalogue.{suffix}"
     if suffix == "parquet":
         pq.write_table(pa.table({name: list(table[name]) for name in table.colnames}), path)
@@ -138,9 +156,10 @@ def test_formats_give_the_same_index(tmp_path: Path, suffix: str) -> None:
     out, facts = index(path, id="name", keep=["mag", "n"])
     rows = [(row["match_id"], row["ra"], json.loads(row["attributes"])) for row in read(out)]
     assert rows == [
-        ("one", 1.0, {"mag": 20.5, "n": 1}), ("two", 2.0, {"n": 2}),
+        ("one", 1.0, {"mag": 20.5, "n": 1}),
+        ("two", 2.0, {"n": 2}),
         ("three", 3.0, {"mag": 19.0, "n": 3}),
-    ]  # fmt: skip
+    ]
     assert facts.notes == ()
 
 

@@ -25,8 +25,14 @@ def build(name: str, tmp_path: Path, **settings: object) -> Path:
 
 def test_sdss_desi_pairs_find_their_partners(tmp_path: Path) -> None:
     pairs = pyarrow.csv.read_csv(FOLDER / "sdss_desi_pairs_half.csv")
-    index = build("sdss_desi_pairs_half.csv", tmp_path, id="sdss_name", ra="ra_sdss",
-                  dec="dec_sdss", keep=["z_sdss"])  # fmt: skip
+    index = build(
+        "sdss_desi_pairs_half.csv",
+        tmp_path,
+        id="sdss_name",
+        ra="ra_sdss",
+        dec="dec_sdss",
+        keep=["z_sdss"],
+    )
     ra, dec = (pairs[name].to_numpy() for name in ("ra_desi", "dec_desi"))
     partner = pairs["sdss_name"].to_numpy()
     gap = measure_separations(ra, dec, pairs["ra_sdss"].to_numpy(), pairs["dec_sdss"].to_numpy())
@@ -54,8 +60,15 @@ def test_2qz_pairs_are_those_of_brute_force(tmp_path: Path) -> None:
 
 
 def test_erosita_sources_match_their_published_counterparts(tmp_path: Path) -> None:
-    index = build("eroextra_final.fits", tmp_path, id="ERO_NAME", ra="ERO_RA", dec="ERO_DEC",
-                  error="ERO_POSERR", keep=["LS10_RA", "LS10_DEC"])  # fmt: skip
+    index = build(
+        "eroextra_final.fits",
+        tmp_path,
+        id="ERO_NAME",
+        ra="ERO_RA",
+        dec="ERO_DEC",
+        error="ERO_POSERR",
+        keep=["LS10_RA", "LS10_DEC"],
+    )
     sources = read_sources(index, np.arange(304), ["attributes"])
     places = [json.loads(text) for text in sources["attributes"].to_pylist()]
     has_counterpart = [place.get("LS10_RA", -1) >= 0 for place in places]

@@ -27,16 +27,24 @@ def observatory() -> Iterator[Observatory]:
 
 def make(observatory: Observatory, kind: str, folder: Path, **changes: object) -> Service:
     catalogue = CatalogueSettings(
-        service=kind, url=observatory.url, table=TABLE, id="Source", error="err",
-        error_scale=0.001, keep=["mag"], radius=2.0,
-    )  # fmt: skip
+        service=kind,
+        url=observatory.url,
+        table=TABLE,
+        id="Source",
+        error="err",
+        error_scale=0.001,
+        keep=["mag"],
+        radius=2.0,
+    )
     quick = {"timeout_s": 0.5, "max_attempts": 2, "backoff_s": 0.01, "seconds_between_requests": 0}
     return Service(catalogue, CrossmatchSettings(**(quick | changes)), folder)
 
 
 def check(answer: Answer) -> None:
-    rows = sorted(zip(answer.position.tolist(), answer.sources.to_pylist(), strict=True),
-                  key=lambda row: (row[0], row[1]["match_id"]))  # fmt: skip
+    rows = sorted(
+        zip(answer.position.tolist(), answer.sources.to_pylist(), strict=True),
+        key=lambda row: (row[0], row[1]["match_id"]),
+    )
     assert [position for position, _ in rows] == [0, 0, 2]
     assert [row["match_id"] for _, row in rows] == [str(2**62 + 1), str(2**62 + 2), "7"]
     assert [row["error"] for _, row in rows] == [0.1, 0.2, 0.05]

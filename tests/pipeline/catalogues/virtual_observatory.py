@@ -57,9 +57,11 @@ class Observatory:
         for row in objects:
             n = len(self.catalogue)
             gap = measure_separations(
-                np.full(n, float(row["qad_ra"])), np.full(n, float(row["qad_dec"])),
-                np.array(self.catalogue["ra"]), np.array(self.catalogue["dec"]),
-            )  # fmt: skip
+                np.full(n, float(row["qad_ra"])),
+                np.full(n, float(row["qad_dec"])),
+                np.array(self.catalogue["ra"]),
+                np.array(self.catalogue["dec"]),
+            )
             near = self.catalogue[gap <= radius]
             near["qad_row"] = int(row["qad_row"])
             parts.append(near)

@@ -72,8 +72,10 @@ def test_tree_is_that_of_dr1(made):
     for path in made.files("coadd"):
         survey, program, group, pixel = path.parts[-5:-1]
         assert int(group) == int(pixel) // 100
-        names = {f"{kind}-{survey}-{program}-{pixel}.fits" for kind in
-                 ("coadd", "redrock", "qso_mgii", "qso_qn")}  # fmt: skip
+        names = {
+            f"{kind}-{survey}-{program}-{pixel}.fits"
+            for kind in ("coadd", "redrock", "qso_mgii", "qso_qn")
+        }
         assert {file.name for file in path.parent.iterdir()} == names
 
 
@@ -189,10 +191,15 @@ def test_bad_status_is_right_in_the_zcatalog_and_lost_in_files(made):
     )
     everywhere = [made.files("coadd")[n].parts[-5:-3] for n in range(4)]
     order = np.concatenate(
-        [np.flatnonzero((made.zcatalog["SURVEY"] == s) & (made.zcatalog["PROGRAM"] == p)
-                        & (made.zcatalog["HEALPIX"] == int(path.parts[-2])))
-         for (s, p), path in zip(everywhere, made.files("coadd"), strict=True)]
-    )  # fmt: skip
+        [
+            np.flatnonzero(
+                (made.zcatalog["SURVEY"] == s)
+                & (made.zcatalog["PROGRAM"] == p)
+                & (made.zcatalog["HEALPIX"] == int(path.parts[-2]))
+            )
+            for (s, p), path in zip(everywhere, made.files("coadd"), strict=True)
+        ]
+    )
     true = made.zcatalog["COADD_FIBERSTATUS"][order]
     assert (in_files == 0)[true == 0].all()
     assert (in_files & ~true == 0).all()
@@ -230,9 +237,15 @@ def test_targets_were_selected_for_several_reasons(made):
     bits = made.zcatalog["DESI_TARGET"] | made.zcatalog["SV3_DESI_TARGET"]
     classes = np.array(made.truth["true_class"].to_pylist())
     for true_class, bit, inside in (
-        ("quasar", 2, True), ("star", 2, True), ("star", 61, True), ("galaxy", 0, True),
-        ("standard", 33, True), ("sky", 32, True), ("standard", 2, False), ("sky", 2, False),
-    ):  # fmt: skip
+        ("quasar", 2, True),
+        ("star", 2, True),
+        ("star", 61, True),
+        ("galaxy", 0, True),
+        ("standard", 33, True),
+        ("sky", 32, True),
+        ("standard", 2, False),
+        ("sky", 2, False),
+    ):
         assert (bits[classes == true_class] >> bit & 1).any() == inside, (true_class, bit)
     variable = made.zcatalog["SCND_TARGET"] >> 35 & 1 == 1
     assert (classes[variable] == "quasar").all()

@@ -20,8 +20,11 @@ def say(verdict: Verdict | None, status: ReviewStatus = ReviewStatus.REVIEWED) -
 def test_the_draw_knows_nothing_but_the_object() -> None:
     drawn = draw_audit(IDS, TIERS, 0.1)
     assert {tier: len(rows) > 0 for tier, rows in drawn.items()} == {
-        Tier.GOLD: True, Tier.SILVER: False, Tier.BRONZE: False, Tier.NONE: True,
-    }  # fmt: skip
+        Tier.GOLD: True,
+        Tier.SILVER: False,
+        Tier.BRONZE: False,
+        Tier.NONE: True,
+    }
     assert abs(len(drawn[Tier.NONE]) - 300) < 60
     half = draw_audit(IDS[::2], TIERS[::2], 0.1)
     assert [int(IDS[::2][row]) for row in half[Tier.GOLD]] == [

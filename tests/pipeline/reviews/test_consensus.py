@@ -63,8 +63,10 @@ def test_agreement_by_pair_and_of_all() -> None:
     events.append(make_review(0, "C", number=20))
     agreement = measure_agreement(events)
     assert [(pair.reviewers, pair.n_objects) for pair in agreement.pairs] == [
-        (("A", "B"), 3), (("A", "C"), 1), (("B", "C"), 1),
-    ]  # fmt: skip
+        (("A", "B"), 3),
+        (("A", "C"), 1),
+        (("B", "C"), 1),
+    ]
     assert agreement.pairs[0].kappa == pytest.approx(0.4)
     assert np.isnan(agreement.pairs[1].kappa)
     assert agreement.n_objects == 3

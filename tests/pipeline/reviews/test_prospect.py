@@ -15,12 +15,19 @@ from pipeline.reviews.prospect import COLUMNS, read_csv, write_csv
 HEADER = "TARGETID,EXPID,VI_scanner,VI_quality,VI_issue,VI_z,VI_spectype,VI_comment\n"
 ROW = f"{TARGETIDS[0]},-1,ABC,4,R,2.3000,QSO,fine\n"
 REVIEWS = [
-    make_review(quality=4, issues="RS", corrected_z=1.5, corrected_spectype="STAR",
-                comment=HOSTILE, anomaly_class=AnomalyClass.STAR, is_blinded=False,
-                seconds_spent=2.5),
+    make_review(
+        quality=4,
+        issues="RS",
+        corrected_z=1.5,
+        corrected_spectype="STAR",
+        comment=HOSTILE,
+        anomaly_class=AnomalyClass.STAR,
+        is_blinded=False,
+        seconds_spent=2.5,
+    ),
     make_review(1, verdict=Verdict.ORDINARY),
     make_review(2, "XYZ", verdict=None, quality=0),
-]  # fmt: skip
+]
 
 
 def test_the_plain_file_is_what_prospect_reads(tmp_path: Path) -> None:

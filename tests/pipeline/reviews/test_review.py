@@ -42,9 +42,11 @@ def test_a_wrong_value_is_refused_in_one_line(values: dict[str, Any], fault: str
 
 def test_values_are_brought_to_one_form() -> None:
     review = make_review(
-        comment=HOSTILE, issues="SR", seconds_spent=1e9,
+        comment=HOSTILE,
+        issues="SR",
+        seconds_spent=1e9,
         reviewed_at=MOMENT.astimezone(timezone(timedelta(hours=5))),
-    )  # fmt: skip
+    )
     assert review.issues == "RS"
     assert review.seconds_spent == 3600
     assert review.reviewed_at.utcoffset() == timedelta(0)

@@ -21,9 +21,15 @@ from pipeline.reviews.review import Review
 pytest_plugins = ["databases"]
 
 FULL = make_review(
-    quality=3, issues="RC", corrected_z=2.125, corrected_spectype="QSO", comment=HOSTILE,
-    anomaly_class=AnomalyClass.FELOBAL, is_blinded=True, seconds_spent=12.5,
-)  # fmt: skip
+    quality=3,
+    issues="RC",
+    corrected_z=2.125,
+    corrected_spectype="QSO",
+    comment=HOSTILE,
+    anomaly_class=AnomalyClass.FELOBAL,
+    is_blinded=True,
+    seconds_spent=12.5,
+)
 
 
 def open_reviews(url: str) -> ReviewLedger:

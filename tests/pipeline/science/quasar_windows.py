@@ -17,9 +17,13 @@ def shine(rest: np.ndarray) -> np.ndarray:
 
 
 def make_residuals(
-    z: float, change=lambda rest, observed, model: np.zeros_like(rest), *, sigma: float = 0.05,
-    n: int = 1, seed: int = 0,
-) -> Residuals:  # fmt: skip
+    z: float,
+    change=lambda rest, observed, model: np.zeros_like(rest),
+    *,
+    sigma: float = 0.05,
+    n: int = 1,
+    seed: int = 0,
+) -> Residuals:
     """Return n noisy windows of the quasar with something added to it; the model knows it not."""
     rng = np.random.default_rng(seed)
     start, _ = find_window_starts(GRID, OBSERVED_GRID, np.full(n, z))
@@ -30,5 +34,6 @@ def make_residuals(
     noise = sigma * rng.standard_normal((n, len(rest)))
     flux = np.where(weight > 0, model + change(rest, observed, model) + noise, 0)
     many = np.ones((n, 1))
-    return Residuals(flux, many * model, many * weight, many * weight, start.astype(int),
-                     np.full(n, z), GRID)  # fmt: skip
+    return Residuals(
+        flux, many * model, many * weight, many * weight, start.astype(int), np.full(n, z), GRID
+    )

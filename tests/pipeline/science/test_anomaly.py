@@ -137,8 +137,9 @@ def test_model_is_the_amplitude_times_the_decoded_latent(network: SpectrumVAE) -
 def test_fits_of_batches_are_joined(network: SpectrumVAE) -> None:
     windows = make_windows(network, 7)
     whole = fit(network, windows)
-    parts = [fit(network, [values[rows] for values in windows])
-             for rows in (slice(0, 3), slice(3, 7))]  # fmt: skip
+    parts = [
+        fit(network, [values[rows] for values in windows]) for rows in (slice(0, 3), slice(3, 7))
+    ]
     for name in FIELDS:
         joined = getattr(join_fits(parts), name)
         np.testing.assert_allclose(joined, getattr(whole, name), rtol=1e-3, atol=1e-4)

@@ -21,7 +21,7 @@ def draw_null(n: int, seed: int, trend: float = 1.0) -> tuple[Conditions, np.nda
     rng = np.random.default_rng(seed)
     conditions = Conditions(
         rng.uniform(-0.5, 1.5, n), rng.uniform(0.3, 4, n), rng.uniform(0.7, 1, n)
-    )  # fmt: skip
+    )
     scale = np.exp(trend * (0.5 * conditions.log_snr + 0.2 * conditions.z))
     centre = trend * (2 * conditions.log_snr - conditions.z)
     noise = rng.standard_normal((n, 3))
@@ -161,8 +161,9 @@ def test_tail_p_value_is_never_smaller_than_counting_says() -> None:
 def test_q_values_are_those_of_the_naive_loop(p: list) -> None:
     """q_i is the smallest rate at which the Benjamini–Hochberg procedure rejects i."""
     n, ranked = len(p), sorted(p)
-    expected = [min([1.0, *(v * n / (k + 1) for k, v in enumerate(ranked) if v >= one)])
-                for one in p]  # fmt: skip
+    expected = [
+        min([1.0, *(v * n / (k + 1) for k, v in enumerate(ranked) if v >= one)]) for one in p
+    ]
     np.testing.assert_allclose(adjust_p_values(np.array(p)), expected, rtol=1e-12)
 
 

@@ -8,11 +8,14 @@ from pipeline.science.exposures import Exposures, find_main_places
 
 ROWS = st.lists(
     st.tuples(
-        st.integers(1, 4), st.integers(20210101, 20210103), st.integers(0, 1), st.integers(0, 2),
+        st.integers(1, 4),
+        st.integers(20210101, 20210103),
+        st.integers(0, 1),
+        st.integers(0, 2),
         st.integers(1, 3),
     ),
     max_size=30,
-)  # fmt: skip
+)
 
 
 @given(rows=ROWS, order=st.randoms(use_true_random=False))

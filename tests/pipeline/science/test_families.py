@@ -14,8 +14,10 @@ def make_groups(seed: int = 0) -> np.ndarray:
 def test_planted_groups_are_stable_clusters() -> None:
     cluster, stability = find_clusters(make_groups(), 8, 6, seed=0)
     assert [np.bincount(cluster[a:b]).argmax() for a, b in ((0, 60), (60, 85), (85, 100))] == [
-        1, 2, 3,
-    ]  # fmt: skip
+        1,
+        2,
+        3,
+    ]
     assert (stability[:100][cluster[:100] > 0] > 0.75).all()
     assert (stability[cluster == 0] == 0).all()
 

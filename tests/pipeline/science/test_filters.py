@@ -58,8 +58,11 @@ def test_planted_feature_is_found_where_it_is(width: int, sign: int) -> None:
     residual[0, 160 : 160 + width] = sign * height
     widths = (1, 4, 16, 64)
     scan = scan_widths(residual, weight, widths)
-    found, where = ((scan.emission, scan.emission_pixel) if sign > 0
-                    else (scan.absorption, scan.absorption_pixel))  # fmt: skip
+    found, where = (
+        (scan.emission, scan.emission_pixel)
+        if sign > 0
+        else (scan.absorption, scan.absorption_pixel)
+    )
     best = int(np.argmax(found[0]))
     assert widths[best] == width
     assert found[0, best] == pytest.approx(12, rel=1e-5)

@@ -16,8 +16,16 @@ ORDER = [tier.value for tier in Tier]
 def test_tiers_take_the_strictest_level_kept() -> None:
     q_values = np.array([0.0, 0.01, 0.0101, 0.05, 0.07, 0.10, 0.11, 1.0, np.nan])
     assert take_strictest(q_values, LEVELS).tolist() == [
-        "gold", "gold", "silver", "silver", "bronze", "bronze", "none", "none", "none"
-    ]  # fmt: skip
+        "gold",
+        "gold",
+        "silver",
+        "silver",
+        "bronze",
+        "bronze",
+        "none",
+        "none",
+        "none",
+    ]
     assert take_strictest(np.zeros(0), LEVELS).shape == (0,)
 
 
@@ -51,7 +59,13 @@ def test_limits_are_the_largest_p_value_of_each_tier() -> None:
     asked = np.array([1e-7, 1e-4, 1.1e-4, 1e-3, 1.1e-3, 1.0, np.nan])
     # Nothing is bronze, so nothing is graded bronze.
     assert take_strictest(asked, limits).tolist() == [
-        "gold", "gold", "silver", "silver", "none", "none", "none"
-    ]  # fmt: skip
+        "gold",
+        "gold",
+        "silver",
+        "silver",
+        "none",
+        "none",
+        "none",
+    ]
     nothing = find_limits(np.array([0.5]), np.array(["none"]))
     assert take_strictest(np.array([0.0, 1.0]), nothing).tolist() == ["none", "none"]

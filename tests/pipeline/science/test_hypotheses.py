@@ -110,9 +110,15 @@ def plant(name: str, windows: Windows) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     ("name", "sign"),
-    [("b_offset", 1), ("r_offset", 1), ("z_offset", 1), ("reddening", -1), ("blackbody_3200", 1),
-     ("blackbody_7000", 1)],
-)  # fmt: skip
+    [
+        ("b_offset", 1),
+        ("r_offset", 1),
+        ("z_offset", 1),
+        ("reddening", -1),
+        ("blackbody_3200", 1),
+        ("blackbody_7000", 1),
+    ],
+)
 def test_planted_cause_is_found_and_named(name: str, sign: int) -> None:
     windows = Windows(40, seed=2)
     windows.flux = windows.flux + plant(name, windows)
@@ -157,7 +163,5 @@ def test_company_and_binning_of_the_basis_do_not_matter() -> None:
 def test_no_pixel_is_zero_and_not_nan() -> None:
     windows = Windows(2)
     blank = torch.zeros_like(windows.flux)
-    scores = Hypotheses(BASIS, WAVE).test(
-        blank, blank, windows.flux, windows.start, windows.z
-    )  # fmt: skip
+    scores = Hypotheses(BASIS, WAVE).test(blank, blank, windows.flux, windows.start, windows.z)
     assert (scores == 0).all()

@@ -41,10 +41,18 @@ def test_draws_repeat_and_differ(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "sign"),
-    [("narrow_emission", 1), ("narrow_absorption", -1), ("broad_emission", 1),
-     ("broad_trough", -1), ("reddening", -1), ("lost_lines", -1), ("cool_star", 1),
-     ("galaxy", 1), ("cosmic_rays", 1)],
-)  # fmt: skip
+    [
+        ("narrow_emission", 1),
+        ("narrow_absorption", -1),
+        ("broad_emission", 1),
+        ("broad_trough", -1),
+        ("reddening", -1),
+        ("lost_lines", -1),
+        ("cool_star", 1),
+        ("galaxy", 1),
+        ("cosmic_rays", 1),
+    ],
+)
 def test_light_is_added_or_taken(kind: str, sign: int) -> None:
     for seed in range(5):
         assert (sign * draw(kind, 10.0, seed) >= 0).all()

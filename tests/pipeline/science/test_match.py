@@ -38,8 +38,14 @@ def test_propagation_is_astropys_and_stays_put_without_motion() -> None:
     ra, dec = rng.uniform(0, 360, 50), rng.uniform(-89, 89, 50)
     pm_ra, pm_dec = rng.normal(0, 500, (2, 50))
     moved = match.propagate(ra, dec, pm_ra, pm_dec, -0.5)
-    start = SkyCoord(ra, dec, unit="deg", pm_ra_cosdec=pm_ra * u.mas / u.yr,
-                     pm_dec=pm_dec * u.mas / u.yr, obstime="J2016.0")  # fmt: skip
+    start = SkyCoord(
+        ra,
+        dec,
+        unit="deg",
+        pm_ra_cosdec=pm_ra * u.mas / u.yr,
+        pm_dec=pm_dec * u.mas / u.yr,
+        obstime="J2016.0",
+    )
     end = start.apply_space_motion(dt=-0.5 * u.yr)
     gap = match.measure_separations(*moved, end.ra.deg, end.dec.deg)
     assert gap.max() < 1e-5
@@ -120,5 +126,6 @@ def test_neighbours_are_those_of_brute_force(seed: int, radius: float) -> None:
     near = distance <= radius
     assert set(zip(row, other, strict=True)) == set(zip(every[near], others[near], strict=True))
     assert np.all(np.diff(row) >= 0)
-    np.testing.assert_array_equal(separation, match.measure_separations(
-        ra[row], dec[row], other_ra[other], other_dec[other]))  # fmt: skip
+    np.testing.assert_array_equal(
+        separation, match.measure_separations(ra[row], dec[row], other_ra[other], other_dec[other])
+    )

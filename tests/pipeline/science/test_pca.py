@@ -78,9 +78,7 @@ def test_bins_keep_the_weighted_mean_and_the_weight(factor: int) -> None:
     binned, total = rebin(wild, ivar, factor)
     assert binned.shape == total.shape == (5, WINDOW // factor)
     torch.testing.assert_close(total.sum(1), ivar.sum(1))
-    torch.testing.assert_close(
-        (binned * total).sum(1), (flux * ivar).sum(1), rtol=1e-4, atol=1e-2
-    )  # fmt: skip
+    torch.testing.assert_close((binned * total).sum(1), (flux * ivar).sum(1), rtol=1e-4, atol=1e-2)
     assert (binned[total == 0] == 0).all()
     assert total[1, 0] == 0
 

@@ -180,8 +180,11 @@ def test_bad_pixels_have_no_say() -> None:
     wild = np.where(ivar == 0, np.float32(1e20), flux)
     z = np.array([1.0])
     start, _ = find_window_starts(grid, SMALL, z)
-    for one, two in zip(resample(flux, ivar, z, start, SMALL, grid),
-                        resample(wild, ivar, z, start, SMALL, grid), strict=True):  # fmt: skip
+    for one, two in zip(
+        resample(flux, ivar, z, start, SMALL, grid),
+        resample(wild, ivar, z, start, SMALL, grid),
+        strict=True,
+    ):
         np.testing.assert_array_equal(one, two)
 
 
@@ -218,9 +221,11 @@ ranges = st.tuples(st.floats(0, 3), st.floats(0.01, 4)).map(lambda t: (t[0], t[0
 
 
 @given(
-    span=ranges, step=st.sampled_from([1e-4, 1.3e-4, 4e-4]), align=st.sampled_from([1, 7, 16]),
+    span=ranges,
+    step=st.sampled_from([1e-4, 1.3e-4, 4e-4]),
+    align=st.sampled_from([1, 7, 16]),
     share=st.floats(0, 1),
-)  # fmt: skip
+)
 def test_windows_are_aligned_and_on_the_grid(span, step, align, share) -> None:
     low, high = span
     grid = make_grid(DESI, low, high, step, align)
@@ -271,9 +276,12 @@ def test_norm_of_noise_is_three_errors_of_the_mean() -> None:
 
 
 @given(
-    values=st.lists(st.tuples(st.floats(-1e6, 1e6, width=32), st.sampled_from([0, 1e-6, 1, 1e4])),
-                    min_size=1, max_size=12)
-)  # fmt: skip
+    values=st.lists(
+        st.tuples(st.floats(-1e6, 1e6, width=32), st.sampled_from([0, 1e-6, 1, 1e4])),
+        min_size=1,
+        max_size=12,
+    )
+)
 def test_norm_is_always_positive(values: list) -> None:
     flux, ivar = np.array(values, np.float32).T[:, None]
     norm = normalise(flux, ivar)

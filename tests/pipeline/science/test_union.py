@@ -23,9 +23,13 @@ def unite(
     target_class: str, template=False, mgii=False, confidence=0.0, refitted=False, threshold=0.95
 ) -> tuple[int, bool]:
     verdict = unite_finders(
-        np.array([target_class]), np.array([template]), np.array([mgii]), np.array([confidence]),
-        np.array([refitted]), threshold,
-    )  # fmt: skip
+        np.array([target_class]),
+        np.array([template]),
+        np.array([mgii]),
+        np.array([confidence]),
+        np.array([refitted]),
+        threshold,
+    )
     return int(verdict.bits[0]), bool(verdict.is_quasar[0])
 
 
@@ -59,9 +63,12 @@ def test_rule_of_each_class(target_class: str, findings: dict, bits: int, is_qua
 
 
 @given(
-    target_class=st.sampled_from(CLASSES), template=st.booleans(), mgii=st.booleans(),
-    confidence=st.floats(0, 1), refitted=st.booleans(),
-)  # fmt: skip
+    target_class=st.sampled_from(CLASSES),
+    template=st.booleans(),
+    mgii=st.booleans(),
+    confidence=st.floats(0, 1),
+    refitted=st.booleans(),
+)
 def test_more_evidence_never_unmakes_a_quasar(
     target_class: str, template: bool, mgii: bool, confidence: float, refitted: bool
 ) -> None:

@@ -113,16 +113,15 @@ def test_a_line_is_in_the_same_place_whatever_the_window() -> None:
     grid_ivar[:, :64] = grid_ivar[:, 160:] = 0
     seen = [
         network.encode(
-            grid_flux[:, s : s + SHAPE.window], grid_ivar[:, s : s + SHAPE.window],
+            grid_flux[:, s : s + SHAPE.window],
+            grid_ivar[:, s : s + SHAPE.window],
             torch.tensor([s]),
         ).mean
         for s in (32, 48, 64)
-    ]  # fmt: skip
+    ]
     torch.testing.assert_close(seen[0], seen[1], rtol=0, atol=1e-3)
     torch.testing.assert_close(seen[0], seen[2], rtol=0, atol=1e-3)
-    moved = network.encode(
-        grid_flux[:, 32:160], grid_ivar[:, 32:160], torch.tensor([48])
-    ).mean  # fmt: skip
+    moved = network.encode(grid_flux[:, 32:160], grid_ivar[:, 32:160], torch.tensor([48])).mean
     assert not torch.allclose(moved, seen[0], atol=0.1)
 
 
@@ -201,8 +200,9 @@ def test_beta_weighs_the_divergence() -> None:
         zero, one, two = (negative_elbo(network, *windows, noise, b) for b in (0.0, 1.0, 2.0))
         divergence = network.encode(*windows).divergence()
     torch.testing.assert_close(two - one, one - zero)
-    torch.testing.assert_close((one - zero) * (windows[1] > 0).sum(1), divergence, rtol=1e-3,
-                               atol=1e-3)  # fmt: skip
+    torch.testing.assert_close(
+        (one - zero) * (windows[1] > 0).sum(1), divergence, rtol=1e-3, atol=1e-3
+    )
 
 
 @torch.no_grad()
