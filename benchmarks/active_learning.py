@@ -20,9 +20,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from catalog_schema.vocabulary import Verdict
 from pipeline.config import RankSettings
-from pipeline.rank import rank
+from pipeline.judge.rank import rank
+from pipeline.lake.store import to_matrix
 from pipeline.reviews.review import Review
-from pipeline.store import to_matrix
 
 _KEY = ["SURVEY", "PROGRAM", "TARGETID"]
 _BATCH = 5

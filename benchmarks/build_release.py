@@ -28,12 +28,12 @@ from side_by_side import PEERS_VARIABLE, read_peak, time_in_turns
 from synthetic_lake import write_lake
 
 from pipeline.config import load_config
-from pipeline.store import Store
+from pipeline.lake.store import Store
 from release.build import build
-from release.checks import validate
-from release.hats_collection import COLLECTION, write_collection
+from release.checks.checks import validate
+from release.faces.hats_collection import COLLECTION, write_collection
 from release.manifest import MANIFEST, read_json
-from release.remote import Parcel
+from release.places.remote import Parcel
 from release.sealing import list_files
 
 VERSION = "0.1.0"
@@ -178,8 +178,8 @@ def _list_lsdb(row: dict[str, Any]) -> dict[str, Callable[[], object]]:
 
 def report_publishing(folder: Path) -> None:
     """Print MB/s to a bucket on the loopback interface, one release of many files."""
-    from release.bucket import Bucket
-    from release.publish import publish
+    from release.places.bucket import Bucket
+    from release.places.publish import publish
 
     config = load_config(source="mock")
     path = build(write_lake(folder, *SMALL, config), config, VERSION).path

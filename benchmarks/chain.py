@@ -21,21 +21,26 @@ from synthetic import FIRST_TARGETID, write_coadd, write_tree
 
 from catalog_schema.desi import WAVE_SIZE
 from catalog_schema.tables import COADDS, RESTFRAME, TARGETS
-from pipeline.acquire import acquire
-from pipeline.adopt import adopt
-from pipeline.coadd_file import open_coadd, read_arms, read_tables, read_targetids
 from pipeline.config import AcquireSettings, Config, load_config
-from pipeline.extract import extract, join_file, spectra_to_table
-from pipeline.layout import Shard
-from pipeline.plausibility import keep_plausible
-from pipeline.preprocess import OBSERVED_GRID, make_run_grid, make_windows, preprocess
-from pipeline.row_identity import find_strangers
-from pipeline.science.coadd import join_arms
-from pipeline.science.restframe import find_window_starts
-from pipeline.shards import finished_shards, read_shards
-from pipeline.sources import local_file
-from pipeline.store import Store
-from pipeline.target import target
+from pipeline.flow.shards import finished_shards, read_shards
+from pipeline.lake.layout import Shard
+from pipeline.lake.store import Store
+from pipeline.spectra.desi.coadd_file import open_coadd, read_arms, read_tables, read_targetids
+from pipeline.spectra.desi.row_identity import find_strangers
+from pipeline.spectra.plausibility import keep_plausible
+from pipeline.spectra.science.coadd import join_arms
+from pipeline.spectra.science.restframe import find_window_starts
+from pipeline.spectra.stages.acquire import acquire
+from pipeline.spectra.stages.adopt import adopt
+from pipeline.spectra.stages.extract import extract, join_file, spectra_to_table
+from pipeline.spectra.stages.preprocess import (
+    OBSERVED_GRID,
+    make_run_grid,
+    make_windows,
+    preprocess,
+)
+from pipeline.spectra.stages.target import target
+from pipeline.transport.sources import local_file
 
 N_TARGETS, N_QUASARS = 500, 60
 SHARD = Shard("main", "dark", 0)

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from pipeline.config import Config, load_config
-from pipeline.earlier import find_changed, resample_spectrum
-from pipeline.preprocess import OBSERVED_GRID, make_run_grid
-from pipeline.science.epochs import Comparison, Epoch, compare_epochs
-from pipeline.science.restframe import find_window_starts, resample
-from pipeline.sdss_spectrum import LOG10_STEP, LogSpectrum, read_spectrum
-from pipeline.sources import local_file
+from pipeline.spectra.science.epochs import Comparison, Epoch, compare_epochs
+from pipeline.spectra.science.restframe import find_window_starts, resample
+from pipeline.spectra.sdss.spec_file import LOG10_STEP, LogSpectrum, read_spectrum
+from pipeline.spectra.stages.earlier import find_changed, resample_spectrum
+from pipeline.spectra.stages.preprocess import OBSERVED_GRID, make_run_grid
+from pipeline.transport.sources import local_file
 
 # Scatter of the simulated fibre losses and of a quasar's brightness over years (relative).
 _LOSSES, _WANDERING = 0.15, 0.3

@@ -18,21 +18,22 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 
 from catalog_schema.vocabulary import AnomalyClass, Parent, Split
-from pipeline import calibrate, models
-from pipeline.classifier import judge, read_classifier
 from pipeline.config import Config, load_config
-from pipeline.extract import spectra_to_table
-from pipeline.layout import Shard
-from pipeline.measure import measure_table, score_rows
-from pipeline.mock.anomalies import FAMILIES
-from pipeline.mock.instrument import ARM_SLICES, ARMS
-from pipeline.mock.observe import Target, draw_conditions, draw_target, observe
-from pipeline.models import load_model
-from pipeline.preprocess import OBSERVED_GRID, make_windows
-from pipeline.science.coadd import ArmSpectra, join_arms
-from pipeline.stages import run_stages
-from pipeline.store import Store
-from pipeline.train import find_model_id
+from pipeline.flow.stages import run_stages
+from pipeline.judge import calibrate
+from pipeline.judge.classifier import judge, read_classifier
+from pipeline.lake.layout import Shard
+from pipeline.lake.store import Store
+from pipeline.spectra.mock.anomalies import FAMILIES
+from pipeline.spectra.mock.instrument import ARM_SLICES, ARMS
+from pipeline.spectra.mock.observe import Target, draw_conditions, draw_target, observe
+from pipeline.spectra.model import models
+from pipeline.spectra.model.models import load_model
+from pipeline.spectra.science.coadd import ArmSpectra, join_arms
+from pipeline.spectra.stages.extract import spectra_to_table
+from pipeline.spectra.stages.measure import measure_table, score_rows
+from pipeline.spectra.stages.preprocess import OBSERVED_GRID, make_windows
+from pipeline.spectra.stages.train import find_model_id
 
 _CLASSES = {
     "dla_proximate": "dla",

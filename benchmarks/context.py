@@ -32,9 +32,9 @@ from mocpy import MOC
 from catalog_schema.desi import HEALPIX_ORDER
 from catalog_schema.vocabulary import MatchState
 from pipeline.config import AcquireSettings
-from pipeline.layout import DesiTree, Shard
+from pipeline.lake.layout import DesiTree, Shard
 from pipeline.science.sky import find_cells
-from pipeline.sources import open_source
+from pipeline.transport.sources import open_source
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "local-catalogues.toml"
 UNANSWERED = """
@@ -94,7 +94,7 @@ def main() -> None:
 def qad(*words: object) -> None:
     """Call the command line, which prints what it does."""
     print("$ qad", *words, flush=True)
-    command = "from pipeline.cli import main; main()"
+    command = "from pipeline.cli.main import main; main()"
     subprocess.run([sys.executable, "-c", command, *map(str, words)], check=True)
 
 

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.statistics import STRANGE_P_VALUE
-from pipeline.apply import apply
 from pipeline.config import Config
-from pipeline.stages import open_root, read_saved_config
-from pipeline.train import find_model_id
+from pipeline.flow.stages import open_root, read_saved_config
+from pipeline.spectra.apply import apply
+from pipeline.spectra.stages.train import find_model_id
 
 _WAVE = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)
 _SDSS_STEP = 1e-4

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 from side_by_side import time_in_turns
 
 from catalog_schema.desi import WAVE_SIZE
-from pipeline.extract import spectra_to_table
-from pipeline.layout import Shard
-from pipeline.science.coadd import Spectra
-from pipeline.store import parquet_options
+from pipeline.lake.layout import Shard
+from pipeline.lake.store import parquet_options
+from pipeline.spectra.science.coadd import Spectra
+from pipeline.spectra.stages.extract import spectra_to_table
 
 FLOATS = ("flux.list.element", "ivar.list.element")
 SPLIT = dict.fromkeys(FLOATS, "BYTE_STREAM_SPLIT")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from pipeline.mock.survey import make_survey
+from pipeline.spectra.mock.survey import make_survey
 
 WAVE = 3600.0 + 0.8 * np.arange(7781)
 ARM_START = {"B": 0, "R": 2700, "Z": 4900}

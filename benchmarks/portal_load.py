@@ -23,7 +23,7 @@ from astropy.io.votable import from_table, writeto
 from astropy.table import Table
 from portal_serving import serve
 
-from portal import formats
+from portal.export import formats
 
 N_CLIENTS, N_ROWS, N_COLUMNS, N_ROWS_OF_PEER = 42, 100_000, 60, 5_000
 HEAVY = f"SELECT {', '.join(f'random() AS c{i}' for i in range(N_COLUMNS))} FROM range({N_ROWS})"

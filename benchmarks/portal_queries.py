@@ -27,13 +27,13 @@ from side_by_side import PEERS_VARIABLE, read_peak
 from synthetic_release import TIERS, write_catalogue
 
 from catalog_schema import tables
-from portal import queries
-from portal.conditions import Filters
-from portal.database import connect
-from portal.queries import Ranking
-from portal.releases import open_release
-from portal.search import Cone
-from portal.sql import ask_sql
+from portal.data import queries
+from portal.data.conditions import Filters
+from portal.data.database import connect
+from portal.data.queries import Ranking
+from portal.data.releases import open_release
+from portal.data.search import Cone
+from portal.service.visitor_sql import ask_sql
 
 RECIPE = """SELECT tier, floor(Z * 2) / 2 AS z_from, count(*) AS n_objects
 FROM quasars GROUP BY 1, 2 ORDER BY 1, 2"""

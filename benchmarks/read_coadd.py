@@ -21,7 +21,8 @@ from side_by_side import time_in_turns, time_peers
 from synthetic import FIRST_TARGETID, write_coadd
 
 from catalog_schema.desi import ARM_PIXELS
-from pipeline.coadd_file import (
+from pipeline.config import AcquireSettings
+from pipeline.spectra.desi.coadd_file import (
     CoaddFile,
     check_coadd,
     open_coadd,
@@ -29,9 +30,8 @@ from pipeline.coadd_file import (
     read_arms,
     read_tables,
 )
-from pipeline.config import AcquireSettings
-from pipeline.ranges import Link
-from pipeline.sources import local_file
+from pipeline.transport.ranges import Link
+from pipeline.transport.sources import local_file
 
 KINDS = ("FLUX", "IVAR", "MASK")
 NAMES = [f"{arm.upper()}_{kind}" for arm in ARM_PIXELS for kind in KINDS]

@@ -22,12 +22,12 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
 from pipeline.config import load_config
-from pipeline.science.independence import measure_leak
-from pipeline.science.pca import LinearBasis, fit_basis, infer_coefficients, rebin
-from pipeline.shards import finished_shards
-from pipeline.stages import run_stages
-from pipeline.store import Store, to_matrix
-from pipeline.target import find_mock
+from pipeline.flow.shards import finished_shards
+from pipeline.flow.stages import run_stages
+from pipeline.judge.science.independence import measure_leak
+from pipeline.lake.store import Store, to_matrix
+from pipeline.spectra.science.pca import LinearBasis, fit_basis, infer_coefficients, rebin
+from pipeline.spectra.stages.target import find_mock
 
 _COMPONENTS, _BIN, _OBSERVED_BIN = 16, 4, 8
 _EPOCHS, _HIDDEN = 40, 64

@@ -15,12 +15,12 @@ from side_by_side import time_in_turns, time_peers
 from synthetic import FIRST_TARGETID, write_coadd
 
 from catalog_schema.desi import WAVE_SIZE
-from pipeline.coadd_file import open_coadd, read_arms
 from pipeline.config import AcquireSettings, Config
-from pipeline.preprocess import OBSERVED_GRID, make_run_grid
-from pipeline.science.coadd import Spectra, join_arms
-from pipeline.science.restframe import find_window_starts, resample
-from pipeline.sources import local_file
+from pipeline.spectra.desi.coadd_file import open_coadd, read_arms
+from pipeline.spectra.science.coadd import Spectra, join_arms
+from pipeline.spectra.science.restframe import find_window_starts, resample
+from pipeline.spectra.stages.preprocess import OBSERVED_GRID, make_run_grid
+from pipeline.transport.sources import local_file
 
 FLOOR = 1e-6
 

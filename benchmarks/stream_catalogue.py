@@ -24,9 +24,9 @@ import numpy as np
 from loopback_s3 import serve_bucket
 from side_by_side import read_peak
 
-from pipeline.mock.columns import ZCATALOG, parse
-from pipeline.mock.identity import draw_positions
-from pipeline.redshift_catalogue import OPTIONAL, REQUIRED, SHARD_COLUMNS
+from pipeline.spectra.desi.redshift_catalogue import OPTIONAL, REQUIRED, SHARD_COLUMNS
+from pipeline.spectra.mock.columns import ZCATALOG, parse
+from pipeline.spectra.mock.identity import draw_positions
 
 NAMES = [*SHARD_COLUMNS, *REQUIRED, *OPTIONAL]
 BUCKET = "desidata"
@@ -79,7 +79,7 @@ def draw_rows(rng: np.random.Generator, rows: np.ndarray, first: int) -> np.ndar
 def select(rows: dict[str, np.ndarray]) -> int:
     """Select the candidates of columns that are in memory."""
     from pipeline.config import TargetSettings
-    from pipeline.target import select_candidates
+    from pipeline.spectra.stages.target import select_candidates
 
     native = {
         name: np.char.strip(np.asarray(values).astype(str))
@@ -93,10 +93,10 @@ def select(rows: dict[str, np.ndarray]) -> int:
 def read_ours(location: str) -> tuple[int, int]:
     """Stream the catalogue as the stage `target` does."""
     from pipeline.config import AcquireSettings, TargetSettings
-    from pipeline.layout import DesiTree
-    from pipeline.redshift_catalogue import read_catalogue
-    from pipeline.sources import open_source
-    from pipeline.target import select_candidates
+    from pipeline.lake.layout import DesiTree
+    from pipeline.spectra.desi.redshift_catalogue import read_catalogue
+    from pipeline.spectra.stages.target import select_candidates
+    from pipeline.transport.sources import open_source
 
     source = open_source(location, AcquireSettings())
     candidates, _ = select_candidates(read_catalogue(DesiTree(source), {}), TargetSettings())

@@ -7,9 +7,9 @@ from astropy.io import fits
 
 from catalog_schema.desi import ARM_PIXELS, WAVE_START, WAVE_STEP
 from pipeline.config import AcquireSettings
-from pipeline.layout import REDUCTION, DesiTree, Shard
-from pipeline.mock.identity import draw_positions
-from pipeline.sources import open_source
+from pipeline.lake.layout import REDUCTION, DesiTree, Shard
+from pipeline.spectra.mock.identity import draw_positions
+from pipeline.transport.sources import open_source
 
 FIRST_TARGETID = 39627000000000000
 

@@ -11,15 +11,15 @@ from catalog_schema import tables as t
 from catalog_schema.column import Column, Table
 from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
 from catalog_schema.vocabulary import AnomalyClass, ClassState, MatchState, ShardState, Tier
-from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config
-from pipeline.layout import Shard
-from pipeline.ledger import Outcome
-from pipeline.model_files import write_card
-from pipeline.models import NORMS, NULL, TAXONOMY
-from pipeline.store import Store, columns_to_table
-from release.conservation import STAGES
-from release.consistency import adjust
+from pipeline.context.catalogues.declared import resolve_catalogues
+from pipeline.lake.layout import Shard
+from pipeline.lake.model_files import write_card
+from pipeline.lake.store import Store, columns_to_table
+from pipeline.ledger.books import Outcome
+from pipeline.spectra.model.models import NORMS, NULL, TAXONOMY
+from release.checks.conservation import STAGES
+from release.checks.consistency import adjust
 
 SIZES = {"window": 30, "latent": 16, "seed_statistic": 4}
 _MODEL = "synthetic"

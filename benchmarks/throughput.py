@@ -23,16 +23,16 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from catalog_schema.desi import WAVE_SIZE
 from pipeline.config import Config, ScoreSettings
-from pipeline.extract import spectra_to_table
-from pipeline.layout import Shard
-from pipeline.models import Member, Model, assign_folds
-from pipeline.preprocess import make_run_grid, make_windows
-from pipeline.science.coadd import Spectra
-from pipeline.science.restframe import RestFrameGrid
-from pipeline.science.vae import ModelShape, SpectrumVAE, limit_influence, negative_elbo
-from pipeline.score import Scorer
-from pipeline.store import to_matrix
-from pipeline.train import Windows, infer_linear, prepare_device, run_epoch
+from pipeline.lake.layout import Shard
+from pipeline.lake.store import to_matrix
+from pipeline.spectra.model.models import Member, Model, assign_folds
+from pipeline.spectra.science.coadd import Spectra
+from pipeline.spectra.science.restframe import RestFrameGrid
+from pipeline.spectra.science.vae import ModelShape, SpectrumVAE, limit_influence, negative_elbo
+from pipeline.spectra.stages.extract import spectra_to_table
+from pipeline.spectra.stages.preprocess import make_run_grid, make_windows
+from pipeline.spectra.stages.score import Scorer
+from pipeline.spectra.stages.train import Windows, infer_linear, prepare_device, run_epoch
 
 SHARD = Shard("main", "dark", 0)
 _GPU_BATCH, _LIMIT_BATCH = 4096, 64

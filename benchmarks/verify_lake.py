@@ -19,17 +19,17 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import seals
 from pipeline.config import Config
 from pipeline.errors import QadError
-from pipeline.layout import MODEL_CARD
-from pipeline.measure import measure_with
-from pipeline.models import load_model
-from pipeline.preprocess import preprocess
-from pipeline.reconstruct import reconstruct_with
-from pipeline.score import score_with
-from pipeline.stages import read_saved_config
-from pipeline.store import Store, digest_rows
+from pipeline.flow.stages import read_saved_config
+from pipeline.lake import seals
+from pipeline.lake.layout import MODEL_CARD
+from pipeline.lake.store import Store, digest_rows
+from pipeline.spectra.model.models import load_model
+from pipeline.spectra.stages.measure import measure_with
+from pipeline.spectra.stages.preprocess import preprocess
+from pipeline.spectra.stages.reconstruct import reconstruct_with
+from pipeline.spectra.stages.score import score_with
 
 # Stages that take their input from the lake alone.
 Stage = Callable[[Store, Config, Path], object]

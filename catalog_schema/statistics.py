@@ -8,7 +8,7 @@ FILTER_WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 NARROW_WIDTH = 16
 # Filters at least this wide also give their mean power over the whole spectrum.
 POWER_WIDTHS = (16, 32, 64, 128, 256)
-# Hypotheses tested against the model's own freedom; see pipeline/science/hypotheses.py.
+# Hypotheses tested against the model's own freedom; see pipeline/spectra/science/hypotheses.py.
 HYPOTHESES = {
     "b_offset": "arm_offset",
     "r_offset": "arm_offset",

@@ -298,7 +298,7 @@ class CatalogueSettings(Section):
 class CrossmatchSettings(Section):
     """Which catalogues are searched, and how.
 
-    `catalogues` gives files to declared catalogues (``pipeline/catalogues/declared.toml``), changes
+    `catalogues` gives files to declared catalogues (``context/catalogues/declared.toml``), changes
     their declarations, or adds others. The services of those in `ask` are asked over the network,
     for the graded objects or for all. `epoch` (Julian) and `position_error` (arcsec, one sigma per
     axis) are those of DESI's target positions. Chance is measured at `chance_shifts` positions

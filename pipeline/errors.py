@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, distribution, requires
 _PROJECT = "desi-qad"
 # A program has the extra of its name; the command line calls them all.
 _PROGRAMS = ("pipeline", "release", "portal")
-_COMMAND_LINE = ("pipeline.cli", "pipeline.faults")
+_COMMAND_LINE = ("pipeline.cli.main", "pipeline.cli.faults")
 
 
 class QadError(Exception):

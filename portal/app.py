@@ -4,9 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from portal.observe import time_page
-from portal.releases import Release, ReleaseError, chosen_release, list_siblings
-from portal.texts import escape
+from portal.data.releases import Release, ReleaseError, chosen_release, list_siblings
+from portal.drawing.texts import escape
+from portal.service.observe import time_page
 from portal.views import access
 from portal.views.parts import tell
 

@@ -5,9 +5,9 @@ import logging
 import streamlit as st
 from starlette.middleware import Middleware
 
-from portal.api import ROUTES
-from portal.headers import Headers
-from portal.observe import FAULTS, Observer, start_log
+from portal.service.api import ROUTES
+from portal.service.headers import Headers
+from portal.service.observe import FAULTS, Observer, start_log
 
 
 def tell_fault(fault: Exception) -> bool:

@@ -10,30 +10,30 @@ from catalog_schema.lock import render_schema
 from catalog_schema.tables import NULL
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.lake_files import local_folder
-from pipeline.layout import MODEL_NULL
+from pipeline.lake.files import local_folder
+from pipeline.lake.layout import MODEL_NULL
+from pipeline.lake.store import Store
 from pipeline.numerics import limit_threads
-from pipeline.store import Store
-from release.catalogue import open_lake
-from release.cds import write_cds
 from release.changelog import write_changelog
-from release.completeness import write_completeness
-from release.conservation import close_release
-from release.docs import make_notes, write_documents
-from release.evidence import write_evidence
-from release.faces import write_faces
-from release.footprint import write_footprint
-from release.hats_collection import write_collection
-from release.hats_spectra import write_spectra_catalogue
+from release.checks.conservation import close_release
+from release.faces.cds import write_cds
+from release.faces.descriptions import write_faces
+from release.faces.documents import make_notes, write_documents
+from release.faces.footprint import write_footprint
+from release.faces.hats_collection import write_collection
+from release.faces.hats_spectra import write_spectra_catalogue
+from release.faces.report import write_report
+from release.faces.site import write_site
+from release.faces.vo import write_vo
 from release.inputs import Inputs, read_inputs
 from release.manifest import MANIFEST, count_rows, make_manifest, read_manifest, write_json
-from release.report import write_report
-from release.reviews import write_reviews
 from release.sealing import building
-from release.site import write_site
-from release.spectra import write_spectra
-from release.tables import write_whole
-from release.vo import write_vo
+from release.tables.catalogue import open_lake
+from release.tables.completeness import write_completeness
+from release.tables.evidence import write_evidence
+from release.tables.reviews import write_reviews
+from release.tables.spectra import write_spectra
+from release.tables.writer import write_whole
 
 REVISION = 6
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from release.checks import Result
-    from release.publish import Delivery
+    from release.checks.checks import Result
+    from release.places.publish import Delivery
 
 
 @click.group()
@@ -38,7 +38,7 @@ def build(
 ) -> None:
     """Publish the lake below --root as releases/X.Y.Z, with the settings of the run."""
     from pipeline.config import load_config
-    from pipeline.store import Store
+    from pipeline.lake.store import Store
     from release.build import build as build_release
 
     config = load_config(config_path, overrides, source=source)
@@ -57,7 +57,7 @@ def build(
 @click.argument("path", type=click.Path(path_type=Path))
 def validate(path: Path) -> None:
     """Check the release at PATH; exit 1 when a check fails."""
-    from release.checks import validate as run_checks
+    from release.checks.checks import validate as run_checks
 
     results = run_checks(path)
     for line in _tabulate(results):
@@ -108,8 +108,8 @@ _PRODUCTION = click.option(
 @click.option("--dry-run", "is_dry", is_flag=True, help="Only say what would be sent.")
 def publish(path: Path, addresses: tuple[str, ...], is_production: bool, is_dry: bool) -> None:
     """Send the release at PATH, read it back, and set its tag or latest.json."""
-    from release.publish import open_target
-    from release.publish import publish as send
+    from release.places.publish import open_target
+    from release.places.publish import publish as send
 
     # Buckets first: a tag or a latest.json is set only when every place holds the release.
     ordered = sorted(addresses, key=lambda address: not address.startswith("s3://"))
@@ -132,8 +132,8 @@ def publish(path: Path, addresses: tuple[str, ...], is_production: bool, is_dry:
 @click.option("--reason", required=True, help="One line that everyone who fetches it will read.")
 def withdraw(version: str, addresses: tuple[str, ...], is_production: bool, reason: str) -> None:
     """Add a notice to a published VERSION; its files stay as they are."""
-    from release.publish import open_target
-    from release.publish import withdraw as add_notice
+    from release.places.publish import open_target
+    from release.places.publish import withdraw as add_notice
 
     targets = [open_target(address, is_production) for address in addresses]
     done = add_notice(version, targets, reason)
@@ -147,7 +147,7 @@ def withdraw(version: str, addresses: tuple[str, ...], is_production: bool, reas
 @click.option("--subset", type=click.Choice(["all", "anomalies"]), default="all", show_default=True)
 def fetch(address: str, into: Path, subset: str) -> Path:
     """Bring the release at ADDRESS (s3://, hf://ORG/NAME@TAG, https://) and check every file."""
-    from release.fetch import fetch as bring
+    from release.places.fetch import fetch as bring
 
     done = bring(address, into, subset)
     if done.notice:

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 
 from catalog_schema import contents
 from pipeline.errors import UserError
-from pipeline.lake_files import replacing
-from release.engine import open_engine
+from pipeline.lake.files import replacing
 from release.manifest import read_manifest
+from release.tables.engine import open_engine
 from release.versions import Change
 
 _SCORES = ("anomaly_score", "p_value", "joint_p_value", "q_value", "tier")

@@ -9,11 +9,11 @@ from typing import Any
 
 from catalog_schema.tables import SCHEMA_VERSION
 from catalog_schema.vocabulary import ShardState
-from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config
+from pipeline.context.catalogues.declared import resolve_catalogues
 from pipeline.errors import UserError
-from pipeline.lake_files import exists, local_folder, show
-from pipeline.layout import (
+from pipeline.lake.files import exists, local_folder, show
+from pipeline.lake.layout import (
     MODEL_CARD,
     MODEL_NORMS,
     MODEL_NULL,
@@ -22,13 +22,13 @@ from pipeline.layout import (
     Shard,
     is_remote,
 )
-from pipeline.ledger import Outcome
-from pipeline.model_files import read_card, verify_model
-from pipeline.reviews.ledger import tabulate
+from pipeline.lake.model_files import read_card, verify_model
+from pipeline.lake.store import Store, digest, digest_rows
+from pipeline.ledger.books import Outcome
 from pipeline.reviews.review import Review
+from pipeline.reviews.review_ledger import tabulate
 from pipeline.reviews.sample import name_sample
-from pipeline.store import Store, digest, digest_rows
-from release.conservation import Account, settle
+from release.checks.conservation import Account, settle
 from release.sealing import hash_file
 
 MOCK = "mock"

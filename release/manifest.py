@@ -13,8 +13,8 @@ import pyarrow as pa
 from catalog_schema.tables import SCHEMA_VERSION
 from catalog_schema.vocabulary import MatchState, Tier
 from pipeline.config import Config
-from pipeline.ledger import Outcome
-from release.conservation import sum_gates
+from pipeline.ledger.books import Outcome
+from release.checks.conservation import sum_gates
 from release.inputs import MODEL_CARD, Inputs
 
 MANIFEST = "manifest.json"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import UserError
-from pipeline.lake_files import guard_root
+from pipeline.lake.files import guard_root
 
 CHECKSUMS = "SHA256SUMS"
 _READ_ONLY = 0o444

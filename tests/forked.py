@@ -15,7 +15,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from pipeline.stages import STAGES
+from pipeline.flow.stages import STAGES
 
 _NOWHERE = Path(os.devnull)
 _SERVER = multiprocessing.get_context("forkserver")
@@ -23,13 +23,13 @@ _SERVER.set_forkserver_preload(
     [
         "__main__",
         *(f"pipeline.{stage}" for stage in STAGES),
-        "pipeline.apply",
-        "pipeline.cli",
-        "pipeline.status",
+        "pipeline.spectra.apply",
+        "pipeline.cli.main",
+        "pipeline.flow.status",
         "release.cli",
         "release.build",
-        "release.checks",
-        "release.publish",
+        "release.checks.checks",
+        "release.places.publish",
         # What those import when they are called.
         "alembic.command",
         "astropy.coordinates",
@@ -39,8 +39,8 @@ _SERVER.set_forkserver_preload(
         "matplotlib.figure",
         "mocpy",
         "networkx",
-        "release.bucket",
-        "release.hub",
+        "release.places.bucket",
+        "release.places.hub",
         "rich.progress",
         "sklearn.ensemble",
         "torch._dynamo",
@@ -104,7 +104,7 @@ def _lead(
 
 
 def _call_qad(*words: str) -> None:
-    from pipeline.cli import main
+    from pipeline.cli.main import main
 
     sys.argv = ["qad", *words]
     main()

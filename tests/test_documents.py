@@ -12,9 +12,9 @@ import pytest
 from distributions import EXTRAS
 from documented import DOCUMENTS, ROOT, find_commands, find_examples, find_mentions
 
-from pipeline.cli import qad
+from pipeline.cli.main import qad
 from pipeline.config import load_config
-from pipeline.stages import STAGES
+from pipeline.flow.stages import STAGES
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 
@@ -87,6 +87,8 @@ def test_stages_that_run_on_a_cluster_are_named() -> None:
     listed = re.search(r"sharded stages \((.*?)\)", (ROOT / "docs" / "deploy.md").read_text())
     assert listed
     sharded = [
-        stage for stage in STAGES if "run_shards(" in (ROOT / f"pipeline/{stage}.py").read_text()
+        stage
+        for stage in STAGES
+        if "run_shards(" in next((ROOT / "pipeline").rglob(f"{stage}.py")).read_text()
     ]
     assert re.findall(r"`(\w+)`", listed[1]) == sharded

@@ -15,58 +15,62 @@ SOURCES = sorted(path for name in OURS for path in (ROOT / name).rglob("*.py"))
 SHARED = {
     f"pipeline.{name}"
     for name in (
-        "catalogues.declared",
+        "context.catalogues.declared",
         "config",
         "errors",
-        "lake_files",
-        "layout",
-        "ledger",
-        "model_files",
+        "lake.files",
+        "lake.layout",
+        "ledger.books",
+        "lake.model_files",
         "names",
         "numerics",
-        "rank",
+        "judge.rank",
         "reviews.audit",
         "reviews.consensus",
-        "reviews.ledger",
+        "reviews.review_ledger",
         "reviews.review",
         "reviews.sample",
         "science.draw",
-        "science.independence",
+        "judge.science.independence",
         "science.sky",
-        "store",
+        "lake.store",
     )
 }
 # What portal may use of the pipeline: the review ledger, which it writes to, and the reader of
 # tables that strangers hand over; one module each.
 PORTAL_DOORS = {
-    "portal/reviewing.py": {
-        "pipeline.database",
+    "portal/data/reviewing.py": {
+        "pipeline.ledger.database",
         "pipeline.errors",
         "pipeline.reviews.consensus",
-        "pipeline.reviews.ledger",
+        "pipeline.reviews.review_ledger",
         "pipeline.reviews.review",
     },
-    "portal/uploads.py": {
+    "portal/data/uploads.py": {
         "pipeline.errors",
         *(f"pipeline.user_tables.{n}" for n in ("content", "names", "table", "text", "values")),
     },
 }
 # Library: where it may be imported.
 DOORS = {
-    "ray": ("pipeline/workers.py", "pipeline/tune.py"),
-    "boto3": ("pipeline/s3.py", "release/bucket.py"),
-    "huggingface_hub": ("release/hub.py",),
-    "hats": ("release/hats_",),
+    "ray": ("pipeline/flow/workers.py", "pipeline/spectra/model/tune.py"),
+    "boto3": ("pipeline/transport/s3.py", "release/places/bucket.py"),
+    "huggingface_hub": ("release/places/hub.py",),
+    "hats": ("release/faces/hats_", "release/checks/hats_"),
     "streamlit": ("portal/",),
     "altair": ("portal/",),
-    "duckdb": ("portal/", "release/", "pipeline/catalogues/"),
-    "astroquery": ("pipeline/catalogues/services.py",),
-    "pyvo": ("pipeline/catalogues/services.py",),
-    "mocpy": ("pipeline/catalogues/coverage.py", "pipeline/mock/", "release/footprint.py"),
+    "duckdb": ("portal/", "release/", "pipeline/context/catalogues/"),
+    "astroquery": ("pipeline/context/catalogues/services.py",),
+    "pyvo": ("pipeline/context/catalogues/services.py",),
+    "mocpy": (
+        "pipeline/context/catalogues/coverage.py",
+        "pipeline/spectra/mock/",
+        "release/faces/footprint.py",
+    ),
     "torch": ("pipeline/",),
-    "onnx": ("pipeline/export.py",),
-    "mlflow": ("pipeline/tracking.py",),
-    "codecarbon": ("pipeline/tracking.py",),
+    "onnx": ("pipeline/spectra/model/export.py",),
+    "mlflow": ("pipeline/spectra/model/tracking.py",),
+    "codecarbon": ("pipeline/spectra/model/tracking.py",),
     "sklearn": ("pipeline/",),
     "threadpoolctl": ("pipeline/numerics.py",),
     "dust_extinction": ("pipeline/",),
@@ -107,7 +111,7 @@ def select(prefix: str, package: str) -> dict[str, set[str]]:
 def test_sources_are_found() -> None:
     assert {name.split("/")[0] for name in IMPORTS} == set(OURS)
     assert "catalog_schema.column" in IMPORTS["catalog_schema/tables.py"]
-    assert "ray" in IMPORTS["pipeline/workers.py"]
+    assert "ray" in IMPORTS["pipeline/flow/workers.py"]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,10 @@ def test_portal_uses_the_pipeline_by_two_doors_only() -> None:
 
 
 def test_release_uses_only_the_shared_part_of_the_pipeline() -> None:
-    packages = {f"pipeline.{name}" for name in ("catalogues", "reviews", "science")}
+    packages = {
+        f"pipeline.{name}"
+        for name in ("context", "judge", "judge.science", "lake", "ledger", "reviews", "science")
+    }
     allowed = {"pipeline", *packages, *SHARED}
     beyond = {
         name: {m for m in modules if m not in allowed and m.rpartition(".")[0] not in SHARED}
@@ -144,16 +151,17 @@ def test_release_uses_only_the_shared_part_of_the_pipeline() -> None:
 
 
 def test_science_knows_nobody_but_itself_and_the_words_of_the_schema() -> None:
-    names = ("statistics", "measurements", "vocabulary")
-    allowed = ("pipeline.science", *(f"catalog_schema.{name}" for name in names))
-    for package in OURS:
-        for name, modules in select("pipeline/science/", package).items():
-            assert all(module.startswith(allowed) for module in modules), name
+    words = ("statistics", "measurements", "vocabulary")
+    for name, modules in IMPORTS.items():
+        ours = {m for m in modules if m.split(".")[0] in OURS} if "/science/" in name else set()
+        beyond = {m for m in ours if m.split(".")[-2:-1] != ["science"] and ".science." not in m}
+        allowed = tuple(f"catalog_schema.{word}" for word in words)
+        assert all(m.startswith(allowed) or m.endswith(".science") for m in beyond), name
 
 
 def test_nobody_outside_the_mock_imports_its_inside() -> None:
-    users = {name for name in select("pipeline/", "pipeline.mock") if "/mock/" not in name}
-    assert users <= {"pipeline/stages.py"}
+    users = {name for name in select("pipeline/", "pipeline.spectra.mock") if "/mock/" not in name}
+    assert users <= {"pipeline/flow/stages.py"}
 
 
 @pytest.mark.parametrize("library", DOORS)
@@ -182,7 +190,7 @@ def run_python(code: str) -> str:
 def test_help_loads_no_heavy_library() -> None:
     heavy = "torch ray astropy streamlit duckdb numba sklearn pyarrow pydantic sqlalchemy numpy"
     code = (
-        "import sys; from pipeline.cli import qad\n"
+        "import sys; from pipeline.cli.main import qad\n"
         "qad.main(['--help'], standalone_mode=False)\n"
         f"print('loaded:', [m for m in {heavy.split()} if m in sys.modules])"
     )
@@ -195,12 +203,9 @@ def test_portal_and_schema_import_without_the_libraries_of_the_pipeline() -> Non
     """Every module of the portal but its pages, which run only inside a browser session."""
     pages = {"portal.app"}
     light = {
-        "database",
-        "database_hold",
         "errors",
-        "ledger_tables",
+        "ledger",
         "reviews",
-        "science",
         "user_tables",
     }
     modules = [

@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 
 from catalog_schema.vocabulary import AnomalyClass, ReviewAction, ReviewStatus, Verdict
+from pipeline.reviews.agreement import measure_cohen_kappa, measure_fleiss_kappa
 from pipeline.reviews.review import Review, select_in_force
-from pipeline.science.agreement import measure_cohen_kappa, measure_fleiss_kappa
 
 Word = TypeVar("Word")
 

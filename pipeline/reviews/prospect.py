@@ -13,8 +13,8 @@ from typing import Any
 
 from catalog_schema.vocabulary import AnomalyClass, ReviewAction, Verdict
 from pipeline.errors import UserError
-from pipeline.lake_files import replacing
-from pipeline.layout import SPECPROD
+from pipeline.lake.files import replacing
+from pipeline.lake.layout import SPECPROD
 from pipeline.reviews.published import Published
 from pipeline.reviews.review import ISSUES, Review, select_in_force
 from pipeline.user_tables.names import simplify

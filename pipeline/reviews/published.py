@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import UserError
-from pipeline.layout import Shard
+from pipeline.lake.layout import Shard
 
 COLUMNS = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "Z", "SPECTYPE")
 CATALOGUE = Path("catalog") / "quasars.parquet"

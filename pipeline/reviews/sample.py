@@ -1,8 +1,8 @@
 """Names the sample to which TARGETIDs belong, so that reviews of mock objects stay apart."""
 
 from pipeline.config import Config
-from pipeline.layout import SPECPROD
-from pipeline.store import digest
+from pipeline.lake.layout import SPECPROD
+from pipeline.lake.store import digest
 
 
 def name_sample(config: Config) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.desi_files import list_tables
 from pipeline.errors import DataError, UserError
-from pipeline.sources import MemorySource, SourceFile, local_file
+from pipeline.spectra.desi.fits_tables import list_tables
+from pipeline.transport.sources import MemorySource, SourceFile, local_file
 from pipeline.user_tables import binary
 from pipeline.user_tables.content import find_kind, read_content
 from pipeline.user_tables.table import UserTable, reading

@@ -9,11 +9,11 @@ from catalog_schema.contents import FILES
 from catalog_schema.statistics import REASONS, STATISTICS
 from catalog_schema.tables import MATCHES, QUASARS
 from catalog_schema.vocabulary import Parent, Tier
-from portal import columns, explain, queries, recipes
-from portal.conditions import Filters
-from portal.queries import Ranking
-from portal.releases import ANOMALOUS, Release, ReleaseError
-from portal.texts import escape
+from portal.data import columns, explain, queries, recipes
+from portal.data.conditions import Filters
+from portal.data.queries import Ranking
+from portal.data.releases import ANOMALOUS, Release, ReleaseError
+from portal.drawing.texts import escape
 from portal.views.access import ask, current_release
 from portal.views.parts import tell
 

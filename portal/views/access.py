@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from portal.database import Connection, connect_once, stamp
-from portal.releases import Release, open_release
+from portal.data.database import Connection, connect_once, stamp
+from portal.data.releases import Release, open_release
 
 Answer = TypeVar("Answer")
 _STATE = "open_release"
@@ -28,7 +28,7 @@ def current_release() -> Release:
 
 
 def ask(question: Callable[..., Answer], *arguments: object) -> Answer:
-    """Ask the release a question of `portal.queries`, or recall the answer."""
+    """Ask the release a question of `portal.data.queries`, or recall the answer."""
     return ask_of(current_release().root, question, *arguments)
 
 

@@ -8,12 +8,16 @@ import pandas as pd
 import streamlit as st
 
 from catalog_schema.vocabulary import Tier
-from portal import charts, files, filters, formats, network, queries
-from portal.conditions import HIDDEN, MAP_COLUMNS, Cells, Filters
-from portal.pool import WIDE
-from portal.releases import ReleaseError
-from portal.search import Name, SearchError, describe_search, parse_search
-from portal.texts import escape, write_message
+from portal.data import queries
+from portal.data.conditions import HIDDEN, MAP_COLUMNS, Cells, Filters
+from portal.data.releases import ReleaseError
+from portal.data.search import Name, SearchError, describe_search, parse_search
+from portal.drawing import charts
+from portal.drawing.texts import escape, write_message
+from portal.export import files, formats
+from portal.service import network
+from portal.service.pool import WIDE
+from portal.views import filters
 from portal.views.access import ask, current_connection, current_release
 from portal.views.parts import offer_files, show_chart, show_objects
 

@@ -10,9 +10,10 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from catalog_schema.tables import QUASARS
-from portal import columns, files, formats, uploads
-from portal.texts import escape
-from portal.uploads import MAX_BYTES, MAX_COLUMNS, MAX_RADIUS, MAX_ROWS, UploadError
+from portal.data import columns, uploads
+from portal.data.uploads import MAX_BYTES, MAX_COLUMNS, MAX_RADIUS, MAX_ROWS, UploadError
+from portal.drawing.texts import escape
+from portal.export import files, formats
 from portal.views.access import current_connection, current_release
 from portal.views.parts import offer_files
 

@@ -10,19 +10,30 @@ import streamlit as st
 
 from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
-from portal import charts, columns, explain, files, filters, formats, network, queries
-from portal.evidence import (
+from portal.data import columns, explain, queries
+from portal.data.evidence import (
     Evidence,
     list_peaks,
     measure_velocity,
     sum_reasons,
 )
-from portal.lines import Line, place_lines
-from portal.releases import ReleaseError
-from portal.search import SearchError, parse_targetid
-from portal.spectrum import Spectrum, list_masked, make_curves, name_arms, shift_like
-from portal.spectrum_chart import NO_NORMALS, NO_PEAKS, Beside, View, count_merged, draw_spectrum
-from portal.texts import escape
+from portal.data.lines import Line, place_lines
+from portal.data.releases import ReleaseError
+from portal.data.search import SearchError, parse_targetid
+from portal.data.spectrum import Spectrum, list_masked, make_curves, name_arms, shift_like
+from portal.drawing import charts
+from portal.drawing.spectrum_chart import (
+    NO_NORMALS,
+    NO_PEAKS,
+    Beside,
+    View,
+    count_merged,
+    draw_spectrum,
+)
+from portal.drawing.texts import escape
+from portal.export import files, formats
+from portal.service import network
+from portal.views import filters
 from portal.views.access import ask, current_release, link_params
 from portal.views.parts import (
     link_object,

@@ -7,11 +7,11 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
-from portal import columns
-from portal.charts import Chart
-from portal.formats import Format
-from portal.spectrum_chart import ZOOM
-from portal.texts import escape, write_message
+from portal.data import columns
+from portal.drawing.charts import Chart
+from portal.drawing.spectrum_chart import ZOOM
+from portal.drawing.texts import escape, write_message
+from portal.export.formats import Format
 from portal.views.access import link_params
 
 

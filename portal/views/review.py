@@ -8,12 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from catalog_schema.vocabulary import AnomalyClass, ReviewAction, Verdict
-from portal import columns, filters, queries, reviewing
-from portal.conditions import Filters
-from portal.lines import place_lines
-from portal.releases import ReleaseError
-from portal.reviewers import has_login, identify, is_logged_in
-from portal.reviewing import (
+from portal.data import columns, queries, reviewing
+from portal.data.conditions import Filters
+from portal.data.lines import place_lines
+from portal.data.releases import ReleaseError
+from portal.data.reviewers import has_login, identify, is_logged_in
+from portal.data.reviewing import (
     ISSUES,
     MAX_COMMENT,
     SPECTYPES,
@@ -22,10 +22,11 @@ from portal.reviewing import (
     Reviewer,
     ReviewLedger,
 )
-from portal.search import SearchError
-from portal.spectrum import list_masked, make_curves, name_arms
-from portal.spectrum_chart import NO_NORMALS, NO_PEAKS, Beside, View, draw_spectrum
-from portal.texts import escape, write_message
+from portal.data.search import SearchError
+from portal.data.spectrum import list_masked, make_curves, name_arms
+from portal.drawing.spectrum_chart import NO_NORMALS, NO_PEAKS, Beside, View, draw_spectrum
+from portal.drawing.texts import escape, write_message
+from portal.views import filters
 from portal.views.access import ask, current_release, link_params
 from portal.views.parts import read_zoom, show_chart, tell
 

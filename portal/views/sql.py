@@ -7,13 +7,15 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from portal import charts, columns, files, formats
-from portal.database import SCHEMAS
-from portal.pool import LIMITS, TaskError, describe_timeout, prepare
-from portal.positions import read_places
-from portal.releases import Release
-from portal.sql import Outcome, list_tables, read_cookbook, read_outcome, start
-from portal.texts import escape
+from portal.data import columns
+from portal.data.database import SCHEMAS
+from portal.data.positions import read_places
+from portal.data.releases import Release
+from portal.drawing import charts
+from portal.drawing.texts import escape
+from portal.export import files, formats
+from portal.service.pool import LIMITS, TaskError, describe_timeout, prepare
+from portal.service.visitor_sql import Outcome, list_tables, read_cookbook, read_outcome, start
 from portal.views.access import current_release
 from portal.views.parts import offer_files, show_chart, show_objects
 

@@ -73,10 +73,10 @@ def test_every_field_is_one_of_the_operator_s(job: dict[str, Any]) -> None:
 
 
 def test_entrypoint_is_a_command_whose_settings_hold(job: dict[str, Any]) -> None:
-    from pipeline.cli import qad
+    from pipeline.cli.main import qad
     from pipeline.config import load_config
-    from pipeline.lake_files import is_object
-    from pipeline.layout import Lake
+    from pipeline.lake.files import is_object
+    from pipeline.lake.layout import Lake
 
     words = job["spec"]["entrypoint"].split()
     assert words[0] == "qad"

@@ -12,7 +12,7 @@ import pytest
 from command_line import Run, run_arguments, sums
 from forked import start_qad
 
-from pipeline.stages import STAGES
+from pipeline.flow.stages import STAGES
 
 pytestmark = pytest.mark.slow
 

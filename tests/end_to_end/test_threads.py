@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import QAD, THREADS, run_arguments, sums
 
-from pipeline.stages import STAGES
+from pipeline.flow.stages import STAGES
 
 pytestmark = pytest.mark.slow
 

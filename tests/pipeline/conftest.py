@@ -11,11 +11,11 @@ from lake_runs import SMALL
 from loopback import s3_endpoint
 from once import make_once
 
-from pipeline.cli import main
+from pipeline.cli.main import main
 from pipeline.config import Config, load_config
-from pipeline.mock.survey import make_survey
-from pipeline.stages import run_stages
-from pipeline.store import Store
+from pipeline.flow.stages import run_stages
+from pipeline.lake.store import Store
+from pipeline.spectra.mock.survey import make_survey
 
 
 @pytest.fixture

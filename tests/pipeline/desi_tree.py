@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE, WAVE_START, WAVE_STEP
 from pipeline.config import AcquireSettings
-from pipeline.layout import REDUCTION, DesiTree, Shard
-from pipeline.mock.identity import draw_positions
-from pipeline.sources import open_source
+from pipeline.lake.layout import REDUCTION, DesiTree, Shard
+from pipeline.spectra.mock.identity import draw_positions
+from pipeline.transport.sources import open_source
 
 WAVE = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)
 # Rest wavelength (Å), height over the continuum and width (Å) of the broad lines.

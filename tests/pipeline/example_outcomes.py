@@ -1,8 +1,8 @@
 """What the tests of the ledger book."""
 
 from catalog_schema.vocabulary import ShardState
-from pipeline.layout import Shard
-from pipeline.ledger import Outcome
+from pipeline.lake.layout import Shard
+from pipeline.ledger.books import Outcome
 
 SHARDS = [Shard("main", "dark", n) for n in range(4)]
 DONE = Outcome(

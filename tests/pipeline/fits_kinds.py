@@ -19,16 +19,16 @@ from desi_tree import (
 )
 from spec_files import write_spec
 
-from pipeline.adopt import adopt_redshifts, lend_redshifts, read_findings
-from pipeline.coadd_file import check_coadd, open_coadd, read_tables
 from pipeline.config import AcquireSettings, TargetSettings
-from pipeline.extract import join_file, spectra_to_table
-from pipeline.layout import DesiTree, Shard
-from pipeline.redshift_catalogue import read_catalogue
-from pipeline.science.exposures import find_main_places
-from pipeline.sdss_spectrum import read_spectrum
-from pipeline.sources import local_file, open_source
-from pipeline.target import select_candidates
+from pipeline.lake.layout import DesiTree, Shard
+from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd, read_tables
+from pipeline.spectra.desi.redshift_catalogue import read_catalogue
+from pipeline.spectra.science.exposures import find_main_places
+from pipeline.spectra.sdss.spec_file import read_spectrum
+from pipeline.spectra.stages.adopt import adopt_redshifts, lend_redshifts, read_findings
+from pipeline.spectra.stages.extract import join_file, spectra_to_table
+from pipeline.spectra.stages.target import select_candidates
+from pipeline.transport.sources import local_file, open_source
 
 SHARD = Shard("main", "dark", 100)
 N = 3

@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.config import Config, load_config
-from pipeline.stages import run_stages
-from pipeline.store import Stamp, Store
+from pipeline.flow.stages import run_stages
+from pipeline.lake.store import Stamp, Store
 
 # Settings that make every stage small.
 SMALL = (

@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 from astropy.table import Table
 from fits_kinds import Kind
 
-from pipeline.catalogues.index import build_index
 from pipeline.config import CatalogueSettings
+from pipeline.context.catalogues.index import build_index
 from pipeline.errors import UserError
-from pipeline.layout import Shard
-from pipeline.redshift_table import read_redshifts
+from pipeline.lake.layout import Shard
 from pipeline.reviews.prospect import read_csv
-from pipeline.spectrum_table import read_spectrum
-from portal.uploads import UploadError, guess_columns, read_list
+from pipeline.spectra.loose.redshift_table import read_redshifts
+from pipeline.spectra.loose.spectrum_table import read_spectrum
+from portal.data.uploads import UploadError, guess_columns, read_list
 
 
 def _make_rows() -> dict[str, list]:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config, load_config
+from pipeline.context.catalogues.declared import resolve_catalogues
 from pipeline.errors import UserError
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "docs" / "examples").glob("*.toml"))

@@ -12,7 +12,7 @@ from distributions import make_environment
 _CALL = """
 import contextlib, io, json, sys, traceback
 import click
-from pipeline.cli import main, qad
+from pipeline.cli.main import main, qad
 
 def leaves(group, words):
     for name in group.list_commands(click.Context(group)):
@@ -95,7 +95,7 @@ def test_with_the_pipeline_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("call", [["--help"], ["run", "--help"], ["release", "--help"]])
 def test_help_needs_no_extra(tmp_path: Path, call: list[str]) -> None:
     python = make_environment(tmp_path / "environment")
-    code = "from pipeline.cli import main; main()"
+    code = "from pipeline.cli.main import main; main()"
     done = subprocess.run([python, "-c", code, *call], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Usage" in done.stdout

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import load_config
 from pipeline.errors import QadError, UserError
-from pipeline.layout import Lake, Shard
+from pipeline.lake.layout import Lake, Shard
 from pipeline.names import check_list, find_below
 from release.versions import parse_version
 

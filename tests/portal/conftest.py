@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from portal_release import VERSION, write_release
 
-from portal.cache import CACHE_VARIABLE
+from portal.data.cache import CACHE_VARIABLE
 
 
 @pytest.fixture(scope="session", autouse=True)

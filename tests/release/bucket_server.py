@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from release.bucket import Bucket
-from release.publish import deliver
-from release.remote import Parcel
+from release.places.bucket import Bucket
+from release.places.publish import deliver
+from release.places.remote import Parcel
 from release.sealing import CHECKSUMS, list_files
 
 ADDRESS = "s3://vac/desi"

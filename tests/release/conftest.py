@@ -15,7 +15,7 @@ from once import make_once
 from synthetic_lake import write_lake
 
 from pipeline.config import Config
-from pipeline.store import Store
+from pipeline.lake.store import Store
 from release.build import build
 from release.sealing import seal
 

@@ -18,13 +18,13 @@ from catalog_schema.vocabulary import (
     ShardState,
     Tier,
 )
-from pipeline.catalogues.declared import resolve_catalogues
 from pipeline.config import Config, load_config
-from pipeline.layout import Shard
-from pipeline.ledger import Ledger, Outcome
-from pipeline.model_files import write_card
-from pipeline.models import NORMS, NULL, TAXONOMY
-from pipeline.store import Store, columns_to_table
+from pipeline.context.catalogues.declared import resolve_catalogues
+from pipeline.lake.layout import Shard
+from pipeline.lake.model_files import write_card
+from pipeline.lake.store import Store, columns_to_table
+from pipeline.ledger.books import Ledger, Outcome
+from pipeline.spectra.model.models import NORMS, NULL, TAXONOMY
 
 MODEL_ID = "abc123"
 LEVELS = Config().calibrate

@@ -17,7 +17,7 @@ from synthetic_lake import LEVELS, Plan, write_lake
 
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
-from pipeline.store import Store
+from pipeline.lake.store import Store
 from release.build import build
 from release.cli import release
 from release.diff import compare

@@ -30,18 +30,18 @@ from synthetic_lake import (
 
 from catalog_schema.tables import RECONSTRUCTIONS, TARGETS, TIERS
 from catalog_schema.vocabulary import ShardState, Tier
-from pipeline.backup import back_up, restore
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
-from pipeline.ledger import Outcome
-from pipeline.store import Store
+from pipeline.flow.backup import back_up, restore
+from pipeline.lake.store import Store
+from pipeline.ledger.books import Outcome
 from release import build as build_module
 from release import sealing
 from release.build import build
-from release.catalogue import place_objects
-from release.checks import validate
+from release.checks.checks import validate
 from release.manifest import read_manifest
 from release.sealing import CHECKSUMS, building
+from release.tables.catalogue import place_objects
 
 SPECTRUM_COLUMNS = {"coadds": ("flux", "ivar", "mask"), "reconstructions": ("model",)}
 ACCEPT = load_config(None, ["release.accept_failed_shards=true"])
@@ -65,7 +65,7 @@ def test_row_groups_do_not_depend_on_how_rows_arrive(
 ) -> None:
     before = read_bytes(released)
     shutil.rmtree(released)
-    monkeypatch.setattr("release.spectra._BUCKET_ROWS", 3)
+    monkeypatch.setattr("release.tables.spectra._BUCKET_ROWS", 3)
     build(store, config, "0.1.0")
     assert read_bytes(released) == before
 

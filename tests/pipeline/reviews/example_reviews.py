@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from catalog_schema.vocabulary import Verdict
-from pipeline.layout import Shard
+from pipeline.lake.layout import Shard
 from pipeline.reviews.published import COLUMNS, Published
 from pipeline.reviews.review import Review
 

@@ -9,8 +9,8 @@ from example_reviews import HOSTILE, PUBLISHED, SAMPLE, TARGETIDS, make_review, 
 
 from catalog_schema.vocabulary import AnomalyClass, Verdict
 from pipeline.errors import UserError
-from pipeline.reviews.ledger import ReviewLedger
 from pipeline.reviews.prospect import COLUMNS, read_csv, write_csv
+from pipeline.reviews.review_ledger import ReviewLedger
 
 HEADER = "TARGETID,EXPID,VI_scanner,VI_quality,VI_issue,VI_z,VI_spectype,VI_comment\n"
 ROW = f"{TARGETIDS[0]},-1,ABC,4,R,2.3000,QSO,fine\n"

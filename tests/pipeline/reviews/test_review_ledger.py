@@ -13,10 +13,10 @@ from sqlalchemy.exc import DBAPIError
 from catalog_schema.tables import REVIEWS
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import AnomalyClass, Verdict
-from pipeline.database import parse_url
 from pipeline.errors import UserError
-from pipeline.reviews.ledger import ReviewLedger, read_rows, tabulate
+from pipeline.ledger.database import parse_url
 from pipeline.reviews.review import Review
+from pipeline.reviews.review_ledger import ReviewLedger, read_rows, tabulate
 
 pytest_plugins = ["databases"]
 

@@ -1,0 +1,1 @@
+"""FITS files, read by ranges: headers, tables, images, checksums."""

@@ -1,0 +1,1 @@
+"""The data path: its stages, what runs them, what became of every shard."""

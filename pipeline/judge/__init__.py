@@ -1,0 +1,1 @@
+"""The back half: from statistics to calibrated significance, classes and tiers."""

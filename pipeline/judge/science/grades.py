@@ -1,0 +1,56 @@
+"""Grades by false-discovery level.
+
+The levels are fixed before anything is counted; Benjamini and Hochberg (1995) say which objects
+keep them. Spectra from outside the list, planted or control ones, get the grade that an object of
+the list with their p-value has.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog_schema.vocabulary import Tier
+from pipeline.judge.science.calibration import adjust_p_values
+
+_STRICTEST_FIRST = (Tier.GOLD, Tier.SILVER, Tier.BRONZE)
+
+
+def grade_p_values(
+    p_values: NDArray, levels: Mapping[Tier, float]
+) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
+    """Return q-value and tier of every object of a list.
+
+    Parameters
+    ----------
+    p_values : ndarray, shape (n,)
+        NaN for what has none: it is not on the list.
+    levels : mapping
+        False-discovery level of every tier but the last.
+
+    Returns
+    -------
+    q_values : ndarray, shape (n,)
+        NaN where the p-value is.
+    tiers : ndarray of str, shape (n,)
+        The strictest tier whose level the q-value keeps.
+    """
+    q_values = np.full(len(p_values), np.nan)
+    is_listed = ~np.isnan(p_values)
+    q_values[is_listed] = adjust_p_values(p_values[is_listed])
+    return q_values, take_strictest(q_values, levels)
+
+
+def find_limits(p_values: NDArray, tiers: NDArray[np.str_]) -> dict[Tier, float]:
+    """Return the largest p-value that each tier's objects or stricter ones have, -1 without any."""
+    largest = [np.max(p_values[tiers == tier.value], initial=-1.0) for tier in _STRICTEST_FIRST]
+    return dict(zip(_STRICTEST_FIRST, np.maximum.accumulate(largest).tolist(), strict=True))
+
+
+def take_strictest(values: NDArray, limits: Mapping[Tier, float]) -> NDArray[np.str_]:
+    """Return the strictest tier whose limit each value keeps, none for NaN, shape (n,)."""
+    return np.select(
+        [values <= limits[tier] for tier in _STRICTEST_FIRST],
+        [tier.value for tier in _STRICTEST_FIRST],
+        default=Tier.NONE.value,
+    )

@@ -1,0 +1,1 @@
+"""Files of a data root: datasets, models, and where they lie."""

@@ -1,0 +1,1 @@
+"""The ledger: where every row of every shard went, in a database."""

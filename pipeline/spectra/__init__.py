@@ -1,0 +1,1 @@
+"""Spectra, a kind of data: how they are read, modelled and measured."""

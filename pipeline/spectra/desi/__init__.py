@@ -1,0 +1,1 @@
+"""DESI's trees and files."""

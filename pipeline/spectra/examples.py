@@ -1,0 +1,129 @@
+"""Known phenomena planted in a survey's own quasars: what the classifier learns from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from catalog_schema.tables import RESTFRAME
+from pipeline.config import Config
+from pipeline.flow.shards import read_rows
+from pipeline.lake.store import Store, replace_columns, to_matrix
+from pipeline.spectra.model.models import Model, load_model
+from pipeline.spectra.science.emission import BROAD_LINES
+from pipeline.spectra.science.phenomena import PHENOMENA, Host
+from pipeline.spectra.science.residuals import Measured, Residuals
+from pipeline.spectra.science.rivals import confuse_lines
+from pipeline.spectra.stages.measure import (
+    fit_residuals,
+    measure_windows,
+    move_windows,
+    score_rows,
+)
+from pipeline.spectra.stages.preprocess import OBSERVED_GRID
+
+NORMAL, WRONG_Z = "normal", "wrong_z"
+# Class of every kind of example.
+KIND_CLASSES = {kind: name for kind, (name, _) in PHENOMENA.items()} | {
+    NORMAL: NORMAL,
+    WRONG_Z: WRONG_Z,
+}
+_STRONG_LINES = tuple(BROAD_LINES[name] for name in ("lya", "civ", "ciii", "mgii", "hbeta"))
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Planted spectra.
+
+    Attributes
+    ----------
+    kinds : ndarray of str, shape (n,)
+    scores : pyarrow.Table
+        Rows of `scores`; TARGETID is the host's.
+    measured : Measured
+        Arrays of shape (n, number of measurements).
+    """
+
+    kinds: NDArray[np.str_]
+    scores: pa.Table
+    measured: Measured
+
+
+def plant_examples(store: Store, config: Config, folder: Path, hosts: pa.Table) -> Examples:
+    """Plant every phenomenon in every host that can show it; score and measure the result.
+
+    Parameters
+    ----------
+    store : Store
+    config : Config
+    folder : Path
+        Of the model.
+    hosts : pyarrow.Table
+        SURVEY, PROGRAM, HEALPIX and TARGETID of ordinary quasars.
+    """
+    model = load_model(folder)
+    windows = read_rows(store, RESTFRAME.name, hosts)
+    spectra = fit_residuals(model, config, windows)
+    kinds, scores, measured = [], [], []
+    # Kind by kind: the copies of the windows are many times the sample.
+    for kind, planted in _plant(windows, spectra, model, config.run.seed):
+        scored, rows = score_rows(folder, config, planted)
+        found = measure_windows(model, config, planted.take(pa.array(rows)))
+        kinds += [kind] * len(rows)
+        scores.append(scored)
+        measured.append(found)
+    joined = Measured(*(np.concatenate(parts) for parts in zip(*measured, strict=True)))
+    return Examples(np.array(kinds), pa.concat_tables(scores).combine_chunks(), joined)
+
+
+def _plant(
+    windows: pa.Table, spectra: Residuals, model: Model, seed: int
+) -> Iterator[tuple[str, pa.Table]]:
+    hosts = [_make_host(spectra, row) for row in range(len(spectra))]
+    flux = to_matrix(windows["rest_flux"])
+    for number, (kind, (_, draw)) in enumerate(PHENOMENA.items()):
+        drawn = (
+            draw(host, np.random.default_rng([seed, number, row])) for row, host in enumerate(hosts)
+        )
+        added = {row: change for row, change in enumerate(drawn) if change is not None}
+        if added:
+            rows = list(added)
+            changed = flux[rows] + np.stack(list(added.values()))
+            planted = windows.take(pa.array(rows))
+            changed = np.where(to_matrix(planted["rest_weight"]) > 0, changed, 0)
+            yield kind, replace_columns(planted, {"rest_flux": changed.astype(np.float32)})
+    misplaced = _misplace(windows, model, seed)
+    if misplaced.num_rows:
+        yield WRONG_Z, misplaced
+
+
+def _misplace(windows: pa.Table, model: Model, seed: int) -> pa.Table:
+    """Return the hosts at redshifts at which one of their lines is taken for another."""
+    grid, z = model.grid, windows["Z"].to_numpy()
+    ends = OBSERVED_GRID.wave[[0, -1]]
+    wrong = [
+        confuse_lines(
+            float(own),
+            _STRONG_LINES,
+            (ends[0] + 200, ends[1] - 200),
+            np.random.default_rng([seed, len(PHENOMENA), row]),
+        )
+        for row, own in enumerate(z)
+    ]
+    target = np.array([np.nan if value is None else value for value in wrong])
+    shift = np.round(np.log10((1 + z) / (1 + np.nan_to_num(target))) / grid.log10_step)
+    start = windows["window_start"].to_numpy() + shift
+    is_on_grid = (start >= 0) & (start + grid.window <= grid.size)
+    rows = np.flatnonzero(is_on_grid & ~np.isnan(target))
+    return move_windows(windows.take(pa.array(rows)), shift[rows].astype(np.intp), model)
+
+
+def _make_host(spectra: Residuals, row: int) -> Host:
+    first = spectra.start[row]
+    rest = spectra.grid.wave[first : first + spectra.flux.shape[1]]
+    model = spectra.model[row].astype(np.float64)
+    weight = spectra.noise_weight[row].astype(np.float64)
+    return Host(rest, spectra.observed_wave[row], model, weight, float(spectra.z[row]))

@@ -1,0 +1,1 @@
+"""Files of spectra that belong to no survey tree."""

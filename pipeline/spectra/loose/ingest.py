@@ -1,0 +1,217 @@
+"""Spectra from outside a survey tree: coadd files and tables, laid out as `targets` and `coadds`.
+
+From `coadds` on nothing knows the survey, so the ordinary stages take over from here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from catalog_schema.desi import WAVE_SIZE
+from catalog_schema.tables import COADDS, TARGETS
+from catalog_schema.vocabulary import Parent, RedshiftSource, ShardState, Split
+from pipeline.config import AcquireSettings, Config, TargetSettings
+from pipeline.errors import DataError, UserError
+from pipeline.flow.shards import Product, Report, Task, finished_shards, run_shards
+from pipeline.lake.layout import Shard
+from pipeline.lake.store import Store, columns_to_table, digest, make_fingerprint
+from pipeline.ledger.books import Outcome
+from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd
+from pipeline.spectra.desi.row_identity import find_strangers, read_fibres
+from pipeline.spectra.loose.coadds import explain_stranger, find_redrock, is_companion, is_fits
+from pipeline.spectra.loose.foreign import choose_rows, judge_spectra
+from pipeline.spectra.loose.redshift_table import NO_REDSHIFTS, Redshifts, read_redshifts
+from pipeline.spectra.loose.spectrum_table import check_spectrum, is_table, read_spectrum
+from pipeline.spectra.science.coadd import ArmSpectra, Spectra
+from pipeline.spectra.stages.extract import join_file, join_spectra, spectra_to_table
+from pipeline.transport.sources import local_file
+
+STAGE = "extract"
+REVISION = 3
+
+# Shards of foreign files: the survey and program that no DESI file has.
+_SURVEY = "external"
+
+
+def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -> Report:
+    """Lay out foreign spectra as `targets` and `coadds`.
+
+    Parameters
+    ----------
+    store : Store
+        Writes `targets` and `coadds`.
+    config : Config
+        Reads ``extract``.
+    source : Path
+        A coadd FITS file, or a folder of coadd files and spectra in tables (CSV and its kin,
+        with columns wave, flux, ivar on DESI's grid). Other tables and FITS files in the folder
+        are named in a note.
+    redshifts : Path or None
+        Table with Z and TARGETID, or with a column of file names; see `read_redshifts`. Without
+        it the redrock file beside each coadd is read.
+
+    Returns
+    -------
+    Report
+        Of the dataset `coadds`. Gates: `dead`, `implausible_flux`, `implausible_noise`,
+        `spectrum_mismatch`, and those of `judge_spectra`.
+
+    Raises
+    ------
+    UserError
+        If the source holds no spectrum, or the table no redshift.
+    """
+    given = read_redshifts(redshifts) if redshifts else None
+    files, strays = _list_files(source, redshifts)
+    tasks = []
+    for number, path in enumerate(files):
+        known = given or _read_redrock(path)
+        # A program for each file: one object in two files is two spectra with different keys.
+        shard = Shard(_SURVEY, f"file{number}", 0)
+        beside = _read_redrock(path) if given else NO_REDSHIFTS
+        digests = known.fingerprint, beside.fingerprint
+        inputs = [path.name, local_file(path).stat().identity, *digests]
+        fingerprint = make_fingerprint(STAGE, REVISION, [config.extract, config.target], inputs)
+        tasks.append(Task(shard, fingerprint, _count_rows(path), (str(path), known, beside)))
+    work = partial(_ingest_file, config.extract.ivar_floor, config.target)
+    report = run_shards(store, STAGE, COADDS, tasks, work, config.run.workers)
+    _write_targets(store, config.target, tasks)
+    told = (*strays, *(given.notes if given else ()), *report.notes)
+    return replace(report, notes=told)
+
+
+def _list_files(source: Path, redshifts: Path | None) -> tuple[list[Path], list[str]]:
+    """Return the files that hold spectra, and a note on each other table and FITS file."""
+    if source.is_file():
+        if is_table(source):
+            check_spectrum(source)
+        return [source], []
+    spectra, strays = [], []
+    for path in sorted(source.iterdir()):
+        is_given = redshifts is not None and path.samefile(redshifts)
+        if not path.is_file() or is_given or is_companion(path):
+            continue
+        if is_fits(path):
+            stranger = explain_stranger(path)
+            if stranger:
+                strays.append(f"{path.name} is left out: {stranger}")
+            else:
+                spectra.append(path)
+        elif is_table(path):
+            try:
+                check_spectrum(path)
+                spectra.append(path)
+            except UserError as error:
+                strays.append(f"{path.name} is left out: {error}")
+    if not spectra:
+        why = f" ({strays[0]})" if strays else ""
+        raise UserError(
+            f"source {source}: no coadd file and no CSV with wave, flux, ivar in it{why}"
+        )
+    return spectra, strays
+
+
+def _count_rows(path: Path) -> int:
+    if is_table(path):
+        return 1
+    try:
+        return open_coadd(local_file(path)).n_rows
+    except DataError:
+        # The work on this file fails with the same error, which the ledger then holds.
+        return 0
+
+
+def _ingest_file(ivar_floor: float, settings: TargetSettings, task: Task) -> Product:
+    name, known, beside = task.arguments
+    path = Path(name)
+    fibres = None
+    if is_table(path):
+        spectra, dropped, notes = _read_table(path, known, ivar_floor)
+    else:
+        coadd = open_coadd(local_file(path))
+        check_coadd(coadd, is_strict=False)
+        fibres, every = read_fibres(coadd), np.arange(coadd.n_rows)
+        # Numbered, so that what the file says of a row finds it again.
+        spectra, dropped, notes = join_file(coadd, every, every, ivar_floor, AcquireSettings())
+        is_stranger = find_strangers(coadd, spectra.targetid, spectra)
+        spectra = spectra.keep(~is_stranger)
+        notes = (*coadd.doubts, *notes)
+        dropped["spectrum_mismatch"] = int(is_stranger.sum())
+        fibres = {column: values[spectra.targetid] for column, values in fibres.items()}
+        spectra = replace(spectra, targetid=fibres["TARGETID"])
+    verdict = judge_spectra(path, spectra.targetid, known, settings, fibres, beside)
+    notes = (*notes, *verdict.notes)
+    if len(spectra.targetid) and (verdict.gate == "no_redshift").all():
+        notes = (*notes, known.explain_absence(path, spectra.targetid.tolist()))
+    kept = spectra.take(verdict.row >= 0)
+    return Product(spectra_to_table(task.shard, kept), {**dropped, **verdict.dropped}, notes)
+
+
+def _read_table(
+    path: Path, known: Redshifts, ivar_floor: float
+) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
+    spectrum = read_spectrum(path)
+    flux, ivar = spectrum.flux, spectrum.ivar
+    row = known.by_file.get(path.name)
+    targetid = known.targetid[row] if row is not None else None
+    # A file without a TARGETID gets a negative number from its name: no DESI target has one.
+    identity = targetid if targetid is not None else -int(digest(path.name)[:12], 16)
+    whole = ArmSpectra(0, flux[None], ivar[None], np.zeros((1, WAVE_SIZE), np.int32))
+    spectra, dropped, notes = join_spectra(path.name, np.array([identity]), [whole], ivar_floor)
+    return spectra, dropped, (*spectrum.notes, *notes)
+
+
+def _write_targets(store: Store, settings: TargetSettings, tasks: list[Task]) -> None:
+    """Write `targets` for the rows that became coadds, and book the stages before extract."""
+    finished = set(finished_shards(store, STAGE))
+    for task in tasks:
+        if task.shard in finished:
+            rows = list(_describe(store, settings, task))
+            columns = {name: [row.get(name) for row in rows] for name in TARGETS.names}
+            store.write(
+                store.lake.shard(TARGETS.name, task.shard),
+                columns_to_table(TARGETS, columns),
+                TARGETS,
+                fingerprint=task.fingerprint,
+                n_expected=task.n_expected,
+                n_made=len(rows),
+            )
+    store.ledger.record(
+        Outcome(task.shard, stage, ShardState.DONE, task.n_expected, n_made=task.n_expected)
+        for task in tasks
+        for stage in ("target", "adopt", "acquire")
+    )
+
+
+def _describe(store: Store, settings: TargetSettings, task: Task) -> Iterator[dict[str, object]]:
+    path, known = Path(task.arguments[0]), task.arguments[1]
+    written = store.read(store.lake.shard(COADDS.name, task.shard), ["TARGETID"])
+    targetids = written["TARGETID"].to_numpy()
+    rows, _ = choose_rows(path, targetids, known, settings)
+    for targetid, row in zip(targetids.tolist(), rows.tolist(), strict=True):
+        yield {
+            "SURVEY": task.shard.survey,
+            "PROGRAM": task.shard.program,
+            "HEALPIX": task.shard.healpix,
+            "TARGETID": targetid,
+            "DESINAME": path.stem,
+            "TARGET_RA": _to_float(known.ra[row]),
+            "TARGET_DEC": _to_float(known.dec[row]),
+            "Z": float(known.z[row]),
+            "parent": Parent.EXTERNAL.value,
+            "z_source": RedshiftSource.USER.value,
+            "qso_maskbits": 0,
+            "split": Split.TEST.value,
+        }
+
+
+def _read_redrock(path: Path) -> Redshifts:
+    beside = find_redrock(path)
+    return read_redshifts(beside) if beside else NO_REDSHIFTS
+
+
+def _to_float(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

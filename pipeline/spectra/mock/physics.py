@@ -1,0 +1,174 @@
+"""The quasar's own light: power law, broad and narrow lines, iron, Balmer continuum, host.
+
+All spectra are f_lambda on rest wavelengths in Å (vacuum), in units of the power law at 3000 Å.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.spectra.mock.contaminants import stellar_population
+from pipeline.spectra.mock.dust import smc_transmission
+from pipeline.spectra.mock.iron import IRON_GRID, iron_templates
+from pipeline.spectra.mock.population import LIGHT_SPEED, Quasar
+from pipeline.spectra.mock.profile import add_gaussian
+
+# Widths of the two Gaussians of a broad line: the core's over its FWHM, the base's over the core's.
+CORE_WIDTH, BASE_WIDTH = 0.85, 3.0
+_BALMER_EDGE = 3646.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line: rest wavelength Å, median equivalent width Å, how that and the profile vary.
+
+    `baldwin` and `ev1` are the change of log10 EW per dex of luminosity and per unit of
+    Eigenvector 1; `shift` the share of the CIV blueshift it has; `width` its FWHM over Hbeta's.
+    """
+
+    name: str
+    wave: float
+    ew: float
+    baldwin: float = 0.0
+    ev1: float = 0.0
+    shift: float = 0.0
+    width: float = 1.0
+
+
+# Wavelengths and median widths: Vanden Berk et al. 2001, tables 2 and 4, raised where a blend was
+# measured there as one line; Baldwin slopes: Dietrich et al. 2002 and Zheng et al. 1995.
+BROAD_LINES = (
+    Line("OVI", 1033.8, 10.0, -0.25, -0.05, 0.6, 1.3),
+    Line("Lya", 1215.67, 78.0, -0.14, -0.10, 0.25, 0.95),
+    Line("NV", 1240.14, 17.0, -0.05, 0.02, 0.6, 1.3),
+    Line("SiII", 1262.6, 3.0, 0.0, 0.05, 0.0, 1.0),
+    Line("OI", 1304.4, 3.0, 0.0, 0.05, 0.0, 0.9),
+    Line("CII", 1335.3, 1.2, 0.0, 0.05, 0.0, 0.9),
+    Line("SiIV", 1398.5, 9.5, -0.10, -0.02, 0.6, 1.3),
+    Line("NIV]", 1486.5, 0.7, 0.0, 0.0, 0.3, 1.0),
+    Line("CIV", 1549.06, 46.0, -0.20, -0.13, 1.0, 1.4),
+    Line("HeII", 1640.42, 6.5, -0.25, -0.15, 1.2, 1.6),
+    Line("OIII]", 1663.5, 5.0, -0.15, -0.05, 0.5, 1.2),
+    Line("NIII]", 1750.3, 2.0, 0.0, 0.05, 0.2, 1.0),
+    Line("AlIII", 1857.8, 2.5, 0.0, 0.10, 0.3, 1.2),
+    Line("SiIII]", 1892.0, 3.5, 0.0, 0.08, 0.1, 1.0),
+    Line("CIII]", 1908.73, 20.0, -0.10, -0.06, 0.15, 1.3),
+    Line("CII]", 2326.4, 2.0, -0.05, 0.0, 0.0, 1.0),
+    Line("MgII", 2799.1, 37.0, -0.17, -0.06, 0.05, 1.05),
+    Line("Hdelta", 4102.9, 6.0, -0.05, 0.0, 0.0, 1.0),
+    Line("Hgamma", 4341.7, 13.0, -0.05, 0.0, 0.0, 1.0),
+    Line("HeII4687", 4687.0, 3.0, -0.10, -0.10, 0.2, 1.3),
+    Line("Hbeta", 4862.7, 60.0, -0.05, -0.02, 0.0, 1.0),
+    Line("HeI", 5877.2, 7.0, -0.05, 0.0, 0.0, 1.0),
+    Line("Halpha", 6564.6, 230.0, -0.05, -0.02, 0.0, 0.95),
+    Line("HeI7067", 7067.2, 4.0, 0.0, 0.0, 0.0, 1.0),
+    Line("OI8446", 8448.7, 12.0, 0.0, 0.05, 0.0, 0.8),
+)
+NARROW_LINES = (
+    Line("[NeV]", 3426.8, 1.0, -0.1, -0.2),
+    Line("[OII]", 3727.1, 0.8, -0.2, -0.15),
+    Line("[OII]", 3729.9, 0.9, -0.2, -0.15),
+    Line("[NeIII]", 3869.9, 1.4, -0.15, -0.2),
+    Line("[NeIII]", 3968.6, 0.45, -0.15, -0.2),
+    Line("Hgamma", 4341.7, 0.6, -0.15, -0.2),
+    Line("[OIII]", 4364.4, 0.5, -0.15, -0.2),
+    Line("Hbeta", 4862.7, 1.6, -0.15, -0.25),
+    Line("[OIII]", 4960.3, 4.4, -0.15, -0.33),
+    Line("[OIII]", 5008.24, 13.2, -0.15, -0.33),
+    Line("[OI]", 6302.0, 0.6, -0.15, -0.2),
+    Line("[NII]", 6549.9, 1.3, -0.15, -0.1),
+    Line("Halpha", 6564.6, 7.0, -0.15, -0.25),
+    Line("[NII]", 6585.3, 4.0, -0.15, -0.1),
+    Line("[SII]", 6718.3, 1.6, -0.15, -0.1),
+    Line("[SII]", 6732.7, 1.4, -0.15, -0.1),
+    Line("[ArIII]", 7137.8, 0.6, -0.15, -0.2),
+    Line("[SIII]", 9071.1, 2.5, -0.15, -0.2),
+)
+
+
+def quasar_components(quasar: Quasar, rest: np.ndarray) -> dict[str, np.ndarray]:
+    """Unabsorbed light of `quasar` at `rest` (n,) Å, by component, each (n,).
+
+    Keys: continuum, iron, broad, narrow, host. Dust at the quasar dims all but the host.
+    """
+    power_law = continuum(quasar, rest)
+    dust = smc_transmission(rest, quasar.ebv_smc)
+    host = stellar_population(rest, quasar.host_age)
+    host *= quasar.host_ratio * continuum(quasar, np.array([5100.0]))[0]
+    return {
+        "continuum": (power_law + _balmer_continuum(quasar, rest)) * dust,
+        "iron": iron(quasar, rest) * dust,
+        "broad": broad_lines(quasar, rest) * dust,
+        "narrow": narrow_lines(quasar, rest) * dust,
+        "host": host,
+    }
+
+
+def continuum(quasar: Quasar, rest: np.ndarray) -> np.ndarray:
+    """Power law broken at `break_wave` and, to the far ultraviolet, at 1150 Å (Telfer 2002)."""
+    power_law = (rest / 3000.0) ** quasar.slope_uv
+    red = rest > quasar.break_wave
+    turn = quasar.slope_optical - quasar.slope_uv
+    power_law[red] *= (rest[red] / quasar.break_wave) ** turn
+    blue = rest < 1150.0
+    power_law[blue] *= (rest[blue] / 1150.0) ** 0.9
+    return power_law
+
+
+def broad_equivalent_width(quasar: Quasar, line: Line) -> float:
+    """Rest equivalent width in Å of a broad line: Baldwin effect, Eigenvector 1 and scatter."""
+    log_ew = np.log10(line.ew) + line.baldwin * (quasar.log_l3000 - 45.5)
+    log_ew += line.ev1 * quasar.eigenvector1 + quasar.line_strength
+    scatter = quasar.line_scatter[BROAD_LINES.index(line)]
+    return float(10 ** (log_ew + scatter))
+
+
+def broad_lines(quasar: Quasar, rest: np.ndarray) -> np.ndarray:
+    """Sum of all broad lines at `rest` (n,), each a core and a wider base."""
+    flux = np.zeros_like(rest)
+    for line in BROAD_LINES:
+        strength = broad_equivalent_width(quasar, line)
+        strength *= continuum(quasar, np.array([line.wave]))[0]
+        centre = line.wave * (1 - line.shift * quasar.blueshift / LIGHT_SPEED)
+        fwhm = CORE_WIDTH * quasar.fwhm_broad * line.width
+        add_gaussian(flux, rest, centre, fwhm, strength * quasar.core_share)
+        add_gaussian(flux, rest, centre, BASE_WIDTH * fwhm, strength * (1 - quasar.core_share))
+    return flux
+
+
+def narrow_lines(quasar: Quasar, rest: np.ndarray) -> np.ndarray:
+    """Sum of the narrow lines at `rest` (n,); [OIII] has a blue wing that grows with EV1."""
+    flux = np.zeros_like(rest)
+    common = quasar.line_scatter[-1] * 2
+    for line in NARROW_LINES:
+        log_ew = line.baldwin * (quasar.log_l3000 - 45.0) + line.ev1 * quasar.eigenvector1
+        strength = line.ew * 10 ** (log_ew + common)
+        strength *= continuum(quasar, np.array([line.wave]))[0]
+        wing = 0.3 if line.name == "[OIII]" else 0.0
+        add_gaussian(flux, rest, line.wave, quasar.fwhm_narrow, strength * (1 - wing))
+        if wing:
+            shift = 1 - (200 + 0.2 * max(quasar.blueshift, 0)) / LIGHT_SPEED
+            add_gaussian(flux, rest, line.wave * shift, 1100.0, strength * wing)
+    return flux
+
+
+def iron(quasar: Quasar, rest: np.ndarray) -> np.ndarray:
+    """UV and optical iron pseudo-continuum at `rest` (n,), as wide as the broad lines."""
+    ultraviolet, optical = iron_templates(quasar.fwhm_broad)
+    at_2500, at_4600 = continuum(quasar, np.array([2500.0, 4600.0]))
+    template = quasar.iron_uv * at_2500 * ultraviolet + quasar.iron_optical * at_4600 * optical
+    return np.interp(rest, IRON_GRID, template, left=0.0, right=0.0)
+
+
+def _balmer_continuum(quasar: Quasar, rest: np.ndarray) -> np.ndarray:
+    # Grandi 1982: partly thick, 15,000 K; the blended high Balmer lines continue it past the edge.
+    optical_depth = (np.minimum(rest, _BALMER_EDGE) / _BALMER_EDGE) ** 3
+    planck = _planck(rest, 15000.0) / _planck(np.array([_BALMER_EDGE]), 15000.0)
+    shape = planck * (1 - np.exp(-optical_depth)) / (1 - np.exp(-1.0))
+    shape *= np.exp(-np.maximum(rest - _BALMER_EDGE, 0.0) / 90.0)
+    level = continuum(quasar, np.array([_BALMER_EDGE]))[0]
+    return quasar.balmer_continuum * level * shape
+
+
+def _planck(wave: np.ndarray, temperature: float) -> np.ndarray:
+    return wave**-5 / np.expm1(1.4388e8 / (wave * temperature))

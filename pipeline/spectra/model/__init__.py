@@ -1,0 +1,1 @@
+"""The autoencoder: training, files, use."""

@@ -1,0 +1,1 @@
+"""Pure science of spectra: arrays in, arrays out."""

@@ -1,0 +1,283 @@
+"""A model's fit to spectra, and every statistic of how far a spectrum departs from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numba import njit
+from numpy.typing import NDArray
+from torch import Tensor
+
+from catalog_schema.statistics import FILTER_WIDTHS, HYPOTHESES, LATENT_AXES, POWER_WIDTHS
+from pipeline.spectra.science.filters import scan_widths
+from pipeline.spectra.science.hypotheses import ARM_EDGES, Hypotheses
+from pipeline.spectra.science.restframe import RestFrameGrid
+from pipeline.spectra.science.vae import SpectrumVAE, fit_amplitude, soften
+
+# Pixels per bin of the excess scatter, and how many values make a bin worth measuring.
+EXCESS_BIN = 16
+_MIN_VALUES, _MAX_VALUES = 200, 20_000
+# Median of chi-squared with one degree of freedom.
+_MEDIAN_CHI2 = 0.4549
+_MAX_EXCESS, _HALVINGS = 1.0, 18
+# A posterior as wide as the prior says nothing about the latent.
+_MIN_INFORMATION = 1e-3
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A model's fit to windows.
+
+    Attributes
+    ----------
+    latent, latent_variance : ndarray, shape (n, k)
+        Mean and variance of the posterior.
+    divergence : ndarray, shape (n,)
+        Kullback–Leibler divergence of the posterior, nats.
+    amplitude : ndarray, shape (n,)
+    model : ndarray, shape (n, m)
+        Reconstruction times amplitude, in units of the window's norm.
+    residual : ndarray, shape (n, m)
+        Flux minus model; 0 where the pixel is not used.
+    weight : ndarray, shape (n, m)
+        Weight of the pixel; 0 where it is missing or the model untrained.
+    """
+
+    latent: NDArray
+    latent_variance: NDArray
+    divergence: NDArray
+    amplitude: NDArray
+    model: NDArray
+    residual: NDArray
+    weight: NDArray
+
+    @property
+    def is_used(self) -> NDArray[np.bool_]:
+        """Pixels that enter the statistics, shape (n, m)."""
+        return self.weight > 0
+
+
+@torch.no_grad()
+def fit_windows(
+    network: SpectrumVAE, is_learnt: Tensor, flux: Tensor, weight: Tensor, start: Tensor
+) -> Fit:
+    """Fit windows at their posterior means.
+
+    Parameters
+    ----------
+    network : SpectrumVAE
+    is_learnt : Tensor of bool, shape (grid,)
+        Pixels of the global grid that may be used.
+    flux, weight : Tensor, shape (n, m)
+    start : Tensor of int64, shape (n,)
+    """
+    trusted = torch.where(is_learnt.unfold(0, flux.shape[1], 1)[start], weight, 0.0)
+    posterior = network.encode(flux, trusted, start)
+    spectrum = network.decode(posterior.mean, start)
+    amplitude = fit_amplitude(flux, soften(trusted, network.shape.model_error), spectrum)
+    model = amplitude * spectrum
+    residual = torch.where(trusted > 0, flux - model, 0.0)
+    return Fit(
+        posterior.mean.numpy(),
+        posterior.log_variance.exp().numpy(),
+        posterior.divergence().numpy(),
+        amplitude[:, 0].numpy(),
+        model.numpy(),
+        residual.numpy(),
+        trusted.numpy(),
+    )
+
+
+def join_fits(fits: Sequence[Fit]) -> Fit:
+    """Return the fits of several batches as one."""
+    return Fit(*(np.concatenate([getattr(fit, f.name) for fit in fits]) for f in fields(Fit)))
+
+
+def measure_excess(
+    fit: Fit, noise_share: NDArray, start: NDArray, size: int
+) -> NDArray[np.float32]:
+    """Measure by which fraction of the model its residuals scatter beyond the noise.
+
+    In each bin of the rest frame the excess is what brings the median of r² / (noise + excess²
+    model²) to that of pure noise: the median does not see anomalies.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of spectra that the model has not seen.
+    noise_share : ndarray, shape (m,)
+        Variance × weight of a pixel of the window.
+    start : ndarray of int, shape (n,)
+        First pixel of each window.
+    size : int
+        Pixels of the grid.
+
+    Returns
+    -------
+    ndarray, shape (size / 16,)
+        Where too few spectra tell, the largest excess measured.
+    """
+    bins = (start[:, None] + np.arange(fit.residual.shape[1])) // EXCESS_BIN
+    used = fit.is_used
+    order = np.argsort(bins[used], kind="stable")
+    edges = np.searchsorted(bins[used][order], np.arange(size // EXCESS_BIN + 1))
+    noise = np.divide(noise_share, fit.weight, where=used, out=np.zeros_like(fit.weight))
+    values = [array[used][order] for array in (fit.residual**2, noise, fit.model**2)]
+    excess = np.full(size // EXCESS_BIN, np.nan, np.float32)
+    for k, (first, last) in enumerate(pairwise(edges)):
+        if last - first >= _MIN_VALUES:
+            stride = slice(first, last, -(-(last - first) // _MAX_VALUES))
+            excess[k] = _solve_excess(*(array[stride] for array in values))
+    largest = float(np.nanmax(excess)) if np.isfinite(excess).any() else _MAX_EXCESS
+    return np.nan_to_num(excess, nan=largest)
+
+
+def add_excess(fit: Fit, excess: NDArray, start: NDArray) -> NDArray[np.float32]:
+    """Return the weights of a fit with the model's own scatter added to the noise, shape (n, m)."""
+    return _add_excess(fit.weight, fit.model, excess.astype(np.float32), start)
+
+
+def measure_statistics(
+    fit: Fit,
+    weight: NDArray,
+    noise_share: NDArray,
+    hypotheses: Hypotheses,
+    start: NDArray,
+    z: NDArray,
+    grid: RestFrameGrid,
+) -> dict[str, NDArray]:
+    """Return every statistic of `catalog_schema.statistics` but `isolation`.
+
+    Also ``emission_wave`` and ``absorption_wave``: where in the rest frame (Å) each width's most
+    significant excess and lack of flux lie, shape (n, number of widths), NaN without one.
+
+    Parameters
+    ----------
+    fit : Fit
+    weight : ndarray, shape (n, m)
+        Of `add_excess`.
+    noise_share : ndarray, shape (m,)
+    hypotheses : Hypotheses
+    start, z : ndarray, shape (n,)
+    grid : RestFrameGrid
+    """
+    wave = grid.wave
+    arms = find_arm_pixels(wave, start, z, weight.shape[1])
+    squares, counts = _sum_squares(fit.residual, fit.weight, weight, noise_share, arms)
+    n_parameters = fit.latent.shape[1] + 1
+    chi2 = {"chi2": reduced_chi2(squares.sum(1), counts.sum(1), counts.sum(1), n_parameters)} | {
+        f"chi2_{arm}": reduced_chi2(squares[:, k], counts[:, k], counts.sum(1), n_parameters)
+        for k, arm in enumerate(ARM_EDGES)
+    }
+    scan = scan_widths(fit.residual, weight, FILTER_WIDTHS)
+    powers = {f"power_{w}": scan.power[:, FILTER_WIDTHS.index(w)] for w in POWER_WIDTHS}
+    scores = hypotheses.test(
+        torch.from_numpy(fit.residual),
+        torch.from_numpy(weight),
+        torch.from_numpy(fit.model),
+        torch.from_numpy(start.astype(np.int64)),
+        torch.from_numpy(z.astype(np.float32)),
+    ).numpy()
+    return {
+        **chi2,
+        **{f"emission_{w}": scan.emission[:, k] for k, w in enumerate(FILTER_WIDTHS)},
+        **{f"absorption_{w}": scan.absorption[:, k] for k, w in enumerate(FILTER_WIDTHS)},
+        **powers,
+        **dict(zip(HYPOTHESES, scores.T, strict=True)),
+        **_measure_latent(fit),
+        "emission_wave": _to_wave(wave, start, scan.emission_pixel),
+        "absorption_wave": _to_wave(wave, start, scan.absorption_pixel),
+    }
+
+
+def reduced_chi2(
+    total: NDArray, n_used: NDArray, n_all: NDArray, n_parameters: int
+) -> NDArray[np.float32]:
+    """Return χ² per degree of freedom, shape (n,); NaN without a pixel.
+
+    Parameters
+    ----------
+    total : ndarray, shape (n,)
+        χ² of a part of the spectrum, e.g. one arm.
+    n_used, n_all : ndarray, shape (n,)
+        Pixels of the part and of the whole spectrum.
+    n_parameters : int
+        Fitted parameters of the whole, taken off in proportion to the pixels.
+    """
+    freedom = n_used * np.maximum(1 - n_parameters / np.maximum(n_all, 1), 0.1)
+    unknown = np.full(len(n_used), np.nan)
+    return np.divide(total, freedom, out=unknown, where=n_used > 0).astype(np.float32)
+
+
+def find_arm_pixels(wave: NDArray, start: NDArray, z: NDArray, window: int) -> NDArray[np.int64]:
+    """Return the window's pixel at which each arm's begin, and their end, shape (n, 4).
+
+    Parameters
+    ----------
+    wave : ndarray, shape (g,)
+        Rest wavelengths of the grid, Å.
+    start, z : ndarray, shape (n,)
+    window : int
+    """
+    lows = np.array([low for low, _ in ARM_EDGES.values()])
+    first = np.searchsorted(wave, lows / (1 + z[:, None])) - start[:, None]
+    return np.column_stack([np.clip(first, 0, window), np.full(len(z), window)])
+
+
+def _measure_latent(fit: Fit) -> dict[str, NDArray]:
+    """Return how far out the latent lies, as a whole and along its leading axes."""
+    # The posterior mean of a normal spectrum scatters by what its data tell of the latent.
+    axes = fit.latent / np.sqrt(np.maximum(1 - fit.latent_variance, 0) + _MIN_INFORMATION)
+    known = axes.shape[1]
+    return {
+        "distance": (axes**2).sum(1),
+        "kl_divergence": np.maximum(fit.divergence, 0),
+        **{
+            f"axis_{k}": axes[:, k] if k < known else np.zeros(len(axes))
+            for k in range(LATENT_AXES)
+        },
+    }
+
+
+def _to_wave(wave: NDArray, start: NDArray, pixel: NDArray) -> NDArray[np.float32]:
+    place = np.where(pixel >= 0, start[:, None] + pixel, 0)
+    return np.where(pixel >= 0, wave[place], np.nan).astype(np.float32)
+
+
+def _solve_excess(square: NDArray, noise: NDArray, power: NDArray) -> float:
+    low, high = 0.0, _MAX_EXCESS
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        if np.median(square / (noise + middle**2 * power)) > _MEDIAN_CHI2:
+            low = middle
+        else:
+            high = middle
+    return 0.5 * (low + high)
+
+
+@njit(cache=True, error_model="numpy")
+def _add_excess(weight, model, excess, start):  # type: ignore[no-untyped-def]
+    softened = np.empty_like(weight)
+    for k in range(len(weight)):
+        for i in range(weight.shape[1]):
+            scatter = excess[(start[k] + i) // EXCESS_BIN] * model[k, i]
+            softened[k, i] = weight[k, i] / (np.float32(1) + weight[k, i] * scatter * scatter)
+    return softened
+
+
+@njit(cache=True, error_model="numpy")
+def _sum_squares(residual, noise_weight, weight, noise_share, arms):  # type: ignore[no-untyped-def]
+    """Return χ² and number of used pixels in each arm, shape (n, 3)."""
+    n, n_arms = len(residual), arms.shape[1] - 1
+    squares, counts = np.zeros((n, n_arms)), np.zeros((n, n_arms), np.int64)
+    for k in range(n):
+        for arm in range(n_arms):
+            for i in range(arms[k, arm], arms[k, arm + 1]):
+                if noise_weight[k, i] > 0:
+                    # The noise of a single pixel, and the model's scatter that `weight` has too.
+                    variance = (noise_share[i] - 1) / noise_weight[k, i] + 1 / weight[k, i]
+                    squares[k, arm] += residual[k, i] ** 2 / variance
+                    counts[k, arm] += 1
+    return squares, counts

@@ -1,0 +1,107 @@
+"""Named explanations of a residual, each tested against what the model itself could absorb.
+
+A smooth template is partly degenerate with the model's own components. With C = N + V Vᵀ, noise
+plus the model's prior scatter, the score of a template t is tᵀC⁻¹r / √(tᵀC⁻¹t), which is a unit
+Gaussian for a normal spectrum, whatever its signal-to-noise ratio (Rao's score test; C⁻¹ by
+Woodbury's identity). Everything here is smooth, so it is computed in bins.
+"""
+
+import numpy as np
+import torch
+from scipy.ndimage import percentile_filter, uniform_filter1d
+from torch import Tensor
+
+from catalog_schema.statistics import HYPOTHESES
+from pipeline.spectra.science.pca import LinearBasis, rebin
+
+_BIN = 16
+# Observed wavelengths (Å) at which the arms hand over: the middle of their overlaps.
+ARM_EDGES = {"b": (0.0, 5780.0), "r": (5780.0, 7570.0), "z": (7570.0, float("inf"))}
+_BLACKBODIES = (3200.0, 4000.0, 5000.0, 7000.0)
+_SECOND_RADIATION_CONSTANT = 1.4388e8  # Å K
+# Optical and ultraviolet iron blends: centre, width (rest Å), relative height; a sketch of the
+# templates of Vestergaard & Wilkes (2001) and Boroson & Green (1992).
+_IRON_BLENDS = ((2480.0, 110.0, 1.0), (2950.0, 80.0, 0.5), (4570.0, 70.0, 0.6), (5270.0, 80.0, 0.5))
+# Width (bins) over which the lower envelope of the mean spectrum is taken for its continuum.
+_ENVELOPE, _SMOOTHING, _LOW = 37, 21, 20
+_NOISE_CEILING = 50.0
+
+
+class Hypotheses:
+    """The templates of one model.
+
+    Parameters
+    ----------
+    basis : LinearBasis
+        Mean and components of unit prior variance on the global grid, or on bins of it.
+    wave : Tensor, shape (g,)
+        Rest wavelengths in Å.
+    """
+
+    def __init__(self, basis: LinearBasis, wave: Tensor) -> None:
+        self._wave = wave.reshape(-1, _BIN).mean(1)
+        per_bin = _BIN * len(basis.mean) // len(wave)
+        self._components = basis.components.reshape(len(basis.components), -1, per_bin).mean(2).T
+        mean = basis.mean.reshape(-1, per_bin).mean(1).numpy()
+        continuum = uniform_filter1d(percentile_filter(mean, _LOW, size=_ENVELOPE), _SMOOTHING)
+        self._lines = torch.from_numpy(np.clip(mean - continuum, 0, None))
+        self._iron = torch.from_numpy(continuum) * sum(
+            height * torch.exp(-0.5 * ((self._wave - centre) / width) ** 2)
+            for centre, width, height in _IRON_BLENDS
+        )
+
+    def test(
+        self, residual: Tensor, weight: Tensor, model: Tensor, start: Tensor, z: Tensor
+    ) -> Tensor:
+        """Return the score of every hypothesis, shape (n, number of hypotheses).
+
+        Parameters
+        ----------
+        residual, weight, model : Tensor, shape (n, m)
+            Flux minus the model at its posterior mean, weight (0 where missing) and the model.
+        start : Tensor of int64, shape (n,)
+            First pixel of each window on the grid.
+        z : Tensor, shape (n,)
+        """
+        binned, weight_bins = rebin(residual, weight, _BIN)
+        smooth = model.reshape(len(model), -1, _BIN).mean(2)
+        places = (start // _BIN)[:, None] + torch.arange(smooth.shape[1])
+        templates = self._make_templates(smooth, weight_bins, places, z)
+        components = self._components[places]
+        weighted = templates * weight_bins[:, :, None]
+        score = torch.einsum("npj,np->nj", weighted, binned)
+        overlap = torch.einsum("npj,npk->njk", weighted, components)
+        normal = torch.einsum("npk,npl->nkl", components * weight_bins[:, :, None], components)
+        normal.diagonal(dim1=1, dim2=2).add_(1.0)
+        absorbed = (
+            overlap * torch.linalg.solve(normal, overlap.transpose(1, 2)).transpose(1, 2)
+        ).sum(2)
+        information = (weighted * templates).sum(1) - absorbed
+        return score / information.clamp(min=1e-6).sqrt()
+
+    def _make_templates(self, model: Tensor, weight: Tensor, places: Tensor, z: Tensor) -> Tensor:
+        rest = self._wave[places]
+        observed = rest * (1 + z[:, None])
+        tilt = torch.log(rest / 3000.0)
+        lines = self._lines[places]
+        made = {
+            f"{arm}_offset": model * ((observed >= low) & (observed < high))
+            for arm, (low, high) in ARM_EDGES.items()
+        }
+        # Sky light raises the noise: where the variance is large, so is the sky.
+        noise = _BIN / weight.clamp(min=1e-6)
+        made["sky"] = torch.where(weight > 0, noise.clamp(max=_NOISE_CEILING), 0.0)
+        made |= {"lines": lines, "blue_lines": lines * (rest < 2000.0)}
+        # Small dust at the quasar dims by a power law of wavelength (SMC; Prevot et al. 1984).
+        made |= {
+            "slope": model * tilt,
+            "curvature": model * tilt**2,
+            "reddening": model * (1e4 / rest) ** 1.2,
+        }
+        for kelvin in _BLACKBODIES:
+            planck = (observed / 5000.0) ** -5 / torch.expm1(
+                _SECOND_RADIATION_CONSTANT / observed / kelvin
+            )
+            made[f"blackbody_{kelvin:.0f}"] = planck / planck.median(1, keepdim=True).values
+        made |= {"flat": torch.ones_like(rest), "iron": self._iron[places]}
+        return torch.stack([made[name] for name in HYPOTHESES], 2)

@@ -1,0 +1,278 @@
+"""Known phenomena planted in ordinary spectra: from them the classifier learns what is what.
+
+Each phenomenon draws its own physical parameters, and returns the flux that it adds to a window,
+or None where the window cannot show it. What absorbs takes away from the model, not from the
+spectrum, so that the noise stays what the weights say.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import percentile_filter, uniform_filter1d
+
+from pipeline.spectra.science.absorption import TROUGHS, damp
+from pipeline.spectra.science.artefacts import JOINS
+from pipeline.spectra.science.emission import BROAD_LINES, LOW_IONISATION
+from pipeline.spectra.science.residuals import LIGHT_SPEED
+from pipeline.spectra.science.templates import galaxy_light, star_light
+
+# Bins and widths (bins) of the lower envelope that is taken for the continuum.
+_BIN, _ENVELOPE, _SMOOTHING, _LOW = 16, 37, 21, 20
+
+
+@dataclass(frozen=True)
+class Host:
+    """One ordinary spectrum in its window, arrays of shape (m,).
+
+    Attributes
+    ----------
+    rest, observed : ndarray
+        Wavelengths in Å.
+    model : ndarray
+        Noise-free reconstruction over the norm.
+    weight : ndarray
+        Inverse variance of the noise; 0 where there is no pixel.
+    z : float
+    """
+
+    rest: NDArray
+    observed: NDArray
+    model: NDArray
+    weight: NDArray
+    z: float
+
+    def sees(self, wave: float, margin: float = 0.03) -> bool:
+        """Tell whether a rest wavelength and its surroundings have pixels."""
+        near = np.abs(self.rest / wave - 1) < margin
+        return bool(near.any() and (self.weight[near] > 0).mean() > 0.8)
+
+    @property
+    def continuum(self) -> NDArray:
+        """Lower envelope of the model, shape (m,)."""
+        bins = self.model.reshape(-1, _BIN).mean(1)
+        smooth = uniform_filter1d(percentile_filter(bins, _LOW, size=_ENVELOPE), _SMOOTHING)
+        return np.minimum(np.repeat(smooth, _BIN), self.model)
+
+    @property
+    def level(self) -> float:
+        """Median of the model over the good pixels."""
+        return float(np.median(np.abs(self.model[self.weight > 0])))
+
+
+Draw = Callable[[Host, np.random.Generator], NDArray | None]
+
+
+def _bal(host: Host, rng: np.random.Generator) -> NDArray | None:
+    if not host.sees(1500.0):
+        return None
+    return _absorb(host, TROUGHS["hibal"], rng, (2500, 20_000), (1500, 6000))
+
+
+def _felobal(host: Host, rng: np.random.Generator) -> NDArray | None:
+    if not (host.sees(2550.0) or host.sees(2750.0)):
+        return None
+    lines = (*TROUGHS["lobal"], *TROUGHS["iron_trough"], *TROUGHS["hibal"][:2])
+    return _absorb(host, lines, rng, (1000, 12_000), (1000, 4000))
+
+
+def _dla(host: Host, rng: np.random.Generator) -> NDArray | None:
+    if not host.sees(1215.0, 0.015):
+        return None
+    speed, column = rng.uniform(-1000, 4000), rng.uniform(20.3, 21.8)
+    velocity = (1 - host.rest / 1215.67) * LIGHT_SPEED
+    return -host.model * (1 - np.exp(-damp(velocity - speed, 10**column)))
+
+
+def _reddened(host: Host, rng: np.random.Generator) -> NDArray:
+    # As bright as its host: what dust makes too faint is not in the sample.
+    dimmed = host.model * _dim(host.rest, rng.uniform(0.1, 0.9))
+    return dimmed * host.level / _median(host, dimmed) - host.model
+
+
+def _weak_line(host: Host, rng: np.random.Generator) -> NDArray | None:
+    if not any(host.sees(wave) for wave in BROAD_LINES.values()):
+        return None
+    return -(host.model - host.continuum) * rng.uniform(0.4, 1.0)
+
+
+def _double_peaked(host: Host, rng: np.random.Generator) -> NDArray | None:
+    lines = [BROAD_LINES[n] for n in LOW_IONISATION if host.sees(BROAD_LINES[n])]
+    if not lines:
+        return None
+    speed, share = rng.uniform(2000, 7000), rng.uniform(0.35, 0.65)
+    light = np.clip(host.model - host.continuum, 0, None)
+    added = np.zeros_like(light)
+    for wave in lines:
+        velocity = (host.rest / wave - 1) * LIGHT_SPEED
+        core = light * np.exp(-((velocity / 6000) ** 4))
+        area = np.trapezoid(core, velocity)
+        humps = [
+            part * np.exp(-0.5 * ((velocity - sign * speed) / (0.45 * speed)) ** 2)
+            for sign, part in ((-1, share), (1, 1 - share))
+        ]
+        added += sum(humps) * area / (0.45 * speed * np.sqrt(2 * np.pi)) - core
+    return added
+
+
+def _changing_look(host: Host, rng: np.random.Generator) -> NDArray | None:
+    if not host.sees(4000.0):
+        return None
+    left = rng.uniform(0.02, 0.7)
+    faded = -(1 - left) * host.continuum - (1 - 0.5 * left) * (host.model - host.continuum)
+    light = galaxy_light(host.rest, rng.uniform(0.5, 1), rng.uniform(0, 5))
+    return faded + light * host.level * rng.uniform(0.2, 1.0)
+
+
+def _narrow_line(host: Host, rng: np.random.Generator) -> NDArray:
+    place = rng.choice(np.flatnonzero(host.weight > 0))
+    sigma = rng.uniform(80, 320)
+    shape = np.exp(-0.5 * ((host.rest / host.rest[place] - 1) * LIGHT_SPEED / sigma) ** 2)
+    return _scale(host, shape, _draw_log(rng, 6, 100))
+
+
+def _star_blend(host: Host, rng: np.random.Generator) -> NDArray:
+    light = star_light(host.observed, rng.uniform(3000, 5500))
+    return light * host.level / _median(host, light) * _draw_log(rng, 0.05, 3)
+
+
+def _galaxy_blend(host: Host, rng: np.random.Generator) -> NDArray | None:
+    if host.z < 0.3:
+        return None
+    z = rng.uniform(0.05, min(0.9, host.z - 0.1))
+    light = galaxy_light(host.observed / (1 + z), rng.uniform(0.3, 1), rng.uniform(0, 30))
+    return light * host.level / _median(host, light) * _draw_log(rng, 0.05, 3)
+
+
+def _iron(host: Host, rng: np.random.Generator) -> NDArray | None:
+    if not (host.sees(2500.0, 0.06) or host.sees(4570.0)):
+        return None
+    blends = ((2330, 90, 0.8), (2500, 110, 1.0), (2950, 80, 0.4), (4570, 60, 0.7), (5270, 80, 0.6))
+    shape = sum(
+        height * np.exp(-0.5 * ((host.rest - centre) / width) ** 2)
+        for centre, width, height in blends
+    )
+    return host.continuum * shape * rng.uniform(0.15, 1.0)
+
+
+def _star(host: Host, rng: np.random.Generator) -> NDArray:
+    temperature = rng.choice([rng.uniform(2900, 4500), rng.uniform(4500, 9500), 18_000.0])
+    light = star_light(host.observed, temperature)
+    return light * host.level / _median(host, light) - host.model
+
+
+def _galaxy(host: Host, rng: np.random.Generator) -> NDArray:
+    light = galaxy_light(
+        host.observed / (1 + rng.uniform(0.05, 1.3)), rng.random(), rng.exponential(15)
+    )
+    return light * host.level / _median(host, light) - host.model
+
+
+def _arm_offset(host: Host, rng: np.random.Generator) -> NDArray:
+    (first, _), (second, _) = JOINS
+    edges = [(0.0, first + 20), (first + 20, second + 50), (second + 50, np.inf)]
+    low, high = edges[rng.integers(3)]
+    inside = (host.observed >= low) & (host.observed < high)
+    return rng.choice([-1, 1]) * _draw_log(rng, 0.03, 0.5) * host.model * inside
+
+
+def _sky_residual(host: Host, rng: np.random.Generator) -> NDArray:
+    good = host.weight > 0
+    variance = np.divide(1.0, host.weight, out=np.zeros_like(host.weight), where=good)
+    variance = np.minimum(variance, np.quantile(variance[good], 0.995))
+    shape = variance + rng.normal(0, 0.5) * np.gradient(variance)
+    return rng.choice([-1, 1]) * _scale(host, shape, _draw_log(rng, 5, 100))
+
+
+def _cosmic_rays(host: Host, rng: np.random.Generator) -> NDArray:
+    added = np.zeros(len(host.rest))
+    step = np.log10(host.rest[1] / host.rest[0])
+    good = np.flatnonzero(host.weight > 0)
+    for pixel in rng.choice(good, rng.integers(1, 6)):
+        # 1 to 4 detector pixels of 0.8 Å, on the logarithmic grid.
+        width = 0.8 * rng.integers(1, 5) / (host.observed[pixel] * np.log(10) * step)
+        distance = np.abs(np.arange(len(added)) - pixel)
+        shape = np.clip(0.5 * width + 0.5 - distance, 0, 1)
+        added += _scale(host, shape, _draw_log(rng, 5, 60))
+    return added
+
+
+def _scattered_light(host: Host, rng: np.random.Generator) -> NDArray:
+    centre, width = rng.uniform(4000, 9400), rng.uniform(120, 800)
+    shape = np.exp(-0.5 * ((host.observed - centre) / width) ** 2)
+    return rng.choice([-0.6, 1]) * host.level * _draw_log(rng, 0.05, 1.3) * shape
+
+
+def _fringes(host: Host, rng: np.random.Generator) -> NDArray:
+    period, phase = rng.uniform(16, 50), rng.uniform(0, 2 * np.pi)
+    growth = np.clip((host.observed - 8000) / 1800, 0, 1)
+    wave = np.sin(2 * np.pi * host.observed / period + phase)
+    return host.model * growth * wave * _draw_log(rng, 0.04, 0.5)
+
+
+def _strange(host: Host, rng: np.random.Generator) -> NDArray:
+    """Broad bumps and dips where no known line or band of a quasar is."""
+    added = np.zeros(len(host.rest))
+    good = host.rest[host.weight > 0]
+    for _ in range(rng.integers(2, 6)):
+        centre, width = rng.choice(good), _draw_log(rng, 0.004, 0.04)
+        shape = np.exp(-0.5 * ((host.rest / centre - 1) / width) ** 2)
+        added += rng.choice([-0.6, 1]) * host.level * _draw_log(rng, 0.1, 1.5) * shape
+    return added
+
+
+# Name of each phenomenon: the class that it teaches and how it is drawn.
+PHENOMENA: dict[str, tuple[str, Draw]] = {
+    "bal": ("bal", _bal),
+    "felobal": ("felobal", _felobal),
+    "dla": ("dla", _dla),
+    "reddened": ("reddened", _reddened),
+    "weak_line": ("weak_line", _weak_line),
+    "double_peaked": ("double_peaked", _double_peaked),
+    "changing_look": ("changing_look", _changing_look),
+    "narrow_line": ("narrow_line", _narrow_line),
+    "star_blend": ("blend", _star_blend),
+    "galaxy_blend": ("blend", _galaxy_blend),
+    "iron": ("iron", _iron),
+    "star": ("star", _star),
+    "galaxy": ("galaxy", _galaxy),
+    "arm_offset": ("artefact", _arm_offset),
+    "sky_residual": ("artefact", _sky_residual),
+    "cosmic_rays": ("artefact", _cosmic_rays),
+    "scattered_light": ("artefact", _scattered_light),
+    "fringes": ("artefact", _fringes),
+    "strange": ("unknown", _strange),
+}
+
+
+def _absorb(
+    host: Host,
+    lines: tuple[tuple[float, float], ...],
+    rng: np.random.Generator,
+    speeds: tuple[float, float],
+    widths: tuple[float, float],
+) -> NDArray:
+    speed, width, depth = rng.uniform(*speeds), rng.uniform(*widths), rng.uniform(0.1, 1.0)
+    left = np.ones_like(host.rest)
+    for wave, share in lines:
+        velocity = (1 - host.rest / wave) * LIGHT_SPEED
+        left *= 1 - depth * share * np.exp(-(((velocity - speed) / width) ** 4))
+    return -host.model * (1 - left)
+
+
+def _dim(rest: NDArray, reddening: float) -> NDArray:
+    return 10 ** (-0.4 * 1.39 * reddening * (1e4 / rest) ** 1.2)
+
+
+def _scale(host: Host, shape: NDArray, significance: float) -> NDArray:
+    size = np.sqrt((host.weight * shape**2).sum())
+    return shape * significance / size if size > 0 else shape * 0
+
+
+def _median(host: Host, light: NDArray) -> float:
+    return max(float(np.median(light[host.weight > 0])), 1e-3)
+
+
+def _draw_log(rng: np.random.Generator, low: float, high: float) -> float:
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))

@@ -1,0 +1,1 @@
+"""Spectra in the SDSS data model."""

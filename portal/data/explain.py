@@ -1,0 +1,154 @@
+"""An object's numbers in plain words, and the ways from it to other archives."""
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import quote, urlencode
+
+from catalog_schema.statistics import REASONS
+from portal.drawing.texts import escape
+
+Row = Mapping[str, object]
+
+
+class Link(NamedTuple):
+    """A way out of the portal."""
+
+    title: str
+    address: str
+
+
+def explain_score(row: Row, levels: Mapping[str, float]) -> str:
+    """Say what score, p, q and tier mean for one object."""
+    p, tier = _number(row, "p_value"), str(row["tier"])
+    lines = [
+        f"**Score {_number(row, 'anomaly_score'):.2f}**, in units of the spread of spectra alike "
+        "in SNR, redshift and coverage: 0 is ordinary, larger is stranger.",
+        f"**p = {p:.2g}**: {_frequency(p)} as high.",
+        *_explain_list(row),
+        f"**Tier {escape(tier)}**: {_explain_tier(tier, levels)}",
+    ]
+    reason = str(row.get("reason"))
+    lines.append(f"**What stands out most**: {_explain_reason(reason)}{_explain_arm(row)}")
+    return "\n\n".join(lines)
+
+
+def _explain_list(row: Row) -> list[str]:
+    """Say where the object stands on the list of anomalies."""
+    if row.get("q_value") is None:
+        return ["**Not on the list**: too little signal to tell what it is."]
+    joint, q = _number(row, "joint_p_value"), _number(row, "q_value")
+    together = (
+        f"**Joint p = {joint:.2g}**: the score and the likeness to known phenomena together; "
+        f"{_share(joint)} of the ordinary quasars are as strange in both."
+    )
+    return [
+        together,
+        f"**q = {q:.2g}**: if everything up to this object is called anomalous, about "
+        f"{_percent(q)} of that list is expected to be normal.",
+    ]
+
+
+def _explain_reason(reason: str) -> str:
+    meaning = REASONS.get(reason) or escape(reason)
+    return meaning[0].lower() + meaning[1:].rstrip(".")
+
+
+def list_links(row: Row) -> list[Link]:
+    """Return addresses of the same place in other archives; empty without a position."""
+    if row.get("TARGET_RA") is None or row.get("TARGET_DEC") is None:
+        return []
+    ra, dec = f"{_number(row, 'TARGET_RA'):.6f}", f"{_number(row, 'TARGET_DEC'):.6f}"
+    viewer = urlencode(
+        {"ra": ra, "dec": dec, "mark": f"{ra},{dec}", "layer": "ls-dr10", "zoom": 16}
+    )
+    simbad = urlencode(
+        {"Coord": f"{ra} {dec}", "CooFrame": "ICRS", "Radius": 5, "Radius.unit": "arcsec"}
+    )
+    ned = urlencode({"search_type": "Near Position Search", "lon": f"{ra}d", "lat": f"{dec}d"})
+    return [
+        Link("Legacy Surveys viewer", f"https://www.legacysurvey.org/viewer?{viewer}"),
+        Link("SIMBAD", f"https://simbad.cds.unistra.fr/simbad/sim-coo?{simbad}"),
+        Link("NED", f"https://ned.ipac.caltech.edu/cgi-bin/objsearch?{ned}"),
+        Link("SPARCL at NOIRLab", "https://astrosparcl.datalab.noirlab.edu/"),
+    ]
+
+
+def locate_coadd(row: Row, specprod: str) -> str:
+    """Return the address of the DESI file that holds the spectrum."""
+    survey, program = (quote(str(row[name]), safe="") for name in ("SURVEY", "PROGRAM"))
+    healpix = int(_number(row, "HEALPIX"))
+    tree = f"spectro/redux/{quote(specprod, safe='')}/healpix"
+    folder = f"{tree}/{survey}/{program}/{healpix // 100}/{healpix}"
+    return f"https://data.desi.lbl.gov/public/dr1/{folder}/coadd-{survey}-{program}-{healpix}.fits"
+
+
+def write_sparcl(targetid: str) -> str:
+    """Return Python code that fetches the spectrum from NOIRLab's SPARCL service."""
+    return (
+        "from sparcl.client import SparclClient\n\n"
+        f"found = SparclClient().retrieve_by_specid([{targetid}], dataset_list=['DESI-DR1'])\n"
+        "spectrum = found.records[0]"
+    )
+
+
+def cite_object(row: Row, title: str, version: str) -> str:
+    """Return a sentence that cites the object as published in a release."""
+    name = f"{row['DESINAME']} (DESI TARGETID {row['TARGETID']})"
+    if not row.get("DESINAME"):
+        name = f"DESI TARGETID {row['TARGETID']}"
+    return f"{name}, in: DESI-QAD developers, {title}, release {version}."
+
+
+def write_bibtex(row: Row, title: str, version: str, year: str) -> str:
+    """Return a BibTeX entry for the object as published in a release."""
+    return (
+        f"@misc{{desiqad_{row['TARGETID']},\n"
+        "  author = {{DESI-QAD developers}},\n"
+        f"  title = {{{title}, release {version}}},\n"
+        f"  note = {{Object {row.get('DESINAME') or ''}, DESI TARGETID {row['TARGETID']}}},\n"
+        f"  year = {{{year}}}\n}}"
+    )
+
+
+def _number(row: Row, name: str) -> float:
+    value = row.get(name)
+    return float(value) if isinstance(value, int | float) else math.nan
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.995 else "all"
+
+
+def _frequency(p: float) -> str:
+    if math.isnan(p):
+        return "not told"
+    if p <= 0:
+        return "no normal spectrum of this kind scores"
+    if p >= 0.5:
+        return "most normal spectra of this kind score"
+    return f"{_one_in(p)} normal spectra of this kind scores"
+
+
+def _share(p: float) -> str:
+    return _one_in(p) if 0 < p < 0.5 else "most" if p else "none"
+
+
+def _one_in(p: float) -> str:
+    return f"about 1 in {1 / max(p, 1e-300):,.0f}"
+
+
+def _explain_tier(tier: str, levels: Mapping[str, float]) -> str:
+    if tier == "none":
+        return "not anomalous at any published level."
+    if tier in levels:
+        return f"the list is drawn so that at most {_percent(levels[tier])} of it is normal."
+    return "anomalous at this grade's false-discovery level."
+
+
+def _explain_arm(row: Row) -> str:
+    arms = {arm: row.get(f"chi2_{arm}") for arm in "brz"}
+    parts = [f"{arm} {chi2:.2f}" for arm, chi2 in arms.items() if isinstance(chi2, float)]
+    if not parts:
+        return "."
+    return f". Reduced χ² by arm: {', '.join(parts)}; the worst is {escape(str(row['worst_arm']))}."

@@ -1,0 +1,336 @@
+"""Find published releases on disk and read what they say of themselves.
+
+A release may come from anybody: what it says is checked here, once, and is data everywhere else.
+"""
+
+import json
+import math
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from catalog_schema.vocabulary import Tier
+from portal.data import checksums
+from portal.drawing.texts import clean
+
+RELEASE_VARIABLE = "QAD_RELEASE"
+ANOMALOUS = tuple(tier.value for tier in Tier if tier is not Tier.NONE)
+CHECK_ADVICE = "Fetch the release again and check it with `sha256sum -c SHA256SUMS`."
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?")
+MISSING = "is missing"
+# What a version may be that stands in addresses, headers and names of files.
+_WORD = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,63}")
+# Sections of a manifest and their members that are shown.
+_TEXTS = (
+    ("source", "specprod"),
+    ("source", "kind"),
+    ("source", "sample"),
+    ("model", "id"),
+    ("code", "version"),
+    ("code", "commit"),
+)
+# Of a text of a release; the longest list of checksums stays far below.
+_MAX_BYTES = 64 << 20
+
+
+Row = dict[str, Any]
+
+
+class ReleaseError(Exception):
+    """A release that cannot be shown; the message is one line: what, where, what to do."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release directory and its manifest, which `open_release` has checked."""
+
+    root: Path
+    manifest: dict[str, Any]
+
+    @property
+    def version(self) -> str:
+        """Semantic version."""
+        return str(self.manifest.get("version", self.root.name))
+
+    @property
+    def title(self) -> str:
+        """Title as to be cited."""
+        return clean(str(self.manifest.get("title", "DESI-QAD catalogue")))
+
+    @property
+    def date(self) -> str:
+        """Day of the build, empty where it is not told."""
+        return clean(str(self.manifest.get("date", "")))
+
+    @property
+    def is_mock(self) -> bool:
+        """Whether the spectra are simulated, so that positions lead nowhere on the real sky."""
+        return self._section("source").get("kind") == "mock"
+
+    @property
+    def sample(self) -> str | None:
+        """Name of the sample whose TARGETIDs the release holds; older releases tell none."""
+        sample: str | None = self._section("source").get("sample")
+        return sample
+
+    @property
+    def levels(self) -> dict[str, float]:
+        """False-discovery level of each tier that states one."""
+        return {tier: float(level) for tier, level in self._section("tiers").items()}
+
+    @property
+    def n_quasars(self) -> int:
+        """Number of rows that the manifest states, 0 where it states none."""
+        return int(self._section("counts").get("quasars", 0))
+
+    @property
+    def tier_counts(self) -> dict[str, int]:
+        """Number of objects of each tier that the manifest states."""
+        return dict(self._section("counts").get("tiers", {}))
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """Short facts for the page: reduction, code, model, schema."""
+        source, code, model = map(self._section, ("source", "code", "model"))
+        facts = {
+            "Reduction (specprod)": source.get("specprod"),
+            "Source": source.get("kind"),
+            "Model": model.get("id"),
+            "Code": code.get("version"),
+            "Commit": code.get("commit"),
+            "Schema": self.manifest.get("schema_version"),
+        }
+        return {name: clean(str(value)) for name, value in facts.items() if value}
+
+    def find(self, name: str) -> Path:
+        """Return where a file of the release lies.
+
+        Raises
+        ------
+        ReleaseError
+            If it is missing, no plain file, a link that leads out of the release, or not what the
+            release's checksums say.
+        """
+        if fault := find_fault(self.root, name):
+            raise ReleaseError(self._tell(name, fault))
+        return (self.root / name).resolve()
+
+    def read(self, name: str) -> str:
+        """Return the text of a file of the release.
+
+        Raises
+        ------
+        ReleaseError
+            If it is missing, no text or longer than any text of a release.
+        """
+        path = self.find(name)
+        try:
+            if path.stat().st_size > _MAX_BYTES:
+                raise ReleaseError(self._tell(name, f"is longer than {_MAX_BYTES >> 20} MiB"))
+            return path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError):
+            raise ReleaseError(self._tell(name, "cannot be read")) from None
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """Return a JSON object of the release.
+
+        Raises
+        ------
+        ReleaseError
+            If it is missing or no JSON object of finite numbers.
+        """
+        try:
+            content = json.loads(self.read(name), parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            content = None
+        if not isinstance(content, dict):
+            raise ReleaseError(self._tell(name, "is not a JSON object"))
+        return content
+
+    def read_records(self, name: str, key: str, words: str, numbers: tuple[str, ...]) -> list[Row]:
+        """Return a list of records of a JSON object of the release.
+
+        Parameters
+        ----------
+        name : str
+            The file.
+        key : str
+            Name of the list in it; without it there are no records.
+        words : str
+            The member that holds a word.
+        numbers : tuple of str
+            The members that hold numbers, null where one is not told.
+
+        Raises
+        ------
+        ReleaseError
+            If the file is missing or damaged or its records are others.
+        """
+        rows = self.read_json(name).get(key, [])
+        if not isinstance(rows, list) or not all(_is_record(row, words, numbers) for row in rows):
+            raise ReleaseError(self._tell(name, f"holds other {key} than this portal knows"))
+        return [
+            {words: clean(row[words]), **{number: row.get(number) for number in numbers}}
+            for row in rows
+        ]
+
+    def _tell(self, name: str, fault: str) -> str:
+        return f"`{name}` {fault} in release `{self.root.name}`. {CHECK_ADVICE}"
+
+    def _section(self, name: str) -> dict[str, Any]:
+        section: dict[str, Any] = self.manifest.get(name, {})
+        return section
+
+
+def open_release(root: Path) -> Release:
+    """Read and check a release's manifest.
+
+    Raises
+    ------
+    ReleaseError
+        If the manifest is missing, damaged or says what no manifest says.
+    """
+    release = Release(root, Release(root, {}).read_json("manifest.json"))
+    if fault := _check_manifest(release.manifest, root):
+        raise ReleaseError(release._tell("manifest.json", f"says {fault}"))
+    return release
+
+
+def find_fault(root: Path, name: str) -> str | None:
+    """Return what keeps a file of a release from being opened, or None."""
+    path = (root / name).resolve()
+    if not path.is_relative_to(root.resolve()):
+        return "is a link that leads out of the release"
+    return checksums.find_mismatch(root, name) if path.is_file() else MISSING
+
+
+def _check_manifest(manifest: dict[str, Any], root: Path) -> str | None:
+    """Return what is wrong with what the portal uses of a manifest."""
+    version = manifest.get("version", root.name)
+    if not (isinstance(version, str) and _WORD.fullmatch(version)):
+        return "a version that is none"
+    for name in ("title", "date", "schema_version"):
+        if not isinstance(manifest.get(name, ""), str):
+            return f"a {name} that is no text"
+    for name in ("source", "code", "model", "counts", "tiers"):
+        if not isinstance(manifest.get(name, {}), dict):
+            return f"{name} that are no object"
+    for name, key in _TEXTS:
+        if not isinstance(manifest.get(name, {}).get(key, ""), str):
+            return f"a {name}.{key} that is no text"
+    return _check_numbers(manifest)
+
+
+def _check_numbers(manifest: dict[str, Any]) -> str | None:
+    counts = manifest.get("counts", {})
+    tiers = counts.get("tiers", {})
+    if not isinstance(tiers, dict):
+        return "counts.tiers that are no object"
+    whole = [counts.get("quasars", 0), *tiers.values()]
+    if not all(_is_number(n) and n == int(n) for n in whole):
+        return "counts that are no whole numbers"
+    if not all(map(_is_number, manifest.get("tiers", {}).values())):
+        return "tiers whose levels are no numbers"
+    return None
+
+
+def _is_record(row: object, words: str, numbers: tuple[str, ...]) -> bool:
+    return (
+        isinstance(row, dict)
+        and isinstance(row.get(words), str)
+        and all(row.get(name) is None or _is_number(row[name]) for name in numbers)
+    )
+
+
+def _is_number(value: object) -> bool:
+    # A number of more digits than a double takes is no count and no level.
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) < 1e300
+        and math.isfinite(value)
+    )
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is no number of JSON")
+
+
+def chosen_release() -> Path:
+    """Return the release directory that the server was started with.
+
+    Raises
+    ------
+    ReleaseError
+        If none was chosen.
+    """
+    start = os.environ.get(RELEASE_VARIABLE)
+    if start is None:
+        raise ReleaseError(
+            f"No release was chosen: start the portal with `qad portal PATH` or set "
+            f"`{RELEASE_VARIABLE}` to a release directory."
+        )
+    return Path(start)
+
+
+def open_sibling(root: Path, version: str) -> Path | None:
+    """Return the release of a version beside another, or None if it is not there."""
+    return {sibling.name: sibling for sibling in list_siblings(root)}.get(version)
+
+
+def find_release(path: Path) -> Path:
+    """Return the release directory that `path` is, or the newest below it.
+
+    Parameters
+    ----------
+    path : Path
+        A release directory, a folder of releases, or a data root with ``releases/``.
+
+    Raises
+    ------
+    ReleaseError
+        If there is none.
+    """
+    if (path / "manifest.json").is_file():
+        return path.resolve()
+    for folder in (path / "releases", path):
+        versions = list_versions(folder)
+        if versions:
+            return versions[0].resolve()
+    raise ReleaseError(
+        f"no release in {path}: give a release directory or a data root whose releases/ holds "
+        "versions, or build one with `qad release build`"
+    )
+
+
+def list_siblings(root: Path) -> list[Path]:
+    """Return the release and the versions beside it, newest first."""
+    versions = list_versions(root.parent)
+    return versions if root in versions else [root, *versions]
+
+
+def list_versions(folder: Path) -> list[Path]:
+    """Return the releases in a folder, newest first."""
+    if not folder.is_dir():
+        return []
+    found = [
+        child
+        for child in folder.iterdir()
+        if _VERSION.fullmatch(child.name) and (child / "manifest.json").is_file()
+    ]
+    return sorted(found, key=lambda child: _precedence(child.name), reverse=True)
+
+
+def _precedence(version: str) -> tuple[int, int, int, bool, list[tuple[bool, int, str]]]:
+    """Order as semantic versioning does: a pre-release comes before its release."""
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        raise ValueError(f"{version} is not a semantic version")
+    major, minor, patch, label = match.groups()
+    words = [
+        (not word.isdigit(), int(word) if word.isdigit() else 0, word)
+        for word in (label or "").split(".")
+    ]
+    return int(major), int(minor), int(patch), label is None, words

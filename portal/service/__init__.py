@@ -1,0 +1,1 @@
+"""The server beside the pages: requests, processes, limits."""

@@ -1,0 +1,1 @@
+"""What a release promises, proved from its files."""

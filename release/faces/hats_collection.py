@@ -1,0 +1,181 @@
+"""The catalogue as a HATS collection: the same rows, by sky pixel, for cross-matching with LSDB."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from catalog_schema import contents
+from catalog_schema.derived import healpix_29
+from catalog_schema.desi import FINE_ORDER
+from catalog_schema.tables import QUASARS
+from release.faces.hats_format import (
+    MAP_ORDER,
+    POSITION_COLUMNS,
+    count_cells,
+    describe,
+    divide_sky,
+    find_rows,
+    finish_catalogue,
+    write_partition,
+)
+
+if TYPE_CHECKING:
+    from hats.pixel_math import HealpixPixel
+
+COLLECTION = "hats"
+PRIMARY, MARGIN, INDEX = "quasars", "quasars_10arcs", "quasars_targetid"
+_PARTITION_ROWS = 100_000
+_MARGIN_ARCSEC = 10.0
+_MAP_ALTERNATIVES = [3]
+_BATCH_ROWS = 20_000
+
+
+def write_collection(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write ``hats/`` of a release from ``catalog/quasars.parquet``.
+
+    The primary catalogue holds every row once. The margin repeats, for each partition, the rows of
+    its neighbours within 10 arcsec of the common edge, so that a match finds its partner there. The
+    index names the partition of each TARGETID.
+
+    Parameters
+    ----------
+    folder : Path
+        The release.
+    manifest : mapping
+    """
+    from hats.catalog.dataset.collection_properties import CollectionProperties
+
+    source, root = folder / contents.QUASARS, folder / COLLECTION
+    keys = pq.read_table(source, columns=[healpix_29.name, "TARGETID"])
+    cells = keys[healpix_29.name].to_numpy()
+    pixels = divide_sky(cells, _PARTITION_ROWS)
+    _write_primary(root / PRIMARY, source, cells, pixels, manifest)
+    has_margin = _write_margin(root / MARGIN, source, cells, pixels, manifest)
+    _write_index(root / INDEX, keys, pixels, manifest)
+    CollectionProperties(
+        name="desi_qad",
+        hats_primary_table_url=PRIMARY,
+        all_margins=[MARGIN] if has_margin else None,
+        default_margin=MARGIN if has_margin else None,
+        all_indexes={"TARGETID": INDEX},
+        default_index="TARGETID",
+        **describe(root, manifest),
+    ).to_properties_file(root)
+
+
+def _write_primary(
+    folder: Path,
+    source: Path,
+    cells: np.ndarray,
+    pixels: Sequence["HealpixPixel"],
+    manifest: Mapping[str, Any],
+) -> None:
+    from hats.io.skymap import write_skymap
+
+    sizes = [piece.stop - piece.start for piece in find_rows(cells, pixels)]
+    for pixel, data in zip(pixels, read_pieces(source, sizes), strict=True):
+        write_partition(folder, pixel, data)
+    finish_catalogue(
+        folder,
+        pixels,
+        manifest,
+        catalog_type="object",
+        hats_max_rows=_PARTITION_ROWS,
+        skymap_order=MAP_ORDER,
+        skymap_alt_orders=_MAP_ALTERNATIVES,
+        default_columns=[column.name for column in QUASARS.scalars],
+        **POSITION_COLUMNS,
+    )
+    write_skymap(count_cells(cells), folder, orders=_MAP_ALTERNATIVES)
+
+
+def read_pieces(source: Path, sizes: Sequence[int]) -> Iterator[pa.Table]:
+    """Yield consecutive runs of rows of a Parquet file, beginning with its first row."""
+    with pq.ParquetFile(source) as file:
+        batches = file.iter_batches(_BATCH_ROWS)
+        waiting = file.schema_arrow.empty_table()
+        for size in sizes:
+            parts, n_read = [waiting], waiting.num_rows
+            while n_read < size:
+                parts.append(pa.Table.from_batches([next(batches)], file.schema_arrow))
+                n_read += parts[-1].num_rows
+            rows = pa.concat_tables(parts)
+            # A copy, so that what was read before it can go.
+            yield rows.slice(0, size).combine_chunks()
+            waiting = rows.slice(size)
+
+
+def _write_margin(
+    folder: Path,
+    source: Path,
+    cells: np.ndarray,
+    pixels: Sequence["HealpixPixel"],
+    manifest: Mapping[str, Any],
+) -> bool:
+    """Write the margin; False if nothing lies in it."""
+    from hats.pixel_math.healpix_shim import margin2order
+
+    order = int(margin2order(np.array([_MARGIN_ARCSEC / 60]))[0])
+    coarse = cells >> 2 * (FINE_ORDER - order)
+    rows = {pixel: _find_margin(coarse, pixel, order) for pixel in pixels}
+    wanted = np.unique(np.concatenate(list(rows.values())))
+    if not len(wanted):
+        return False
+    beside = ds.dataset(source).scanner(batch_readahead=1).take(pa.array(wanted))
+    filled = [pixel for pixel in pixels if len(rows[pixel])]
+    for pixel in filled:
+        write_partition(folder, pixel, beside.take(np.searchsorted(wanted, rows[pixel])))
+    finish_catalogue(
+        folder,
+        filled,
+        manifest,
+        catalog_type="margin",
+        primary_catalog=PRIMARY,
+        margin_threshold=_MARGIN_ARCSEC,
+        **POSITION_COLUMNS,
+    )
+    return True
+
+
+def _find_margin(coarse: np.ndarray, pixel: "HealpixPixel", order: int) -> np.ndarray:
+    """Return the rows whose cells of this order touch a pixel from outside."""
+    from hats.pixel_math.pixel_margins import get_margin
+
+    edge = np.array(get_margin(pixel.order, pixel.pixel, order - pixel.order), dtype=np.int64)
+    starts = np.searchsorted(coarse, edge, side="left")
+    stops = np.searchsorted(coarse, edge, side="right")
+    ranges = [np.arange(a, b) for a, b in zip(starts, stops, strict=True) if b > a]
+    return np.concatenate(ranges) if ranges else np.array([], dtype=np.int64)
+
+
+def _write_index(
+    folder: Path,
+    keys: pa.Table,
+    pixels: Sequence["HealpixPixel"],
+    manifest: Mapping[str, Any],
+) -> None:
+    pieces = find_rows(keys[healpix_29.name].to_numpy(), pixels)
+    sizes = [piece.stop - piece.start for piece in pieces]
+    index = pa.table(
+        {
+            "TARGETID": keys["TARGETID"],
+            "Norder": np.repeat(np.array([p.order for p in pixels], np.uint8), sizes),
+            "Npix": np.repeat(np.array([p.pixel for p in pixels], np.uint64), sizes),
+        }
+    ).sort_by("TARGETID")
+    path = folder / "dataset" / "index" / "part.0.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(index, path, compression="zstd", row_group_size=50_000, write_page_index=True)
+    finish_catalogue(
+        folder,
+        [],
+        manifest,
+        catalog_type="index",
+        primary_catalog=PRIMARY,
+        indexing_column="TARGETID",
+    )

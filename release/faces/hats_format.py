@@ -1,0 +1,142 @@
+"""Catalogues in HATS, the sky-partitioned Parquet of LSDB: partitions, metadata, properties.
+
+Source: https://www.ivoa.net/documents/Notes/HATS/.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from catalog_schema.derived import healpix_29
+from catalog_schema.desi import FINE_ORDER
+from pipeline.lake.store import parquet_options
+from release.faces.documents import CITATION, LICENCE_URL
+
+if TYPE_CHECKING:
+    from hats.pixel_math import HealpixPixel
+
+# Of the skymap, and the finest one at which partitions are cut.
+MAP_ORDER = 6
+POSITION_COLUMNS = {
+    "ra_column": "TARGET_RA",
+    "dec_column": "TARGET_DEC",
+    "healpix_column": healpix_29.name,
+    "healpix_order": FINE_ORDER,
+}
+
+
+def divide_sky(cells: np.ndarray, max_rows: int) -> list["HealpixPixel"]:
+    """Choose the largest pixels that hold at most so many rows.
+
+    Parameters
+    ----------
+    cells : ndarray of int64, shape (n,)
+        Pixel of every row at order 29.
+    max_rows : int
+
+    Returns
+    -------
+    list of HealpixPixel
+        In the order of the rows, none empty.
+    """
+    from hats.pixel_math import HealpixPixel
+    from hats.pixel_math.healpix_pixel_function import sort_pixels
+    from hats.pixel_math.partition_stats import generate_alignment
+
+    counts = count_cells(cells)
+    # One crowded pixel of the map must not make the division impossible.
+    threshold = max(max_rows, int(counts.max()))
+    aligned = generate_alignment(counts, highest_order=MAP_ORDER, threshold=threshold)
+    found = {(int(entry[0]), int(entry[1])) for entry in aligned if entry is not None and entry[2]}
+    return list(sort_pixels([HealpixPixel(*pixel) for pixel in found]))
+
+
+def count_cells(cells: np.ndarray) -> np.ndarray:
+    """Count the rows in every pixel of the skymap, int64 of shape (12 * 4**6,)."""
+    coarse = cells >> 2 * (FINE_ORDER - MAP_ORDER)
+    return np.bincount(coarse, minlength=12 * 4**MAP_ORDER)
+
+
+def find_rows(cells: np.ndarray, pixels: Sequence["HealpixPixel"]) -> list[slice]:
+    """Return the rows of each pixel, for cells at order 29 in ascending order."""
+    edges = [
+        [number << 2 * (FINE_ORDER - pixel.order) for number in (pixel.pixel, pixel.pixel + 1)]
+        for pixel in pixels
+    ]
+    return [slice(*np.searchsorted(cells, pair).tolist()) for pair in edges]
+
+
+def write_partition(folder: Path, pixel: "HealpixPixel", data: pa.Table, **options: Any) -> None:
+    """Write the rows of one pixel.
+
+    Parameters
+    ----------
+    folder : Path
+        The catalogue.
+    pixel : HealpixPixel
+    data : pyarrow.Table
+    **options
+        Of `pyarrow.parquet.write_table`, over those of every published table.
+    """
+    from hats.io.paths import new_pixel_catalog_file
+
+    path = new_pixel_catalog_file(folder, pixel)
+    pq.write_table(data, path, write_page_index=True, **{**parquet_options(data.schema), **options})
+
+
+def finish_catalogue(
+    folder: Path,
+    pixels: Sequence["HealpixPixel"],
+    manifest: Mapping[str, Any],
+    **properties: Any,
+) -> None:
+    """Write what describes the partitions: list, footers, statistics, thumbnail, properties.
+
+    Parameters
+    ----------
+    folder : Path
+        The catalogue, all its partitions written.
+    pixels : sequence of HealpixPixel
+        Empty for an index, which has no partitions.
+    manifest : mapping
+    **properties
+        Of `hats.catalog.TableProperties`.
+    """
+    from hats.catalog import PartitionInfo, TableProperties
+    from hats.io.parquet_metadata import write_parquet_metadata
+
+    is_partitioned = bool(pixels)
+    n_rows = write_parquet_metadata(
+        folder,
+        order_by_healpix=is_partitioned,
+        create_thumbnail=is_partitioned,
+        create_per_partition_stats=is_partitioned,
+    )
+    if is_partitioned:
+        PartitionInfo.from_healpix(list(pixels)).write_to_file(folder / "partition_info.csv")
+        properties["hats_order"] = max(pixel.order for pixel in pixels)
+    TableProperties(
+        catalog_name=folder.name, total_rows=n_rows, **describe(folder, manifest), **properties
+    ).to_properties_file(folder)
+
+
+def describe(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the provenance that HATS has names for; no clock, so that bytes repeat."""
+    from hats.catalog import TableProperties
+
+    builder = f"desi-qad v{manifest['code']['version']}"
+    return {
+        **TableProperties.new_provenance_dict(folder, builder),
+        "hats_creation_date": f"{manifest['date']}T00:00UTC",
+        "hats_data_semver": manifest["version"],
+        "obs_title": manifest["title"],
+        "obs_copyright": "CC BY 4.0",
+        "obs_copyright_url": LICENCE_URL,
+        "obs_ack": "ACKNOWLEDGEMENTS.md of the release",
+        "bib_reference": CITATION,
+        "prov_progenitor": f"DESI Data Release 1, {manifest['source']['specprod']}",
+    }

@@ -1,0 +1,111 @@
+"""The spectra of the graded objects as a HATS catalogue: one row an object, one nested column."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from catalog_schema import contents
+from catalog_schema.column import Column
+from catalog_schema.derived import healpix_29, wave
+from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
+from catalog_schema.tables import QUASARS, SPECTRA
+from release.faces.hats_format import (
+    POSITION_COLUMNS,
+    divide_sky,
+    find_rows,
+    finish_catalogue,
+    write_partition,
+)
+from release.faces.vo import accepting_desi_units
+from release.tables.spectra import read_spectra
+
+FOLDER, SPECTRA_CATALOGUE = "hats_spectra", "anomalies"
+NESTED = "spectrum"
+ARRAYS = (wave, *(column for column in SPECTRA.columns if column.array == "wave"))
+# 512 spectra are 100 MB in memory.
+_PARTITION_ROWS = 512
+_GROUP_ROWS = 64
+
+
+def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write ``hats_spectra/`` of a release, unless nothing is graded.
+
+    The rows are those of ``catalog/anomalies.parquet`` without its array columns; `spectrum` nests
+    wave, flux, ivar, mask and model, a row a pixel, as nested-pandas and LSDB unpack it.
+
+    Parameters
+    ----------
+    folder : Path
+        The release.
+    manifest : mapping
+    """
+    from hats.io.parquet_metadata import write_voparquet_in_common_metadata
+
+    path = folder / contents.ANOMALIES
+    rows = pq.read_table(path, columns=[column.name for column in QUASARS.scalars])
+    rows = rows.sort_by([(name, "ascending") for name in (healpix_29.name, "TARGETID")])
+    if not rows.num_rows:
+        return
+    root = folder / FOLDER / SPECTRA_CATALOGUE
+    cells = rows[healpix_29.name].to_numpy()
+    pixels = divide_sky(cells, _PARTITION_ROWS)
+    for pixel, piece in zip(pixels, find_rows(cells, pixels), strict=True):
+        part = rows.slice(piece.start, piece.stop - piece.start)
+        write_partition(root, pixel, _add_spectra(folder, part), **_layout())
+    finish_catalogue(
+        root,
+        pixels,
+        manifest,
+        catalog_type="object",
+        hats_max_rows=_PARTITION_ROWS,
+        **POSITION_COLUMNS,
+    )
+    described = {column.name: column for column in QUASARS.scalars}
+    described |= {f"{NESTED}.{column.name}": column for column in ARRAYS}
+    with accepting_desi_units():
+        write_voparquet_in_common_metadata(
+            root,
+            field_units={name: column.unit for name, column in described.items() if column.unit},
+            field_ucds={name: column.ucd for name, column in described.items()},
+            field_descriptions={name: column.description for name, column in described.items()},
+        )
+
+
+def _add_spectra(folder: Path, rows: pa.Table) -> pa.Table:
+    ids = rows["TARGETID"].to_pylist()
+    names = [column.name for column in ARRAYS if column != wave]
+    spectra = read_spectra(folder, ids, names)
+    offsets = pa.array(np.arange(len(ids) + 1, dtype=np.int32) * WAVE_SIZE)
+    grid = np.tile(WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE), len(ids))
+    arrays = [pa.array(grid), *(spectra[name].combine_chunks().flatten() for name in names)]
+    fields = [_nest(column) for column in ARRAYS]
+    lists = [
+        pa.ListArray.from_arrays(offsets, array, type=field.type)
+        for field, array in zip(fields, arrays, strict=True)
+    ]
+    nested = pa.StructArray.from_arrays(lists, fields=fields)
+    return rows.append_column(pa.field(NESTED, nested.type), nested)
+
+
+def _nest(column: Column) -> pa.Field:
+    field = column.field(size=WAVE_SIZE)
+    return field.with_type(pa.list_(pa.field("element", column.type))).with_nullable(True)
+
+
+def _layout() -> dict[str, Any]:
+    leaves = {column: f"{NESTED}.{column.name}.list.element" for column in ARRAYS}
+    scalars = [column.name for column in QUASARS.scalars]
+    return {
+        "row_group_size": _GROUP_ROWS,
+        "use_dictionary": scalars,
+        "write_statistics": scalars,
+        "column_encoding": {
+            leaf: "BYTE_STREAM_SPLIT"
+            for column, leaf in leaves.items()
+            if pa.types.is_floating(column.type)
+        },
+    }

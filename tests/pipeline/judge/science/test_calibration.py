@@ -1,0 +1,201 @@
+"""Calibration: what a p-value promises, it keeps."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import kstest, norm
+
+from pipeline.judge.science.calibration import (
+    Conditions,
+    Tail,
+    adjust_p_values,
+    fit_tail,
+    join_p_values,
+    standardise,
+)
+
+
+def draw_null(n: int, seed: int, trend: float = 1.0) -> tuple[Conditions, np.ndarray]:
+    """Draw normal spectra whose statistics grow and spread with SNR and redshift."""
+    rng = np.random.default_rng(seed)
+    conditions = Conditions(
+        rng.uniform(-0.5, 1.5, n), rng.uniform(0.3, 4, n), rng.uniform(0.7, 1, n)
+    )
+    scale = np.exp(trend * (0.5 * conditions.log_snr + 0.2 * conditions.z))
+    centre = trend * (2 * conditions.log_snr - conditions.z)
+    noise = rng.standard_normal((n, 3))
+    return conditions, centre[:, None] + scale[:, None] * noise
+
+
+def score(conditions: Conditions, statistics: np.ndarray) -> np.ndarray:
+    departures = standardise(conditions, statistics, conditions, statistics, 200)
+    combined = np.sqrt((np.maximum(departures, 0) ** 2).sum(1, keepdims=True))
+    return standardise(conditions, combined, conditions, combined, 200)[:, 0]
+
+
+def test_p_values_are_uniform_on_the_null() -> None:
+    scores = score(*draw_null(4000, 0))
+    p_values = fit_tail(scores, 0.15, 0.05).p_values(scores)
+    assert kstest(p_values, "uniform").statistic < 0.03
+    for level in (0.1, 0.01):
+        assert np.mean(p_values <= level) == pytest.approx(level, rel=0.4)
+
+
+def test_p_values_do_not_depend_on_the_conditions() -> None:
+    conditions, statistics = draw_null(4000, 1)
+    scores = score(conditions, statistics)
+    p_values = fit_tail(scores, 0.15, 0.05).p_values(scores)
+    # The raw statistic is ruled by the conditions; the p-value must not be.
+    assert abs(np.corrcoef(conditions.log_snr, statistics[:, 0])[0, 1]) > 0.2
+    for values in (conditions.log_snr, conditions.z, conditions.coverage):
+        upper = values > np.median(values)
+        for side in (upper, ~upper):
+            assert np.mean(p_values[side] < 0.1) == pytest.approx(0.1, abs=0.03)
+
+
+def test_contamination_does_not_hide_itself() -> None:
+    conditions, statistics = draw_null(4000, 2)
+    clean = score(conditions, statistics)
+    is_odd = np.random.default_rng(3).random(4000) < 0.03
+    spread = np.exp(0.5 * conditions.log_snr + 0.2 * conditions.z)
+    spoilt = statistics.copy()
+    spoilt[is_odd, 0] += 12 * spread[is_odd]
+    scores = score(conditions, spoilt)
+    p_values = fit_tail(scores, 0.15, 0.05).p_values(scores)
+    q_values = adjust_p_values(p_values)
+    found = q_values < 0.1
+    assert found[is_odd].mean() > 0.9
+    assert (found & ~is_odd).sum() < 0.15 * found.sum()
+    # The normal ones keep nearly the scores that they had.
+    assert np.corrcoef(clean[~is_odd], scores[~is_odd])[0, 1] > 0.98
+    assert np.mean(p_values[~is_odd] < 0.01) < 0.02
+
+
+def test_standardise_is_median_and_one_sided_spread_of_the_neighbours() -> None:
+    n = 60
+    # Far more above the median than below: each side has its own unit.
+    values = np.random.default_rng(0).exponential(1.0, (n, 2)) * [1, 5] + [10, 0]
+    one = Conditions(np.zeros(2), np.ones(2), np.ones(2))
+    wanted = np.array([[13.0, -5.0], [8.0, 20.0]])
+    low, centre, high = np.quantile(values, [0.1587, 0.5, 0.8413], axis=0)
+    above, below = (wanted - centre) / (high - centre), (wanted - centre) / (centre - low)
+    # With as many neighbours as spectra the sample is known; `standardise` takes a third at most.
+    crowd = Conditions(np.zeros(3 * n), np.ones(3 * n), np.r_[np.ones(n), np.full(2 * n, 9.0)])
+    population = np.vstack([values, np.full((2 * n, 2), 1e6)])
+    found = standardise(crowd, population, one, wanted, n)
+    np.testing.assert_allclose(found, np.where(wanted > centre, above, below))
+
+
+def test_missing_statistic_is_no_departure_and_no_comparison() -> None:
+    conditions, statistics = draw_null(600, 7)
+    holed = statistics.copy()
+    holed[::3, 1] = np.nan
+    found = standardise(conditions, holed, conditions, holed, 100)
+    assert (found[::3, 1] == 0).all()
+    assert np.isfinite(found).all()
+    full = standardise(conditions, statistics, conditions, statistics, 100)
+    np.testing.assert_array_equal(found[:, [0, 2]], full[:, [0, 2]])
+    assert np.corrcoef(found[1::3, 1], full[1::3, 1])[0, 1] > 0.85
+
+
+def test_shift_and_scale_of_a_statistic_do_not_matter() -> None:
+    conditions, statistics = draw_null(500, 4)
+    one = standardise(conditions, statistics, conditions, statistics, 100)
+    scaled = statistics * [3, 0.1, 7] + [5, -2, 100]
+    two = standardise(conditions, scaled, conditions, scaled, 100)
+    np.testing.assert_allclose(one, two, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 41])
+def test_small_populations_give_numbers(n: int) -> None:
+    conditions, statistics = draw_null(n, 5)
+    assert np.isfinite(standardise(conditions, statistics, conditions, statistics, 200)).all()
+    scores = np.arange(float(n))
+    p_values = fit_tail(scores, 0.15, 0.05).p_values(scores)
+    assert ((p_values >= 0) & (p_values <= 1)).all()
+
+
+def test_constant_statistic_is_not_an_anomaly() -> None:
+    conditions, _ = draw_null(100, 6)
+    flat = np.full((100, 1), 3.0)
+    np.testing.assert_array_equal(standardise(conditions, flat, conditions, flat, 50), 0)
+
+
+samples = st.lists(st.floats(-50, 50), min_size=20, max_size=200, unique=True)
+
+
+@given(values=samples, asked=st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30))
+def test_tail_is_monotone(values: list, asked: list) -> None:
+    tail = fit_tail(np.array(values), 0.15, 0.05)
+    ordered = np.sort(np.concatenate([asked, values, [tail.threshold]]))
+    p_values = tail.p_values(ordered)
+    assert (np.diff(p_values) <= 1e-12).all()
+    assert ((p_values >= 0) & (p_values <= 1)).all()
+
+
+def test_tail_of_an_exponential() -> None:
+    values = np.random.default_rng(8).exponential(2.0, 20_000)
+    tail = fit_tail(values, 0.15, 0.05)
+    assert tail.scale == pytest.approx(2, rel=0.05)
+    asked = np.array([4.0, 10.0, 20.0])
+    np.testing.assert_allclose(tail.p_values(asked), np.exp(-asked / 2), rtol=0.4)
+
+
+def test_how_far_the_outliers_lie_does_not_matter() -> None:
+    values = np.sort(np.random.default_rng(9).exponential(1.0, 2000))
+    far = values.copy()
+    far[-60:] += 1e6
+    one, two = fit_tail(values, 0.15, 0.05), fit_tail(far, 0.15, 0.05)
+    assert (one.threshold, one.scale) == (two.threshold, two.scale)
+
+
+def test_tail_p_value_is_never_smaller_than_counting_says() -> None:
+    tail = Tail(np.arange(100.0), 84.0, 10.0, 0.15)
+    assert tail.p_values(np.array([-1.0])) == pytest.approx(1.0)
+    assert tail.p_values(np.array([50.0])) == pytest.approx(51 / 101)
+    assert tail.p_values(np.array([94.0])) == pytest.approx(0.15 / np.e)
+
+
+@given(p=st.lists(st.floats(0, 1), min_size=1, max_size=40))
+def test_q_values_are_those_of_the_naive_loop(p: list) -> None:
+    """q_i is the smallest rate at which the Benjamini–Hochberg procedure rejects i."""
+    n, ranked = len(p), sorted(p)
+    expected = [
+        min([1.0, *(v * n / (k + 1) for k, v in enumerate(ranked) if v >= one)]) for one in p
+    ]
+    np.testing.assert_allclose(adjust_p_values(np.array(p)), expected, rtol=1e-12)
+
+
+@given(p=st.lists(st.floats(0, 1), min_size=1, max_size=40), seed=st.integers(0, 99))
+def test_q_values_follow_their_rows(p: list, seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(len(p))
+    p_values = np.array(p)
+    q_values = adjust_p_values(p_values)
+    np.testing.assert_array_equal(adjust_p_values(p_values[order]), q_values[order])
+    assert (q_values >= p_values).all()
+
+
+def test_joint_p_values_are_uniform_on_the_null_whatever_the_correlation() -> None:
+    rng = np.random.default_rng(8)
+    odds = rng.normal(size=5000)
+    for share in (0.0, 0.7):
+        other = share * odds + np.sqrt(1 - share**2) * rng.normal(size=5000)
+        p_values = norm.sf(other)
+        joint = join_p_values(p_values, odds, (p_values, odds), 0.15, 0.05)
+        for level in (0.01, 0.1, 0.5):
+            assert (joint < level).mean() == pytest.approx(level, rel=0.25)
+
+
+def test_either_indication_alone_is_enough_and_both_are_more() -> None:
+    rng = np.random.default_rng(9)
+    p_values, odds = rng.uniform(size=3000), rng.normal(size=3000)
+    p_values[:3], odds[:3] = (1e-5, 0.5, 1e-5), (0.0, 12.0, 12.0)
+    joint = join_p_values(p_values, odds, (p_values[3:], odds[3:]), 0.15, 0.05)
+    assert joint[:2].max() < 0.01
+    assert joint[2] < joint[:2].min()
+    assert np.median(joint[3:]) == pytest.approx(0.5, abs=0.03)
+
+
+def test_q_values_of_nothing() -> None:
+    assert adjust_p_values(np.zeros(0)).shape == (0,)

@@ -1,0 +1,71 @@
+"""Grades follow from q-values, strictest first, and only for what is on the list."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog_schema.vocabulary import Tier
+from pipeline.config import CalibrateSettings
+from pipeline.judge.science.calibration import adjust_p_values
+from pipeline.judge.science.grades import find_limits, grade_p_values, take_strictest
+
+LEVELS = CalibrateSettings().levels
+ORDER = [tier.value for tier in Tier]
+
+
+def test_tiers_take_the_strictest_level_kept() -> None:
+    q_values = np.array([0.0, 0.01, 0.0101, 0.05, 0.07, 0.10, 0.11, 1.0, np.nan])
+    assert take_strictest(q_values, LEVELS).tolist() == [
+        "gold",
+        "gold",
+        "silver",
+        "silver",
+        "bronze",
+        "bronze",
+        "none",
+        "none",
+        "none",
+    ]
+    assert take_strictest(np.zeros(0), LEVELS).shape == (0,)
+
+
+@given(p=st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_a_larger_p_value_is_never_graded_better(p: list) -> None:
+    _, tiers = grade_p_values(np.sort(p), LEVELS)
+    ranks = [ORDER.index(tier) for tier in tiers]
+    assert ranks == sorted(ranks)
+
+
+@given(p=st.lists(st.floats(0, 1), min_size=1, max_size=30), n_without=st.integers(0, 5))
+def test_what_has_no_p_value_is_not_counted(p: list, n_without: int) -> None:
+    q_values, tiers = grade_p_values(np.array([*p, *[np.nan] * n_without]), LEVELS)
+    np.testing.assert_array_equal(q_values[: len(p)], adjust_p_values(np.array(p)))
+    assert np.isnan(q_values[len(p) :]).all()
+    assert set(tiers[len(p) :]) <= {"none"}
+
+
+@given(p=st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_an_object_of_the_list_gets_its_own_grade_again(p: list) -> None:
+    p_values = np.array(p)
+    _, tiers = grade_p_values(p_values, LEVELS)
+    assert take_strictest(p_values, find_limits(p_values, tiers)).tolist() == tiers.tolist()
+
+
+def test_limits_are_the_largest_p_value_of_each_tier() -> None:
+    limits = find_limits(
+        np.array([1e-6, 1e-4, 1e-3, 0.02, np.nan]),
+        np.array(["gold", "gold", "silver", "none", "none"]),
+    )
+    asked = np.array([1e-7, 1e-4, 1.1e-4, 1e-3, 1.1e-3, 1.0, np.nan])
+    # Nothing is bronze, so nothing is graded bronze.
+    assert take_strictest(asked, limits).tolist() == [
+        "gold",
+        "gold",
+        "silver",
+        "silver",
+        "none",
+        "none",
+        "none",
+    ]
+    nothing = find_limits(np.array([0.5]), np.array(["none"]))
+    assert take_strictest(np.array([0.0, 1.0]), nothing).tolist() == ["none", "none"]

@@ -1,0 +1,73 @@
+"""The classifier beside a model judges others as the survey's own."""
+
+import numpy as np
+import pytest
+
+from pipeline.config import Config
+from pipeline.judge.classifier import (
+    KINDS,
+    judge,
+    prefer,
+    read_classifier,
+    tabulate_taxonomies,
+)
+from pipeline.judge.measured_survey import read_survey
+from pipeline.judge.science.taxonomy import Taxonomy
+from pipeline.lake.store import Store
+from pipeline.spectra.model import models
+from pipeline.spectra.stages.train import find_model_id
+
+
+@pytest.fixture
+def folder(finished: Store, config: Config):
+    return finished.lake.model(find_model_id(finished, config))
+
+
+def judge_quasars(finished: Store, config: Config, folder, classifier) -> dict:
+    survey = read_survey(finished, config.calibrate)
+    n = survey.n_quasars
+    null = finished.read(folder / models.NULL)
+    return judge(classifier, null, survey.scores.slice(0, n), survey.measured.slice(0, n), config)
+
+
+def test_own_quasars_are_judged_as_before(finished: Store, config: Config, folder) -> None:
+    judged = judge_quasars(finished, config, folder, read_classifier(finished, folder))
+    classes = finished.read(finished.lake.table("classes")).to_pandas()
+    for name in ("log_odds", "joint_p_value", "artefact_probability", "better_z"):
+        np.testing.assert_allclose(np.asarray(judged[name], float), classes[name], rtol=1e-6)
+    assert judged["class_state"].tolist() == classes["class_state"].tolist()
+
+
+def test_without_a_classifier_the_score_alone_counts(
+    finished: Store, config: Config, folder
+) -> None:
+    judged = judge_quasars(finished, config, folder, None)
+    assert set(judged["class_state"]) <= {"no_examples", "no_signal"}
+    is_ranked = judged["class_state"] == "no_examples"
+    assert (judged["joint_p_value"][is_ranked] == judged["p_value"][is_ranked]).all()
+    assert np.isnan(judged["joint_p_value"][~is_ranked]).all()
+
+
+def test_model_without_a_classifier(finished: Store, tmp_path) -> None:
+    assert read_classifier(finished, tmp_path) is None
+
+
+def test_taxonomies_survive_their_table(finished: Store, folder) -> None:
+    classifier = read_classifier(finished, folder)
+    rows = finished.read(folder / models.TAXONOMY)
+    assert tabulate_taxonomies(classifier.taxonomies).equals(rows)
+    assert all(isinstance(each, Taxonomy) for each in classifier.taxonomies)
+    assert len(classifier.taxonomies) == len(set(rows["fold"].to_pylist()))
+
+
+def test_vanished_anomaly_is_a_wrong_redshift() -> None:
+    kinds = list(KINDS)
+    rng = np.random.default_rng(0)
+    odds = rng.uniform(0, 1, (6, len(kinds)))
+    odds /= odds.sum(1, keepdims=True)
+    is_better = np.array([True, False] * 3)
+    found = prefer(odds, "wrong_z", is_better)
+    np.testing.assert_allclose(found.sum(1), 1)
+    assert (found >= 0).all()
+    assert (found[is_better, kinds.index("wrong_z")] >= 0.95).all()
+    np.testing.assert_allclose(found[~is_better], odds[~is_better])

@@ -1,0 +1,33 @@
+"""Grades of the lake: of every quasar, by joint p-value, made once."""
+
+import numpy as np
+
+from catalog_schema.tables import TIERS
+from catalog_schema.validate import find_violations
+from pipeline.config import Config
+from pipeline.judge.grade import grade, read_limits
+from pipeline.judge.science.calibration import adjust_p_values
+from pipeline.lake.store import Store
+
+
+def test_every_quasar_is_graded_by_its_joint_p_value(finished: Store) -> None:
+    tiers = finished.read(finished.lake.table("tiers"))
+    classes = finished.read(finished.lake.table("classes")).to_pandas()
+    assert find_violations(tiers, TIERS) == []
+    rows = tiers.to_pandas()
+    assert rows["TARGETID"].tolist() == classes["TARGETID"].tolist()
+    is_listed = classes["joint_p_value"].notna()
+    assert is_listed.any()
+    assert (rows["q_value"].notna() == is_listed).all()
+    expected = adjust_p_values(classes["joint_p_value"][is_listed].to_numpy())
+    np.testing.assert_array_equal(rows["q_value"][is_listed], expected)
+    assert (rows["tier"][~is_listed] == "none").all()
+    assert all(limit <= 1 for limit in read_limits(finished).values())
+
+
+def test_made_once_and_again_when_its_levels_change(lake: Store, config: Config) -> None:
+    assert grade(lake, config).skipped == 1
+    loose = config.calibrate.model_copy(update={"bronze": 0.999})
+    assert grade(lake, config.model_copy(update={"calibrate": loose})).made == 1
+    rows = lake.read(lake.lake.table("tiers")).to_pandas()
+    assert ((rows["tier"] != "none") == (rows["q_value"] <= 0.999)).all()

@@ -1,0 +1,218 @@
+"""DESI's FITS files: found by name, checked, and every fault one line that names file and HDU."""
+
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from desi_tree import make_quasars, make_rows, write_coadd, write_table
+
+from catalog_schema.desi import ARM_PIXELS
+from pipeline.config import AcquireSettings
+from pipeline.errors import DataError
+from pipeline.spectra.desi import coadd_file
+from pipeline.spectra.desi import fits_tables as desi_files
+from pipeline.spectra.science.coadd import ArmSpectra
+from pipeline.transport.sources import local_file
+
+N = 6
+
+
+def check_coadd(path: Path) -> int:
+    opened = coadd_file.open_coadd(local_file(path))
+    coadd_file.check_coadd(opened)
+    return opened.n_rows
+
+
+def read_arms(path: Path, rows: np.ndarray) -> list[ArmSpectra]:
+    opened = coadd_file.open_coadd(local_file(path))
+    return coadd_file.read_arms(opened, rows, AcquireSettings())
+
+
+def read_columns(path: Path, *wanted: object) -> dict[str, np.ndarray]:
+    return desi_files.read_columns(local_file(path), *wanted)
+
+
+@pytest.fixture
+def coadd(tmp_path: Path) -> Path:
+    flux, ivar = make_quasars(np.linspace(1, 2, N))
+    mask = np.zeros(flux.shape, np.uint32)
+    mask[1, 10], mask[2, 4000] = 2**31, 5
+    return write_coadd(tmp_path / "coadd-main-dark-1.fits", np.arange(1, N + 1), flux, ivar, mask)
+
+
+def change(path: Path, name: str, hdu: fits.ImageHDU | None) -> None:
+    with fits.open(path) as hdus:
+        kept = [hdu if h.name == name else h.copy() for h in hdus]
+        fits.HDUList([h for h in kept if h is not None]).writeto(path, overwrite=True)
+
+
+def explain(path: Path) -> str:
+    with pytest.raises(DataError) as caught:
+        check_coadd(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(path) in message
+    return message
+
+
+def test_arms_of_some_rows_in_any_order(coadd: Path) -> None:
+    assert check_coadd(coadd) == N
+    rows = np.array([4, 1, 2, 1])
+    arms = read_arms(coadd, rows)
+    with fits.open(coadd) as hdus:
+        for arm, (name, (first, last)) in zip(arms, ARM_PIXELS.items(), strict=True):
+            assert arm.first_pixel == first
+            assert arm.flux.shape == (4, last - first)
+            for kind in ("flux", "ivar", "mask"):
+                values = getattr(arm, kind)
+                expected = hdus[f"{name}_{kind}".upper()].data[rows]
+                np.testing.assert_array_equal(values, expected)
+                assert values.dtype.isnative
+
+
+@pytest.mark.parametrize("mode", ["hdus", "rows"])
+def test_little_memory_gives_the_same_spectra(coadd: Path, mode: str) -> None:
+    """Every image comes alone, and its checksum still holds."""
+    rows = np.array([4, 1, 2, 1])
+    frugal = AcquireSettings(mode=mode, max_raw_bytes=1)
+    opened = coadd_file.open_coadd(local_file(coadd))
+    for arm, usual in zip(
+        coadd_file.read_arms(opened, rows, frugal), read_arms(coadd, rows), strict=True
+    ):
+        for kind in ("flux", "ivar", "mask"):
+            np.testing.assert_array_equal(getattr(arm, kind), getattr(usual, kind))
+
+
+def test_mask_is_unsigned(coadd: Path) -> None:
+    """MASK is uint32 stored as int32 with BZERO."""
+    assert fits.getheader(coadd, "B_MASK")["BZERO"] == 2**31
+    b, r, _ = read_arms(coadd, np.array([1, 2]))
+    assert b.mask[0, 10] == 2**31
+    assert r.mask[1, 4000 - ARM_PIXELS["r"][0]] == 5
+    assert b.mask.sum() == 2**31
+
+
+def test_no_rows(coadd: Path) -> None:
+    for arm in read_arms(coadd, np.zeros(0, int)):
+        assert arm.flux.shape == arm.mask.shape == (0, arm.ivar.shape[1])
+
+
+@pytest.mark.parametrize("name", ["B_FLUX", "R_IVAR", "Z_MASK", "Z_WAVELENGTH", "FIBERMAP"])
+def test_missing_hdu_is_named(coadd: Path, name: str) -> None:
+    change(coadd, name, None)
+    message = explain(coadd)
+    assert name in message
+    expected = (
+        "not a DESI file of this kind"
+        if name == "FIBERMAP"
+        else f"arm {name[0].lower()} is incomplete"
+    )
+    assert expected in message
+
+
+@pytest.mark.parametrize("shift", [0.02, 0.8, -100.0])
+def test_other_grid(coadd: Path, shift: float) -> None:
+    first, last = ARM_PIXELS["r"]
+    wave = 3600 + 0.8 * np.arange(first, last) + shift
+    change(coadd, "R_WAVELENGTH", fits.ImageHDU(wave, name="R_WAVELENGTH"))
+    assert "R_WAVELENGTH is not DESI's grid" in explain(coadd)
+
+
+def test_grid_of_another_length_or_with_nan(coadd: Path) -> None:
+    change(coadd, "B_WAVELENGTH", fits.ImageHDU(np.arange(10.0), name="B_WAVELENGTH"))
+    assert "B_WAVELENGTH" in explain(coadd)
+    change(coadd, "B_WAVELENGTH", fits.ImageHDU(np.full(2751, np.nan), name="B_WAVELENGTH"))
+    assert "B_WAVELENGTH" in explain(coadd)
+
+
+def test_rounded_wavelengths_are_the_same_grid(coadd: Path) -> None:
+    first, last = ARM_PIXELS["b"]
+    wave = (3600 + 0.8 * np.arange(first, last)).astype(np.float32)
+    change(coadd, "B_WAVELENGTH", fits.ImageHDU(wave, name="B_WAVELENGTH"))
+    assert check_coadd(coadd) == N
+
+
+def test_other_shape(coadd: Path) -> None:
+    change(coadd, "Z_IVAR", fits.ImageHDU(np.ones((N - 1, 2881), np.float32), name="Z_IVAR"))
+    assert "Z_IVAR has shape" in explain(coadd)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_truncated_file(coadd: Path, share: float) -> None:
+    os.truncate(coadd, int(coadd.stat().st_size * share))
+    explain(coadd)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"SIMPLE  =", bytes(5760)])
+def test_no_fits(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "coadd.fits"
+    path.write_bytes(content)
+    explain(path)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    assert "no such file" in explain(tmp_path / "nothing.fits")
+
+
+def test_folder_in_the_place_of_a_file_and_a_name_too_long(tmp_path: Path) -> None:
+    (tmp_path / "coadd.fits").mkdir()
+    assert "cannot be read" in explain(tmp_path / "coadd.fits")
+    assert "cannot be read" in explain(tmp_path / ("a" * 300 + ".fits"))
+
+
+def test_compressed_file_reads_the_same(coadd: Path) -> None:
+    packed = coadd.with_name(f"{coadd.name}.gz")
+    packed.write_bytes(gzip.compress(coadd.read_bytes(), 1))
+    assert check_coadd(packed) == N
+    for one, two in zip(
+        read_arms(coadd, np.arange(N)), read_arms(packed, np.arange(N)), strict=True
+    ):
+        np.testing.assert_array_equal(one.flux, two.flux)
+        np.testing.assert_array_equal(one.mask, two.mask)
+
+
+def test_damaged_compressed_file(coadd: Path) -> None:
+    packed = coadd.with_name(f"{coadd.name}.gz")
+    raw = bytearray(gzip.compress(coadd.read_bytes(), 1))
+    packed.write_bytes(raw[: len(raw) // 2])
+    explain(packed)
+    raw[len(raw) // 4 : len(raw) // 4 + 500] = b"\xff" * 500
+    packed.write_bytes(raw)
+    explain(packed)
+
+
+def test_columns_are_native_and_stripped(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "t.fits", T=make_rows(3, PROGRAM=["dark ", "bright", " "]))
+    columns = read_columns(path, "T", ("TARGETID", "PROGRAM", "Z"), ("EBV", "NOTHING"))
+    assert [*columns] == ["TARGETID", "PROGRAM", "Z", "EBV"]
+    assert columns["PROGRAM"].tolist() == ["dark", "bright", ""]
+    assert columns["TARGETID"].dtype == np.dtype("=i8")
+    assert all(values.dtype.isnative for values in columns.values())
+    with pytest.raises(DataError, match="no column ONE, TWO"):
+        read_columns(path, "T", ("ONE", "Z", "TWO"))
+    with pytest.raises(DataError, match="no HDU OTHER"):
+        read_columns(path, "OTHER", ("Z",))
+
+
+def test_real_coadds(real_data: Path) -> None:
+    assert check_coadd(real_data / "desi" / "coadd-sv3-dark-26065.fits") == 5
+    assert check_coadd(real_data / "desi" / "coadd-4-80613-thru20210324.fits") == 1
+    for arm in read_arms(real_data / "desi" / "coadd-4-80613-thru20210324.fits", np.array([0])):
+        assert arm.mask.dtype.kind in "iu"
+
+
+def test_real_file_without_two_arms_is_refused_by_name(real_data: Path) -> None:
+    message = explain(real_data / "desi" / "badformat-spectra-main-dark-9144.fits")
+    assert "B_WAVELENGTH" in message
+    assert "arm b is incomplete" in message
+
+
+def test_real_compressed_mask(real_data: Path) -> None:
+    """MASK of the spectra file is tile-compressed."""
+    path = real_data / "desi" / "spectra-sv3-dark-26065.fits"
+    n = check_coadd(path)
+    b, *_ = read_arms(path, np.arange(n)[::-1])
+    np.testing.assert_array_equal(b.mask, fits.getdata(path, "B_MASK")[::-1])

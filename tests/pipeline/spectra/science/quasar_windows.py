@@ -1,0 +1,39 @@
+"""Windows of a plain quasar with known things planted in it."""
+
+import numpy as np
+
+from pipeline.spectra.science.residuals import Residuals
+from pipeline.spectra.science.restframe import RestFrameGrid, find_window_starts, make_grid
+from pipeline.spectra.stages.preprocess import OBSERVED_GRID
+
+GRID: RestFrameGrid = make_grid(OBSERVED_GRID, 0.05, 6.8, 1e-4, 16)
+LINES = ((1215.67, 0.9), (1549.06, 0.6), (1908.73, 0.3), (2799.1, 0.4), (4862.7, 0.4))
+
+
+def shine(rest: np.ndarray) -> np.ndarray:
+    """A power law with five broad lines, 1 at 3000 Å."""
+    lines = sum(h * np.exp(-0.5 * ((rest / w - 1) / 0.008) ** 2) for w, h in LINES)
+    return (rest / 3000) ** -1.5 * (1 + lines)
+
+
+def make_residuals(
+    z: float,
+    change=lambda rest, observed, model: np.zeros_like(rest),
+    *,
+    sigma: float = 0.05,
+    n: int = 1,
+    seed: int = 0,
+) -> Residuals:
+    """Return n noisy windows of the quasar with something added to it; the model knows it not."""
+    rng = np.random.default_rng(seed)
+    start, _ = find_window_starts(GRID, OBSERVED_GRID, np.full(n, z))
+    rest = GRID.wave[start[0] : start[0] + GRID.window]
+    observed = rest * (1 + z)
+    model = shine(rest)
+    weight = np.where((observed > 3600) & (observed < 9824), sigma**-2, 0.0)
+    noise = sigma * rng.standard_normal((n, len(rest)))
+    flux = np.where(weight > 0, model + change(rest, observed, model) + noise, 0)
+    many = np.ones((n, 1))
+    return Residuals(
+        flux, many * model, many * weight, many * weight, start.astype(int), np.full(n, z), GRID
+    )

@@ -1,0 +1,134 @@
+"""Two spectra of one object: what has not changed is found so, what has is, nothing else."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from catalog_schema.changes import CHANGED_LINES
+from pipeline.spectra.science.emission import BROAD_LINES as MEASURED_LINES
+from pipeline.spectra.science.epochs import (
+    BROAD_LINES,
+    MEASURED,
+    NO_OVERLAP,
+    NO_SIGNAL,
+    Comparison,
+    Epoch,
+    compare_epochs,
+)
+
+STEP = 1e-4
+WAVE = 10 ** np.arange(np.log10(1400), np.log10(7000), STEP)
+SIGMA = 0.3
+
+
+def make_light(broad: float = 1.0, narrow: float = 1.0, slope: float = -1.0) -> NDArray:
+    """A power law of 10 at 3000 Å with broad lines of 4,000 km/s and [OIII]."""
+    light = 10 * (WAVE / 3000) ** slope
+    for name in BROAD_LINES:
+        width = MEASURED_LINES[name] * 4000 / 2.355 / 3e5
+        light += broad * 8 * np.exp(-0.5 * ((WAVE - MEASURED_LINES[name]) / width) ** 2)
+    return light + narrow * 20 * np.exp(-0.5 * ((WAVE - 5008.2) / 3) ** 2)
+
+
+def see(light: NDArray, seed: int, sigma: float = SIGMA) -> Epoch:
+    noise = sigma * np.random.default_rng(seed).standard_normal(len(light))
+    return Epoch(light + noise, np.full(len(light), sigma**-2))
+
+
+def compare(now: Epoch, then: Epoch, grey_error: float = 0.15) -> Comparison:
+    return compare_epochs(WAVE, now, then, grey_error)
+
+
+def test_lines_are_those_of_the_schema() -> None:
+    assert set(BROAD_LINES) == set(CHANGED_LINES)
+    for name, windows in BROAD_LINES.items():
+        assert windows.blue[1] <= windows.core[0] < MEASURED_LINES[name] < windows.core[1]
+        assert windows.core[1] <= windows.red[0]
+
+
+def test_no_change_is_a_ratio_of_one_within_its_error() -> None:
+    light, tiny = make_light(), 1e-6
+    found = [compare(see(light, 2 * k), see(light, 2 * k + 1), tiny) for k in range(40)]
+    assert {each.state for each in found} == {MEASURED}
+    for name in BROAD_LINES:
+        changes = np.array([each.lines[name].change for each in found])
+        ratios = np.array([each.lines[name].ratio for each in found])
+        assert 0.7 < changes.std() < 1.3
+        np.testing.assert_allclose(ratios[:, 0].mean(), 1, atol=4 * ratios[:, 1].mean() / 40**0.5)
+    continua = np.array([each.continuum for each in found])
+    assert np.abs((continua[:, 0] - 1) / continua[:, 1]).mean() < 1.2
+    colours = np.array([each.colour for each in found])
+    assert np.abs(colours[:, 0] / colours[:, 1]).mean() < 1.2
+
+
+@pytest.mark.parametrize(("now", "then", "sign"), [(0.0, 1.0, -1), (1.0, 0.0, 1)])
+def test_lines_that_vanish_or_appear_are_found(now: float, then: float, sign: int) -> None:
+    found = compare(see(make_light(now), 1), see(make_light(then), 2))
+    for name, line in found.lines.items():
+        assert sign * line.change > 5, name
+        assert line.left < 0.1
+    assert found.continuum.value == pytest.approx(1, abs=0.02)
+    assert found.strongest in BROAD_LINES
+
+
+def test_the_narrow_line_divides_losses_at_the_fibre_out() -> None:
+    light = make_light()
+    found = compare(see(light, 1), see(light * 0.6, 2))
+    assert found.is_anchored
+    # The usual losses pull the scale a little towards 1.
+    assert found.scale.value == pytest.approx(1 / 0.6, rel=0.35)
+    assert found.scale.error < 0.15
+    blind = compare(see(make_light(narrow=0), 1), see(make_light(narrow=0) * 0.6, 2))
+    assert not blind.is_anchored
+    assert blind.scale == (1.0, 0.15)
+    assert all(abs(found.lines[n].change) < abs(blind.lines[n].change) for n in BROAD_LINES)
+
+
+def test_usual_losses_alone_are_no_change() -> None:
+    light = make_light(narrow=0)
+    for factor in (0.8, 0.9, 1.1, 1.25):
+        found = compare(see(light, 1), see(light * factor, 2))
+        assert all(abs(line.change) < 2 for line in found.lines.values())
+
+
+def test_a_bluer_continuum_is_told() -> None:
+    found = compare(see(make_light(slope=-1.5), 1), see(make_light(slope=-1.0), 2))
+    assert found.colour.value == pytest.approx(-0.5, abs=5 * found.colour.error)
+    assert found.colour.error < 0.05
+
+
+def test_spectra_that_share_nothing_do_not_overlap() -> None:
+    light = see(make_light(), 1)
+    blue, red = WAVE < 3000, WAVE >= 3000
+    parts = [Epoch(light.flux, np.where(part, light.weight, 0)) for part in (blue, red)]
+    assert compare(*parts) == Comparison(NO_OVERLAP)
+    nothing = Epoch(np.zeros(len(WAVE)), np.zeros(len(WAVE)))
+    assert compare(light, nothing).state == NO_OVERLAP
+    assert compare(nothing, nothing).state == NO_OVERLAP
+
+
+def test_an_empty_fibre_is_no_vanished_quasar() -> None:
+    bright, empty = see(make_light(), 1), see(np.zeros(len(WAVE)), 2)
+    assert compare(empty, bright).state == NO_SIGNAL
+    assert compare(bright, empty).state == NO_SIGNAL
+
+
+def test_lost_pixels_are_left_out_of_both() -> None:
+    light, rng = make_light(), np.random.default_rng(5)
+    holes = rng.random((2, len(WAVE))) < 0.1
+    now, then = (
+        Epoch(np.where(hole, 1e6, epoch.flux), np.where(hole, 0, epoch.weight))
+        for hole, epoch in zip(holes, (see(light, 1), see(light, 2)), strict=True)
+    )
+    found = compare(now, then)
+    assert set(found.lines) == set(BROAD_LINES)
+    assert all(abs(line.change) < 3 for line in found.lines.values())
+    whole = compare(see(light, 1), see(light, 2))
+    for name, line in found.lines.items():
+        assert line.now.value == pytest.approx(whole.lines[name].now.value, rel=0.2)
+
+
+def test_a_line_half_lost_is_not_measured() -> None:
+    epoch = see(make_light(), 1)
+    half = Epoch(epoch.flux, np.where((WAVE > 4780) & (WAVE < 4860), 0, epoch.weight))
+    assert "hbeta" not in compare(half, see(make_light(), 2)).lines

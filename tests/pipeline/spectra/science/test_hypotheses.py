@@ -1,0 +1,167 @@
+"""Score tests: unit Gaussians on normal spectra, planted causes found and named."""
+
+import numpy as np
+import pytest
+import torch
+
+from catalog_schema.statistics import HYPOTHESES
+from pipeline.spectra.science.hypotheses import ARM_EDGES, Hypotheses
+from pipeline.spectra.science.pca import LinearBasis
+from pipeline.spectra.science.restframe import ObservedGrid, find_window_starts, make_grid
+
+NAMES = list(HYPOTHESES)
+GRID = make_grid(ObservedGrid(3600.0, 0.8, 7781), 1.0, 2.0, 1e-4, 16)
+WAVE = torch.from_numpy(GRID.wave.astype(np.float32))
+LINES = sum(
+    h * torch.exp(-0.5 * ((WAVE - c) / s) ** 2)
+    for c, s, h in ((1549.0, 15.0, 2.0), (1909.0, 20.0, 1.0), (2798.0, 25.0, 1.0))
+)
+MEAN = 1.2 * (WAVE / 2500) ** -1.0 + LINES
+COMPONENTS = torch.stack(
+    [
+        0.3 * MEAN,
+        0.2 * torch.sin(WAVE / 300),
+        0.15 * torch.cos(WAVE / 150),
+        0.2 * LINES * (WAVE < 1700),
+    ]
+)
+BASIS = LinearBasis(MEAN, COMPONENTS)
+NOISE = 0.4
+
+
+class Windows:
+    """Spectra drawn from the model's own prior, and what is left of them after the fit."""
+
+    def __init__(self, n: int, seed: int = 0, noise: float = NOISE) -> None:
+        rng = np.random.default_rng(seed)
+        g = torch.Generator().manual_seed(seed)
+        z = rng.uniform(1.05, 1.95, n)
+        start, _ = find_window_starts(GRID, ObservedGrid(3600.0, 0.8, 7781), z)
+        self.start, self.z = torch.from_numpy(start.astype(np.int64)), torch.from_numpy(z).float()
+        self.pixels = self.start[:, None] + torch.arange(GRID.window)
+        self.weight = torch.full((n, GRID.window), noise**-2)
+        self.weight[torch.rand(n, GRID.window, generator=g) < 0.1] = 0
+        latent = torch.randn(n, len(COMPONENTS), generator=g)
+        self.flux = (MEAN + latent @ COMPONENTS).gather(1, self.pixels)
+        self.flux = self.flux + noise * torch.randn(self.flux.shape, generator=g)
+
+    @property
+    def observed(self) -> torch.Tensor:
+        return WAVE[self.pixels] * (1 + self.z[:, None])
+
+    def test(self, basis: LinearBasis = BASIS) -> torch.Tensor:
+        """Return the scores about the posterior mean, solved densely in the pixels."""
+        model = MEAN[self.pixels]
+        for k, place in enumerate(self.pixels):
+            design = COMPONENTS[:, place].T
+            normal = design.T @ (design * self.weight[k, :, None]) + torch.eye(len(COMPONENTS))
+            target = design.T @ (self.weight[k] * (self.flux[k] - model[k]))
+            model[k] += design @ torch.linalg.solve(normal, target)
+        residual = torch.where(self.weight > 0, self.flux - model, 0.0)
+        return Hypotheses(basis, WAVE).test(residual, self.weight, model, self.start, self.z)
+
+
+def column(scores: torch.Tensor, name: str) -> torch.Tensor:
+    return scores[:, NAMES.index(name)]
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.4, 4.0])
+def test_unit_gaussian_on_normal_spectra_at_any_noise(noise: float) -> None:
+    scores = Windows(400, noise=noise).test()
+    assert scores.shape == (400, len(NAMES))
+    assert torch.isfinite(scores).all()
+    # 400 values; templates made of a noisy fit lean a little towards it.
+    assert scores.mean(0).abs().max() < 0.3
+    torch.testing.assert_close(scores.std(0), torch.ones(len(NAMES)), atol=0.14, rtol=0)
+
+
+def test_equals_the_definition() -> None:
+    """With y the departure from the mean, N C⁻¹ y is the residual about the posterior mean."""
+    windows = Windows(2)
+    rng = torch.Generator().manual_seed(1)
+    departure = torch.randn(2, GRID.window // 16, generator=rng).double()
+    noise = 1 / windows.weight.double().reshape(2, -1, 16).sum(2)
+    residual, expected = torch.zeros(2, GRID.window), []
+    for k in range(2):
+        design = COMPONENTS[:, windows.pixels[k]].double().reshape(len(COMPONENTS), -1, 16).mean(2)
+        inverse = torch.linalg.inv(torch.diag(noise[k]) + design.T @ design)
+        one = torch.ones(len(inverse)).double()
+        expected.append(float(one @ inverse @ departure[k] / (one @ inverse @ one).sqrt()))
+        residual[k] = (noise[k] * (inverse @ departure[k])).repeat_interleave(16).float()
+    found = Hypotheses(BASIS, WAVE).test(
+        residual, windows.weight, windows.flux, windows.start, windows.z
+    )
+    assert column(found, "flat").tolist() == pytest.approx(expected, rel=1e-3)
+
+
+def plant(name: str, windows: Windows) -> torch.Tensor:
+    observed, rest = windows.observed, WAVE[windows.pixels]
+    if name.endswith("_offset"):
+        low, high = ARM_EDGES[name[0]]
+        return 0.15 * windows.flux * ((observed >= low) & (observed < high))
+    if name == "reddening":
+        return windows.flux * (10 ** (-0.06 * (1e4 / rest) ** 1.2) - 10 ** (-0.06 * 2.9))
+    if name.startswith("blackbody"):
+        kelvin = float(name.split("_")[1])
+        shape = observed**-5 / torch.expm1(1.4388e8 / observed / kelvin)
+        return shape / shape.median(1, keepdim=True).values
+    return torch.ones_like(rest)
+
+
+@pytest.mark.parametrize(
+    ("name", "sign"),
+    [
+        ("b_offset", 1),
+        ("r_offset", 1),
+        ("z_offset", 1),
+        ("reddening", -1),
+        ("blackbody_3200", 1),
+        ("blackbody_7000", 1),
+    ],
+)
+def test_planted_cause_is_found_and_named(name: str, sign: int) -> None:
+    windows = Windows(40, seed=2)
+    windows.flux = windows.flux + plant(name, windows)
+    scores = windows.test()
+    assert (sign * column(scores, name)).median() > 8
+    named = [HYPOTHESES[NAMES[k]] for k in scores.abs().argmax(1).tolist()]
+    assert named.count(HYPOTHESES[name]) >= 0.9 * len(named)
+
+
+def test_what_the_model_can_absorb_is_no_anomaly() -> None:
+    windows = Windows(100, seed=3)
+    before = windows.test()
+    windows.flux = windows.flux + 2 * COMPONENTS[1][windows.pixels]
+    # Two standard deviations along a component are shared by all templates, and are not much.
+    assert (windows.test() - before).abs().median() < 1
+    assert windows.test().abs().median() < 1.5
+
+
+def test_flux_unit_does_not_matter() -> None:
+    windows = Windows(20, seed=4)
+    residual = torch.where(windows.weight > 0, windows.flux - MEAN[windows.pixels], 0.0)
+    tested = [
+        Hypotheses(LinearBasis(f * MEAN, f * COMPONENTS), WAVE).test(
+            f * residual, windows.weight / f**2, f * windows.flux, windows.start, windows.z
+        )
+        for f in (1.0, 4.0)
+    ]
+    # Sky and lines come in the unit of the noise, the others in that of the model: any scale goes.
+    same = [k for k, name in enumerate(NAMES) if name != "sky"]
+    torch.testing.assert_close(tested[0][:, same], tested[1][:, same], rtol=1e-3, atol=1e-3)
+
+
+def test_company_and_binning_of_the_basis_do_not_matter() -> None:
+    windows = Windows(6, seed=5)
+    together = windows.test()
+    binned = LinearBasis(MEAN.reshape(-1, 4).mean(1), COMPONENTS.reshape(4, -1, 4).mean(2))
+    torch.testing.assert_close(windows.test(binned), together, rtol=1e-3, atol=1e-3)
+    mirrored = LinearBasis(MEAN, -COMPONENTS.flip(0))
+    torch.testing.assert_close(windows.test(mirrored), together, rtol=1e-3, atol=1e-3)
+
+
+def test_no_pixel_is_zero_and_not_nan() -> None:
+    windows = Windows(2)
+    blank = torch.zeros_like(windows.flux)
+    scores = Hypotheses(BASIS, WAVE).test(blank, blank, windows.flux, windows.start, windows.z)
+    assert (scores == 0).all()

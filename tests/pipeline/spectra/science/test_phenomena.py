@@ -1,0 +1,45 @@
+"""Planted phenomena: each changes what it should, only where there are pixels, and can repeat."""
+
+import numpy as np
+import pytest
+from quasar_windows import make_residuals
+
+from pipeline.spectra.science.phenomena import PHENOMENA, Host
+
+
+def make_host(z: float = 1.8) -> Host:
+    spectra = make_residuals(z)
+    first = spectra.start[0]
+    rest = spectra.grid.wave[first : first + spectra.flux.shape[1]]
+    return Host(rest, spectra.observed_wave[0], spectra.model[0], spectra.weight[0], z)
+
+
+def draw(kind: str, z: float = 1.8, seed: int = 0) -> np.ndarray | None:
+    return PHENOMENA[kind][1](make_host(z), np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("kind", PHENOMENA)
+@pytest.mark.parametrize("z", [0.1, 0.7, 1.8, 2.8, 5.0])
+def test_every_kind_changes_a_spectrum_or_declines(kind: str, z: float) -> None:
+    added = draw(kind, z)
+    if added is not None:
+        assert added.shape == make_host(z).rest.shape
+        assert np.isfinite(added).all()
+        assert np.abs(added).max() > 0
+        np.testing.assert_array_equal(added, draw(kind, z))
+
+
+@pytest.mark.parametrize("kind", ["bal", "felobal", "dla"])
+def test_absorbers_leave_some_light(kind: str) -> None:
+    for seed in range(8):
+        added = draw(kind, 2.4, seed)
+        if added is not None:
+            assert (added <= 1e-12).all()
+            assert (make_host(2.4).model + added >= -1e-9).all()
+
+
+def test_what_cannot_be_seen_is_not_planted() -> None:
+    assert draw("dla", 0.7) is None
+    assert draw("bal", 0.7) is None
+    assert draw("changing_look", 2.8) is None
+    assert draw("galaxy_blend", 0.1) is None
