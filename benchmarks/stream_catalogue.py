@@ -24,11 +24,12 @@ import numpy as np
 from loopback_s3 import serve_bucket
 from side_by_side import read_peak
 
-from pipeline.spectra.desi.redshift_catalogue import OPTIONAL, REQUIRED, SHARD_COLUMNS
+from catalog_schema.tables import SHARD_KEY
+from pipeline.spectra.desi.redshift_catalogue import OPTIONAL, REQUIRED
 from pipeline.spectra.mock.columns import ZCATALOG, parse
 from pipeline.spectra.mock.identity import draw_positions
 
-NAMES = [*SHARD_COLUMNS, *REQUIRED, *OPTIONAL]
+NAMES = [*SHARD_KEY, *REQUIRED, *OPTIONAL]
 BUCKET = "desidata"
 PATH = "spectro/redux/iron/zcatalog/v1/zall-pix-iron.fits"
 BLOCK_ROWS = 100_000

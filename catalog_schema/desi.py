@@ -109,5 +109,3 @@ FIBER = Column(
     "FIBER", pa.int32(), "Fibre" + _MOST, "instr", source="EXP_FIBERMAP", bounds=(0, 4999),
     nullable=True, since="1.4.0",
 )
-
-KEY = (SURVEY, PROGRAM, TARGETID)

@@ -19,9 +19,12 @@ DIMENSIONS: dict[str, int | None] = {
     "feature": len(STATISTICS) + len(MEASUREMENTS),
 }
 
-_SHARD_KEY = (desi.SURVEY, desi.PROGRAM, desi.HEALPIX)
-_ROW_KEY = tuple(column.name for column in desi.KEY)
-_POSITION = (*_SHARD_KEY, desi.TARGETID)
+# What a spectrum is; where it lies, which follows from that; and both, with which rows are joined.
+KEY = ("SURVEY", "PROGRAM", "TARGETID")
+SHARD_KEY = ("SURVEY", "PROGRAM", "HEALPIX")
+ROW_KEY = (*SHARD_KEY, "TARGETID")
+_SHARD = (desi.SURVEY, desi.PROGRAM, desi.HEALPIX)
+_POSITION = (*_SHARD, desi.TARGETID)
 _CATALOGUE = (
     desi.DESINAME, desi.TARGET_RA, desi.TARGET_DEC, desi.Z, desi.ZERR, desi.ZWARN, desi.SPECTYPE,
     desi.DELTACHI2, desi.OBJTYPE, desi.COADD_FIBERSTATUS, desi.DESI_TARGET, desi.EBV,
@@ -54,58 +57,58 @@ _CLASSES = (
 
 CANDIDATES = Table(
     "candidates", "Rows of the redshift catalogue that may enter a parent sample; of the extended "
-    "one only if the afterburners agree.", _ROW_KEY,
+    "one only if the afterburners agree.", KEY,
     (*_POSITION, *_CATALOGUE, *_SAMPLE, d.target_class, d.split),
 )
 TARGETS = Table(
     "targets", "Parent samples: one row per spectrum to be scored, with the adopted redshift.",
-    _ROW_KEY, (*_POSITION, *_SOURCE, d.control),
+    KEY, (*_POSITION, *_SOURCE, d.control),
 )
 FILES = Table(
-    "files", "Inventory of the source files.", ("SURVEY", "PROGRAM", "HEALPIX"),
-    (*_SHARD_KEY, d.file_name, d.n_bytes, d.n_rows, d.identity),
+    "files", "Inventory of the source files.", SHARD_KEY,
+    (*_SHARD, d.file_name, d.n_bytes, d.n_rows, d.identity),
 )
 COADDS = Table(
-    "coadds", "Spectra with b, r and z joined on the 7,781-pixel observed grid.", _ROW_KEY,
+    "coadds", "Spectra with b, r and z joined on the 7,781-pixel observed grid.", KEY,
     (*_POSITION, d.snr, d.snr_b, d.snr_r, d.snr_z, d.coverage_b, d.coverage_r, d.coverage_z,
      *_OBSERVED, d.flux, d.ivar, d.mask),
 )
 RESTFRAME = Table(
-    "restframe", "Normalised windows on the global rest-frame grid.", _ROW_KEY,
+    "restframe", "Normalised windows on the global rest-frame grid.", KEY,
     (*_POSITION, desi.Z, d.split, *_SAMPLE, *_QUALITY, d.norm, d.window_start, d.rest_flux,
      d.rest_weight),
 )
 SCORES = Table(
-    "scores", "Latents and statistics of the model.", _ROW_KEY,
+    "scores", "Latents and statistics of the model.", KEY,
     (*_POSITION, desi.Z, d.split, *_SAMPLE, *_QUALITY, *_SCORES, d.seed_statistics),
 )
 SIGNIFICANCE = Table(
-    "significance", "Calibrated significance of the score.", _ROW_KEY,
+    "significance", "Calibrated significance of the score.", KEY,
     (*_POSITION, *_SIGNIFICANCE),
 )
 NULL = Table(
     "null", "Reference population that defines what is normal at given SNR, redshift and coverage.",
-    _ROW_KEY,
+    KEY,
     (*_POSITION, d.log_snr, desi.Z, d.coverage, d.statistics, d.departures, d.anomaly_score),
 )
 CONTROLS = Table(
-    "controls", "Negative controls, graded as if they had been taken for quasars.", _ROW_KEY,
+    "controls", "Negative controls, graded as if they had been taken for quasars.", KEY,
     (*_POSITION, d.control, desi.Z, d.snr, d.anomaly_score, d.p_value, *_NAMED, d.tier),
 )
 INJECTIONS = Table(
     "injections", "Features planted in ordinary quasars, and the grades that these would get.",
-    (*_ROW_KEY, "injection", "planted"),
+    (*KEY, "injection", "planted"),
     (*_POSITION, desi.Z, d.snr, d.injection, d.planted, d.anomaly_score, d.p_value, *_NAMED,
      d.tier),
 )
 RECONSTRUCTIONS = Table(
-    "reconstructions", "Model flux of published objects in the observed frame.", _ROW_KEY,
+    "reconstructions", "Model flux of published objects in the observed frame.", KEY,
     (*_POSITION, d.model),
 )
 MATCHES = Table(
     "matches", "Counterparts: object and external catalogue, a row for each counterpart, and one "
     "that says why where there is none.",
-    (*_ROW_KEY, "catalogue", "match_rank"),
+    (*KEY, "catalogue", "match_rank"),
     (*_POSITION, d.catalogue, d.match_state, d.match_rank, d.n_candidates, d.match_id, d.match_ra,
      d.match_dec, d.separation, d.normalised_separation, d.chance_probability, d.object_type,
      d.n_references, d.attributes, d.query_date, d.service_error),
@@ -121,13 +124,13 @@ CATALOGUES = Table(
 )
 MEASURED = Table(
     "measurements", "Physical measurements of spectrum and residual, and the best rival redshift.",
-    _ROW_KEY,
+    KEY,
     (*_POSITION, *_SAMPLE, d.measured, d.measured_error, d.measured_wave, d.rival_z,
      d.rival_p_value),
 )
 CHANGES = Table(
     "changes", "Earlier spectra of the same objects, and what has changed since.",
-    (*_ROW_KEY, "earlier_file"),
+    (*KEY, "earlier_file"),
     (*_POSITION, d.earlier_file, d.earlier_mjd, d.separation, d.change_state, d.change_error,
      d.rest_days, d.earlier_snr, d.scale_source, d.flux_scale, d.flux_scale_error,
      d.continuum_ratio, d.continuum_ratio_error, d.colour_change, d.colour_change_error,
@@ -136,15 +139,15 @@ CHANGES = Table(
 )
 CLASSES = Table(
     "classes", "What the spectra are, with probabilities, and where they lie among the others.",
-    _ROW_KEY, (*_POSITION, *_CLASSES),
+    KEY, (*_POSITION, *_CLASSES),
 )
 JUDGED = Table(
     "judged", "Spectra from outside the survey's quasars, negative controls or foreign ones, "
     "judged as if they were of them.",
-    _ROW_KEY, (*_POSITION, d.anomaly_score, d.p_value, *_NAMED),
+    KEY, (*_POSITION, d.anomaly_score, d.p_value, *_NAMED),
 )
 NORMS = Table(
-    "norms", "Core quasars that say what is normal of measurements and odds.", _ROW_KEY,
+    "norms", "Core quasars that say what is normal of measurements and odds.", KEY,
     (*_POSITION, d.log_snr, desi.Z, d.coverage, d.is_ordinary, d.significances, d.p_value,
      d.log_odds),
 )
@@ -153,14 +156,14 @@ TAXONOMY = Table(
     ("fold", "example_kind"),
     (d.fold, d.example_kind, d.intercept, d.weights_above, d.weights_below),
 )
-TIERS = Table("tiers", "Grade by false-discovery level.", _ROW_KEY, (*_POSITION, *_GRADE))
+TIERS = Table("tiers", "Grade by false-discovery level.", KEY, (*_POSITION, *_GRADE))
 GRADED = Table(
-    "graded", "Significance and grade of every scored quasar spectrum.", _ROW_KEY,
+    "graded", "Significance and grade of every scored quasar spectrum.", KEY,
     (*_POSITION, *_SIGNIFICANCE, d.joint_p_value, *_GRADE),
 )
 EVIDENCE = Table(
     "evidence", "What tells an object's class: its most telling features.",
-    (*_ROW_KEY, "feature"),
+    (*KEY, "feature"),
     (*_POSITION, d.anomaly_class, d.feature, d.feature_value, d.feature_error, d.feature_wave,
      d.compared_mjd, d.departure, d.contribution),
 )
@@ -172,7 +175,7 @@ REVIEWS = Table(
      d.review_quality, d.review_issues, d.corrected_z, d.corrected_spectype, d.comment),
 )
 QUEUE = Table(
-    "queue", "Objects to be reviewed next, in order.", _ROW_KEY,
+    "queue", "Objects to be reviewed next, in order.", KEY,
     (*_POSITION, d.queue_rank, d.queue_source, d.interest, d.tier),
 )
 PURITY = Table(
@@ -181,19 +184,19 @@ PURITY = Table(
 )
 COMPLETENESS = Table(
     "completeness", "Ledger: rows given, made and failed by shard and stage.",
-    ("SURVEY", "PROGRAM", "HEALPIX", "stage"),
-    (*_SHARD_KEY, d.stage, d.state, d.n_expected, d.n_made, d.error),
+    (*SHARD_KEY, "stage"),
+    (*_SHARD, d.stage, d.state, d.n_expected, d.n_made, d.error),
 )
 GATES = Table(
     "gates", "Ledger: rows dropped by shard, stage and named gate.",
-    ("SURVEY", "PROGRAM", "HEALPIX", "stage", "gate"),
-    (*_SHARD_KEY, d.stage, d.gate, d.n_dropped),
+    (*SHARD_KEY, "stage", "gate"),
+    (*_SHARD, d.stage, d.gate, d.n_dropped),
 )
 EFFORT = Table(
     "effort", "Ledger: what each stage took for each shard, and who did it; not published, for it "
     "differs from run to run.",
-    ("SURVEY", "PROGRAM", "HEALPIX", "stage"),
-    (*_SHARD_KEY, d.stage, d.attempts, d.worker, d.seconds, d.n_bytes_moved, d.n_requests,
+    (*SHARD_KEY, "stage"),
+    (*_SHARD, d.stage, d.attempts, d.worker, d.seconds, d.n_bytes_moved, d.n_requests,
      d.n_request_faults),
 )
 QUASARS = Table(
@@ -206,7 +209,7 @@ SPECTRA = Table(
     ("TARGETID",), (*_POSITION, d.tier, d.flux, d.ivar, d.mask, d.model),
 )
 TRUTH = Table(
-    "truth", "What the mock survey planted; never read by the pipeline.", _ROW_KEY,
+    "truth", "What the mock survey planted; never read by the pipeline.", KEY,
     (*_POSITION, d.true_class, d.z_true, d.family, d.kind, d.strength, d.wave_rest, d.snr_true),
 )
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from catalog_schema.tables import CATALOGUES, MATCHES, TARGETS, TIERS
+from catalog_schema.tables import CATALOGUES, MATCHES, ROW_KEY, TARGETS, TIERS
 from catalog_schema.vocabulary import MatchState, Tier
 from pipeline.config import CatalogueSettings, Config, CrossmatchSettings
 from pipeline.context.catalogues.coverage import describe_coverage, find_covered
@@ -38,7 +38,6 @@ from pipeline.user_tables.reader import list_parts
 STAGE = "crossmatch"
 REVISION = 3
 
-_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _SERVICES = ("xmatch", "tap")
 
 
@@ -69,7 +68,7 @@ class Objects:
     @property
     def _rows(self) -> pa.Table:
         positions = {"ra": self.ra, "dec": self.dec}
-        return pa.table({**{name: self.keys[name] for name in _KEY}, **positions})
+        return pa.table({**{name: self.keys[name] for name in ROW_KEY}, **positions})
 
 
 @dataclass(frozen=True)
@@ -158,16 +157,16 @@ def read_objects(store: Store) -> Objects:
     UserError
         If nothing was scored.
     """
-    tiers = store.read(store.lake.table(TIERS.name), [*_KEY, "tier"])
+    tiers = store.read(store.lake.table(TIERS.name), [*ROW_KEY, "tier"])
     shards = finished_shards(store, "score")
     if not shards:
         raise UserError(f"{store.root}: no spectrum was scored; `qad status` says where they went")
-    columns = [*_KEY, "TARGET_RA", "TARGET_DEC"]
+    columns = [*ROW_KEY, "TARGET_RA", "TARGET_DEC"]
     targets = pa.concat_tables(read_shards(store, TARGETS.name, shards, columns).values())
-    rows = tiers.join(targets, _KEY).sort_by([(name, "ascending") for name in _KEY])
+    rows = tiers.join(targets, ROW_KEY).sort_by([(name, "ascending") for name in ROW_KEY])
     ra, dec = (pc.fill_null(rows[f"TARGET_{name}"], np.nan).to_numpy() for name in ("RA", "DEC"))
     is_graded = pc.not_equal(rows["tier"], Tier.NONE.value).to_numpy()
-    return Objects(rows.select(_KEY).combine_chunks(), ra, dec, is_graded)
+    return Objects(rows.select(ROW_KEY).combine_chunks(), ra, dec, is_graded)
 
 
 def make_rows(
@@ -218,7 +217,7 @@ def make_rows(
         chance = pa.array(find_chance_probability(near, found.chance_rate, 1.0)).take(place)
     dates = [None if word == MatchState.NOT_QUERIED else found.query_date for word in state[row]]
     columns = {
-        **{key: objects.keys[key].take(pa.array(row)) for key in _KEY},
+        **{key: objects.keys[key].take(pa.array(row)) for key in ROW_KEY},
         "catalogue": pa.array([name]).take(pa.array(np.zeros(len(row), int))),
         "match_state": state[row],
         "match_rank": rank,

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog_schema.column import Table
+from catalog_schema.tables import SHARD_KEY
 from catalog_schema.vocabulary import ShardState
 from pipeline.errors import DataError, QadError, UserError
 from pipeline.flow.workers import run_here, run_on_ray
@@ -23,7 +24,6 @@ from pipeline.lake.store import Stamp, Store
 from pipeline.ledger.books import Outcome
 from pipeline.progress import track
 
-_SHARD_KEY = ["SURVEY", "PROGRAM", "HEALPIX"]
 # Torch and the stage's other libraries; and what a spectrum takes in the hungriest stage, where
 # flux, inverse variance and mask of its arms, joined, and resampled are in memory at once.
 _WORKER_BYTES = 600 * 2**20
@@ -179,10 +179,10 @@ def finished_shards(store: Store, stage: str) -> list[Shard]:
 
 def split_by_shard(rows: pa.Table) -> dict[Shard, pa.Table]:
     """Cut a table into its shards, each in order of TARGETID, in one pass over the rows."""
-    by_shard = [(name, "ascending") for name in _SHARD_KEY]
+    by_shard = [(name, "ascending") for name in SHARD_KEY]
     ordered = rows.sort_by([*by_shard, ("TARGETID", "ascending")])
     # Arrow's groups come in any order, also from sorted rows.
-    counts = ordered.group_by(_SHARD_KEY).aggregate([([], "count_all")])
+    counts = ordered.group_by(SHARD_KEY).aggregate([([], "count_all")])
     runs = counts.sort_by(by_shard).to_pylist()
     parts, first = {}, 0
     for run in runs:
@@ -318,7 +318,7 @@ def _run_task(lake: Lake, stage: str, table: Table, work: Work, task: Task) -> O
 
 def _check_place(data: pa.Table, shard: Shard) -> None:
     """Refuse rows of another shard: filed here they would be lost."""
-    for name, value in zip(_SHARD_KEY, (shard.survey, shard.program, shard.healpix), strict=True):
+    for name, value in zip(SHARD_KEY, (shard.survey, shard.program, shard.healpix), strict=True):
         strangers = [other for other in data[name].unique().to_pylist() if other != value]
         if strangers:
             raise DataError(f"{shard}: rows of {name} {strangers[0]} among them")

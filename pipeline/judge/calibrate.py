@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from catalog_schema.statistics import STATISTICS
-from catalog_schema.tables import NULL, SCORES, SIGNIFICANCE
+from catalog_schema.tables import NULL, ROW_KEY, SCORES, SIGNIFICANCE
 from catalog_schema.vocabulary import Parent
 from pipeline.config import CalibrateSettings, Config
 from pipeline.errors import UserError
@@ -32,7 +32,6 @@ from pipeline.spectra.stages.train import find_model_id
 STAGE = "calibrate"
 REVISION = 5
 
-_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _REASONS = np.array([statistic.reason for statistic in STATISTICS])
 _IS_RATIO = np.array([statistic.is_ratio for statistic in STATISTICS])
 _SMALLEST_RATIO = 1e-6
@@ -126,7 +125,7 @@ def make_null(scores: pa.Table, settings: CalibrateSettings) -> pa.Table:
     combined = _combine(departures)
     total = standardise(conditions, combined, conditions, combined, settings.neighbours)
     columns = {
-        **{name: scores[name] for name in (*_KEY, "Z", "statistics")},
+        **{name: scores[name] for name in (*ROW_KEY, "Z", "statistics")},
         "log_snr": conditions.log_snr,
         "coverage": conditions.coverage,
         "departures": departures.astype(np.float32),
@@ -148,7 +147,7 @@ def weigh(scores: pa.Table, null: pa.Table, settings: CalibrateSettings) -> pa.T
     """
     departures, total, p_values = compare(scores, null, settings)
     columns = {
-        **{name: scores[name] for name in _KEY},
+        **{name: scores[name] for name in ROW_KEY},
         "anomaly_score": total,
         "p_value": p_values,
         "score_rank": _rank(total),

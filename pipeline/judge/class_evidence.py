@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from catalog_schema.tables import EVIDENCE
+from catalog_schema.tables import EVIDENCE, ROW_KEY
 from catalog_schema.vocabulary import AnomalyClass
 from pipeline.config import ClassifySettings
 from pipeline.judge.classifier import FEATURES, KINDS, NEVER
@@ -16,7 +16,6 @@ from pipeline.spectra.model.models import assign_folds
 from pipeline.spectra.science.emission import BROAD_LINES
 
 CHANGING_LOOK = AnomalyClass.CHANGING_LOOK.value
-_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 
 
 def gather_evidence(
@@ -57,9 +56,9 @@ def gather_evidence(
     row, column = np.repeat(np.arange(len(rows)), best.shape[1]), best.ravel()
     kept = telling[row, column] > 0
     row, column = row[kept], column[kept]
-    keys = survey.significance.select(_KEY).take(pa.array(rows[row]))
+    keys = survey.significance.select(ROW_KEY).take(pa.array(rows[row]))
     columns = {
-        **{name: keys[name] for name in _KEY},
+        **{name: keys[name] for name in ROW_KEY},
         "anomaly_class": [KIND_CLASSES[name] for name in kind[row]],
         "feature": FEATURES[column],
         "feature_value": value[row, column],
@@ -85,7 +84,7 @@ def describe_changes(changes: pa.Table, before: NDArray, after: NDArray) -> pa.T
     rows, lines = changes["row"].to_numpy(), changes["changed_line"].to_pylist()
     gain = _compare_with_normal(after[rows]) - _compare_with_normal(before[rows])
     columns = {
-        **{name: changes[name] for name in _KEY},
+        **{name: changes[name] for name in ROW_KEY},
         "anomaly_class": [CHANGING_LOOK] * len(rows),
         "feature": [f"{line}_change" for line in lines],
         "feature_value": changes["line_ratio"],

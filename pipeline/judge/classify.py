@@ -16,6 +16,7 @@ from catalog_schema.tables import (
     JUDGED,
     MEASURED,
     NORMS,
+    ROW_KEY,
     TAXONOMY,
     arrow_schema,
 )
@@ -42,7 +43,6 @@ from pipeline.spectra.stages.train import find_model_id
 STAGE = "classify"
 REVISION = 8
 
-_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 # Controls from which is learnt what is no quasar.
 _TEACHERS = (ControlKind.STAR.value, ControlKind.GALAXY.value)
 _TABLES = (NORMS, TAXONOMY, EVIDENCE, JUDGED, CLASSES)
@@ -116,7 +116,7 @@ def choose_hosts(survey: Survey, settings: ClassifySettings) -> pa.Table:
     able = np.flatnonzero(survey.is_ordinary & (p_value > _ORDINARY) & (snr >= settings.min_snr))
     draw = hash_to_unit(survey.significance["TARGETID"].to_numpy()[able], Stream.EXAMPLE_HOST)
     rows = able[np.argsort(draw, kind="stable")[: settings.hosts]]
-    return survey.significance.select(_KEY).take(pa.array(np.sort(rows)))
+    return survey.significance.select(ROW_KEY).take(pa.array(np.sort(rows)))
 
 
 def classify_survey(
@@ -196,7 +196,7 @@ def make_norms(survey: Survey) -> pa.Table:
     scores = survey.scores.take(pa.array(core))
     conditions = calibrate.get_conditions(scores)
     columns = {
-        **{name: scores[name] for name in (*_KEY, "Z")},
+        **{name: scores[name] for name in (*ROW_KEY, "Z")},
         "log_snr": conditions.log_snr,
         "coverage": conditions.coverage,
         "is_ordinary": survey.is_ordinary[core],
@@ -221,7 +221,7 @@ def make_classes(survey: Survey, judged: dict[str, Any], columns: dict[str, Any]
     cluster = columns["cluster"]
     columns = columns | {
         **{name: each[: survey.n_quasars] for name, each in judged.items()},
-        **{key: survey.significance[key] for key in _KEY},
+        **{key: survey.significance[key] for key in ROW_KEY},
         "cluster": pa.array(np.nan_to_num(cluster).astype(np.int32), mask=np.isnan(cluster)),
     }
     return columns_to_table(CLASSES, columns)
@@ -231,7 +231,7 @@ def make_judged(survey: Survey, judged: dict[str, Any]) -> pa.Table:
     """Return rows of `judged`, of the controls; parameters as of `make_classes`."""
     n = survey.n_quasars
     columns = {name: each[n:] for name, each in judged.items()}
-    keys = {key: survey.measured[key].slice(n) for key in _KEY}
+    keys = {key: survey.measured[key].slice(n) for key in ROW_KEY}
     return columns_to_table(JUDGED, columns | keys)
 
 

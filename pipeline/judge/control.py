@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog_schema.tables import CONTROLS, JUDGED
+from catalog_schema.tables import CONTROLS, JUDGED, ROW_KEY
 from catalog_schema.vocabulary import Parent
 from pipeline.config import Config
 from pipeline.errors import UserError
@@ -18,8 +18,7 @@ from pipeline.lake.store import Store, columns_to_table, make_fingerprint
 STAGE = "control"
 REVISION = 3
 
-_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
-_CARRIED = (*_KEY, "control", "Z", "snr")
+_CARRIED = (*ROW_KEY, "control", "Z", "snr")
 
 
 def control(store: Store, config: Config) -> Report:
@@ -61,13 +60,13 @@ def _grade(store: Store) -> pa.Table:
     order = [(name, "ascending") for name in JUDGED.key]
     controls = scores.filter(pc.field("parent") == Parent.CONTROL.value).sort_by(order)
     classes = store.read(store.lake.table(JUDGED.name)).sort_by(order)
-    if not classes.select(_KEY).equals(controls.select(_KEY)):
+    if not classes.select(ROW_KEY).equals(controls.select(ROW_KEY)):
         raise UserError(
             f"{store.root}: classes and scores are of different controls; run `qad run` again"
         )
     columns = {
         **{name: controls[name] for name in _CARRIED},
-        **{name: classes[name] for name in JUDGED.names if name not in _KEY},
+        **{name: classes[name] for name in JUDGED.names if name not in ROW_KEY},
         "tier": take_strictest(to_p_values(classes), read_limits(store)),
     }
     return columns_to_table(CONTROLS, columns)

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from catalog_schema.tables import CLASSES, TIERS
+from catalog_schema.tables import CLASSES, ROW_KEY, TIERS
 from catalog_schema.vocabulary import Tier
 from pipeline.config import CalibrateSettings, Config
 from pipeline.flow.shards import Report, find_finished
@@ -16,8 +16,6 @@ from pipeline.lake.store import Store, columns_to_table, make_fingerprint
 
 STAGE = "grade"
 REVISION = 1
-
-_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 
 
 def grade(store: Store, config: Config) -> Report:
@@ -39,7 +37,7 @@ def grade(store: Store, config: Config) -> Report:
     if finished := find_finished(store, TIERS.name, planned):
         return finished
     [(path, fingerprint)] = planned.items()
-    classes = store.read(store.lake.table(CLASSES.name), [*_KEY, "joint_p_value"])
+    classes = store.read(store.lake.table(CLASSES.name), [*ROW_KEY, "joint_p_value"])
     rows = grade_rows(classes, config.calibrate)
     n = rows.num_rows
     store.write(path, rows, TIERS, fingerprint=fingerprint, n_expected=n, n_made=n)
@@ -56,7 +54,7 @@ def plan(store: Store, config: Config) -> dict[Path, str]:
 def grade_rows(classes: pa.Table, settings: CalibrateSettings) -> pa.Table:
     """Return rows of `tiers` of spectra with a ``joint_p_value``, null or not."""
     q_values, tiers = grade_p_values(to_p_values(classes), settings.levels)
-    keys = {name: classes[name] for name in _KEY}
+    keys = {name: classes[name] for name in ROW_KEY}
     return columns_to_table(TIERS, {**keys, "q_value": q_values, "tier": tiers})
 
 

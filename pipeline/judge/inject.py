@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog_schema.tables import INJECTIONS, RESTFRAME, SCORES, TIERS
+from catalog_schema.tables import INJECTIONS, RESTFRAME, ROW_KEY, SCORES, TIERS
 from catalog_schema.vocabulary import Parent, Tier
 from pipeline.config import Config
 from pipeline.flow.shards import Report, find_finished, finished_shards, read_rows, read_shards
@@ -31,8 +31,6 @@ from pipeline.spectra.stages.train import find_model_id
 
 STAGE = "inject"
 REVISION = 2
-
-_KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
 
 
 def inject(store: Store, config: Config) -> Report:
@@ -72,7 +70,7 @@ def inject(store: Store, config: Config) -> Report:
         judged = judge(classifier, null, scores, measured, config)
         joint = np.asarray(judged["joint_p_value"], np.float64)
         columns = judged | {
-            **{name: scores[name] for name in (*_KEY, "Z", "snr")},
+            **{name: scores[name] for name in (*ROW_KEY, "Z", "snr")},
             **{name: planted[name] for name in ("injection", "planted")},
             "tier": take_strictest(joint, limits),
         }
@@ -137,7 +135,9 @@ def _read_hosts(store: Store, config: Config) -> pa.Table:
     tiers = store.read(store.lake.table(TIERS.name), ["TARGETID", "tier"])
     ordinary = tiers.filter(pc.equal(tiers["tier"], Tier.NONE.value))["TARGETID"]
     shards = finished_shards(store, "score")
-    scores = pa.concat_tables(read_shards(store, SCORES.name, shards, [*_KEY, "parent"]).values())
+    scores = pa.concat_tables(
+        read_shards(store, SCORES.name, shards, [*ROW_KEY, "parent"]).values()
+    )
     is_core = pc.equal(scores["parent"], Parent.CORE.value)
     found = scores.filter(pc.and_(is_core, pc.is_in(scores["TARGETID"], ordinary.combine_chunks())))
     draw = hash_to_unit(found["TARGETID"].to_numpy(), Stream.INJECTION_HOST)

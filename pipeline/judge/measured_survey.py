@@ -9,7 +9,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
-from catalog_schema.tables import CHANGES, COADDS, MEASURED, SCORES, SIGNIFICANCE, arrow_schema
+from catalog_schema.tables import (
+    CHANGES,
+    COADDS,
+    MEASURED,
+    ROW_KEY,
+    SCORES,
+    SIGNIFICANCE,
+    arrow_schema,
+)
 from catalog_schema.vocabulary import Parent, Tier
 from pipeline.config import CalibrateSettings
 from pipeline.errors import UserError
@@ -19,7 +27,6 @@ from pipeline.judge.science.grades import grade_p_values
 from pipeline.lake.store import Store, to_matrix
 from pipeline.spectra.science.residuals import Measured
 
-_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _PLACE = ["NIGHT", "PETAL_LOC", "FIBER"]
 
 
@@ -85,14 +92,14 @@ def read_survey(store: Store, settings: CalibrateSettings) -> Survey:
     scores = _match(_sort(scores), measured)
     quasars = measured.filter(pc.not_equal(measured["parent"], Parent.CONTROL.value))
     rows = _sort(store.read(store.lake.table(SIGNIFICANCE.name)))
-    if not quasars.select(_KEY).combine_chunks().equals(rows.select(_KEY).combine_chunks()):
+    if not quasars.select(ROW_KEY).combine_chunks().equals(rows.select(ROW_KEY).combine_chunks()):
         raise UserError(
             f"{store.root}: measurements and significance are of different spectra; "
             "run `qad run` again"
         )
     _, tiers = grade_p_values(rows["p_value"].to_numpy(), settings.levels)
     is_core = pc.equal(quasars["parent"], Parent.CORE.value).to_numpy()
-    coadds = pa.concat_tables(read_shards(store, COADDS.name, shards, [*_KEY, *_PLACE]).values())
+    coadds = pa.concat_tables(read_shards(store, COADDS.name, shards, [*ROW_KEY, *_PLACE]).values())
     coadds = _match(_sort(coadds), rows)
     places = (pc.fill_null(coadds[name], -1).to_numpy().astype(np.int64) for name in _PLACE)
     is_ordinary = is_core & (tiers == Tier.NONE.value)
@@ -111,9 +118,9 @@ def read_changes(store: Store, quasars: pa.Table) -> pa.Table:
     parts = read_shards(store, CHANGES.name, shards).values()
     known = pa.concat_tables([arrow_schema(CHANGES).empty_table(), *parts])
     changed = known.filter(pc.field("has_changed"))
-    places = quasars.select(_KEY).append_column("row", pa.array(np.arange(quasars.num_rows)))
+    places = quasars.select(ROW_KEY).append_column("row", pa.array(np.arange(quasars.num_rows)))
     changed = changed.append_column("strength", pc.abs(changed["line_change"]))
-    changed = changed.join(places, _KEY, join_type="inner").sort_by(
+    changed = changed.join(places, ROW_KEY, join_type="inner").sort_by(
         [("row", "ascending"), ("strength", "descending"), ("earlier_file", "ascending")]
     )
     return changed.take(pa.array(np.unique(changed["row"].to_numpy(), return_index=True)[1]))
@@ -137,20 +144,20 @@ def get_feature_values(survey: Survey, rows: NDArray[np.intp]) -> NDArray[np.flo
 
 def _sort(table: pa.Table) -> pa.Table:
     """Sort by key, controls last where there are any; arrays are carried along."""
-    keys = table.select(_KEY)
+    keys = table.select(ROW_KEY)
     is_control = pa.array(np.zeros(table.num_rows, bool))
     if "parent" in table.column_names:
         is_control = pc.equal(table["parent"], Parent.CONTROL.value)
     order = keys.append_column("is_control", is_control).append_column(
         "row", pa.array(np.arange(table.num_rows))
     )
-    by = [("is_control", "ascending"), *((name, "ascending") for name in _KEY)]
+    by = [("is_control", "ascending"), *((name, "ascending") for name in ROW_KEY)]
     return table.take(order.sort_by(by)["row"]).combine_chunks()
 
 
 def _match(scores: pa.Table, measured: pa.Table) -> pa.Table:
     """Return the scores of the measured spectra, both sorted alike."""
-    known = measured.select(_KEY).append_column("known", pa.array([True] * measured.num_rows))
-    rows = scores.select(_KEY).append_column("row", pa.array(np.arange(scores.num_rows)))
-    kept = rows.join(known, _KEY, join_type="inner").sort_by("row")["row"]
+    known = measured.select(ROW_KEY).append_column("known", pa.array([True] * measured.num_rows))
+    rows = scores.select(ROW_KEY).append_column("row", pa.array(np.arange(scores.num_rows)))
+    kept = rows.join(known, ROW_KEY, join_type="inner").sort_by("row")["row"]
     return scores.take(kept).combine_chunks()

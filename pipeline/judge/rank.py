@@ -11,7 +11,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from catalog_schema.tables import QUEUE
+from catalog_schema.tables import QUEUE, ROW_KEY
 from catalog_schema.vocabulary import QueueSource, Verdict
 from pipeline.config import RankSettings
 from pipeline.judge.science.active import LEARNERS
@@ -22,7 +22,6 @@ from pipeline.reviews.audit import draw_audit, read_verdict
 from pipeline.reviews.consensus import Consensus, find_consensus
 from pipeline.reviews.review import Review
 
-_KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
 # From which the interest is expected.
 _EXPECTED = ("p_value", "joint_p_value", "artefact_probability")
 _TINY = 1e-300
@@ -52,7 +51,7 @@ def rank(catalogue: Path, reviews: Iterable[Review], settings: RankSettings) -> 
         Every event of the sample.
     settings : RankSettings
     """
-    rows = pq.read_table(catalogue, columns=[*_KEY, "tier", *_EXPECTED])
+    rows = pq.read_table(catalogue, columns=[*ROW_KEY, "tier", *_EXPECTED])
     targetid = rows["TARGETID"].to_numpy()
     consensus = find_consensus(reviews)
     is_open = np.array([read_verdict(consensus.get(int(i))) is None for i in targetid], bool)
@@ -147,7 +146,7 @@ def _interleave(
 def _tabulate(rows: pa.Table, places: list[_Place]) -> pa.Table:
     taken = rows.take(pa.array([place.row for place in places], pa.int64()))
     columns = {
-        **{name: taken[name] for name in (*_KEY, "tier")},
+        **{name: taken[name] for name in (*ROW_KEY, "tier")},
         "queue_rank": np.arange(1, len(places) + 1, dtype=np.int32),
         "queue_source": [place.source.value for place in places],
         "interest": np.array([place.interest for place in places], np.float64),

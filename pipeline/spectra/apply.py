@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalog_schema.tables import JUDGED, TIERS
+from catalog_schema.tables import JUDGED, ROW_KEY, TIERS
 from catalog_schema.vocabulary import Tier
 from pipeline.config import ALL_ROWS, Config, ReconstructSettings
 from pipeline.errors import UserError
@@ -36,8 +36,7 @@ from pipeline.spectra.stages.score import score_with
 from pipeline.spectra.stages.target import target
 
 RESULT = "scored.parquet"
-_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
-_ORDER = [(name, "ascending") for name in _KEY]
+_ORDER = [(name, "ascending") for name in ROW_KEY]
 
 
 def find_model(name: str, lake: Lake) -> Path:
@@ -166,7 +165,7 @@ def _judge(store: Store, config: Config, folder: Path) -> tuple[pa.Table, Report
     scores, measured = survey.scores.slice(0, n), survey.measured.slice(0, n)
     null = store.read(folder / models.NULL)
     judged = judge(read_classifier(store, folder), null, scores, measured, config)
-    keys = {name: scores[name] for name in _KEY}
+    keys = {name: scores[name] for name in ROW_KEY}
     rows = columns_to_table(JUDGED, judged | keys)
     tiers = grade_rows(rows, config.calibrate)
     domain = find_domain(read_conditions(null), get_conditions(scores), to_p_values(rows))
@@ -174,8 +173,13 @@ def _judge(store: Store, config: Config, folder: Path) -> tuple[pa.Table, Report
     path = store.lake.table(TIERS.name)
     store.write(path, tiers, TIERS, fingerprint="", n_expected=n, n_made=n)
     shards = finished_shards(store, "score")
-    names = pa.concat_tables(read_shards(store, "targets", shards, [*_KEY, "DESINAME"]).values())
-    parts = (survey.significance, rows, tiers, rows.select(_KEY).join(names, _KEY).sort_by(_ORDER))
+    names = pa.concat_tables(read_shards(store, "targets", shards, [*ROW_KEY, "DESINAME"]).values())
+    parts = (
+        survey.significance,
+        rows,
+        tiers,
+        rows.select(ROW_KEY).join(names, ROW_KEY).sort_by(_ORDER),
+    )
     fields = {field.name: (field, part) for part in (scores, *parts) for field in part.schema}
     columns = [part[name] for name, (_, part) in fields.items()]
     told = {"calibration": "; ".join(notes)}

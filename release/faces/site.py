@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from catalog_schema import contents
 from catalog_schema.column import Table
-from catalog_schema.tables import QUASARS
+from catalog_schema.tables import QUASARS, ROW_KEY
 from catalog_schema.vocabulary import MatchState
 from release.faces.documents import load_template
 from release.faces.report import average_pixels
@@ -23,7 +23,6 @@ LIST, OBJECTS = "site/anomalies.html", "site/objects"
 _STYLE = Path(__file__).parents[1] / "templates" / "site" / "style.css"
 _SHOWN = ("TARGET_RA", "TARGET_DEC", "Z", "tier", "anomaly_score", "q_value", "reason")
 _N_TOP = 50
-_KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
 # Tables that say more about an object, in rows of their own.
 _LONG = {
     path: table
@@ -124,7 +123,7 @@ def _read_notes(release: Path, ids: Sequence[str]) -> dict[str, list[dict[str, A
 
 
 def _find_telling(rows: pa.Table, table: Table) -> list[str]:
-    names = [column.name for column in table.scalars if column.name not in _KEY]
+    names = [column.name for column in table.scalars if column.name not in ROW_KEY]
     return [name for name in names if rows[name].null_count < rows.num_rows]
 
 

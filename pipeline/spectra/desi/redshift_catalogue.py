@@ -6,12 +6,12 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog_schema.tables import SHARD_KEY
 from pipeline.errors import DataError, UserError
 from pipeline.lake.layout import DesiTree, Shard
 from pipeline.spectra.desi.fits_tables import iterate_columns, read_columns
 from pipeline.transport.sources import SourceFile
 
-SHARD_COLUMNS = ("SURVEY", "PROGRAM", "HEALPIX")
 REQUIRED = ("TARGETID", "Z", "ZWARN", "SPECTYPE", "TARGET_RA", "TARGET_DEC", "OBJTYPE")
 _TARGET_BITS = (
     "DESI_TARGET",
@@ -83,7 +83,7 @@ def read_catalogue(tree: DesiTree, unreadable: dict[Shard, str]) -> Iterator[Col
     if catalogue is None:
         yield _read_redrock_files(tree, unreadable)
         return
-    required = (*SHARD_COLUMNS, *REQUIRED)
+    required = (*SHARD_KEY, *REQUIRED)
     try:
         for rows in iterate_columns(catalogue, "ZCATALOG", required, OPTIONAL):
             yield _clear_undefined_bits(rows)

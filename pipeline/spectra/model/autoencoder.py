@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
-from catalog_schema.tables import NULL
+from catalog_schema.tables import NULL, ROW_KEY
 from catalog_schema.vocabulary import Parent, Split
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
@@ -31,7 +31,6 @@ from pipeline.spectra.stages.score import score_windows
 from pipeline.spectra.stages.train import Windows, fit_model, publish_model
 
 _ARRAYS = Shard("external", "array", 0)
-_KEY = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID")
 
 
 class QSOAutoencoder:
@@ -139,9 +138,9 @@ class QSOAutoencoder:
         scores = self._score(windows, objects[windows["TARGETID"].to_numpy()])
         null = Store(self.folder).read(self.folder / models.NULL)
         weighed = weigh(scores, null, self.config.calibrate)
-        scored = scores.drop_columns([*_KEY, "split", "parent", "control"])
+        scored = scores.drop_columns([*ROW_KEY, "split", "parent", "control"])
         result = scored.add_column(0, "row", scores["TARGETID"])
-        for name in weighed.column_names[len(_KEY) :]:
+        for name in weighed.column_names[len(ROW_KEY) :]:
             result = result.append_column(name, weighed[name])
         q_values, tiers = grade_p_values(
             weighed["p_value"].to_numpy(), self.config.calibrate.levels

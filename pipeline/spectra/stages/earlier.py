@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog_schema.tables import CHANGES, RESTFRAME, SCORES, TARGETS
+from catalog_schema.tables import CHANGES, RESTFRAME, ROW_KEY, SCORES, TARGETS
 from catalog_schema.vocabulary import ChangeState, Parent, ScaleSource
 from pipeline.config import Config, EarlierSettings
 from pipeline.errors import DataError, MissingFileError
@@ -39,8 +39,7 @@ from pipeline.transport.sources import MemorySource, Source, open_source
 STAGE = "earlier"
 REVISION = 1
 
-_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
-_OBJECT_COLUMNS = [*_KEY, "TARGET_RA", "TARGET_DEC", "EBV", "MEAN_MJD", "parent"]
+_OBJECT_COLUMNS = [*ROW_KEY, "TARGET_RA", "TARGET_DEC", "EBV", "MEAN_MJD", "parent"]
 _SAME_NIGHT = 1.0
 _WINDOW_COLUMNS = ["TARGETID", "Z", "norm", "window_start", "rest_flux", "rest_weight"]
 
@@ -186,7 +185,7 @@ def _compare_pair(
     pair: dict[str, Any], window: _Window, source: Source, config: Config, grid: RestFrameGrid
 ) -> dict[str, Any]:
     """Return a row of `changes`."""
-    row = {name: pair[name] for name in (*_KEY, "earlier_file", "earlier_mjd", "separation")}
+    row = {name: pair[name] for name in (*ROW_KEY, "earlier_file", "earlier_mjd", "separation")}
     row["has_changed"] = False
     if pair["MEAN_MJD"] is not None:
         days = pair["MEAN_MJD"] - pair["earlier_mjd"]

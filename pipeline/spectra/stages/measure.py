@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from catalog_schema.tables import MEASURED, RESTFRAME, SCORES, SIGNIFICANCE, arrow_schema
+from catalog_schema.tables import MEASURED, RESTFRAME, ROW_KEY, SCORES, SIGNIFICANCE, arrow_schema
 from pipeline.config import Config
 from pipeline.flow.shards import (
     Product,
@@ -41,7 +41,6 @@ from pipeline.spectra.stages.train import find_model_id
 STAGE = "measure"
 REVISION = 2
 
-_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 _BLOCK_ROWS = 256
 
 
@@ -76,7 +75,7 @@ def plan(store: Store, config: Config, folder: Path | None = None) -> list[Task]
     """Return one task per scored shard."""
     folder = folder or store.lake.model(find_model_id(store, config))
     null = store.read_stamp(folder / models.NULL)
-    significance = store.read(store.lake.table(SIGNIFICANCE.name), [*_KEY, "p_value"])
+    significance = store.read(store.lake.table(SIGNIFICANCE.name), [*ROW_KEY, "p_value"])
     strange, nothing = split_by_shard(significance), significance.slice(0, 0)
     shards = finished_shards(store, "score")
     stamps = read_stamps(store, SCORES.name, shards)
@@ -119,7 +118,7 @@ def measure_table(folder: Path, config: Config, windows: pa.Table, p_value: NDAr
         found = _try_rivals(folder, config, windows.take(pa.array(strange)))
         rival_z[strange], rival_p_value[strange] = found
     columns = {
-        **{name: windows[name] for name in (*_KEY, "parent", "control")},
+        **{name: windows[name] for name in (*ROW_KEY, "parent", "control")},
         "measured": measured.value.astype(np.float32),
         "measured_error": measured.error.astype(np.float32),
         "measured_wave": measured.wave.astype(np.float32),

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
-from catalog_schema.tables import COADDS, RESTFRAME, TARGETS
+from catalog_schema.tables import COADDS, KEY, RESTFRAME, TARGETS
 from pipeline.config import Config, PreprocessSettings
 from pipeline.flow.shards import (
     Product,
@@ -37,7 +37,7 @@ REVISION = 3
 _BLOCK_ROWS = 64
 OBSERVED_GRID = ObservedGrid(WAVE_START, WAVE_STEP, WAVE_SIZE)
 _OF_TARGET = ("split", "parent", "control")
-_TARGET_COLUMNS = ["SURVEY", "PROGRAM", "TARGETID", "Z", "EBV", *_OF_TARGET]
+_TARGET_COLUMNS = [*KEY, "Z", "EBV", *_OF_TARGET]
 _CARRIED = (
     "SURVEY",
     "PROGRAM",
@@ -84,7 +84,7 @@ def plan(store: Store, config: Config, grid: RestFrameGrid | None = None) -> lis
     grid = grid or make_run_grid(config)
     shards = finished_shards(store, "extract")
     targets = read_shards(store, TARGETS.name, shards, _TARGET_COLUMNS)
-    coadds = read_shards(store, COADDS.name, shards, ["SURVEY", "PROGRAM", "TARGETID"])
+    coadds = read_shards(store, COADDS.name, shards, list(KEY))
     tasks = []
     for shard, stamp in read_stamps(store, COADDS.name, shards).items():
         path = store.lake.shard(COADDS.name, shard)
@@ -174,7 +174,6 @@ def _make_block(
 
 def _match(targets: pa.Table, coadds: pa.Table) -> pa.Table:
     """Return the target rows of the coadds, in the coadds' order."""
-    keys = ["SURVEY", "PROGRAM", "TARGETID"]
     order = coadds.append_column("order", pa.array(np.arange(coadds.num_rows)))
-    joined = order.join(targets, keys).sort_by("order")
+    joined = order.join(targets, KEY).sort_by("order")
     return joined.select(_TARGET_COLUMNS).combine_chunks()

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from catalog_schema.tables import RECONSTRUCTIONS, RESTFRAME, TARGETS, TIERS
+from catalog_schema.tables import RECONSTRUCTIONS, RESTFRAME, ROW_KEY, TARGETS, TIERS
 from catalog_schema.vocabulary import Tier
 from pipeline.config import Config, ReconstructSettings, ScoreSettings
 from pipeline.flow.shards import (
@@ -31,8 +31,6 @@ from pipeline.spectra.stages.train import find_model_id
 
 STAGE = "reconstruct"
 REVISION = 1
-
-_KEY = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 
 
 def reconstruct(store: Store, config: Config) -> Report:
@@ -64,9 +62,9 @@ def plan(store: Store, config: Config, model_id: str | None = None) -> list[Task
     """Return one task per scored shard; it may publish no row."""
     model_id = model_id or find_model_id(store, config)
     shards = finished_shards(store, "score")
-    targets = read_shards(store, TARGETS.name, shards, [*_KEY, "EBV"])
+    targets = read_shards(store, TARGETS.name, shards, [*ROW_KEY, "EBV"])
     chosen = choose_published(store.read(store.lake.table(TIERS.name)), config.reconstruct)
-    joined = chosen.join(pa.concat_tables(targets.values()), _KEY)
+    joined = chosen.join(pa.concat_tables(targets.values()), ROW_KEY)
     wanted, nothing = split_by_shard(joined), joined.slice(0, 0)
     tasks = []
     for shard, stamp in read_stamps(store, RESTFRAME.name, shards).items():
@@ -92,7 +90,7 @@ def choose_published(tiers: pa.Table, settings: ReconstructSettings) -> pa.Table
     order = np.lexsort((*(others[name].to_numpy() for name in ("PROGRAM", "SURVEY")), draw))
     sample = ungraded[order[: settings.reference_sample]]
     rows = np.sort(np.concatenate([np.flatnonzero(is_graded), sample]))
-    return tiers.select(_KEY).take(pa.array(rows))
+    return tiers.select(ROW_KEY).take(pa.array(rows))
 
 
 def _reconstruct_shard(
@@ -109,7 +107,7 @@ def _reconstruct_shard(
         ebv = pc.fill_null(rows["EBV"], 0.0).to_numpy()
         passed = transmission(OBSERVED_GRID.wave, ebv, r_v)
         flux = to_observed_frame(model, settings, windows, folds) * passed
-    columns = {**{name: windows[name] for name in _KEY}, "model": flux}
+    columns = {**{name: windows[name] for name in ROW_KEY}, "model": flux}
     return Product(columns_to_table(RECONSTRUCTIONS, columns))
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from catalog_schema.tables import CANDIDATES
+from catalog_schema.tables import CANDIDATES, ROW_KEY, SHARD_KEY
 from catalog_schema.vocabulary import Parent, ShardState, Split
 from pipeline.config import Config, TargetSettings
 from pipeline.errors import UserError
@@ -21,7 +21,6 @@ from pipeline.ledger.books import Outcome
 from pipeline.science.sky import assign_splits
 from pipeline.spectra.desi.placement import OUTSIDE_BRICK, OUTSIDE_PIXEL, suspect
 from pipeline.spectra.desi.redshift_catalogue import (
-    SHARD_COLUMNS,
     Columns,
     identify_catalogue,
     read_catalogue,
@@ -33,7 +32,7 @@ STAGE = "target"
 REVISION = 3
 
 NANOJANSKY_PER_NANOMAGGY = 3631.0
-_ORDER = [(name, "ascending") for name in (*SHARD_COLUMNS, "TARGETID")]
+_ORDER = [(name, "ascending") for name in ROW_KEY]
 
 
 def target(store: Store, config: Config) -> Report:
@@ -192,7 +191,7 @@ def select_candidates(
     # Sorting is stable: of a repeated row the catalogue's first is kept.
     ordered = pa.concat_tables(parts).sort_by(_ORDER)
     is_repeat = _find_repeats(ordered)
-    repeats = ordered.filter(is_repeat).select(SHARD_COLUMNS).to_pylist()
+    repeats = ordered.filter(is_repeat).select(SHARD_KEY).to_pylist()
     for shard in (Shard(*row.values()) for row in repeats):
         counts[shard, "duplicate_row"] += 1
         counts[shard, ""] -= 1
@@ -210,8 +209,8 @@ def _find_repeats(ordered: pa.Table) -> pa.Array:
 
 
 def _count(rows: Columns, gates: NDArray[np.str_]) -> Counter[tuple[Shard, str]]:
-    keys = pa.table({name: rows[name] for name in SHARD_COLUMNS} | {"gate": gates})
-    counts = keys.group_by([*SHARD_COLUMNS, "gate"]).aggregate([([], "count_all")]).to_pylist()
+    keys = pa.table({name: rows[name] for name in SHARD_KEY} | {"gate": gates})
+    counts = keys.group_by([*SHARD_KEY, "gate"]).aggregate([([], "count_all")]).to_pylist()
     return Counter(
         {
             (Shard(row["SURVEY"], row["PROGRAM"], int(row["HEALPIX"])), row["gate"]): row[
