@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from portal.data.releases import Release, ReleaseError, chosen_release, list_siblings
-from portal.drawing.texts import escape
+from portal.data.texts import escape
 from portal.service.observe import time_page
 from portal.views import access
 from portal.views.parts import tell

@@ -10,7 +10,7 @@ import streamlit as st
 
 from catalog_schema import tables, vocabulary
 from catalog_schema.column import Column, Table
-from portal.drawing.texts import clean
+from portal.data.texts import clean
 
 TIER_COLOURS = {"gold": "#E69F00", "silver": "#56B4E9", "bronze": "#D55E00", "none": "#8C8C8C"}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from catalog_schema.statistics import REASONS
-from portal.drawing.texts import escape
+from portal.data.texts import escape
 
 Row = Mapping[str, object]
 

@@ -30,7 +30,7 @@ from portal.data.index import ARRAYS
 from portal.data.releases import ANOMALOUS, CHECK_ADVICE, MISSING, ReleaseError
 from portal.data.search import Cone
 from portal.data.spectrum import Spectrum
-from portal.drawing.texts import MAX_LENGTH
+from portal.data.texts import MAX_LENGTH
 
 # What a cone search returns.
 IN_CONE = (

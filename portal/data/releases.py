@@ -13,7 +13,7 @@ from typing import Any
 
 from catalog_schema.vocabulary import Tier
 from portal.data import checksums
-from portal.drawing.texts import clean
+from portal.data.texts import clean
 
 RELEASE_VARIABLE = "QAD_RELEASE"
 ANOMALOUS = tuple(tier.value for tier in Tier if tier is not Tier.NONE)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog_schema.column import Column
-from portal.drawing.texts import clean
+from portal.data.texts import clean
 from portal.export import cells
 
 TAIL = b"</TABLEDATA>\n</DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n"

@@ -20,7 +20,7 @@ from portal.data import queries
 from portal.data.database import connect_once, stamp
 from portal.data.releases import Release, ReleaseError, chosen_release, open_release, open_sibling
 from portal.data.search import Cone, SearchError, parse_targetid
-from portal.drawing.texts import clean
+from portal.data.texts import clean
 from portal.export import formats, votable
 from portal.service import pool
 from portal.service import visitor_sql as sql

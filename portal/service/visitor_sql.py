@@ -14,7 +14,7 @@ import pyarrow as pa
 from catalog_schema.macros import MACROS
 from portal.data.database import DATASETS
 from portal.data.releases import CHECK_ADVICE, Release, ReleaseError, find_fault
-from portal.drawing.texts import clean
+from portal.data.texts import clean
 from portal.service import pool
 from portal.service.pool import LIMITS, Limits, TaskError
 

@@ -13,7 +13,7 @@ from portal.data import columns, explain, queries, recipes
 from portal.data.conditions import Filters
 from portal.data.queries import Ranking
 from portal.data.releases import ANOMALOUS, Release, ReleaseError
-from portal.drawing.texts import escape
+from portal.data.texts import escape
 from portal.views.access import ask, current_release
 from portal.views.parts import tell
 

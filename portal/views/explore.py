@@ -12,10 +12,10 @@ from portal.data import queries
 from portal.data.conditions import HIDDEN, MAP_COLUMNS, Cells, Filters
 from portal.data.releases import ReleaseError
 from portal.data.search import Name, SearchError, describe_search, parse_search
+from portal.data.texts import escape, write_message
 from portal.drawing import charts
-from portal.drawing.texts import escape, write_message
-from portal.export import files, formats
-from portal.service import network
+from portal.export import formats
+from portal.service import files, network
 from portal.service.pool import WIDE
 from portal.views import filters
 from portal.views.access import ask, current_connection, current_release

@@ -16,7 +16,7 @@ from portal.data.columns import explain, label, word_meanings
 from portal.data.conditions import HIDDEN, MAP_COLUMNS, Cells, Filters, Range
 from portal.data.queries import LISTED, SMALLEST_FIRST, SORTABLE, Ranking
 from portal.data.search import HINT
-from portal.drawing.texts import escape
+from portal.data.texts import escape
 
 P_LEVELS = ("any", "0.05", "0.01", "1e-3", "1e-4", "1e-5", "1e-6")
 

@@ -11,9 +11,10 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from catalog_schema.tables import QUASARS
 from portal.data import columns, uploads
+from portal.data.texts import escape
 from portal.data.uploads import MAX_BYTES, MAX_COLUMNS, MAX_RADIUS, MAX_ROWS, UploadError
-from portal.drawing.texts import escape
-from portal.export import files, formats
+from portal.export import formats
+from portal.service import files
 from portal.views.access import current_connection, current_release
 from portal.views.parts import offer_files
 

@@ -21,6 +21,7 @@ from portal.data.lines import Line, place_lines
 from portal.data.releases import ReleaseError
 from portal.data.search import SearchError, parse_targetid
 from portal.data.spectrum import Spectrum, list_masked, make_curves, name_arms, shift_like
+from portal.data.texts import escape
 from portal.drawing import charts
 from portal.drawing.spectrum_chart import (
     NO_NORMALS,
@@ -30,9 +31,8 @@ from portal.drawing.spectrum_chart import (
     count_merged,
     draw_spectrum,
 )
-from portal.drawing.texts import escape
-from portal.export import files, formats
-from portal.service import network
+from portal.export import formats
+from portal.service import files, network
 from portal.views import filters
 from portal.views.access import ask, current_release, link_params
 from portal.views.parts import (

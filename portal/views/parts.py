@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from portal.data import columns
+from portal.data.texts import escape, write_message
 from portal.drawing.charts import Chart
 from portal.drawing.spectrum_chart import ZOOM
-from portal.drawing.texts import escape, write_message
 from portal.export.formats import Format
 from portal.views.access import link_params
 

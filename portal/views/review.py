@@ -12,7 +12,6 @@ from portal.data import columns, queries, reviewing
 from portal.data.conditions import Filters
 from portal.data.lines import place_lines
 from portal.data.releases import ReleaseError
-from portal.data.reviewers import has_login, identify, is_logged_in
 from portal.data.reviewing import (
     ISSUES,
     MAX_COMMENT,
@@ -24,8 +23,9 @@ from portal.data.reviewing import (
 )
 from portal.data.search import SearchError
 from portal.data.spectrum import list_masked, make_curves, name_arms
+from portal.data.texts import escape, write_message
 from portal.drawing.spectrum_chart import NO_NORMALS, NO_PEAKS, Beside, View, draw_spectrum
-from portal.drawing.texts import escape, write_message
+from portal.service.reviewers import has_login, identify, is_logged_in
 from portal.views import filters
 from portal.views.access import ask, current_release, link_params
 from portal.views.parts import read_zoom, show_chart, tell

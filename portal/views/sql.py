@@ -11,9 +11,10 @@ from portal.data import columns
 from portal.data.database import SCHEMAS
 from portal.data.positions import read_places
 from portal.data.releases import Release
+from portal.data.texts import escape
 from portal.drawing import charts
-from portal.drawing.texts import escape
-from portal.export import files, formats
+from portal.export import formats
+from portal.service import files
 from portal.service.pool import LIMITS, TaskError, describe_timeout, prepare
 from portal.service.visitor_sql import Outcome, list_tables, read_cookbook, read_outcome, start
 from portal.views.access import current_release

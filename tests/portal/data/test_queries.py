@@ -26,8 +26,8 @@ from portal.data.search import (
     describe_search,
     parse_search,
 )
-from portal.export import files, formats
-from portal.service import pool
+from portal.export import formats
+from portal.service import files, pool
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from test_app import APP
 
 from portal.data.cache import CACHE_VARIABLE
-from portal.drawing.texts import clean, escape, write_message
+from portal.data.texts import clean, escape, write_message
 from portal.service.api import ROUTES
 
 # Elements whose texts Streamlit writes as they are.

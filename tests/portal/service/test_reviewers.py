@@ -2,7 +2,7 @@
 
 import pytest
 
-from portal.data.reviewers import find_reviewer
+from portal.service.reviewers import find_reviewer
 
 LISTED = {
     "Ada@example.org": {"name": "AL", "role": "adjudicator"},
