@@ -51,6 +51,14 @@ PORTAL_DOORS = {
         *(f"pipeline.user_tables.{n}" for n in ("content", "names", "table", "text", "values")),
     },
 }
+# Rooms of the portal: what each may use of the others; the files beside them use all.
+PORTAL_ROOMS = {
+    "data": (),
+    "drawing": ("data",),
+    "export": ("data",),
+    "service": ("data", "export"),
+    "views": ("data", "drawing", "export", "service"),
+}
 # Library: where it may be imported.
 DOORS = {
     "ray": ("pipeline/flow/workers.py", "pipeline/spectra/model/tune.py"),
@@ -135,6 +143,13 @@ def test_portal_uses_the_pipeline_by_two_doors_only() -> None:
     assert set(used) == set(PORTAL_DOORS)
     for door, allowed in PORTAL_DOORS.items():
         assert all(m in allowed or m.rpartition(".")[0] in allowed for m in used[door])
+
+
+@pytest.mark.parametrize("room", PORTAL_ROOMS)
+def test_rooms_of_the_portal_use_only_those_below(room: str) -> None:
+    below = tuple(f"portal.{name}" for name in (room, *PORTAL_ROOMS[room]))
+    used = set().union(*select(f"portal/{room}/", "portal").values()) - {"portal"}
+    assert {m for m in used if ".".join(m.split(".")[:2]) not in below} == set()
 
 
 def test_release_uses_only_the_shared_part_of_the_pipeline() -> None:
