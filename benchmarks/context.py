@@ -32,8 +32,9 @@ from mocpy import MOC
 from catalog_schema.desi import HEALPIX_ORDER
 from catalog_schema.vocabulary import MatchState
 from pipeline.config import AcquireSettings
-from pipeline.lake.layout import DesiTree, Shard
+from pipeline.lake.layout import Shard
 from pipeline.science.sky import find_cells
+from pipeline.spectra.desi.tree import DesiTree
 from pipeline.transport.sources import open_source
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "local-catalogues.toml"

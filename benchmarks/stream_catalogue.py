@@ -94,8 +94,8 @@ def select(rows: dict[str, np.ndarray]) -> int:
 def read_ours(location: str) -> tuple[int, int]:
     """Stream the catalogue as the stage `target` does."""
     from pipeline.config import AcquireSettings, TargetSettings
-    from pipeline.lake.layout import DesiTree
     from pipeline.spectra.desi.redshift_catalogue import read_catalogue
+    from pipeline.spectra.desi.tree import DesiTree
     from pipeline.spectra.stages.target import select_candidates
     from pipeline.transport.sources import open_source
 

@@ -7,6 +7,8 @@ import pyarrow as pa
 
 from catalog_schema.column import Column
 
+# Named reduction that is DR1.
+SPECPROD = "iron"
 # Grid of the joined arms, vacuum, barycentric: WAVE_START + WAVE_STEP * arange(WAVE_SIZE).
 WAVE_START = 3600.0
 WAVE_STEP = 0.8

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from catalog_schema.desi import SPECPROD
 from catalog_schema.tables import SCHEMA_VERSION
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config
@@ -18,7 +19,6 @@ from pipeline.lake.layout import (
     MODEL_NORMS,
     MODEL_NULL,
     MODEL_TAXONOMY,
-    SPECPROD,
     Shard,
     is_remote,
 )

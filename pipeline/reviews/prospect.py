@@ -11,10 +11,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from catalog_schema.desi import SPECPROD
 from catalog_schema.vocabulary import AnomalyClass, ReviewAction, Verdict
 from pipeline.errors import UserError
 from pipeline.lake.files import replacing
-from pipeline.lake.layout import SPECPROD
 from pipeline.reviews.published import Published
 from pipeline.reviews.review import ISSUES, Review, select_in_force
 from pipeline.user_tables.names import simplify

@@ -1,7 +1,7 @@
 """Names the sample to which TARGETIDs belong, so that reviews of mock objects stay apart."""
 
+from catalog_schema.desi import SPECPROD
 from pipeline.config import Config
-from pipeline.lake.layout import SPECPROD
 from pipeline.lake.store import digest
 
 

@@ -18,11 +18,12 @@ from pipeline.judge.grade import grade_rows, to_p_values
 from pipeline.judge.measured_survey import read_survey
 from pipeline.judge.science.domain import LOW, Domain, find_domain
 from pipeline.lake.files import exists, replacing, show
-from pipeline.lake.layout import REDUCTION, Lake, is_remote
+from pipeline.lake.layout import Lake, is_remote
 from pipeline.lake.model_files import read_card
 from pipeline.lake.store import Store, columns_to_table, digest
 from pipeline.names import is_name
 from pipeline.numerics import limit_threads
+from pipeline.spectra.desi.tree import REDUCTION
 from pipeline.spectra.loose.ingest import ingest
 from pipeline.spectra.model import models
 from pipeline.spectra.model.models import load_model

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE, WAVE_START, WAVE_STEP
 from pipeline.config import AcquireSettings
-from pipeline.lake.layout import REDUCTION, DesiTree, Shard
+from pipeline.lake.layout import Shard
+from pipeline.spectra.desi.tree import REDUCTION, DesiTree
 from pipeline.spectra.mock.identity import draw_positions
 from pipeline.transport.sources import open_source
 

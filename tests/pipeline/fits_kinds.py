@@ -20,9 +20,10 @@ from desi_tree import (
 from spec_files import write_spec
 
 from pipeline.config import AcquireSettings, TargetSettings
-from pipeline.lake.layout import DesiTree, Shard
+from pipeline.lake.layout import Shard
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd, read_tables
 from pipeline.spectra.desi.redshift_catalogue import read_catalogue
+from pipeline.spectra.desi.tree import DesiTree
 from pipeline.spectra.science.exposures import find_main_places
 from pipeline.spectra.sdss.spec_file import read_spectrum
 from pipeline.spectra.stages.adopt import adopt_redshifts, lend_redshifts, read_findings

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from catalog_schema.tables import SHARD_KEY
 from pipeline.errors import DataError, UserError
-from pipeline.lake.layout import DesiTree, Shard
+from pipeline.lake.layout import Shard
 from pipeline.spectra.desi.fits_tables import iterate_columns, read_columns
+from pipeline.spectra.desi.tree import DesiTree
 from pipeline.transport.sources import SourceFile
 
 REQUIRED = ("TARGETID", "Z", "ZWARN", "SPECTYPE", "TARGET_RA", "TARGET_DEC", "OBJTYPE")

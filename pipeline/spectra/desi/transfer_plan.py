@@ -12,7 +12,7 @@ from catalog_schema.tables import TARGETS
 from pipeline.config import AcquireSettings, Config
 from pipeline.errors import DataError
 from pipeline.flow.shards import read_shards
-from pipeline.lake.layout import DesiTree, Shard
+from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.progress import track
 from pipeline.spectra.desi.coadd_file import (
@@ -23,6 +23,7 @@ from pipeline.spectra.desi.coadd_file import (
     read_targetids,
 )
 from pipeline.spectra.desi.fits_tables import find_rows
+from pipeline.spectra.desi.tree import DesiTree
 from pipeline.spectra.stages.acquire import count_targets
 from pipeline.spectra.stages.target import find_tree
 from pipeline.transport.ranges import Link

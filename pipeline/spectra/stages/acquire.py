@@ -11,11 +11,12 @@ from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config
 from pipeline.errors import DataError
 from pipeline.flow.shards import Report, summarise
-from pipeline.lake.layout import DesiTree, Shard, is_remote
+from pipeline.lake.layout import Shard, is_remote
 from pipeline.lake.store import Store, columns_to_table, make_fingerprint
 from pipeline.ledger.books import Outcome
 from pipeline.progress import track
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd
+from pipeline.spectra.desi.tree import DesiTree
 from pipeline.spectra.stages.target import find_tree
 from pipeline.transport.sources import booking
 

@@ -15,10 +15,11 @@ from catalog_schema.vocabulary import Parent, RedshiftSource
 from pipeline.config import AcquireSettings, Config, TargetSettings
 from pipeline.errors import DataError, MissingFileError
 from pipeline.flow.shards import Product, Report, Task, run_shards, split_by_shard
-from pipeline.lake.layout import DesiTree, Shard
+from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store, columns_to_table, digest_rows, make_fingerprint
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.spectra.desi.fits_tables import find_rows, read_columns
+from pipeline.spectra.desi.tree import DesiTree
 from pipeline.spectra.science.union import NEW_REDSHIFT, unite_finders
 from pipeline.spectra.stages.target import find_tree
 from pipeline.transport.sources import booking, open_source, share_limits

@@ -15,7 +15,7 @@ from catalog_schema.tables import COADDS, FILES, TARGETS
 from pipeline.config import AcquireSettings, Config, ExtractSettings
 from pipeline.errors import DataError, MissingFileError
 from pipeline.flow.shards import Product, Report, Task, finished_shards, read_shards, run_shards
-from pipeline.lake.layout import DesiTree, Lake, Shard
+from pipeline.lake.layout import Lake, Shard
 from pipeline.lake.store import Store, columns_to_table, digest_rows, make_fingerprint
 from pipeline.spectra.desi.coadd_file import (
     CoaddFile,
@@ -31,6 +31,7 @@ from pipeline.spectra.desi.row_identity import (
     get_positions,
     read_fibres,
 )
+from pipeline.spectra.desi.tree import DesiTree
 from pipeline.spectra.plausibility import keep_plausible
 from pipeline.spectra.science.coadd import (
     ArmSpectra,

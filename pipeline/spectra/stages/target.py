@@ -15,7 +15,7 @@ from catalog_schema.vocabulary import Parent, ShardState, Split
 from pipeline.config import Config, TargetSettings
 from pipeline.errors import UserError
 from pipeline.flow.shards import Report, summarise
-from pipeline.lake.layout import REDUCTION, DesiTree, Shard, is_remote
+from pipeline.lake.layout import Shard, is_remote
 from pipeline.lake.store import Store, columns_to_table, digest, make_fingerprint
 from pipeline.ledger.books import Outcome
 from pipeline.science.sky import assign_splits
@@ -26,6 +26,7 @@ from pipeline.spectra.desi.redshift_catalogue import (
     read_catalogue,
 )
 from pipeline.spectra.desi.selection import Choice, choose_rows
+from pipeline.spectra.desi.tree import REDUCTION, DesiTree
 from pipeline.transport.sources import open_source
 
 STAGE = "target"
