@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from catalog_schema.measurements import MEASUREMENTS
+from pipeline.spectra.science.measurements import find_significance, take_measurements
 from pipeline.spectra.science.residuals import Residuals
 from pipeline.spectra.science.restframe import RestFrameGrid, find_window_starts, make_grid
 from pipeline.spectra.stages.preprocess import OBSERVED_GRID
@@ -37,3 +39,13 @@ def make_residuals(
     return Residuals(
         flux, many * model, many * weight, many * weight, start.astype(int), np.full(n, z), GRID
     )
+
+
+def measure(spectra: Residuals) -> dict[str, tuple[float, float, float]]:
+    """Return value, significance and wavelength of the first spectrum by name."""
+    found = take_measurements(spectra)
+    significance = find_significance(found)
+    return {
+        name: (found.value[0, k], significance[0, k], found.wave[0, k])
+        for k, name in enumerate(m.name for m in MEASUREMENTS)
+    }
