@@ -77,7 +77,7 @@ class Tail:
         n_above = n - np.searchsorted(self.sorted_values, values, side="left")
         body = (n_above + 1) / (n + 1)
         beyond = self.fraction * np.exp(-(values - self.threshold) / self.scale)
-        return np.clip(np.where(values > self.threshold, beyond, body), 0, 1)
+        return np.where(values > self.threshold, beyond, body)
 
 
 def standardise(

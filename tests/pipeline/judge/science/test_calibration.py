@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest, norm
 
+from catalog_schema.statistics import STATISTICS
 from pipeline.judge.science.calibration import (
     Conditions,
     Tail,
@@ -13,7 +14,22 @@ from pipeline.judge.science.calibration import (
     fit_tail,
     join_p_values,
     standardise,
+    take_strange_side,
 )
+
+# Conditions that lie a number of units from those of an ordinary spectrum.
+UNITS = {
+    "log_snr": lambda units: 0.3 * units,
+    "z": lambda units: np.expm1(0.3 * units),
+    "coverage": lambda units: 0.1 * units,
+}
+
+
+def place(n: int, **values: float | np.ndarray) -> Conditions:
+    """Return n spectra under the same conditions but for some."""
+    return Conditions(
+        **{name: np.broadcast_to(values.get(name, 0.0), n).astype(float) for name in UNITS}
+    )
 
 
 def draw_null(n: int, seed: int, trend: float = 1.0) -> tuple[Conditions, np.ndarray]:
@@ -87,6 +103,51 @@ def test_standardise_is_median_and_one_sided_spread_of_the_neighbours() -> None:
     np.testing.assert_allclose(found, np.where(wanted > centre, above, below))
 
 
+@pytest.mark.parametrize(
+    ("near", "far"), [(a, b) for a in UNITS for b in UNITS if a != b], ids="-".join
+)
+def test_one_unit_of_a_condition_is_nearer_than_one_and_a_half_of_another(
+    near: str, far: str
+) -> None:
+    one, other = place(60, **{near: UNITS[near](1.0)}), place(60, **{far: UNITS[far](1.5)})
+    both = Conditions(*(np.r_[getattr(one, c), getattr(other, c)] for c in UNITS))
+    statistics = np.r_[np.arange(60.0) - 29.5, np.full(60, 1e3)][:, None]
+    found = standardise(both, statistics, place(1), np.array([[1e3]]), 40)
+    assert found[0, 0] > 10
+
+
+@pytest.mark.parametrize(
+    ("n", "asked", "taken"), [(30, 200, 30), (90, 10, 40), (300, 60, 60), (300, 250, 100)]
+)
+def test_as_many_are_compared_as_asked_but_a_third_at_most_and_forty_at_least(
+    n: int, asked: int, taken: int
+) -> None:
+    reference = place(n, log_snr=np.arange(n) / 100)
+    values = np.arange(float(n))[:, None]
+    found = standardise(reference, values, place(1), np.array([[-1.0]]), asked)
+    low, centre = np.quantile(np.arange(taken), [0.1587, 0.5])
+    assert found[0, 0] == pytest.approx((-1 - centre) / (centre - low))
+
+
+@given(least=st.floats(1e-3, 100), departure=st.floats(-50, 50))
+def test_no_spread_is_smaller_than_the_least(least: float, departure: float) -> None:
+    reference, alike = place(50), np.full((50, 1), 7.0)
+    found = standardise(reference, alike, place(1), np.array([[7 + departure]]), 40, least)
+    assert found[0, 0] == pytest.approx(departure / least, abs=1e-9)
+
+
+def test_only_the_strange_side_of_a_statistic_counts() -> None:
+    values = np.random.default_rng(0).normal(size=(50, len(STATISTICS)))
+    strange, turned = take_strange_side(values), take_strange_side(-values)
+    assert (strange >= 0).all()
+    for k, statistic in enumerate(STATISTICS):
+        if statistic.two_sided:
+            np.testing.assert_array_equal(strange[:, k], turned[:, k])
+        # Each value is strange as it is, or turned round, or both ways.
+        np.testing.assert_array_equal(np.maximum(strange[:, k], turned[:, k]), np.abs(values[:, k]))
+        assert (strange[:, k] > 0).all() == statistic.two_sided
+
+
 def test_missing_statistic_is_no_departure_and_no_comparison() -> None:
     conditions, statistics = draw_null(600, 7)
     holed = statistics.copy()
@@ -142,6 +203,14 @@ def test_tail_of_an_exponential() -> None:
     np.testing.assert_allclose(tail.p_values(asked), np.exp(-asked / 2), rtol=0.4)
 
 
+def test_scale_of_the_tail_by_hand() -> None:
+    """85 of 101 lie below, 5 beyond the ceiling of 95: 1 + … + 10 and five times 10, of ten."""
+    tail = fit_tail(np.random.default_rng(0).permutation(np.arange(101.0)), 0.15, 0.05)
+    assert (tail.threshold, tail.fraction) == (85.0, 0.15)
+    assert tail.scale == pytest.approx(10.5)
+    np.testing.assert_array_equal(tail.sorted_values, np.arange(101.0))
+
+
 def test_how_far_the_outliers_lie_does_not_matter() -> None:
     values = np.sort(np.random.default_rng(9).exponential(1.0, 2000))
     far = values.copy()
@@ -195,6 +264,16 @@ def test_either_indication_alone_is_enough_and_both_are_more() -> None:
     assert joint[:2].max() < 0.01
     assert joint[2] < joint[:2].min()
     assert np.median(joint[3:]) == pytest.approx(0.5, abs=0.03)
+
+
+@given(seed=st.integers(0, 99), step=st.floats(0.01, 5))
+def test_what_is_stranger_in_one_is_not_less_strange_in_both(seed: int, step: float) -> None:
+    rng = np.random.default_rng(seed)
+    reference = rng.uniform(size=200), rng.normal(size=200)
+    p_values, odds = rng.uniform(size=50), rng.normal(size=50)
+    joint = join_p_values(p_values, odds, reference, 0.15, 0.05)
+    for stranger in ((p_values * np.exp(-step), odds), (p_values, odds + step)):
+        assert (join_p_values(*stranger, reference, 0.15, 0.05) <= joint).all()
 
 
 def test_q_values_of_nothing() -> None:

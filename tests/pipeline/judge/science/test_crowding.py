@@ -1,6 +1,9 @@
 """Crowds of strange spectra: a planted one is seen by its members, chance makes none."""
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from pipeline.judge.science.crowding import find_crowding
 
@@ -19,6 +22,25 @@ def test_a_spectrum_does_not_count_for_itself() -> None:
     chance = find_crowding(np.array([1, 1, 2, 3]), np.array([True, False, False, False]))
     assert chance[0] == 1
     assert chance[1] < 1
+
+
+@given(
+    members=st.lists(st.tuples(st.integers(-1, 4), st.booleans()), min_size=2, max_size=40),
+)
+def test_chance_is_that_of_the_other_members_counted_one_by_one(members: list) -> None:
+    groups, is_strange = (np.array(column) for column in zip(*members, strict=True))
+    chance = find_crowding(groups, is_strange)
+    for row, (group, _) in enumerate(members):
+        others = [strange for k, (_, strange) in enumerate(members) if k != row]
+        near = [strange for k, (g, strange) in enumerate(members) if k != row and g == group]
+        if group < 0:
+            assert np.isnan(chance[row])
+        elif near:
+            share = sum(others) / len(others)
+            expected = binomtest(sum(near), len(near), share, alternative="greater").pvalue
+            assert np.isclose(chance[row], expected, rtol=1e-9)
+        else:
+            assert chance[row] == 1
 
 
 def test_unknown_group_and_no_spectrum() -> None:

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.distance import cdist
+from scipy.stats import binomtest
 
 from pipeline.judge.science.calibration import Conditions
-from pipeline.judge.science.domain import find_domain
+from pipeline.judge.science.domain import Domain, find_domain
 
 
 def draw(seed: int, n: int) -> Conditions:
@@ -48,3 +52,31 @@ def test_conditions_that_the_population_lacks(far: dict) -> None:
 
 def test_population_smaller_than_a_neighbourhood() -> None:
     assert not find_domain(draw(0, 5), draw(0, 5), np.full(5, 0.5)).is_outside.any()
+
+
+@given(seed=st.integers(0, 999), n=st.integers(2, 90))
+def test_outside_is_what_is_farther_from_its_fortieth_neighbour_than_any_member(
+    seed: int, n: int
+) -> None:
+    reference, wanted = draw(seed, n), draw(seed + 1, 20)
+    wanted = Conditions(3 * wanted.log_snr, wanted.z, wanted.coverage)
+    p_values = np.random.default_rng(seed).uniform(0, 0.1, 20)
+    p_values[::4], p_values[1] = np.nan, 0.05
+    k = min(40, n - 1)
+    own = np.sort(cdist(reference.coordinates, reference.coordinates), axis=1)[:, k].max()
+    outside = np.sort(cdist(wanted.coordinates, reference.coordinates), axis=1)[:, k - 1] > own
+    domain = find_domain(reference, wanted, p_values)
+    np.testing.assert_array_equal(domain.is_outside, outside)
+    listed = p_values[~outside & ~np.isnan(p_values)]
+    assert (domain.n, domain.n_low) == (len(listed), sum(p < 0.05 for p in listed))
+
+
+@given(n=st.integers(1, 400), share=st.floats(0, 0.4))
+def test_alike_unless_chance_makes_so_many_low_ones_in_one_case_of_a_hundred(
+    n: int, share: float
+) -> None:
+    n_low = int(share * n)
+    chance = binomtest(n_low, n, 0.15, alternative="greater").pvalue
+    domain = Domain(np.zeros(n, bool), n_low, n)
+    assert domain.is_alike == (chance >= 0.01)
+    assert domain.is_seen == (n >= 20)
