@@ -30,7 +30,7 @@ from synthetic_lake import write_lake
 from pipeline.config import load_config
 from pipeline.lake.store import Store
 from release.build import build
-from release.checks.checks import validate
+from release.checks.validate import validate
 from release.faces.hats_collection import COLLECTION, write_collection
 from release.manifest import MANIFEST, read_json
 from release.places.remote import Parcel

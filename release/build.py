@@ -16,15 +16,15 @@ from pipeline.lake.store import Store
 from pipeline.numerics import limit_threads
 from release.changelog import write_changelog
 from release.checks.conservation import close_release
+from release.documents import make_notes, write_documents
 from release.faces.cds import write_cds
 from release.faces.descriptions import write_faces
-from release.faces.documents import make_notes, write_documents
 from release.faces.footprint import write_footprint
 from release.faces.hats_collection import write_collection
 from release.faces.hats_spectra import write_spectra_catalogue
 from release.faces.report import write_report
 from release.faces.site import write_site
-from release.faces.vo import write_vo
+from release.faces.votable import write_vo
 from release.inputs import Inputs, read_inputs
 from release.manifest import MANIFEST, count_rows, make_manifest, read_manifest, write_json
 from release.sealing import building

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from release.checks.checks import Result
+    from release.checks.validate import Result
     from release.places.publish import Delivery
 
 
@@ -57,7 +57,7 @@ def build(
 @click.argument("path", type=click.Path(path_type=Path))
 def validate(path: Path) -> None:
     """Check the release at PATH; exit 1 when a check fails."""
-    from release.checks.checks import validate as run_checks
+    from release.checks.validate import validate as run_checks
 
     results = run_checks(path)
     for line in _tabulate(results):

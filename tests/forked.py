@@ -28,7 +28,7 @@ _SERVER.set_forkserver_preload(
         "pipeline.flow.status",
         "release.cli",
         "release.build",
-        "release.checks.checks",
+        "release.checks.validate",
         "release.places.publish",
         # What those import when they are called.
         "alembic.command",

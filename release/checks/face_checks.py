@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from catalog_schema import contents
-from release.faces import cds, vo
+from release.faces import cds, votable
 from release.faces.site import LIST, OBJECTS, read_listed
 
 _NAMES = ["TARGETID", "q_value"]
@@ -17,7 +17,7 @@ _NAMES = ["TARGETID", "q_value"]
 def check_same_rows(path: Path, target: str) -> list[str]:
     """TARGETID and q-value are those of ``catalog/anomalies.parquet``, row by row."""
     expected = pq.ParquetFile(path / contents.ANOMALIES).read(columns=_NAMES)
-    with vo.accepting_desi_units():
+    with votable.accepting_desi_units():
         found = _READERS[target](path)
     wrong = [
         name
@@ -30,14 +30,14 @@ def check_same_rows(path: Path, target: str) -> list[str]:
 def _read_votable(path: Path) -> dict[str, Any]:
     from astropy.io.votable import parse_single_table
 
-    rows = parse_single_table(path / vo.VOTABLE).to_table()
+    rows = parse_single_table(path / votable.VOTABLE).to_table()
     return {name: rows[name] for name in _NAMES}
 
 
 def _read_fits(path: Path) -> dict[str, Any]:
     from astropy.io import fits
 
-    with fits.open(path / vo.FITS, checksum=True) as hdus:
+    with fits.open(path / votable.FITS, checksum=True) as hdus:
         return {name: np.array(hdus[1].data[name]) for name in _NAMES}
 
 
@@ -56,8 +56,8 @@ def _read_site(path: Path) -> dict[str, Any]:
 
 
 _READERS: dict[str, Callable[[Path], dict[str, Any]]] = {
-    vo.VOTABLE: _read_votable,
-    vo.FITS: _read_fits,
+    votable.VOTABLE: _read_votable,
+    votable.FITS: _read_fits,
     cds.TABLE: _read_cds,
     LIST: _read_site,
 }

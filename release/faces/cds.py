@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from catalog_schema import contents
 from catalog_schema.column import Column
 from catalog_schema.tables import QUASARS
-from release.faces.documents import CITATION, LICENCE_URL, render
-from release.faces.vo import parse_unit, to_ascii
+from release.documents import CITATION, LICENCE_URL, render
+from release.faces.votable import parse_unit, to_ascii
 
 TABLE, README = "cds/anomalies.dat", "cds/ReadMe"
 _WIDTH, _INDENT = 80, 50

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from catalog_schema.column import Column
 from catalog_schema.contents import FILES
-from release.faces.documents import CITATION, LICENCE_URL
+from release.documents import CITATION, LICENCE_URL
 from release.manifest import write_json
 from release.sealing import hash_file, list_files
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from catalog_schema.derived import healpix_29
 from catalog_schema.desi import FINE_ORDER
 from pipeline.lake.store import parquet_options
-from release.faces.documents import CITATION, LICENCE_URL
+from release.documents import CITATION, LICENCE_URL
 
 if TYPE_CHECKING:
     from hats.pixel_math import HealpixPixel

@@ -20,7 +20,7 @@ from release.faces.hats_format import (
     finish_catalogue,
     write_partition,
 )
-from release.faces.vo import accepting_desi_units
+from release.faces.votable import accepting_desi_units
 from release.tables.spectra import read_spectra
 
 FOLDER, SPECTRA_CATALOGUE = "hats_spectra", "anomalies"

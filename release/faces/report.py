@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from catalog_schema import contents
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.vocabulary import Tier
-from release.faces.documents import render
+from release.documents import render
 from release.tables.spectra import read_spectra
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from catalog_schema import contents
 from catalog_schema.column import Table
 from catalog_schema.tables import QUASARS, ROW_KEY
 from catalog_schema.vocabulary import MatchState
-from release.faces.documents import load_template
+from release.documents import load_template
 from release.faces.report import average_pixels
 
 LIST, OBJECTS = "site/anomalies.html", "site/objects"

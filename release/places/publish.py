@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import UserError
-from release.checks.checks import validate
+from release.checks.validate import validate
 from release.manifest import read_manifest
 from release.places.journal import Journal
 from release.places.progress import show_transfer

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from catalog_schema.column import Table
 from catalog_schema.tables import arrow_schema
 from pipeline.lake.store import parquet_options
-from release.faces.votable import make_footer
+from release.tables.footer import make_footer
 
 _CATALOGUE_ROWS = 100_000
 

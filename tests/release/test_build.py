@@ -38,7 +38,7 @@ from pipeline.ledger.books import Outcome
 from release import build as build_module
 from release import sealing
 from release.build import build
-from release.checks.checks import validate
+from release.checks.validate import validate
 from release.manifest import read_manifest
 from release.sealing import CHECKSUMS, building
 from release.tables.catalogue import place_objects

@@ -12,8 +12,8 @@ import pytest
 import synthetic_lake
 
 from pipeline.errors import UserError
-from release.checks.checks import face_checks, validate
 from release.checks.consistency import adjust
+from release.checks.validate import face_checks, validate
 from release.sealing import seal
 
 

@@ -16,7 +16,7 @@ from astropy.table import Table
 
 from catalog_schema.tables import QUASARS
 from release.faces.cds import write_cds
-from release.faces.vo import to_ascii, write_vo
+from release.faces.votable import to_ascii, write_vo
 from release.manifest import read_json
 
 

@@ -21,7 +21,7 @@ from moto.server import ThreadedMotoServer
 
 from pipeline.errors import QadError, UserError
 from portal.data.releases import find_release
-from release.checks.checks import validate
+from release.checks.validate import validate
 from release.cli import release
 from release.places.fetch import fetch
 from release.sealing import CHECKSUMS, list_files

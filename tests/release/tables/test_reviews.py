@@ -18,7 +18,7 @@ from pipeline.lake.store import Store
 from pipeline.reviews.review import Review
 from pipeline.reviews.sample import name_sample
 from release.build import build
-from release.checks.checks import validate
+from release.checks.validate import validate
 from release.diff import compare
 from release.manifest import MANIFEST, read_json
 

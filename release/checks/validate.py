@@ -17,12 +17,12 @@ from pipeline.lake.layout import MODEL_NORMS, MODEL_TAXONOMY
 from release.checks import consistency, face_checks, hats_checks
 from release.faces.hats_collection import COLLECTION
 from release.faces.hats_spectra import FOLDER
-from release.faces.vo import accepting_desi_units
-from release.faces.votable import CONTENT_KEY
+from release.faces.votable import accepting_desi_units
 from release.inputs import MODEL_FILES
 from release.manifest import MANIFEST, read_json, read_manifest
 from release.sealing import CHECKSUMS, hash_file, list_files, read_checksums
 from release.tables.engine import query
+from release.tables.footer import CONTENT_KEY
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ _TEXTS = {
     "observations included.",
 }
 # Recipes and examples, the same in every release.
-_VERBATIM = Path(__file__).parents[1] / "templates" / "verbatim"
+_VERBATIM = Path(__file__).parent / "templates" / "verbatim"
 _DOCUMENTS = ("README.md", "ACKNOWLEDGEMENTS.md", "LICENSE", "CITATION.cff")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
 
