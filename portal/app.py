@@ -4,8 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from portal.data.releases import Release, ReleaseError, chosen_release, list_siblings
+from portal.data.releases import Release, ReleaseError
 from portal.data.texts import escape
+from portal.data.versions import chosen_release, list_siblings
 from portal.service.observe import time_page
 from portal.views import access
 from portal.views.parts import tell

@@ -89,7 +89,8 @@ def portal(
     PATH is a release directory, or a data root whose releases/ holds versions; the newest is
     taken. Versions beside the chosen one can be picked in the portal.
     """
-    from portal.data.releases import ReleaseError, find_release
+    from portal.data.releases import ReleaseError
+    from portal.data.versions import find_release
 
     importlib.import_module("streamlit")  # here, where its absence is told before anything is done
     if reviewer is not None and host not in _LOOPBACK:

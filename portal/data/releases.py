@@ -1,11 +1,10 @@
-"""Find published releases on disk and read what they say of themselves.
+"""What a published release says of itself.
 
 A release may come from anybody: what it says is checked here, once, and is data everywhere else.
 """
 
 import json
 import math
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,8 @@ from catalog_schema.vocabulary import Tier
 from portal.data import checksums
 from portal.data.texts import clean
 
-RELEASE_VARIABLE = "QAD_RELEASE"
 ANOMALOUS = tuple(tier.value for tier in Tier if tier is not Tier.NONE)
 CHECK_ADVICE = "Fetch the release again and check it with `sha256sum -c SHA256SUMS`."
-_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?")
 MISSING = "is missing"
 # What a version may be that stands in addresses, headers and names of files.
 _WORD = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,63}")
@@ -256,81 +253,3 @@ def _is_number(value: object) -> bool:
 
 def _refuse_constant(word: str) -> None:
     raise ValueError(f"{word} is no number of JSON")
-
-
-def chosen_release() -> Path:
-    """Return the release directory that the server was started with.
-
-    Raises
-    ------
-    ReleaseError
-        If none was chosen.
-    """
-    start = os.environ.get(RELEASE_VARIABLE)
-    if start is None:
-        raise ReleaseError(
-            f"No release was chosen: start the portal with `qad portal PATH` or set "
-            f"`{RELEASE_VARIABLE}` to a release directory."
-        )
-    return Path(start)
-
-
-def open_sibling(root: Path, version: str) -> Path | None:
-    """Return the release of a version beside another, or None if it is not there."""
-    return {sibling.name: sibling for sibling in list_siblings(root)}.get(version)
-
-
-def find_release(path: Path) -> Path:
-    """Return the release directory that `path` is, or the newest below it.
-
-    Parameters
-    ----------
-    path : Path
-        A release directory, a folder of releases, or a data root with ``releases/``.
-
-    Raises
-    ------
-    ReleaseError
-        If there is none.
-    """
-    if (path / "manifest.json").is_file():
-        return path.resolve()
-    for folder in (path / "releases", path):
-        versions = list_versions(folder)
-        if versions:
-            return versions[0].resolve()
-    raise ReleaseError(
-        f"no release in {path}: give a release directory or a data root whose releases/ holds "
-        "versions, or build one with `qad release build`"
-    )
-
-
-def list_siblings(root: Path) -> list[Path]:
-    """Return the release and the versions beside it, newest first."""
-    versions = list_versions(root.parent)
-    return versions if root in versions else [root, *versions]
-
-
-def list_versions(folder: Path) -> list[Path]:
-    """Return the releases in a folder, newest first."""
-    if not folder.is_dir():
-        return []
-    found = [
-        child
-        for child in folder.iterdir()
-        if _VERSION.fullmatch(child.name) and (child / "manifest.json").is_file()
-    ]
-    return sorted(found, key=lambda child: _precedence(child.name), reverse=True)
-
-
-def _precedence(version: str) -> tuple[int, int, int, bool, list[tuple[bool, int, str]]]:
-    """Order as semantic versioning does: a pre-release comes before its release."""
-    match = _VERSION.fullmatch(version)
-    if match is None:
-        raise ValueError(f"{version} is not a semantic version")
-    major, minor, patch, label = match.groups()
-    words = [
-        (not word.isdigit(), int(word) if word.isdigit() else 0, word)
-        for word in (label or "").split(".")
-    ]
-    return int(major), int(minor), int(patch), label is None, words

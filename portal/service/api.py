@@ -18,9 +18,10 @@ from starlette.routing import Route
 
 from portal.data import queries
 from portal.data.database import connect_once, stamp
-from portal.data.releases import Release, ReleaseError, chosen_release, open_release, open_sibling
+from portal.data.releases import Release, ReleaseError, open_release
 from portal.data.search import Cone, SearchError, parse_targetid
 from portal.data.texts import clean
+from portal.data.versions import chosen_release, open_sibling
 from portal.export import formats, votable
 from portal.service import pool
 from portal.service import visitor_sql as sql

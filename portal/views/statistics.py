@@ -9,7 +9,8 @@ import streamlit as st
 from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.tables import CATALOGUES
 from portal.data import columns, queries
-from portal.data.releases import Release, ReleaseError, list_siblings, open_release
+from portal.data.releases import Release, ReleaseError, open_release
+from portal.data.versions import list_siblings
 from portal.drawing import charts
 from portal.views.access import ask, ask_of, current_release
 from portal.views.parts import show_chart, tell

@@ -13,7 +13,8 @@ from portal_release import seal
 
 from pipeline.errors import QadError
 from portal.cli import portal
-from portal.data.releases import ReleaseError, find_release, list_siblings, open_release
+from portal.data.releases import ReleaseError, open_release
+from portal.data.versions import find_release, list_siblings
 
 
 def copy_release(release: Path, data: Path, *versions: str) -> None:

@@ -20,7 +20,7 @@ from hub_server import run_hub
 from moto.server import ThreadedMotoServer
 
 from pipeline.errors import QadError, UserError
-from portal.data.releases import find_release
+from portal.data.versions import find_release
 from release.checks.validate import validate
 from release.cli import release
 from release.places.fetch import fetch
