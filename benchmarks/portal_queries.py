@@ -27,10 +27,10 @@ from side_by_side import PEERS_VARIABLE, read_peak
 from synthetic_release import TIERS, write_catalogue
 
 from catalog_schema import tables
-from portal.data import queries
+from portal.data import catalogue, objects, plots, ranking
 from portal.data.conditions import Filters
 from portal.data.database import connect
-from portal.data.queries import Ranking
+from portal.data.ranking import Ranking
 from portal.data.releases import open_release
 from portal.data.search import Cone
 from portal.service.visitor_sql import ask_sql
@@ -68,17 +68,17 @@ def list_questions(root: Path, draws: "Draws") -> dict[str, Draw]:
     clean = Filters(clean=True)
     gold = Filters(words=(("tier", ("gold",)),), clean=True)
     return {
-        "TARGETID look-up": lambda: queries.find_object(con, draws.targetid()),
-        "180″ cone": lambda: queries.find_cone(con, Cone(*draws.place(), 180.0), 1000),
-        "tier page": lambda: queries.list_rows(con, gold, Ranking(), draws.page(), 50),
-        "first page of a filter": lambda: queries.list_rows(con, draws.far(), Ranking(), 1, 50),
-        "page deep in the list": lambda: queries.list_rows(
+        "TARGETID look-up": lambda: objects.find_object(con, draws.targetid()),
+        "180″ cone": lambda: catalogue.find_cone(con, Cone(*draws.place(), 180.0), 1000),
+        "tier page": lambda: catalogue.list_rows(con, gold, Ranking(), draws.page(), 50),
+        "first page of a filter": lambda: catalogue.list_rows(con, draws.far(), Ranking(), 1, 50),
+        "page deep in the list": lambda: catalogue.list_rows(
             con, clean, Ranking(), 100 * draws.page(), 50
         ),
-        "place in the list": lambda: queries.find_place(con, clean, Ranking(), draws.targetid()),
-        "counts after a filter": lambda: queries.count_kinds(con, draws.far()),
-        "sky map": lambda: queries.count_sky(con, draws.far(), 4),
-        "latent neighbours": lambda: queries.find_neighbours(con, draws.targetid(), 5),
+        "place in the list": lambda: ranking.find_place(con, clean, Ranking(), draws.targetid()),
+        "counts after a filter": lambda: catalogue.count_kinds(con, draws.far()),
+        "sky map": lambda: plots.count_sky(con, draws.far(), 4),
+        "latent neighbours": lambda: objects.find_neighbours(con, draws.targetid(), 5),
         "SQL recipe": lambda: ask_sql(release, RECIPE),
     }
 
@@ -86,8 +86,8 @@ def list_questions(root: Path, draws: "Draws") -> dict[str, Draw]:
 def list_sqlite_questions(draws: "Draws") -> dict[str, Callable[[], str]]:
     """Return the same questions as SQLite statements, parameters written out."""
     names = ", ".join(column.name for column in tables.QUASARS.columns if not column.array)
-    listed = ", ".join(queries.LISTED)
-    cone = f"""SELECT {", ".join(queries.IN_CONE)} FROM quasars
+    listed = ", ".join(catalogue.LISTED)
+    cone = f"""SELECT {", ".join(catalogue.IN_CONE)} FROM quasars
         WHERE TARGET_DEC BETWEEN {{dec}} - {CONE_DEGREES} AND {{dec}} + {CONE_DEGREES}
         AND degrees(2 * asin(sqrt(pow(sin(radians(TARGET_DEC - {{dec}}) / 2), 2)
         + cos(radians(TARGET_DEC)) * cos(radians({{dec}}))

@@ -81,7 +81,7 @@ def draw_sky(cells: pd.DataFrame, order: int, value: str) -> Chart:
     Parameters
     ----------
     cells : pandas.DataFrame
-        Of `queries.count_sky` and `place_cells`; column chosen: whether the filters hold it.
+        Of `plots.count_sky` and `place_cells`; column chosen: whether the filters hold it.
     order : int
         HEALPix order of the cells.
     value : str
@@ -196,7 +196,7 @@ def draw_bins(counts: pd.DataFrame, column: str, step: float) -> Chart:
     Parameters
     ----------
     counts : pandas.DataFrame
-        Of `queries.count_bins`.
+        Of `plots.count_bins`.
     """
     return Chart(_write_bins(column), {"rows": counts.assign(high=counts["low"] + step)})
 

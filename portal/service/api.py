@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from portal.data import queries
+from portal.data import catalogue, conditions, crossmatch, objects
 from portal.data.database import connect_once, stamp
 from portal.data.releases import Release, ReleaseError, open_release
 from portal.data.search import Cone, SearchError, parse_targetid
@@ -96,7 +96,7 @@ async def _ask_health(root: Path, seal: int) -> tuple[str, int]:
 
 def _count(root: Path) -> tuple[str, int]:
     version = open_release(root).version
-    return version, queries.count_rows(connect_once(root), queries.Filters())
+    return version, catalogue.count_rows(connect_once(root), conditions.Filters())
 
 
 @_answers
@@ -169,10 +169,10 @@ def _get_object(request: Request) -> Response:
     release = _choose(request)
     con = connect_once(release.root)
     target = parse_targetid(request.path_params["targetid"])
-    row = queries.find_object_rows(con, target.targetid)
+    row = objects.find_object_rows(con, target.targetid)
     if not row.num_rows:
         raise ApiError(404, f"TARGETID {target.targetid} is not in release {release.version}.")
-    matches = queries.find_matches(con, target.targetid)
+    matches = crossmatch.find_matches(con, target.targetid)
     content = b'{"release": %b, "object": %b, "matches": %b}' % (
         json.dumps(release.version).encode(),
         formats.write(row, formats.JSON)[1:-1],
@@ -205,7 +205,7 @@ def _search_cone(request: Request, left: threading.Event) -> bytes:
     if not (0 <= ra <= 360 and -90 <= dec <= 90 and 0 <= degrees <= MAX_CONE_DEGREES):
         raise ApiError(400, f"RA is 0 to 360, DEC -90 to 90, SR 0 to {MAX_CONE_DEGREES:g} degrees.")
     con = connect_once(release.root)
-    rows = queries.find_cone(con, Cone(ra, dec, 3600 * degrees), MAX_CONE_ROWS)
+    rows = catalogue.find_cone(con, Cone(ra, dec, 3600 * degrees), MAX_CONE_ROWS)
     if rows.num_rows * rows.num_columns <= _FEW_CELLS:
         return formats.write(rows, formats.CONE)
     with pool.start(lambda: {"format": formats.CONE.key}, LIMITS, rows, left) as running:

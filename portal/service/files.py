@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from portal.data import queries
+from portal.data import catalogue
 from portal.data.conditions import Filters
 from portal.data.database import Connection, list_definitions
 from portal.export.formats import Format
@@ -37,7 +37,7 @@ def write_selection(con: Connection, root: Path, filters: Filters, kind: Format)
 
 
 def _make_task(con: Connection, root: Path, filters: Filters, kind: Format) -> dict[str, Any]:
-    sql, values = queries.select_rows(filters)
+    sql, values = catalogue.select_rows(filters)
     return {
         "root": str(root),
         "definitions": list_definitions(con),

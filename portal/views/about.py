@@ -9,9 +9,9 @@ from catalog_schema.contents import FILES
 from catalog_schema.statistics import REASONS, STATISTICS
 from catalog_schema.tables import MATCHES, QUASARS
 from catalog_schema.vocabulary import Parent, Tier
-from portal.data import columns, explain, queries, recipes
+from portal.data import catalogue, columns, explain, objects, recipes
 from portal.data.conditions import Filters
-from portal.data.queries import Ranking
+from portal.data.ranking import Ranking
 from portal.data.releases import ANOMALOUS, Release, ReleaseError
 from portal.data.texts import escape
 from portal.views.access import ask, current_release
@@ -67,10 +67,10 @@ def _show_tiers(release: Release) -> None:
 
 def _show_example() -> None:
     graded = Filters(words=(("tier", ANOMALOUS),))
-    strangest = ask(queries.list_rows, graded, Ranking(), 1, 1, ("TARGETID",))
+    strangest = ask(catalogue.list_rows, graded, Ranking(), 1, 1, ("TARGETID",))
     if strangest.empty:
         return
-    row = ask(queries.find_object, int(strangest["TARGETID"].iloc[0]))
+    row = ask(objects.find_object, int(strangest["TARGETID"].iloc[0]))
     assert row is not None
     st.markdown(f"**An example: the strangest object of this release, {row['TARGETID']}**")
     with st.container(border=True):

@@ -28,7 +28,7 @@ def current_release() -> Release:
 
 
 def ask(question: Callable[..., Answer], *arguments: object) -> Answer:
-    """Ask the release a question of `portal.data.queries`, or recall the answer."""
+    """Ask the release a question of `portal.data`, or recall the answer."""
     return ask_of(current_release().root, question, *arguments)
 
 

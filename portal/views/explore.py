@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from catalog_schema.vocabulary import Tier
-from portal.data import queries
+from portal.data import catalogue, crossmatch, plots
 from portal.data.conditions import HIDDEN, MAP_COLUMNS, Cells, Filters
 from portal.data.releases import ReleaseError
 from portal.data.search import Name, SearchError, describe_search, parse_search
@@ -38,7 +38,7 @@ def show() -> None:
     """Draw the page."""
     st.title("Anomalous quasars")
     chosen = filters.choose_filters(
-        ask(queries.list_words, tuple(filters.WORDS.values())), _list_searched()
+        ask(catalogue.list_words, tuple(filters.WORDS.values())), _list_searched()
     )
     try:
         search = parse_search(chosen.search)
@@ -49,10 +49,10 @@ def show() -> None:
     said = st.empty()
     if search is not None:
         said.caption(escape(f"Searched: {describe_search(search)}."))
-    kinds = ask(queries.count_kinds, chosen)
+    kinds = ask(catalogue.count_kinds, chosen)
     if isinstance(search, Name) and kinds.empty and network.is_on():
         chosen = _resolve(chosen, search.text)
-        kinds = ask(queries.count_kinds, chosen)
+        kinds = ask(catalogue.count_kinds, chosen)
     is_shown = kinds["hidden"].isna() | (not chosen.clean)
     total = int(kinds["n"][is_shown].sum())
     _show_counts(kinds[is_shown].groupby("tier")["n"].sum(), total)
@@ -78,7 +78,7 @@ def _resolve(chosen: Filters, name: str) -> Filters:
 
 def _list_searched() -> list[str]:
     try:
-        return list(ask(queries.list_searched))
+        return list(ask(crossmatch.list_searched))
     except ReleaseError as fault:
         st.sidebar.caption(write_message(str(fault)))
         return []
@@ -159,7 +159,7 @@ def _show_sky(chosen: Filters) -> None:
     )
     order = right.selectbox("Cell size", list(CELLS), index=1, format_func=CELLS.__getitem__)
     # The whole map stays in view when a part of it is chosen.
-    cells = ask(queries.count_sky, replace(chosen, cells=None), order)
+    cells = ask(plots.count_sky, replace(chosen, cells=None), order)
     placed = charts.place_cells(cells)
     placed["chosen"] = _hold(chosen.cells, order, placed["pix"])
     st.session_state[_CELLS] = (order, placed[["pix", "x", "y"]])
@@ -215,9 +215,9 @@ def _describe_sky(cells: pd.DataFrame, chosen: Filters) -> str:
 
 
 def _show_scores(chosen: Filters, total: int) -> None:
-    trend = ask(queries.trace_scores, chosen)
-    points = ask(queries.sample_scores, chosen, N_SCATTER, N_SCATTER)
-    rho = ask(queries.correlate_scores, chosen, max(1, total // N_CORRELATED))
+    trend = ask(plots.trace_scores, chosen)
+    points = ask(plots.sample_scores, chosen, N_SCATTER, N_SCATTER)
+    rho = ask(plots.correlate_scores, chosen, max(1, total // N_CORRELATED))
     show_chart(charts.draw_scores(points, trend), "Anomaly score against signal-to-noise ratio")
     n_with_snr = int(trend["n"].sum())
     n_graded = int((points["tier"] != "none").sum())
@@ -236,7 +236,7 @@ def _show_map(chosen: Filters) -> None:
     whole = replace(
         chosen, ranges=tuple(part for part in chosen.ranges if part[0] not in MAP_COLUMNS)
     )
-    points = ask(queries.sample_map, whole, N_MAP)
+    points = ask(plots.sample_map, whole, N_MAP)
     if points.empty:
         st.caption("This release has none.")
         return
@@ -258,7 +258,7 @@ def _brush_map() -> None:
 
 def _show_distributions(chosen: Filters) -> None:
     for slot, (column, step) in zip(st.columns(2), DISTRIBUTIONS.items(), strict=True):
-        counts = ask(queries.count_bins, chosen, column, step)
+        counts = ask(plots.count_bins, chosen, column, step)
         with slot:
             show_chart(charts.draw_bins(counts, column, step), f"Objects by {column}")
         slot.caption(f"{counts['n'].sum():,} objects in bins of {step:g}.")
@@ -279,14 +279,14 @@ def _show_comparison(chosen: Filters, total: int) -> None:
     right.button("Let it go", on_click=filters.keep, args=("held", ""), width="stretch")
     try:
         other, _ = filters.read_selection(held)
-        n_other = ask(queries.count_rows, other)
+        n_other = ask(catalogue.count_rows, other)
     except SearchError as fault:
         st.warning(escape(str(fault)))
         return
     st.caption(f"Held: {n_other:,} objects ({escape(held)}). This page: {total:,}.")
     for slot, (column, step) in zip(st.columns(2), DISTRIBUTIONS.items(), strict=True):
         parts = [
-            _share(ask(queries.count_bins, selection, column, step), name)
+            _share(ask(plots.count_bins, selection, column, step), name)
             for name, selection in (("held", other), ("this page", chosen))
         ]
         chart = charts.draw_comparison(pd.concat(parts), column)
@@ -314,7 +314,7 @@ def _show_table(chosen: Filters, total: int) -> None:
         st.session_state["page"] = 1
     slot = st.container()
     page = st.pagination(n_pages, key="page", bind="query-params")
-    rows = ask(queries.list_rows, chosen, ranking, page, size, names)
+    rows = ask(catalogue.list_rows, chosen, ranking, page, size, names)
     with slot:
         show_objects(
             rows, "Catalogue rows that pass the filters", filters.current_selection(), height=420

@@ -12,9 +12,10 @@ import streamlit as st
 from catalog_schema.desi import HEALPIX_ORDER
 from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
+from portal.data.catalogue import LISTED
 from portal.data.columns import explain, label, word_meanings
 from portal.data.conditions import HIDDEN, MAP_COLUMNS, Cells, Filters, Range
-from portal.data.queries import LISTED, SMALLEST_FIRST, SORTABLE, Ranking
+from portal.data.ranking import SMALLEST_FIRST, SORTABLE, Ranking
 from portal.data.search import HINT
 from portal.data.texts import escape
 

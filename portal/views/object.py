@@ -10,7 +10,7 @@ import streamlit as st
 
 from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
-from portal.data import columns, explain, queries
+from portal.data import columns, crossmatch, explain, objects, published_spectra, ranking
 from portal.data.evidence import (
     Evidence,
     list_peaks,
@@ -84,7 +84,7 @@ def show() -> None:
         return
     # A link from this page to itself changes the object but not the browser's address.
     st.query_params["targetid"] = str(targetid)
-    row = ask(queries.find_object, targetid)
+    row = ask(objects.find_object, targetid)
     if row is None:
         st.error(
             f"TARGETID {targetid} is not in release {current_release().version}: it was not "
@@ -93,7 +93,7 @@ def show() -> None:
         return
     _show_place(targetid)
     _show_header(row)
-    evidence = ask(queries.find_evidence, targetid)
+    evidence = ask(published_spectra.find_evidence, targetid)
     for section in (
         partial(_show_spectrum_section, row, targetid, evidence),
         partial(_show_context, row, targetid, evidence),
@@ -125,7 +125,7 @@ def _show_place(targetid: int) -> None:
     """Draw the ways along the ranking that the address carries."""
     among = st.query_params.get("among", "")
     try:
-        place = ask(queries.find_place, *filters.read_selection(among), targetid)
+        place = ask(ranking.find_place, *filters.read_selection(among), targetid)
     except (SearchError, ValueError):
         place = None
     back, before, where, after = st.columns([2, 2, 3, 2], vertical_alignment="center")
@@ -202,7 +202,7 @@ def _show_spectrum_section(
     row: dict[str, object], targetid: int, evidence: Evidence | None
 ) -> None:
     st.subheader("Spectrum")
-    spectrum = ask(queries.find_spectrum, targetid)
+    spectrum = ask(published_spectra.find_spectrum, targetid)
     if spectrum is None:
         _say_absent(row)
         return
@@ -297,7 +297,7 @@ def _show_spectrum(spectrum: Spectrum, z: float, targetid: int, evidence: Eviden
 
 def _gather_normals(spectrum: Spectrum, z: float, targetid: int) -> pd.DataFrame:
     parts = []
-    for name, other_z, other in ask(queries.find_normals, targetid, N_NORMALS):
+    for name, other_z, other in ask(published_spectra.find_normals, targetid, N_NORMALS):
         wave, flux = shift_like(other, other_z, spectrum, z, _NORMAL_WIDTH)
         parts.append(pd.DataFrame({"TARGETID": name, "wave": wave, "flux": flux.round(4)}))
     if not parts:
@@ -362,7 +362,7 @@ def _show_context(row: dict[str, object], targetid: int, evidence: Evidence | No
             st.caption("The strongest statistic of each kind; the dashed line marks 3 spreads.")
     with right:
         st.subheader("Among normal spectra alike")
-        null = ask(queries.find_null_scores, targetid, N_NULL)
+        null = ask(published_spectra.find_null_scores, targetid, N_NULL)
         score = float(str(row["anomaly_score"]))
         show_chart(charts.draw_context(null, score), "Score among normal spectra alike")
         st.caption(
@@ -387,7 +387,7 @@ def _show_beside(targetid: int) -> None:
 
 
 def _show_class(targetid: int) -> None:
-    rows = ask(queries.find_class_evidence, targetid)
+    rows = ask(objects.find_class_evidence, targetid)
     if rows.empty:
         st.markdown("This release has none for this object.")
         return
@@ -395,7 +395,7 @@ def _show_class(targetid: int) -> None:
 
 
 def _show_changes(targetid: int) -> None:
-    rows = ask(queries.find_changes, targetid).dropna(axis="columns", how="all")
+    rows = ask(objects.find_changes, targetid).dropna(axis="columns", how="all")
     if rows.empty:
         st.markdown("The object was compared with no earlier spectrum.")
         return
@@ -407,7 +407,7 @@ def _show_changes(targetid: int) -> None:
 
 
 def _show_neighbours(targetid: int) -> None:
-    rows = ask(queries.find_neighbours, targetid, N_NEIGHBOURS)
+    rows = ask(objects.find_neighbours, targetid, N_NEIGHBOURS)
     if rows.empty:
         st.markdown("This release has no latents.")
         return
@@ -415,7 +415,7 @@ def _show_neighbours(targetid: int) -> None:
 
 
 def _show_matches(targetid: int) -> None:
-    rows = ask(queries.find_matches, targetid).to_pandas()
+    rows = ask(crossmatch.find_matches, targetid).to_pandas()
     searched = rows[rows["match_state"] != MatchState.NOT_QUERIED.value]
     if searched.empty:
         st.markdown("No external catalogue was searched for this object.")

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from catalog_schema.vocabulary import AnomalyClass, ReviewAction, Verdict
-from portal.data import columns, queries, reviewing
+from portal.data import catalogue, columns, objects, published_spectra, reviewing
 from portal.data.conditions import Filters
 from portal.data.lines import place_lines
 from portal.data.releases import ReleaseError
@@ -102,7 +102,7 @@ def _work(ledger: ReviewLedger, reviewer: Reviewer) -> None:
     )
     _show_last(ledger, reviews, reviewer)
     if pending:
-        row = ask(queries.find_object, pending[0])
+        row = ask(objects.find_object, pending[0])
         if row is None:
             raise ReleaseError(
                 f"The queue names TARGETID {pending[0]}, which release "
@@ -152,11 +152,11 @@ def _list_pending(
     if source == "second":
         targetids = reviewing.find_second_opinions(reviews)
     elif source == "filter":
-        targetids = ask(queries.list_shuffled, _choose_filter(), MAX_FILTERED)
+        targetids = ask(catalogue.list_shuffled, _choose_filter(), MAX_FILTERED)
     else:
         targetids = reviewing.read_queue(current_release())
     if is_shown:
-        known = ask(queries.list_spectra)
+        known = ask(published_spectra.list_spectra)
         targetids = [targetid for targetid in targetids if targetid in known]
     return reviewing.leave_reviewed(targetids, reviews, reviewer)
 
@@ -184,7 +184,7 @@ def _show_facts(row: dict[str, Any], targetid: int, is_blinded: bool) -> None:
 @st.fragment
 def _show_spectrum(row: dict[str, Any], targetid: int) -> None:
     try:
-        spectrum = ask(queries.find_spectrum, targetid)
+        spectrum = ask(published_spectra.find_spectrum, targetid)
     except ReleaseError as fault:
         tell(fault)
         return
@@ -308,7 +308,7 @@ def _show_last(ledger: ReviewLedger, reviews: list[Review], reviewer: Reviewer) 
     last = reviewing.find_last(reviews, reviewer)
     if last is None:
         return
-    row = ask(queries.find_object, last.targetid) or {}
+    row = ask(objects.find_object, last.targetid) or {}
     facts = [
         f"{name} {escape(columns.write_value(name, row.get(name)))}" for name in _HIDDEN if row
     ]

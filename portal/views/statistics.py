@@ -8,7 +8,7 @@ import streamlit as st
 
 from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.tables import CATALOGUES
-from portal.data import columns, queries
+from portal.data import catalogue, columns, completeness, crossmatch
 from portal.data.releases import Release, ReleaseError, open_release
 from portal.data.versions import list_siblings
 from portal.drawing import charts
@@ -82,7 +82,7 @@ def _show_completeness() -> None:
         "Every row given to a stage is either made or dropped by a named gate; a release in which "
         "*rows given − rows made − rows dropped* is not 0 for every shard is not built."
     )
-    stages = ask(queries.sum_completeness)
+    stages = ask(completeness.sum_completeness)
     st.dataframe(
         stages.rename(columns=_COUNTS), hide_index=True, alt="Rows given, made and dropped by stage"
     )
@@ -91,7 +91,7 @@ def _show_completeness() -> None:
         st.error(f"The law is broken in {n_open:,} shards: do not trust counts of this release.")
     else:
         st.success("The law holds for every shard and stage of this release.")
-    gates = ask(queries.sum_gates)
+    gates = ask(completeness.sum_gates)
     names = {"stage": "Stage", "gate": "Gate", "n_dropped": "Rows dropped"}
     st.dataframe(gates.rename(columns=names), hide_index=True, alt="Rows dropped by gate")
 
@@ -102,7 +102,7 @@ def _show_catalogues() -> None:
         "How many objects are in each state of each external catalogue, and how many counterparts "
         "a shifted position would find by chance."
     )
-    rows = ask(queries.list_catalogues)
+    rows = ask(crossmatch.list_catalogues)
     settings = {
         name: st.column_config.Column(
             columns.label(name, CATALOGUES), help=columns.explain(name, CATALOGUES)
@@ -147,7 +147,7 @@ def _count(release: Release) -> tuple[int, int]:
 def _show_difference(release: Release, roots: dict[str, Path]) -> None:
     st.subheader("Graded objects that differ")
     version = st.selectbox("from release", list(roots))
-    mine, other = ask(queries.list_graded), ask_of(roots[version], queries.list_graded)
+    mine, other = ask(catalogue.list_graded), ask_of(roots[version], catalogue.list_graded)
     both = other.merge(mine, on="TARGETID", how="outer", suffixes=("_then", "_now"))
     moved = both[both["tier_then"].fillna("none") != both["tier_now"].fillna("none")]
     if moved.empty:

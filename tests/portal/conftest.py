@@ -7,6 +7,7 @@ import pytest
 from portal_release import VERSION, write_release
 
 from portal.data.cache import CACHE_VARIABLE
+from portal.data.database import Connection, connect
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -30,3 +31,9 @@ def own_release(tmp_path: Path) -> Path:
     root = tmp_path / "releases" / VERSION
     write_release(root)
     return root
+
+
+@pytest.fixture(scope="session")
+def con(release: Path) -> Connection:
+    """The connection to that release."""
+    return connect(release)

@@ -10,7 +10,7 @@ import pytest
 from bits import flip_bit
 from portal_release import N_ROWS, row_id, seal
 
-from portal.data import checksums, queries
+from portal.data import catalogue, checksums, published_spectra
 from portal.data.cache import CACHE_VARIABLE
 from portal.data.conditions import Filters
 from portal.data.database import DATASETS, connect, connect_once, fetch_arrow
@@ -54,14 +54,14 @@ def test_no_flipped_bit_gives_other_rows(sealed: Path, monkeypatch: pytest.Monke
 
 
 def test_a_flipped_bit_takes_down_its_table_alone_and_while_it_is_served(sealed: Path) -> None:
-    assert queries.find_spectrum(connect_once(sealed), row_id(0)) is not None
+    assert published_spectra.find_spectrum(connect_once(sealed), row_id(0)) is not None
     state = (sealed / SPECTRA).stat()
     flip(sealed / SPECTRA, 8 * 5_000)
     # Whoever sets the time back hides nothing.
     os.utime(sealed / SPECTRA, ns=(state.st_atime_ns, state.st_mtime_ns))
     with pytest.raises(ReleaseError, match=SPECTRA):
-        queries.find_spectrum(connect_once(sealed), row_id(0))
-    assert queries.count_rows(connect_once(sealed), Filters()) == N_ROWS
+        published_spectra.find_spectrum(connect_once(sealed), row_id(0))
+    assert catalogue.count_rows(connect_once(sealed), Filters()) == N_ROWS
     opened = open_release(sealed)
     with pytest.raises(TaskError, match=f"`{SPECTRA}` does not match its checksum"):
         ask_sql(opened, "SELECT flux FROM spectra")
@@ -98,6 +98,6 @@ def test_a_sound_release_of_any_age_is_shown(sealed: Path, tmp_path: Path) -> No
     shutil.copytree(sealed, copy)
     (copy / "SHA256SUMS").unlink()
     for root in (sealed, copy):
-        assert queries.count_rows(connect(root), Filters()) == N_ROWS
+        assert catalogue.count_rows(connect(root), Filters()) == N_ROWS
     pq.write_table(pq.read_table(copy / SPECTRA), copy / SPECTRA)
-    assert queries.find_spectrum(connect(copy), row_id(0)) is not None
+    assert published_spectra.find_spectrum(connect(copy), row_id(0)) is not None

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 from portal_release import N_ROWS, row_id
 
-from portal.data import queries
+from portal.data import catalogue, objects, plots, ranking
 from portal.data.cache import CACHE_VARIABLE
 from portal.data.conditions import Filters
 from portal.data.database import connect, connect_once
-from portal.data.queries import Ranking
+from portal.data.ranking import Ranking
 from portal.data.releases import ReleaseError
 
 
@@ -28,12 +28,12 @@ def answer(root: Path) -> tuple[object, ...]:
     con = connect(root)
     graded = Filters(words=(("tier", ("gold", "bronze")),))
     return (
-        queries.list_rows(con, graded, Ranking(), 1, 50).to_dict(),
+        catalogue.list_rows(con, graded, Ranking(), 1, 50).to_dict(),
         # Without the mean positions, whose last digit depends on the order of summing.
-        queries.count_sky(con, Filters(), 4)[["pix", "n", "n_found"]].to_dict(),
-        queries.find_object(con, row_id(3)),
-        queries.find_place(con, graded, Ranking(), row_id(0)),
-        queries.find_neighbours(con, row_id(3), 5).to_dict(),
+        plots.count_sky(con, Filters(), 4)[["pix", "n", "n_found"]].to_dict(),
+        objects.find_object(con, row_id(3)),
+        ranking.find_place(con, graded, Ranking(), row_id(0)),
+        objects.find_neighbours(con, row_id(3), 5).to_dict(),
     )
 
 
@@ -47,7 +47,7 @@ def test_it_is_made_once_and_again_when_the_catalogue_changes(
     assert [path.stat().st_ino for path in cache.iterdir()] == [inode]
     path = own_release / "catalog/quasars.parquet"
     pq.write_table(pq.read_table(path).slice(1), path)
-    assert queries.count_rows(connect(own_release), Filters()) == N_ROWS - 1
+    assert catalogue.count_rows(connect(own_release), Filters()) == N_ROWS - 1
     assert len(list(cache.iterdir())) == 1
 
 
@@ -82,11 +82,11 @@ def test_no_latents_are_no_neighbours(cache: Path, own_release: Path) -> None:
     rows = pq.read_table(path)
     nothing = pa.nulls(N_ROWS, pa.list_(pa.float32()))
     pq.write_table(rows.set_column(rows.column_names.index("latent"), "latent", nothing), path)
-    assert queries.find_neighbours(connect(own_release), row_id(0), 5).empty
+    assert objects.find_neighbours(connect(own_release), row_id(0), 5).empty
 
 
 def test_a_broken_index_is_gone_round(cache: Path, release: Path) -> None:
     connect(release)
     (made,) = cache.iterdir()
     made.write_bytes(b"broken")
-    assert queries.find_object(connect(release), row_id(0)) is not None
+    assert objects.find_object(connect(release), row_id(0)) is not None

@@ -3,7 +3,7 @@
 import pytest
 
 from portal.data.conditions import Cells, Filters
-from portal.data.queries import Ranking
+from portal.data.ranking import Ranking
 from portal.views.filters import read_cells, read_selection, write_cells
 
 
