@@ -221,6 +221,7 @@ def test_portal_and_schema_import_without_the_libraries_of_the_pipeline() -> Non
         "errors",
         "ledger",
         "reviews",
+        "transport",
         "user_tables",
     }
     modules = [

@@ -3,7 +3,7 @@
 import os
 import re
 import sqlite3
-import time
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -22,9 +22,11 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from tenacity import retry_if_exception, stop_before_delay
 
 from pipeline.errors import UserError, first_line
 from pipeline.ledger.hold import Hold, find_hold
+from pipeline.transport.retry import RetryPolicy
 
 T = TypeVar("T")
 URL_VARIABLE = "QAD_LEDGER_URL"
@@ -32,7 +34,8 @@ VERSION_TABLE = "ledger_version"
 # A server that restarts is back in seconds; a standby that takes over may need a minute.
 PATIENCE = 60.0
 _OPEN_PATIENCE = 5.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 8.0
+# As many attempts as the patience allows.
+_WAITING = RetryPolicy(max_attempts=sys.maxsize, backoff_s=0.25, longest_s=8.0)
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _REVISIONS = [path.name[:4] for path in sorted(_MIGRATIONS.glob("versions/[0-9]*.py"))]
 # Any constant does; it only has to be the same in every process that opens a ledger.
@@ -180,16 +183,17 @@ class Database:
         self._engine.dispose()
 
     def _transact(self, engine: Engine, work: Callable[[Connection], T], patience: float) -> T:
-        deadline, pause = time.monotonic() + patience, _FIRST_PAUSE
-        while True:
-            try:
-                with engine.begin() as connection:
-                    return work(connection)
-            except DBAPIError as error:
-                if not _may_pass(error) or time.monotonic() + pause > deadline:
-                    raise UserError(f"ledger {self.name}: {_explain(error)}") from None
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        def attempt() -> T:
+            with engine.begin() as connection:
+                return work(connection)
+
+        waiting = _WAITING.retrying(
+            retry=retry_if_exception(_may_pass), stop=stop_before_delay(patience)
+        )
+        try:
+            return waiting(attempt)
+        except DBAPIError as error:
+            raise UserError(f"ledger {self.name}: {_explain(error)}") from None
 
     def _is_current(self, connection: Connection) -> bool:
         revision = _read_revision(connection)
@@ -275,7 +279,9 @@ def _read_revision(connection: Connection) -> str | None:
     return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()
 
 
-def _may_pass(error: DBAPIError) -> bool:
+def _may_pass(error: BaseException) -> bool:
+    if not isinstance(error, DBAPIError):
+        return False
     # A connection that is refused carries no code, only libpq's text.
     if _REFUSAL.search(str(error.orig)) and not _RESTARTING.search(str(error.orig)):
         return False

@@ -1,7 +1,6 @@
 """Sends requests to a remote source: few at a time, retried, limited in rate, counted, timed."""
 
 import copy
-import random
 import threading
 import time
 from collections import Counter
@@ -9,13 +8,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from tenacity import RetryCallState, retry_if_exception
+
 from pipeline.config import AcquireSettings
 from pipeline.errors import DataError, MissingFileError
 from pipeline.transport.ranges import Link
+from pipeline.transport.retry import RetryPolicy, read_retry_after
 
 T = TypeVar("T")
 A = TypeVar("A")
-_LONGEST_PAUSE = 20.0
+_LONGEST_PAUSE_S = 20.0
 # What a fault of the file itself means; a retry cannot mend it.
 _FINAL = {
     "not_found": "no such file (404); fetch it or leave its shard out",
@@ -47,8 +49,7 @@ class RequestError(Exception):
     def of_status(cls, status: int, pause: str | None = None) -> "RequestError":
         """Classify an HTTP status that is no success."""
         kind = _KINDS.get(status) or ("server_error" if status >= 500 else "refused")
-        wait = float(pause) if pause and pause.isdigit() else 0.0
-        return cls(kind, f"status {status}", wait)
+        return cls(kind, f"status {status}", read_retry_after(pause))
 
 
 class Counts:
@@ -129,6 +130,12 @@ class Transfer:
         self.counts = Counts()
         self._settings = settings
         self._limit = RateLimit(settings.max_requests_per_second)
+        policy = RetryPolicy(settings.max_attempts, settings.backoff_s, _LONGEST_PAUSE_S)
+        self._retrying = policy.retrying(
+            find_wish=_find_wish,
+            retry=retry_if_exception(_may_pass),
+            before_sleep=self._hold_back,
+        )
         self._pool = ThreadPoolExecutor(settings.concurrency, thread_name_prefix="fetch")
 
     def session(self) -> "Transfer":
@@ -158,28 +165,36 @@ class Transfer:
         DataError
             If the fault is final or the attempts are used up; `MissingFileError` for a 404.
         """
-        for attempt in range(1, self._settings.max_attempts + 1):
-            self._limit.wait()
-            self.counts.add(kind)
-            try:
-                return send()
-            except RequestError as fault:
-                self.counts.add(fault.kind)
-                last = fault
-            if last.kind in _FINAL:
-                error = MissingFileError if last.kind == "not_found" else DataError
-                raise error(f"{name}: {_FINAL[last.kind]}") from last
-            if attempt < self._settings.max_attempts:
-                self._back_off(last, attempt)
-        raise DataError(
-            f"{name}: no answer after {self._settings.max_attempts} attempts, the last fault: "
-            f"{last.kind}; run again later"
-        ) from last
+        try:
+            return self._retrying(self._send, kind, send)
+        except RequestError as fault:
+            if fault.kind in _FINAL:
+                error = MissingFileError if fault.kind == "not_found" else DataError
+                raise error(f"{name}: {_FINAL[fault.kind]}") from fault
+            raise DataError(
+                f"{name}: no answer after {self._settings.max_attempts} attempts, the last fault: "
+                f"{fault.kind}; run again later"
+            ) from fault
 
-    def _back_off(self, fault: RequestError, attempt: int) -> None:
-        """Sleep a random share of a time that doubles: clients that fail together spread out."""
-        longest = min(self._settings.backoff_s * 2**attempt, _LONGEST_PAUSE)
-        delay = max(random.uniform(0, longest), min(fault.pause, _LONGEST_PAUSE))
-        if fault.kind == "slow_down":
-            self._limit.pause(delay)
-        time.sleep(delay)
+    def _send(self, kind: str, send: Callable[[], T]) -> T:
+        self._limit.wait()
+        self.counts.add(kind)
+        try:
+            return send()
+        except RequestError as fault:
+            self.counts.add(fault.kind)
+            raise
+
+    def _hold_back(self, state: RetryCallState) -> None:
+        """Let every thread wait as long as the one that was told to slow down."""
+        fault = state.outcome.exception() if state.outcome else None
+        if isinstance(fault, RequestError) and fault.kind == "slow_down":
+            self._limit.pause(state.upcoming_sleep)
+
+
+def _may_pass(fault: BaseException) -> bool:
+    return isinstance(fault, RequestError) and fault.kind not in _FINAL
+
+
+def _find_wish(fault: BaseException) -> float:
+    return fault.pause if isinstance(fault, RequestError) else 0.0

@@ -1,6 +1,5 @@
 """Asking a catalogue's service in bulk (CDS XMatch or TAP): cached, retried, rate-limited."""
 
-import random
 import re
 import time
 import warnings
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from tenacity import retry_if_exception
 
 from pipeline.config import CatalogueSettings, CrossmatchSettings
 from pipeline.context.catalogues.reader import votable_to_arrow
@@ -26,6 +26,7 @@ from pipeline.errors import QadError
 from pipeline.lake.files import opening, replacing
 from pipeline.lake.seals import READ_FAULTS, read_sealed, write_sealed
 from pipeline.lake.store import digest
+from pipeline.transport.retry import RetryPolicy, read_retry_after
 
 _ROW = "qad_row"
 _DATE = b"qad.query_date"
@@ -33,6 +34,7 @@ _TRANSIENT = (408, 429, 500, 502, 503, 504)
 # Stars that move faster are few; a larger margin only fetches more to throw away.
 _FASTEST_MOTION = 2.0
 _LONGEST_TEXT = 300
+_LONGEST_PAUSE_S = 600.0
 
 
 class ServiceError(QadError):
@@ -104,18 +106,17 @@ class Service:
         return read
 
     def _try(self, request: Callable[[], pa.Table]) -> pa.Table:
-        for attempt in range(1, self._settings.max_attempts + 1):
-            try:
-                return self._take_turn(request)
-            # The clients, their HTTP libraries and their XML parsers each raise errors of their
-            # own; whatever it is, the service has not answered.
-            except Exception as error:
-                if attempt == self._settings.max_attempts or not _is_transient(error):
-                    raise ServiceError(_describe(error)) from None
-                # Nobody depends on this number: it keeps clients from returning all at once.
-                pause = self._settings.backoff_s * 2 ** (attempt - 1) * random.uniform(0.5, 1)
-                time.sleep(max(pause, _find_wish(error)))
-        raise AssertionError("unreachable")
+        policy = RetryPolicy(
+            self._settings.max_attempts, self._settings.backoff_s, _LONGEST_PAUSE_S
+        )
+        retrying = policy.retrying(find_wish=_find_wish, retry=retry_if_exception(_is_transient))
+        try:
+            table: pa.Table = retrying(self._take_turn, request)
+        # The clients, their HTTP libraries and their XML parsers each raise errors of their own;
+        # whatever it is, the service has not answered.
+        except Exception as error:
+            raise ServiceError(_describe(error)) from None
+        return table
 
     def _take_turn(self, request: Callable[[], pa.Table]) -> pa.Table:
         ready = self._last_request + self._settings.seconds_between_requests
@@ -234,8 +235,7 @@ def _find_status(error: BaseException) -> int | None:
 def _find_wish(error: BaseException) -> float:
     """Return the seconds that the service asks to wait."""
     response = _find_response(error)
-    wish = response.headers.get("Retry-After", "") if response is not None else ""
-    return min(float(wish), 600.0) if wish.isdigit() else 0.0
+    return 0.0 if response is None else read_retry_after(response.headers.get("Retry-After"))
 
 
 def _describe(error: BaseException) -> str:
