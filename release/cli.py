@@ -17,7 +17,7 @@ def release() -> None:
     """Build, check, compare, publish and fetch versioned releases."""
 
 
-@release.command()
+@release.command("build")
 @click.option(
     "--root",
     type=click.Path(path_type=Path),
@@ -29,7 +29,7 @@ def release() -> None:
 @click.option("--source", default="mock", show_default=True, help="As given to `qad run`.")
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="TOML file.")
 @click.option("--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="One setting.")
-def build(
+def build_command(
     root: Path,
     version: str,
     source: str | None,
@@ -39,11 +39,11 @@ def build(
     """Publish the lake below --root as releases/X.Y.Z, with the settings of the run."""
     from pipeline.config import load_config
     from pipeline.lake.store import Store
-    from release.build import build as build_release
+    from release.build import build
 
     config = load_config(config_path, overrides, source=source)
     store = Store(root, config.run.ledger_url, config.run.lake)
-    report = build_release(store, config, version)
+    report = build(store, config, version)
     counts = report.counts
     click.echo(f"release {version}: {'done' if report.is_new else 'already done'}, {report.path}")
     tiers = ", ".join(f"{count:,} {tier}" for tier, count in counts["tiers"].items())
@@ -53,19 +53,19 @@ def build(
     click.echo(f"  {shards['done']:,} shards, {shards['failed']:,} failed and left out")
 
 
-@release.command()
+@release.command("validate")
 @click.argument("path", type=click.Path(path_type=Path))
-def validate(path: Path) -> None:
+def validate_command(path: Path) -> None:
     """Check the release at PATH; exit 1 when a check fails."""
-    from release.checks.validate import validate as run_checks
+    from release.checks.validate import validate
 
-    results = run_checks(path)
+    results = validate(path)
     for line in _tabulate(results):
         click.echo(line)
     sys.exit(0 if all(result.passed for result in results) else 1)
 
 
-@release.command()
+@release.command("diff")
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 @click.option(
@@ -75,7 +75,7 @@ def validate(path: Path) -> None:
     metavar="FILE",
     help="Also write every changed object to FILE.parquet or FILE.json.",
 )
-def diff(old: Path, new: Path, file: Path | None) -> None:
+def diff_command(old: Path, new: Path, file: Path | None) -> None:
     """Say what changed from the release at OLD to the one at NEW, object by object, and why."""
     from release.diff import compare, render_difference, write_rows
 
@@ -101,19 +101,20 @@ _PRODUCTION = click.option(
 )
 
 
-@release.command()
+@release.command("publish")
 @click.argument("path", type=click.Path(path_type=Path))
 @_TO
 @_PRODUCTION
 @click.option("--dry-run", "is_dry", is_flag=True, help="Only say what would be sent.")
-def publish(path: Path, addresses: tuple[str, ...], is_production: bool, is_dry: bool) -> None:
+def publish_command(
+    path: Path, addresses: tuple[str, ...], is_production: bool, is_dry: bool
+) -> None:
     """Send the release at PATH, read it back, and set its tag or latest.json."""
-    from release.places.publish import open_target
-    from release.places.publish import publish as send
+    from release.places.publish import open_target, publish
 
     # Buckets first: a tag or a latest.json is set only when every place holds the release.
     ordered = sorted(addresses, key=lambda address: not address.startswith("s3://"))
-    done = send(path, [open_target(address, is_production) for address in ordered], is_dry)
+    done = publish(path, [open_target(address, is_production) for address in ordered], is_dry)
     for delivery in done:
         if is_dry:
             click.echo(f"would send {_count(delivery)} to {delivery.target}")
@@ -125,31 +126,32 @@ def publish(path: Path, addresses: tuple[str, ...], is_production: bool, is_dry:
             click.echo(f"already published at {delivery.target}, nothing moved")
 
 
-@release.command()
+@release.command("withdraw")
 @click.argument("version")
 @_TO
 @_PRODUCTION
 @click.option("--reason", required=True, help="One line that everyone who fetches it will read.")
-def withdraw(version: str, addresses: tuple[str, ...], is_production: bool, reason: str) -> None:
+def withdraw_command(
+    version: str, addresses: tuple[str, ...], is_production: bool, reason: str
+) -> None:
     """Add a notice to a published VERSION; its files stay as they are."""
-    from release.places.publish import open_target
-    from release.places.publish import withdraw as add_notice
+    from release.places.publish import open_target, withdraw
 
     targets = [open_target(address, is_production) for address in addresses]
-    done = add_notice(version, targets, reason)
+    done = withdraw(version, targets, reason)
     for target, is_new in done.items():
         click.echo(f"{target}: {version} {'withdrawn' if is_new else 'was withdrawn already'}")
 
 
-@release.command()
+@release.command("fetch")
 @click.argument("address")
 @click.option("--into", type=click.Path(path_type=Path), required=True, help="Folder of releases.")
 @click.option("--subset", type=click.Choice(["all", "anomalies"]), default="all", show_default=True)
-def fetch(address: str, into: Path, subset: str) -> Path:
+def fetch_command(address: str, into: Path, subset: str) -> Path:
     """Bring the release at ADDRESS (s3://, hf://ORG/NAME@TAG, https://) and check every file."""
-    from release.places.fetch import fetch as bring
+    from release.places.fetch import fetch
 
-    done = bring(address, into, subset)
+    done = fetch(address, into, subset)
     if done.notice:
         click.echo(f"warning: release {done.version} was withdrawn: {done.notice}", err=True)
     click.echo(

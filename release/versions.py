@@ -6,7 +6,8 @@ raise Y, text raises Z. Before 1.0.0 the places shift by one: rescoring raises Y
 
 from enum import IntEnum
 from pathlib import Path
-from typing import NamedTuple
+
+from packaging.version import Version
 
 from pipeline.errors import UserError
 from pipeline.names import check_version, is_version
@@ -20,25 +21,6 @@ class Change(IntEnum):
     MAJOR = 2
 
 
-class Version(NamedTuple):
-    """A release's version X.Y.Z."""
-
-    major: int
-    minor: int
-    patch: int
-
-    def __str__(self) -> str:
-        return ".".join(map(str, self))
-
-    def bump(self, change: Change) -> "Version":
-        """Return the lowest version that may follow after a change."""
-        if change is Change.MAJOR and self.major:
-            return Version(self.major + 1, 0, 0)
-        if change is (Change.MINOR if self.major else Change.MAJOR):
-            return Version(self.major, self.minor + 1, 0)
-        return Version(self.major, self.minor, self.patch + 1)
-
-
 def parse_version(text: str) -> Version:
     """Read X.Y.Z.
 
@@ -46,7 +28,19 @@ def parse_version(text: str) -> Version:
     ------
     UserError
     """
-    return Version(*map(int, check_version(text).split(".")))
+    return Version(check_version(text))
+
+
+def bump(version: Version, change: Change) -> Version:
+    """Return the lowest version that may follow after a change."""
+    major, minor, patch = version.release
+    weight = change if major else max(change - 1, Change.PATCH)
+    numbers = {
+        Change.MAJOR: (major + 1, 0, 0),
+        Change.MINOR: (major, minor + 1, 0),
+        Change.PATCH: (major, minor, patch + 1),
+    }[Change(weight)]
+    return Version(".".join(map(str, numbers)))
 
 
 def find_previous(path: Path) -> Path | None:
@@ -65,7 +59,7 @@ def check_bump(previous: str, version: str, change: Change, reason: str) -> None
     UserError
         Naming the lowest version that is right.
     """
-    right = parse_version(previous).bump(change)
+    right = bump(parse_version(previous), change)
     if parse_version(version) < right:
         raise UserError(
             f"release {version}: {reason} since {previous}, a {change.name.lower()} change; "

@@ -4,7 +4,6 @@ boto3 has its doors here and in `pipeline.transport.s3`.
 """
 
 import base64
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -27,11 +26,13 @@ from botocore.exceptions import (
 
 from pipeline.errors import UserError
 from pipeline.lake.files import CHECKSUMS_IN_HEADERS
+from pipeline.transport.retry import RetryPolicy
 from release.places.content_types import find_content_type
 from release.places.remote import (
     LATEST,
     NOTICES,
     MissingError,
+    MovedError,
     Origin,
     Parcel,
     PassingError,
@@ -40,14 +41,15 @@ from release.places.remote import (
     read_remote,
     refuse_difference,
 )
-from release.sealing import CHECKSUMS
+from release.sealing import CHECKSUMS, hash_pieces
 from release.versions import parse_version
 
 # Larger files go in parts; S3 takes 10,000 of them and none below 5 MiB.
 _PART_BYTES = 2**26
 _PIECE = 2**20
 _TIMEOUT_S = 60
-_MOVES = 3
+# Two publications at once may each see the latest.json that the other is about to replace.
+_MOVING = RetryPolicy(max_attempts=3, backoff_s=0.1, longest_s=1)
 _ADVICE = {
     "NoSuchBucket": "create the bucket first",
     "AccessDenied": "see that the credentials may do this",
@@ -127,23 +129,24 @@ class Bucket(_Prefix):
 
     def announce(self, parcel: Parcel) -> bool:
         """Move latest.json forward, unless it names this version or a later one."""
+        return _MOVING.retrying(MovedError)(self._move_latest, parcel)
+
+    def _move_latest(self, parcel: Parcel) -> bool:
         entry = {"version": parcel.version, "path": parcel.version, CHECKSUMS: parcel.seal}
-        for _ in range(_MOVES):
-            condition: dict[str, str] = {"IfNoneMatch": "*"}
-            with suppress(MissingError):
-                latest, tag = self._read_latest()
-                found = parse_version(latest["version"])
-                if latest == entry or found > parse_version(parcel.version):
-                    return False
-                if found == parse_version(parcel.version):
-                    raise RemoteError(
-                        f"{self.name}/{LATEST} names another release {found}; look at it and "
-                        "remove it"
-                    )
-                condition = {"IfMatch": tag}
-            if self._put(LATEST, json.dumps(entry, indent=1).encode(), **condition):
-                return True
-        raise RemoteError(f"{self.name}/{LATEST} is being moved by somebody else; run again")
+        condition: dict[str, str] = {"IfNoneMatch": "*"}
+        with suppress(MissingError):
+            latest, tag = self._read_latest()
+            found = parse_version(latest["version"])
+            if latest == entry or found > parse_version(parcel.version):
+                return False
+            if found == parse_version(parcel.version):
+                raise RemoteError(
+                    f"{self.name}/{LATEST} names another release {found}; look at it and remove it"
+                )
+            condition = {"IfMatch": tag}
+        if not self._put(LATEST, json.dumps(entry, indent=1).encode(), **condition):
+            raise MovedError(f"{self.name}/{LATEST} is being moved by somebody else; run again")
+        return True
 
     def read_notice(self, version: str) -> dict[str, Any] | None:
         """See `Target.read_notice`."""
@@ -191,9 +194,9 @@ class Bucket(_Prefix):
             self._put_parts(path, key)
         else:
             # The checksum of the list: the server refuses what has changed since it was checked.
-            self._put(key, path.read_bytes(), bytes.fromhex(checksum), IfNoneMatch="*")
+            self._put(key, path.read_bytes(), checksum, IfNoneMatch="*")
 
-    def _put(self, path: str, body: bytes, sha256: bytes = b"", /, **conditions: str) -> bool:
+    def _put(self, path: str, body: bytes, sha256: str = "", /, **conditions: str) -> bool:
         """Put an object; False if its condition does not hold (any more)."""
         with _faults(f"{self.name}/{path}"):
             try:
@@ -202,7 +205,7 @@ class Bucket(_Prefix):
                     Key=self._key(path),
                     Body=body,
                     ContentType=find_content_type(path),
-                    ChecksumSHA256=_encode(sha256 or hashlib.sha256(body).digest()),
+                    ChecksumSHA256=_encode(sha256 or hash_pieces([body])),
                     **conditions,
                 )
             except ClientError as error:
@@ -236,7 +239,7 @@ class Bucket(_Prefix):
             while body := handle.read(self._part_bytes):
                 part: dict[str, Any] = {
                     "PartNumber": len(parts) + 1,
-                    "ChecksumSHA256": _encode(hashlib.sha256(body).digest()),
+                    "ChecksumSHA256": _encode(hash_pieces([body])),
                 }
                 sent = self._client.upload_part(**where, **part, Body=body)
                 parts.append(part | {"ETag": sent["ETag"]})
@@ -296,8 +299,8 @@ def _join(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _encode(checksum: bytes) -> str:
-    return base64.b64encode(checksum).decode()
+def _encode(checksum: str) -> str:
+    return base64.b64encode(bytes.fromhex(checksum)).decode()
 
 
 def _status(error: ClientError) -> int:

@@ -1,7 +1,6 @@
 """Fetch a published release: resumed where it broke off, every file checked, whole or not there."""
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -13,8 +12,9 @@ from catalog_schema import contents
 from pipeline.errors import UserError
 from pipeline.lake.files import guard_root
 from pipeline.names import check_list, check_version, find_below
+from pipeline.progress import show_transfer
+from pipeline.transport.retry import RetryPolicy
 from release.manifest import MANIFEST
-from release.places.progress import show_transfer
 from release.places.remote import (
     LATEST,
     NOTICES,
@@ -26,7 +26,7 @@ from release.places.remote import (
     read_remote,
     read_steadily,
 )
-from release.sealing import CHECKSUMS, hash_file, hold
+from release.sealing import CHECKSUMS, hash_file, hash_pieces, hold
 
 # What a subset leaves out.
 SUBSETS: dict[str, tuple[str, ...]] = {
@@ -34,7 +34,8 @@ SUBSETS: dict[str, tuple[str, ...]] = {
     "anomalies": (contents.QUASARS, "hats/", "calibration/", "model/"),
 }
 _LINE = re.compile(r"(?P<sum>[0-9a-f]{64})  (?P<name>\S.*)")
-_ATTEMPTS = 2
+# Bytes that changed on the way are fetched once more.
+_FETCHING = RetryPolicy(max_attempts=2, backoff_s=0, longest_s=0)
 _READ_ONLY = 0o444
 
 
@@ -88,7 +89,7 @@ def fetch(address: str, into: Path, subset: str = "all") -> Fetched:
     origin, text, notice_origin = _locate(address)
     checksums = _parse(origin, text)
     manifest = read_remote(origin, MANIFEST)
-    if hashlib.sha256(manifest).hexdigest() != checksums.get(MANIFEST):
+    if hash_pieces([manifest]) != checksums.get(MANIFEST):
         raise ChecksumError(f"{origin.name}/{MANIFEST} differs from {CHECKSUMS}; fetch it again")
     version = _read_version(origin, manifest)
     left_out = SUBSETS[subset]
@@ -134,7 +135,7 @@ def _locate(address: str) -> tuple[Origin, bytes, Origin]:
     check_version(version)
     release = _open(f"{origin.name}/{version}")
     text = read_remote(release, CHECKSUMS)
-    if hashlib.sha256(text).hexdigest() != seal:
+    if hash_pieces([text]) != seal:
         raise ChecksumError(f"{release.name}/{CHECKSUMS} is not the one that {LATEST} names")
     return release, text, origin
 
@@ -170,7 +171,8 @@ def _fill(folder: Path, origin: Origin, wanted: dict[str, str], text: bytes) -> 
     n_bytes = 0
     with show_transfer(f"fetch {origin.name}", None) as tell:
         for name in missing:
-            n_bytes += _fetch_file(places[name], origin, name, wanted[name], tell)
+            fetching = _FETCHING.retrying(ChecksumError)
+            n_bytes += fetching(_fetch_file, places[name], origin, name, wanted[name], tell)
     _place(places[CHECKSUMS], text)
     return len(missing), n_bytes
 
@@ -178,23 +180,22 @@ def _fill(folder: Path, origin: Origin, wanted: dict[str, str], text: bytes) -> 
 def _fetch_file(path: Path, origin: Origin, name: str, checksum: str, tell: Tell) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = _name_partial(path)
-    for _ in range(_ATTEMPTS):
-        start = partial.stat().st_size if partial.exists() else 0
-        with partial.open("ab") as handle:
-            for piece in read_steadily(origin, name, start):
-                handle.write(piece)
-                tell(len(piece))
-            handle.flush()
-            os.fsync(handle.fileno())
-        if hash_file(partial) == checksum:
-            partial.chmod(_READ_ONLY)
-            partial.replace(path)
-            return path.stat().st_size - start
+    start = partial.stat().st_size if partial.exists() else 0
+    with partial.open("ab") as handle:
+        for piece in read_steadily(origin, name, start):
+            handle.write(piece)
+            tell(len(piece))
+        handle.flush()
+        os.fsync(handle.fileno())
+    if hash_file(partial) != checksum:
         partial.unlink()
-    raise ChecksumError(
-        f"{origin.name}/{name} does not have the checksum that {CHECKSUMS} lists; fetch again, or "
-        "from another place"
-    )
+        raise ChecksumError(
+            f"{origin.name}/{name} does not have the checksum that {CHECKSUMS} lists; fetch again, "
+            "or from another place"
+        )
+    partial.chmod(_READ_ONLY)
+    partial.replace(path)
+    return path.stat().st_size - start
 
 
 def _name_partial(path: Path) -> Path:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from release.places.remote import (
     NOTICES,
     MissingError,
@@ -235,8 +235,9 @@ def _faults(what: str) -> Iterator[None]:
         reason = type(error).__name__
         raise PassingError(f"{what}: {reason}; run again: what is done is kept") from None
     except ValueError as error:
-        line = str(error).splitlines()[0]
-        raise UserError(f"{what}: the Hub refuses the dataset card or the name: {line}") from None
+        raise UserError(
+            f"{what}: the Hub refuses the dataset card or the name: {first_line(error)}"
+        ) from None
 
 
 def _explain(what: str, status: int) -> RemoteError:

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipeline.errors import UserError
+from pipeline.progress import show_transfer
 from release.checks.validate import validate
 from release.manifest import read_manifest
 from release.places.journal import Journal
-from release.places.progress import show_transfer
 from release.places.remote import (
     ChecksumError,
     Parcel,

@@ -1,19 +1,21 @@
 """What publishing and fetching share: places to send to and to read from, and their faults."""
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.errors import QadError
-from release.sealing import CHECKSUMS, hash_file, read_checksums
+from pipeline.transport.retry import RetryPolicy
+from release.sealing import CHECKSUMS, hash_file, hash_pieces, read_checksums
 
 Tell = Callable[[int], None]
 LATEST = "latest.json"
 NOTICES = "withdrawn"
-_ATTEMPTS = 5
+# A minute in all, for a server that starts again or is overrun.
+READING = RetryPolicy(max_attempts=5, backoff_s=2, longest_s=20)
 _NAMES_SHOWN = 3
 
 
@@ -23,6 +25,10 @@ class RemoteError(QadError):
 
 class PassingError(RemoteError):
     """A fault that may pass: another attempt is worth it."""
+
+
+class MovedError(RemoteError):
+    """Somebody else moved what was to be moved meanwhile."""
 
 
 class MissingError(RemoteError):
@@ -140,11 +146,13 @@ def read_remote(origin: Origin, path: str) -> bytes:
 
 def hash_remote(origin: Origin, path: str, tell: Tell) -> str:
     """Return the SHA-256 of a file as it is read back."""
-    checksum = hashlib.sha256()
-    for piece in read_steadily(origin, path):
-        checksum.update(piece)
-        tell(len(piece))
-    return checksum.hexdigest()
+
+    def read() -> Iterator[bytes]:
+        for piece in read_steadily(origin, path):
+            tell(len(piece))
+            yield piece
+
+    return hash_pieces(read())
 
 
 def read_steadily(origin: Origin, path: str, start: int = 0) -> Iterator[bytes]:
@@ -153,16 +161,21 @@ def read_steadily(origin: Origin, path: str, start: int = 0) -> Iterator[bytes]:
     Raises
     ------
     RemoteError
-        If a fault does not pass: five attempts in a row gave no byte.
+        If a fault does not pass: the attempts of `READING` in a row gave no byte.
     """
-    failures = 0
     while True:
+        pieces = READING.retrying(PassingError)(_begin, origin, path, start)
         try:
-            for piece in origin.read(path, start):
-                start, failures = start + len(piece), 0
+            for piece in pieces:
+                start += len(piece)
                 yield piece
             return
         except PassingError:
-            failures += 1
-            if failures == _ATTEMPTS:
-                raise
+            # Cut off after some bytes: the attempts at the rest are counted anew.
+            continue
+
+
+def _begin(origin: Origin, path: str, start: int) -> Iterator[bytes]:
+    """Return the pieces of a file, of which the first has arrived."""
+    pieces = origin.read(path, start)
+    return chain(filter(None, [next(pieces, b"")]), pieces)

@@ -31,7 +31,7 @@ from catalog_schema.tables import (
 )
 from catalog_schema.vocabulary import MatchState, Parent, ReviewStatus, Tier
 from pipeline.config import CalibrateSettings
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.science.sky import find_cells
@@ -113,7 +113,7 @@ def open_lake(store: Store, inputs: Inputs, scratch: Path) -> Iterator["JoinedLa
         with open_engine(scratch) as connection:
             yield JoinedLake(connection, store, inputs)
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        reason = str(error).splitlines()[0]
+        reason = first_line(error)
         raise UserError(f"cannot write {store.root}: {reason}; free some space") from None
 
 

@@ -16,6 +16,7 @@ from synthetic_lake import write_lake
 
 from pipeline.config import Config
 from pipeline.lake.store import Store
+from pipeline.transport.retry import RetryPolicy
 from release.build import build
 from release.sealing import seal
 
@@ -31,6 +32,12 @@ def template(shared: Path) -> Path:
         build(write_lake(root), Config(), "0.1.0")
 
     return make_once(shared / "release-template", make)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no attempt wait."""
+    monkeypatch.setattr("release.places.remote.READING", RetryPolicy(5, 0, 0))
 
 
 @pytest.fixture

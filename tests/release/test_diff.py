@@ -11,8 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
-from hypothesis import strategies as st
 from synthetic_lake import LEVELS, Plan, write_lake
 
 from pipeline.config import Config, load_config
@@ -21,7 +19,7 @@ from pipeline.lake.store import Store
 from release.build import build
 from release.cli import release
 from release.diff import compare
-from release.versions import Change, Version, check_bump, find_previous, parse_version
+from release.versions import Change, find_previous
 
 QUASARS = "catalog/quasars.parquet"
 
@@ -186,28 +184,3 @@ def test_text_is_a_patch(released: Path, store: Store) -> None:
     assert (
         "No object entered" in (build(store, stricter, "0.1.2").path / "CHANGELOG.md").read_text()
     )
-
-
-@pytest.mark.parametrize(
-    ("previous", "change", "right"),
-    [
-        ("0.1.4", Change.PATCH, "0.1.5"),
-        ("0.1.4", Change.MINOR, "0.1.5"),
-        ("0.1.4", Change.MAJOR, "0.2.0"),
-        ("1.2.3", Change.PATCH, "1.2.4"),
-        ("1.2.3", Change.MINOR, "1.3.0"),
-        ("1.2.3", Change.MAJOR, "2.0.0"),
-    ],
-)
-def test_lowest_version_that_is_right(previous: str, change: Change, right: str) -> None:
-    assert str(parse_version(previous).bump(change)) == right
-    check_bump(previous, right, change, "it")
-
-
-@given(st.tuples(*[st.integers(0, 20)] * 3), st.sampled_from(Change))
-def test_bump_goes_up_and_no_further_than_needed(numbers: tuple[int, ...], change: Change) -> None:
-    version = Version(*numbers)
-    bumped = version.bump(change)
-    assert bumped > version
-    assert sum(bumped) <= sum(version) + 1
-    assert [version.bump(c) for c in Change] == sorted(version.bump(c) for c in Change)
