@@ -31,7 +31,7 @@ from pipeline.config import load_config
 from pipeline.lake.store import Store
 from release.build import build
 from release.checks.validate import validate
-from release.faces.hats_collection import COLLECTION, write_collection
+from release.faces import hats_collection
 from release.manifest import MANIFEST, read_json
 from release.places.remote import Parcel
 from release.sealing import list_files
@@ -60,7 +60,7 @@ def run_hats(root: Path) -> None:
     (root / "hats" / "catalog").mkdir(parents=True)
     source = root / "hats" / "catalog" / "quasars.parquet"
     source.symlink_to((release / "catalog" / "quasars.parquet").resolve())
-    write_collection(root / "hats", read_json(release / MANIFEST))
+    hats_collection.write(root / "hats", read_json(release / MANIFEST))
 
 
 STEPS: dict[str, Callable[[Path], None]] = {
@@ -92,7 +92,15 @@ def report_sizes(release: Path) -> None:
             pq.write_table(rows, other, **options)
             seconds, size = time.process_time() - begin, other.stat().st_size
             print(f"{name:46}{size / 1e6:10.0f} MB, {size / ours:.2f} of ours{seconds:8.0f} s CPU")
-    for name in ("catalog", COLLECTION, "hats_spectra", "spectra", "site", "vo", "cds"):
+    for name in (
+        "catalog",
+        hats_collection.COLLECTION,
+        "hats_spectra",
+        "spectra",
+        "site",
+        "vo",
+        "cds",
+    ):
         files = [file for file in (release / name).rglob("*") if file.is_file()]
         size = sum(file.stat().st_size for file in files)
         print(f"{name + '/':46}{size / 1e6:10.0f} MB in {len(files):,} files")
@@ -165,7 +173,7 @@ def _list_lsdb(row: dict[str, Any]) -> dict[str, Callable[[], object]]:
     dask.config.set(scheduler="synchronous")
 
     def open_collection() -> lsdb.Catalog:
-        return lsdb.open_catalog(COLLECTION)
+        return lsdb.open_catalog(hats_collection.COLLECTION)
 
     position = (row["TARGET_RA"], row["TARGET_DEC"])
     ids = {"TARGETID": row["TARGETID"]}

@@ -16,15 +16,9 @@ from pipeline.lake.store import Store
 from pipeline.numerics import limit_threads
 from release.changelog import write_changelog
 from release.checks.conservation import close_release
-from release.documents import make_notes, write_documents
-from release.faces.cds import write_cds
-from release.faces.descriptions import write_faces
-from release.faces.footprint import write_footprint
-from release.faces.hats_collection import write_collection
-from release.faces.hats_spectra import write_spectra_catalogue
-from release.faces.report import write_report
-from release.faces.site import write_site
-from release.faces.votable import write_vo
+from release.credit import make_notes
+from release.documents import write_documents
+from release.faces.registry import FACES
 from release.inputs import Inputs, read_inputs
 from release.manifest import MANIFEST, count_rows, make_manifest, read_manifest, write_json
 from release.sealing import building
@@ -86,7 +80,8 @@ def build(store: Store, config: Config, version: str) -> ReleaseReport:
     with building(path) as partial:
         manifest = _fill(partial, store, config, inputs, version, fingerprint)
         write_changelog(partial, path, manifest)
-        write_faces(partial, manifest)
+        for face in FACES:
+            face.write(partial, manifest)
         if read_inputs(store, config, inputs.reviews).fingerprint(REVISION) != fingerprint:
             raise UserError(f"{store.root} changed while the release was built; build it again")
     return ReleaseReport(path, True, manifest["counts"])
@@ -134,13 +129,6 @@ def _fill(
     write_json(folder / "schema" / "schema.json", render_schema())
     write_json(folder / MANIFEST, manifest)
     write_documents(folder, manifest, outcomes, evidence)
-    write_footprint(folder)
-    write_vo(folder, manifest)
-    write_cds(folder, manifest)
-    write_collection(folder, manifest)
-    write_spectra_catalogue(folder, manifest)
-    write_report(folder, manifest)
-    write_site(folder, manifest)
     return manifest
 
 

@@ -4,7 +4,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from catalog_schema import contents, macros
 from catalog_schema.column import Column
@@ -21,36 +21,34 @@ from release.checks.conservation import (
     SHARD_FAILED,
     STAGES,
 )
-from release.tables.evidence import BRIGHT_SNR
+from release.credit import CITATION, LICENCE_URL
+from release.faces.registry import FACES
+from release.manifest import MANIFEST
+from release.rendering import render
+from release.sealing import CHECKSUMS
+from release.tables.evidence import BRIGHT_SNR, SUMMARY
 
-if TYPE_CHECKING:
-    from jinja2 import Template
-
-LICENCE_URL = "https://creativecommons.org/licenses/by/4.0/"
-CITATION = (
-    "DESI-QAD; DESI Collaboration et al. 2026, Data Release 1 of the Dark Energy "
-    "Spectroscopic Instrument, AJ 171, 285 (arXiv:2503.14745)"
-)
 _TEXTS = {
     contents.ANOMALIES: "The graded rows of quasars.parquet, strangest first.",
     contents.SIGNIFICANCE: "Calibrated significance of every scored spectrum, repeat "
     "observations included.",
 }
+# What a release holds beside tables and faces.
+OTHERS = {
+    ("model/",): "The network's weights, its card and the samples that calibrate it.",
+    ("schema/schema.json",): "Every column of every table, for programs.",
+    ("sql/", "examples/"): "Views, macros and recipes for DuckDB; scripts that open the release; a "
+    "notebook to start with (`examples/quickstart.ipynb`).",
+    (SUMMARY,): "The figures of the tables below, on how far to trust the score.",
+    ("README.md", "CHANGELOG.md"): "This text; what changed since the previous release, and why.",
+    (MANIFEST,): "Inputs, settings, code, instruction set, counts and levels of this release.",
+    ("ACKNOWLEDGEMENTS.md", "LICENSE", "CITATION.cff"): "Credit and terms.",
+    (CHECKSUMS,): "Checksum of every other file.",
+}
 # Recipes and examples, the same in every release.
 _VERBATIM = Path(__file__).parent / "templates" / "verbatim"
 _DOCUMENTS = ("README.md", "ACKNOWLEDGEMENTS.md", "LICENSE", "CITATION.cff")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
-
-
-def make_notes(title: str, version: str) -> dict[str, str]:
-    """Return the metadata of every published Parquet file: each one may travel alone."""
-    return {
-        "title": title,
-        "version": version,
-        "license": f"CC BY 4.0, {LICENCE_URL}",
-        "citation": CITATION,
-        "acknowledgement": render("desi_acknowledgement.txt", {}).strip(),
-    }
 
 
 def write_documents(
@@ -72,6 +70,7 @@ def write_documents(
         "licence_url": LICENCE_URL,
         "citation": CITATION,
         "files": contents.FILES,
+        "beside": {face.files: face.paragraph for face in FACES} | OTHERS,
         "evidence": evidence,
         "found_below": STRANGE_P_VALUE,
         "bright_snr": BRIGHT_SNR,
@@ -119,23 +118,3 @@ def _sum_gates(outcomes: Sequence[Outcome]) -> dict[tuple[str, str], int]:
     for outcome in outcomes:
         sums.update({(outcome.stage, gate): count for gate, count in outcome.dropped.items()})
     return {key: count for key, count in sums.items() if count}
-
-
-def render(name: str, facts: dict[str, Any]) -> str:
-    """Fill a template of this package."""
-    return load_template(name).render(facts)
-
-
-def load_template(name: str) -> "Template":
-    """Return a template of this package; in HTML all text is escaped."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("release"),
-        undefined=jinja2.StrictUndefined,
-        autoescape=name.endswith(".html.j2"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(name)

@@ -24,6 +24,7 @@ SHARED = {
         "lake.model_files",
         "names",
         "numerics",
+        "progress",
         "judge.rank",
         "reviews.audit",
         "reviews.consensus",
@@ -34,6 +35,7 @@ SHARED = {
         "judge.science.independence",
         "science.sky",
         "lake.store",
+        "transport.retry",
     )
 }
 # What portal may use of the pipeline: the review ledger, which it writes to, and the reader of
@@ -64,7 +66,7 @@ DOORS = {
     "ray": ("pipeline/flow/workers.py", "pipeline/spectra/model/tune.py"),
     "boto3": ("pipeline/transport/s3.py", "release/places/bucket.py"),
     "huggingface_hub": ("release/places/hub.py",),
-    "hats": ("release/faces/hats_", "release/checks/hats_"),
+    "hats": ("release/faces/hats_",),
     "streamlit": ("portal/",),
     "altair": ("portal/",),
     "duckdb": ("portal/", "release/", "pipeline/context/catalogues/"),
@@ -155,7 +157,16 @@ def test_rooms_of_the_portal_use_only_those_below(room: str) -> None:
 def test_release_uses_only_the_shared_part_of_the_pipeline() -> None:
     packages = {
         f"pipeline.{name}"
-        for name in ("context", "judge", "judge.science", "lake", "ledger", "reviews", "science")
+        for name in (
+            "context",
+            "judge",
+            "judge.science",
+            "lake",
+            "ledger",
+            "reviews",
+            "science",
+            "transport",
+        )
     }
     allowed = {"pipeline", *packages, *SHARED}
     beyond = {

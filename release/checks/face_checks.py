@@ -1,4 +1,4 @@
-"""Checks that the faces for other programs hold the graded rows, in their order."""
+"""Checks that every face holds the graded rows in their order, and what else it promises."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,57 +8,61 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from catalog_schema import contents
-from release.faces import cds, votable
-from release.faces.site import LIST, OBJECTS, read_listed
+from release.faces.registry import FACES
 
-_NAMES = ["TARGETID", "q_value"]
+# What is checked, and of which files.
+Check = tuple[Callable[[Path, str], list[str]], tuple[str, ...]]
+_READ = {face.files[0]: face for face in FACES if face.read_back}
+_OWN = {face.files[0]: face for face in FACES if face.find_faults}
 
 
 def check_same_rows(path: Path, target: str) -> list[str]:
-    """TARGETID and q-value are those of ``catalog/anomalies.parquet``, row by row."""
-    expected = pq.ParquetFile(path / contents.ANOMALIES).read(columns=_NAMES)
-    with votable.accepting_desi_units():
-        found = _READERS[target](path)
-    wrong = [
-        name
+    """The columns that a face gives back are those of ``catalog/anomalies.parquet``."""
+    face = _READ[target]
+    found = face.read_back(path) if face.read_back else {}
+    expected = pq.ParquetFile(path / contents.ANOMALIES).read(columns=list(found))
+    return [
+        f"{name} is not that of anomalies.parquet"
         for name, values in found.items()
-        if not np.array_equal(np.asarray(values), expected[name].to_numpy())
+        if not is_same(values, face.spell(expected[name]))
     ]
-    return [f"{name} is not that of anomalies.parquet" for name in wrong]
 
 
-def _read_votable(path: Path) -> dict[str, Any]:
-    from astropy.io.votable import parse_single_table
-
-    rows = parse_single_table(path / votable.VOTABLE).to_table()
-    return {name: rows[name] for name in _NAMES}
+def _check_own(path: Path, target: str) -> list[str]:
+    find_faults = _OWN[target].find_faults
+    return find_faults(path) if find_faults else []
 
 
-def _read_fits(path: Path) -> dict[str, Any]:
-    from astropy.io import fits
+def is_same(found: Any, expected: Any) -> bool:
+    """Tell whether two columns have the same values, missing ones in the same places.
 
-    with fits.open(path / votable.FITS, checksum=True) as hdus:
-        return {name: np.array(hdus[1].data[name]) for name in _NAMES}
+    Parameters
+    ----------
+    found, expected : array_like
+        Null and NaN are masked. Floats that were read in double precision are compared in that of
+        the expected ones.
+    """
+    one, other = _mask(found), _mask(expected)
+    if one.dtype.kind == "f" and other.dtype.kind == "f":
+        one = np.ma.array(one, dtype=other.dtype)
+    known = ~np.ma.getmaskarray(other)
+    return (
+        one.shape == other.shape
+        and np.array_equal(~np.ma.getmaskarray(one), known)
+        and np.array_equal(one.data[known], other.data[known])
+    )
 
 
-def _read_cds(path: Path) -> dict[str, Any]:
-    from astropy.io import ascii as tables
-
-    if not (path / cds.TABLE).stat().st_size:
-        return {name: [] for name in _NAMES}
-    rows = tables.read(path / cds.TABLE, format="cds", readme=str(path / cds.README))
-    return {name: rows[name] for name in _NAMES}
-
-
-def _read_site(path: Path) -> dict[str, Any]:
-    pages = {page.stem for page in (path / OBJECTS).iterdir()}
-    return {"TARGETID": [int(each) for each in read_listed(path) if each in pages]}
+def _mask(values: Any) -> np.ma.MaskedArray:
+    data = np.ma.asarray(values)
+    if data.dtype.kind == "f":
+        return np.ma.masked_where(np.isnan(data.data), data)
+    if data.dtype.kind in "OSU":
+        return np.ma.array(data.filled("").astype(str), mask=False)
+    return data
 
 
-_READERS: dict[str, Callable[[Path], dict[str, Any]]] = {
-    votable.VOTABLE: _read_votable,
-    votable.FITS: _read_fits,
-    cds.TABLE: _read_cds,
-    LIST: _read_site,
+CHECKS: dict[str, Check] = {
+    **{face.name: (_check_own, (target,)) for target, face in _OWN.items()},
+    "same_rows": (check_same_rows, tuple(_READ)),
 }
-TARGETS = tuple(_READERS)

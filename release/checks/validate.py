@@ -12,12 +12,10 @@ from catalog_schema.column import Table
 from catalog_schema.lock import render_schema
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import ClassState
-from pipeline.errors import UserError
+from pipeline.errors import UserError, first_line
 from pipeline.lake.layout import MODEL_NORMS, MODEL_TAXONOMY
-from release.checks import consistency, face_checks, hats_checks
-from release.faces.hats_collection import COLLECTION
-from release.faces.hats_spectra import FOLDER
-from release.faces.votable import accepting_desi_units
+from release.checks import consistency, face_checks
+from release.faces.astropy_table import accepting_desi_units
 from release.inputs import MODEL_FILES
 from release.manifest import MANIFEST, read_json, read_manifest
 from release.sealing import CHECKSUMS, hash_file, list_files, read_checksums
@@ -67,7 +65,7 @@ def _run(name: str, check: Callable[[Path, str], list[str]], path: Path, target:
         problems = check(path, target)
     # A damaged file may raise anything; the other checks still have their say.
     except Exception as error:
-        problems = [f"cannot be checked: {type(error).__name__}: {error}".splitlines()[0]]
+        problems = [f"cannot be checked: {type(error).__name__}: {first_line(error)}"]
     return Result(name, not problems, target, "; ".join(problems))
 
 
@@ -146,7 +144,7 @@ _CLASSIFIED = f"""
     SELECT TARGETID FROM read_parquet(?) WHERE class_state = '{ClassState.CLASSIFIED}' LIMIT 1
 """
 _MODEL_TARGETS = (*(f"model/{name}" for name in MODEL_FILES), contents.NULL)
-_CHECKS: dict[str, tuple[Callable[[Path, str], list[str]], tuple[str, ...]]] = {
+_CHECKS: dict[str, face_checks.Check] = {
     "checksums": (_check_checksums, (CHECKSUMS,)),
     "manifest": (_check_manifest, (MANIFEST,)),
     "schema": (_check_schema, tuple(contents.FILES)),
@@ -167,9 +165,7 @@ _CHECKS: dict[str, tuple[Callable[[Path, str], list[str]], tuple[str, ...]]] = {
     "changes": (consistency.check_changes, (contents.CHANGES,)),
     "matches": (consistency.check_matches, (contents.CROSSMATCH,)),
     "reviews": (consistency.check_reviews, (contents.REVIEWS,)),
-    "hats": (hats_checks.check_collection, (COLLECTION,)),
-    "hats_spectra": (hats_checks.check_spectra_catalogue, (FOLDER,)),
-    "same_rows": (face_checks.check_same_rows, face_checks.TARGETS),
+    **face_checks.CHECKS,
     "counts": (consistency.check_counts, (MANIFEST,)),
     "conservation": (consistency.check_conservation, ("completeness",)),
 }

@@ -17,8 +17,16 @@ import pyarrow.parquet as pq
 from catalog_schema import contents
 from catalog_schema.column import Column
 from catalog_schema.tables import QUASARS
-from release.documents import CITATION, LICENCE_URL, render
-from release.faces.votable import parse_unit, to_ascii
+from release.credit import CITATION, LICENCE_URL
+from release.faces.astropy_table import (
+    accepting_desi_units,
+    keep_ascii,
+    parse_unit,
+    select,
+    to_ascii,
+)
+from release.faces.face import Face, Manifest
+from release.rendering import render
 
 TABLE, README = "cds/anomalies.dat", "cds/ReadMe"
 _WIDTH, _INDENT = 80, 50
@@ -40,15 +48,8 @@ class Field:
         return int(re.sub(r"\..*", "", self.format[1:]))
 
 
-def write_cds(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write ``cds/anomalies.dat`` and ``cds/ReadMe``: every scalar column of the graded rows.
-
-    Parameters
-    ----------
-    folder : Path
-        The release with ``catalog/anomalies.parquet``.
-    manifest : mapping
-    """
+def write(folder: Path, manifest: Manifest) -> None:
+    """Write ``cds/anomalies.dat`` and ``cds/ReadMe``: every scalar column of the graded rows."""
     names = [column.name for column in QUASARS.scalars]
     rows = pq.read_table(folder / contents.ANOMALIES, columns=names)
     fields = [_lay_out(rows[column.name], column) for column in QUASARS.scalars]
@@ -65,6 +66,17 @@ def write_cds(folder: Path, manifest: Mapping[str, Any]) -> None:
     }
     text = render("cds_readme.txt.j2", facts)
     (folder / README).write_text(text, encoding="ascii", errors="replace")
+
+
+def read_back(folder: Path) -> Mapping[str, Any]:
+    """Return every scalar column of the rows."""
+    from astropy.io import ascii as text_tables
+
+    if not (folder / TABLE).stat().st_size:
+        return {column.name: [] for column in QUASARS.scalars}
+    with accepting_desi_units():
+        rows = text_tables.read(folder / TABLE, format="cds", readme=str(folder / README))
+    return select(rows, QUASARS.scalars)
 
 
 def _lay_out(data: pa.ChunkedArray, column: Column) -> Field:
@@ -122,3 +134,14 @@ def _describe(fields: list[Field]) -> list[str]:
 
 def _translate_unit(unit: str) -> str:
     return parse_unit(unit).to_string("cds") if unit else "---"
+
+
+FACE = Face(
+    name="cds",
+    files=(TABLE, README),
+    paragraph="The graded rows as fixed-width text, described byte by byte.",
+    write=write,
+    read_back=read_back,
+    spell=keep_ascii,
+    media_types={".dat": "text/plain", "ReadMe": "text/plain"},
+)

@@ -11,10 +11,13 @@ import pyarrow as pa
 
 from catalog_schema.column import Column
 from catalog_schema.contents import FILES
-from release.documents import CITATION, LICENCE_URL
+from release.credit import CITATION, LICENCE_URL
+from release.faces.face import Face, Manifest
 from release.manifest import write_json
 from release.sealing import hash_file, list_files
 
+CROISSANT, DATA_PACKAGE = "croissant.json", "datapackage.json"
+DATACITE, CRATE = "datacite.json", "ro-crate-metadata.json"
 _PARQUET = "application/vnd.apache.parquet"
 _CREATOR = "DESI-QAD developers"
 _SOURCE_URL = "https://data.desi.lbl.gov/doc/releases/dr1/"
@@ -27,20 +30,13 @@ _CROISSANT_TERMS = """
 """
 
 
-def write_faces(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write croissant.json, datapackage.json, datacite.json and ro-crate-metadata.json.
-
-    Parameters
-    ----------
-    folder : Path
-        The release; every other file is there.
-    manifest : mapping
-    """
+def write(folder: Path, manifest: Manifest) -> None:
+    """Write the four descriptions into a release whose other files are all there."""
     checksums = {name: hash_file(folder / name) for name in FILES}
-    write_json(folder / "croissant.json", make_croissant(manifest, checksums))
-    write_json(folder / "datapackage.json", make_data_package(manifest, checksums))
-    write_json(folder / "datacite.json", make_datacite(manifest))
-    write_json(folder / "ro-crate-metadata.json", make_crate(manifest, list_files(folder)))
+    write_json(folder / CROISSANT, make_croissant(manifest, checksums))
+    write_json(folder / DATA_PACKAGE, make_data_package(manifest, checksums))
+    write_json(folder / DATACITE, make_datacite(manifest))
+    write_json(folder / CRATE, make_crate(manifest, list_files(folder)))
 
 
 def make_croissant(manifest: Mapping[str, Any], checksums: Mapping[str, str]) -> dict[str, Any]:
@@ -151,7 +147,7 @@ def make_crate(manifest: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
         "hasPart": [{"@id": name} for name in names],
     }
     descriptor = {
-        "@id": "ro-crate-metadata.json",
+        "@id": CRATE,
         "@type": "CreativeWork",
         "about": {"@id": "./"},
         "conformsTo": {"@id": "https://w3id.org/ro/crate/1.1"},
@@ -245,3 +241,12 @@ def _describe(manifest: Mapping[str, Any]) -> str:
         f"{note}{counts['quasars']:,} quasar spectra of DESI ({manifest['source']['specprod']}), "
         f"each with a calibrated significance of its strangeness; {n_graded:,} are graded."
     )
+
+
+FACE = Face(
+    name="descriptions",
+    files=(CROISSANT, DATA_PACKAGE, DATACITE, CRATE),
+    paragraph="What the release holds, for machines.",
+    write=write,
+    not_read="it describes files, and holds no rows",
+)

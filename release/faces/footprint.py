@@ -7,22 +7,45 @@ import pyarrow.parquet as pq
 
 from catalog_schema import contents
 from catalog_schema.desi import HEALPIX_ORDER
+from release.faces.face import Face, Manifest
+
+FITS, JSON = "vo/footprint.moc.fits", "vo/footprint.moc.json"
 
 
-def write_footprint(folder: Path) -> None:
-    """Write vo/footprint.moc.fits and .json (MOC 2.0) from catalog/quasars.parquet.
-
-    Parameters
-    ----------
-    folder : Path
-        The release.
-    """
+def write(folder: Path, _: Manifest) -> None:
+    """Write ``vo/footprint.moc.fits`` and ``.json`` (MOC 2.0) from the pixels of the catalogue."""
     from mocpy import MOC
 
-    pixels = pq.read_table(folder / contents.QUASARS, columns=["HEALPIX"])["HEALPIX"]
-    cells = np.unique(pixels.to_numpy()).astype(np.uint64)
+    cells = _read_pixels(folder)
     order = np.uint8(HEALPIX_ORDER)
     moc = MOC.from_healpix_cells(cells, order, max_depth=order)
-    (folder / "vo").mkdir(exist_ok=True)
-    moc.save(folder / "vo" / "footprint.moc.fits", format="fits")
-    moc.save(folder / "vo" / "footprint.moc.json", format="json")
+    (folder / FITS).parent.mkdir(exist_ok=True)
+    moc.save(folder / FITS, format="fits")
+    moc.save(folder / JSON, format="json")
+
+
+def find_faults(folder: Path) -> list[str]:
+    """Compare the pixels with those of the catalogue."""
+    from mocpy import MOC
+
+    expected = _read_pixels(folder)
+    return [
+        f"{name} has other pixels than quasars.parquet"
+        for name, kind in ((FITS, "fits"), (JSON, "json"))
+        if not np.array_equal(np.sort(MOC.load(folder / name, format=kind).flatten()), expected)
+    ]
+
+
+def _read_pixels(folder: Path) -> np.ndarray:
+    pixels = pq.read_table(folder / contents.QUASARS, columns=["HEALPIX"])["HEALPIX"]
+    return np.unique(pixels.to_numpy()).astype(np.uint64)
+
+
+FACE = Face(
+    name="footprint",
+    files=(FITS, JSON),
+    paragraph="MOC of the pixels that hold objects, order 6.",
+    write=write,
+    not_read="it holds pixels, and no rows",
+    find_faults=find_faults,
+)

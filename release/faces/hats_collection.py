@@ -13,14 +13,20 @@ from catalog_schema import contents
 from catalog_schema.derived import healpix_29
 from catalog_schema.desi import FINE_ORDER
 from catalog_schema.tables import QUASARS
+from release.faces.face import Face, Manifest
 from release.faces.hats_format import (
     MAP_ORDER,
+    MEDIA_TYPES,
     POSITION_COLUMNS,
     count_cells,
     describe,
     divide_sky,
+    find_faults_by,
+    find_partitions,
     find_rows,
     finish_catalogue,
+    is_same_column,
+    read_ids,
     write_partition,
 )
 
@@ -35,18 +41,12 @@ _MAP_ALTERNATIVES = [3]
 _BATCH_ROWS = 20_000
 
 
-def write_collection(folder: Path, manifest: Mapping[str, Any]) -> None:
+def write(folder: Path, manifest: Manifest) -> None:
     """Write ``hats/`` of a release from ``catalog/quasars.parquet``.
 
     The primary catalogue holds every row once. The margin repeats, for each partition, the rows of
     its neighbours within 10 arcsec of the common edge, so that a match finds its partner there. The
     index names the partition of each TARGETID.
-
-    Parameters
-    ----------
-    folder : Path
-        The release.
-    manifest : mapping
     """
     from hats.catalog.dataset.collection_properties import CollectionProperties
 
@@ -66,6 +66,33 @@ def write_collection(folder: Path, manifest: Mapping[str, Any]) -> None:
         default_index="TARGETID",
         **describe(root, manifest),
     ).to_properties_file(root)
+
+
+def find_faults(path: Path) -> list[str]:
+    """The collection is valid, and its partitions are the rows of the catalogue in their order."""
+    from hats.io.validation import is_valid_collection
+
+    root, source = path / COLLECTION, path / contents.QUASARS
+    problems = find_faults_by(lambda: is_valid_collection(root, strict=True))
+    parts = find_partitions(root / PRIMARY)
+    sizes = [pq.read_metadata(part).num_rows for part in parts]
+    if sum(sizes) != pq.read_metadata(source).num_rows:
+        return [*problems, f"{sum(sizes)} rows are not those of quasars.parquet"]
+    for part, rows in zip(parts, read_pieces(source, sizes), strict=True):
+        if not _is_same_table(pq.ParquetFile(part).read(), rows):
+            problems.append(f"{part.relative_to(root)} differs from quasars.parquet")
+    ids = read_ids(source)
+    index = root / INDEX / "dataset" / "index" / "part.0.parquet"
+    if not np.array_equal(read_ids(index), np.sort(ids)):
+        problems.append("the index names other rows")
+    for part in find_partitions(root / MARGIN):
+        if not np.isin(read_ids(part), ids).all():
+            problems.append(f"{part.relative_to(root)} holds rows that quasars.parquet has not")
+    return problems
+
+
+def _is_same_table(one: pa.Table, other: pa.Table) -> bool:
+    return one.schema.equals(other.schema) and all(map(is_same_column, one.columns, other.columns))
 
 
 def _write_primary(
@@ -179,3 +206,15 @@ def _write_index(
         primary_catalog=PRIMARY,
         indexing_column="TARGETID",
     )
+
+
+FACE = Face(
+    name="hats",
+    files=(f"{COLLECTION}/",),
+    paragraph="The catalogue as a HATS collection, by sky pixel: LSDB matches it with other "
+    "surveys across pixel edges (margin of 10 arcsec) and finds a TARGETID by its index.",
+    write=write,
+    not_read="it holds the whole catalogue, in the order of the sky",
+    find_faults=find_faults,
+    media_types=MEDIA_TYPES,
+)

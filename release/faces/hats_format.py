@@ -3,7 +3,8 @@
 Source: https://www.ivoa.net/documents/Notes/HATS/.
 """
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +15,20 @@ import pyarrow.parquet as pq
 from catalog_schema.derived import healpix_29
 from catalog_schema.desi import FINE_ORDER
 from pipeline.lake.store import parquet_options
-from release.documents import CITATION, LICENCE_URL
+from release.credit import CITATION, LICENCE_URL
 
 if TYPE_CHECKING:
     from hats.pixel_math import HealpixPixel
 
 # Of the skymap, and the finest one at which partitions are cut.
 MAP_ORDER = 6
+_PARQUET = "application/vnd.apache.parquet"
+MEDIA_TYPES = {
+    ".properties": "text/plain",
+    "properties": "text/plain",
+    "_common_metadata": _PARQUET,
+    "_metadata": _PARQUET,
+}
 POSITION_COLUMNS = {
     "ra_column": "TARGET_RA",
     "dec_column": "TARGET_DEC",
@@ -140,3 +148,48 @@ def describe(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "bib_reference": CITATION,
         "prov_progenitor": f"DESI Data Release 1, {manifest['source']['specprod']}",
     }
+
+
+def find_faults_by(check: Callable[[], bool]) -> list[str]:
+    """Run a validation of hats, which tells its log why it fails, and return the reasons."""
+    reasons: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: reasons.append(record.getMessage())  # type: ignore[method-assign]
+    log = logging.getLogger()
+    log.addHandler(handler)
+    try:
+        is_valid = check()
+    finally:
+        log.removeHandler(handler)
+    return [] if is_valid else [f"hats: {reason}" for reason in reasons or ["not valid"]]
+
+
+def find_partitions(folder: Path) -> list[Path]:
+    """List the partitions in the order of the sky."""
+
+    def find_start(path: Path) -> int:
+        order, pixel = int(path.parents[1].name[len("Norder=") :]), int(path.stem[len("Npix=") :])
+        return pixel << 2 * (FINE_ORDER - order)
+
+    return sorted((folder / "dataset").rglob("Npix=*.parquet"), key=find_start)
+
+
+def read_ids(file: Path) -> np.ndarray:
+    """Return the TARGETIDs of a Parquet file, int64 of shape (n,)."""
+    rows = pq.ParquetFile(file).read(columns=["TARGETID"])
+    return np.asarray(rows["TARGETID"].to_numpy())
+
+
+def is_same_column(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
+    """Tell whether values and nulls are the same; to Arrow no NaN is like another."""
+    if one.equals(other):
+        return True
+    pair = [column.combine_chunks() for column in (one, other)]
+    if pa.types.is_nested(one.type):
+        pair = [array.flatten() for array in pair]
+    if not pa.types.is_floating(pair[0].type) or len(pair[0]) != len(pair[1]):
+        return False
+    if not pair[0].is_null().equals(pair[1].is_null()):
+        return False
+    values = [array.to_numpy(zero_copy_only=False) for array in pair]
+    return bool(np.array_equal(values[0], values[1], equal_nan=True))

@@ -1,6 +1,5 @@
 """The spectra of the graded objects as a HATS catalogue: one row an object, one nested column."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,19 @@ from catalog_schema.column import Column
 from catalog_schema.derived import healpix_29, wave
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.tables import QUASARS, SPECTRA
+from release.faces.astropy_table import accepting_desi_units
+from release.faces.face import Face, Manifest
 from release.faces.hats_format import (
+    MEDIA_TYPES,
     POSITION_COLUMNS,
     divide_sky,
+    find_faults_by,
+    find_partitions,
     find_rows,
     finish_catalogue,
+    is_same_column,
     write_partition,
 )
-from release.faces.votable import accepting_desi_units
 from release.tables.spectra import read_spectra
 
 FOLDER, SPECTRA_CATALOGUE = "hats_spectra", "anomalies"
@@ -31,23 +35,15 @@ _PARTITION_ROWS = 512
 _GROUP_ROWS = 64
 
 
-def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
+def write(folder: Path, manifest: Manifest) -> None:
     """Write ``hats_spectra/`` of a release, unless nothing is graded.
 
     The rows are those of ``catalog/anomalies.parquet`` without its array columns; `spectrum` nests
     wave, flux, ivar, mask and model, a row a pixel, as nested-pandas and LSDB unpack it.
-
-    Parameters
-    ----------
-    folder : Path
-        The release.
-    manifest : mapping
     """
     from hats.io.parquet_metadata import write_voparquet_in_common_metadata
 
-    path = folder / contents.ANOMALIES
-    rows = pq.read_table(path, columns=[column.name for column in QUASARS.scalars])
-    rows = rows.sort_by([(name, "ascending") for name in (healpix_29.name, "TARGETID")])
+    rows = _read_graded(folder)
     if not rows.num_rows:
         return
     root = folder / FOLDER / SPECTRA_CATALOGUE
@@ -73,6 +69,43 @@ def write_spectra_catalogue(folder: Path, manifest: Mapping[str, Any]) -> None:
             field_ucds={name: column.ucd for name, column in described.items()},
             field_descriptions={name: column.description for name, column in described.items()},
         )
+
+
+def find_faults(folder: Path) -> list[str]:
+    """Validate the catalogue, and compare its rows and spectra with those of the release."""
+    from hats.io.validation import is_valid_catalog
+
+    rows, root = _read_graded(folder), folder / FOLDER / SPECTRA_CATALOGUE
+    if not rows.num_rows:
+        return []
+    faults = find_faults_by(lambda: is_valid_catalog(root, strict=True))
+    n_rows = 0
+    for part in find_partitions(root):
+        found = pq.ParquetFile(part).read()
+        expected = _add_spectra(folder, rows.slice(n_rows, found.num_rows))
+        n_rows += found.num_rows
+        pairs = zip(_list_columns(found), _list_columns(expected), strict=True)
+        faults += [
+            f"{part.relative_to(root)}: {name} is not that of the graded objects"
+            for (name, values), (_, right) in pairs
+            if not is_same_column(values, right)
+        ]
+    if n_rows != rows.num_rows:
+        faults.append(f"{n_rows} rows are not the {rows.num_rows} graded ones")
+    return faults
+
+
+def _list_columns(rows: pa.Table) -> list[tuple[str, pa.ChunkedArray]]:
+    spectra = rows[NESTED].combine_chunks()
+    nested = [(c.name, pa.chunked_array([spectra.field(c.name)])) for c in ARRAYS]
+    return [*((c.name, rows[c.name]) for c in QUASARS.scalars), *nested]
+
+
+def _read_graded(folder: Path) -> pa.Table:
+    """Return the scalar columns of the graded rows in the order of the sky."""
+    names = [column.name for column in QUASARS.scalars]
+    rows = pq.read_table(folder / contents.ANOMALIES, columns=names)
+    return rows.sort_by([(name, "ascending") for name in (healpix_29.name, "TARGETID")])
 
 
 def _add_spectra(folder: Path, rows: pa.Table) -> pa.Table:
@@ -109,3 +142,15 @@ def _layout() -> dict[str, Any]:
             if pa.types.is_floating(column.type)
         },
     }
+
+
+FACE = Face(
+    name="hats_spectra",
+    files=(f"{FOLDER}/{SPECTRA_CATALOGUE}/",),
+    paragraph="HATS catalogue of the graded objects with their spectra in one nested column: wave, "
+    "flux, ivar, mask, model.",
+    write=write,
+    not_read="its rows are the graded ones in the order of the sky",
+    find_faults=find_faults,
+    media_types=MEDIA_TYPES,
+)

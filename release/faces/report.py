@@ -12,12 +12,14 @@ import pyarrow.parquet as pq
 from catalog_schema import contents
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.vocabulary import Tier
-from release.documents import render
+from release.faces.face import Face, Manifest
+from release.rendering import render
 from release.tables.spectra import read_spectra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+FILE = "validation/report.html"
 _N_BINS = 20
 _N_SPECTRA = 3
 _N_SNR_BINS = 10
@@ -29,15 +31,8 @@ _SMOOTHING = 15
 _REPRODUCIBLE: Any = {"svg.hashsalt": "desi-qad", "svg.fonttype": "none"}
 
 
-def write_report(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write validation/report.html.
-
-    Parameters
-    ----------
-    folder : Path
-        The release with its tables.
-    manifest : mapping
-    """
+def write(folder: Path, manifest: Manifest) -> None:
+    """Write ``validation/report.html``."""
     columns = ["TARGETID", "TARGET_RA", "TARGET_DEC", "snr", "p_value", "anomaly_score", "tier"]
     quasars = pq.read_table(folder / contents.QUASARS, columns=columns)
     rows = {name: quasars[name].to_numpy() for name in columns}
@@ -55,7 +50,7 @@ def write_report(folder: Path, manifest: Mapping[str, Any]) -> None:
     for targetid, spectrum in _read_strangest(folder).items():
         plots[f"TARGETID {targetid}"] = _draw(partial(_plot_spectrum, spectrum=spectrum))
     facts = {**manifest, "plots": plots, "grades": list(Tier)}
-    path = folder / "validation" / "report.html"
+    path = folder / FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text(render("report.html.j2", facts), encoding="utf-8")
 
@@ -148,3 +143,12 @@ def _read_strangest(folder: Path) -> dict[int, dict[str, np.ndarray]]:
         row.pop("TARGETID"): {name: np.array(values, dtype=float) for name, values in row.items()}
         for row in rows.to_pylist()
     }
+
+
+FACE = Face(
+    name="report",
+    files=(FILE,),
+    paragraph="Calibration, sky and the strangest spectra, drawn.",
+    write=write,
+    not_read="it draws, and holds no rows",
+)

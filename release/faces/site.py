@@ -1,5 +1,6 @@
 """A static site of the graded objects: a page each with its spectrum; any file server will do."""
 
+import html
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,11 +17,15 @@ from catalog_schema import contents
 from catalog_schema.column import Table
 from catalog_schema.tables import QUASARS, ROW_KEY
 from catalog_schema.vocabulary import MatchState
-from release.documents import load_template
+from release.faces.face import Face, Manifest
 from release.faces.report import average_pixels
+from release.rendering import load_template
 
 LIST, OBJECTS = "site/anomalies.html", "site/objects"
 _STYLE = Path(__file__).parents[1] / "templates" / "site" / "style.css"
+# A row of the list, its object and its cells, where Jinja has escaped every text.
+_ROW = re.compile(r'href="objects/(\d+)\.html">\d+</a></td>(.*?)</tr>', re.DOTALL)
+_CELL = re.compile(r"<td>(.*?)</td>", re.DOTALL)
 _SHOWN = ("TARGET_RA", "TARGET_DEC", "Z", "tier", "anomaly_score", "q_value", "reason")
 _N_TOP = 50
 # Tables that say more about an object, in rows of their own.
@@ -33,15 +38,8 @@ _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 900, 320, 50, 10, 270
 _PERCENTILES = (0.5, 99.5)
 
 
-def write_site(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write ``site/``: index.html, anomalies.html and ``objects/TARGETID.html``.
-
-    Parameters
-    ----------
-    folder : Path
-        The release with ``catalog/`` and ``spectra/``.
-    manifest : mapping
-    """
+def write(folder: Path, manifest: Manifest) -> None:
+    """Write ``site/``: index.html, anomalies.html and ``objects/TARGETID.html``."""
     site = folder / "site"
     (folder / OBJECTS).mkdir(parents=True)
     shutil.copyfile(_STYLE, site / "style.css")
@@ -57,9 +55,17 @@ def write_site(folder: Path, manifest: Mapping[str, Any]) -> None:
     _write_objects(folder / OBJECTS, folder, manifest, graded)
 
 
-def read_listed(folder: Path) -> list[str]:
-    """Return the TARGETIDs that the list of a site links to, in order."""
-    return re.findall(r'href="objects/(\d+)\.html"', (folder / LIST).read_text(encoding="utf-8"))
+def read_back(folder: Path) -> dict[str, list[str]]:
+    """Return the cells of the list, by column, of the objects that have a page."""
+    pages = {page.stem for page in (folder / OBJECTS).iterdir()}
+    rows = _ROW.findall((folder / LIST).read_text(encoding="utf-8"))
+    found = [
+        (targetid, *map(html.unescape, _CELL.findall(cells)))
+        for targetid, cells in rows
+        if targetid in pages
+    ]
+    names = ("TARGETID", *_SHOWN)
+    return {name: [row[place] for row in found] for place, name in enumerate(names)}
 
 
 def _read_graded(folder: Path) -> list[dict[str, str]]:
@@ -177,3 +183,14 @@ def _join(x: np.ndarray, y: np.ma.MaskedArray) -> str:
         for run in runs
     ]
     return "".join(pieces)
+
+
+FACE = Face(
+    name="site",
+    files=("site/",),
+    paragraph="A site of the graded objects, a page with its spectrum for each; open "
+    "`site/index.html` from disk or from any file server.",
+    write=write,
+    read_back=read_back,
+    spell=_show,
+)

@@ -13,7 +13,7 @@ import synthetic_lake
 
 from pipeline.errors import UserError
 from release.checks.consistency import adjust
-from release.checks.validate import face_checks, validate
+from release.checks.validate import validate
 from release.sealing import seal
 
 
@@ -112,28 +112,6 @@ def test_missing_partition(released: Path) -> None:
     (result,) = [each for each in validate(released) if not each.passed]
     assert result.check == "hats"
     assert "partition" in result.detail.lower()
-
-
-def test_nested_spectrum_of_another_object(released: Path) -> None:
-    paths = (released / "hats_spectra").rglob("Npix=*.parquet")
-    path = next(each for each in paths if pq.read_metadata(each).num_rows > 1)
-    rows = pq.ParquetFile(path).read()
-    turned = pa.array(rows["spectrum"].to_pylist()[::-1], rows.schema.field("spectrum").type)
-    path.unlink()
-    pq.write_table(rows.set_column(rows.num_columns - 1, "spectrum", turned), path)
-    seal(released)
-    assert find_failed(released) == {"hats_spectra"}
-
-
-@pytest.mark.parametrize("target", face_checks.TARGETS)
-def test_face_with_rows_in_another_order(released: Path, target: str) -> None:
-    path = released / "catalog" / "anomalies.parquet"
-    rows = pq.ParquetFile(path).read()
-    path.unlink()
-    pq.write_table(rows.slice(1), path)
-    seal(released)
-    failed = {r.target for r in validate(released) if r.check == "same_rows" and not r.passed}
-    assert target in failed
 
 
 def test_flipped_byte_in_a_table_does_not_stop_the_checks(released: Path) -> None:

@@ -1,4 +1,4 @@
-"""The HATS faces are strict-valid, hold the catalogue's rows, and match across pixel edges."""
+"""The HATS collection is strict-valid, holds the catalogue's rows, and matches across edges."""
 
 from pathlib import Path
 
@@ -10,19 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.coordinates import Latitude, Longitude, SkyCoord
 from cdshealpix.nested import lonlat_to_healpix
-from hats.io.validation import is_valid_catalog, is_valid_collection
+from hats.io.validation import is_valid_collection
+from hats_partitions import read_partitions
 
-from release.faces import hats_collection, hats_spectra
+from release.faces import hats_collection
 from release.manifest import read_json
 
 # Where four pixels of order 6 meet, and more around it.
 CENTRE = SkyCoord(45.0, 1.0, unit="deg")
 N_ROWS = 4000
-
-
-def read_partitions(folder: Path) -> pl.DataFrame:
-    paths = sorted((folder / "dataset").rglob("Npix=*.parquet"))
-    return pl.concat([pl.from_arrow(pq.read_table(path, partitioning=None)) for path in paths])
 
 
 def write_collection(released: Path, folder: Path, ra: np.ndarray, dec: np.ndarray) -> Path:
@@ -38,7 +34,7 @@ def write_collection(released: Path, folder: Path, ra: np.ndarray, dec: np.ndarr
     (folder / "catalog").mkdir(parents=True)
     path = folder / "catalog" / "quasars.parquet"
     pq.write_table(rows.sort_by("_healpix_29"), path, row_group_size=700)
-    hats_collection.write_collection(folder, read_json(released / "manifest.json"))
+    hats_collection.write(folder, read_json(released / "manifest.json"))
     return folder
 
 
@@ -53,7 +49,6 @@ def dense(released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def test_strict_validation(released: Path, dense: Path) -> None:
     assert is_valid_collection(released / "hats", strict=True)
-    assert is_valid_catalog(released / "hats_spectra" / "anomalies", strict=True)
     assert is_valid_collection(dense / "hats", strict=True)
 
 
@@ -95,43 +90,6 @@ def test_no_margin_where_nothing_is_near_an_edge(released: Path, tmp_path: Path)
     assert "margin" not in (far / "hats" / "collection.properties").read_text()
 
 
-def test_spectra_are_those_of_the_graded(released: Path) -> None:
-    nested = read_partitions(released / "hats_spectra" / "anomalies")
-    anomalies = pl.read_parquet(released / "catalog" / "anomalies.parquet")
-    assert set(nested["TARGETID"]) == set(anomalies["TARGETID"])
-    spectra = pl.read_parquet(released / "spectra" / "spectra.parquet")
-    flat = nested.unnest("spectrum")
-    names = ["flux", "ivar", "mask", "model"]
-    joined = flat.select("TARGETID").join(spectra, "TARGETID", maintain_order="left")
-    assert flat.select(names).equals(
-        joined.select(pl.col(name).cast(flat.schema[name]) for name in names)
-    )
-    wave = flat["wave"][0].to_numpy()
-    assert np.array_equal(wave, 3600 + 0.8 * np.arange(7781))
-
-
-def test_nested_columns_keep_units(released: Path) -> None:
-    folder = released / "hats_spectra" / "anomalies" / "dataset"
-    content = pq.read_schema(folder / "_common_metadata").metadata
-    text = content[b"IVOA.VOTable-Parquet.content"].decode()
-    assert 'name="spectrum.flux"' in text
-    assert "Inverse variance of the flux" in text
-
-
-def test_partition_of_spectra_is_bounded(
-    released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hats_spectra, "_PARTITION_ROWS", 1)
-    for name in ("catalog", "spectra"):
-        (tmp_path / name).symlink_to(released / name)
-    hats_spectra.write_spectra_catalogue(tmp_path, read_json(released / "manifest.json"))
-    folder = tmp_path / "hats_spectra" / "anomalies"
-    assert is_valid_catalog(folder, strict=True)
-    n_rows = pl.read_parquet(released / "catalog" / "anomalies.parquet").height
-    assert read_partitions(folder).height == n_rows
-    assert len(list((folder / "dataset").rglob("Npix=*"))) > 1
-
-
 @pytest.mark.slow
 def test_lsdb_matches_across_edges(dense: Path) -> None:
     lsdb = pytest.importorskip("lsdb")
@@ -149,14 +107,3 @@ def test_lsdb_matches_across_edges(dense: Path) -> None:
     assert (partners[names[0]] == partners[names[1]]).sum() < N_ROWS
     one = right.id_search(values={"TARGETID": 17}).compute()
     assert one["TARGET_RA"].tolist() == rows.filter(pl.col("TARGETID") == 17)["TARGET_RA"].to_list()
-
-
-@pytest.mark.slow
-def test_lsdb_unpacks_spectra(released: Path) -> None:
-    lsdb = pytest.importorskip("lsdb")
-    rows = lsdb.open_catalog(released / "hats_spectra" / "anomalies").compute()
-    first = rows.iloc[0]
-    expected = pl.read_parquet(released / "spectra" / "spectra.parquet").filter(
-        pl.col("TARGETID") == int(first["TARGETID"])
-    )
-    assert np.array_equal(first["spectrum"]["flux"].to_numpy(), expected["flux"][0].to_numpy())

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from catalog_schema.tables import QUASARS
-from release.faces.site import write_site
+from release.faces import site
 from release.manifest import read_json
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=y> & \"quote\" 'q'"
@@ -76,7 +76,7 @@ def hostile(released: Path, tmp_path: Path) -> Path:
         rows.with_columns(pl.lit(HOSTILE).alias(text) for text in texts).write_parquet(path)
     (tmp_path / "spectra").symlink_to(released / "spectra")
     manifest = read_json(released / "manifest.json")
-    write_site(tmp_path, manifest | {"title": HOSTILE, "version": HOSTILE})
+    site.write(tmp_path, manifest | {"title": HOSTILE, "version": HOSTILE})
     return tmp_path
 
 
@@ -98,5 +98,5 @@ def test_missing_pixels_interrupt_the_line(released: Path, tmp_path: Path) -> No
     spectra.with_columns(dark.alias("ivar"), nothing.alias("model")).write_parquet(
         tmp_path / "spectra" / "spectra.parquet"
     )
-    write_site(tmp_path, read_json(released / "manifest.json"))
+    site.write(tmp_path, read_json(released / "manifest.json"))
     assert all('class="flux" d=""' in p.read_text() for p in (tmp_path / "site/objects").iterdir())

@@ -1,0 +1,54 @@
+"""The graded rows as FITS, with units, UCDs and descriptions in the header."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from catalog_schema.tables import QUASARS
+from release.faces.astropy_table import (
+    accepting_desi_units,
+    keep_ascii,
+    read_graded,
+    rewrite_texts,
+    select,
+    to_ascii,
+)
+from release.faces.face import Face, Manifest
+
+FILE = "vo/anomalies.fits"
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Write ``vo/anomalies.fits``: every column of the graded rows, texts as ASCII."""
+    from astropy.io import fits
+
+    (folder / FILE).parent.mkdir(exist_ok=True)
+    with accepting_desi_units():
+        rows = read_graded(folder, QUASARS.columns)
+        rewrite_texts(rows, to_ascii)
+        hdu = fits.table_to_hdu(rows)
+        hdu.name = "ANOMALIES"
+        for number, column in enumerate(QUASARS.columns, start=1):
+            hdu.header[f"TCOMM{number}"] = to_ascii(column.description)
+            hdu.header[f"TUCD{number}"] = column.ucd
+        # A remark of ours instead of the time, so that bytes repeat.
+        hdu.add_checksum(when=f"release {manifest['version']}")
+        hdu.writeto(folder / FILE)
+
+
+def read_back(folder: Path) -> Mapping[str, Any]:
+    """Return every column of the rows."""
+    from astropy.table import Table
+
+    with accepting_desi_units():
+        return select(Table.read(folder / FILE, format="fits", hdu=1), QUASARS.columns)
+
+
+FACE = Face(
+    name="fits",
+    files=(FILE,),
+    paragraph="The graded rows as FITS with units and UCDs; texts are ASCII.",
+    write=write,
+    read_back=read_back,
+    spell=keep_ascii,
+)

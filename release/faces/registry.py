@@ -1,0 +1,27 @@
+"""Every face of a release, in the order in which they are made and in which the README has them."""
+
+from release.faces import (
+    cds,
+    descriptions,
+    fits,
+    footprint,
+    hats_collection,
+    hats_spectra,
+    report,
+    site,
+    votable,
+)
+from release.faces.face import Face
+
+FACES: tuple[Face, ...] = (
+    hats_collection.FACE,
+    hats_spectra.FACE,
+    votable.FACE,
+    fits.FACE,
+    cds.FACE,
+    footprint.FACE,
+    report.FACE,
+    site.FACE,
+    # The last, for it lists the files of all others.
+    descriptions.FACE,
+)

@@ -1,0 +1,26 @@
+"""The templates of a release, filled."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+def render(name: str, facts: dict[str, Any]) -> str:
+    """Fill a template of this package."""
+    return load_template(name).render(facts)
+
+
+def load_template(name: str) -> "Template":
+    """Return a template of this package; in HTML all text is escaped."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("release"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=name.endswith(".html.j2"),
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(name)
