@@ -41,6 +41,11 @@ def find_mismatch(root: Path, name: str) -> str | None:
     return None if found == wanted else OTHER
 
 
+def is_listed(root: Path, name: str) -> bool:
+    """Say whether the release's list names a file."""
+    return name in _read_list(root / LIST)
+
+
 def count_late() -> int:
     """Return how many files were compared after somebody had asked for them."""
     return len(_late)

@@ -1,27 +1,22 @@
 """Labels, units and help of every column shown, rendered from the schema."""
 
-import html
 import re
 from numbers import Integral, Real
-from typing import Any
 
 import pandas as pd
-import streamlit as st
 
-from catalog_schema import tables, vocabulary
+from catalog_schema import vocabulary
 from catalog_schema.column import Column, Table
-from portal.data.texts import clean
+from portal.data.texts import clean, escape
 
-TIER_COLOURS = {"gold": "#E69F00", "silver": "#56B4E9", "bronze": "#D55E00", "none": "#8C8C8C"}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_PROBABILITIES = {"p_value", "joint_p_value", "q_value"}
-_DEGREES = {"TARGET_RA", "TARGET_DEC"}
+DEGREES = {"TARGET_RA", "TARGET_DEC"}
 
 
-def label(name: str, table: Table = tables.QUASARS) -> str:
+def label(column: Column) -> str:
     """Return a column's name with its unit."""
-    unit = write_unit(table[name])
-    return f"{name} ({unit})" if unit else name
+    unit = write_unit(column)
+    return f"{column.name} ({unit})" if unit else column.name
 
 
 def write_unit(column: Column) -> str:
@@ -30,11 +25,14 @@ def write_unit(column: Column) -> str:
     return text.replace(".", " ").replace("Angstrom", "Å")
 
 
-def explain(name: str, table: Table = tables.QUASARS) -> str:
-    """Return a column's description, with the meaning of its words where it is coded."""
-    column = table[name]
+def explain(column: Column) -> str:
+    """Return a column's description as Markdown, with the meaning of its words where it is coded.
+
+    A release may bring columns of its own, so that nothing of a description is markup.
+    """
+    description = escape(column.description)
     meanings = [f"- **{word}**: {text}" for word, text in word_meanings(column).items()]
-    return "\n".join([column.description, "", *meanings]) if meanings else column.description
+    return "\n".join([description, "", *meanings]) if meanings else description
 
 
 def word_meanings(column: Column) -> dict[str, str]:
@@ -43,12 +41,6 @@ def word_meanings(column: Column) -> dict[str, str]:
         if column.vocabulary == kind.values():
             return {member.value: member.meaning for member in kind}
     return {}
-
-
-def configure_columns(names: list[str]) -> dict[str, Any]:
-    """Return the configuration of a table of catalogue rows."""
-    known = set(tables.QUASARS.names)
-    return {name: _configure(name) for name in names if name in known}
 
 
 def make_dictionary(table: Table, search: str = "") -> pd.DataFrame:
@@ -77,30 +69,8 @@ def write_value(name: str, value: object) -> str:
     if value is None:
         return "–"
     if isinstance(value, Real) and not isinstance(value, Integral):
-        return f"{float(value):.5f}" if name in _DEGREES else f"{float(value):.5g}"
+        return f"{float(value):.5f}" if name in DEGREES else f"{float(value):.5g}"
     return clean(str(value))
-
-
-def tier_badge(tier: str) -> str:
-    """Return a tier as coloured HTML; the word stays readable without the colour."""
-    colour = TIER_COLOURS.get(tier, TIER_COLOURS["none"])
-    return (
-        f'<span style="border:1px solid {colour};border-left-width:0.6rem;padding:0.1rem 0.5rem;'
-        f'border-radius:0.2rem">{html.escape(tier)}</span>'
-    )
-
-
-def _configure(name: str) -> Any:
-    title, text = label(name), explain(name)
-    if name == "TARGETID":
-        return st.column_config.TextColumn(title, help=text, pinned=True)
-    column = tables.QUASARS[name]
-    if column.vocabulary or str(column.type) == "string":
-        return st.column_config.TextColumn(title, help=text)
-    if str(column.type).startswith("int"):
-        return st.column_config.NumberColumn(title, help=text, format="%d")
-    style = "%.2e" if name in _PROBABILITIES else "%.5f" if name in _DEGREES else "%.3f"
-    return st.column_config.NumberColumn(title, help=text, format=style)
 
 
 def _type_name(column: Column) -> str:

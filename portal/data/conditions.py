@@ -3,9 +3,19 @@
 from dataclasses import dataclass, replace
 from math import asin, cos, degrees, radians, sin
 
+from catalog_schema.column import Table
 from catalog_schema.desi import GOOD_FIBERSTATUS, HEALPIX_ORDER
-from catalog_schema.tables import QUASARS
-from portal.data.search import Cone, Name, Search, Target, Term, Terms, parse_search
+from portal.data.quoting import quote_name
+from portal.data.search import (
+    Cone,
+    Name,
+    Search,
+    SearchError,
+    Target,
+    Term,
+    Terms,
+    parse_search,
+)
 
 Condition = tuple[str, list[object]]
 
@@ -100,30 +110,36 @@ SCORE_COLUMNS = frozenset(
 )
 
 
-def where(filters: Filters) -> Condition:
+def where(filters: Filters, table: Table) -> Condition:
     """Render filters as a condition on ``rows``, with positional parameters.
+
+    Parameters
+    ----------
+    filters : Filters
+    table : Table
+        The columns that the release has.
 
     Raises
     ------
     portal.data.search.SearchError
-        If the search text cannot be understood.
+        If the search text cannot be understood, or the release has no such column.
     """
     parts = [
-        *(_one_of(_known(column), values) for column, values in filters.words),
-        *(_between(_known(column), *limits) for column, limits in filters.ranges),
+        *(_one_of(_quote(column, table), values) for column, values in filters.words),
+        *(_between(_quote(column, table), *limits) for column, limits in filters.ranges),
         _matched(filters.match),
         _in_cells(filters.cells),
         ("hidden IS NULL" if filters.clean else "", []),
-        _found(parse_search(filters.search)),
+        _found(parse_search(filters.search, table)),
     ]
     text = " AND ".join(f"({sql})" for sql, _ in parts if sql)
     return text or "true", [value for _, values in parts for value in values]
 
 
-def _known(column: str) -> str:
-    if column not in QUASARS.names and column not in MAP_COLUMNS:
-        raise ValueError(f"rows cannot be filtered by {column}")
-    return column
+def _quote(column: str, table: Table) -> str:
+    if column not in table.names:
+        raise SearchError(f"This release has no column {column} to filter by.")
+    return quote_name(column)
 
 
 def _matched(match: tuple[str, str] | None) -> Condition:
@@ -166,7 +182,7 @@ def _found(search: Search | None) -> Condition:
 
 
 def _compare(term: Term) -> Condition:
-    return f"{_known(term.column)} {term.operator} ?", [term.value]
+    return f"{quote_name(term.column)} {term.operator} ?", [term.value]
 
 
 def _named(name: Name) -> Condition:

@@ -3,7 +3,8 @@
 Written to the calls that DuckDB 1.5 and 2.0 share.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePath
 from threading import Lock
@@ -14,21 +15,34 @@ import pandas as pd
 import pyarrow as pa
 
 from catalog_schema import tables
-from catalog_schema.contents import FILES
+from catalog_schema.column import Table
+from catalog_schema.contents import FILES, QUASARS
+from catalog_schema.vocabulary import Tier
 from portal.data.checksums import LIST, count_late, read_state
 from portal.data.index import MEMORY_LIMIT, attach_rows, lock
-from portal.data.quoting import quote_text
-from portal.data.releases import CHECK_ADVICE, ReleaseError, find_fault
+from portal.data.own_columns import read_table
+from portal.data.quoting import quote_name, quote_text
+from portal.data.releases import (
+    ABSENT,
+    CHECK_ADVICE,
+    MISSING,
+    AbsentError,
+    ReleaseError,
+    find_fault,
+    open_release,
+)
 
-Connection = duckdb.DuckDBPyConnection
 Values = list[object]
 _Rows = TypeVar("_Rows")
 _connecting = Lock()
 
 # Every published table under the name that SQL gives it.
 DATASETS = {PurePath(path).stem: path for path in FILES}
-SCHEMAS = {PurePath(path).stem: table for path, table in FILES.items()}
-FIRST_VERSION = "1.0.0"
+# The pages' name of a release's main table, whatever is listed in it.
+MAIN = "catalogue"
+SCHEMAS = {MAIN: tables.QUASARS} | {PurePath(path).stem: table for path, table in FILES.items()}
+# Without it there is nothing to open.
+IDENTIFIER = "TARGETID"
 _SQL_TYPES = {
     "string": "VARCHAR",
     "int16": "SMALLINT",
@@ -43,22 +57,70 @@ _FLOATS = {"float", "double"}
 _INTEGERS = {"tinyint", "smallint", "integer", "bigint", "utinyint", "usmallint", "uinteger"}
 
 
+@dataclass(frozen=True)
+class Connection:
+    """A release opened for reading.
+
+    Attributes
+    ----------
+    locked : duckdb.DuckDBPyConnection
+        Which reads the release's files and nothing else.
+    paths : mapping of str to str
+        Dataset: where it lies below the release.
+    table : Table
+        The columns that the main table has.
+    """
+
+    locked: duckdb.DuckDBPyConnection
+    paths: Mapping[str, str]
+    table: Table
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of the columns of the schema that the main table does without."""
+        # SQL tells names not by their case.
+        present = {name.lower() for name in self.table.names}
+        return tuple(name for name in SCHEMAS[MAIN].names if name.lower() not in present)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a cursor of one's own: pages run in parallel threads."""
+        return self.locked.cursor()
+
+
 def connect(root: Path) -> Connection:
     """Open a release for reading, locked to its directory.
 
     A dataset that is missing or damaged is reported when it is asked for, so that one bad file
     does not close every page.
+
+    Raises
+    ------
+    portal.data.releases.ReleaseError
+        If its manifest cannot be read.
     """
     con = duckdb.connect()
-    faults = {dataset: find_fault(root, path) for dataset, path in DATASETS.items()}
-    files = {name: (root / DATASETS[name]).resolve() for name, fault in faults.items() if not fault}
+    beside = {name: path for name, path in DATASETS.items() if path != QUASARS}
+    paths = {MAIN: open_release(root).catalogue, **beside}
+    faults = {dataset: find_fault(root, path) for dataset, path in paths.items()}
+    files = {name: (root / paths[name]).resolve() for name, fault in faults.items() if not fault}
     con.execute("CREATE TABLE faults (dataset VARCHAR, fault VARCHAR)").fetchall()
     # First of all: whatever a release may hold, nothing else can be read through it.
     lock(con, files.values(), parquet_metadata_cache="true", memory_limit=f"'{MEMORY_LIMIT}'")
     for dataset, fault in faults.items():
         told = fault or _mount(con, dataset, files[dataset])
         con.execute("INSERT INTO faults VALUES (?, ?)", [dataset, told]).fetchall()
-    return con
+    return Connection(con, paths, _read_main(files.get(MAIN)))
+
+
+def _read_main(path: Path | None) -> Table:
+    """Return the columns of the main table; of one that cannot be read, those that it should have.
+
+    What is wrong with it is told when it is asked for.
+    """
+    try:
+        return SCHEMAS[MAIN] if path is None else read_table(path, SCHEMAS[MAIN])
+    except (OSError, pa.ArrowException):
+        return SCHEMAS[MAIN]
 
 
 def connect_once(root: Path) -> Connection:
@@ -76,7 +138,9 @@ def stamp(root: Path) -> int:
     portal.data.releases.ReleaseError
         If the release is gone.
     """
-    states = [read_state(root / name) for name in ("manifest.json", LIST, *FILES)]
+    names = ("manifest.json", LIST, *FILES)
+    places = dict.fromkeys([*(root / name for name in names), *sorted(root.glob("catalog/*"))])
+    states = [read_state(place) for place in places]
     if states[0] is None:
         raise ReleaseError(f"release `{root.name}` has no manifest.json any more. {CHECK_ADVICE}")
     return hash((*states, count_late()))
@@ -93,7 +157,7 @@ def list_definitions(con: Connection) -> list[str]:
     return [
         f"CREATE OR REPLACE {definition.removeprefix('CREATE ')}"
         for name, definition in con.cursor().execute(sql).fetchall()
-        if name in DATASETS
+        if name in con.paths
     ]
 
 
@@ -116,7 +180,7 @@ def fetch_arrow(con: Connection, dataset: str, sql: str, values: Values) -> pa.T
 def fetch_first(con: Connection, dataset: str, sql: str, values: Values) -> dict[str, Any] | None:
     """Run a question as `fetch` does and return the first row, or None where there is none."""
 
-    def ask(cursor: Connection) -> dict[str, Any] | None:
+    def ask(cursor: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
         row = cursor.execute(sql, values).fetchone()
         names = [column[0] for column in cursor.description or ()]
         return None if row is None else dict(zip(names, row, strict=True))
@@ -127,14 +191,14 @@ def fetch_first(con: Connection, dataset: str, sql: str, values: Values) -> dict
 def fetch_beside(con: Connection, dataset: str, sql: str, mine: pa.Table) -> pa.Table:
     """Run a question about one dataset and a table of the visitor's, which SQL calls ``mine``."""
 
-    def ask(cursor: Connection) -> pa.Table:
+    def ask(cursor: duckdb.DuckDBPyConnection) -> pa.Table:
         cursor.register("mine", mine)
         return cursor.sql(sql).to_arrow_table()
 
     return _guard(con, dataset, ask)
 
 
-def _mount(con: Connection, dataset: str, path: Path) -> str | None:
+def _mount(con: duckdb.DuckDBPyConnection, dataset: str, path: Path) -> str | None:
     """Make a view of a file; return what is wrong with it, or None."""
     try:
         relation = con.read_parquet(str(path))
@@ -144,7 +208,7 @@ def _mount(con: Connection, dataset: str, path: Path) -> str | None:
         filled = ", ".join(["*", *_fill_missing(dataset, relation.columns)])
         select = f"SELECT {filled} FROM read_parquet({quote_text(path)})"
         con.execute(f'CREATE VIEW "{dataset}" AS {select}').fetchall()
-        if dataset == "quasars":
+        if dataset == MAIN:
             attach_rows(con, path, select)
     except duckdb.Error:
         return "is damaged: it is not a readable Parquet file"
@@ -152,6 +216,8 @@ def _mount(con: Connection, dataset: str, path: Path) -> str | None:
 
 
 def _find_misfit(dataset: str, kinds: dict[str, Any]) -> str | None:
+    if dataset == MAIN and IDENTIFIER not in kinds:
+        return _tell_misfit(f"{IDENTIFIER} is missing")
     for column in SCHEMAS[dataset].columns:
         kind = kinds.get(column.name)
         if kind is None:
@@ -178,19 +244,24 @@ def _tell_misfit(reason: str) -> str:
 
 
 def _fill_missing(dataset: str, present: list[str]) -> list[str]:
-    """Return null columns for what later schemas brought; what was always there must be there."""
-    missing = [
-        column
-        for column in SCHEMAS[dataset].columns
-        if column.name not in present and (column.nullable or column.since != FIRST_VERSION)
-    ]
+    """Return what stands in the place of columns that a release does without.
+
+    Nulls, so that each question can be asked of every release; nothing is graded without tiers.
+    """
+    columns = SCHEMAS[dataset].columns
+    taken = {IDENTIFIER.lower(), *(name.lower() for name in present)}
+    missing = [c for c in columns if c.name.lower() not in taken]
+    values = {"tier": quote_text(Tier.NONE.value)}
     return [
-        f'NULL::{_SQL_TYPES[str(c.type)]}{"[]" if c.array else ""} AS "{c.name}"' for c in missing
+        f"{values.get(c.name, 'NULL')}::{_SQL_TYPES[str(c.type)]}{'[]' if c.array else ''} "
+        f"AS {quote_name(c.name)}"
+        for c in missing
     ]
 
 
-def _guard(con: Connection, dataset: str, ask: Callable[[Connection], _Rows]) -> _Rows:
-    # A cursor of its own: pages run in parallel threads.
+def _guard(
+    con: Connection, dataset: str, ask: Callable[[duckdb.DuckDBPyConnection], _Rows]
+) -> _Rows:
     cursor = con.cursor()
     found = cursor.execute("SELECT fault FROM faults WHERE dataset = ?", [dataset]).fetchall()
     fault = found[0][0]
@@ -205,4 +276,7 @@ def _guard(con: Connection, dataset: str, ask: Callable[[Connection], _Rows]) ->
             fault = "is damaged: its rows cannot be read"
         except duckdb.Error:
             fault = "is damaged: its rows cannot be read"
-    raise ReleaseError(f"`{DATASETS[dataset]}` {fault}. {CHECK_ADVICE}")
+    path = con.paths[dataset]
+    if fault == ABSENT and dataset != MAIN:
+        raise AbsentError(f"`{path}` {fault}.")
+    raise ReleaseError(f"`{path}` {MISSING if fault == ABSENT else fault}. {CHECK_ADVICE}")

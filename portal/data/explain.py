@@ -6,6 +6,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from catalog_schema.statistics import REASONS
+from catalog_schema.tables import SHARD_KEY
 from portal.data.texts import escape
 
 Row = Mapping[str, object]
@@ -19,18 +20,24 @@ class Link(NamedTuple):
 
 
 def explain_score(row: Row, levels: Mapping[str, float]) -> str:
-    """Say what score, p, q and tier mean for one object."""
-    p, tier = _number(row, "p_value"), str(row["tier"])
-    lines = [
-        f"**Score {_number(row, 'anomaly_score'):.2f}**, in units of the spread of spectra alike "
-        "in SNR, redshift and coverage: 0 is ordinary, larger is stranger.",
-        f"**p = {p:.2g}**: {_frequency(p)} as high.",
-        *_explain_list(row),
-        f"**Tier {escape(tier)}**: {_explain_tier(tier, levels)}",
-    ]
-    reason = str(row.get("reason"))
-    lines.append(f"**What stands out most**: {_explain_reason(reason)}{_explain_arm(row)}")
-    return "\n\n".join(lines)
+    """Say what score, p, q and tier mean for one object, of which a release may lack some."""
+    lines = []
+    if (score := row.get("anomaly_score")) is not None:
+        lines.append(
+            f"**Score {score:.2f}**, in units of the spread of objects alike: 0 is ordinary, "
+            "larger is stranger."
+        )
+    if "p_value" in row:
+        p = _number(row, "p_value")
+        lines.append(f"**p = {p:.2g}**: {_frequency(p)} as high.")
+    if "q_value" in row:
+        lines += _explain_list(row)
+    if tier := row.get("tier"):
+        lines.append(f"**Tier {escape(str(tier))}**: {_explain_tier(str(tier), levels)}")
+    if reason := row.get("reason"):
+        meaning = _explain_reason(str(reason))
+        lines.append(f"**What stands out most**: {meaning}{_explain_arm(row)}")
+    return "\n\n".join(lines) or "This release grades no objects."
 
 
 def _explain_list(row: Row) -> list[str]:
@@ -74,8 +81,10 @@ def list_links(row: Row) -> list[Link]:
     ]
 
 
-def locate_coadd(row: Row, specprod: str) -> str:
-    """Return the address of the DESI file that holds the spectrum."""
+def locate_coadd(row: Row, specprod: str) -> str | None:
+    """Return the address of the DESI file that holds the spectrum, None without its place."""
+    if any(row.get(name) is None for name in SHARD_KEY):
+        return None
     survey, program = (quote(str(row[name]), safe="") for name in ("SURVEY", "PROGRAM"))
     healpix = int(_number(row, "HEALPIX"))
     tree = f"spectro/redux/{quote(specprod, safe='')}/healpix"
@@ -94,9 +103,9 @@ def write_sparcl(targetid: str) -> str:
 
 def cite_object(row: Row, title: str, version: str) -> str:
     """Return a sentence that cites the object as published in a release."""
-    name = f"{row['DESINAME']} (DESI TARGETID {row['TARGETID']})"
-    if not row.get("DESINAME"):
-        name = f"DESI TARGETID {row['TARGETID']}"
+    name = f"DESI TARGETID {row['TARGETID']}"
+    if row.get("DESINAME"):
+        name = f"{row['DESINAME']} ({name})"
     return f"{name}, in: DESI-QAD developers, {title}, release {version}."
 
 
@@ -151,4 +160,5 @@ def _explain_arm(row: Row) -> str:
     parts = [f"{arm} {chi2:.2f}" for arm, chi2 in arms.items() if isinstance(chi2, float)]
     if not parts:
         return "."
-    return f". Reduced χ² by arm: {', '.join(parts)}; the worst is {escape(str(row['worst_arm']))}."
+    worst = escape(str(row.get("worst_arm")))
+    return f". Reduced χ² by arm: {', '.join(parts)}; the worst is {worst}."

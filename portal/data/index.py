@@ -54,13 +54,13 @@ def attach_rows(con: duckdb.DuckDBPyConnection, source: Path, select: str) -> No
     Parameters
     ----------
     con : DuckDBPyConnection
-        With the view ``quasars``, locked to the catalogue and the folder of indexes.
+        With the view ``catalogue``, locked to the catalogue and the folder of indexes.
     source : Path
         The catalogue's Parquet file.
     select : str
         The view's SELECT, of which the columns without arrays and the latents are kept.
     """
-    described = con.execute("DESCRIBE quasars").fetchall()
+    described = con.execute("DESCRIBE catalogue").fetchall()
     plain = ", ".join(quote_name(row[0]) for row in described if not row[1].endswith("]"))
     rows = f"SELECT {plain}, {WHY_HIDDEN} AS hidden FROM ({select})"
     arrays = f"SELECT TARGETID, {', '.join(ARRAYS)} FROM ({select}) WHERE tier <> 'none'"

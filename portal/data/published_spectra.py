@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from catalog_schema.contents import SPECTRA
 from catalog_schema.desi import WAVE_SIZE
-from portal.data.database import Connection, fetch, fetch_arrow, fetch_first
+from portal.data.database import MAIN, Connection, fetch, fetch_arrow, fetch_first
 from portal.data.evidence import Evidence
 from portal.data.index import ARRAYS
 from portal.data.objects import locate
@@ -28,10 +28,10 @@ def find_spectrum(con: Connection, targetid: int) -> Spectrum | None:
 def find_evidence(con: Connection, targetid: int) -> Evidence | None:
     """Return where and why an object is strange, or None where the release does not say."""
     sql = f"SELECT {', '.join(ARRAYS)} FROM "
-    row = fetch_first(con, "quasars", f"{sql} graded_arrays WHERE TARGETID = ?", [targetid])
+    row = fetch_first(con, MAIN, f"{sql} graded_arrays WHERE TARGETID = ?", [targetid])
     if row is None:
         condition, values = locate(con, targetid)
-        row = fetch_first(con, "quasars", f"{sql} quasars WHERE {condition}", values)
+        row = fetch_first(con, MAIN, f"{sql} {MAIN} WHERE {condition}", values)
     if row is None or row["departures"] is None:
         return None
     return Evidence(*(np.array(values or [], dtype=np.float64) for values in row.values()))
@@ -53,7 +53,7 @@ def find_normals(con: Connection, targetid: int, n: int) -> list[tuple[str, floa
           ORDER BY unlikeness NULLS LAST LIMIT ?)
         SELECT near.TARGETID::VARCHAR AS id, near.Z, s.flux, s.ivar, s.mask, s.model
         FROM near JOIN spectra s USING (TARGETID) ORDER BY unlikeness"""
-    fetch(con, "quasars", "FROM quasars LIMIT 0")
+    fetch(con, MAIN, f"FROM {MAIN} LIMIT 0")
     rows = fetch_arrow(con, "spectra", sql, [targetid, targetid, n])
     spectra = _make_spectra(rows.select(["flux", "ivar", "mask", "model"]))
     return list(zip(rows["id"].to_pylist(), rows["Z"].to_pylist(), spectra, strict=True))

@@ -1,16 +1,21 @@
 """The orders in which rows are listed, and an object's place in one of them."""
 
+import re
 from dataclasses import dataclass
 
+from catalog_schema.column import Table
+from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import Tier
 from portal.data.conditions import (
     Condition,
     Filters,
     where,
 )
-from portal.data.database import Connection, Values, fetch_first
+from portal.data.database import MAIN, Connection, Values, fetch_first
+from portal.data.own_columns import list_numbers
 
-SORTABLE = (
+# What every list is sorted by where the release has it; the first is the usual order.
+_SORTABLE = (
     "joint_p_value",
     "p_value",
     "q_value",
@@ -27,6 +32,7 @@ SORTABLE = (
     "TARGET_RA",
     "TARGET_DEC",
 )
+_NAME = re.compile(r"[A-Za-z_]\w{0,62}", re.ASCII)
 # The strange have small ones.
 SMALLEST_FIRST = ("joint_p_value", "p_value", "q_value")
 
@@ -39,7 +45,7 @@ class Ranking:
     descending: bool = False
 
     def __post_init__(self) -> None:
-        if self.sort not in SORTABLE:
+        if not _NAME.fullmatch(self.sort):
             raise ValueError(f"rows cannot be sorted by {self.sort}")
 
     def order(self, *, backwards: bool = False) -> str:
@@ -71,6 +77,14 @@ class Ranking:
         return f"({self.sort} {sign}= ? AND ({self.sort} {sign} ? OR TARGETID {way} ?))"
 
 
+def list_sortable(table: Table) -> tuple[str, ...]:
+    """Return the columns by which a release's rows can be sorted, the usual order first."""
+    numbers = list_numbers(table)
+    usual = [name for name in _SORTABLE if name in numbers]
+    own = [name for name in numbers if name not in QUASARS.names]
+    return (*usual, *own) or ("TARGETID",)
+
+
 @dataclass(frozen=True)
 class Place:
     """An object's rank from 1 and the TARGETIDs beside it, as text."""
@@ -83,11 +97,11 @@ class Place:
 
 def find_place(con: Connection, filters: Filters, ranking: Ranking, targetid: int) -> Place | None:
     """Return where an object stands in a ranking, or None if it is not part of it."""
-    condition, values = where(filters)
+    condition, values = where(filters, con.table)
     # By itself a TARGETID is looked up; with other conditions all rows would be read.
     sql = f"""WITH me AS MATERIALIZED (FROM rows WHERE TARGETID = ?)
-        SELECT {ranking.sort}::DOUBLE AS key FROM me WHERE {condition}"""
-    me = fetch_first(con, "quasars", sql, [targetid, *values])
+        SELECT {ranking.sort} AS key FROM me WHERE {condition}"""
+    me = fetch_first(con, MAIN, sql, [targetid, *values])
     if me is None:
         return None
     key = me["key"]
@@ -104,7 +118,7 @@ def find_place(con: Connection, filters: Filters, ranking: Ranking, targetid: in
         AS following"""
     of_parts: tuple[Values, ...] = ([], ahead_values, ahead_values, behind_values, last[1])
     given = [value for more in of_parts for value in (*values, *more)]
-    row = fetch_first(con, "quasars", sql, given)
+    row = fetch_first(con, MAIN, sql, given)
     return Place(**row) if row else None
 
 

@@ -1,47 +1,82 @@
-"""How to open the release's files outside the portal: code to be copied and run as it stands.
+"""How to open a release's files outside the portal: code to be copied and run as it stands.
 
 Each recipe is run from inside the release directory.
 """
 
-RECIPES = {
-    "DuckDB": """import duckdb
+from catalog_schema import desi
+from catalog_schema.column import Table
+from catalog_schema.contents import QUASARS, SPECTRA
+from portal.data.ranking import SMALLEST_FIRST, list_sortable
+from portal.data.releases import Release
+
+# What a recipe shows of an object, of what the release has.
+_SHOWN = ("TARGETID", "Z", "joint_p_value", "q_value")
+_DUCKDB = """import duckdb
 
 top = duckdb.sql(
-    "SELECT TARGETID, Z, joint_p_value, q_value FROM 'catalog/quasars.parquet' "
-    "WHERE tier = 'gold' ORDER BY joint_p_value LIMIT 20"
+    "SELECT {names} FROM '{path}' "
+    "ORDER BY {order} LIMIT 20"
 ).df()
 print(top)
-""",
-    "polars": """import polars as pl
+"""
+_POLARS = """import polars as pl
 
 top = (
-    pl.scan_parquet("catalog/quasars.parquet")
-    .filter(pl.col("tier") == "gold")
-    .select("TARGETID", "Z", "joint_p_value", "q_value")
-    .sort("joint_p_value")
+    pl.scan_parquet("{path}")
+    .select({quoted})
+    .sort("{sort}", descending={descending}, nulls_last=True)
     .head(20)
     .collect()
 )
 print(top)
-""",
-    "astropy": """import pyarrow.parquet as pq
+"""
+_ASTROPY = """import pyarrow.parquet as pq
 from astropy.table import Table
 
-rows = pq.read_table("catalog/quasars.parquet", filters=[("tier", "=", "gold")])
+rows = pq.read_table("{path}"{filters})
 plain = [name for name in rows.column_names if rows[name].type.num_fields == 0]
-table = Table({name: rows[name].to_numpy() for name in plain})
+table = Table({{name: rows[name].to_numpy() for name in plain}})
 for field in rows.schema:
     if field.name in table.colnames and field.metadata:
         table[field.name].description = field.metadata[b"description"].decode()
-print(table["TARGETID", "Z", "joint_p_value", "q_value"])
-""",
-    "Spectrum": """import numpy as np
+print(table[{quoted}])
+"""
+_SPECTRUM = """import numpy as np
 import pyarrow.parquet as pq
 
-rows = pq.read_table("spectra/spectra.parquet", filters=[("tier", "=", "gold")])
-wave = 3600.0 + 0.8 * np.arange(7781)
+rows = pq.read_table("{path}", filters=[("tier", "=", "gold")])
+wave = {start} + {step} * np.arange({size})
 flux = np.stack(rows["flux"].to_numpy())
 model = np.stack(rows["model"].to_numpy())
 print(rows["TARGETID"], wave.shape, flux.shape, model.shape)
-""",
-}
+"""
+
+
+def write_recipes(release: Release, table: Table) -> dict[str, str]:
+    """Return recipes by their titles.
+
+    Parameters
+    ----------
+    release : Release
+    table : Table
+        The columns that its main table has.
+    """
+    sort = list_sortable(table)[0]
+    is_descending = sort not in SMALLEST_FIRST
+    names = [name for name in _SHOWN if name in table.names]
+    names = list(dict.fromkeys([*names, sort]))
+    words = {
+        "path": release.catalogue,
+        "names": ", ".join(names),
+        "quoted": ", ".join(f'"{name}"' for name in names),
+        "sort": sort,
+        "order": f"{sort} DESC NULLS LAST" if is_descending else sort,
+        "descending": is_descending,
+        "filters": ', filters=[("tier", "=", "gold")]' if "tier" in table.names else "",
+    }
+    recipes = {"DuckDB": _DUCKDB, "polars": _POLARS, "astropy": _ASTROPY}
+    written = {title: recipe.format(**words) for title, recipe in recipes.items()}
+    if (release.root / SPECTRA).is_file() and release.catalogue == QUASARS:
+        grid = {"start": desi.WAVE_START, "step": desi.WAVE_STEP, "size": desi.WAVE_SIZE}
+        written["Spectrum"] = _SPECTRUM.format(path=SPECTRA, **grid)
+    return written

@@ -17,8 +17,15 @@ from portal.data.texts import clean
 ANOMALOUS = tuple(tier.value for tier in Tier if tier is not Tier.NONE)
 CHECK_ADVICE = "Fetch the release again and check it with `sha256sum -c SHA256SUMS`."
 MISSING = "is missing"
+# Of a file that the release's list of checksums does not promise either.
+ABSENT = "is not part of this release"
+SPECTRA_KIND = "spectra"
 # What a version may be that stands in addresses, headers and names of files.
 _WORD = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+-]{0,63}")
+# A kind of data or a list: a word of addresses, of SQL and of files.
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
+# What every release has.
+ALWAYS = ("manifest.json", checksums.LIST)
 # Sections of a manifest and their members that are shown.
 _TEXTS = (
     ("source", "specprod"),
@@ -37,6 +44,10 @@ Row = dict[str, Any]
 
 class ReleaseError(Exception):
     """A release that cannot be shown; the message is one line: what, where, what to do."""
+
+
+class AbsentError(ReleaseError):
+    """What a release was made without, which is no fault of it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,21 @@ class Release:
         return clean(str(self.manifest.get("date", "")))
 
     @property
+    def kind(self) -> str:
+        """Kind of data that the objects come from: spectra, tables, images."""
+        return str(self.manifest.get("kind", SPECTRA_KIND))
+
+    @property
+    def list_name(self) -> str:
+        """Name of the main table, e.g. quasars."""
+        return str(self.manifest.get("list", "quasars"))
+
+    @property
+    def catalogue(self) -> str:
+        """Where the main table lies below the release."""
+        return f"catalog/{self.list_name}.parquet"
+
+    @property
     def is_mock(self) -> bool:
         """Whether the spectra are simulated, so that positions lead nowhere on the real sky."""
         return self._section("source").get("kind") == "mock"
@@ -78,9 +104,9 @@ class Release:
         return {tier: float(level) for tier, level in self._section("tiers").items()}
 
     @property
-    def n_quasars(self) -> int:
+    def n_objects(self) -> int:
         """Number of rows that the manifest states, 0 where it states none."""
-        return int(self._section("counts").get("quasars", 0))
+        return int(self._section("counts").get(self.list_name, 0))
 
     @property
     def tier_counts(self) -> dict[str, int]:
@@ -106,11 +132,16 @@ class Release:
 
         Raises
         ------
+        AbsentError
+            If the release was made without it.
         ReleaseError
             If it is missing, no plain file, a link that leads out of the release, or not what the
             release's checksums say.
         """
-        if fault := find_fault(self.root, name):
+        fault = find_fault(self.root, name)
+        if fault == ABSENT:
+            raise AbsentError(f"`{name}` {fault}.")
+        if fault:
             raise ReleaseError(self._tell(name, fault))
         return (self.root / name).resolve()
 
@@ -196,11 +227,17 @@ def open_release(root: Path) -> Release:
 
 
 def find_fault(root: Path, name: str) -> str | None:
-    """Return what keeps a file of a release from being opened, or None."""
+    """Return what keeps a file of a release from being opened, or None.
+
+    A file that is not there was lost only where the release's checksums name it.
+    """
     path = (root / name).resolve()
     if not path.is_relative_to(root.resolve()):
         return "is a link that leads out of the release"
-    return checksums.find_mismatch(root, name) if path.is_file() else MISSING
+    if path.is_file():
+        return checksums.find_mismatch(root, name)
+    is_lost = name in ALWAYS or checksums.is_listed(root, name) or path.exists()
+    return MISSING if is_lost else ABSENT
 
 
 def _check_manifest(manifest: dict[str, Any], root: Path) -> str | None:
@@ -208,6 +245,11 @@ def _check_manifest(manifest: dict[str, Any], root: Path) -> str | None:
     version = manifest.get("version", root.name)
     if not (isinstance(version, str) and _WORD.fullmatch(version)):
         return "a version that is none"
+    for name in ("kind", "list"):
+        if not (
+            isinstance(manifest.get(name, "x"), str) and _NAME.fullmatch(manifest.get(name, "x"))
+        ):
+            return f"a {name} that is no plain word"
     for name in ("title", "date", "schema_version"):
         if not isinstance(manifest.get(name, ""), str):
             return f"a {name} that is no text"
@@ -225,7 +267,7 @@ def _check_numbers(manifest: dict[str, Any]) -> str | None:
     tiers = counts.get("tiers", {})
     if not isinstance(tiers, dict):
         return "counts.tiers that are no object"
-    whole = [counts.get("quasars", 0), *tiers.values()]
+    whole = [counts.get(manifest.get("list", "quasars"), 0), *tiers.values()]
     if not all(_is_number(n) and n == int(n) for n in whole):
         return "counts that are no whole numbers"
     if not all(map(_is_number, manifest.get("tiers", {}).values())):

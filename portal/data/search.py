@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 import pyarrow as pa
 
+from catalog_schema.column import Table
 from catalog_schema.tables import QUASARS
 from portal.data.positions import DEC_UNIT, RA_UNIT, is_angle, read_angle, read_targetid
 
@@ -72,7 +73,7 @@ class Terms:
 Search = Cone | Name | Target | Terms
 
 
-def parse_search(text: str) -> Search | None:
+def parse_search(text: str, table: Table = QUASARS) -> Search | None:
     """Understand the search box.
 
     Parameters
@@ -81,6 +82,8 @@ def parse_search(text: str) -> Search | None:
         Empty; a TARGETID; ``ra dec [radius]`` in decimal degrees or sexagesimal with a radius in
         arcsec; conditions such as ``z>2 snr>=5 tier=gold``; anything else is a DESI name or a
         part of one, and where it is a position too, the place of that name.
+    table : Table
+        Whose columns conditions may name.
 
     Raises
     ------
@@ -100,7 +103,7 @@ def parse_search(text: str) -> Search | None:
     if is_angle(text):
         raise SearchError(f"“{text}” is one number: give {HINT}.")
     if re.search(r"[<>=]", text):
-        return _parse_terms(text)
+        return _parse_terms(text, table)
     return Name(text, _place_name(text))
 
 
@@ -159,8 +162,8 @@ def _place_name(text: str) -> Cone | None:
         return None
 
 
-def _parse_terms(text: str) -> Terms:
-    terms = tuple(_make_term(*match.groups()) for match in _TERM.finditer(text))
+def _parse_terms(text: str, table: Table) -> Terms:
+    terms = tuple(_make_term(table, *match.groups()) for match in _TERM.finditer(text))
     rest = _TERM.sub("", text).replace("and", "").replace("AND", "").strip()
     if rest:
         raise SearchError(
@@ -169,8 +172,8 @@ def _parse_terms(text: str) -> Terms:
     return Terms(terms)
 
 
-def _make_term(word: str, operator: str, value: str) -> Term:
-    names = {column.name.lower(): column for column in QUASARS.columns if not column.array}
+def _make_term(table: Table, word: str, operator: str, value: str) -> Term:
+    names = {column.name.lower(): column for column in table.scalars}
     column = names.get(word.lower())
     if column is None:
         near = get_close_matches(word.lower(), names, n=1, cutoff=0.0)[0]

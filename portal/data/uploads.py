@@ -18,7 +18,7 @@ from pipeline.user_tables.table import UserTable, show_text
 from pipeline.user_tables.text import HEAD_BYTES
 from pipeline.user_tables.values import read_ids
 from portal.data.conditions import DISTANCE
-from portal.data.database import Connection, fetch_beside
+from portal.data.database import MAIN, Connection, fetch_beside
 from portal.data.positions import read_places
 
 MAX_BYTES = 50 << 20
@@ -103,8 +103,8 @@ def match_ids(con: Connection, rows: pd.DataFrame, column: str, ours: tuple[str,
         raise UploadError(f"No value of the column {column} is a TARGETID.")
     mine = pa.table({"row": pa.array(range(len(ids))), "id": pa.array(ids, pa.int64())})
     sql = f"""SELECT mine.row, NULL::DOUBLE AS separation, {_name_ours(ours)}
-        FROM mine LEFT JOIN quasars q ON q.TARGETID = mine.id ORDER BY mine.row"""
-    return _join(rows, fetch_beside(con, "quasars", sql, mine))
+        FROM mine LEFT JOIN {MAIN} q ON q.TARGETID = mine.id ORDER BY mine.row"""
+    return _join(rows, fetch_beside(con, MAIN, sql, mine))
 
 
 def match_places(
@@ -141,14 +141,14 @@ def match_places(
         near AS (
           SELECT m.row, q.TARGETID AS id,
             3600 * {DISTANCE.format(ra="m.ra", dec="m.dec")} AS separation
-          FROM zoned m JOIN quasars q ON floor(q.TARGET_DEC / {degrees}) = m.zone
+          FROM zoned m JOIN {MAIN} q ON floor(q.TARGET_DEC / {degrees}) = m.zone
           WHERE separation <= {radius}),
         best AS (
           SELECT row, arg_min(id, separation) AS id, min(separation) AS separation
           FROM near GROUP BY row)
         SELECT best.row, best.separation, {_name_ours(ours)}
-        FROM best JOIN quasars q ON q.TARGETID = best.id ORDER BY best.row"""
-    return _join(rows, fetch_beside(con, "quasars", sql, mine))
+        FROM best JOIN {MAIN} q ON q.TARGETID = best.id ORDER BY best.row"""
+    return _join(rows, fetch_beside(con, MAIN, sql, mine))
 
 
 @contextmanager

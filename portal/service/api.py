@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from functools import partial, wraps
 from pathlib import Path
 
+import pyarrow as pa
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -18,7 +19,7 @@ from starlette.routing import Route
 
 from portal.data import catalogue, conditions, crossmatch, objects
 from portal.data.database import connect_once, stamp
-from portal.data.releases import Release, ReleaseError, open_release
+from portal.data.releases import AbsentError, Release, ReleaseError, open_release
 from portal.data.search import Cone, SearchError, parse_targetid
 from portal.data.texts import clean
 from portal.data.versions import chosen_release, open_sibling
@@ -79,14 +80,15 @@ async def healthz(_: Request) -> Response:
     """Say whether the chosen release can be read."""
     root = chosen_release()
     seal = stamp(root)
-    version, n_rows = _known.get((root, seal)) or await _ask_health(root, seal)
-    return JSONResponse({"status": "ok", "release": version, "quasars": n_rows})
+    release, n_rows = _known.get((root, seal)) or await _ask_health(root, seal)
+    told = {"status": "ok", "release": release.version, release.list_name: n_rows}
+    return JSONResponse(told)
 
 
-_known: dict[tuple[Path, int], tuple[str, int]] = {}
+_known: dict[tuple[Path, int], tuple[Release, int]] = {}
 
 
-async def _ask_health(root: Path, seal: int) -> tuple[str, int]:
+async def _ask_health(root: Path, seal: int) -> tuple[Release, int]:
     """Count the rows of a release that is new here, and recall them."""
     found = await asyncio.get_running_loop().run_in_executor(_health, _count, root)
     _known.clear()
@@ -94,9 +96,8 @@ async def _ask_health(root: Path, seal: int) -> tuple[str, int]:
     return found
 
 
-def _count(root: Path) -> tuple[str, int]:
-    version = open_release(root).version
-    return version, catalogue.count_rows(connect_once(root), conditions.Filters())
+def _count(root: Path) -> tuple[Release, int]:
+    return open_release(root), catalogue.count_rows(connect_once(root), conditions.Filters())
 
 
 @_answers
@@ -172,7 +173,10 @@ def _get_object(request: Request) -> Response:
     row = objects.find_object_rows(con, target.targetid)
     if not row.num_rows:
         raise ApiError(404, f"TARGETID {target.targetid} is not in release {release.version}.")
-    matches = crossmatch.find_matches(con, target.targetid)
+    try:
+        matches = crossmatch.find_matches(con, target.targetid)
+    except AbsentError:
+        matches = pa.table({})
     content = b'{"release": %b, "object": %b, "matches": %b}' % (
         json.dumps(release.version).encode(),
         formats.write(row, formats.JSON)[1:-1],

@@ -37,7 +37,7 @@ def write_selection(con: Connection, root: Path, filters: Filters, kind: Format)
 
 
 def _make_task(con: Connection, root: Path, filters: Filters, kind: Format) -> dict[str, Any]:
-    sql, values = catalogue.select_rows(filters)
+    sql, values = catalogue.select_rows(con, filters)
     return {
         "root": str(root),
         "definitions": list_definitions(con),

@@ -6,29 +6,17 @@ import pandas as pd
 import streamlit as st
 
 from catalog_schema.contents import FILES
-from catalog_schema.statistics import REASONS, STATISTICS
+from catalog_schema.statistics import REASONS
 from catalog_schema.tables import MATCHES, QUASARS
 from catalog_schema.vocabulary import Parent, Tier
 from portal.data import catalogue, columns, explain, objects, recipes
 from portal.data.conditions import Filters
 from portal.data.ranking import Ranking
-from portal.data.releases import ANOMALOUS, Release, ReleaseError
+from portal.data.releases import ANOMALOUS, Release
 from portal.data.texts import escape
-from portal.views.access import ask, current_release
-from portal.views.parts import tell
-
-METHOD = f"""
-Each spectrum is joined over the three arms, resampled to a common rest-frame grid and described by
-an autoencoder that was trained on quasars. {len(STATISTICS)} statistics say how it departs from
-that description: what the **reconstruction** misses, as a whole, as narrow or broad excess or lack,
-or in the shape of lines, dust, iron or a second source; how improbable its **latent** code is, and
-how isolated. Each is compared with normal spectra alike in SNR, redshift and coverage, so that a
-score means the same for bright and faint objects; summed in quadrature they are the anomaly score
-with its p-value. A classifier, taught with phenomena planted in ordinary quasars, says how unlike
-an ordinary quasar the spectrum is in what it knows; both together are the **joint p-value**. Over
-the whole list it gives a false-discovery rate (q-value); a tier is everything below a level of it
-that was fixed before anyone looked at the counts. What has too little signal is on no list.
-"""
+from portal.views.access import ask, current_release, current_table
+from portal.views.kinds import find_view
+from portal.views.parts import tell_fault
 
 
 def show() -> None:
@@ -37,11 +25,8 @@ def show() -> None:
     st.title("About this release")
     _show_release(release)
     _show_tiers(release)
-    for section in (_show_example, _show_cite, _show_downloads):
-        try:
-            section()
-        except ReleaseError as fault:
-            tell(fault)
+    for section in (_show_example, _show_recipes, _show_cite, _show_thanks, _show_downloads):
+        tell_fault(section)
     _show_glossary()
     _show_dictionary()
 
@@ -54,18 +39,22 @@ def _show_release(release: Release) -> None:
 
 def _show_tiers(release: Release) -> None:
     st.header("Method and tiers")
-    st.markdown(METHOD)
+    st.markdown(find_view(release.kind).method)
     tiers = [
         (tier.value, _write(release.levels, tier), _write(release.tier_counts, tier), tier.meaning)
         for tier in Tier
     ]
     names = ["Tier", "False-discovery level", "Objects", "Meaning"]
     st.dataframe(pd.DataFrame(tiers, columns=names), hide_index=True, alt="Tiers of this release")
+    if "parent" not in current_table().names:
+        return
     st.markdown("**Parent samples**")
     st.markdown("\n".join(f"- **{parent}**: {parent.meaning}" for parent in Parent))
 
 
 def _show_example() -> None:
+    if "tier" not in current_table().names:
+        return
     graded = Filters(words=(("tier", ANOMALOUS),))
     strangest = ask(catalogue.list_rows, graded, Ranking(), 1, 1, ("TARGETID",))
     if strangest.empty:
@@ -77,17 +66,25 @@ def _show_example() -> None:
         st.markdown(explain.explain_score(row, current_release().levels))
 
 
-def _show_cite() -> None:
+def _show_recipes() -> None:
     release = current_release()
     st.header("How to open it")
-    for tab, recipe in zip(st.tabs(list(recipes.RECIPES)), recipes.RECIPES.values(), strict=True):
+    texts = recipes.write_recipes(release, current_table())
+    for tab, recipe in zip(st.tabs(list(texts)), texts.values(), strict=True):
         tab.code(recipe, language="python")
+
+
+def _show_cite() -> None:
     st.header("How to cite")
     st.markdown("Cite this release and the DESI DR1 paper (DESI Collaboration, AJ 171, 285, 2026).")
-    st.code(release.read("CITATION.cff"), language="yaml", wrap_lines=True)
+    st.code(current_release().read("CITATION.cff"), language="yaml", wrap_lines=True)
+
+
+def _show_thanks() -> None:
     st.header("Acknowledgements")
+    text = current_release().read("ACKNOWLEDGEMENTS.md")
     with st.container(border=True):
-        st.text(release.read("ACKNOWLEDGEMENTS.md"))
+        st.text(text)
 
 
 def _show_downloads() -> None:
@@ -107,6 +104,8 @@ def _show_dictionary() -> None:
     st.header("Data dictionary")
     left, right = st.columns([1, 2])
     tables = {table.name: table for table in FILES.values()}
+    if (own := current_release().list_name) not in tables:
+        tables = {own: current_table()} | tables
     table = tables[left.selectbox("Table", list(tables), key="table")]
     search = right.text_input("Search in it", key="word", placeholder="redshift, mag, snr …")
     rows = columns.make_dictionary(table, search)

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from catalog_schema.column import Table
 from portal.data.database import Connection, connect_once, stamp
 from portal.data.releases import Release, open_release
 
@@ -41,6 +42,11 @@ def ask_of(root: Path, question: Callable[..., Answer], *arguments: object) -> A
 def current_connection() -> Connection:
     """Return the connection, for work outside of a page's run such as a deferred download."""
     return connect_once(current_release().root)
+
+
+def current_table() -> Table:
+    """Return the columns that the release's main table has."""
+    return current_connection().table
 
 
 def link_params(**params: str | list[str]) -> dict[str, str | list[str]]:

@@ -1,79 +1,36 @@
-"""Between widgets, filters and the address of the page.
+"""The widgets of filters, order and columns, each bound to the query parameter of its own name."""
 
-Each widget is bound to a query parameter of its own name, so an address reproduces the page.
-"""
-
-from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
-from urllib.parse import parse_qs, urlencode
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from catalog_schema.desi import HEALPIX_ORDER
-from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
-from portal.data.catalogue import LISTED
+from portal.data.catalogue import list_listed
 from portal.data.columns import explain, label, word_meanings
-from portal.data.conditions import HIDDEN, MAP_COLUMNS, Cells, Filters, Range
-from portal.data.ranking import SMALLEST_FIRST, SORTABLE, Ranking
+from portal.data.conditions import HIDDEN, Filters, Range
+from portal.data.plots import measure_ranges
+from portal.data.ranking import Ranking
 from portal.data.search import HINT
 from portal.data.texts import escape
+from portal.views.access import ask, current_table
+from portal.views.addresses import keep, make_filters, rank
+from portal.views.offers import P_LEVELS, Offer, list_own_numbers, make_offer
 
-P_LEVELS = ("any", "0.05", "0.01", "1e-3", "1e-4", "1e-5", "1e-6")
-
-
-class Slider(NamedTuple):
-    """A range that can be chosen; at its ends it sets no limit."""
-
-    column: str
-    low: float
-    high: float
-    step: float
-
-
-# Query parameter: column of words, or slider.
-WORDS = {
-    "tier": "tier",
-    "class": "anomaly_class",
-    "reason": "reason",
-    "arm": "worst_arm",
-    "parent": "parent",
-    "review": "review_status",
-    "survey": "SURVEY",
-    "program": "PROGRAM",
-}
-SLIDERS = {
-    "z": Slider("Z", 0.0, 7.0, 0.05),
-    "snr": Slider("snr", 0.0, 30.0, 0.5),
-    "artefact": Slider("artefact_probability", 0.0, 1.0, 0.01),
-    "ra": Slider("TARGET_RA", 0.0, 360.0, 1.0),
-    "dec": Slider("TARGET_DEC", -90.0, 90.0, 1.0),
-}
-MAX_Z = SLIDERS["z"].high
 _ALWAYS_SHOWN = ("tier", "z", "snr")
-_KEYS = (
-    "find",
-    *WORDS,
-    *SLIDERS,
-    "p",
-    "catalogue",
-    "state",
-    "sky",
-    "map",
-    "everything",
-    "sort",
-    "reversed",
-    "page",
-    "columns",
-)
-_MAX_CELLS = 12 * 4**HEALPIX_ORDER
 
 
-def choose_filters(words: Mapping[str, list[str]], catalogues: list[str]) -> Filters:
+def current_offer() -> Offer:
+    """Return what the chosen release can be filtered by."""
+    table = current_table()
+    return make_offer(table, ask(measure_ranges, list_own_numbers(table)))
+
+
+def choose_filters(offer: Offer, words: Mapping[str, list[str]], catalogues: list[str]) -> Filters:
     """Draw the filters in the sidebar and return what they say.
 
     Parameters
     ----------
+    offer : Offer
     words : mapping of str to list of str
         Column of words and those that occur in the release.
     catalogues : list of str
@@ -95,30 +52,34 @@ def choose_filters(words: Mapping[str, list[str]], catalogues: list[str]) -> Fil
             help=f"Off: objects {', '.join(HIDDEN)} are left out. A high artefact_probability "
             "alone hides nothing: it says what caused the anomaly, if there is one.",
         )
-        chosen_words = {"tier": _choose_words("tier", words)}
-        ranges = {key: _choose_range(key) for key in ("z", "snr")}
-        p_text = st.selectbox(
-            "p_value at most", P_LEVELS, key="p", bind="query-params", help=explain("p_value")
-        )
+        first = [key for key in (*offer.words, *offer.sliders) if key in _ALWAYS_SHOWN]
+        rest = [key for key in (*offer.words, *offer.sliders) if key not in _ALWAYS_SHOWN]
+        chosen_words, ranges = _choose(first, offer, words)
+        p_text = _choose_p(offer)
         with st.expander("More filters"):
-            chosen_words |= {
-                key: _choose_words(key, words) for key in WORDS if key not in _ALWAYS_SHOWN
-            }
-            ranges |= {key: _choose_range(key) for key in SLIDERS if key not in _ALWAYS_SHOWN}
+            more_words, more_ranges = _choose(rest, offer, words)
             match = _choose_match(catalogues)
-        st.button("Reset filters", on_click=_reset, width="stretch")
-    return _make_filters(chosen_words, ranges, p_text, search, match, everything)
+        st.button("Reset filters", on_click=_reset, args=(offer,), width="stretch")
+    return make_filters(
+        offer,
+        chosen_words | more_words,
+        ranges | more_ranges,
+        p_text=p_text,
+        search=search,
+        match=match,
+        everything=everything,
+    )
 
 
-def choose_ranking() -> Ranking:
+def choose_ranking(offer: Offer) -> Ranking:
     """Draw the choice of order and return it."""
     left, right = st.columns([2, 1], vertical_alignment="bottom")
     sort = left.selectbox(
         "Sort by",
-        SORTABLE,
+        offer.sortable,
         key="sort",
         bind="query-params",
-        format_func=label,
+        format_func=lambda name: label(offer.table[name]),
         help="Sorts all rows that pass the filters, not only this page.",
     )
     is_reversed = right.toggle(
@@ -127,153 +88,80 @@ def choose_ranking() -> Ranking:
         bind="query-params",
         help="p- and q-values begin with the smallest, everything else with the largest.",
     )
-    return _rank(sort, is_reversed)
+    return rank(sort, is_reversed, offer)
 
 
-def choose_columns() -> tuple[str, ...]:
+def choose_columns(offer: Offer) -> tuple[str, ...]:
     """Draw the chooser of columns and return those that are to be listed."""
-    offered = [column.name for column in QUASARS.columns if not column.array]
+    table = offer.table
+    first = [name for name in ("TARGETID", "tier") if name in table.names]
     with st.popover("Columns"):
         chosen = st.multiselect(
             "Columns of the table",
-            offered,
-            default=list(LISTED),
+            [column.name for column in table.scalars],
+            default=list(list_listed(table)),
             key="columns",
             bind="query-params",
-            format_func=label,
-            help="TARGETID and the tier always come first.",
+            format_func=lambda name: label(table[name]),
+            help=f"{' and '.join(first)} always come first.",
         )
         for name in chosen:
-            st.caption(f"**{label(name)}**: {explain(name).splitlines()[0]}")
-    return tuple(dict.fromkeys(("TARGETID", "tier", *chosen)))
+            st.caption(f"**{label(table[name])}**: {escape(table[name].description)}")
+    return tuple(dict.fromkeys((*first, *chosen)))
 
 
-def current_selection() -> str:
-    """Return filters and ranking of this page as text that a link to an object carries.
-
-    One parameter of its own: those of widgets are dropped where the widgets are not drawn.
-    """
-    return urlencode([(key, word) for key in _KEYS for word in st.query_params.get_all(key)])
-
-
-def read_selection(text: str) -> tuple[Filters, Ranking]:
-    """Rebuild filters and ranking from such text; what is not understood is left out."""
-    given = split_selection(text)
-    single = {key: values[0] for key, values in given.items()}
-    sort = single.get("sort", "")
-    match = (single.get("catalogue", ""), single.get("state", ""))
-    filters = _make_filters(
-        {key: tuple(given.get(key, ())) for key in WORDS},
-        {key: _read_range(key, given.get(key, [])) for key in SLIDERS},
-        single.get("p", ""),
-        single.get("find", ""),
-        match if all(match) else None,
-        _is_true(single.get("everything", "")),
-        single.get("sky", ""),
-        single.get("map", ""),
-    )
-    is_reversed = _is_true(single.get("reversed", ""))
-    return filters, _rank(sort if sort in SORTABLE else Ranking.sort, is_reversed)
+def _choose(
+    keys: list[str], offer: Offer, words: Mapping[str, list[str]]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, Range]]:
+    """Draw some of the filters and return what they say, of words and of ranges."""
+    chosen = {key: _choose_words(key, offer, words) for key in keys if key in offer.words}
+    return chosen, {key: _choose_range(key, offer) for key in keys if key in offer.sliders}
 
 
-def _rank(sort: str, is_reversed: bool) -> Ranking:
-    return Ranking(sort, (sort not in SMALLEST_FIRST) != is_reversed)
-
-
-def split_selection(text: str) -> dict[str, list[str]]:
-    """Return the parameters that such text stands for."""
-    return {key: words for key, words in parse_qs(text).items() if key in _KEYS}
-
-
-def write_cells(cells: Cells) -> str:
-    """Write cells as an address carries them: ``order:first-last.one.…``; none as no text."""
-    if not cells.pixels:
-        return ""
-    runs: list[list[int]] = []
-    for pixel in sorted(cells.pixels):
-        if runs and pixel == runs[-1][1] + 1:
-            runs[-1][1] = pixel
-        else:
-            runs.append([pixel, pixel])
-    return f"{cells.order}:" + ".".join(
-        str(first) if first == last else f"{first}-{last}" for first, last in runs
-    )
-
-
-def read_cells(text: str) -> Cells | None:
-    """Read cells from an address; None where the text is not of that form."""
-    try:
-        order_text, _, runs = text.partition(":")
-        order = int(order_text)
-        pairs = [run.split("-") for run in runs.split(".")]
-        spans = [(int(pair[0]), int(pair[-1])) for pair in pairs]
-    except ValueError:
-        return None
-    top = 12 * 4**order if 0 <= order <= HEALPIX_ORDER else 0
-    if not all(0 <= first <= last < top for first, last in spans):
-        return None
-    pixels = [pixel for first, last in spans for pixel in range(first, last + 1)]
-    return Cells(order, tuple(dict.fromkeys(pixels))) if len(pixels) <= _MAX_CELLS else None
-
-
-def write_map(box: Iterable[float]) -> str:
-    """Write a part of the map of latents (x and y, low and high) as an address carries it."""
-    return ",".join(f"{value:.4g}" for value in box)
-
-
-def read_map(text: str) -> dict[str, Range]:
-    """Read a part of the map from an address; empty where the text is not of that form."""
-    try:
-        x_low, x_high, y_low, y_high = map(float, text.split(","))
-    except ValueError:
-        return {}
-    return dict(zip(MAP_COLUMNS, ((x_low, x_high), (y_low, y_high)), strict=True))
-
-
-def keep(key: str, text: str) -> None:
-    """Put what no widget holds into the address, or take it out where the text is empty."""
-    if text:
-        st.query_params[key] = text
-    else:
-        st.query_params.pop(key, None)
-
-
-def _choose_words(key: str, words: Mapping[str, list[str]]) -> tuple[str, ...]:
-    column = WORDS[key]
-    offered = words.get(column, [])
+def _choose_words(key: str, offer: Offer, words: Mapping[str, list[str]]) -> tuple[str, ...]:
+    column = offer.table[offer.words[key]]
+    offered = words.get(column.name, [])
     if not offered:
-        st.caption(f"{column}: this release has none.")
+        st.caption(f"{column.name}: this release has none.")
         return ()
     widget: Callable[..., list[str]] = st.multiselect
     arguments = {}
     if len(offered) <= 4:
         widget, arguments = st.pills, {"selection_mode": "multi", "format_func": escape}
-    meanings = word_meanings(QUASARS[column])
     chosen = widget(
-        column,
+        column.name,
         offered,
         key=key,
         bind="query-params",
-        help=f"{explain(column) if meanings else QUASARS[column].description}\n\nChoose none for "
-        "all.",
+        help=f"{explain(column) if word_meanings(column) else column.description}\n\nChoose none "
+        "for all.",
         **arguments,
     )
     return tuple(chosen)
 
 
-def _choose_range(key: str) -> Range:
-    slider = SLIDERS[key]
+def _choose_range(key: str, offer: Offer) -> Range:
+    slider = offer.sliders[key]
+    column = offer.table[slider.column]
     chosen = st.slider(
-        label(slider.column),
+        label(column),
         slider.low,
         slider.high,
         (slider.low, slider.high),
         slider.step,
         key=key,
         bind="query-params",
-        help=f"{explain(slider.column)} An end sets no limit.",
+        help=f"{explain(column)} An end sets no limit.",
     )
-    return _open_range(slider, *chosen)
+    return slider.open_range(*chosen)
+
+
+def _choose_p(offer: Offer) -> str:
+    if "p_value" not in offer.table.names:
+        return P_LEVELS[0]
+    text = explain(offer.table["p_value"])
+    chosen = st.selectbox("p_value at most", P_LEVELS, key="p", bind="query-params", help=text)
+    return str(chosen)
 
 
 def _choose_match(catalogues: list[str]) -> tuple[str, str] | None:
@@ -297,54 +185,11 @@ def _choose_match(catalogues: list[str]) -> tuple[str, str] | None:
     return None if catalogue == "any" else (str(catalogue), str(state))
 
 
-def _make_filters(
-    words: Mapping[str, tuple[str, ...]],
-    ranges: Mapping[str, Range],
-    p_text: str,
-    search: str,
-    match: tuple[str, str] | None,
-    everything: bool,
-    sky: str | None = None,
-    part: str | None = None,
-) -> Filters:
-    limits = {
-        SLIDERS[key].column: limits for key, limits in ranges.items() if limits != (None, None)
-    }
-    if p_text in P_LEVELS[1:]:
-        limits["p_value"] = (None, float(p_text))
-    limits |= read_map(st.query_params.get("map", "") if part is None else part)
-    return Filters(
-        words=tuple((WORDS[key], chosen) for key, chosen in words.items() if chosen),
-        ranges=tuple(limits.items()),
-        search=search.strip(),
-        match=match,
-        cells=read_cells(st.query_params.get("sky", "") if sky is None else sky),
-        clean=not everything,
-    )
-
-
-def _reset() -> None:
+def _reset(offer: Offer) -> None:
     st.session_state.update(
-        {key: [] for key in WORDS}
-        | {key: (slider.low, slider.high) for key, slider in SLIDERS.items()}
+        {key: [] for key in offer.words}
+        | {key: (slider.low, slider.high) for key, slider in offer.sliders.items()}
         | {"find": "", "p": "any", "page": 1, "catalogue": "any", "everything": False}
     )
     keep("sky", "")
     keep("map", "")
-
-
-def _read_range(key: str, words: list[str]) -> Range:
-    try:
-        low, high = map(float, words)
-    except ValueError:
-        return None, None
-    return _open_range(SLIDERS[key], low, high)
-
-
-def _open_range(slider: Slider, low: float, high: float) -> Range:
-    # Open ends also keep the rows whose value is null or beyond the slider.
-    return (low if low > slider.low else None), (high if high < slider.high else None)
-
-
-def _is_true(text: str) -> bool:
-    return text.lower() == "true"

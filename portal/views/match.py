@@ -9,13 +9,12 @@ import pyarrow.compute as pc
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from catalog_schema.tables import QUASARS
 from portal.data import columns, uploads
 from portal.data.texts import escape
 from portal.data.uploads import MAX_BYTES, MAX_COLUMNS, MAX_RADIUS, MAX_ROWS, UploadError
 from portal.export import formats
 from portal.service import files
-from portal.views.access import current_connection, current_release
+from portal.views.access import current_connection, current_release, current_table
 from portal.views.parts import offer_files
 
 OURS = (
@@ -98,12 +97,12 @@ def _choose(names: list[str], guessed: uploads.Columns) -> Choice | None:
         ra = _choose_column(slots[0], "Right ascension (deg or h:m:s)", names, guessed.ra)
         dec = _choose_column(slots[1], "Declination (deg or d:m:s)", names, guessed.dec)
         radius = slots[2].number_input("Radius (arcsec)", 0.1, MAX_RADIUS, 1.5, 0.5)
-    offered = [column.name for column in QUASARS.columns if not column.array]
+    table = current_table()
     ours = st.multiselect(
         "Our columns",
-        offered,
-        default=list(OURS),
-        format_func=columns.label,
+        [column.name for column in table.scalars],
+        default=[name for name in OURS if name in table.names],
+        format_func=lambda name: columns.label(table[name]),
         help="They are added to yours with desi_ before their names.",
     )
     if (targetid is None and (ra is None or dec is None)) or not ours:

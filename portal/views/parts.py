@@ -1,23 +1,37 @@
 """What several pages draw alike: tables that lead to their objects, rows of files to take away."""
 
+import html
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
 
+from catalog_schema.column import Column
 from portal.data import columns
+from portal.data.releases import AbsentError, ReleaseError
 from portal.data.texts import escape, write_message
-from portal.drawing.charts import Chart
+from portal.drawing.charts import TIER_COLOURS, Chart
 from portal.drawing.spectrum_chart import ZOOM
 from portal.export.formats import Format
-from portal.views.access import link_params
+from portal.views.access import current_table, link_params
+
+_PROBABILITIES = {"p_value", "joint_p_value", "q_value"}
 
 
 def tell(fault: Exception) -> None:
-    """Draw what is wrong, in one line."""
-    st.error(write_message(str(fault)))
+    """Draw in one line what is wrong, or what a release was made without."""
+    draw = st.caption if isinstance(fault, AbsentError) else st.error
+    draw(write_message(str(fault)))
+
+
+def tell_fault(draw: Callable[[], None]) -> None:
+    """Draw a part of a page; a file that is damaged or absent takes away no other part."""
+    try:
+        draw()
+    except ReleaseError as fault:
+        tell(fault)
 
 
 def show_chart(
@@ -77,7 +91,7 @@ def show_objects(
         height=height,
         on_select="rerun",
         selection_mode="single-row",
-        column_config=columns.configure_columns(list(rows.columns)),
+        column_config=_configure_columns(list(rows.columns)),
         alt=alt,
     )
     if "TARGETID" not in rows:
@@ -131,3 +145,37 @@ def offer_files(
             width="stretch",
             help=text,
         )
+
+
+def write_tier(tier: str) -> str:
+    """Return a tier as coloured HTML; the word stays readable without the colour."""
+    colour = TIER_COLOURS.get(tier, TIER_COLOURS["none"])
+    return (
+        f'<span style="border:1px solid {colour};border-left-width:0.6rem;padding:0.1rem 0.5rem;'
+        f'border-radius:0.2rem">{html.escape(tier)}</span>'
+    )
+
+
+def _configure_columns(names: list[str]) -> dict[str, Any]:
+    """Return the configuration of a table of catalogue rows."""
+    table = current_table()
+    return {name: _configure(table[name]) for name in names if name in table.names}
+
+
+def _configure(column: Column) -> Any:
+    title, text = columns.label(column), columns.explain(column)
+    if column.name == "TARGETID":
+        return st.column_config.TextColumn(title, help=text, pinned=True)
+    kind = str(column.type)
+    if kind == "bool":
+        return st.column_config.CheckboxColumn(title, help=text)
+    if column.vocabulary or kind == "string":
+        return st.column_config.TextColumn(title, help=text)
+    if kind.startswith(("int", "uint")):
+        return st.column_config.NumberColumn(title, help=text, format="%d")
+    style = "%.3f"
+    if column.name in _PROBABILITIES:
+        style = "%.2e"
+    elif column.name in columns.DEGREES:
+        style = "%.5f"
+    return st.column_config.NumberColumn(title, help=text, format=style)

@@ -10,20 +10,19 @@ import streamlit as st
 from portal.data import columns
 from portal.data.database import SCHEMAS
 from portal.data.positions import read_places
+from portal.data.ranking import SMALLEST_FIRST, list_sortable
 from portal.data.releases import Release
 from portal.data.texts import escape
-from portal.drawing import charts
+from portal.drawing import catalogue_charts, sky_chart
 from portal.export import formats
 from portal.service import files
 from portal.service.pool import LIMITS, TaskError, describe_timeout, prepare
 from portal.service.visitor_sql import Outcome, list_tables, read_cookbook, read_outcome, start
-from portal.views.access import current_release
+from portal.views.access import current_release, current_table
 from portal.views.parts import offer_files, show_chart, show_objects
 
-EXAMPLE = """SELECT TARGETID, TARGET_RA, TARGET_DEC, Z, snr, joint_p_value, tier
-FROM quasars
-WHERE tier <> 'none'
-ORDER BY joint_p_value"""
+# What the first statement asks for, of what the release has.
+_ASKED = ("TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "snr", "joint_p_value", "tier")
 # Seconds between looks at a statement under way; each look notices a click on Cancel.
 _TICK = 0.2
 # Rows that a chart draws at most; how many of how many is written below it.
@@ -42,16 +41,16 @@ def show() -> None:
         _show_cookbook(release)
         _show_schema(release)
     with editor:
-        text = _ask_for_statement()
+        text = _ask_for_statement(release)
         if text:
             _show_answer(release, text)
         else:
             prepare()
 
 
-def _ask_for_statement() -> str:
+def _ask_for_statement(release: Release) -> str:
     """Draw the editor and return the statement that is to be answered, which the address holds."""
-    st.session_state.setdefault("statement", st.query_params.get("sql", EXAMPLE))
+    st.session_state.setdefault("statement", st.query_params.get("sql", _write_example(release)))
     # A form, so that Ctrl+Enter is one run of the page: text and button arrive together.
     with st.form("editor", border=False):
         text = st.text_area("Statement", key="statement", height=230, max_chars=LIMITS.text)
@@ -65,6 +64,16 @@ def _ask_for_statement() -> str:
             st.query_params.pop("sql", None)
     st.caption(f"DuckDB, read only. {LIMITS.describe()}")
     return str(st.query_params.get("sql", ""))
+
+
+def _write_example(release: Release) -> str:
+    table = current_table()
+    names = [name for name in _ASKED if name in table.names]
+    graded = "\nWHERE tier <> 'none'" if "tier" in names else ""
+    order = list_sortable(table)[0]
+    shown = ", ".join(dict.fromkeys([*names, order]))
+    way = "" if order in SMALLEST_FIRST else " DESC"
+    return f"SELECT {shown}\nFROM {release.list_name}{graded}\nORDER BY {order}{way}"
 
 
 def _show_cookbook(release: Release) -> None:
@@ -85,11 +94,12 @@ def _load(sql: str) -> None:
 def _show_schema(release: Release) -> None:
     st.subheader("Schema")
     name = st.selectbox("Table", list(list_tables(release.root)))
-    table = SCHEMAS.get(name)
+    table = current_table() if name == release.list_name else SCHEMAS.get(name)
     if table is None:
         st.markdown(f"`DESCRIBE {name}` lists its columns.")
         return
-    st.caption(table.description)
+    if table.name == name:
+        st.caption(table.description)
     st.dataframe(
         columns.make_dictionary(table)[["Column", "Type", "Unit", "Description"]],
         hide_index=True,
@@ -164,7 +174,7 @@ def _show_chart(rows: pd.DataFrame) -> None:
     drawn = rows.head(MAX_DRAWN)
     words = (str(name) for name in rows if name not in numbers)
     colour = next((name for name in words if drawn[name].nunique() <= MAX_COLOURS), None)
-    show_chart(charts.draw_columns(drawn, x, y, colour), f"{y} against {x}")
+    show_chart(catalogue_charts.draw_columns(drawn, x, y, colour), f"{y} against {x}")
     st.caption(f"{len(drawn):,} of {len(rows):,} rows.")
 
 
@@ -177,7 +187,7 @@ def _show_sky(rows: pd.DataFrame) -> None:
         return
     places = read_places(rows[ra], rows[dec])
     drawn = places.head(MAX_DRAWN)
-    show_chart(charts.draw_places(drawn), "Positions of the rows on the sky")
+    show_chart(sky_chart.draw_places(drawn), "Positions of the rows on the sky")
     st.caption(
         f"{len(drawn):,} of {len(rows):,} rows; {len(rows) - len(places):,} of them have no "
         "position."

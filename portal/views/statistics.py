@@ -11,9 +11,9 @@ from catalog_schema.tables import CATALOGUES
 from portal.data import catalogue, columns, completeness, crossmatch
 from portal.data.releases import Release, ReleaseError, open_release
 from portal.data.versions import list_siblings
-from portal.drawing import charts
+from portal.drawing import evidence_charts
 from portal.views.access import ask, ask_of, current_release
-from portal.views.parts import show_chart, tell
+from portal.views.parts import show_chart, tell, tell_fault
 
 SUMMARY = "validation/summary.json"
 _FOUND = ("planted", "n", "found", "low", "high", "found_bright", "found_by_score", "in_tier")
@@ -33,10 +33,7 @@ def show() -> None:
     """Draw the page."""
     st.title("Statistics")
     for section in (_show_evidence, _show_completeness, _show_catalogues, _show_history):
-        try:
-            section()
-        except ReleaseError as fault:
-            tell(fault)
+        tell_fault(section)
 
 
 def _show_evidence() -> None:
@@ -56,7 +53,7 @@ def _show_evidence() -> None:
             part = injections[injections["injection"].isin(half)]
             if not part.empty:
                 with slot:
-                    show_chart(charts.draw_found(part), "Share of planted features found")
+                    show_chart(evidence_charts.draw_found(part), "Share of planted features found")
         with st.expander("As a table"):
             st.dataframe(injections, hide_index=True, alt="Planted features found")
     controls = pd.DataFrame(release.read_records(SUMMARY, "controls", "control", _GRADED))
@@ -105,7 +102,7 @@ def _show_catalogues() -> None:
     rows = ask(crossmatch.list_catalogues)
     settings = {
         name: st.column_config.Column(
-            columns.label(name, CATALOGUES), help=columns.explain(name, CATALOGUES)
+            columns.label(CATALOGUES[name]), help=columns.explain(CATALOGUES[name])
         )
         for name in rows.columns
     }
@@ -118,7 +115,7 @@ def _show_history() -> None:
     others = list(filter(None, map(_open_other, list_siblings(release.root))))
     table = [(other.version, other.date, *_count(other)) for other in others]
     st.dataframe(
-        pd.DataFrame(table, columns=["Version", "Date", "Quasars", "Graded"]),
+        pd.DataFrame(table, columns=["Version", "Date", "Objects", "Graded"]),
         hide_index=True,
         alt="Releases published here",
     )
@@ -141,7 +138,7 @@ def _open_other(root: Path) -> Release | None:
 
 def _count(release: Release) -> tuple[int, int]:
     n_graded = sum(n for tier, n in release.tier_counts.items() if tier != "none")
-    return release.n_quasars, n_graded
+    return release.n_objects, n_graded
 
 
 def _show_difference(release: Release, roots: dict[str, Path]) -> None:

@@ -14,7 +14,7 @@ def found(con: Connection, filters: Filters) -> list[str]:
 
 def select(con: Connection, filters: Filters) -> list[int]:
     """TARGETIDs of the rows that an export has."""
-    sql, values = catalogue.select_rows(filters)
+    sql, values = catalogue.select_rows(con, filters)
     return [
         row[0] for row in con.cursor().execute(f"SELECT TARGETID FROM ({sql})", values).fetchall()
     ]

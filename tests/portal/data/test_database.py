@@ -34,7 +34,7 @@ def test_bad_catalogue_is_one_line(own_release: Path, fault: str) -> None:
     elif fault == "damaged":
         path.write_bytes(path.read_bytes()[:-1000])
     else:
-        pq.write_table(pq.read_table(path).drop_columns(["tier"]), path)
+        pq.write_table(pq.read_table(path).drop_columns(["TARGETID"]), path)
     with pytest.raises(ReleaseError) as caught:
         catalogue.count_kinds(connect(own_release), Filters())
     message = str(caught.value)

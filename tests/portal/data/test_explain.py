@@ -1,12 +1,9 @@
-"""Plain words, links and citation of one object; recipes to open the files."""
-
-from pathlib import Path
+"""Plain words, links and citation of one object."""
 
 import pytest
 
 from catalog_schema.statistics import REASONS
 from portal.data.explain import cite_object, explain_score, list_links, locate_coadd
-from portal.data.recipes import RECIPES
 
 ROW = {
     "TARGETID": "39627000000000001",
@@ -69,12 +66,3 @@ def test_links_carry_the_position() -> None:
 def test_citation_names_object_and_release() -> None:
     assert "39627000000000001" in cite_object(ROW, "Title", "1.0.0")
     assert cite_object({**ROW, "DESINAME": None}, "Title", "1.0.0").startswith("DESI TARGETID")
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_recipe_runs_as_it_stands(
-    name: str, release: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(release)
-    exec(compile(RECIPES[name], name, "exec"), {})
-    assert "39627000000000" in capsys.readouterr().out

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from hostile import CASES, HOST, MARKUP, SECRET, Case, secret_of
+from pages import APP
 from portal_release import VERSION, row_id
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
-from test_app import APP
 
 from portal.data.cache import CACHE_VARIABLE
 from portal.data.texts import clean, escape, write_message

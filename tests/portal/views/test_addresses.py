@@ -2,9 +2,13 @@
 
 import pytest
 
+from catalog_schema.tables import QUASARS
 from portal.data.conditions import Cells, Filters
 from portal.data.ranking import Ranking
-from portal.views.filters import read_cells, read_selection, write_cells
+from portal.views.addresses import read_cells, read_selection, write_cells
+from portal.views.offers import make_offer
+
+OFFER = make_offer(QUASARS, {})
 
 
 @pytest.mark.parametrize(
@@ -33,7 +37,7 @@ def test_tampered_cells_are_left_out(text: str) -> None:
 def test_selection_is_rebuilt() -> None:
     text = "tier=gold&tier=silver&z=1.0&z=2.5&p=0.01&catalogue=xray&state=matched&sort=Z"
     text += "&sky=3:5&map=0,1,-2,2"
-    filters, ranking = read_selection(text)
+    filters, ranking = read_selection(text, OFFER)
     assert filters == Filters(
         words=(("tier", ("gold", "silver")),),
         ranges=(
@@ -65,4 +69,4 @@ def test_selection_is_rebuilt() -> None:
     ],
 )
 def test_tampered_parameters_are_left_out(text: str) -> None:
-    assert read_selection(text) == (Filters(clean=True), Ranking())
+    assert read_selection(text, OFFER) == (Filters(clean=True), Ranking())
