@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from catalog_schema.statistics import FILTER_WIDTHS, REASONS, STATISTICS
 
-# Speed of light, km/s, and the step of the rest-frame grid on which filters have their widths.
+# km/s.
 LIGHT_SPEED = 299_792.458
-LOG10_STEP = 1e-4
 _KINDS = {"emission": "excess", "absorption": "lack"}
 PEAK_COLUMNS = ("kind", "width", "wave", "low", "high", "departure")
 
@@ -32,8 +31,16 @@ class Evidence:
     absorption_wave: NDArray[np.float64]
 
 
-def list_peaks(evidence: Evidence, z: float) -> pd.DataFrame:
+def list_peaks(evidence: Evidence, z: float, log10_step: float | None) -> pd.DataFrame:
     """Return the matched filters' peaks in the observed frame, strongest first.
+
+    Parameters
+    ----------
+    evidence : Evidence
+    z : float
+    log10_step : float or None
+        Step of the rest-frame grid on whose pixels the filters have their widths; None where the
+        release does not tell it: then a peak has no extent.
 
     Returns
     -------
@@ -46,7 +53,13 @@ def list_peaks(evidence: Evidence, z: float) -> pd.DataFrame:
     }
     waves = {"emission": evidence.emission_wave, "absorption": evidence.absorption_wave}
     rows = [
-        (word, width, wave * (1 + z), *_extent(wave * (1 + z), width), strength[f"{kind}_{width}"])
+        (
+            word,
+            width,
+            wave * (1 + z),
+            *_extent(wave * (1 + z), width * (log10_step or 0.0)),
+            strength[f"{kind}_{width}"],
+        )
         for kind, word in _KINDS.items()
         for width, wave in zip(FILTER_WIDTHS, waves[kind], strict=False)
         if np.isfinite(wave) and np.isfinite(strength.get(f"{kind}_{width}", np.nan))
@@ -73,6 +86,7 @@ def measure_velocity(wave: float, line: float) -> float:
     return LIGHT_SPEED * (wave / line - 1)
 
 
-def _extent(wave: float, width: int) -> tuple[float, float]:
-    factor = 10 ** (LOG10_STEP * width / 2)
+def _extent(wave: float, width: float) -> tuple[float, float]:
+    """Return the ends of what is so wide (dex) around a wavelength."""
+    factor = 10 ** (width / 2)
     return wave / factor, wave * factor

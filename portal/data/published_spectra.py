@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 
 from catalog_schema.contents import SPECTRA
-from catalog_schema.desi import WAVE_SIZE
+from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from portal.data.database import MAIN, Connection, fetch, fetch_arrow, fetch_first
 from portal.data.evidence import Evidence
 from portal.data.index import ARRAYS
@@ -81,5 +81,6 @@ def _make_spectra(rows: pa.Table) -> list[Spectrum]:
         raise ReleaseError(
             f"`{SPECTRA}` holds spectra that are not of {WAVE_SIZE:,} pixels. {CHECK_ADVICE}"
         )
+    wave = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE, dtype=np.float64)
     spectra = zip(*(array.reshape(rows.num_rows, -1) for array in arrays), strict=True)
-    return [Spectrum(*row) for row in spectra]
+    return [Spectrum(wave, *row) for row in spectra]

@@ -113,6 +113,12 @@ class Release:
         """Number of objects of each tier that the manifest states."""
         return dict(self._section("counts").get("tiers", {}))
 
+    def setting(self, section: str, name: str) -> float | None:
+        """Return a number among the settings with which the release was made, None if untold."""
+        told = self._section("config").get(section)
+        value = told.get(name) if isinstance(told, dict) else None
+        return float(value) if isinstance(value, int | float) and _is_number(value) else None
+
     @property
     def facts(self) -> dict[str, str]:
         """Short facts for the page: reduction, code, model, schema."""
@@ -253,7 +259,7 @@ def _check_manifest(manifest: dict[str, Any], root: Path) -> str | None:
     for name in ("title", "date", "schema_version"):
         if not isinstance(manifest.get(name, ""), str):
             return f"a {name} that is no text"
-    for name in ("source", "code", "model", "counts", "tiers"):
+    for name in ("source", "code", "model", "counts", "tiers", "config"):
         if not isinstance(manifest.get(name, {}), dict):
             return f"{name} that are no object"
     for name, key in _TEXTS:

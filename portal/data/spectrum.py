@@ -33,17 +33,16 @@ UNMASKED = "ivar = 0 without a bit"
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Flux, inverse variance, mask bits and model on DESI's joined observed grid."""
+    """Observed wavelengths (vacuum, Angstrom), flux, inverse variance, mask bits and model.
 
+    All have one value a pixel, in the order of wavelengths.
+    """
+
+    wave: Array
     flux: NDArray[np.float32]
     ivar: NDArray[np.float32]
     mask: NDArray[np.int32]
     model: NDArray[np.float32]
-
-    @property
-    def wave(self) -> Array:
-        """Observed wavelength in vacuum, Angstrom."""
-        return desi.WAVE_START + desi.WAVE_STEP * np.arange(len(self.flux), dtype=np.float64)
 
     @property
     def n_good(self) -> int:
@@ -96,11 +95,13 @@ def make_curves(spectrum: Spectrum, width: int) -> Curves:
 def name_arms(spectrum: Spectrum) -> list[str]:
     """Return the arm of each pixel; the overlaps are cut in the middle."""
     order = list(desi.ARM_PIXELS)
-    cuts = [
+    pixels = [
         (desi.ARM_PIXELS[left][1] + desi.ARM_PIXELS[right][0]) // 2
         for left, right in pairwise(order)
     ]
-    return [order[k] for k in np.searchsorted(cuts, np.arange(len(spectrum.flux)), "right")]
+    # Between two pixels, where no rounding of a wavelength reaches.
+    cuts = desi.WAVE_START + desi.WAVE_STEP * (np.array(pixels) - 0.5)
+    return [order[k] for k in np.searchsorted(cuts, spectrum.wave)]
 
 
 def shift_like(
@@ -132,10 +133,11 @@ def shift_like(
 
 def list_masked(spectrum: Spectrum) -> list[tuple[str, float, float, int]]:
     """List runs of bad pixels: name of the bit, first and last observed wavelength, pixels."""
+    edges = _find_edges(spectrum.wave)
     layers = [(name, (spectrum.mask & (1 << bit)) != 0) for bit, name in enumerate(MASK_BITS)]
     layers.append((UNMASKED, (spectrum.ivar <= 0) & (spectrum.mask == 0)))
     return [
-        (name, *_edges(first, last), int(last - first))
+        (name, float(edges[first]), float(edges[last]), int(last - first))
         for name, bad in layers
         for first, last in _runs(bad)
     ]
@@ -206,6 +208,7 @@ def _runs(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
     return steps.reshape(-1, 2)
 
 
-def _edges(first: int, last: int) -> tuple[float, float]:
-    low = desi.WAVE_START + desi.WAVE_STEP * (first - 0.5)
-    return float(low), float(low + desi.WAVE_STEP * (last - first))
+def _find_edges(wave: Array) -> Array:
+    """Return the wavelengths between which the pixels lie, one more than there are pixels."""
+    middles = (wave[1:] + wave[:-1]) / 2
+    return np.concatenate(([2 * wave[0] - middles[0]], middles, [2 * wave[-1] - middles[-1]]))

@@ -24,8 +24,7 @@ from portal.data.search import Cone, SearchError, parse_targetid
 from portal.data.texts import clean
 from portal.data.versions import chosen_release, open_sibling
 from portal.export import formats, votable
-from portal.service import pool
-from portal.service import visitor_sql as sql
+from portal.service import pool, visitor_sql
 from portal.service.answers import FileAnswer, attend
 from portal.service.clients import admit
 from portal.service.pool import LIMITS, BusyError, LeftError, TaskError
@@ -191,7 +190,7 @@ def _run(
     """Run a statement to its end; the file of its answer is closed by what holds the request."""
     release = _choose(request)
     with ExitStack() as mine:
-        running = mine.enter_context(sql.start(release, statement, LIMITS, kind.key, left))
+        running = mine.enter_context(visitor_sql.start(release, statement, LIMITS, kind.key, left))
         answer = running.wait_for(left)
         # The process has ended: its place is free while a slow client reads.
         kept = answer._replace(file=os.fdopen(os.dup(answer.file.fileno()), "rb"))

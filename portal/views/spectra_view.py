@@ -25,7 +25,7 @@ from portal.drawing.spectrum_chart import (
 )
 from portal.export import formats
 from portal.service import files
-from portal.views.access import ask
+from portal.views.access import ask, current_release
 from portal.views.object_view import ObjectView, Row
 from portal.views.offers import MAX_Z
 from portal.views.parts import offer_files, read_zoom, show_chart, tell_fault
@@ -53,7 +53,8 @@ KINDS = ("emission", "absorption")
 MAX_SMOOTHING = 41
 _SMOOTHING = 5
 N_NORMALS = 5
-# As many as calibration compares with, in the default settings.
+# How many normal spectra a score is drawn among where the release does not say how many its
+# calibration compared with.
 N_NULL = 200
 # Pixels of a normal spectrum that are averaged into one.
 _NORMAL_WIDTH = 16
@@ -145,7 +146,8 @@ def _show_spectrum(
     look = _choose_look(z, targetid)
     scale = 1 + look.trial if look.frame == "rest" else 1.0
     lines = place_lines(look.trial, spectrum.wave[0], spectrum.wave[-1], look.kinds)
-    peaks = NO_PEAKS if evidence is None else list_peaks(evidence, z or 0.0)
+    step = current_release().setting("preprocess", "log10_step")
+    peaks = NO_PEAKS if evidence is None else list_peaks(evidence, z or 0.0, step)
     normals = _gather_normals(spectrum, z or 0.0, targetid) if look.has_normals else NO_NORMALS
     # The same for all objects: the browser keeps the chart, and the zoom, and changes the numbers.
     key = f"spectrum-{look.frame}"
@@ -295,7 +297,8 @@ def _show_context(row: Row, targetid: int, evidence: Evidence | None) -> None:
 
 
 def _show_null(row: Row, targetid: int) -> None:
-    null = ask(published_spectra.find_null_scores, targetid, N_NULL)
+    n_alike = current_release().setting("calibrate", "neighbours") or N_NULL
+    null = ask(published_spectra.find_null_scores, targetid, int(n_alike))
     if row.get("anomaly_score") is None:
         st.markdown("The object has no score.")
         return

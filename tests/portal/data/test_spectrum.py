@@ -3,15 +3,19 @@
 import numpy as np
 import pytest
 
-from catalog_schema.desi import WAVE_SIZE
+from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from portal.data.lines import place_lines
 from portal.data.spectrum import UNMASKED, Spectrum, list_masked, make_curves, robust_range
 from portal.drawing.projection import CENTRE, make_graticule, project
 
+WAVE = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)
+
 
 def make_spectrum(flux: np.ndarray, ivar: np.ndarray) -> Spectrum:
     zeros = np.zeros(WAVE_SIZE)
-    return Spectrum(flux.astype("f4"), ivar.astype("f4"), zeros.astype("i4"), zeros.astype("f4"))
+    return Spectrum(
+        WAVE, flux.astype("f4"), ivar.astype("f4"), zeros.astype("i4"), zeros.astype("f4")
+    )
 
 
 def test_unsmoothed_curves_are_the_spectrum() -> None:

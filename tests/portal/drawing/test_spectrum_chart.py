@@ -4,24 +4,26 @@ import warnings
 
 import numpy as np
 
-from catalog_schema.desi import WAVE_SIZE
+from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from portal.data.evidence import Evidence, list_peaks
 from portal.data.lines import place_lines
 from portal.data.spectrum import Spectrum, list_masked, make_curves, name_arms
 from portal.drawing.charts import Chart
 from portal.drawing.spectrum_chart import NO_NORMALS, Beside, View, draw_spectrum
 
+WAVE = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)
+
 
 def draw(flux: np.ndarray, view: View) -> Chart:
     ones = np.ones(WAVE_SIZE, dtype="f4")
     mask = np.zeros(WAVE_SIZE, dtype="i4")
     mask[100:200] = 1
-    spectrum = Spectrum(flux.astype("f4"), ones, mask, ones)
+    spectrum = Spectrum(WAVE, flux.astype("f4"), ones, mask, ones)
     evidence = Evidence(np.full(60, 5.0), np.full(4, 1500.0), np.full(4, 2000.0))
     beside = Beside(
         list_masked(spectrum),
         place_lines(1.5, 3600, 9824, ("emission",)),
-        list_peaks(evidence, 1.5),
+        list_peaks(evidence, 1.5, 1e-4),
         NO_NORMALS,
     )
     return draw_spectrum(make_curves(spectrum, 1), name_arms(spectrum), beside, view)

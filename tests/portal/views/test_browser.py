@@ -223,7 +223,7 @@ def test_views_are_drawn_when_they_are_chosen(page, address: str) -> None:
     page.goto(address)
     page.locator(".marks").first.wait_for()
     assert page.locator(".marks").count() == 1
-    page.get_by_role("tab", name="Scores and redshifts").click()
+    page.get_by_role("tab", name="Distributions").click()
     page.get_by_text("objects in bins of 0.5").wait_for()
     assert page.url.endswith("?view=Scores+and+redshifts")
     page.goto(page.url)
