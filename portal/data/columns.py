@@ -7,7 +7,7 @@ import pandas as pd
 
 from catalog_schema import vocabulary
 from catalog_schema.column import Column, Table
-from portal.data.texts import clean, escape
+from portal.data.texts import clean, escape_marks
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 DEGREES = {"TARGET_RA", "TARGET_DEC"}
@@ -30,7 +30,7 @@ def explain(column: Column) -> str:
 
     A release may bring columns of its own, so that nothing of a description is markup.
     """
-    description = escape(column.description)
+    description = escape_marks(column.description)
     meanings = [f"- **{word}**: {text}" for word, text in word_meanings(column).items()]
     return "\n".join([description, "", *meanings]) if meanings else description
 

@@ -20,7 +20,7 @@ def clean(text: str) -> str:
 
 def escape(text: str) -> str:
     """Return a text so that Markdown shows it as it is, in one line."""
-    return _OPENING.sub(r"\1\\\2", _escape_marks(clean(text)))
+    return _OPENING.sub(r"\1\\\2", escape_marks(clean(text)))
 
 
 def write_message(text: str) -> str:
@@ -28,8 +28,9 @@ def write_message(text: str) -> str:
     parts = clean(text).split("`")
     if len(parts) % 2 == 0:
         return escape(text)
-    return "`".join(part if i % 2 else _escape_marks(part) for i, part in enumerate(parts))
+    return "`".join(part if i % 2 else escape_marks(part) for i, part in enumerate(parts))
 
 
-def _escape_marks(text: str) -> str:
+def escape_marks(text: str) -> str:
+    """Return a line of any length in which nothing is markup."""
     return _ADDRESS.sub(r"\g<0>\\", _MARKS.sub(r"\\\1", text))

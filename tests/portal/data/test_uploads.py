@@ -107,11 +107,11 @@ def test_positions_may_have_decimal_commas(con: Connection) -> None:
 
 
 def test_names_of_columns_are_only_names(con: Connection) -> None:
-    rows = pd.DataFrame({'"; DROP VIEW quasars; --': ["1"], "<script>": [str(row_id(0))]})
+    rows = pd.DataFrame({'"; DROP VIEW catalogue; --': ["1"], "<script>": [str(row_id(0))]})
     matched = uploads.match_ids(con, rows, "<script>", ("TARGETID",))
     assert matched["desi_TARGETID"].to_pylist() == [row_id(0)]
     assert formats.write(matched, formats.VOTABLE)
-    assert con.cursor().execute("SELECT count(*) FROM quasars").fetchall()[0][0] == N_ROWS
+    assert con.cursor().execute("SELECT count(*) FROM catalogue").fetchall()[0][0] == N_ROWS
 
 
 LINES = "TARGETID,ra,dec\n12,1.5,2.5\n13,3.5,4.5\n"
