@@ -9,6 +9,8 @@ from release.places.remote import MissingError, PassingError, RemoteError
 
 _PIECE = 2**20
 _TIMEOUT = urllib3.Timeout(connect=10, read=60)
+# The Hub points to where its large files lie; all other attempts are those of `read_steadily`.
+_REDIRECTS = urllib3.Retry(None, redirect=5, connect=0, read=0, status=0, other=0)
 
 
 class WebOrigin:
@@ -37,7 +39,7 @@ class WebOrigin:
                 headers={**self._headers, **more},
                 preload_content=False,
                 timeout=_TIMEOUT,
-                retries=urllib3.Retry(0, redirect=5),
+                retries=_REDIRECTS,
             )
             with reply:
                 _check(address, reply.status)
