@@ -11,7 +11,6 @@ import astropy.units as u
 import forked
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from mocpy import MOC
 from synthetic_lake import (
@@ -22,13 +21,12 @@ from synthetic_lake import (
     FAILED,
     LONGER,
     N_CONTROLS,
-    REPEAT,
     SHORTER,
     Plan,
     write_lake,
 )
 
-from catalog_schema.tables import RECONSTRUCTIONS, TARGETS, TIERS
+from catalog_schema.tables import TARGETS, TIERS
 from catalog_schema.vocabulary import ShardState, Tier
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
@@ -43,7 +41,6 @@ from release.manifest import read_manifest
 from release.sealing import CHECKSUMS, building
 from release.tables.catalogue import place_objects
 
-SPECTRUM_COLUMNS = {"coadds": ("flux", "ivar", "mask"), "reconstructions": ("model",)}
 ACCEPT = load_config(None, ["release.accept_failed_shards=true"])
 
 
@@ -155,22 +152,6 @@ def test_anomalies_are_sorted(released: Path) -> None:
     assert anomalies.height > 3
     assert Tier.NONE not in set(anomalies["tier"])
     assert anomalies["anomaly_score"].is_sorted(descending=True)
-
-
-def test_spectra_come_from_the_right_rows(store: Store, released: Path) -> None:
-    spectra = pq.read_table(released / "spectra" / "spectra.parquet")
-    ids = spectra["TARGETID"].to_pylist()
-    assert ids == sorted(ids)
-    published = {row["TARGETID"]: row for row in spectra.to_pylist()}
-    n_compared = 0
-    for shard in (DARK, EAST, REPEAT):
-        for name, columns in SPECTRUM_COLUMNS.items():
-            for row in pq.read_table(store.lake.shard(name, shard)).to_pylist():
-                one = published.get(row["TARGETID"], {})
-                if one.get("SURVEY") == shard.survey:
-                    assert all(row[column] == one[column] for column in columns)
-                    n_compared += 1
-    assert n_compared == 2 * len(published)
 
 
 def test_broken_conservation_is_refused(tmp_path: Path, config: Config) -> None:
@@ -329,14 +310,6 @@ def test_lake_that_changes_meanwhile_is_refused(
     with pytest.raises(UserError, match="changed while the release was built"):
         build(store, config, "0.1.0")
     assert list((store.root / "releases").iterdir()) == []
-
-
-def test_graded_object_without_reconstruction_is_refused(store: Store, config: Config) -> None:
-    path = store.lake.shard("reconstructions", EAST)
-    empty = store.read(path).slice(0, 0)
-    store.write(path, empty, RECONSTRUCTIONS, fingerprint="", n_expected=0, n_made=0)
-    with pytest.raises(UserError, match="graded objects have no reconstruction"):
-        build(store, config, "0.1.0")
 
 
 def test_scored_spectra_without_a_tier_are_refused(store: Store, config: Config) -> None:

@@ -8,11 +8,13 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from bucket_server import ADDRESS
 from click.testing import CliRunner
 from faulty_proxy import Fault, FaultyProxy, run_proxy
 from forked import start_qad
@@ -23,25 +25,63 @@ from pipeline.errors import QadError, UserError
 from portal.data.versions import find_release
 from release.checks.validate import validate
 from release.cli import release
+from release.places.bucket import Bucket
 from release.places.fetch import fetch
+from release.places.hub import Hub
+from release.places.publish import deliver
+from release.places.remote import Parcel, RemoteError
 from release.sealing import CHECKSUMS, list_files
 
 
-@pytest.fixture
-def web(released: Path) -> Iterator[FaultyProxy]:
-    """A static file server that holds the folder of releases."""
+@contextmanager
+def serve(folder: Path) -> Iterator[FaultyProxy]:
+    """Serve the files of a folder behind a proxy."""
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_: object) -> None:
             pass
 
-    handler = functools.partial(Quiet, directory=str(released.parent))
+    handler = functools.partial(Quiet, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     with run_proxy(f"http://127.0.0.1:{server.server_address[1]}") as proxy:
         yield proxy
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def web(released: Path) -> Iterator[FaultyProxy]:
+    """A static file server that holds the folder of releases."""
+    with serve(released.parent) as proxy:
+        yield proxy
+
+
+@contextmanager
+def publish_to(
+    kind: str, small: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[str, FaultyProxy]]:
+    if kind == "web":
+        with serve(small.parent) as proxy:
+            yield f"{proxy.address}/0.1.0", proxy
+    elif kind == "bucket":
+        proxy = request.getfixturevalue("proxy")
+        deliver(Parcel(small, "0.1.0"), [Bucket(ADDRESS, True)])
+        yield f"{ADDRESS}/0.1.0", proxy
+    else:
+        patch = request.getfixturevalue("monkeypatch")
+        with run_hub() as hub, run_proxy(hub.address) as proxy:
+            patch.setenv("HF_ENDPOINT", proxy.address)
+            patch.setenv("HF_TOKEN", "hf_secretsecret")
+            deliver(Parcel(small, "0.1.0"), [Hub("hf://desi/small", True)])
+            yield "hf://desi/small@v0.1.0", proxy
+
+
+@pytest.fixture(params=["web", "bucket", "hub"])
+def published(small: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, FaultyProxy]]:
+    """The address of a small release at each kind of place, and the proxy before it."""
+    with publish_to(request.param, small, request) as found:
+        yield found
 
 
 def is_same(one: Path, other: Path) -> bool:
@@ -80,6 +120,35 @@ def test_subset_is_completed_later(web: FaultyProxy, released: Path, tmp_path: P
     whole = fetch(f"{web.address}/0.1.0", tmp_path / "in")
     assert 0 < whole.n_files < part.n_files
     assert is_same(whole.path, released)
+
+
+@pytest.mark.parametrize("action", [503, "drop", "cut"])
+@pytest.mark.parametrize("name", ["manifest.json", CHECKSUMS, "quasars.parquet"])
+def test_every_place_may_fail_for_a_moment(
+    published: tuple[str, FaultyProxy], small: Path, tmp_path: Path, action: Any, name: str
+) -> None:
+    address, proxy = published
+    proxy.faults = [Fault("GET", name, action, times=3)]
+    assert is_same(fetch(address, tmp_path / "in").path, small)
+    assert proxy.faults[0].times == 0
+
+
+@pytest.mark.parametrize("action", [403, 500, "drop", "cut", "flip"])
+def test_no_place_leaves_half_a_release(
+    published: tuple[str, FaultyProxy], small: Path, tmp_path: Path, action: Any
+) -> None:
+    address, proxy = published
+    proxy.faults = [Fault("GET", "quasars.parquet", action, times=99)]
+    with pytest.raises(RemoteError) as caught:
+        fetch(address, tmp_path / "in")
+    assert "quasars.parquet" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in (tmp_path / "in").iterdir()] == [".0.1.0.fetch"]
+    proxy.faults, proxy.log[:] = [], []
+    assert is_same(fetch(address, tmp_path / "in").path, small)
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["0.1.0"]
+    # What had arrived is not asked for again.
+    assert not [line for line in proxy.log if "CITATION" in line]
 
 
 @pytest.mark.parametrize("action", [500, 429, "drop", "cut"])

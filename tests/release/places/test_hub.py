@@ -148,6 +148,27 @@ def test_flipped_byte_stops_before_the_tag(proxy: FaultyProxy, hub: HubServer, s
     assert send(small).is_moved
 
 
+def test_tag_is_on_the_commit_that_was_read_back(
+    proxy: FaultyProxy, hub: HubServer, small: Path
+) -> None:
+    proxy.faults = [Fault("POST", "/tag/", lambda: hub.commit_other(REPO))]
+    assert send(small).is_moved
+    repo = hub.repos[REPO]
+    assert "OTHER.md" in repo.commits[repo.branches["main"]]
+    files = repo.commits[repo.tags["v0.1.0"]]
+    assert {path: hub.blobs[name] for path, name in files.items()} == contents(small)
+
+
+def test_tag_set_by_somebody_else_is_left(proxy: FaultyProxy, hub: HubServer, small: Path) -> None:
+    def set_tag() -> None:
+        hub.repos[REPO].tags["v0.1.0"] = "0" * 40
+
+    proxy.faults = [Fault("GET", "resolve/.*quasars", set_tag)]
+    with pytest.raises(QadError, match=r"v0\.1\.0 was set by somebody else meanwhile"):
+        send(small)
+    assert hub.repos[REPO].tags == {"v0.1.0": "0" * 40}
+
+
 def test_card_that_the_hub_refuses(proxy: FaultyProxy, hub: HubServer, small: Path) -> None:
     proxy.faults = [Fault("POST", "validate-yaml", 400)]
     with pytest.raises(QadError):
