@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Self
 
-from catalog_schema.derived import corrected_spectype
+from catalog_schema.columns.reviews import corrected_spectype
 from catalog_schema.vocabulary import AnomalyClass, ReviewAction, Verdict
 from pipeline.errors import UserError
 

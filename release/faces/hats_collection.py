@@ -10,7 +10,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from catalog_schema import contents
-from catalog_schema.derived import healpix_29
+from catalog_schema.columns.sample import healpix_29
 from catalog_schema.desi import FINE_ORDER
 from catalog_schema.tables import QUASARS
 from release.faces.face import Face, Manifest

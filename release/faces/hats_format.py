@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalog_schema.derived import healpix_29
+from catalog_schema.columns.sample import healpix_29
 from catalog_schema.desi import FINE_ORDER
 from pipeline.lake.store import parquet_options
 from release.credit import CITATION, LICENCE_URL

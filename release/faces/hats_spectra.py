@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 
 from catalog_schema import contents
 from catalog_schema.column import Column
-from catalog_schema.derived import healpix_29, wave
+from catalog_schema.columns.sample import healpix_29
+from catalog_schema.columns.spectra import wave
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.tables import QUASARS, SPECTRA
 from release.faces.astropy_table import accepting_desi_units

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from catalog_schema import contents
 from catalog_schema.column import Table
-from catalog_schema.derived import healpix_29
+from catalog_schema.columns.sample import healpix_29
 from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
 from catalog_schema.tables import (
     CATALOGUES,

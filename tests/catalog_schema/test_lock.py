@@ -49,9 +49,9 @@ def test_unchanged_schema_is_written_again(package: Path) -> None:
 
 
 def test_changed_schema_needs_a_new_version(package: Path) -> None:
-    derived = package / "derived.py"
+    ledger = package / "columns/ledger.py"
     before = (package / LOCK_FILE).read_text()
-    derived.write_text(derived.read_text().replace("Size in bytes.", "Bytes of the file."))
+    ledger.write_text(ledger.read_text().replace("Size in bytes.", "Bytes of the file."))
     refused = _write_lock(package)
     assert refused.returncode != 0
     assert "raise SCHEMA_VERSION" in refused.stderr

@@ -2,7 +2,7 @@
 
 import re
 
-from catalog_schema.derived import reason
+from catalog_schema.columns.significance import reason
 from catalog_schema.statistics import (
     FILTER_WIDTHS,
     HYPOTHESES,

@@ -1,0 +1,88 @@
+"""What a score means: significance and grade, and the population and plants that say so."""
+
+import pyarrow as pa
+
+from catalog_schema import vocabulary as words
+from catalog_schema.column import Column
+from catalog_schema.columns.build import FROM_ONE, POSITIVE, UNIT_INTERVAL, coded, number
+from catalog_schema.statistics import REASONS
+
+anomaly_score = number(
+    "anomaly_score",
+    "Combined statistic in units of the spread of spectra "
+    "alike in SNR, redshift and coverage; larger is stranger.",
+)
+p_value = Column(
+    "p_value",
+    pa.float64(),
+    "Probability that a normal spectrum alike in SNR, redshift and coverage scores as high.",
+    "stat.probability",
+    bounds=UNIT_INTERVAL,
+)
+score_rank = Column(
+    "score_rank",
+    pa.int32(),
+    "Place among the run's quasars by anomaly_score, 1 the strangest.",
+    "stat.rank",
+    bounds=FROM_ONE,
+    since="1.4.0",
+)
+score_rank_low, score_rank_high = (
+    Column(
+        f"score_rank_{side}",
+        pa.int32(),
+        f"{word} place under models trained from other seeds; "
+        "null where there is only one, or the spectrum is not of the model's run.",
+        "stat.rank",
+        bounds=FROM_ONE,
+        nullable=True,
+        since="1.4.0",
+    )
+    for side, word in (("low", "Smallest"), ("high", "Largest"))
+)
+reason = Column(
+    "reason",
+    pa.string(),
+    "Statistic that contributes most to the score.",
+    "meta.note",
+    vocabulary=tuple(REASONS),
+)
+departures = number(
+    "departures",
+    "Statistics, in the same order, in units of the spread of "
+    "spectra alike in SNR, redshift and coverage.",
+    array="statistic",
+)
+log_snr = number("log_snr", "Decimal logarithm of the floored signal-to-noise ratio.", "stat.snr")
+coverage = number(
+    "coverage", "Fraction of the observed pixels that are good.", bounds=UNIT_INTERVAL
+)
+injection = Column("injection", pa.string(), "Kind of feature planted.", "meta.code")
+planted = Column(
+    "planted",
+    pa.float64(),
+    "Signal-to-noise ratio of the whole planted feature.",
+    "stat.snr",
+    bounds=POSITIVE,
+)
+q_value = Column(
+    "q_value",
+    pa.float64(),
+    "Benjamini-Hochberg false-discovery rate at which the "
+    "object enters the list, from joint_p_value; null without signal.",
+    "stat.probability",
+    bounds=UNIT_INTERVAL,
+    nullable=True,
+)
+tier = coded("tier", words.Tier, "Published grade by false-discovery level.")
+
+SIGNIFICANCE = (
+    anomaly_score,
+    p_value,
+    score_rank,
+    score_rank_low,
+    score_rank_high,
+    reason,
+    departures,
+)
+GRADE = (q_value, tier)
