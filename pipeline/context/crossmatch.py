@@ -30,6 +30,7 @@ from pipeline.context.catalogues.services import Service
 from pipeline.context.science.match import find_chance_probability, normalise_separations
 from pipeline.errors import UserError
 from pipeline.flow.shards import Report, finished_shards, read_shards
+from pipeline.lake.align import align
 from pipeline.lake.store import Store, columns_to_table, digest, digest_rows, make_fingerprint
 from pipeline.spectra.stages.target import find_beside
 from pipeline.transport.sources import local_file
@@ -163,10 +164,11 @@ def read_objects(store: Store) -> Objects:
         raise UserError(f"{store.root}: no spectrum was scored; `qad status` says where they went")
     columns = [*ROW_KEY, "TARGET_RA", "TARGET_DEC"]
     targets = pa.concat_tables(read_shards(store, TARGETS.name, shards, columns).values())
-    rows = tiers.join(targets, ROW_KEY).sort_by([(name, "ascending") for name in ROW_KEY])
-    ra, dec = (pc.fill_null(rows[f"TARGET_{name}"], np.nan).to_numpy() for name in ("RA", "DEC"))
-    is_graded = pc.not_equal(rows["tier"], Tier.NONE.value).to_numpy()
-    return Objects(rows.select(ROW_KEY).combine_chunks(), ra, dec, is_graded)
+    tiers = tiers.sort_by([(name, "ascending") for name in ROW_KEY])
+    placed = align(targets, tiers, what=TARGETS.name)
+    ra, dec = (pc.fill_null(placed[f"TARGET_{name}"], np.nan).to_numpy() for name in ("RA", "DEC"))
+    is_graded = pc.not_equal(tiers["tier"], Tier.NONE.value).to_numpy()
+    return Objects(tiers.select(ROW_KEY).combine_chunks(), ra, dec, is_graded)
 
 
 def make_rows(

@@ -17,6 +17,7 @@ from pipeline.judge.classifier import judge, read_classifier
 from pipeline.judge.grade import grade_rows, to_p_values
 from pipeline.judge.measured_survey import read_survey
 from pipeline.judge.science.domain import LOW, Domain, find_domain
+from pipeline.lake.align import align
 from pipeline.lake.files import exists, replacing, show
 from pipeline.lake.layout import Lake, is_remote
 from pipeline.lake.model_files import read_card
@@ -37,7 +38,6 @@ from pipeline.spectra.stages.score import score_with
 from pipeline.spectra.stages.target import target
 
 RESULT = "scored.parquet"
-_ORDER = [(name, "ascending") for name in ROW_KEY]
 
 
 def find_model(name: str, lake: Lake) -> Path:
@@ -179,7 +179,7 @@ def _judge(store: Store, config: Config, folder: Path) -> tuple[pa.Table, Report
         survey.significance,
         rows,
         tiers,
-        rows.select(ROW_KEY).join(names, ROW_KEY).sort_by(_ORDER),
+        align(names, rows, what="targets"),
     )
     fields = {field.name: (field, part) for part in (scores, *parts) for field in part.schema}
     columns = [part[name] for name, (_, part) in fields.items()]
