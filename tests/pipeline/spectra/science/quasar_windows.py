@@ -25,15 +25,19 @@ def make_residuals(
     sigma: float = 0.05,
     n: int = 1,
     seed: int = 0,
+    noisy: bool = True,
 ) -> Residuals:
-    """Return n noisy windows of the quasar with something added to it; the model knows it not."""
+    """Return n windows of the quasar with something added to it; the model knows it not.
+
+    Without noise they still have the weights that noise of sigma leads to.
+    """
     rng = np.random.default_rng(seed)
     start, _ = find_window_starts(GRID, OBSERVED_GRID, np.full(n, z))
     rest = GRID.wave[start[0] : start[0] + GRID.window]
     observed = rest * (1 + z)
     model = shine(rest)
     weight = np.where((observed > 3600) & (observed < 9824), sigma**-2, 0.0)
-    noise = sigma * rng.standard_normal((n, len(rest)))
+    noise = noisy * sigma * rng.standard_normal((n, len(rest)))
     flux = np.where(weight > 0, model + change(rest, observed, model) + noise, 0)
     many = np.ones((n, 1))
     return Residuals(

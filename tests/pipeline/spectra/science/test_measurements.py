@@ -4,10 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from quasar_windows import make_residuals
 
 from catalog_schema.measurements import MEASUREMENTS
 from pipeline.spectra.science.measurements import find_significance, take_measurements
+from pipeline.spectra.science.residuals import Measured
 
 NAMES = [measurement.name for measurement in MEASUREMENTS]
 
@@ -54,3 +57,73 @@ def test_repeats_to_the_bit_whatever_the_company() -> None:
     )
     np.testing.assert_allclose(alone.value[0], together.value[2], rtol=1e-6, atol=1e-9)
     np.testing.assert_array_equal(take_measurements(spectra).value, together.value)
+
+
+# Sums of the pixels, each with the error that their noise makes.
+LINEAR = [
+    *(f"{line}_{part}" for line in ("ciii", "mgii") for part in ("strength", "shift", "width")),
+    *("mgii_ew", "low_ionisation_width", "continuum_slope", "dust_reddening", "step_br", "step_rz"),
+    *("star_molecules", "star_metals", "star_balmer", "sky_lines"),
+]
+# In units of the norm, by which flux and model are divided.
+PER_NORM = ("star_", "host_", "bump")
+
+
+def test_errors_are_what_noise_makes_of_the_values() -> None:
+    rng = np.random.default_rng(0)
+    plain = make_residuals(1.3, n=150, noisy=False)
+    uneven = rng.gamma(4, 0.25, plain.flux.shape[1]) * (rng.random(plain.flux.shape[1]) > 0.05)
+    weight = plain.weight * uneven
+    noise = rng.standard_normal(weight.shape) / np.sqrt(np.maximum(weight, 1e-9))
+    flux = plain.flux + np.where(weight > 0, noise, 0)
+    found = take_measurements(replace(plain, flux=flux, weight=weight, noise_weight=weight))
+    for name in LINEAR:
+        k = NAMES.index(name)
+        pulls = found.value[:, k] / found.error[:, k]
+        # 150 values: the scatter is known to 6 per cent.
+        assert pulls.std() == pytest.approx(1, abs=0.2), name
+
+
+@given(power=st.integers(-6, 6), z=st.sampled_from([0.4, 1.3, 2.6]))
+@settings(max_examples=6)
+def test_unit_of_the_flux_decides_nothing(power: int, z: float) -> None:
+    unit = 2.0**power
+    spectra = make_residuals(z)
+    scaled = replace(
+        spectra,
+        flux=unit * spectra.flux,
+        model=unit * spectra.model,
+        weight=spectra.weight / unit**2,
+        noise_weight=spectra.noise_weight / unit**2,
+    )
+    one, other = take_measurements(spectra), take_measurements(scaled)
+    for k, name in enumerate(NAMES):
+        # The sky's projection is on the variance, in units of the square.
+        of = unit if name.startswith(PER_NORM) and name != "bump_share" else 1.0
+        of = 1 / unit if name == "sky_lines" else of
+        np.testing.assert_allclose(other.value[0, k], of * one.value[0, k], rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(other.error[0, k], of * one.error[0, k], rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(other.wave[0, k], one.wave[0, k], err_msg=name)
+
+
+def test_what_a_masked_pixel_holds_decides_nothing() -> None:
+    rng = np.random.default_rng(1)
+    spectra = make_residuals(1.3)
+    weight = np.where(rng.random(spectra.weight.shape) < 0.1, 0, spectra.weight)
+    found = [
+        take_measurements(replace(spectra, flux=flux, weight=weight, noise_weight=weight))
+        for flux in (
+            spectra.flux,
+            np.where(weight > 0, spectra.flux, 50 * rng.normal(size=weight.shape)),
+        )
+    ]
+    np.testing.assert_array_equal(found[1].value, found[0].value)
+    np.testing.assert_array_equal(found[1].error, found[0].error)
+
+
+def test_significance_is_value_over_error_or_the_value_where_no_error_is_known() -> None:
+    nan = np.nan
+    measured = Measured(
+        *(np.array([row]) for row in ([6.0, 3.0, nan, 1.0], [2.0, nan, 1.0, 0.0], [0.0] * 4))
+    )
+    np.testing.assert_array_equal(find_significance(measured), [[3.0, 3.0, nan, nan]])

@@ -1,0 +1,100 @@
+"""Stars and galaxies in parametric form: 1 at 5100 Å, hotter is bluer, lines where they belong."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.spectra.science.templates import galaxy_light, star_light
+
+WAVE = np.arange(3000.0, 10_000.0, 0.5)
+NEBULAR = {
+    3728.5: 1.0,
+    4862.7: 0.4,
+    4960.3: 0.35,
+    5008.24: 1.0,
+    6564.6: 1.3,
+    6585.3: 0.5,
+    6725.0: 0.6,
+}
+
+
+def sink(light: np.ndarray, wave: float, far: float) -> float:
+    """Return which share of the light is missing at a wavelength, beside the line's sides."""
+    at, blue, red = (np.interp(w, WAVE, light) for w in (wave, wave - far, wave + far))
+    return 1 - 2 * at / (blue + red)
+
+
+@given(temperature=st.floats(2800, 40_000))
+def test_a_star_is_one_at_5100_and_never_brighter_than_its_black_body(temperature: float) -> None:
+    light = star_light(WAVE, temperature)
+    body = WAVE**-5 / np.expm1(1.4388e8 / WAVE / temperature)
+    body /= np.interp(5100, WAVE, body)
+    assert np.all((light > 0) & (light <= body * (1 + 1e-6)))
+    # Between its lines it is the black body; molecules leave no such place.
+    if temperature > 4300:
+        clear = (WAVE > 6100) & (WAVE < 6150)
+        np.testing.assert_allclose(light[clear], body[clear], rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "has"),
+    [(3200, "metals molecules"), (5500, "metals"), (9500, "balmer"), (25_000, "balmer wide")],
+)
+def test_lines_of_a_star_go_with_its_temperature(temperature: float, has: str) -> None:
+    light = star_light(WAVE, temperature)
+    assert (sink(light, 6564.6, 40) > 0.2) == ("balmer" in has)
+    assert (sink(light, 4341.7, 150) > 0.2) == ("balmer" in has)
+    assert (sink(light, 5895.6, 30) > 0.1) == ("metals" in has)
+    assert (sink(light, 3934.8, 15) > 0.2) == ("metals" in has)
+    # A TiO head darkens what lies redward of it.
+    step = np.interp(7060, WAVE, light) / np.interp(7050, WAVE, light)
+    assert (step < 0.8) == ("molecules" in has)
+
+
+def test_lines_of_a_white_dwarf_are_broad_and_strongest_at_9500_kelvin_otherwise() -> None:
+    half = {}
+    for temperature in (9500, 25_000):
+        light = star_light(WAVE, temperature)
+        depth = sink(light, 6564.6, 300)
+        half[temperature] = sink(light, 6564.6 + 20, 300) / depth
+        assert depth == pytest.approx(1 - np.exp(-0.6), abs=0.03)
+    assert half[9500] < 0.2
+    assert half[25_000] > 0.7
+    depths = [sink(star_light(WAVE, t), 6564.6, 60) for t in (6500, 8000, 9500, 11_000, 14_500)]
+    assert np.argmax(depths) == 2
+    assert min(depths[1], depths[3]) > max(depths[0], depths[4])
+
+
+@given(age=st.floats(0, 1))
+def test_a_galaxy_is_the_sum_of_its_young_and_old_stars(age: float) -> None:
+    young, old = galaxy_light(WAVE, 0.0, 0.0), galaxy_light(WAVE, 1.0, 0.0)
+    mixed = age * old + (1 - age) * young
+    np.testing.assert_allclose(galaxy_light(WAVE, age, 0.0), mixed, rtol=1e-9)
+    for light in (young, old):
+        assert np.interp(5100, WAVE, light) == pytest.approx(1, abs=0.08)
+
+
+def test_old_light_breaks_at_4000_and_has_no_ultraviolet() -> None:
+    wave = np.arange(800.0, 6000.0)
+    young, old = galaxy_light(wave, 0.0, 0.0), galaxy_light(wave, 1.0, 0.0)
+    body = wave**-5 / np.expm1(1.4388e8 / wave / 4300)
+    ratio = old / body / np.interp(5100, wave, old / body)
+    assert np.interp(3700, wave, ratio) == pytest.approx(0.55, abs=0.02)
+    assert np.interp(2400, wave, ratio) == pytest.approx(0.55 * 0.25, abs=0.01)
+    assert np.interp(4150, wave, ratio) == pytest.approx(1, abs=0.02)
+    assert (young[wave < 912] == 0).all()
+    assert (young[wave > 912] > 0).all()
+    blue, red = (light[wave == 3500] / light[wave == 5500] for light in (young, old))
+    assert blue[0] > 2 * red[0]
+
+
+@given(nebular=st.floats(1, 40), age=st.floats(0, 1))
+def test_equivalent_widths_of_nebular_lines(nebular: float, age: float) -> None:
+    excess = galaxy_light(WAVE, age, nebular) / galaxy_light(WAVE, age, 0.0) - 1
+    total = excess.sum() * 0.5
+    assert total == pytest.approx(nebular * sum(NEBULAR.values()), rel=1e-3)
+    for line in (3728.5, 4862.7, 5008.24):
+        near = np.abs(WAVE - line) < 12
+        assert excess[near].sum() * 0.5 == pytest.approx(nebular * NEBULAR[line], rel=2e-3)
+        assert WAVE[near][np.argmax(excess[near])] == pytest.approx(line, abs=0.6)
