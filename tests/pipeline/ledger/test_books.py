@@ -1,30 +1,28 @@
 """The completeness ledger: what goes in comes out, and every row is accounted for."""
 
+import subprocess
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from example_outcomes import DONE, SHARDS
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from catalog_schema.vocabulary import ShardState
 from pipeline.lake.layout import Shard
-from pipeline.ledger.books import Ledger, Outcome
+from pipeline.ledger.books import Ledger, Outcome, balance
+from pipeline.ledger.database import parse_url
 
-SHARDS = [Shard("main", "dark", n) for n in range(4)]
-DONE = Outcome(
-    SHARDS[0],
-    "extract",
-    ShardState.DONE,
-    10,
-    7,
-    {"dead": 2, "not_in_coadd": 1},
-    notes=("one", "two"),
-    seconds=1.5,
-    n_bytes=99,
-)
+pytest_plugins = ["databases"]
+
+
+def open_ledger(url: str, lake: str = "a", patience: float = 20.0) -> Ledger:
+    return Ledger(parse_url(url), lake, patience)
 
 
 @pytest.fixture
@@ -150,3 +148,120 @@ def test_closing_releases_the_file(path: Path) -> None:
     with Ledger(path).closing() as ledger:
         ledger.record([DONE])
     assert Ledger(path).outcomes() == [DONE]
+
+
+def test_round_trip_on_any_database(database_url: str) -> None:
+    failed = Outcome(SHARDS[2], "extract", ShardState.FAILED, 5, error="nul \x00 and \udcff")
+    other = replace(DONE, stage="acquire")
+    upper = replace(DONE, stage="Z")
+    open_ledger(database_url).record([failed, DONE, other, upper])
+    back = open_ledger(database_url)
+    shown = replace(failed, error="nul \\x00 and \\udcff")
+    assert back.outcomes() == [upper, other, DONE, shown]
+    assert back.outcomes("extract") == [DONE, shown]
+    assert back.outcomes("extract")[0].requests == {"get": 3, "slow_down": 1}
+
+
+def test_large_counts_and_negative_pixels(database_url: str) -> None:
+    big = replace(DONE, n_expected=2**60, n_made=2**60 - 3, n_bytes=2**62)
+    ledger = open_ledger(database_url)
+    ledger.record([big])
+    assert ledger.outcomes() == [big]
+
+
+def test_states_attempts_and_worker(database_url: str) -> None:
+    ledger = open_ledger(database_url)
+    planned = Outcome(SHARDS[0], "extract", ShardState.PLANNED, 10)
+    running = replace(planned, state=ShardState.RUNNING, worker="node:1")
+    seen = []
+    # The second run finds the shard as a killed one left it.
+    for outcome in (planned, running, planned, running, replace(DONE, worker="node:2")):
+        ledger.record([outcome])
+        [booked] = ledger.outcomes()
+        seen.append((booked.state.value, booked.attempts, booked.worker))
+    assert seen == [
+        ("planned", 0, ""),
+        ("running", 1, "node:1"),
+        ("planned", 1, ""),
+        ("running", 2, "node:1"),
+        ("done", 2, "node:2"),
+    ]
+    ledger.record([replace(DONE, skipped=True, seconds=0.0, n_bytes=0, requests={})])
+    assert ledger.outcomes() == [DONE]
+    assert ledger.outcomes()[0].worker == "node:2"
+
+
+def test_planning_again_forgets_what_was_made(database_url: str) -> None:
+    ledger = open_ledger(database_url)
+    ledger.record([DONE])
+    planned = Outcome(SHARDS[0], "extract", ShardState.PLANNED, 12)
+    ledger.record([planned])
+    assert ledger.outcomes() == [planned]
+    assert ledger.outcomes()[0].attempts == 1
+
+
+def test_lakes_do_not_see_each_other(database_url: str) -> None:
+    first, second = open_ledger(database_url, "/a"), open_ledger(database_url, "/b")
+    first.record([DONE])
+    second.record([replace(DONE, n_made=0, dropped={"dead": 10}), replace(DONE, shard=SHARDS[1])])
+    second.keep_only("extract", [SHARDS[0]])
+    first.keep_only("extract", [SHARDS[0]])
+    assert first.outcomes() == [DONE]
+    assert second.outcomes()[0].dropped == {"dead": 10}
+    second.keep_only("extract", [])
+    assert (len(first.outcomes()), second.outcomes()) == (1, [])
+    second.record([replace(DONE, dropped={})])
+    assert second.outcomes()[0].dropped == {}
+
+
+WRITER = """
+import sys
+from example_outcomes import DONE
+from dataclasses import replace
+from pipeline.ledger.database import parse_url
+from pipeline.lake.layout import Shard
+from pipeline.ledger.books import Ledger
+
+ledger, number = Ledger(parse_url(sys.argv[1]), "a"), int(sys.argv[3])
+for commit in range(int(sys.argv[2])):
+    own = replace(DONE, shard=Shard("main", "dark", 1000 * (number + 1) + commit))
+    ledger.record([own, DONE] if commit % 2 else [DONE, own])
+"""
+
+
+def test_processes_lose_no_update(database_url: str) -> None:
+    """Two processes open, migrate and write an empty database at the same time."""
+    command = [sys.executable, "-c", WRITER, database_url, "50"]
+    writers = [subprocess.Popen([*command, n], cwd=Path(__file__).parents[1]) for n in ("0", "1")]
+    assert [writer.wait(60) for writer in writers] == [0, 0]
+    outcomes = open_ledger(database_url).outcomes()
+    assert len(outcomes) == 1 + 2 * 50
+    assert [o.attempts for o in outcomes] == [100] + [1] * 100
+
+
+def test_eight_writers_lose_no_update(database_url: str) -> None:
+    ledgers = [open_ledger(database_url) for _ in range(8)]
+
+    def write(number: int) -> None:
+        for commit in range(50):
+            own = replace(DONE, shard=Shard("main", "dark", 1000 * (number + 1) + commit))
+            ledgers[number].record([own, DONE] if commit % 2 else [DONE, own])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    outcomes = ledgers[0].outcomes()
+    assert len(outcomes) == 1 + 8 * 50
+    assert outcomes[0].attempts == 400
+    assert {o.attempts for o in outcomes[1:]} == {1}
+    assert balance(outcomes).broken == ()
+
+
+def test_balance_holds_in_every_shard_and_in_total() -> None:
+    lost, won = replace(DONE, n_made=5), replace(DONE, shard=SHARDS[1], n_made=9)
+    cancelled = balance([lost, DONE, won])
+    assert (cancelled.n_expected, cancelled.n_made, cancelled.n_dropped) == (30, 21, 9)
+    assert cancelled.imbalance == 0
+    assert cancelled.broken == (lost, won)
+    empty = Outcome(SHARDS[2], "extract", ShardState.RUNNING, 0)
+    assert balance([DONE, empty]).broken == (empty,)
+    assert balance([]).broken == ()
