@@ -234,7 +234,9 @@ def _find_units(
     units, skipped = None, 0
     for row in rows[:3]:
         cells = split_line(row.text, delimiter)
-        if _RULE.fullmatch(row.text.strip()) or all(_RULE.fullmatch(c) for c in cells if c):
+        filled = [cell for cell in cells if cell]
+        are_rules = bool(filled) and all(_RULE.fullmatch(cell) for cell in filled)
+        if are_rules or _RULE.fullmatch(row.text.strip()):
             skipped += 1
         elif units is None and len(cells) == len(names) and _are_units(cells):
             units, skipped = tuple(_strip_unit(cell) for cell in cells), skipped + 1
