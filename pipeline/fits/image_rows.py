@@ -41,7 +41,8 @@ class Plane:
                 part = np.frombuffer(
                     data, self._values.dtype, n_values, self._starts[low] - start
                 ).reshape(-1, self._hdu.shape[1])
-                is_run = last - first == high - low - 1
+                # A row that is wanted twice would fill the gap of another.
+                is_run = bool(np.all(np.diff(self._rows[low:high]) == 1))
                 taken = part if is_run else part[self._rows[low:high] - first]
                 self._values[self._order[low:high]] = taken
 
