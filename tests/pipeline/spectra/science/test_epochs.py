@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from catalog_schema.changes import CHANGED_LINES
@@ -132,3 +134,78 @@ def test_a_line_half_lost_is_not_measured() -> None:
     epoch = see(make_light(), 1)
     half = Epoch(epoch.flux, np.where((WAVE > 4780) & (WAVE < 4860), 0, epoch.weight))
     assert "hbeta" not in compare(half, see(make_light(), 2)).lines
+
+
+@given(slope=st.floats(-0.02, 0.02), level=st.floats(0.5, 20))
+@settings(max_examples=10)
+def test_a_straight_continuum_of_any_slope_adds_nothing_to_a_line(
+    slope: float, level: float
+) -> None:
+    light = make_light()
+    straight = level * (1 + slope * (WAVE - 3000) / 100)
+    plain, tilted = (
+        compare(Epoch(values, see(values, 1).weight), Epoch(values, see(values, 1).weight))
+        for values in (light, light + straight)
+    )
+    for name, line in plain.lines.items():
+        assert tilted.lines[name].now.value == pytest.approx(line.now.value, rel=1e-6)
+
+
+def test_flux_of_a_line_is_its_area_above_the_continuum() -> None:
+    light = make_light() - make_light(broad=0)
+    found = compare(Epoch(20 + light, np.ones_like(WAVE)), Epoch(20 + light, np.ones_like(WAVE)))
+    width = WAVE * np.log(10) * STEP
+    for name, windows in BROAD_LINES.items():
+        inside = (windows.core[0] <= WAVE) & (windows.core[1] > WAVE)
+        area = (light * width)[inside].sum()
+        assert found.lines[name].now.value == pytest.approx(area, rel=0.03)
+
+
+def test_errors_are_what_noise_makes_of_fluxes_and_ratios() -> None:
+    light = make_light()
+    found = [compare(see(light, 2 * k), see(light, 2 * k + 1), 1e-6) for k in range(100)]
+    for name in ("civ", "mgii", "hbeta"):
+        fluxes = np.array([each.lines[name].now for each in found])
+        assert fluxes[:, 0].std() == pytest.approx(fluxes[:, 1].mean(), rel=0.3)
+        ratios = np.array([each.lines[name].ratio for each in found])
+        assert ratios[:, 0].std() == pytest.approx(ratios[:, 1].mean(), rel=0.3)
+    for field in ("continuum", "colour"):
+        values = np.array([getattr(each, field) for each in found])
+        # At least as large: points that scatter by chance count for more.
+        assert 0.6 < values[:, 0].std() / values[:, 1].mean() < 1.15
+
+
+def test_scale_is_the_mean_of_the_line_and_of_the_usual_losses() -> None:
+    """By [OIII] at most to a tenth, by rule to 15 per cent: weights of 1/0.01 and 1/0.0225."""
+    light = make_light(narrow=50)
+    found = compare(see(light, 1, 0.01), see(light * 0.8, 2, 0.01))
+    ratio = 1 / 0.8
+    line, rule = (0.1 * ratio) ** -2, 0.15**-2
+    assert found.scale.value == pytest.approx((ratio * line + rule) / (line + rule), rel=2e-3)
+    assert found.scale.error == pytest.approx((line + rule) ** -0.5, rel=2e-3)
+    assert found.continuum.value == pytest.approx(ratio / found.scale.value, rel=2e-3)
+
+
+def test_a_power_law_of_the_ratio_is_told_with_its_sign() -> None:
+    now, then = (Epoch(make_light(0, 0, slope), np.full_like(WAVE, 1e4)) for slope in (-1.7, -1.2))
+    assert compare(now, then).colour.value == pytest.approx(-0.5, abs=0.02)
+    assert compare(then, now).colour.value == pytest.approx(0.5, abs=0.02)
+    assert compare(now, then).continuum.value == pytest.approx(
+        1 / compare(then, now).continuum.value, rel=1e-3
+    )
+
+
+def test_part_that_is_left_is_that_of_the_brighter() -> None:
+    strong, weak = (Epoch(make_light(b), np.full_like(WAVE, 1e4)) for b in (1.0, 0.4))
+    for pair in ((strong, weak), (weak, strong)):
+        assert compare(*pair).lines["mgii"].left == pytest.approx(0.4, rel=0.02)
+    assert compare(strong, weak).strongest in BROAD_LINES
+    assert compare(strong, weak).lines["mgii"].ratio.value == pytest.approx(2.5, rel=0.02)
+
+
+def test_pixels_that_scatter_more_than_they_say_count_for_more() -> None:
+    light = make_light()
+    honest, proud = see(light, 1), see(light, 1)
+    proud = Epoch(proud.flux, 4 * proud.weight)
+    errors = [compare(e, e).lines["mgii"].now.error for e in (honest, proud)]
+    assert errors[1] == pytest.approx(errors[0], rel=0.12)

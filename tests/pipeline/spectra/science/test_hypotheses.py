@@ -165,3 +165,81 @@ def test_no_pixel_is_zero_and_not_nan() -> None:
     blank = torch.zeros_like(windows.flux)
     scores = Hypotheses(BASIS, WAVE).test(blank, blank, windows.flux, windows.start, windows.z)
     assert (scores == 0).all()
+
+
+def take_templates(mean: torch.Tensor, weight: torch.Tensor, z: float) -> dict[str, np.ndarray]:
+    """Return each template's shape over the bins of one window, which single bins give away.
+
+    Without components the score of a residual in one bin is the template there, over its norm.
+    """
+    nothing = LinearBasis(mean, torch.zeros(1, len(mean)))
+    start, _ = find_window_starts(GRID, ObservedGrid(3600.0, 0.8, 7781), np.array([z]))
+    n = GRID.window // 16
+    pixels = int(start[0]) + torch.arange(GRID.window)
+    residual = torch.eye(n).repeat_interleave(16, dim=1)
+    scores = Hypotheses(nothing, WAVE).test(
+        residual,
+        weight.expand(n, -1),
+        mean[pixels].expand(n, -1),
+        torch.full((n,), int(start[0])),
+        torch.full((n,), z),
+    )
+    shapes = scores / weight.reshape(n, 16).sum(1).clamp(min=1e-9)[:, None]
+    rest = WAVE[pixels].reshape(n, 16).mean(1).numpy()
+    return {"rest": rest} | {name: shapes[:, k].numpy() for k, name in enumerate(NAMES)}
+
+
+def same_shape(found: np.ndarray, expected: np.ndarray, rtol: float = 2e-3) -> None:
+    one, other = (values.astype(np.float64) for values in (found, expected))
+    one, other = one / np.abs(one).max(), other / np.abs(other).max()
+    np.testing.assert_allclose(one, other, rtol=rtol, atol=1e-4)
+
+
+def test_templates_are_the_causes_that_they_are_named_for() -> None:
+    z = 1.5
+    found = take_templates(torch.full_like(WAVE, 2.0), torch.ones(GRID.window), z)
+    rest = found["rest"]
+    observed = rest * (1 + z)
+    same_shape(found["flat"], np.ones_like(rest))
+    same_shape(found["slope"], np.log(rest / 3000))
+    same_shape(found["curvature"], np.log(rest / 3000) ** 2)
+    same_shape(found["reddening"], rest**-1.2)
+    blends = ((2480.0, 110.0, 1.0), (2950.0, 80.0, 0.5), (4570.0, 70.0, 0.6), (5270.0, 80.0, 0.5))
+    bells = [h * np.exp(-0.5 * ((rest - c) / s) ** 2) for c, s, h in blends]
+    same_shape(found["iron"], sum(bells))
+    for kelvin in (3200, 4000, 5000, 7000):
+        same_shape(
+            found[f"blackbody_{kelvin}"],
+            observed**-5 / np.expm1(1.4388e8 / observed / kelvin),
+        )
+    for name, (low, high) in ARM_EDGES.items():
+        same_shape(found[f"{name}_offset"], ((observed >= low) & (observed < high)).astype(float))
+    # A continuum alone has no lines.
+    assert not found["lines"].any()
+
+
+def test_lines_are_what_stands_above_the_continuum_and_the_blue_ones_end_at_2000() -> None:
+    found = take_templates(1 + LINES, torch.ones(GRID.window), 1.5)
+    rest, lines = found["rest"], found["lines"]
+    same_shape(lines[rest < 2100], take_lines(rest[rest < 2100]), rtol=0.15)
+    blue = found["blue_lines"]
+    assert not blue[rest > 2000].any()
+    same_shape(blue[rest < 2000], lines[rest < 2000])
+    assert (blue[(rest > 1930) & (rest < 1990)] > 0).any()
+
+
+def take_lines(rest: np.ndarray) -> np.ndarray:
+    binned = LINES.reshape(-1, 16).mean(1).numpy()
+    return np.interp(rest, WAVE.reshape(-1, 16).mean(1).numpy(), binned)
+
+
+def test_sky_is_the_variance_up_to_a_ceiling() -> None:
+    n = GRID.window // 16
+    noise = np.linspace(0.5, 80, n)
+    weight = torch.from_numpy((1 / noise).repeat(16)).float()
+    weight[160:176] = 0
+    expected = np.minimum(noise, 50)
+    expected[10] = 0
+    found = take_templates(torch.full_like(WAVE, 2.0), weight, 1.5)["sky"]
+    same_shape(np.delete(found, 10), np.delete(expected, 10))
+    assert found[10] == 0

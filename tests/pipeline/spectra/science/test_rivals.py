@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from quasar_windows import GRID, make_residuals, shine
 
 from pipeline.spectra.science.rivals import confuse_lines, find_rivals, move_window, shift_redshift
@@ -52,3 +54,78 @@ def test_confused_lines_coincide() -> None:
         ratios = [2.6 * line / (1 + wrong) for line in lines]
         assert any(abs(r - other) < 1e-6 for r in ratios for other in lines)
     assert confuse_lines(1.6, (100.0,), (3800, 9600), np.random.default_rng(0)) is None
+
+
+@given(z=st.floats(1.0, 2.2), factor=st.floats(0.01, 100), slope=st.floats(-1, 1))
+@settings(max_examples=8)
+def test_unit_and_slope_of_the_continuum_make_no_rival(
+    z: float, factor: float, slope: float
+) -> None:
+    spectra = make_residuals(z, sigma=0.02)
+    tilt = factor * (spectra.observed_wave / 6000) ** slope
+    tilted = replace(spectra, flux=spectra.flux * tilt, weight=spectra.weight / tilt**2)
+    one, other = (find_rivals(each, TEMPLATE, 2) for each in (spectra, tilted))
+    assert np.abs(one - other).max() <= 24
+
+
+@pytest.mark.parametrize("n_rivals", [1, 4])
+def test_rivals_keep_apart_and_come_best_first(n_rivals: int) -> None:
+    spectra = make_residuals(1.6)
+    [found] = find_rivals(spectra, TEMPLATE, 4)
+    assert (find_rivals(spectra, TEMPLATE, n_rivals)[0] == found[:n_rivals]).all()
+    places = [0, *found[found != 0]]
+    gaps = np.abs(np.subtract.outer(places, places))[~np.eye(len(places), dtype=bool)]
+    assert gaps.min() >= 8 * 12
+    assert (found % 8 == 0).all()
+    ends = spectra.start[0] + found
+    assert ((ends >= 0) & (ends + GRID.window <= GRID.size)).all()
+
+
+def test_rows_are_matched_for_themselves() -> None:
+    one, other = make_residuals(1.3), make_residuals(2.1, seed=1)
+    arrays = ("flux", "model", "weight", "noise_weight", "start", "z")
+    both = replace(
+        one, **{n: np.concatenate([getattr(s, n) for s in (one, other)]) for n in arrays}
+    )
+    together = find_rivals(both, TEMPLATE, 3)
+    for row, alone in enumerate((one, other)):
+        np.testing.assert_array_equal(together[row], find_rivals(alone, TEMPLATE, 3)[0])
+
+
+@given(shift=st.integers(-200, 200), first=st.integers(0, 40))
+def test_a_window_moves_without_loss_but_for_what_leaves_it(shift: int, first: int) -> None:
+    start = np.array([16 * first + 320])
+    values = np.arange(1.0, 65.0)[None]
+    moved, begin = move_window(values, start, np.array([shift]), 16)
+    assert begin[0] % 16 == 0
+    assert 0 <= start[0] + shift - begin[0] < 16
+    offset = start[0] + shift - begin[0]
+    np.testing.assert_array_equal(moved[0, :offset], 0)
+    np.testing.assert_array_equal(moved[0, offset:], values[0, : 64 - offset])
+
+
+@given(z=st.floats(0, 6), shift=st.integers(-5000, 5000))
+def test_a_shift_keeps_observed_wavelengths(z: float, shift: int) -> None:
+    moved = shift_redshift(np.array([z]), np.array([shift]), 1e-4)[0]
+    assert (1 + moved) * 10 ** (1e-4 * shift) == pytest.approx(1 + z)
+    assert shift_redshift(np.array([moved]), np.array([-shift]), 1e-4)[0] == pytest.approx(z)
+
+
+@given(z=st.floats(0.1, 4), seed=st.integers(0, 99))
+def test_a_confused_line_is_seen_and_the_redshift_wrong_and_positive(z: float, seed: int) -> None:
+    lines, observed = (1215.67, 1549.06, 1908.73, 2799.1, 4862.7), (3600.0, 9800.0)
+    wrong = confuse_lines(z, lines, observed, np.random.default_rng(seed))
+    if wrong is not None:
+        assert wrong > 0
+        assert abs(wrong - z) > 1e-3
+        seen = [line for line in lines if observed[0] < line * (1 + z) < observed[1]]
+        ratio = (1 + z) / (1 + wrong)
+        assert any(abs(ratio * line / other - 1) < 1e-9 for line in seen for other in lines)
+    else:
+        assert not any(
+            (1 + z) * line / other > 1
+            for line in lines
+            if observed[0] < line * (1 + z) < observed[1]
+            for other in lines
+            if other != line
+        )
