@@ -1,9 +1,9 @@
 """The registry of measurements: names that no statistic has, units that VOUnit knows."""
 
-import pytest
 from astropy import units
+from each import each
 
-from catalog_schema.measurements import MEASUREMENTS
+from catalog_schema.measurements import MEASUREMENTS, Measurement
 from catalog_schema.statistics import STATISTICS
 
 
@@ -12,7 +12,7 @@ def test_feature_names_are_unique() -> None:
     assert len({name.lower() for name in names}) == len(names)
 
 
-@pytest.mark.parametrize("measurement", MEASUREMENTS, ids=lambda m: m.name)
-def test_meaning_and_unit(measurement) -> None:
+@each(MEASUREMENTS)
+def test_meaning_and_unit(measurement: Measurement) -> None:
     assert measurement.meaning.endswith(".")
     units.Unit(measurement.unit, format="vounit")

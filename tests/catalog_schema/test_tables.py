@@ -4,6 +4,7 @@ import pyarrow as pa
 import pytest
 from astropy import units
 from astropy.io.votable.ucd import parse_ucd
+from each import each
 
 from catalog_schema import vocabulary
 from catalog_schema.column import Column, Table
@@ -16,8 +17,7 @@ COLUMNS = [column for table in TABLES for column in table.columns]
 DISTINCT = list(dict.fromkeys(COLUMNS))
 ENUMS = Described.__subclasses__()
 
-each_column = pytest.mark.parametrize("column", DISTINCT, ids=lambda column: column.name)
-each_table = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+each_column, each_table = each(DISTINCT), each(TABLES)
 
 
 @each_column
@@ -132,11 +132,7 @@ def test_arrow_schema_renders_every_column(table: Table) -> None:
             assert field.type == column.type
 
 
-@pytest.mark.parametrize(
-    "table",
-    [t for t in TABLES if any(c.array and DIMENSIONS[c.array] is None for c in t.columns)],
-    ids=lambda t: t.name,
-)
+@each(t for t in TABLES if any(c.array and DIMENSIONS[c.array] is None for c in t.columns))
 def test_open_dimension_must_be_given(table: Table) -> None:
     with pytest.raises(ValueError, match="the size of dimension"):
         arrow_schema(table)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 import pytest
+from each import each
 
 from catalog_schema.column import Column, Table
 from catalog_schema.tables import DIMENSIONS, TABLES, arrow_schema
@@ -97,7 +98,7 @@ def test_every_fault_at_once() -> None:
     assert len(find_violations(rows, TABLE)) == 4
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+@each(TABLES)
 def test_empty_tables_of_the_registry_are_valid(table: Table) -> None:
     sizes = {name: 3 for name, size in DIMENSIONS.items() if size is None}
     assert find_violations(arrow_schema(table, **sizes).empty_table(), table) == []
