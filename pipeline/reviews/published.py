@@ -65,7 +65,8 @@ class Published:
     def _find_row(self, targetid: int) -> int | None:
         ids, order = self._index
         # Beyond 64 bits NumPy would not compare integers.
-        place = int(np.searchsorted(ids, targetid)) if abs(targetid) < 2**63 else len(ids)
+        is_fit = -(2**63) <= targetid < 2**63
+        place = int(np.searchsorted(ids, targetid)) if is_fit else len(ids)
         return int(order[place]) if place < len(ids) and ids[place] == targetid else None
 
     @cached_property
