@@ -1,4 +1,4 @@
-"""A command whose libraries are not installed says which extra brings them, in one line."""
+"""Errors as one line: their first words, no passwords, and which extra brings what is missing."""
 
 import json
 import subprocess
@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 from distributions import make_environment
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import DataError, MissingFileError, UserError, first_line, hide_passwords
 
 # Calls every command, or those whose first word was given, with the arguments that it cannot do
 # without; prints how each ended.
@@ -99,3 +103,39 @@ def test_help_needs_no_extra(tmp_path: Path, call: list[str]) -> None:
     done = subprocess.run([python, "-c", code, *call], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "Usage" in done.stdout
+
+
+TEXT = st.text(st.characters(exclude_categories=("C", "Z")), max_size=9)
+
+
+@given(lines=st.lists(TEXT, max_size=4))
+def test_the_first_line_of_an_error_says_something(lines: list[str]) -> None:
+    whole = "\n".join(lines)
+    said = first_line(ValueError(whole))
+    assert said == (whole.splitlines()[0] if whole else "ValueError")
+    assert "\n" not in said
+
+
+@given(
+    user=st.text("abc", max_size=3),
+    word=st.text("abc@:%!", min_size=1, max_size=8),
+    before=st.sampled_from(["", "see ", "a://b:c@d/ "]),
+)
+def test_no_password_of_an_address_is_told(user: str, word: str, before: str) -> None:
+    said = hide_passwords(f"{before}postgresql://{user}:{word}@host:5432/books now")
+    assert said.endswith(f"postgresql://{user}:***@host:5432/books now")
+    assert hide_passwords(said) == said
+    assert ":c@" not in said
+
+
+@pytest.mark.parametrize("text", ["no address", "https://host/a:b@c", "mail a:b@c", "s3://b/x@y"])
+def test_what_holds_no_password_stays(text: str) -> None:
+    assert hide_passwords(text) == text
+
+
+def test_errors_of_data_carry_what_was_spent() -> None:
+    error = DataError("it: bad")
+    assert (str(error), error.requests, error.n_bytes) == ("it: bad", {}, 0)
+    assert DataError("a").requests is not DataError("b").requests
+    assert issubclass(MissingFileError, DataError)
+    assert not issubclass(UserError, DataError)

@@ -129,3 +129,88 @@ def test_neighbours_are_those_of_brute_force(seed: int, radius: float) -> None:
     np.testing.assert_array_equal(
         separation, match.measure_separations(ra[row], dec[row], other_ra[other], other_dec[other])
     )
+
+
+@given(
+    seed=st.integers(0, 999),
+    rate=st.floats(1e-4, 0.5),
+    radius=st.floats(0.5, 30),
+    n=st.integers(1, 9),
+)
+def test_chance_grows_with_the_area_and_never_beyond_one(
+    seed: int, rate: float, radius: float, n: int
+) -> None:
+    separation = np.sort(np.random.default_rng(seed).uniform(0, radius, n))
+    found = match.find_chance_probability(separation, rate, radius)
+    assert ((found >= 0) & (found <= 1)).all()
+    assert (np.diff(found) >= 0).all()
+    # Twice the separation holds four times as many; none there is the fourth power.
+    double = match.find_chance_probability(2 * separation, rate, radius)
+    np.testing.assert_allclose(np.log1p(-double), 4 * np.log1p(-found), rtol=1e-5, atol=1e-9)
+    assert match.find_chance_probability(np.array([0.0]), rate, radius)[0] == 0
+    few = match.find_chance_probability(np.array([radius]), 1e-9, radius)[0]
+    assert np.isclose(few, 1e-9, rtol=1e-6)
+
+
+@given(place=DEGREES, distance=st.floats(1, 600), count=st.integers(0, 6))
+def test_shifted_positions_lie_in_even_angles_on_a_circle(
+    place: tuple, distance: float, count: int
+) -> None:
+    ra, dec = (np.array([value, value]) for value in place)
+    found_ra, found_dec = match.shift_positions(ra, dec, distance, count)
+    assert len(found_ra) == 2 * count
+    if count:
+        gaps = match.measure_separations(
+            np.tile(ra, count), np.tile(dec, count), found_ra, found_dec
+        )
+        np.testing.assert_allclose(gaps, distance, rtol=1e-6)
+        first = np.arange(0, 2 * count, 2)
+        chords = match.measure_separations(
+            found_ra[first],
+            found_dec[first],
+            found_ra[np.roll(first, 1)],
+            found_dec[np.roll(first, 1)],
+        )
+        np.testing.assert_allclose(
+            chords, 2 * distance * np.sin(np.pi / count), rtol=1e-4, atol=1e-4
+        )
+
+
+@given(radius=st.floats(0.01, 7200))
+def test_cells_are_as_fine_as_they_may_be(radius: float) -> None:
+    """Twice as wide as the radius, and not four times where finer ones are allowed."""
+    order = match.choose_order(radius)
+    width = np.degrees(np.sqrt(np.pi / 3) / 2**order) * 3600
+    assert 0 <= order <= 12
+    assert width >= 2 * radius
+    if order < 12:
+        assert width / 2 < 2 * radius
+
+
+def test_neighbours_of_one_position_come_nearest_first_and_the_radius_is_inside() -> None:
+    ra, dec = np.array([10.0]), np.array([0.0])
+    other_dec = np.array([3.0, 1.0, 2.0, 1.0]) / 3600
+    other_ra = np.full(4, 10.0)
+    row, other, separation = match.find_neighbours(ra, dec, other_ra, other_dec, 2.0 + 1e-9)
+    assert other.tolist() == [1, 3, 2]
+    assert row.tolist() == [0, 0, 0]
+    np.testing.assert_allclose(separation, [1, 1, 2])
+
+
+def test_proper_motion_is_on_the_sky_and_signed() -> None:
+    """A second of arc a year for an hour of arc: `pm_ra` holds cos(dec) already."""
+    ra, dec = np.array([100.0]), np.array([60.0])
+    still, thousand = np.zeros(1), np.full(1, 1000.0)
+    east, _ = match.propagate(ra, dec, thousand, still, 1.0)
+    _, north = match.propagate(ra, dec, still, thousand, 1.0)
+    assert np.isclose((east - ra)[0] * 3600, 2, rtol=1e-5)
+    assert np.isclose((north - dec)[0] * 3600, 1, rtol=1e-6)
+    back, _ = match.propagate(ra, dec, thousand, still, -1.0)
+    assert np.isclose((back - ra)[0] * 3600, -2, rtol=1e-5)
+
+
+def test_errors_of_both_are_added_in_quadrature() -> None:
+    found = match.normalise_separations(
+        np.array([10.0, 1.0]), np.array([3.0, np.nan]), np.array([4.0, 1.0])
+    )
+    np.testing.assert_array_equal(found, [2.0, np.nan])
