@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
+from coadd_variants import FLUX, IDS, IVAR, N_VARIANT, Change, read, refuse, rewrite, same
 from desi_tree import make_quasars, make_rows, write_coadd, write_table
 
 from catalog_schema.desi import ARM_PIXELS
@@ -14,6 +15,7 @@ from pipeline.config import AcquireSettings
 from pipeline.errors import DataError
 from pipeline.spectra.desi import coadd_file
 from pipeline.spectra.desi import fits_tables as desi_files
+from pipeline.spectra.desi.coadd_file import open_coadd
 from pipeline.spectra.science.coadd import ArmSpectra
 from pipeline.transport.sources import local_file
 
@@ -195,6 +197,130 @@ def test_columns_are_native_and_stripped(tmp_path: Path) -> None:
         read_columns(path, "T", ("ONE", "Z", "TWO"))
     with pytest.raises(DataError, match="no HDU OTHER"):
         read_columns(path, "OTHER", ("Z",))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return write_coadd(tmp_path / "coadd-main-dark-1.fits", IDS, FLUX, IVAR)
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_short_last_block(path: Path, is_packed: bool) -> None:
+    usual, _ = read(path)
+    raw = path.read_bytes().rstrip(b"\0")
+    end = open_coadd(local_file(path)).hdu("Z_MASK")
+    raw = raw.ljust(end.data + end.n_bytes, b"\0")
+    assert len(raw) % 2880
+    if is_packed:
+        path = path.with_name(f"{path.name}.gz")
+    path.write_bytes(gzip.compress(raw, 1) if is_packed else raw)
+    same(read(path, is_strict=True)[0], usual)
+
+
+def test_file_cut_off_behind_all_that_is_read(path: Path) -> None:
+    usual, _ = read(path)
+    table = fits.BinTableHDU.from_columns(
+        [fits.Column("A", "D", array=np.ones(N_VARIANT))], name="SCORES"
+    )
+    rewrite(path, lambda hdus: hdus.append(table))
+    whole, end = path.read_bytes(), open_coadd(local_file(path)).hdu("SCORES").data
+    path.write_bytes(whole[: end + 5])
+    spectra, [note] = read(path)
+    same(spectra, usual)
+    assert "truncated in HDU SCORES" in note
+    assert "truncated in HDU SCORES" in refuse(path, is_strict=True)
+
+
+@pytest.mark.parametrize("name", ["FIBERMAP", "B_MASK", "R_IVAR", "Z_WAVELENGTH", "Z_MASK"])
+def test_file_cut_off_in_what_is_read_lacks_no_arm(path: Path, name: str) -> None:
+    hdu = open_coadd(local_file(path)).hdu(name)
+    path.write_bytes(path.read_bytes()[: hdu.data + hdu.n_bytes - 1])
+    assert f"truncated in HDU {name}" in refuse(path)
+
+
+def test_name_that_is_not_true_of_the_compression(path: Path) -> None:
+    usual, _ = read(path)
+    packed = path.with_name("a.fits.gz")
+    packed.write_bytes(path.read_bytes())
+    same(read(packed)[0], usual)
+    path.write_bytes(gzip.compress(path.read_bytes(), 1))
+    assert "let its name end in .gz" in refuse(path)
+
+
+def test_gzip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "coadd.fits.gz"
+    path.write_bytes(gzip.compress(bytes(2**27), 9))
+    assert "too large to unpack" in refuse(path)
+
+
+@pytest.mark.parametrize("form", ["J", "K", "unsigned", "D"])
+def test_identifiers_of_any_width_and_never_floats(path: Path, form: str) -> None:
+    usual, _ = read(path)
+
+    def change(hdus: fits.HDUList) -> None:
+        column = fits.Column("TARGETID", "K" if form == "unsigned" else form, array=IDS)
+        if form == "unsigned":
+            column = fits.Column("TARGETID", "K", bzero=2**63, array=IDS.astype(np.uint64))
+        hdus["FIBERMAP"] = fits.BinTableHDU.from_columns([column], name="FIBERMAP")
+
+    rewrite(path, change)
+    if form == "D":
+        assert "TARGETID holds float64" in refuse(path)
+    else:
+        same(read(path)[0], usual)
+
+
+def test_rows_of_all_tables_are_the_same_targets(path: Path) -> None:
+    def append(ids: np.ndarray) -> Change:
+        columns = [fits.Column("TARGETID", "K", array=ids)]
+        hdu = fits.BinTableHDU.from_columns(columns, name="SCORES")
+        return lambda hdus: fits.HDUList([h for h in hdus if h.name != "SCORES"] + [hdu])
+
+    read(rewrite(path, append(IDS)))
+    for ids in (IDS[::-1], IDS[:-1]):
+        told = refuse(rewrite(path, append(ids)))
+        assert "FIBERMAP and SCORES list different targets" in told
+
+
+def test_single_exposures_are_no_coadd(path: Path) -> None:
+    def change(hdus: fits.HDUList) -> None:
+        columns = [
+            fits.Column("TARGETID", "K", array=[1, 1, 2, 3]),
+            fits.Column("EXPID", "J", array=IDS),
+        ]
+        hdus["FIBERMAP"] = fits.BinTableHDU.from_columns(columns, name="FIBERMAP")
+
+    assert "4 single exposures of 3 targets" in refuse(rewrite(path, change))
+
+
+def test_names_and_order_of_hdus(path: Path) -> None:
+    usual, _ = read(path)
+
+    def change(hdus: fits.HDUList) -> fits.HDUList:
+        first, *others = hdus
+        for hdu in others:
+            hdu.header["EXTNAME"] = f" {hdu.name.lower()} "
+        return fits.HDUList([first, *others[::-1]])
+
+    same(read(rewrite(path, change))[0], usual)
+
+
+def test_two_hdus_of_one_name_are_refused(path: Path) -> None:
+    def change(hdus: fits.HDUList) -> None:
+        hdus.append(hdus["R_FLUX"].copy())
+
+    assert "2 HDUs R_FLUX" in refuse(rewrite(path, change))
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [("REDSHIFTS", "as --redshifts"), ("ZCATALOG", "as --redshifts"), ("OTHER", "no HDU FIBERMAP")],
+)
+def test_other_files_are_told_by_their_name(tmp_path: Path, name: str, told: str) -> None:
+    path = tmp_path / "file.fits"
+    table = fits.BinTableHDU.from_columns([fits.Column("TARGETID", "K", array=IDS)], name=name)
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
+    assert told in refuse(path)
 
 
 def test_real_coadds(real_data: Path) -> None:
