@@ -1,7 +1,7 @@
 """The graded rows as a table of astropy, with units, UCDs and descriptions, for faces it writes."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,7 +54,7 @@ def select(rows: "Table", columns: Sequence[Column]) -> Mapping[str, Any]:
     return {column.name: rows[column.name] for column in columns}
 
 
-def rewrite_texts(rows: "Table", rewrite: Any) -> None:
+def rewrite_texts(rows: "Table", rewrite: Callable[[str | None], str]) -> None:
     """Replace every text of a table."""
     for name in [name for name in rows.colnames if rows[name].dtype.kind == "U"]:
         rows[name] = np.array([rewrite(text) for text in rows[name].filled("")], dtype=str)
@@ -70,10 +70,10 @@ def to_ascii(text: str | None) -> str:
     return to_line(text).encode("ascii", "replace").decode()
 
 
-def keep_ascii(data: pa.ChunkedArray) -> np.ma.MaskedArray:
-    """Return the values of a column as they are, but for texts, which become lines of ASCII."""
+def keep_texts(data: pa.ChunkedArray, rewrite: Callable[[str | None], str]) -> np.ma.MaskedArray:
+    """Return the values of a column as they are, but for texts, which are rewritten."""
     if pa.types.is_string(data.type):
-        return np.ma.array([to_ascii(text) for text in data.to_pylist()], dtype=str)
+        return np.ma.array([rewrite(text) for text in data.to_pylist()], dtype=str)
     return keep(data)
 
 

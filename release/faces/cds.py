@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from catalog_schema.tables import QUASARS
 from release.credit import CITATION, LICENCE_URL
 from release.faces.astropy_table import (
     accepting_desi_units,
-    keep_ascii,
+    keep_texts,
     parse_unit,
     select,
     to_ascii,
@@ -142,6 +143,6 @@ FACE = Face(
     paragraph="The graded rows as fixed-width text, described byte by byte.",
     write=write,
     read_back=read_back,
-    spell=keep_ascii,
+    spell=partial(keep_texts, rewrite=to_ascii),
     media_types={".dat": "text/plain", "ReadMe": "text/plain"},
 )

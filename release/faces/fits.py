@@ -1,13 +1,14 @@
 """The graded rows as FITS, with units, UCDs and descriptions in the header."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from catalog_schema.tables import QUASARS
 from release.faces.astropy_table import (
     accepting_desi_units,
-    keep_ascii,
+    keep_texts,
     read_graded,
     rewrite_texts,
     select,
@@ -50,5 +51,5 @@ FACE = Face(
     paragraph="The graded rows as FITS with units and UCDs; texts are ASCII.",
     write=write,
     read_back=read_back,
-    spell=keep_ascii,
+    spell=partial(keep_texts, rewrite=to_ascii),
 )

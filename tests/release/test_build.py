@@ -7,12 +7,9 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-import astropy.units as u
 import forked
 import polars as pl
-import pyarrow as pa
 import pytest
-from mocpy import MOC
 from synthetic_lake import (
     COMPARED,
     DARK,
@@ -39,7 +36,6 @@ from release.build import build
 from release.checks.validate import validate
 from release.manifest import read_manifest
 from release.sealing import CHECKSUMS, building
-from release.tables.catalogue import place_objects
 
 ACCEPT = load_config(None, ["release.accept_failed_shards=true"])
 
@@ -121,19 +117,6 @@ def test_catalogue_is_the_join_of_the_lake(store: Store, released: Path) -> None
         rows = pl.concat([pl.read_parquet(path) for path in paths]).select(key + columns)
         joined = quasars.select(key).join(rows, on=key, how="left", maintain_order="left")
         assert joined.equals(quasars.select(key + columns))
-
-
-def test_rows_lie_in_the_pixel_of_their_position(released: Path) -> None:
-    rows = pl.read_parquet(released / "catalog" / "quasars.parquet")
-    sky = (rows[name].to_numpy() for name in ("TARGET_RA", "TARGET_DEC"))
-    pixels = MOC.from_lonlat(*(angle * u.deg for angle in sky), max_norder=29).flatten()
-    assert set(pixels) == set(rows["_healpix_29"])
-
-
-def test_object_without_position_is_placed_by_its_file() -> None:
-    positions = {"HEALPIX": [7, 7], "TARGET_RA": [None, 1.0], "TARGET_DEC": [2.0, None]}
-    table = pa.table({"TARGETID": [1, 2], **positions})
-    assert place_objects(table)["_healpix_29"].to_pylist() == [7 << 46, 7 << 46]
 
 
 def test_controls_are_counted_and_not_published(released: Path) -> None:
