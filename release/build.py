@@ -29,7 +29,7 @@ from release.tables.reviews import write_reviews
 from release.tables.spectra import write_spectra
 from release.tables.writer import write_whole
 
-REVISION = 6
+REVISION = 7
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from release.faces import (
     cds,
     descriptions,
+    ecsv,
     fits,
     footprint,
     hats_collection,
@@ -18,6 +19,7 @@ FACES: tuple[Face, ...] = (
     hats_spectra.FACE,
     votable.FACE,
     fits.FACE,
+    ecsv.FACE,
     cds.FACE,
     footprint.FACE,
     report.FACE,
