@@ -112,7 +112,7 @@ class _Handler(BaseHTTPRequestHandler):
         link.close()
         dropped = {"content-length", "transfer-encoding", "connection"}
         kept = {k: v for k, v in answer.getheaders() if k.lower() not in dropped}
-        if action == "flip":
+        if action == "flip" and content:
             content = content[:-1] + bytes([content[-1] ^ 1])
         self._reply(
             answer.status,

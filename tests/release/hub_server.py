@@ -220,8 +220,20 @@ class _Handler(BaseHTTPRequestHandler):
         name = found.commits[commit].get(path)
         if name is None:
             return self.refuse(404, "EntryNotFound")
+        headers = {"X_Repo_Commit": commit, "ETag": f'"{name}"'}
+        if not path.endswith(_LARGE):
+            return self.hand_out(name, **headers)
+        # Large files lie on another host.
+        elsewhere = self.base.replace("127.0.0.1", "localhost")
+        headers |= {"X_Linked_ETag": f'"{name}"', "Location": f"{elsewhere}/cdn/{name}/{path}"}
+        return self.reply(b"", 302, X_Linked_Size=str(len(self.server.blobs[name])), **headers)
+
+    def serve_large(self, body: bytes, oid: str) -> None:
+        self.hand_out(oid)
+
+    def hand_out(self, name: str, **headers: str) -> None:
         content = self.server.blobs[name]
-        headers = {"X_Repo_Commit": commit, "ETag": f'"{name}"', "Accept_Ranges": "bytes"}
+        headers["Accept_Ranges"] = "bytes"
         asked = re.match(r"bytes=(\d+)-", self.headers.get("Range", ""))
         if asked is None:
             return self.reply(content, **headers)
@@ -244,5 +256,6 @@ _ROUTES: list[tuple[str, Callable[..., None]]] = [
     (f"POST {_API}/branch/{_REV}", _Handler.add_branch),
     (rf"POST /datasets/{_REPO}\.git/info/lfs/objects/batch", _Handler.offer_uploads),
     ("PUT /lfs/(?P<oid>[0-9a-f]{64})", _Handler.take_upload),
+    ("GET /cdn/(?P<oid>[0-9a-f]{64})/.+", _Handler.serve_large),
     (f"(?:GET|HEAD) /datasets/{_REPO}/resolve/{_REV}/(?P<path>.+)", _Handler.resolve),
 ]

@@ -141,7 +141,7 @@ def test_fault_is_one_line_and_the_next_run_goes_on(
 
 
 def test_flipped_byte_stops_before_the_tag(proxy: FaultyProxy, hub: HubServer, small: Path) -> None:
-    proxy.faults = [Fault("GET", "resolve/.*quasars", "flip")]
+    proxy.faults = [Fault("GET", "cdn/.*quasars", "flip")]
     with pytest.raises(QadError, match="another checksum"):
         send(small)
     assert hub.repos[REPO].tags == {}
@@ -163,7 +163,7 @@ def test_tag_set_by_somebody_else_is_left(proxy: FaultyProxy, hub: HubServer, sm
     def set_tag() -> None:
         hub.repos[REPO].tags["v0.1.0"] = "0" * 40
 
-    proxy.faults = [Fault("GET", "resolve/.*quasars", set_tag)]
+    proxy.faults = [Fault("GET", "cdn/.*quasars", set_tag)]
     with pytest.raises(QadError, match=r"v0\.1\.0 was set by somebody else meanwhile"):
         send(small)
     assert hub.repos[REPO].tags == {"v0.1.0": "0" * 40}
@@ -197,7 +197,7 @@ def test_publication_killed_at_every_turn_goes_on(
         ("POST", "/repos/create"),
         ("PUT", "/lfs/"),
         ("POST", "/commit/"),
-        ("GET", "/resolve/.*q"),
+        ("GET", "/cdn/.*q"),
         ("POST", "/tag/"),
     ):
         child = start_qad("release", "publish", released, "--to", ADDRESS, "--production")
