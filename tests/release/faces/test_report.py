@@ -5,11 +5,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pyarrow.parquet as pq
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
+from release.faces import report
 from release.faces.report import average_pixels
+from release.manifest import read_json
 
 
 def test_report_needs_nothing_else(released: Path) -> None:
@@ -32,3 +36,17 @@ def test_average_is_that_of_known_pixels(seed: int, share: float) -> None:
         assert np.ma.getmaskarray(mean)[place] == np.isnan(run).all()
         if not np.isnan(run).all():
             assert np.isclose(mean[place], np.nanmean(run))
+
+
+@pytest.mark.parametrize("name", ["anomalies", "null"])
+def test_report_is_drawn_when_a_table_is_empty(released: Path, tmp_path: Path, name: str) -> None:
+    for path in ("catalog/quasars", "catalog/anomalies", "calibration/null", "spectra/spectra"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        rows = pq.ParquetFile(released / f"{path}.parquet").read()
+        pq.write_table(
+            rows.slice(0, 0) if path.endswith(name) else rows, tmp_path / f"{path}.parquet"
+        )
+    report.write(tmp_path, read_json(released / "manifest.json"))
+    text = (tmp_path / report.FILE).read_text(encoding="utf-8")
+    assert text.count("<svg") == (4 if name == "anomalies" else 7)
+    assert "nan" not in text.lower().replace("null population", "")
