@@ -82,4 +82,5 @@ def _read_version(name: str) -> Version | None:
         version = Version(name)
     except InvalidVersion:
         return None
-    return version if len(version.release) == 3 and name[0].isdigit() else None
+    is_plain = name[0].isdigit() and not name[-1].isspace()
+    return version if len(version.release) == 3 and is_plain else None

@@ -178,13 +178,13 @@ def draw_columns(rows: pd.DataFrame, x: str, y: str, colour: str | None) -> Char
     chart = alt.Chart(ROWS, height=_SCATTER_HEIGHT)
     if y == "count":
         chart = chart.mark_bar().encode(
-            alt.X("x:Q", bin=alt.Bin(maxbins=40), title=x), alt.Y("count()", title="rows"), shade
+            alt.X("x:Q", bin=alt.Bin(maxbins=40), title=x), alt.Y("count()", title="rows"), color=shade
         )
     else:
         data["y"] = rows[y]
         scale = alt.Scale(zero=False)
         dots = chart.mark_point(filled=True, opacity=0.6, size=24)
         chart = dots.encode(
-            alt.X("x:Q", title=x, scale=scale), alt.Y("y:Q", title=y, scale=scale), shade
+            alt.X("x:Q", title=x, scale=scale), alt.Y("y:Q", title=y, scale=scale), color=shade
         ).interactive()
     return Chart(write_spec(chart), {"rows": data})
