@@ -178,7 +178,9 @@ def draw_columns(rows: pd.DataFrame, x: str, y: str, colour: str | None) -> Char
     chart = alt.Chart(ROWS, height=_SCATTER_HEIGHT)
     if y == "count":
         chart = chart.mark_bar().encode(
-            alt.X("x:Q", bin=alt.Bin(maxbins=40), title=x), alt.Y("count()", title="rows"), color=shade
+            alt.X("x:Q", bin=alt.Bin(maxbins=40), title=x),
+            alt.Y("count()", title="rows"),
+            color=shade,
         )
     else:
         data["y"] = rows[y]
