@@ -3,14 +3,15 @@
 from pathlib import Path
 
 import pytest
+from browsing import NEEDS_BROWSER, Watcher, launch
 from login_provider import CLIENT, providing
 from portal_release import VERSION, row_id
 from portal_server import find_port, serve
-from test_browser import Watcher, browser, pytestmark  # noqa: F401
-from test_review_page import load, write_reviewable
+from reviewable import load, write_reviewable
 
 from catalog_schema.vocabulary import ReviewAction, Verdict
 
+pytestmark = NEEDS_BROWSER
 KEYS = "aoxuaoxuao"
 WORDS = {
     "a": Verdict.ANOMALOUS,
@@ -33,6 +34,12 @@ role = "reviewer"
 """
 
 
+@pytest.fixture(scope="module")
+def browser():
+    with launch() as browser:
+        yield browser
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("QAD_LEDGER_URL", raising=False)
@@ -44,7 +51,7 @@ def wait_for_object(page, number: int) -> None:
     page.locator('[data-test-script-state="notRunning"]').wait_for()
 
 
-def test_ten_objects_by_key_and_one_taken_back(browser, root: Path) -> None:  # noqa: F811
+def test_ten_objects_by_key_and_one_taken_back(browser, root: Path) -> None:
     with serve(root, "--local-reviewer", "ABC", folder=root.parents[1]) as address:
         judge_ten(browser, address)
     events = load(root)
@@ -58,7 +65,7 @@ def test_ten_objects_by_key_and_one_taken_back(browser, root: Path) -> None:  # 
     assert len(events) == 11
 
 
-def judge_ten(browser, address: str) -> None:  # noqa: F811
+def judge_ten(browser, address: str) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 1400})
     page = context.new_page()
     page.set_default_timeout(30_000)
@@ -90,7 +97,7 @@ def judge_ten(browser, address: str) -> None:  # noqa: F811
     ],
 )
 def test_who_logs_in_reviews_if_listed(
-    browser,  # noqa: F811
+    browser,
     root: Path,
     claims: dict[str, object],
     is_reviewer: bool,

@@ -1,58 +1,25 @@
 """The page of visual inspection through Streamlit's own test runner, writing a real ledger."""
 
-import json
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
-from portal_release import VERSION, row_id, write_release
+from portal_release import VERSION, row_id
+from reviewable import load, make_review, write, write_queue, write_reviewable
 from streamlit.testing.v1 import AppTest
 
 import portal
-from catalog_schema.tables import QUEUE, REVIEWS, arrow_schema
 from catalog_schema.vocabulary import ReviewAction, Verdict
-from pipeline.reviews.review import Review
 from pipeline.reviews.review_ledger import ReviewLedger
 from portal.cli import portal as command
 
 APP = Path(portal.__file__).with_name("app.py")
-# One more than the spectra that the release holds.
-QUEUE_ROWS = 35
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A release in a data root, with a queue."""
     return write_reviewable(tmp_path / "releases" / VERSION)
-
-
-def write_reviewable(root: Path) -> Path:
-    write_release(root)
-    manifest = json.loads((root / "manifest.json").read_text())
-    manifest["source"]["sample"] = "iron"
-    (root / "manifest.json").write_text(json.dumps(manifest))
-    write_queue(root / "catalog/queue.parquet", list(range(QUEUE_ROWS)))
-    pq.write_table(arrow_schema(REVIEWS).empty_table(), root / "catalog/reviews.parquet")
-    return root
-
-
-def write_queue(path: Path, rows: list[int]) -> None:
-    n = len(rows)
-    columns = {
-        "SURVEY": ["main"] * n,
-        "PROGRAM": ["dark"] * n,
-        "HEALPIX": [1] * n,
-        "TARGETID": [row_id(row) for row in rows],
-        "queue_rank": list(range(1, n + 1)),
-        "queue_source": ["active"] * n,
-        "interest": np.arange(n)[::-1] / n,
-        "tier": ["none"] * n,
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(columns, schema=arrow_schema(QUEUE)), path)
 
 
 def open_page(
@@ -69,18 +36,6 @@ def open_page(
     app.switch_page("views/review.py").run()
     assert not app.exception
     return app
-
-
-def load(root: Path) -> list[Review]:
-    return ReviewLedger(root.parents[1] / "ledger.sqlite").load("iron")
-
-
-def write(root: Path, *reviews: Review) -> None:
-    ReviewLedger(root.parents[1] / "ledger.sqlite").append(reviews)
-
-
-def make_review(row: int, reviewer: str, verdict: Verdict) -> Review:
-    return Review("iron", VERSION, "main", "dark", 1, row_id(row), reviewer, verdict=verdict)
 
 
 def press(app: AppTest, label: str) -> None:

@@ -1,34 +1,19 @@
 """The real server in a real browser: no console error, no request to anybody else."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from browsing import NEEDS_BROWSER, Watcher, launch
 from portal_release import N_ROWS, row_id
 from portal_server import serve
 
 from catalog_schema.tables import QUASARS
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
-# Below a page's address the server is looked for in two places, the page's own folder first.
-PROBES = ("/_stcore/health", "/_stcore/host-config")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="chromium is not installed"),
-]
+pytestmark = NEEDS_BROWSER
 
 
 @pytest.fixture(scope="module")
@@ -37,33 +22,10 @@ def address(release: Path) -> Iterator[str]:
         yield address
 
 
-class Watcher:
-    """Everything that a visit should not cause."""
-
-    def __init__(self, page, address: str) -> None:
-        self.address, self.faults = address, []
-        page.on("console", self.hear)
-        page.on("pageerror", lambda error: self.faults.append(f"page error: {error}"))
-        page.on("request", self.see)
-
-    def hear(self, message) -> None:
-        is_probe = urlsplit(message.location["url"]).path.endswith(PROBES)
-        if message.type == "error" and not is_probe:
-            self.faults.append(f"console: {message.text}")
-
-    def see(self, request) -> None:
-        parts = urlsplit(request.url)
-        if parts.scheme not in ("data", "blob") and parts.netloc != urlsplit(self.address).netloc:
-            self.faults.append(f"request: {request.url}")
-
-
 @pytest.fixture(scope="module")
 def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launch() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
