@@ -4,18 +4,20 @@ from pathlib import Path
 
 import streamlit as st
 
-from portal.data.releases import Release, ReleaseError
+from portal.data.releases import SPECTRA_KIND, Release, ReleaseError
 from portal.data.texts import escape
 from portal.data.versions import chosen_release, list_siblings
 from portal.service.observe import time_page
 from portal.views import access
 from portal.views.parts import tell
 
+# Of releases of spectra, all of which are DESI's.
 ACKNOWLEDGEMENT = (
     "This portal uses data obtained with the Dark Energy Spectroscopic Instrument (DESI). "
     "DESI construction and operations is managed by the Lawrence Berkeley National Laboratory. "
-    "The full acknowledgement is on the page “About”. Catalogue: CC BY 4.0; code: MIT licence."
+    "The full acknowledgement is on the page “About”. "
 )
+LICENCES = "Catalogue: CC BY 4.0; code: MIT licence."
 
 
 def main() -> None:
@@ -73,7 +75,8 @@ def _choose_version(versions: list[str], default: str) -> str:
 
 def _draw_footer(release: Release) -> None:
     st.divider()
-    st.caption(f"**{escape(release.title)}**, release {release.version}. {ACKNOWLEDGEMENT}")
+    thanks = ACKNOWLEDGEMENT if release.kind == SPECTRA_KIND else ""
+    st.caption(f"**{escape(release.title)}**, release {release.version}. {thanks}{LICENCES}")
 
 
 main()

@@ -44,16 +44,19 @@ def _explain_list(row: Row) -> list[str]:
     """Say where the object stands on the list of anomalies."""
     if row.get("q_value") is None:
         return ["**Not on the list**: too little signal to tell what it is."]
-    joint, q = _number(row, "joint_p_value"), _number(row, "q_value")
+    q = _number(row, "q_value")
+    expected = (
+        f"**q = {q:.2g}**: if everything up to this object is called anomalous, about "
+        f"{_percent(q)} of that list is expected to be normal."
+    )
+    if row.get("joint_p_value") is None:
+        return [expected]
+    joint = _number(row, "joint_p_value")
     together = (
         f"**Joint p = {joint:.2g}**: the score and the likeness to known phenomena together; "
-        f"{_share(joint)} of the ordinary quasars are as strange in both."
+        f"{_share(joint)} of the ordinary objects are as strange in both."
     )
-    return [
-        together,
-        f"**q = {q:.2g}**: if everything up to this object is called anomalous, about "
-        f"{_percent(q)} of that list is expected to be normal.",
-    ]
+    return [together, expected]
 
 
 def _explain_reason(reason: str) -> str:
@@ -103,9 +106,9 @@ def write_sparcl(targetid: str) -> str:
 
 def cite_object(row: Row, title: str, version: str) -> str:
     """Return a sentence that cites the object as published in a release."""
-    name = f"DESI TARGETID {row['TARGETID']}"
+    name = f"TARGETID {row['TARGETID']}"
     if row.get("DESINAME"):
-        name = f"{row['DESINAME']} ({name})"
+        name = f"{row['DESINAME']} (DESI {name})"
     return f"{name}, in: DESI-QAD developers, {title}, release {version}."
 
 
@@ -115,7 +118,7 @@ def write_bibtex(row: Row, title: str, version: str, year: str) -> str:
         f"@misc{{desiqad_{row['TARGETID']},\n"
         "  author = {{DESI-QAD developers}},\n"
         f"  title = {{{title}, release {version}}},\n"
-        f"  note = {{Object {row.get('DESINAME') or ''}, DESI TARGETID {row['TARGETID']}}},\n"
+        f"  note = {{Object {row.get('DESINAME') or ''}, TARGETID {row['TARGETID']}}},\n"
         f"  year = {{{year}}}\n}}"
     )
 
@@ -133,10 +136,10 @@ def _frequency(p: float) -> str:
     if math.isnan(p):
         return "not told"
     if p <= 0:
-        return "no normal spectrum of this kind scores"
+        return "no normal object of this kind scores"
     if p >= 0.5:
-        return "most normal spectra of this kind score"
-    return f"{_one_in(p)} normal spectra of this kind scores"
+        return "most normal objects of this kind score"
+    return f"{_one_in(p)} normal objects of this kind scores"
 
 
 def _share(p: float) -> str:

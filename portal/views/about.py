@@ -12,7 +12,7 @@ from catalog_schema.vocabulary import Parent, Tier
 from portal.data import catalogue, columns, explain, objects, recipes
 from portal.data.conditions import Filters
 from portal.data.ranking import Ranking
-from portal.data.releases import ANOMALOUS, Release
+from portal.data.releases import ANOMALOUS, SPECTRA_KIND, Release
 from portal.data.texts import escape
 from portal.views.access import ask, current_release, current_table
 from portal.views.kinds import find_view
@@ -76,8 +76,10 @@ def _show_recipes() -> None:
 
 def _show_cite() -> None:
     st.header("How to cite")
-    st.markdown("Cite this release and the DESI DR1 paper (DESI Collaboration, AJ 171, 285, 2026).")
-    st.code(current_release().read("CITATION.cff"), language="yaml", wrap_lines=True)
+    release = current_release()
+    paper = " and the DESI DR1 paper (DESI Collaboration, AJ 171, 285, 2026)"
+    st.markdown(f"Cite this release{paper if release.kind == SPECTRA_KIND else ''}.")
+    st.code(release.read("CITATION.cff"), language="yaml", wrap_lines=True)
 
 
 def _show_thanks() -> None:

@@ -1,9 +1,19 @@
 """Plain words, links and citation of one object."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from catalog_schema.statistics import REASONS
-from portal.data.explain import cite_object, explain_score, list_links, locate_coadd
+from catalog_schema.vocabulary import Tier
+from portal.data.explain import (
+    cite_object,
+    explain_score,
+    list_links,
+    locate_coadd,
+    write_bibtex,
+    write_sparcl,
+)
 
 ROW = {
     "TARGETID": "39627000000000001",
@@ -28,9 +38,9 @@ ROW = {
 
 def test_score_in_words() -> None:
     text = explain_score(ROW, {"silver": 0.01})
-    assert "about 1 in 10,000 normal spectra" in text
+    assert "about 1 in 10,000 normal objects" in text
     assert "at most 1 % of it is normal" in text
-    assert "about 1 in 50,000 of the ordinary quasars" in text
+    assert "about 1 in 50,000 of the ordinary objects" in text
     assert "b 1.50, r 1.00; the worst is b" in text
 
 
@@ -41,7 +51,7 @@ def test_every_reason_in_words(reason: str) -> None:
     assert f"What stands out most**: {meaning[0].lower()}{meaning[1:]}" in text
 
 
-@pytest.mark.parametrize(("p", "words"), [(0.0, "no normal spectrum"), (0.7, "most normal")])
+@pytest.mark.parametrize(("p", "words"), [(0.0, "no normal object"), (0.7, "most normal")])
 def test_extreme_probabilities_in_words(p: float, words: str) -> None:
     assert words in explain_score({**ROW, "p_value": p, "tier": "none"}, {})
 
@@ -65,4 +75,69 @@ def test_links_carry_the_position() -> None:
 
 def test_citation_names_object_and_release() -> None:
     assert "39627000000000001" in cite_object(ROW, "Title", "1.0.0")
-    assert cite_object({**ROW, "DESINAME": None}, "Title", "1.0.0").startswith("DESI TARGETID")
+    assert cite_object({**ROW, "DESINAME": None}, "Title", "1.0.0").startswith("TARGETID")
+
+
+@given(
+    st.fixed_dictionaries(
+        {"TARGETID": st.just("7")},
+        optional={
+            "anomaly_score": st.floats(-10, 1e6) | st.none(),
+            "p_value": st.floats(0, 1),
+            "joint_p_value": st.floats(0, 1) | st.none(),
+            "q_value": st.floats(0, 1) | st.none(),
+            "tier": st.sampled_from([*Tier.values(), "other"]),
+            "reason": st.sampled_from([*REASONS, "of its own"]),
+            "chi2_b": st.floats(0, 100) | st.none(),
+        },
+    )
+)
+def test_only_what_is_known_is_said(row: dict[str, object]) -> None:
+    text = explain_score(row, {"silver": 0.01})
+    assert text
+    assert "nan" not in text.replace("resonan", "")
+    assert "None" not in text.replace("is None.", "")
+    for name, words in {
+        "anomaly_score": "**Score",
+        "p_value": "**p =",
+        "tier": "**Tier",
+        "reason": "stands out most",
+    }.items():
+        assert (words in text) == (row.get(name) is not None)
+    assert ("**Joint p" in text) == all(
+        row.get(name) is not None for name in ("joint_p_value", "q_value")
+    )
+
+
+@given(st.floats(1e-300, 0.49))
+def test_rarer_is_never_said_to_be_more_frequent(p: float) -> None:
+    def read(value: float) -> int:
+        text = explain_score({**ROW, "p_value": value}, {})
+        return int(text.split("about 1 in ")[1].split(" ")[0].replace(",", ""))
+
+    assert read(p) >= read(min(2 * p, 0.49))
+    assert read(p) == pytest.approx(1 / p, rel=0.3)
+
+
+def test_no_place_no_file() -> None:
+    for name in ("SURVEY", "PROGRAM", "HEALPIX"):
+        assert locate_coadd({**ROW, name: None}, "iron") is None
+        assert locate_coadd({k: v for k, v in ROW.items() if k != name}, "iron") is None
+
+
+@pytest.mark.parametrize("word", ["../..", "a/b", "?x=1", "#", "é"])
+def test_words_of_a_release_lead_nowhere_else(word: str) -> None:
+    address = locate_coadd({**ROW, "SURVEY": word}, word)
+    assert address is not None
+    assert address.startswith("https://data.desi.lbl.gov/public/dr1/spectro/redux/")
+    assert address.count("/") == locate_coadd(ROW, "iron").count("/")
+    assert not set("?#") & set(address)
+
+
+def test_an_entry_of_a_bibliography_has_object_release_and_year() -> None:
+    entry = write_bibtex(ROW, "Title", "1.0.0", "2026")
+    assert entry.startswith("@misc{desiqad_39627000000000001,")
+    assert entry.count("{") == entry.count("}")
+    for word in ("DESI J100000.00+020000.0", "Title, release 1.0.0", "year = {2026}"):
+        assert word in entry
+    assert "[39627000000000001]" in write_sparcl("39627000000000001")
