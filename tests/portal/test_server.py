@@ -187,7 +187,7 @@ def test_views_are_drawn_when_they_are_chosen(page, address: str) -> None:
     assert page.locator(".marks").count() == 1
     page.get_by_role("tab", name="Distributions").click()
     page.get_by_text("objects in bins of 0.5").wait_for()
-    assert page.url.endswith("?view=Scores+and+redshifts")
+    assert page.url.endswith("?view=Distributions")
     page.goto(page.url)
     page.get_by_text("objects in bins of 0.5").wait_for()
 

@@ -56,11 +56,25 @@ def test_an_answer_says_how_much_of_it_is_content() -> None:
         assert not answer.header["is_cut"]
 
 
+def endless() -> dict[str, object]:
+    """A question that no process answers in time."""
+    sql = "SELECT count(*) FROM range(10000000000000) WHERE range % 7 = 1"
+    task = {"root": ".", "tables": {}, "faults": {}, "definitions": [], "values": []}
+    return {**task, "sql": sql, "format": "rows"}
+
+
 def test_nobody_waits_for_who_has_left() -> None:
     left = threading.Event()
     left.set()
-    with pytest.raises(LeftError), pool.start(lambda: {"format": "csv"}, LIMITS, ROWS) as running:
+    with pytest.raises(LeftError), pool.start(endless, LIMITS) as running:
         running.wait_for(left)
+
+
+def test_what_takes_too_long_is_ended() -> None:
+    limits = replace(LIMITS, seconds=1)
+    with pytest.raises(TaskError), pool.start(endless, limits) as running:
+        running.wait_for()
+    assert running._worker.process.poll() is not None
 
 
 def test_leaving_ends_the_process() -> None:
