@@ -27,6 +27,7 @@ from side_by_side import PEERS_VARIABLE, read_peak
 from synthetic_release import TIERS, write_catalogue
 
 from catalog_schema import tables
+from catalog_schema.tables import QUASARS
 from portal.data import catalogue, objects, plots, ranking
 from portal.data.conditions import Filters
 from portal.data.database import connect
@@ -86,7 +87,7 @@ def list_questions(root: Path, draws: "Draws") -> dict[str, Draw]:
 def list_sqlite_questions(draws: "Draws") -> dict[str, Callable[[], str]]:
     """Return the same questions as SQLite statements, parameters written out."""
     names = ", ".join(column.name for column in tables.QUASARS.columns if not column.array)
-    listed = ", ".join(catalogue.LISTED)
+    listed = ", ".join(catalogue.list_listed(QUASARS))
     cone = f"""SELECT {", ".join(catalogue.IN_CONE)} FROM quasars
         WHERE TARGET_DEC BETWEEN {{dec}} - {CONE_DEGREES} AND {{dec}} + {CONE_DEGREES}
         AND degrees(2 * asin(sqrt(pow(sin(radians(TARGET_DEC - {{dec}}) / 2), 2)

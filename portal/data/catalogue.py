@@ -27,7 +27,7 @@ from portal.data.search import Cone
 from portal.data.texts import MAX_LENGTH
 
 # What a cone search returns, of what the release has.
-_IN_CONE = (
+IN_CONE = (
     "TARGETID",
     "TARGET_RA",
     "TARGET_DEC",
@@ -162,7 +162,7 @@ def find_cone(con: Connection, cone: Cone, n: int) -> pa.Table:
     """
     if not {"TARGET_RA", "TARGET_DEC"} <= set(con.table.names):
         raise AbsentError(f"`{con.paths[MAIN]}` has no positions.")
-    names = ", ".join(name for name in _IN_CONE if name in con.table.names)
+    names = ", ".join(name for name in IN_CONE if name in con.table.names)
     if cone.radius == 0:
         return fetch_arrow(con, MAIN, f"SELECT {names} FROM rows LIMIT 0", [])
     condition, values = inside(cone)
