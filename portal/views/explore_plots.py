@@ -26,7 +26,7 @@ N_MAP = 2_000
 _DISTRIBUTIONS = {"anomaly_score": 0.5, "Z": 0.1}
 _MAX_DISTRIBUTIONS = 4
 # Of a slider, in a bin of a column that the schema does not know.
-N_STEPS_OF_A_BIN = 10
+_STEPS_OF_A_BIN = 10
 # What a view needs of a release; the others can be drawn of any.
 _NEEDED = {
     "Sky": {"HEALPIX", "TARGET_RA", "TARGET_DEC", "tier"},
@@ -65,7 +65,7 @@ def show_plots(offer: Offer, chosen: Filters, total: int) -> None:
 
 def _choose_bins(offer: Offer) -> dict[str, float]:
     """Return the columns whose distribution is drawn, and the width of a bin."""
-    own = {s.column: N_STEPS_OF_A_BIN * s.step for key, s in offer.sliders.items() if is_own(key)}
+    own = {s.column: _STEPS_OF_A_BIN * s.step for key, s in offer.sliders.items() if is_own(key)}
     usual = {name: step for name, step in _DISTRIBUTIONS.items() if name in offer.table.names}
     return dict(list((usual | own).items())[:_MAX_DISTRIBUTIONS])
 
