@@ -1,7 +1,7 @@
 """What people type into the search box, understood or refused with a reason."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from catalog_schema.tables import QUASARS
@@ -51,6 +51,8 @@ def test_every_identifier_is_found_exactly(targetid: int) -> None:
 
 
 @given(RA, DEC, st.floats(0.001, MAX_CONE_RADIUS))
+@example(0.0, -90.0, 0.001)
+@example(360.0, 90.0, MAX_CONE_RADIUS)
 def test_positions_are_read_as_written(ra: float, dec: float, radius: float) -> None:
     search = parse_search(f"{ra:.6f}, {dec:.6f} {radius:.3f}")
     assert isinstance(search, Cone)
