@@ -19,7 +19,7 @@ import pyarrow as pa
 from side_by_side import read_peak, time_in_turns, time_peers
 from synthetic import FIRST_TARGETID, write_coadd, write_tree
 
-from catalog_schema.desi import WAVE_SIZE
+from catalog_schema.desi import SAMPLING, WAVE_SIZE
 from catalog_schema.tables import COADDS, RESTFRAME, TARGETS
 from pipeline.config import AcquireSettings, Config, load_config
 from pipeline.flow.shards import finished_shards, read_shards
@@ -34,7 +34,6 @@ from pipeline.spectra.stages.acquire import acquire
 from pipeline.spectra.stages.adopt import adopt
 from pipeline.spectra.stages.extract import extract, join_file, spectra_to_table
 from pipeline.spectra.stages.preprocess import (
-    OBSERVED_GRID,
     make_run_grid,
     make_windows,
     preprocess,
@@ -65,7 +64,7 @@ def time_steps(store: Store, path: Path, wanted: pa.Table, repeats: int) -> dict
     rows = np.flatnonzero(np.isin(read_targetids(coadd), targetids))
     arms = read_arms(coadd, rows, AcquireSettings())
     spectra, _, _ = join_arms(targetids, arms, WAVE_SIZE, floor)
-    table = spectra_to_table(SHARD, spectra)
+    table = spectra_to_table(SHARD, spectra, SAMPLING)
     windows = make_windows(table, wanted, config.preprocess, grid).data
     coadds, restframe = (Path(store.root) / f"{name}.parquet" for name in ("coadds", "restframe"))
     store.write(coadds, table, COADDS, **MADE)
@@ -81,10 +80,10 @@ def time_steps(store: Store, path: Path, wanted: pa.Table, repeats: int) -> dict
             "read rows": read,
             "join arms": lambda: join_arms(targetids, arms, WAVE_SIZE, floor),
             "gates: noise, SCORES": lambda: (
-                keep_plausible(path.name, spectra),
+                keep_plausible(path.name, spectra, SAMPLING),
                 find_strangers(coadd, rows, spectra),
             ),
-            "SNR, coverage, table": lambda: spectra_to_table(SHARD, spectra),
+            "SNR, coverage, table": lambda: spectra_to_table(SHARD, spectra, SAMPLING),
             "write coadds": lambda: store.write(coadds, table, COADDS, **MADE),
             "read coadds": lambda: store.read(coadds, carried),
             "deredden, resample, norm": lambda: make_windows(
@@ -121,7 +120,7 @@ def report_steps(options: argparse.Namespace, folder: Path) -> None:
     steps = time_steps(store, paths[0], targets.slice(0, N_QUASARS), 3 * options.repeats)
     stages = time_stages(store, config, options.repeats)
     z, grid = targets["Z"].to_numpy(), make_run_grid(config)
-    start, _ = find_window_starts(grid, OBSERVED_GRID, z)
+    start, _ = find_window_starts(grid, SAMPLING.grid, z)
     peers = time_peers(
         "chain",
         2,
@@ -202,7 +201,9 @@ def print_peak(path: Path) -> None:
     n = len(spectra.targetid)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        store.write(Path(folder) / "coadds", spectra_to_table(SHARD, spectra), COADDS, **MADE)
+        store.write(
+            Path(folder) / "coadds", spectra_to_table(SHARD, spectra, SAMPLING), COADDS, **MADE
+        )
         del spectra
         table = store.read(Path(folder) / "coadds")
         targets = pa.table(

@@ -17,13 +17,13 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
+from catalog_schema.desi import SAMPLING, WAVE_SIZE, WAVE_START, WAVE_STEP
 from pipeline.config import Config, load_config
 from pipeline.spectra.science.epochs import Comparison, Epoch, compare_epochs
 from pipeline.spectra.science.restframe import find_window_starts, resample
 from pipeline.spectra.sdss.spec_file import LOG10_STEP, LogSpectrum, read_spectrum
 from pipeline.spectra.stages.earlier import find_changed, resample_spectrum
-from pipeline.spectra.stages.preprocess import OBSERVED_GRID, make_run_grid
+from pipeline.spectra.stages.preprocess import make_run_grid
 from pipeline.transport.sources import local_file
 
 # Scatter of the simulated fibre losses and of a quasar's brightness over years (relative).
@@ -107,9 +107,9 @@ def compare(
     """Compare a spectrum on DESI's grid with an SDSS one, as the stage does."""
     grid, redshift = make_run_grid(config), np.array([z])
     is_good = np.isfinite(flux) & (ivar > 0)
-    start, _ = find_window_starts(grid, OBSERVED_GRID, redshift)
+    start, _ = find_window_starts(grid, SAMPLING.grid, redshift)
     values = [np.where(is_good, array, 0)[None].astype(np.float32) for array in (flux, ivar)]
-    now, weight = resample(*values, redshift, start, OBSERVED_GRID, grid)
+    now, weight = resample(*values, redshift, start, SAMPLING.grid, grid)
     then = resample_spectrum(earlier, 0.0, config.preprocess.r_v, z, int(start[0]), grid)
     wave = grid.wave[start[0] : start[0] + grid.window]
     present = Epoch(now[0].astype(float), weight[0].astype(float))
@@ -122,7 +122,7 @@ def compare_exposures(folder: Path, config: Config) -> list[Comparison]:
     for row in csv.DictReader((folder / "pairs.csv").open()):
         z, halves = float(row["z"]), list(average_exposures(folder / row["sdss_spec"]))
         grid = make_run_grid(config)
-        start = int(find_window_starts(grid, OBSERVED_GRID, np.array([z]))[0][0])
+        start = int(find_window_starts(grid, SAMPLING.grid, np.array([z]))[0][0])
         now, then = (
             resample_spectrum(half, 0.0, config.preprocess.r_v, z, start, grid) for half in halves
         )

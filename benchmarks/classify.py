@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 
+from catalog_schema.desi import SAMPLING
 from catalog_schema.vocabulary import AnomalyClass, Parent, Split
 from pipeline.config import Config, load_config
 from pipeline.flow.stages import run_stages
@@ -32,7 +33,7 @@ from pipeline.spectra.model.models import load_model
 from pipeline.spectra.science.coadd import ArmSpectra, join_arms
 from pipeline.spectra.stages.extract import spectra_to_table
 from pipeline.spectra.stages.measure import measure_table, score_rows
-from pipeline.spectra.stages.preprocess import OBSERVED_GRID, make_windows
+from pipeline.spectra.stages.preprocess import make_windows
 from pipeline.spectra.stages.train import find_model_id
 
 _CLASSES = {
@@ -113,7 +114,7 @@ def observe_targets(
         )
         for arm, pixels in ARM_SLICES.items()
     ]
-    spectra, _, _ = join_arms(ids, arms, OBSERVED_GRID.size, config.extract.ivar_floor)
+    spectra, _, _ = join_arms(ids, arms, SAMPLING.grid.size, config.extract.ivar_floor)
     z = [t.z_catalog if t.true_class == "quasar" else rng.uniform(0.3, 3.5) for t in targets]
     n = len(targets)
     rows = pa.table(
@@ -125,7 +126,7 @@ def observe_targets(
             "control": pa.nulls(n, pa.string()),
         }
     )
-    table = spectra_to_table(Shard("mock", "drawn", 0), spectra)
+    table = spectra_to_table(Shard("mock", "drawn", 0), spectra, SAMPLING)
     grid = load_model(folder).grid
     return make_windows(table, rows, config.preprocess, grid).data, coadd.strength
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from side_by_side import time_in_turns
 
-from catalog_schema.desi import WAVE_SIZE
+from catalog_schema.desi import SAMPLING, WAVE_SIZE
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import parquet_options
 from pipeline.spectra.science.coadd import Spectra
@@ -37,7 +37,9 @@ def make_table(n: int) -> pa.Table:
     flux = np.linspace(6, 2, WAVE_SIZE, dtype=np.float32) + noise
     mask = (rng.random(ivar.shape) < 0.003).astype(np.int32)
     flux[mask > 0], ivar[mask > 0] = 0, 0
-    return spectra_to_table(Shard("main", "dark", 1), Spectra(np.arange(n), flux, ivar, mask))
+    return spectra_to_table(
+        Shard("main", "dark", 1), Spectra(np.arange(n), flux, ivar, mask), SAMPLING
+    )
 
 
 def list_layouts(schema: pa.Schema) -> dict[str, dict[str, Any]]:

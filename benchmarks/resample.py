@@ -14,12 +14,12 @@ import numpy as np
 from side_by_side import time_in_turns, time_peers
 from synthetic import FIRST_TARGETID, write_coadd
 
-from catalog_schema.desi import WAVE_SIZE
+from catalog_schema.desi import SAMPLING, WAVE_SIZE
 from pipeline.config import AcquireSettings, Config
 from pipeline.spectra.desi.coadd_file import open_coadd, read_arms
 from pipeline.spectra.science.coadd import Spectra, join_arms
 from pipeline.spectra.science.restframe import find_window_starts, resample
-from pipeline.spectra.stages.preprocess import OBSERVED_GRID, make_run_grid
+from pipeline.spectra.stages.preprocess import make_run_grid
 from pipeline.transport.sources import local_file
 
 FLOOR = 1e-6
@@ -28,15 +28,15 @@ FLOOR = 1e-6
 def measure_error(spectra: Spectra, z: np.ndarray, start: np.ndarray, n: int) -> tuple[float, ...]:
     """Return the largest error of flux (sigma) and of ivar (relative) of the first n spectra."""
     grid = make_run_grid(Config())
-    found = resample(spectra.flux, spectra.ivar, z, start, OBSERVED_GRID, grid)
+    found = resample(spectra.flux, spectra.ivar, z, start, SAMPLING.grid, grid)
     worst_flux, worst_ivar = 0.0, 0.0
     for k in range(n):
         pixels = start[k] + np.arange(grid.window + 1)
         edges = 10.0 ** (grid.log10_start + grid.log10_step * pixels) * (1 + z[k])
-        left = OBSERVED_GRID.start + OBSERVED_GRID.step * (np.arange(WAVE_SIZE) - 0.5)
-        upper = np.minimum(left[None] + OBSERVED_GRID.step, edges[1:, None])
+        left = SAMPLING.grid.start + SAMPLING.grid.step * (np.arange(WAVE_SIZE) - 0.5)
+        upper = np.minimum(left[None] + SAMPLING.grid.step, edges[1:, None])
         overlap = np.clip(upper - np.maximum(left[None], edges[:-1, None]), 0, None)
-        overlap /= OBSERVED_GRID.step
+        overlap /= SAMPLING.grid.step
         flux, ivar = spectra.flux[k].astype(np.float64), spectra.ivar[k].astype(np.float64)
         weight, square = overlap @ ivar, overlap**2 @ ivar
         good = weight > 1e-9
@@ -62,12 +62,12 @@ def main() -> None:
         arms = read_arms(open_coadd(local_file(path)), rows, AcquireSettings())
         spectra, _, _ = join_arms(rows, arms, WAVE_SIZE, FLOOR)
         z = np.random.default_rng(3).uniform(0.3, 3.8, n)
-        start, _ = find_window_starts(grid, OBSERVED_GRID, z)
+        start, _ = find_window_starts(grid, SAMPLING.grid, z)
         ours = time_in_turns(
             {
                 "join": lambda: join_arms(rows, arms, WAVE_SIZE, FLOOR),
                 "resample": lambda: resample(
-                    spectra.flux, spectra.ivar, z, start, OBSERVED_GRID, grid
+                    spectra.flux, spectra.ivar, z, start, SAMPLING.grid, grid
                 ),
             },
             10 * options.repeats,
@@ -78,7 +78,7 @@ def main() -> None:
             paths=[str(path)],
             z=z,
             targetid=FIRST_TARGETID + rows,
-            wave=OBSERVED_GRID.wave,
+            wave=SAMPLING.grid.wave,
             flux=spectra.flux,
             ivar=spectra.ivar,
             centres=grid.wave[start[:, None] + np.arange(grid.window)],

@@ -9,7 +9,7 @@ from cdshealpix.nested import healpix_to_lonlat
 
 from catalog_schema import tables as t
 from catalog_schema.column import Column, Table
-from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
+from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER, SAMPLING
 from catalog_schema.vocabulary import AnomalyClass, ClassState, MatchState, ShardState, Tier
 from pipeline.config import Config
 from pipeline.context.catalogues.declared import resolve_catalogues
@@ -18,10 +18,11 @@ from pipeline.lake.model_files import write_card
 from pipeline.lake.store import Store, columns_to_table
 from pipeline.ledger.books import Outcome
 from pipeline.spectra.model.models import NORMS, NULL, TAXONOMY
+from pipeline.spectra.sampled import attach_sampling
 from release.checks.conservation import STAGES
 from release.checks.consistency import adjust
 
-SIZES = {"window": 30, "latent": 16, "seed_statistic": 4}
+SIZES = {"wave": SAMPLING.grid.size, "window": 30, "latent": 16, "seed_statistic": 4}
 _MODEL = "synthetic"
 _FIRST_TARGETID = 39_627_000_000_000_000
 _MATCHED = 0.2
@@ -144,6 +145,8 @@ def _write(path: Path, table: Table, known: Columns, rng: np.random.Generator) -
     n = len(next(iter(known.values())))
     values = {c.name: known[c.name] if c.name in known else _draw(c, n, rng) for c in table.columns}
     data = columns_to_table(table, values, **SIZES)
+    if any(column.array == "wave" for column in table.columns):
+        data = attach_sampling(data, SAMPLING)
     Store(path.parent).write(path, data, table, fingerprint="f", n_expected=n, n_made=n)
 
 

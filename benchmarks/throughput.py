@@ -21,7 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from catalog_schema.desi import WAVE_SIZE
+from catalog_schema.desi import SAMPLING, WAVE_SIZE
 from pipeline.config import Config, ScoreSettings
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import to_matrix
@@ -59,7 +59,7 @@ def simulate_windows(n: int) -> pa.Table:
             "control": pa.nulls(n, pa.string()),
         }
     )
-    table = spectra_to_table(SHARD, spectra)
+    table = spectra_to_table(SHARD, spectra, SAMPLING)
     return make_windows(table, targets, config.preprocess, make_run_grid(config)).data
 
 
@@ -116,7 +116,8 @@ def report_cpu(n: int, repeats: int) -> None:
         torch.randn(4000, train.latent),
     )
     excess = torch.full((grid.size // 16,), 0.05)
-    scorer = Scorer(Model("", ((member,) * train.folds,), grid, excess), ScoreSettings(), 0)
+    model = Model("", ((member,) * train.folds,), grid, SAMPLING, excess)
+    scorer = Scorer(model, ScoreSettings(), 0, SAMPLING)
     folds = assign_folds(windows["TARGETID"].to_numpy(), train.folds)
 
     def reconstruct() -> None:

@@ -6,6 +6,7 @@ Source: the DESI data model for DR1 (specprod iron), files coadd, redrock and zc
 import pyarrow as pa
 
 from catalog_schema.column import Column
+from catalog_schema.grids import Arm, Grid, Sampling
 
 # Named reduction that is DR1.
 SPECPROD = "iron"
@@ -15,6 +16,10 @@ WAVE_STEP = 0.8
 WAVE_SIZE = 7781
 # First pixel and one past the last pixel of each arm on that grid.
 ARM_PIXELS = {"b": (0, 2751), "r": (2700, 5026), "z": (4900, 7781)}
+SAMPLING = Sampling(
+    Grid(WAVE_START, WAVE_STEP, WAVE_SIZE),
+    tuple(Arm(name, *pixels) for name, pixels in ARM_PIXELS.items()),
+)
 # FIBERSTATUS of a good fibre; 8 is bit 3, RESTRICTED: informative only.
 GOOD_FIBERSTATUS = (0, 8)
 # HEALPix NESTED, ICRS: of the pixels by which DESI groups its spectra (nside 64), and of the

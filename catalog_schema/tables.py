@@ -25,9 +25,10 @@ from catalog_schema.vocabulary import AnomalyClass
 
 SCHEMA_VERSION = "1.4.0"
 
-# None: the size is a setting of the run (window length, latent dimension, number of seeds).
+# None: the size is the survey's (pixels of a spectrum) or a setting of the run (window length,
+# latent dimension, number of seeds).
 DIMENSIONS: dict[str, int | None] = {
-    "wave": desi.WAVE_SIZE,
+    "wave": None,
     "window": None,
     "latent": None,
     "seed_statistic": None,

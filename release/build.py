@@ -26,7 +26,7 @@ from release.tables.catalogue import open_lake
 from release.tables.completeness import write_completeness
 from release.tables.evidence import write_evidence
 from release.tables.reviews import write_reviews
-from release.tables.spectra import write_spectra
+from release.tables.spectra import find_sampling, write_spectra
 from release.tables.writer import write_whole
 
 REVISION = 7
@@ -116,8 +116,9 @@ def _fill(
         outcomes = close_release(
             inputs.account, lake.count_by_shard("primaries"), lake.count_by_shard("controls")
         )
+    sampling = find_sampling(store, inputs.shards)
     n_spectra = write_spectra(
-        folder / contents.SPECTRA, store, inputs.shards, grades, notes, scratch
+        folder / contents.SPECTRA, store, inputs.shards, grades, sampling, notes, scratch
     )
     shutil.rmtree(scratch)
     write_completeness(folder, outcomes, notes)
@@ -125,7 +126,7 @@ def _fill(
     counts = count_rows(inputs, outcomes, tiers, n_spectra)
     counts["reviews"] = write_reviews(folder, inputs.reviews, config.rank, notes)
     evidence = write_evidence(folder, store, notes)
-    manifest = make_manifest(version, config, inputs, fingerprint, counts, catalogues)
+    manifest = make_manifest(version, config, inputs, fingerprint, counts, catalogues, sampling)
     write_json(folder / "schema" / "schema.json", render_schema())
     write_json(folder / MANIFEST, manifest)
     write_documents(folder, manifest, outcomes, evidence)

@@ -2,13 +2,13 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from catalog_schema import contents, macros
 from catalog_schema.column import Column
-from catalog_schema.desi import WAVE_START, WAVE_STEP
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.tables import DIMENSIONS
@@ -27,6 +27,7 @@ from release.manifest import MANIFEST
 from release.rendering import render
 from release.sealing import CHECKSUMS
 from release.tables.evidence import BRIGHT_SNR, SUMMARY
+from release.tables.spectra import read_grid
 
 _TEXTS = {
     contents.ANOMALIES: "The graded rows of quasars.parquet, strangest first.",
@@ -65,6 +66,8 @@ def write_documents(
     evidence : dict
         Summary of the validation tables.
     """
+    grid = read_grid(folder)
+    sizes = DIMENSIONS | {"wave": grid.size}
     facts = {
         **manifest,
         "licence_url": LICENCE_URL,
@@ -75,10 +78,9 @@ def write_documents(
         "found_below": STRANGE_P_VALUE,
         "bright_snr": BRIGHT_SNR,
         "texts": _TEXTS,
-        "wave_start": WAVE_START,
-        "wave_step": WAVE_STEP,
+        "wave_rule": grid.rule,
         "tables": list(dict.fromkeys(contents.FILES.values())),
-        "dimensions": DIMENSIONS,
+        "dimensions": sizes,
         "grades": list(Tier),
         "change_states": list(ChangeState),
         "match_states": list(MatchState),
@@ -94,7 +96,7 @@ def write_documents(
         "n_repeats": manifest["counts"]["gates"].get(REPEAT_OBSERVATION, 0),
         "n_controls": manifest["counts"]["gates"].get(NEGATIVE_CONTROL, 0),
         "n_lost": manifest["counts"]["gates"].get(SHARD_FAILED, 0),
-        "describe_type": describe_type,
+        "describe_type": partial(describe_type, sizes),
     }
     shutil.copytree(_VERBATIM, folder, dirs_exist_ok=True)
     (folder / macros.SCRIPT).write_text(macros.write_script(), encoding="utf-8")
@@ -102,11 +104,11 @@ def write_documents(
         (folder / name).write_text(render(f"{name}.j2", facts), encoding="utf-8")
 
 
-def describe_type(column: Column) -> str:
+def describe_type(sizes: Mapping[str, int | None], column: Column) -> str:
     """Say a column's type in the words of the data dictionary."""
     if column.array is None:
         return str(column.type)
-    return f"{column.type}[{DIMENSIONS[column.array] or column.array}]"
+    return f"{column.type}[{sizes[column.array] or column.array}]"
 
 
 def _size_category(n_rows: int) -> str:

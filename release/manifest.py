@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from catalog_schema.grids import Sampling
 from catalog_schema.tables import SCHEMA_VERSION
 from catalog_schema.vocabulary import MatchState, Tier
 from pipeline.config import Config
@@ -29,6 +30,7 @@ def make_manifest(
     fingerprint: str,
     counts: dict[str, Any],
     catalogues: pa.Table,
+    sampling: Sampling,
 ) -> dict[str, Any]:
     """Assemble the manifest; without clock, host or path: equal inputs give equal bytes.
 
@@ -43,6 +45,8 @@ def make_manifest(
         Rows by table, tier, gate and shard state (see `count_rows`).
     catalogues : pyarrow.Table
         Rows of `catalogues`; those that were searched are named.
+    sampling : Sampling
+        Of the spectra.
     """
     code = find_code()
     return {
@@ -56,6 +60,7 @@ def make_manifest(
         "model": {"id": inputs.model_id, "content": inputs.model[MODEL_CARD]},
         "config": inputs.config,
         "data": inputs.data,
+        "sampling": sampling.to_json(),
         "counts": counts,
         "catalogues": _describe_catalogues(catalogues),
         "tiers": {grade.value: getattr(config.calibrate, grade) for grade in GRADES},

@@ -24,7 +24,8 @@ from pipeline.lake.store import (
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.spectra.model.models import NULL, load_model
 from pipeline.spectra.model.tracking import record_recall
-from pipeline.spectra.science.injection import SHAPES, draw_feature
+from pipeline.spectra.sampled import get_sampling
+from pipeline.spectra.science.injection import SHAPES, Host, draw_feature
 from pipeline.spectra.science.restframe import RestFrameGrid
 from pipeline.spectra.stages.measure import measure_table, score_rows
 from pipeline.spectra.stages.train import find_model_id
@@ -113,13 +114,14 @@ def plant(
     """
     flux, weight = (to_matrix(hosts[name]) for name in ("rest_flux", "rest_weight"))
     starts, z = hosts["window_start"].to_numpy(), hosts["Z"].to_numpy()
+    spans = get_sampling(hosts).spans
     rows, sizes, changed = [], [], []
     for row in range(hosts.num_rows):
         rest = grid.wave[starts[row] : starts[row] + grid.window]
         for number, strength in enumerate(strengths):
             rng = np.random.default_rng([seed, row, list(SHAPES).index(kind), number])
-            observed = rest * (1 + z[row])
-            feature = draw_feature(kind, rest, observed, flux[row], weight[row], strength, rng)
+            host = Host(rest, rest * (1 + z[row]), flux[row], weight[row], spans)
+            feature = draw_feature(kind, host, strength, rng)
             if feature.any():
                 rows.append(row)
                 sizes.append(strength)

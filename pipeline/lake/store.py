@@ -329,8 +329,11 @@ def parquet_options(schema: pa.Schema, compression: str = "zstd") -> dict[str, A
 def columns_to_table(table: Table, columns: Mapping[str, Any], **sizes: int) -> pa.Table:
     """Assemble columns into a table that has the schema's types and order.
 
-    Two-dimensional arrays (n, size) become fixed-size lists.
+    Two-dimensional arrays (n, size) become fixed-size lists; spectra have as many pixels as they
+    come with.
     """
+    if any(column.array == "wave" for column in table.columns):
+        sizes = {"wave": _count_pixels(table, columns), **sizes}
     schema = arrow_schema(table, **sizes)
     arrays = [_to_arrow(columns[f.name], f) for f in schema]
     return pa.Table.from_arrays(arrays, schema=schema)
@@ -378,6 +381,12 @@ def _is_locked(path: Path) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def _count_pixels(table: Table, columns: Mapping[str, Any]) -> int:
+    spectra = next(columns[column.name] for column in table.columns if column.array == "wave")
+    is_array = isinstance(spectra, np.ndarray)
+    return int(spectra.shape[1] if is_array else spectra.type.list_size)
 
 
 def _to_arrow(values: Any, field_: pa.Field) -> pa.Array | pa.ChunkedArray:

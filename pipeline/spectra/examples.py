@@ -13,6 +13,7 @@ from pipeline.config import Config
 from pipeline.flow.shards import read_rows
 from pipeline.lake.store import Store, replace_columns, to_matrix
 from pipeline.spectra.model.models import Model, load_model
+from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.emission import BROAD_LINES
 from pipeline.spectra.science.phenomena import PHENOMENA, Host
 from pipeline.spectra.science.residuals import Measured, Residuals
@@ -23,7 +24,6 @@ from pipeline.spectra.stages.measure import (
     move_windows,
     score_rows,
 )
-from pipeline.spectra.stages.preprocess import OBSERVED_GRID
 
 NORMAL, WRONG_Z = "normal", "wrong_z"
 # Class of every kind of example.
@@ -103,12 +103,12 @@ def _plant(
 def _misplace(windows: pa.Table, model: Model, seed: int) -> pa.Table:
     """Return the hosts at redshifts at which one of their lines is taken for another."""
     grid, z = model.grid, windows["Z"].to_numpy()
-    ends = OBSERVED_GRID.wave[[0, -1]]
+    first, last = get_sampling(windows).grid.ends
     wrong = [
         confuse_lines(
             float(own),
             _STRONG_LINES,
-            (ends[0] + 200, ends[1] - 200),
+            (first + 200, last - 200),
             np.random.default_rng([seed, len(PHENOMENA), row]),
         )
         for row, own in enumerate(z)
@@ -126,4 +126,5 @@ def _make_host(spectra: Residuals, row: int) -> Host:
     rest = spectra.grid.wave[first : first + spectra.flux.shape[1]]
     model = spectra.model[row].astype(np.float64)
     weight = spectra.noise_weight[row].astype(np.float64)
-    return Host(rest, spectra.observed_wave[row], model, weight, float(spectra.z[row]))
+    spans = tuple(spectra.sampling.spans.values())
+    return Host(rest, spectra.observed_wave[row], model, weight, float(spectra.z[row]), spans)

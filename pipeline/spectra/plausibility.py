@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from catalog_schema.desi import ARM_PIXELS
+from catalog_schema.grids import Sampling
 from pipeline.errors import DataError
 from pipeline.spectra.science.coadd import Spectra
 from pipeline.spectra.science.noise import Doubt, find_doubts
@@ -33,7 +33,9 @@ _NOTED = (
 _MOST = 0.5
 
 
-def keep_plausible(name: str, spectra: Spectra) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
+def keep_plausible(
+    name: str, spectra: Spectra, sampling: Sampling
+) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
     """Drop the spectra of a file whose flux or inverse variance cannot be right.
 
     Parameters
@@ -42,6 +44,7 @@ def keep_plausible(name: str, spectra: Spectra) -> tuple[Spectra, dict[str, int]
         Of the file, for what is told.
     spectra : Spectra
         On the joined grid, each with a good pixel.
+    sampling : Sampling
 
     Returns
     -------
@@ -56,7 +59,8 @@ def keep_plausible(name: str, spectra: Spectra) -> tuple[Spectra, dict[str, int]
     DataError
         If most of several spectra are doubtful: then the file is wrong, not a spectrum.
     """
-    doubts = find_doubts(spectra.flux, spectra.ivar, list(ARM_PIXELS.values()))
+    arms = [(arm.first, arm.last) for arm in sampling.arms]
+    doubts = find_doubts(spectra.flux, spectra.ivar, arms)
     is_kept = np.isin(doubts, [Doubt.NONE.value, Doubt.SMOOTH.value])
     n, n_doubtful = len(doubts), np.count_nonzero(~is_kept)
     n_smooth = np.count_nonzero(doubts == Doubt.SMOOTH.value)

@@ -11,7 +11,6 @@ from catalog_schema import contents
 from catalog_schema.column import Column
 from catalog_schema.columns.sample import healpix_29
 from catalog_schema.columns.spectra import wave
-from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.tables import QUASARS, SPECTRA
 from release.faces.astropy_table import accepting_desi_units
 from release.faces.face import Face, Manifest
@@ -26,7 +25,7 @@ from release.faces.hats_format import (
     is_same_column,
     write_partition,
 )
-from release.tables.spectra import read_spectra
+from release.tables.spectra import read_grid, read_spectra
 
 FOLDER, SPECTRA_CATALOGUE = "hats_spectra", "anomalies"
 NESTED = "spectrum"
@@ -112,11 +111,11 @@ def _read_graded(folder: Path) -> pa.Table:
 def _add_spectra(folder: Path, rows: pa.Table) -> pa.Table:
     ids = rows["TARGETID"].to_pylist()
     names = [column.name for column in ARRAYS if column != wave]
-    spectra = read_spectra(folder, ids, names)
-    offsets = pa.array(np.arange(len(ids) + 1, dtype=np.int32) * WAVE_SIZE)
-    grid = np.tile(WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE), len(ids))
-    arrays = [pa.array(grid), *(spectra[name].combine_chunks().flatten() for name in names)]
-    fields = [_nest(column) for column in ARRAYS]
+    spectra, grid = read_spectra(folder, ids, names), read_grid(folder)
+    offsets = pa.array(np.arange(len(ids) + 1, dtype=np.int32) * grid.size)
+    waves = np.tile(grid.wave, len(ids))
+    arrays = [pa.array(waves), *(spectra[name].combine_chunks().flatten() for name in names)]
+    fields = [_nest(column, grid.size) for column in ARRAYS]
     lists = [
         pa.ListArray.from_arrays(offsets, array, type=field.type)
         for field, array in zip(fields, arrays, strict=True)
@@ -125,8 +124,8 @@ def _add_spectra(folder: Path, rows: pa.Table) -> pa.Table:
     return rows.append_column(pa.field(NESTED, nested.type), nested)
 
 
-def _nest(column: Column) -> pa.Field:
-    field = column.field(size=WAVE_SIZE)
+def _nest(column: Column, size: int) -> pa.Field:
+    field = column.field(size=size)
     return field.with_type(pa.list_(pa.field("element", column.type))).with_nullable(True)
 
 

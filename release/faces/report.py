@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from catalog_schema import contents
-from catalog_schema.desi import WAVE_START, WAVE_STEP
+from catalog_schema.grids import Grid
 from catalog_schema.vocabulary import Tier
 from release.faces.face import Face, Manifest
 from release.rendering import render
-from release.tables.spectra import read_spectra
+from release.tables.spectra import read_grid, read_spectra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,29 +47,33 @@ def write(folder: Path, manifest: Manifest) -> None:
         "Signal-to-noise ratio": _draw(partial(_plot_by_snr, rows=rows)),
         "Sky": _draw(partial(_plot_sky, rows=rows), projection="mollweide"),
     }
+    grid = read_grid(folder)
     for targetid, spectrum in _read_strangest(folder).items():
-        plots[f"TARGETID {targetid}"] = _draw(partial(_plot_spectrum, spectrum=spectrum))
+        plot = partial(_plot_spectrum, spectrum=spectrum, grid=grid)
+        plots[f"TARGETID {targetid}"] = _draw(plot)
     facts = {**manifest, "plots": plots, "grades": list(Tier)}
     path = folder / FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text(render("report.html.j2", facts), encoding="utf-8")
 
 
-def average_pixels(values: np.ndarray) -> tuple[np.ndarray, np.ma.MaskedArray]:
+def average_pixels(values: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ma.MaskedArray]:
     """Average a spectrum over runs of 15 pixels, as far as they are not NaN.
 
     Parameters
     ----------
-    values : ndarray, shape (7781,)
+    values : ndarray, shape (p,)
+    grid : Grid
+        Of the observed spectra.
 
     Returns
     -------
-    wave : ndarray, shape (518,)
+    wave : ndarray, shape (p // 15,)
         Angstrom, observed frame.
-    mean : masked ndarray, shape (518,)
+    mean : masked ndarray, shape (p // 15,)
     """
     size = len(values) // _SMOOTHING * _SMOOTHING
-    wave = WAVE_START + WAVE_STEP * np.arange(_SMOOTHING // 2, size, _SMOOTHING)
+    wave = grid.to_wave(np.arange(_SMOOTHING // 2, size, _SMOOTHING))
     return wave, np.ma.masked_invalid(values[:size].reshape(-1, _SMOOTHING)).mean(axis=1)
 
 
@@ -126,10 +130,10 @@ def _plot_sky(axes: "Axes", rows: Mapping[str, np.ndarray]) -> None:
     axes.legend(loc="lower right")
 
 
-def _plot_spectrum(axes: "Axes", spectrum: Mapping[str, np.ndarray]) -> None:
+def _plot_spectrum(axes: "Axes", spectrum: Mapping[str, np.ndarray], grid: Grid) -> None:
     flux = np.where(spectrum["ivar"] > 0, spectrum["flux"], np.nan)
     for values, name in ((flux, "flux"), (spectrum["model"], "reconstruction")):
-        axes.plot(*average_pixels(values), lw=0.8, label=name)
+        axes.plot(*average_pixels(values, grid), lw=0.8, label=name)
     axes.set(xlabel="wavelength (Å, vacuum)", ylabel="flux (1e-17 erg/s/cm²/Å)")
     axes.legend()
 

@@ -15,11 +15,13 @@ import pyarrow.parquet as pq
 
 from catalog_schema import contents
 from catalog_schema.column import Table
+from catalog_schema.grids import Grid
 from catalog_schema.tables import QUASARS, ROW_KEY
 from catalog_schema.vocabulary import MatchState
 from release.faces.face import Face, Manifest
 from release.faces.report import average_pixels
 from release.rendering import load_template
+from release.tables.spectra import read_grid
 
 LIST, OBJECTS = "site/anomalies.html", "site/objects"
 _STYLE = Path(__file__).parents[1] / "templates" / "site" / "style.css"
@@ -91,7 +93,8 @@ def _write_objects(
     ids = [row["TARGETID"] for row in graded]
     place = {targetid: number for number, targetid in enumerate(ids)}
     notes = _read_notes(release, ids)
-    for targetid, plot in _draw_spectra(release, place.keys()):
+    grid = read_grid(release)
+    for targetid, plot in _draw_spectra(release, place.keys(), grid):
         number = place[targetid]
         page = template.render(
             {
@@ -133,7 +136,7 @@ def _find_telling(rows: pa.Table, table: Table) -> list[str]:
     return [name for name in names if rows[name].null_count < rows.num_rows]
 
 
-def _draw_spectra(release: Path, wanted: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+def _draw_spectra(release: Path, wanted: Any, grid: Grid) -> Iterator[tuple[str, dict[str, Any]]]:
     names = ["TARGETID", "flux", "ivar", "model"]
     with pq.ParquetFile(release / contents.SPECTRA) as file:
         for batch in file.iter_batches(64, columns=names):
@@ -141,13 +144,13 @@ def _draw_spectra(release: Path, wanted: Any) -> Iterator[tuple[str, dict[str, A
             arrays = [batch[name].flatten().to_numpy().reshape(len(ids), -1) for name in names[1:]]
             for targetid, flux, ivar, model in zip(ids, *arrays, strict=True):
                 if targetid in wanted:
-                    yield targetid, _draw(np.where(ivar > 0, flux, np.nan), model)
+                    yield targetid, _draw(np.where(ivar > 0, flux, np.nan), model, grid)
 
 
-def _draw(flux: np.ndarray, model: np.ndarray) -> dict[str, Any]:
+def _draw(flux: np.ndarray, model: np.ndarray, grid: Grid) -> dict[str, Any]:
     """Return the paths and ticks of a spectrum in the coordinates of its drawing."""
-    wave, flux_mean = average_pixels(flux)
-    _, model_mean = average_pixels(model)
+    wave, flux_mean = average_pixels(flux, grid)
+    _, model_mean = average_pixels(model, grid)
     known = np.ma.concatenate([flux_mean, model_mean]).compressed()
     low, high = np.percentile(known, _PERCENTILES) if len(known) else (0.0, 1.0)
     margin = 0.05 * (high - low) or 1.0

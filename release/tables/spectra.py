@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from catalog_schema import contents
-from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
+from catalog_schema.grids import Grid, Sampling, read_sampling
 from catalog_schema.tables import SCORES, SPECTRA, arrow_schema
 from catalog_schema.vocabulary import Tier
 from pipeline.errors import UserError
@@ -19,17 +19,6 @@ from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from release.tables.writer import measure_strings, write_table
 
-_WAVELENGTH = json.dumps(
-    {
-        "rule": "start + step * arange(size)",
-        "start": WAVE_START,
-        "step": WAVE_STEP,
-        "size": WAVE_SIZE,
-        "unit": "Angstrom",
-        "medium": "vacuum",
-        "frame": "barycentric, observed",
-    }
-)
 _KEY = list(SCORES.key)
 # A bucket is sorted in memory: 2048 spectra are 250 MB.
 _BUCKET_ROWS = 2048
@@ -40,6 +29,7 @@ def write_spectra(
     store: Store,
     shards: Sequence[Shard],
     grades: pa.Table,
+    sampling: Sampling,
     notes: Mapping[str, str],
     scratch: Path,
 ) -> int:
@@ -55,6 +45,8 @@ def write_spectra(
     shards : sequence of Shard
     grades : pyarrow.Table
         SURVEY, PROGRAM, TARGETID and tier of every row of the catalogue.
+    sampling : Sampling
+        Of the spectra; see `find_sampling`.
     notes : mapping of str to str
         Entries of the file's metadata.
     scratch : Path
@@ -75,10 +67,49 @@ def write_spectra(
     bounds = ids[_BUCKET_ROWS::_BUCKET_ROWS]
     scratch.mkdir(parents=True, exist_ok=True)
     buckets = [scratch / f"{number}.arrow" for number in range(len(bounds) + 1)]
-    _fill_buckets(buckets, bounds, store, shards, published)
+    n_pixels = sampling.grid.size
+    _fill_buckets(buckets, bounds, store, shards, published, n_pixels)
     lengths = measure_strings(grades, SPECTRA)
-    return write_table(
-        path, SPECTRA, _read_sorted(buckets), {**notes, "wavelength": _WAVELENGTH}, lengths
+    notes = {**notes, "wavelength": _describe_wavelength(sampling.grid)}
+    return write_table(path, SPECTRA, _read_sorted(buckets), notes, lengths, wave=n_pixels)
+
+
+def read_grid(folder: Path) -> Grid:
+    """Return the grid of a release's spectra, as their file states it."""
+    values = json.loads(pq.read_schema(folder / contents.SPECTRA).metadata[b"wavelength"])
+    is_log = values["rule"].startswith("10")
+    return Grid(values["start"], values["step"], values["size"], is_log)
+
+
+def find_sampling(store: Store, shards: Sequence[Shard]) -> Sampling:
+    """Return how the spectra of all shards are sampled.
+
+    Raises
+    ------
+    UserError
+        If they are not all sampled alike, or do not say how.
+    """
+    paths = [store.lake.shard("coadds", shard) for shard in shards]
+    tables = store.map(lambda path: store.read(path, ["TARGETID"]), paths)
+    found = {read_sampling(table.schema.metadata) for table in tables}
+    sampling = found.pop()
+    if found or sampling is None:
+        raise UserError("spectra of several grids, or of none, in one lake; run `qad run` again")
+    return sampling
+
+
+def _describe_wavelength(grid: Grid) -> str:
+    rule = "start + step * arange(size)"
+    return json.dumps(
+        {
+            "rule": f"10 ** ({rule})" if grid.is_log else rule,
+            "start": grid.start,
+            "step": grid.step,
+            "size": grid.size,
+            "unit": "Angstrom",
+            "medium": "vacuum",
+            "frame": "barycentric, observed",
+        }
     )
 
 
@@ -122,24 +153,29 @@ def _fill_buckets(
     store: Store,
     shards: Sequence[Shard],
     published: pa.Table,
+    n_pixels: int,
 ) -> None:
-    schema = arrow_schema(SPECTRA)
+    schema = arrow_schema(SPECTRA, wave=n_pixels)
     with ExitStack() as stack:
         files = [stack.enter_context(pa.ipc.new_file(path, schema)) for path in buckets]
         for shard in shards:
-            spectra = _read_shard(store, shard, published).cast(schema)
+            found = _read_shard(store, shard, published)
+            if found is None:
+                continue
+            spectra = found.cast(schema)
             bucket = np.searchsorted(bounds, spectra["TARGETID"].to_numpy(), side="right")
             for number in np.unique(bucket):
                 files[number].write_table(spectra.filter(pa.array(bucket == number)))
 
 
-def _read_shard(store: Store, shard: Shard, published: pa.Table) -> pa.Table:
+def _read_shard(store: Store, shard: Shard, published: pa.Table) -> pa.Table | None:
+    """Return the published spectra of a shard; None if it has none."""
     is_here = (pc.field("SURVEY") == shard.survey) & (pc.field("PROGRAM") == shard.program)
     models = store.read(store.lake.shard("reconstructions", shard), ["TARGETID", "model"])
     ids = models["TARGETID"]
     grades = published.filter(is_here & pc.field("TARGETID").isin(ids)).sort_by("TARGETID")
     if not grades.num_rows:
-        return arrow_schema(SPECTRA).empty_table()
+        return None
     models = _pick(models, grades["TARGETID"])
     names = [name for name in SPECTRA.names if name not in ("tier", "model")]
     coadds = _pick(store.read(store.lake.shard("coadds", shard), names), grades["TARGETID"])

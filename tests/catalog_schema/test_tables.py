@@ -12,7 +12,7 @@ from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.tables import DIMENSIONS, QUASARS, SPECTRA, TABLES, arrow_schema
 from catalog_schema.vocabulary import Described, Tier
 
-SIZES = {"window": 160, "latent": 4, "seed_statistic": 2}
+SIZES = {"wave": 400, "window": 160, "latent": 4, "seed_statistic": 2}
 COLUMNS = [column for table in TABLES for column in table.columns]
 DISTINCT = list(dict.fromkeys(COLUMNS))
 ENUMS = Described.__subclasses__()

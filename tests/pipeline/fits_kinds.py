@@ -19,6 +19,7 @@ from desi_tree import (
 )
 from spec_files import write_spec
 
+from catalog_schema.desi import SAMPLING
 from pipeline.config import AcquireSettings, TargetSettings
 from pipeline.lake.layout import Shard
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd, read_tables
@@ -92,7 +93,7 @@ def _read_coadd(path: Path) -> None:
     check_coadd(coadd, is_strict=False)
     listed, exposures = read_tables(coadd)
     spectra, *_ = join_file(coadd, np.arange(coadd.n_rows), listed, 1e-6, AcquireSettings())
-    spectra_to_table(SHARD, spectra, find_main_places(exposures, spectra.targetid))
+    spectra_to_table(SHARD, spectra, SAMPLING, find_main_places(exposures, spectra.targetid))
 
 
 def _write_zcatalog(folder: Path) -> Path:

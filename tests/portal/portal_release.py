@@ -19,6 +19,7 @@ TIERS = ["gold"] * 4 + ["silver"] * 8 + ["bronze"] * 16 + ["none"] * (N_ROWS - 2
 LEVELS = {"gold": 0.001, "silver": 0.01, "bronze": 0.05}
 N_REFERENCE = 6
 LATENT = 6
+SIZES = {"wave": WAVE_SIZE, "latent": LATENT}
 VERSION = "1.2.0"
 
 
@@ -170,7 +171,7 @@ def _make_ledger(rng: np.random.Generator) -> tuple[pa.Table, pa.Table]:
 
 
 def _fill(rng: np.random.Generator, table: Table, n_rows: int, given: dict[str, Any]) -> pa.Table:
-    schema = tables.arrow_schema(table, latent=LATENT)
+    schema = tables.arrow_schema(table, **SIZES)
     columns = [
         pa.array(given.get(column.name, _draw(rng, column, n_rows)), schema.field(column.name).type)
         for column in table.columns
@@ -180,7 +181,7 @@ def _fill(rng: np.random.Generator, table: Table, n_rows: int, given: dict[str, 
 
 def _draw(rng: np.random.Generator, column: Column, n_rows: int) -> list[Any]:
     if column.array is not None:
-        size = tables.DIMENSIONS[column.array] or LATENT
+        size = tables.DIMENSIONS[column.array] or SIZES.get(column.array, LATENT)
         return list(rng.normal(size=(n_rows, size)).astype("f4"))
     if column.vocabulary:
         return [column.vocabulary[index % len(column.vocabulary)] for index in range(n_rows)]

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from catalog_schema import tables as t
 from catalog_schema.column import Column, Table
+from catalog_schema.desi import SAMPLING
 from catalog_schema.vocabulary import (
     AnomalyClass,
     ArtefactKind,
@@ -25,10 +26,11 @@ from pipeline.lake.model_files import write_card
 from pipeline.lake.store import Store, columns_to_table
 from pipeline.ledger.books import Ledger, Outcome
 from pipeline.spectra.model.models import NORMS, NULL, TAXONOMY
+from pipeline.spectra.sampled import attach_sampling
 
 MODEL_ID = "abc123"
 LEVELS = Config().calibrate
-SIZES = {"window": 30, "latent": 5, "seed_statistic": 4}
+SIZES = {"wave": SAMPLING.grid.size, "window": 30, "latent": 5, "seed_statistic": 4}
 DARK, EAST, REPEAT = (
     Shard("main", "dark", 100),
     Shard("main", "dark", 101),
@@ -237,6 +239,8 @@ def _write(
     known = {"model_id": np.full(n_rows, MODEL_ID), **key, **columns}
     values = {c.name: known.get(c.name, _invent(c, n_rows, rng)) for c in table.columns}
     data = columns_to_table(table, values, **SIZES)
+    if any(column.array == "wave" for column in table.columns):
+        data = attach_sampling(data, SAMPLING)
     store.write(path, data, table, fingerprint="f", n_expected=n_rows, n_made=n_rows)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from catalog_schema.desi import WAVE_SIZE
+from catalog_schema.desi import SAMPLING
 from catalog_schema.tables import COADDS, TARGETS
 from catalog_schema.vocabulary import Parent, RedshiftSource, ShardState, Split
 from pipeline.config import AcquireSettings, Config, TargetSettings
@@ -147,7 +147,9 @@ def _ingest_file(ivar_floor: float, settings: TargetSettings, task: Task) -> Pro
     if len(spectra.targetid) and (verdict.gate == "no_redshift").all():
         notes = (*notes, known.explain_absence(path, spectra.targetid.tolist()))
     kept = spectra.take(verdict.row >= 0)
-    return Product(spectra_to_table(task.shard, kept), {**dropped, **verdict.dropped}, notes)
+    return Product(
+        spectra_to_table(task.shard, kept, SAMPLING), {**dropped, **verdict.dropped}, notes
+    )
 
 
 def _read_table(
@@ -159,7 +161,7 @@ def _read_table(
     targetid = known.targetid[row] if row is not None else None
     # A file without a TARGETID gets a negative number from its name: no DESI target has one.
     identity = targetid if targetid is not None else -int(digest(path.name)[:12], 16)
-    whole = ArmSpectra(0, flux[None], ivar[None], np.zeros((1, WAVE_SIZE), np.int32))
+    whole = ArmSpectra(0, flux[None], ivar[None], np.zeros((1, SAMPLING.grid.size), np.int32))
     spectra, dropped, notes = join_spectra(path.name, np.array([identity]), [whole], ivar_floor)
     return spectra, dropped, (*spectrum.notes, *notes)
 

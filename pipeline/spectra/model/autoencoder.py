@@ -9,7 +9,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
+from catalog_schema.grids import Sampling
 from catalog_schema.tables import NULL, ROW_KEY
 from catalog_schema.vocabulary import Parent, Split
 from pipeline.config import Config, load_config
@@ -29,6 +29,7 @@ from pipeline.spectra.stages.preprocess import make_run_grid, make_windows
 from pipeline.spectra.stages.reconstruct import to_observed_frame
 from pipeline.spectra.stages.score import score_windows
 from pipeline.spectra.stages.train import Windows, fit_model, publish_model
+from pipeline.spectra.survey import find_sampling
 
 _ARRAYS = Shard("external", "array", 0)
 
@@ -108,7 +109,7 @@ class QSOAutoencoder:
     def score(
         self, flux: NDArray, ivar: NDArray, z: NDArray, targetid: NDArray | None = None
     ) -> pa.Table:
-        """Score spectra on DESI's joined grid.
+        """Score spectra on the grid of those that the model was trained on.
 
         Parameters
         ----------
@@ -155,7 +156,8 @@ class QSOAutoencoder:
         """
         model = load_model(self.folder)
         windows = self._make_windows(flux, ivar, z, model.grid)
-        rebuilt = np.full((len(np.atleast_1d(z)), WAVE_SIZE), np.nan, np.float32)
+        shape = (len(np.atleast_1d(z)), model.sampling.grid.size)
+        rebuilt = np.full(shape, np.nan, np.float32)
         if windows.num_rows:
             folds = np.zeros(windows.num_rows, np.intp)
             found = to_observed_frame(model, self.config.score, windows, folds)
@@ -169,10 +171,12 @@ class QSOAutoencoder:
     def _make_windows(self, flux: NDArray, ivar: NDArray, z: NDArray, grid: Any) -> pa.Table:
         """Return rows of `restframe`, whose TARGETID is the input's row."""
         flux, ivar, z = np.atleast_2d(flux), np.atleast_2d(ivar), np.atleast_1d(z)
-        if flux.shape != ivar.shape or flux.shape != (len(z), WAVE_SIZE):
+        sampling = self._find_sampling()
+        size = sampling.grid.size
+        if flux.shape != ivar.shape or flux.shape != (len(z), size):
             raise UserError(
-                f"flux {flux.shape}, ivar {ivar.shape} and z {z.shape} must be (n, {WAVE_SIZE}), "
-                f"the same, and (n,); the grid is {WAVE_START} + {WAVE_STEP} * pixel"
+                f"flux {flux.shape}, ivar {ivar.shape} and z {z.shape} must be (n, {size}), "
+                f"the same, and (n,); the grid is {sampling.grid}"
             )
         settings, n = self.config.preprocess, len(z)
         if (self.folder / models.CARD).exists():
@@ -188,8 +192,14 @@ class QSOAutoencoder:
             }
         )
         return make_windows(
-            spectra_to_table(_ARRAYS, _clean(flux, ivar)), targets, settings, grid
+            spectra_to_table(_ARRAYS, _clean(flux, ivar), sampling), targets, settings, grid
         ).data
+
+    def _find_sampling(self) -> Sampling:
+        """Return the sampling of the model's spectra, or before there is one that of the survey."""
+        if (self.folder / models.CARD).exists():
+            return load_model(self.folder).sampling
+        return find_sampling(self.config)
 
 
 def _clean(flux: NDArray, ivar: NDArray) -> Spectra:

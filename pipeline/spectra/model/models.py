@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
+from catalog_schema.grids import Sampling
 from pipeline.config import Config
 from pipeline.errors import first_line
 from pipeline.lake.layout import MODEL_CARD, MODEL_NORMS, MODEL_NULL, MODEL_TAXONOMY
@@ -78,6 +79,8 @@ class Model:
     ensembles : tuple of tuple of Member
         One ensemble for each seed; its member k has seen no spectrum of fold k.
     grid : RestFrameGrid
+    sampling : Sampling
+        Of the observed spectra that it was trained on.
     excess : Tensor, shape (grid.size / 16,)
         Fraction of the model by which normal spectra scatter about it beyond their noise.
     """
@@ -85,6 +88,7 @@ class Model:
     model_id: str
     ensembles: tuple[tuple[Member, ...], ...]
     grid: RestFrameGrid
+    sampling: Sampling
     excess: Tensor
 
     @property
@@ -121,6 +125,7 @@ def save_model(
     card = {
         "id": model.model_id,
         "grid": asdict(model.grid),
+        "sampling": model.sampling.to_json(),
         "shape": asdict(model.members[0].network.shape),
         "settings": {
             section: getattr(config, section).model_dump(mode="json")
@@ -155,7 +160,8 @@ def load_model(folder: Path) -> Model:
                 Member(network.eval(), reference[f"is_learnt_{k}"], reference[f"latents_{k}"])
             )
         ensembles = tuple(zip(*[iter(members)] * card["folds"], strict=True))
-        return Model(card["id"], ensembles, grid, reference["excess"])
+        sampling = Sampling.from_json(card["sampling"])
+        return Model(card["id"], ensembles, grid, sampling, reference["excess"])
     except _READ_FAULTS as error:
         raise damaged(folder, first_line(error)) from None
 

@@ -1,6 +1,6 @@
 """A model's fit to spectra, and every statistic of how far a spectrum departs from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from catalog_schema.statistics import FILTER_WIDTHS, HYPOTHESES, LATENT_AXES, POWER_WIDTHS
+from catalog_schema.vocabulary import Arm
 from pipeline.spectra.science.filters import scan_widths
-from pipeline.spectra.science.hypotheses import ARM_EDGES, Hypotheses
+from pipeline.spectra.science.hypotheses import Hypotheses
 from pipeline.spectra.science.restframe import RestFrameGrid
 from pipeline.spectra.science.vae import SpectrumVAE, fit_amplitude, soften
 
@@ -147,6 +148,7 @@ def measure_statistics(
     start: NDArray,
     z: NDArray,
     grid: RestFrameGrid,
+    spans: Mapping[str, tuple[float, float]],
 ) -> dict[str, NDArray]:
     """Return every statistic of `catalog_schema.statistics` but `isolation`.
 
@@ -162,15 +164,20 @@ def measure_statistics(
     hypotheses : Hypotheses
     start, z : ndarray, shape (n,)
     grid : RestFrameGrid
+    spans : mapping
+        Observed wavelengths (Å) that each arm answers for.
     """
     wave = grid.wave
-    arms = find_arm_pixels(wave, start, z, weight.shape[1])
+    lows = np.array([low for low, _ in spans.values()])
+    arms = find_arm_pixels(wave, start, z, weight.shape[1], lows)
     squares, counts = _sum_squares(fit.residual, fit.weight, weight, noise_share, arms)
     n_parameters = fit.latent.shape[1] + 1
-    chi2 = {"chi2": reduced_chi2(squares.sum(1), counts.sum(1), counts.sum(1), n_parameters)} | {
+    unknown = np.full(len(z), np.nan, np.float32)
+    chi2 = {f"chi2_{arm}": unknown for arm in Arm.values()} | {
         f"chi2_{arm}": reduced_chi2(squares[:, k], counts[:, k], counts.sum(1), n_parameters)
-        for k, arm in enumerate(ARM_EDGES)
+        for k, arm in enumerate(spans)
     }
+    chi2["chi2"] = reduced_chi2(squares.sum(1), counts.sum(1), counts.sum(1), n_parameters)
     scan = scan_widths(fit.residual, weight, FILTER_WIDTHS)
     powers = {f"power_{w}": scan.power[:, FILTER_WIDTHS.index(w)] for w in POWER_WIDTHS}
     scores = hypotheses.test(
@@ -211,8 +218,10 @@ def reduced_chi2(
     return np.divide(total, freedom, out=unknown, where=n_used > 0).astype(np.float32)
 
 
-def find_arm_pixels(wave: NDArray, start: NDArray, z: NDArray, window: int) -> NDArray[np.int64]:
-    """Return the window's pixel at which each arm's begin, and their end, shape (n, 4).
+def find_arm_pixels(
+    wave: NDArray, start: NDArray, z: NDArray, window: int, lows: NDArray
+) -> NDArray[np.int64]:
+    """Return the window's pixel at which each arm's begin, and their end, shape (n, arms + 1).
 
     Parameters
     ----------
@@ -220,8 +229,9 @@ def find_arm_pixels(wave: NDArray, start: NDArray, z: NDArray, window: int) -> N
         Rest wavelengths of the grid, Å.
     start, z : ndarray, shape (n,)
     window : int
+    lows : ndarray, shape (arms,)
+        Observed wavelength (Å) at which each arm takes over.
     """
-    lows = np.array([low for low, _ in ARM_EDGES.values()])
     first = np.searchsorted(wave, lows / (1 + z[:, None])) - start[:, None]
     return np.column_stack([np.clip(first, 0, window), np.full(len(z), window)])
 

@@ -1,22 +1,24 @@
 """Measurements of what instrument and reduction leave behind, by observed wavelength."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.spectra.science.residuals import Measured, Residuals, divide
 
-# Observed Å, vacuum: where the arms overlap, where the atmosphere absorbs, where detectors end.
-JOINS = ((5760.0, 5800.0), (7520.0, 7620.0))
+# Observed Å, vacuum: where the atmosphere absorbs.
 TELLURIC = ((6865.0, 6960.0), (7160.0, 7340.0), (7590.0, 7720.0), (8120.0, 8370.0),
             (8940.0, 9240.0), (9280.0, 9700.0))  # fmt: skip
-EDGES = ((0.0, 3660.0), (9760.0, 1e5))
+# Å of the grid that are called its blue and its red end.
+_BLUE_END, _RED_END = 60.0, 64.0
 # A pixel this much noisier than its surroundings lies on a sky line.
 _SKY_NOISE = 1.5
 _NEIGHBOURS = 3
 _STEP_NEAR, _STEP_FAR = 20.0, 220.0
-_FRINGE_BIN, _FRINGE_START, _FRINGE_END = 3.0, 8000.0, 9824.0
+_FRINGE_BIN, _FRINGE_START = 3.0, 8000.0
 _PERIODS = np.geomspace(14.0, 60.0, 50)
-_BUMP_BIN, _BUMP_START, _BUMP_END = 20.0, 3600.0, 9824.0
+_BUMP_BIN = 20.0
 _BUMP_CENTRES = np.arange(3900.0, 9600.0, 100.0)
 _BUMP_WIDTHS = (150.0, 300.0, 600.0)
 
@@ -58,11 +60,13 @@ def measure_sky(spectra: Residuals) -> dict[str, Measured]:
 def measure_joins(spectra: Residuals) -> dict[str, Measured]:
     """Return the steps of residual over model, ``step_br`` and ``step_rz``, redward minus blueward.
 
-    Compared are the 200 Å before and after a join of two arms, 20 Å from it.
+    Compared are the 200 Å before and after a join of two arms, 20 Å from it; a join that the
+    survey has not is not measured.
     """
-    found = {}
-    for name, (low, high) in zip(("step_br", "step_rz"), JOINS, strict=True):
-        middle = 0.5 * (low + high)
+    unknown = np.full(len(spectra), np.nan)
+    found = dict.fromkeys(("step_br", "step_rz"), Measured(unknown, unknown, unknown))
+    for (left, right), (low, high) in spectra.sampling.joins.items():
+        name, middle = f"step_{left}{right}", 0.5 * (low + high)
         distance = spectra.observed_wave - middle
         sides = [
             _mean_ratio(spectra, (sign * distance > _STEP_NEAR) & (sign * distance < _STEP_FAR))
@@ -80,10 +84,11 @@ def measure_ripples(spectra: Residuals) -> dict[str, Measured]:
 
     ``fringes``: periods of 14 to 60 Å, growing linearly with wavelength as fringes do.
     """
-    top, power, wave = _bin_observed(
-        spectra, _FRINGE_START, _FRINGE_END, _FRINGE_BIN, spectra.model
-    )
-    growth = (wave - _FRINGE_START) / (_FRINGE_END - _FRINGE_START)
+    unknown, end = np.full(len(spectra), np.nan), spectra.sampling.grid.ends[1]
+    if end < _FRINGE_START + _FRINGE_BIN:
+        return {"fringes": Measured(unknown, unknown, unknown)}
+    top, power, wave = _bin_observed(spectra, _FRINGE_START, end, _FRINGE_BIN, spectra.model)
+    growth = (wave - _FRINGE_START) / (end - _FRINGE_START)
     phase = 2 * np.pi * wave / _PERIODS[:, None]
     waves = [growth * function(phase) for function in (np.cos, np.sin)]
     amplitude = [divide(top @ shape.T, power @ (shape**2).T) for shape in waves]
@@ -102,7 +107,7 @@ def measure_bump(spectra: Residuals) -> dict[str, Measured]:
     ``bump`` is the height, over the norm, of a Gaussian of σ 150, 300 or 600 Å; ``bump_share``
     its Δχ² as a share of the χ² of the residual in bins of 20 Å above what noise would give.
     """
-    top, power, wave = _bin_observed(spectra, _BUMP_START, _BUMP_END, _BUMP_BIN)
+    top, power, wave = _bin_observed(spectra, *spectra.sampling.grid.ends, _BUMP_BIN)
     shapes = np.stack(
         [
             np.exp(-0.5 * ((wave - centre) / width) ** 2)
@@ -128,7 +133,8 @@ def measure_bump(spectra: Residuals) -> dict[str, Measured]:
 
 
 def _find_regions(spectra: Residuals) -> dict[str, NDArray[np.bool_]]:
-    observed = spectra.observed_wave
+    observed, (first, last) = spectra.observed_wave, spectra.sampling.grid.ends
+    is_end = (observed < first + _BLUE_END) | (observed >= last - _RED_END)
     with np.errstate(invalid="ignore"):
         is_noisy = spectra.variance > _SKY_NOISE * spectra.quiet_variance
     is_missing = spectra.weight <= 0
@@ -139,13 +145,13 @@ def _find_regions(spectra: Residuals) -> dict[str, NDArray[np.bool_]]:
     return {
         "sky": is_noisy,
         "telluric": _lies_in(observed, TELLURIC),
-        "joins": _lies_in(observed, JOINS),
-        "edges": _lies_in(observed, EDGES),
-        "masked": is_near & ~_lies_in(observed, EDGES),
+        "joins": _lies_in(observed, spectra.sampling.joins.values()),
+        "edges": is_end,
+        "masked": is_near & ~is_end,
     }
 
 
-def _lies_in(wave: NDArray, bands: tuple[tuple[float, float], ...]) -> NDArray[np.bool_]:
+def _lies_in(wave: NDArray, bands: Iterable[tuple[float, float]]) -> NDArray[np.bool_]:
     found = np.zeros(wave.shape, bool)
     for low, high in bands:
         found |= (wave >= low) & (wave < high)

@@ -6,17 +6,18 @@ Gaussian for a normal spectrum, whatever its signal-to-noise ratio (Rao's score 
 Woodbury's identity). Everything here is smooth, so it is computed in bins.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from scipy.ndimage import percentile_filter, uniform_filter1d
 from torch import Tensor
 
 from catalog_schema.statistics import HYPOTHESES
+from catalog_schema.vocabulary import Arm
 from pipeline.spectra.science.pca import LinearBasis, rebin
 
 _BIN = 16
-# Observed wavelengths (Å) at which the arms hand over: the middle of their overlaps.
-ARM_EDGES = {"b": (0.0, 5780.0), "r": (5780.0, 7570.0), "z": (7570.0, float("inf"))}
 _BLACKBODIES = (3200.0, 4000.0, 5000.0, 7000.0)
 _SECOND_RADIATION_CONSTANT = 1.4388e8  # Å K
 # Optical and ultraviolet iron blends: centre, width (rest Å), relative height; a sketch of the
@@ -36,9 +37,16 @@ class Hypotheses:
         Mean and components of unit prior variance on the global grid, or on bins of it.
     wave : Tensor, shape (g,)
         Rest wavelengths in Å.
+    spans : mapping
+        Observed wavelengths (Å) that each arm answers for; the offset of an arm that is not
+        among them is 0.
     """
 
-    def __init__(self, basis: LinearBasis, wave: Tensor) -> None:
+    def __init__(
+        self, basis: LinearBasis, wave: Tensor, spans: Mapping[str, tuple[float, float]]
+    ) -> None:
+        nothing = (0.0, 0.0)
+        self._spans = {arm: spans.get(arm, nothing) for arm in Arm.values()}
         self._wave = wave.reshape(-1, _BIN).mean(1)
         per_bin = _BIN * len(basis.mean) // len(wave)
         self._components = basis.components.reshape(len(basis.components), -1, per_bin).mean(2).T
@@ -86,7 +94,7 @@ class Hypotheses:
         lines = self._lines[places]
         made = {
             f"{arm}_offset": model * ((observed >= low) & (observed < high))
-            for arm, (low, high) in ARM_EDGES.items()
+            for arm, (low, high) in self._spans.items()
         }
         # Sky light raises the noise: where the variance is large, so is the sky.
         noise = _BIN / weight.clamp(min=1e-6)

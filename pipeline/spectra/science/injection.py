@@ -5,15 +5,11 @@ A feature is a shape over a rest-frame window; it is scaled so that its own sign
 and a perfect detector that knows the shape would find all of one strength alike.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from pipeline.spectra.science.hypotheses import ARM_EDGES
-
-# (rest wavelength in Å, observed wavelength in Å, flux, weight) of one window, and a generator.
-Shape = Callable[[NDArray, NDArray, NDArray, NDArray, np.random.Generator], NDArray]
 
 # Broad lines that a trough or a lost line may belong to, rest Å in vacuum.
 _LINES = (1215.67, 1549.06, 1908.73, 2799.1, 4862.7, 6564.6)
@@ -21,12 +17,33 @@ _LINE_WIDTH = 0.02
 _SMOOTHING = 101
 
 
+@dataclass(frozen=True)
+class Host:
+    """One window that takes a feature.
+
+    Attributes
+    ----------
+    rest, observed : ndarray, shape (m,)
+        Wavelengths in Å.
+    flux, weight : ndarray, shape (m,)
+        weight = 0 marks a missing pixel.
+    spans : mapping
+        Observed wavelengths in Å that each arm answers for.
+    """
+
+    rest: NDArray
+    observed: NDArray
+    flux: NDArray
+    weight: NDArray
+    spans: Mapping[str, tuple[float, float]]
+
+
+Shape = Callable[[Host, np.random.Generator], NDArray]
+
+
 def draw_feature(
     kind: str,
-    rest: NDArray,
-    observed: NDArray,
-    flux: NDArray,
-    weight: NDArray,
+    host: Host,
     strength: float,
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
@@ -36,10 +53,7 @@ def draw_feature(
     ----------
     kind : str
         One of `SHAPES`.
-    rest, observed : ndarray, shape (m,)
-        Wavelengths in Å.
-    flux, weight : ndarray, shape (m,)
-        The host; weight = 0 marks a missing pixel.
+    host : Host
     strength : float
         Signal-to-noise ratio of the whole feature.
     rng : numpy.random.Generator
@@ -49,108 +63,98 @@ def draw_feature(
     ndarray, shape (m,)
         Flux to add; 0 everywhere if the feature lies where the host has no pixel.
     """
-    shape = SHAPES[kind](rest, observed, flux, weight, rng)
-    significance = np.sqrt((weight * shape**2).sum(dtype=np.float64))
+    shape = SHAPES[kind](host, rng)
+    significance = np.sqrt((host.weight * shape**2).sum(dtype=np.float64))
     if significance == 0:
-        return np.zeros(len(flux), np.float32)
-    return (shape * (strength / significance) * (weight > 0)).astype(np.float32)
+        return np.zeros(len(host.flux), np.float32)
+    return (shape * (strength / significance) * (host.weight > 0)).astype(np.float32)
 
 
 def _bump(sign: float, narrowest: float, widest: float) -> Shape:
-    def draw(
-        rest: NDArray, observed: NDArray, flux: NDArray, weight: NDArray, rng: np.random.Generator
-    ) -> NDArray:
-        pixel = rng.choice(np.flatnonzero(weight > 0))
+    def draw(host: Host, rng: np.random.Generator) -> NDArray:
+        pixel = rng.choice(np.flatnonzero(host.weight > 0))
         width = np.exp(rng.uniform(np.log(narrowest), np.log(widest)))
-        return sign * np.exp(-0.5 * ((np.arange(len(rest)) - pixel) / (width / 2.355)) ** 2)
+        return sign * np.exp(-0.5 * ((np.arange(len(host.rest)) - pixel) / (width / 2.355)) ** 2)
 
     return draw
 
 
-def _trough(
-    rest: NDArray, observed: NDArray, flux: NDArray, weight: NDArray, rng: np.random.Generator
-) -> NDArray:
+def _trough(host: Host, rng: np.random.Generator) -> NDArray:
     """Absorb blueward of a line, as a broad absorption line does."""
     seen = [
-        line for line in _LINES if rest[weight > 0].min() < 0.95 * line < rest[weight > 0].max()
+        line
+        for line in _LINES
+        if host.rest[host.weight > 0].min() < 0.95 * line < host.rest[host.weight > 0].max()
     ]
-    line = rng.choice(seen or [rest[len(rest) // 2]])
+    line = rng.choice(seen or [host.rest[len(host.rest) // 2]])
     speed, width = rng.uniform(0.01, 0.06), rng.uniform(0.005, 0.02)
-    depth = np.exp(-(((1 - rest / line) - speed) ** 4) / width**4)
-    return -_smooth(flux, weight) * depth
+    depth = np.exp(-(((1 - host.rest / line) - speed) ** 4) / width**4)
+    return -_smooth(host.flux, host.weight) * depth
 
 
-def _reddening(
-    rest: NDArray, observed: NDArray, flux: NDArray, weight: NDArray, rng: np.random.Generator
-) -> NDArray:
-    return -_smooth(flux, weight) * (1e4 / rest) ** 1.2
+def _reddening(host: Host, rng: np.random.Generator) -> NDArray:
+    return -_smooth(host.flux, host.weight) * (1e4 / host.rest) ** 1.2
 
 
-def _lost_lines(
-    rest: NDArray, observed: NDArray, flux: NDArray, weight: NDArray, rng: np.random.Generator
-) -> NDArray:
+def _lost_lines(host: Host, rng: np.random.Generator) -> NDArray:
     """Dim all broad lines by one factor."""
-    shape = np.zeros(len(rest))
+    shape = np.zeros(len(host.rest))
     for line in _LINES:
-        shape -= np.exp(-0.5 * ((rest / line - 1) / _LINE_WIDTH) ** 2)
+        shape -= np.exp(-0.5 * ((host.rest / line - 1) / _LINE_WIDTH) ** 2)
     return shape
 
 
-def _cool_star(
-    rest: NDArray, observed: NDArray, flux: NDArray, weight: NDArray, rng: np.random.Generator
-) -> NDArray:
+def _cool_star(host: Host, rng: np.random.Generator) -> NDArray:
     """Light of a black body of 2800 to 4500 K with a break at 6200 and 7050 Å, like TiO."""
-    planck = (observed / 5000) ** -5 / np.expm1(1.4388e8 / observed / rng.uniform(2800, 4500))
+    planck = (host.observed / 5000) ** -5 / np.expm1(
+        1.4388e8 / host.observed / rng.uniform(2800, 4500)
+    )
     return planck * (
         1
-        - 0.4 * ((observed > 6150) & (observed < 6350))
-        - 0.5 * ((observed > 7050) & (observed < 7300))
+        - 0.4 * ((host.observed > 6150) & (host.observed < 6350))
+        - 0.5 * ((host.observed > 7050) & (host.observed < 7300))
     )
 
 
-def _galaxy(
-    rest: NDArray, observed: NDArray, flux: NDArray, weight: NDArray, rng: np.random.Generator
-) -> NDArray:
+def _galaxy(host: Host, rng: np.random.Generator) -> NDArray:
     """Light of an old galaxy at another redshift: the 4000 Å break and CaII."""
-    own = observed / (1 + rng.uniform(0.1, 0.8))
+    own = host.observed / (1 + rng.uniform(0.1, 0.8))
     light = np.where(own > 4000, 1.0, 0.55) * (own / 5000) ** 0.5
     for line in (3934.8, 3969.6, 5176.0, 5895.6):
         light = light * (1 - 0.4 * np.exp(-0.5 * ((own - line) / 6) ** 2))
     return light
 
 
-def _arm_offset(
-    rest: NDArray, observed: NDArray, flux: NDArray, weight: NDArray, rng: np.random.Generator
-) -> NDArray:
-    low, high = ARM_EDGES[rng.choice(list(ARM_EDGES))]
-    return rng.choice([-1, 1]) * _smooth(flux, weight) * ((observed >= low) & (observed < high))
+def _arm_offset(host: Host, rng: np.random.Generator) -> NDArray:
+    low, high = host.spans[rng.choice(list(host.spans))]
+    return (
+        rng.choice([-1, 1])
+        * _smooth(host.flux, host.weight)
+        * ((host.observed >= low) & (host.observed < high))
+    )
 
 
-def _sky_residual(
-    rest: NDArray, observed: NDArray, flux: NDArray, weight: NDArray, rng: np.random.Generator
-) -> NDArray:
+def _sky_residual(host: Host, rng: np.random.Generator) -> NDArray:
     """Add what is proportional to the noise variance, capped where a pixel is all but lost."""
-    good = weight > 0
-    variance = np.divide(1.0, weight, out=np.zeros(len(weight)), where=good)
+    good = host.weight > 0
+    variance = np.divide(1.0, host.weight, out=np.zeros(len(host.weight)), where=good)
     ceiling = np.quantile(variance[good], 0.99)
     return rng.choice([-1, 1]) * np.minimum(variance, ceiling)
 
 
-def _cosmic_rays(
-    rest: NDArray, observed: NDArray, flux: NDArray, weight: NDArray, rng: np.random.Generator
-) -> NDArray:
-    shape = np.zeros(len(rest))
-    for pixel in rng.choice(np.flatnonzero(weight > 0), 3):
+def _cosmic_rays(host: Host, rng: np.random.Generator) -> NDArray:
+    shape = np.zeros(len(host.rest))
+    for pixel in rng.choice(np.flatnonzero(host.weight > 0), 3):
         shape[pixel : pixel + int(rng.integers(1, 4))] += rng.uniform(0.5, 1)
     return shape
 
 
-def _ripples(
-    rest: NDArray, observed: NDArray, flux: NDArray, weight: NDArray, rng: np.random.Generator
-) -> NDArray:
+def _ripples(host: Host, rng: np.random.Generator) -> NDArray:
     """Interference fringes in the red."""
     period, phase = rng.uniform(18, 45), rng.uniform(0, 2 * np.pi)
-    return np.clip((observed - 8000) / 1800, 0, 1) * np.sin(2 * np.pi * observed / period + phase)
+    return np.clip((host.observed - 8000) / 1800, 0, 1) * np.sin(
+        2 * np.pi * host.observed / period + phase
+    )
 
 
 def _smooth(flux: NDArray, weight: NDArray) -> NDArray:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import percentile_filter, uniform_filter1d
 
 from pipeline.spectra.science.absorption import TROUGHS, damp
-from pipeline.spectra.science.artefacts import JOINS
 from pipeline.spectra.science.emission import BROAD_LINES, LOW_IONISATION
 from pipeline.spectra.science.residuals import LIGHT_SPEED
 from pipeline.spectra.science.templates import galaxy_light, star_light
@@ -35,6 +34,8 @@ class Host:
     weight : ndarray
         Inverse variance of the noise; 0 where there is no pixel.
     z : float
+    spans : tuple of tuple of float
+        Observed wavelengths in Å that each arm answers for.
     """
 
     rest: NDArray
@@ -42,6 +43,7 @@ class Host:
     model: NDArray
     weight: NDArray
     z: float
+    spans: tuple[tuple[float, float], ...]
 
     def sees(self, wave: float, margin: float = 0.03) -> bool:
         """Tell whether a rest wavelength and its surroundings have pixels."""
@@ -170,9 +172,7 @@ def _galaxy(host: Host, rng: np.random.Generator) -> NDArray:
 
 
 def _arm_offset(host: Host, rng: np.random.Generator) -> NDArray:
-    (first, _), (second, _) = JOINS
-    edges = [(0.0, first + 20), (first + 20, second + 50), (second + 50, np.inf)]
-    low, high = edges[rng.integers(3)]
+    low, high = host.spans[rng.integers(len(host.spans))]
     inside = (host.observed >= low) & (host.observed < high)
     return rng.choice([-1, 1]) * _draw_log(rng, 0.03, 0.5) * host.model * inside
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog_schema.grids import Sampling
 from pipeline.spectra.science.restframe import RestFrameGrid
 
 LIGHT_SPEED = 299_792.458  # km/s
@@ -56,6 +57,8 @@ class Residuals:
         First pixel of each window on the grid.
     z : ndarray, shape (n,)
     grid : RestFrameGrid
+    sampling : Sampling
+        Of the observed spectra.
     """
 
     flux: NDArray
@@ -65,6 +68,7 @@ class Residuals:
     start: NDArray
     z: NDArray
     grid: RestFrameGrid
+    sampling: Sampling
 
     def __len__(self) -> int:
         return len(self.z)

@@ -10,25 +10,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from catalog_schema.grids import Grid
 from pipeline.spectra.science.median import median_of_good
 
 Floats = NDArray[np.float32]
 # A norm below this many standard errors would blow noise up to the size of a signal.
 _NORM_FLOOR_SIGMA = 3.0
-
-
-@dataclass(frozen=True)
-class ObservedGrid:
-    """Linear observed grid: first pixel centre, step (Å), number of pixels."""
-
-    start: float
-    step: float
-    size: int
-
-    @property
-    def wave(self) -> NDArray[np.float64]:
-        """Pixel centres in Å, shape (size,)."""
-        return np.linspace(self.start, self.start + self.step * (self.size - 1), self.size)
 
 
 @dataclass(frozen=True)
@@ -63,7 +50,7 @@ class RestFrameGrid:
 
 
 def make_grid(
-    observed: ObservedGrid, z_min: float, z_max: float, log10_step: float, align: int
+    observed: Grid, z_min: float, z_max: float, log10_step: float, align: int
 ) -> RestFrameGrid:
     """Return the smallest aligned grid that holds the window of every redshift in a range."""
     low, high = _log10_edges(observed)
@@ -75,7 +62,7 @@ def make_grid(
 
 
 def find_window_starts(
-    grid: RestFrameGrid, observed: ObservedGrid, z: NDArray
+    grid: RestFrameGrid, observed: Grid, z: NDArray
 ) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Return each spectrum's first window pixel (n,) and whether the window lies on the grid."""
     low, _ = _log10_edges(observed)
@@ -89,7 +76,7 @@ def resample(
     ivar: Floats,
     z: NDArray,
     start: NDArray[np.int32],
-    observed: ObservedGrid,
+    observed: Grid,
     grid: RestFrameGrid,
 ) -> tuple[Floats, Floats]:
     """Resample observed spectra to their rest-frame windows.
@@ -106,7 +93,7 @@ def resample(
         On the observed grid; ivar = 0 marks a bad pixel.
     z : ndarray, shape (n,)
     start : ndarray of int32, shape (n,)
-    observed : ObservedGrid
+    observed : Grid
     grid : RestFrameGrid
 
     Returns
@@ -114,6 +101,8 @@ def resample(
     flux, weight : ndarray of float32, shape (n, window)
         In the input's units; both 0 where no good pixel overlaps.
     """
+    if observed.is_log:
+        return _resample_log_rows(flux, ivar, z, start, observed, grid)
     ratios = 10 ** (grid.log10_step * np.arange(grid.window + 1))
     edges = 10 ** (grid.log10_start + grid.log10_step * start.astype(np.float64)) * (1 + z)
     # Pixel i of the observed grid covers [i, i + 1) in this coordinate.
@@ -164,7 +153,7 @@ def resample_log(
     return np.divide(weighted, total, out=np.zeros(grid.window), where=total > 0), total
 
 
-def find_noise_share(grid: RestFrameGrid, observed: ObservedGrid) -> Floats:
+def find_noise_share(grid: RestFrameGrid, observed: Grid) -> Floats:
     """Return variance × weight of a resampled pixel, shape (window,), below 1.
 
     A pixel as wide as L observed ones, averaged over where its edges fall and with equal ivar, has
@@ -174,7 +163,8 @@ def find_noise_share(grid: RestFrameGrid, observed: ObservedGrid) -> Floats:
     # A window starts up to `align` pixels blueward of the first observed pixel.
     pixels = np.arange(grid.window, dtype=np.float64) + 0.5 * (1 - grid.align)
     wave = 10 ** (low + grid.log10_step * pixels)
-    ratio = wave * np.log(10) * grid.log10_step / observed.step
+    width = observed.step * np.log(10) * wave if observed.is_log else observed.step
+    ratio = wave * np.log(10) * grid.log10_step / width
     return np.where(ratio < 1, ratio - ratio**2 / 3, 1 - 1 / (3 * ratio)).astype(np.float32)
 
 
@@ -196,9 +186,21 @@ def normalise(flux: Floats, ivar: Floats) -> Floats:
     return norm
 
 
-def _log10_edges(observed: ObservedGrid) -> tuple[float, float]:
+def _resample_log_rows(
+    flux: NDArray, ivar: NDArray, z: NDArray, start: NDArray, observed: Grid, grid: RestFrameGrid
+) -> tuple[Floats, Floats]:
+    windows = np.zeros((2, len(z), grid.window), np.float32)
+    for row in range(len(z)):
+        windows[:, row] = resample_log(
+            flux[row], ivar[row], observed.start, observed.step, z[row], start[row], grid
+        )
+    return windows[0], windows[1]
+
+
+def _log10_edges(observed: Grid) -> tuple[float, float]:
     low = observed.start - observed.step / 2
-    return float(np.log10(low)), float(np.log10(low + observed.step * observed.size))
+    high = low + observed.step * observed.size
+    return (low, high) if observed.is_log else (float(np.log10(low)), float(np.log10(high)))
 
 
 def _round_up(value: int, multiple: int) -> int:

@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE
+from catalog_schema.desi import SAMPLING
+from catalog_schema.grids import Sampling
 from catalog_schema.tables import COADDS, FILES, TARGETS
+from catalog_schema.vocabulary import Arm
 from pipeline.config import AcquireSettings, Config, ExtractSettings
 from pipeline.errors import DataError, MissingFileError
 from pipeline.flow.shards import Product, Report, Task, finished_shards, read_shards, run_shards
@@ -33,6 +35,7 @@ from pipeline.spectra.desi.row_identity import (
 )
 from pipeline.spectra.desi.tree import DesiTree
 from pipeline.spectra.plausibility import keep_plausible
+from pipeline.spectra.sampled import attach_sampling
 from pipeline.spectra.science.coadd import (
     ArmSpectra,
     Spectra,
@@ -97,7 +100,10 @@ def plan(store: Store, config: Config) -> list[Task]:
 
 
 def spectra_to_table(
-    shard: Shard, spectra: Spectra, places: NDArray[np.int64] | None = None
+    shard: Shard,
+    spectra: Spectra,
+    sampling: Sampling,
+    places: NDArray[np.int64] | None = None,
 ) -> pa.Table:
     """Lay joined spectra out as rows of `coadds`, with SNR and coverage per arm.
 
@@ -105,6 +111,8 @@ def spectra_to_table(
     ----------
     shard : Shard
     spectra : Spectra
+    sampling : Sampling
+        Columns of an arm that it has not say that nothing is known of it.
     places : ndarray of int, shape (3, n), optional
         Night, petal and fibre; -1 is not known.
     """
@@ -114,9 +122,10 @@ def spectra_to_table(
         slice(first, first + _BLOCK_ROWS)
         for first in range(0, max(len(spectra.targetid), 1), _BLOCK_ROWS)
     ]
-    return pa.concat_tables(
-        _to_rows(shard, spectra.take(block), places[:, block]) for block in blocks
+    rows = pa.concat_tables(
+        _to_rows(shard, spectra.take(block), sampling, places[:, block]) for block in blocks
     )
+    return attach_sampling(rows, sampling)
 
 
 def join_file(
@@ -149,7 +158,7 @@ def join_spectra(
     name: str, targetids: NDArray[np.int64], arms: list[ArmSpectra], ivar_floor: float
 ) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
     """Join the arms of a file's spectra; see `join_file`."""
-    spectra, n_invalid, n_filled = join_arms(targetids, arms, WAVE_SIZE, ivar_floor)
+    spectra, n_invalid, n_filled = join_arms(targetids, arms, SAMPLING.grid.size, ivar_floor)
     is_alive = spectra.ivar.max(axis=1, initial=0) > 0
     notes = tuple(
         f"{name}: {int(n_bad.sum())} pixels of {np.count_nonzero(n_bad)} spectra "
@@ -160,7 +169,7 @@ def join_spectra(
         )
         if n_bad.any()
     )
-    kept, dropped, doubts = keep_plausible(name, spectra.keep(is_alive))
+    kept, dropped, doubts = keep_plausible(name, spectra.keep(is_alive), SAMPLING)
     return kept, {"dead": int((~is_alive).sum()), **dropped}, notes + doubts
 
 
@@ -203,7 +212,9 @@ def fetch_object(source: str, lake: Lake, shard: Shard, targetid: int, config: C
     return join_file(coadd, rows, np.array([targetid]), floor, config.acquire)[0]
 
 
-def _to_rows(shard: Shard, spectra: Spectra, places: NDArray[np.int64]) -> pa.Table:
+def _to_rows(
+    shard: Shard, spectra: Spectra, sampling: Sampling, places: NDArray[np.int64]
+) -> pa.Table:
     n = len(spectra.targetid)
     columns: dict[str, object] = {
         "SURVEY": [shard.survey] * n,
@@ -217,10 +228,12 @@ def _to_rows(shard: Shard, spectra: Spectra, places: NDArray[np.int64]) -> pa.Ta
     }
     for name, values in zip(("NIGHT", "PETAL_LOC", "FIBER"), places, strict=True):
         columns[name] = pa.array(values, mask=values < 0)
-    for arm, (first, last) in ARM_PIXELS.items():
-        flux, ivar = spectra.flux[:, first:last], spectra.ivar[:, first:last]
-        columns[f"snr_{arm}"] = measure_snr(flux, ivar)
-        columns[f"coverage_{arm}"] = measure_coverage(ivar)
+    pixels = {arm.name: arm.pixels for arm in sampling.arms}
+    for name in Arm.values():
+        here = pixels.get(name, slice(0, 0))
+        flux, ivar = spectra.flux[:, here], spectra.ivar[:, here]
+        columns[f"snr_{name}"] = measure_snr(flux, ivar)
+        columns[f"coverage_{name}"] = measure_coverage(ivar)
     return columns_to_table(COADDS, columns)
 
 
@@ -252,6 +265,6 @@ def _extract_shard(
         notes += (f"{coadd.file.name}: {n_repeated} more rows of its targets; the first is taken",)
     places = find_main_places(exposures, spectra.targetid)
     notes = (*coadd.doubts, *notes)
-    product = Product(spectra_to_table(task.shard, spectra, places), dropped, notes)
+    product = Product(spectra_to_table(task.shard, spectra, SAMPLING, places), dropped, notes)
     counts = source.counts
     return replace(product, requests=dict(counts.requests), n_bytes=counts.n_bytes)

@@ -31,6 +31,7 @@ from pipeline.lake.store import (
 )
 from pipeline.spectra.model import models
 from pipeline.spectra.model.models import Model, assign_folds, load_model
+from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.anomaly import add_excess
 from pipeline.spectra.science.measurements import take_measurements
 from pipeline.spectra.science.residuals import Measured, Residuals
@@ -152,7 +153,8 @@ def fit_residuals(model: Model, config: Config, windows: pa.Table) -> Residuals:
     for _, rows, fit in fit_batches(model.members, config.score, windows, folds):
         fitted[rows], noise_weight[rows] = fit.model, fit.weight
         weight[rows] = add_excess(fit, model.excess.numpy(), start[rows])
-    return Residuals(flux, fitted, weight, noise_weight, start, z, model.grid)
+    sampling = get_sampling(windows)
+    return Residuals(flux, fitted, weight, noise_weight, start, z, model.grid, sampling)
 
 
 def score_rows(

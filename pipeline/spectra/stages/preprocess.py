@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.tables import COADDS, KEY, RESTFRAME, TARGETS
 from pipeline.config import Config, PreprocessSettings
 from pipeline.flow.shards import (
@@ -20,22 +19,22 @@ from pipeline.flow.shards import (
     run_shards,
 )
 from pipeline.lake.store import Store, columns_to_table, digest_rows, make_fingerprint, to_matrix
+from pipeline.spectra.sampled import attach_sampling, get_sampling
 from pipeline.spectra.science.extinction import deredden, transmission
 from pipeline.spectra.science.restframe import (
-    ObservedGrid,
     RestFrameGrid,
     find_window_starts,
     make_grid,
     normalise,
     resample,
 )
+from pipeline.spectra.survey import find_sampling
 
 STAGE = "preprocess"
 REVISION = 3
 
 # Rows worked on at a time: their arrays stay in the processor's cache and are used again.
 _BLOCK_ROWS = 64
-OBSERVED_GRID = ObservedGrid(WAVE_START, WAVE_STEP, WAVE_SIZE)
 _OF_TARGET = ("split", "parent", "control")
 _TARGET_COLUMNS = [*KEY, "Z", "EBV", *_OF_TARGET]
 _CARRIED = (
@@ -98,9 +97,8 @@ def plan(store: Store, config: Config, grid: RestFrameGrid | None = None) -> lis
 def make_run_grid(config: Config) -> RestFrameGrid:
     """Return the global grid of a run: it depends on the settings only, not on the data."""
     target, settings = config.target, config.preprocess
-    return make_grid(
-        OBSERVED_GRID, target.z_min, target.z_max, settings.log10_step, config.train.patch
-    )
+    observed = find_sampling(config).grid
+    return make_grid(observed, target.z_min, target.z_max, settings.log10_step, config.train.patch)
 
 
 def make_windows(
@@ -111,7 +109,7 @@ def make_windows(
     Parameters
     ----------
     coadds : pyarrow.Table
-        Rows of `coadds`.
+        Rows of `coadds`, which say how they are sampled.
     targets : pyarrow.Table
         Z, EBV, split, parent and control of the same rows, in the same order.
     settings : PreprocessSettings
@@ -130,7 +128,8 @@ def make_windows(
         for first in firsts
     ]
     dropped = {gate: sum(block.dropped[gate] for block in blocks) for gate in blocks[0].dropped}
-    return Product(pa.concat_tables(block.data for block in blocks), dropped)
+    windows = pa.concat_tables(block.data for block in blocks)
+    return Product(attach_sampling(windows, get_sampling(coadds)), dropped)
 
 
 def _preprocess_shard(
@@ -144,13 +143,13 @@ def _preprocess_shard(
 def _make_block(
     coadds: pa.Table, targets: pa.Table, settings: PreprocessSettings, grid: RestFrameGrid
 ) -> Product:
-    z = targets["Z"].to_numpy()
-    start, on_grid = find_window_starts(grid, OBSERVED_GRID, z)
+    z, observed = targets["Z"].to_numpy(), get_sampling(coadds).grid
+    start, on_grid = find_window_starts(grid, observed, z)
     start = np.where(on_grid, start, 0).astype(np.int32)
     ebv = pc.fill_null(targets["EBV"], 0.0).to_numpy()
-    passed = transmission(OBSERVED_GRID.wave, ebv, settings.r_v)
+    passed = transmission(observed.wave, ebv, settings.r_v)
     flux, ivar = deredden(to_matrix(coadds["flux"]), to_matrix(coadds["ivar"]), passed)
-    flux, weight = resample(flux, ivar, z, start, OBSERVED_GRID, grid)
+    flux, weight = resample(flux, ivar, z, start, observed, grid)
     n_valid = np.count_nonzero(weight, axis=1).astype(np.int32)
     is_covered = n_valid >= settings.min_valid_fraction * (grid.window - grid.align)
     kept = on_grid & is_covered

@@ -24,8 +24,8 @@ from pipeline.flow.shards import (
 from pipeline.lake.store import Store, columns_to_table, digest_rows, make_fingerprint
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.spectra.model.models import Model, assign_folds, load_model
+from pipeline.spectra.sampled import attach_sampling, get_sampling
 from pipeline.spectra.science.extinction import transmission
-from pipeline.spectra.stages.preprocess import OBSERVED_GRID
 from pipeline.spectra.stages.score import fit_batches
 from pipeline.spectra.stages.train import find_model_id
 
@@ -100,34 +100,35 @@ def _reconstruct_shard(
     windows = Store(root).read(Path(path))
     windows = windows.filter(pc.is_in(windows["TARGETID"], rows["TARGETID"].combine_chunks()))
     windows = windows.sort_by("TARGETID")
-    flux = np.zeros((0, OBSERVED_GRID.size), np.float32)
+    sampling = get_sampling(windows)
+    flux = np.zeros((0, sampling.grid.size), np.float32)
     if windows.num_rows:
         model = _load(folder)
         folds = assign_folds(windows["TARGETID"].to_numpy(), len(model.members))
         ebv = pc.fill_null(rows["EBV"], 0.0).to_numpy()
-        passed = transmission(OBSERVED_GRID.wave, ebv, r_v)
+        passed = transmission(sampling.grid.wave, ebv, r_v)
         flux = to_observed_frame(model, settings, windows, folds) * passed
     columns = {**{name: windows[name] for name in ROW_KEY}, "model": flux}
-    return Product(columns_to_table(RECONSTRUCTIONS, columns))
+    return Product(attach_sampling(columns_to_table(RECONSTRUCTIONS, columns), sampling))
 
 
 def to_observed_frame(
     model: Model, settings: ScoreSettings, windows: pa.Table, folds: NDArray[np.intp]
 ) -> NDArray:
-    """Return the dereddened model flux density on DESI's grid, shape (n, 7781).
+    """Return the dereddened model flux density on the windows' observed grid, shape (n, p).
 
     NaN where the model has not learnt the pixel.
     """
-    names = ("window_start", "Z", "norm")
+    names, observed = ("window_start", "Z", "norm"), get_sampling(windows).grid
     start, z, norm = (windows[name].to_numpy() for name in names)
-    flux = np.empty((windows.num_rows, OBSERVED_GRID.size), np.float32)
+    flux = np.empty((windows.num_rows, observed.size), np.float32)
     for k, rows, fit in fit_batches(model.members, settings, windows, folds):
         is_learnt = model.members[k].is_learnt.numpy()
         for row, fitted in zip(rows, fit.model, strict=True):
             pixels = slice(start[row], start[row] + len(fitted))
             scaled = np.where(is_learnt[pixels], fitted * norm[row], np.nan)
             wave = model.grid.wave[pixels] * (1 + z[row])
-            flux[row] = np.interp(OBSERVED_GRID.wave, wave, scaled)
+            flux[row] = np.interp(observed.wave, wave, scaled)
     return flux
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from catalog_schema.grids import Sampling
 from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import RESTFRAME, SCORES, arrow_schema
 from catalog_schema.vocabulary import Arm
@@ -17,11 +18,11 @@ from pipeline.flow.shards import Product, Report, Task, finished_shards, read_st
 from pipeline.lake.model_files import read_card
 from pipeline.lake.store import Store, columns_to_table, make_fingerprint, to_matrix
 from pipeline.spectra.model.models import Member, Model, assign_folds, load_model
+from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.anomaly import Fit, add_excess, fit_windows, measure_statistics
 from pipeline.spectra.science.hypotheses import Hypotheses
 from pipeline.spectra.science.isolation import Isolation
 from pipeline.spectra.science.restframe import find_noise_share
-from pipeline.spectra.stages.preprocess import OBSERVED_GRID
 from pipeline.spectra.stages.train import find_model_id
 
 STAGE = "score"
@@ -145,7 +146,7 @@ def score_windows(
     Product
         Rows of `scores` and the gates of the others.
     """
-    scorer = _load(folder, settings, seed)
+    scorer = _load(folder, settings, seed, get_sampling(windows))
     sizes = {
         "latent": scorer.model.members[0].network.shape.latent,
         "seed_statistic": len(STATISTICS) * len(scorer.model.ensembles),
@@ -173,19 +174,21 @@ def _score_shard(
 class Scorer:
     """A model with what is derived from it once: hypotheses and forest of each member."""
 
-    def __init__(self, model: Model, settings: ScoreSettings, seed: int) -> None:
+    def __init__(
+        self, model: Model, settings: ScoreSettings, seed: int, sampling: Sampling
+    ) -> None:
         self.model = model
-        self._settings = settings
+        self._settings, self._spans = settings, sampling.spans
         wave = torch.from_numpy(model.grid.wave.astype(np.float32))
         self._tools = {
             member: (
-                Hypotheses(member.network.linear_basis, wave),
+                Hypotheses(member.network.linear_basis, wave, self._spans),
                 Isolation(member.latents.numpy(), settings.trees, seed),
             )
             for members in model.ensembles
             for member in members
         }
-        self._noise_share = find_noise_share(model.grid, OBSERVED_GRID)
+        self._noise_share = find_noise_share(model.grid, sampling.grid)
 
     def measure(self, windows: pa.Table, folds: NDArray[np.intp]) -> dict[str, NDArray]:
         """Return the columns of `scores` that the model gives, of every row of `windows`."""
@@ -201,7 +204,14 @@ class Scorer:
             hypotheses, forest = self._tools[members[k]]
             weight = add_excess(fit, self.model.excess.numpy(), start[rows])
             found = measure_statistics(
-                fit, weight, self._noise_share, hypotheses, start[rows], z[rows], self.model.grid
+                fit,
+                weight,
+                self._noise_share,
+                hypotheses,
+                start[rows],
+                z[rows],
+                self.model.grid,
+                self._spans,
             )
             found["isolation"] = forest.score(fit.latent)
             parts.append(_to_columns(found, fit))
@@ -225,5 +235,5 @@ def _to_columns(found: dict[str, NDArray], fit: Fit) -> dict[str, NDArray]:
 
 
 @lru_cache(maxsize=2)
-def _load(folder: Path, settings: ScoreSettings, seed: int) -> Scorer:
-    return Scorer(load_model(folder), settings, seed)
+def _load(folder: Path, settings: ScoreSettings, seed: int, sampling: Sampling) -> Scorer:
+    return Scorer(load_model(folder), settings, seed, sampling)

@@ -43,7 +43,8 @@ from pipeline.spectra.science.vae import (
     negative_elbo,
     soften,
 )
-from pipeline.spectra.stages.preprocess import OBSERVED_GRID, make_run_grid
+from pipeline.spectra.stages.preprocess import make_run_grid
+from pipeline.spectra.survey import find_sampling
 
 STAGE = "train"
 REVISION = 4
@@ -200,7 +201,8 @@ def fit_model(
     members, records = zip(*(trained[k] for k in numbers), strict=True)
     ensembles = tuple(zip(*[iter(members)] * settings.folds, strict=True))
     excess = _measure_excess(ensembles[0], training, folds, config)
-    return Model(model_id, ensembles, make_run_grid(config), excess), list(records)
+    model = Model(model_id, ensembles, make_run_grid(config), find_sampling(config), excess)
+    return model, list(records)
 
 
 def _require_spectra_for_basis(folds: np.ndarray, settings: TrainSettings) -> None:
@@ -349,7 +351,7 @@ def _measure_excess(
             fits.append(fit_windows(member.network, member.is_learnt, *tensors))
             starts.append(unseen.start.numpy())
     grid = make_run_grid(config)
-    share = find_noise_share(grid, OBSERVED_GRID)
+    share = find_noise_share(grid, find_sampling(config).grid)
     return torch.from_numpy(
         measure_excess(join_fits(fits), share, np.concatenate(starts), grid.size)
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from catalog_schema.tables import QUASARS
@@ -95,8 +96,8 @@ def test_missing_pixels_interrupt_the_line(released: Path, tmp_path: Path) -> No
     dark = pl.lit([0.0] * 7781, pl.List(pl.Float32)).list.to_array(7781)
     nothing = pl.lit([float("nan")] * 7781, pl.List(pl.Float32)).list.to_array(7781)
     (tmp_path / "spectra").mkdir()
-    spectra.with_columns(dark.alias("ivar"), nothing.alias("model")).write_parquet(
-        tmp_path / "spectra" / "spectra.parquet"
-    )
+    rows = spectra.with_columns(dark.alias("ivar"), nothing.alias("model")).to_arrow()
+    stated = pq.read_schema(released / "spectra" / "spectra.parquet").metadata
+    pq.write_table(rows.replace_schema_metadata(stated), tmp_path / "spectra" / "spectra.parquet")
     site.write(tmp_path, read_json(released / "manifest.json"))
     assert all('class="flux" d=""' in p.read_text() for p in (tmp_path / "site/objects").iterdir())

@@ -7,6 +7,7 @@ import pytest
 from desi_tree import make_quasars
 from lake_runs import read_all
 
+from catalog_schema.desi import SAMPLING
 from pipeline.config import Config
 from pipeline.errors import QadError, UserError
 from pipeline.flow.shards import finished_shards
@@ -14,7 +15,6 @@ from pipeline.lake.store import Store, digest_rows, to_matrix
 from pipeline.numerics import limit_threads
 from pipeline.spectra.model.autoencoder import QSOAutoencoder
 from pipeline.spectra.science.extinction import transmission
-from pipeline.spectra.stages.preprocess import OBSERVED_GRID
 from pipeline.spectra.stages.train import find_model_id
 
 Z = np.array([1.5, 1.7, 1.9])
@@ -169,7 +169,7 @@ def test_scores_of_arrays_are_those_of_the_lake(model: QSOAutoencoder, finished:
     scores = finished.read(finished.lake.shard("scores", shard))[:4]
     targets = {row["TARGETID"]: row for row in read_all(finished, "targets").to_pylist()}
     ids = coadds["TARGETID"].to_pylist()
-    dust = transmission(OBSERVED_GRID.wave, [targets[i]["EBV"] for i in ids], 3.1)
+    dust = transmission(SAMPLING.grid.wave, [targets[i]["EBV"] for i in ids], 3.1)
     table = model.score(
         to_matrix(coadds["flux"]) / dust,
         to_matrix(coadds["ivar"]) * dust**2,

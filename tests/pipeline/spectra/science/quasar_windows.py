@@ -2,13 +2,13 @@
 
 import numpy as np
 
+from catalog_schema.desi import SAMPLING
 from catalog_schema.measurements import MEASUREMENTS
 from pipeline.spectra.science.measurements import find_significance, take_measurements
 from pipeline.spectra.science.residuals import Residuals
 from pipeline.spectra.science.restframe import RestFrameGrid, find_window_starts, make_grid
-from pipeline.spectra.stages.preprocess import OBSERVED_GRID
 
-GRID: RestFrameGrid = make_grid(OBSERVED_GRID, 0.05, 6.8, 1e-4, 16)
+GRID: RestFrameGrid = make_grid(SAMPLING.grid, 0.05, 6.8, 1e-4, 16)
 LINES = ((1215.67, 0.9), (1549.06, 0.6), (1908.73, 0.3), (2799.1, 0.4), (4862.7, 0.4))
 
 
@@ -32,7 +32,7 @@ def make_residuals(
     Without noise they still have the weights that noise of sigma leads to.
     """
     rng = np.random.default_rng(seed)
-    start, _ = find_window_starts(GRID, OBSERVED_GRID, np.full(n, z))
+    start, _ = find_window_starts(GRID, SAMPLING.grid, np.full(n, z))
     rest = GRID.wave[start[0] : start[0] + GRID.window]
     observed = rest * (1 + z)
     model = shine(rest)
@@ -41,7 +41,14 @@ def make_residuals(
     flux = np.where(weight > 0, model + change(rest, observed, model) + noise, 0)
     many = np.ones((n, 1))
     return Residuals(
-        flux, many * model, many * weight, many * weight, start.astype(int), np.full(n, z), GRID
+        flux,
+        many * model,
+        many * weight,
+        many * weight,
+        start.astype(int),
+        np.full(n, z),
+        GRID,
+        SAMPLING,
     )
 
 

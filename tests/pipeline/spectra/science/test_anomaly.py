@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from catalog_schema.desi import SAMPLING
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
 from pipeline.spectra.science.anomaly import (
     EXCESS_BIN,
@@ -39,6 +40,9 @@ def network() -> SpectrumVAE:
     return made.eval()
 
 
+LOWS = np.array([low for low, _ in SAMPLING.spans.values()])
+
+
 def make_windows(network: SpectrumVAE, n: int, noise: float = 0.2, seed: int = 0):
     """Draw spectra from the model itself."""
     g = torch.Generator().manual_seed(seed)
@@ -55,11 +59,10 @@ def fit(network: SpectrumVAE, windows, is_learnt: bool = True) -> Fit:
     return fit_windows(network, torch.full((GRID,), is_learnt), *windows)
 
 
-def measure(network: SpectrumVAE, fits: Fit, start) -> dict[str, np.ndarray]:
-    hypotheses = Hypotheses(network.linear_basis, torch.from_numpy(REST.wave.astype(np.float32)))
-    return measure_statistics(
-        fits, fits.weight, SHARE, hypotheses, start.numpy(), np.full(len(start), 1.0), REST
-    )
+def measure(network: SpectrumVAE, fits: Fit, start, spans=SAMPLING.spans) -> dict[str, np.ndarray]:
+    wave, z = torch.from_numpy(REST.wave.astype(np.float32)), np.full(len(start), 1.0)
+    hypotheses = Hypotheses(network.linear_basis, wave, spans)
+    return measure_statistics(fits, fits.weight, SHARE, hypotheses, start.numpy(), z, REST, spans)
 
 
 def test_chi2_of_pure_noise_is_one(network: SpectrumVAE) -> None:
@@ -198,9 +201,9 @@ def test_excess_is_added_to_the_noise() -> None:
 
 def test_arms_split_the_window() -> None:
     wave = np.array([1850.0, 2889.95, 2890.0, 3784.95, 3785.0, 4900.0, 5000.0, 5100.0])
-    found = find_arm_pixels(wave, np.array([0, 1, 2]), np.full(3, 1.0), 6)
+    found = find_arm_pixels(wave, np.array([0, 1, 2]), np.full(3, 1.0), 6, LOWS)
     assert found.tolist() == [[0, 2, 4, 6], [0, 1, 3, 6], [0, 0, 2, 6]]
-    beyond = find_arm_pixels(wave, np.array([0, 0]), np.array([0.0, 9.0]), 6)
+    beyond = find_arm_pixels(wave, np.array([0, 0]), np.array([0.0, 9.0]), 6, LOWS)
     assert beyond.tolist() == [[0, 6, 6, 6], [0, 0, 0, 6]]
 
 
@@ -209,7 +212,7 @@ def test_misfit_in_one_arm_is_the_chi2_of_that_arm(network: SpectrumVAE, arm: st
     windows = make_windows(network, 20)
     fits, start = fit(network, windows), windows[2].numpy()
     k = "brz".index(arm)
-    arms = find_arm_pixels(REST.wave, start, np.full(20, 1.0), WINDOW)
+    arms = find_arm_pixels(REST.wave, start, np.full(20, 1.0), WINDOW, LOWS)
     plain = measure(network, fits, windows[2])
     for row, (first, last) in enumerate(zip(arms[:, k], arms[:, k + 1], strict=True)):
         fits.residual[row, first:last] *= 3
@@ -219,6 +222,16 @@ def test_misfit_in_one_arm_is_the_chi2_of_that_arm(network: SpectrumVAE, arm: st
         np.testing.assert_allclose(found[f"chi2_{other}"], expected, rtol=1e-5)
     is_seen = arms[:, k + 1] > arms[:, k]
     np.testing.assert_array_equal(found["chi2"] > plain["chi2"], is_seen)
+
+
+def test_what_a_survey_has_no_arm_for_is_unknown(network: SpectrumVAE) -> None:
+    windows = make_windows(network, 20)
+    fits = fit(network, windows)
+    found = measure(network, fits, windows[2], {"r": (0.0, float("inf"))})
+    np.testing.assert_allclose(found["chi2_r"], found["chi2"], rtol=1e-6)
+    for arm in "bz":
+        assert np.isnan(found[f"chi2_{arm}"]).all()
+        assert (found[f"{arm}_offset"] == 0).all()
 
 
 def test_no_pixel_is_nan_and_not_zero() -> None:

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from catalog_schema.desi import SAMPLING
 from catalog_schema.statistics import HYPOTHESES
-from pipeline.spectra.science.hypotheses import ARM_EDGES, Hypotheses
+from pipeline.spectra.science.hypotheses import Hypotheses
 from pipeline.spectra.science.pca import LinearBasis
-from pipeline.spectra.science.restframe import ObservedGrid, find_window_starts, make_grid
+from pipeline.spectra.science.restframe import find_window_starts, make_grid
 
 NAMES = list(HYPOTHESES)
-GRID = make_grid(ObservedGrid(3600.0, 0.8, 7781), 1.0, 2.0, 1e-4, 16)
+GRID = make_grid(SAMPLING.grid, 1.0, 2.0, 1e-4, 16)
 WAVE = torch.from_numpy(GRID.wave.astype(np.float32))
 LINES = sum(
     h * torch.exp(-0.5 * ((WAVE - c) / s) ** 2)
@@ -36,7 +37,7 @@ class Windows:
         rng = np.random.default_rng(seed)
         g = torch.Generator().manual_seed(seed)
         z = rng.uniform(1.05, 1.95, n)
-        start, _ = find_window_starts(GRID, ObservedGrid(3600.0, 0.8, 7781), z)
+        start, _ = find_window_starts(GRID, SAMPLING.grid, z)
         self.start, self.z = torch.from_numpy(start.astype(np.int64)), torch.from_numpy(z).float()
         self.pixels = self.start[:, None] + torch.arange(GRID.window)
         self.weight = torch.full((n, GRID.window), noise**-2)
@@ -58,7 +59,9 @@ class Windows:
             target = design.T @ (self.weight[k] * (self.flux[k] - model[k]))
             model[k] += design @ torch.linalg.solve(normal, target)
         residual = torch.where(self.weight > 0, self.flux - model, 0.0)
-        return Hypotheses(basis, WAVE).test(residual, self.weight, model, self.start, self.z)
+        return Hypotheses(basis, WAVE, SAMPLING.spans).test(
+            residual, self.weight, model, self.start, self.z
+        )
 
 
 def column(scores: torch.Tensor, name: str) -> torch.Tensor:
@@ -88,7 +91,7 @@ def test_equals_the_definition() -> None:
         one = torch.ones(len(inverse)).double()
         expected.append(float(one @ inverse @ departure[k] / (one @ inverse @ one).sqrt()))
         residual[k] = (noise[k] * (inverse @ departure[k])).repeat_interleave(16).float()
-    found = Hypotheses(BASIS, WAVE).test(
+    found = Hypotheses(BASIS, WAVE, SAMPLING.spans).test(
         residual, windows.weight, windows.flux, windows.start, windows.z
     )
     assert column(found, "flat").tolist() == pytest.approx(expected, rel=1e-3)
@@ -97,7 +100,7 @@ def test_equals_the_definition() -> None:
 def plant(name: str, windows: Windows) -> torch.Tensor:
     observed, rest = windows.observed, WAVE[windows.pixels]
     if name.endswith("_offset"):
-        low, high = ARM_EDGES[name[0]]
+        low, high = SAMPLING.spans[name[0]]
         return 0.15 * windows.flux * ((observed >= low) & (observed < high))
     if name == "reddening":
         return windows.flux * (10 ** (-0.06 * (1e4 / rest) ** 1.2) - 10 ** (-0.06 * 2.9))
@@ -141,7 +144,7 @@ def test_flux_unit_does_not_matter() -> None:
     windows = Windows(20, seed=4)
     residual = torch.where(windows.weight > 0, windows.flux - MEAN[windows.pixels], 0.0)
     tested = [
-        Hypotheses(LinearBasis(f * MEAN, f * COMPONENTS), WAVE).test(
+        Hypotheses(LinearBasis(f * MEAN, f * COMPONENTS), WAVE, SAMPLING.spans).test(
             f * residual, windows.weight / f**2, f * windows.flux, windows.start, windows.z
         )
         for f in (1.0, 4.0)
@@ -163,7 +166,9 @@ def test_company_and_binning_of_the_basis_do_not_matter() -> None:
 def test_no_pixel_is_zero_and_not_nan() -> None:
     windows = Windows(2)
     blank = torch.zeros_like(windows.flux)
-    scores = Hypotheses(BASIS, WAVE).test(blank, blank, windows.flux, windows.start, windows.z)
+    scores = Hypotheses(BASIS, WAVE, SAMPLING.spans).test(
+        blank, blank, windows.flux, windows.start, windows.z
+    )
     assert (scores == 0).all()
 
 

@@ -3,29 +3,31 @@
 import numpy as np
 import pytest
 
-from pipeline.spectra.science.injection import SHAPES, draw_feature
+from catalog_schema.desi import SAMPLING
+from pipeline.spectra.science.injection import SHAPES, Host, draw_feature
 
 OBSERVED = 10 ** np.linspace(np.log10(3600), np.log10(9800), 4000)
 REST = OBSERVED / 2.6
 
 
-def make_host(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def make_host(seed: int = 0) -> Host:
     rng = np.random.default_rng(seed)
     weight = rng.gamma(3, 1, len(REST))
     weight[rng.random(len(REST)) < 0.1] = 0
     flux = (REST / 2000) ** -1 + rng.standard_normal(len(REST)) / np.sqrt(np.maximum(weight, 0.1))
-    return np.where(weight > 0, flux, 0.0), weight
+    flux = np.where(weight > 0, flux, 0.0)
+    return Host(REST, OBSERVED, flux, weight, SAMPLING.spans)
 
 
 def draw(kind: str, strength: float, seed: int = 1) -> np.ndarray:
     rng = np.random.default_rng(seed)
-    return draw_feature(kind, REST, OBSERVED, *make_host(), strength, rng)
+    return draw_feature(kind, make_host(), strength, rng)
 
 
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("strength", [1.0, 30.0])
 def test_strength_is_the_signal_to_noise_ratio(kind: str, strength: float) -> None:
-    _, weight = make_host()
+    weight = make_host().weight
     feature = draw(kind, strength)
     assert np.sqrt((weight * feature.astype(float) ** 2).sum()) == pytest.approx(strength, rel=1e-5)
     assert (feature[weight == 0] == 0).all()
@@ -73,7 +75,7 @@ def test_arm_offset_stays_in_its_arm() -> None:
 
 
 def test_feature_without_a_pixel_is_nothing() -> None:
-    flux, weight = make_host()
-    weight[OBSERVED > 8000] = 0
-    ripples = draw_feature("ripples", REST, OBSERVED, flux, weight, 9, np.random.default_rng(0))
+    host = make_host()
+    host.weight[OBSERVED > 8000] = 0
+    ripples = draw_feature("ripples", host, 9, np.random.default_rng(0))
     assert not ripples.any()

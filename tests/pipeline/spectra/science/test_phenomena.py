@@ -11,7 +11,8 @@ def make_host(z: float = 1.8) -> Host:
     spectra = make_residuals(z)
     first = spectra.start[0]
     rest = spectra.grid.wave[first : first + spectra.flux.shape[1]]
-    return Host(rest, spectra.observed_wave[0], spectra.model[0], spectra.weight[0], z)
+    spans = tuple(spectra.sampling.spans.values())
+    return Host(rest, spectra.observed_wave[0], spectra.model[0], spectra.weight[0], z, spans)
 
 
 def draw(kind: str, z: float = 1.8, seed: int = 0) -> np.ndarray | None:

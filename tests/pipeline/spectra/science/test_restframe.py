@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog_schema.grids import Grid
 from pipeline.spectra.science.restframe import (
-    ObservedGrid,
     RestFrameGrid,
     find_noise_share,
     find_window_starts,
@@ -16,11 +16,11 @@ from pipeline.spectra.science.restframe import (
     resample_log,
 )
 
-DESI = ObservedGrid(3600.0, 0.8, 7781)
-SMALL = ObservedGrid(3600.0, 0.8, 500)
+DESI = Grid(3600.0, 0.8, 7781)
+SMALL = Grid(3600.0, 0.8, 500)
 
 
-def resample_exactly(flux, ivar, z, start, observed: ObservedGrid, grid: RestFrameGrid, every: int):
+def resample_exactly(flux, ivar, z, start, observed: Grid, grid: RestFrameGrid, every: int):
     """Return some pixels of one spectrum by the definition, in float64 and by brute force."""
     flux, ivar = flux.astype(np.float64), ivar.astype(np.float64)
     left = observed.start + observed.step * (np.arange(observed.size) - 0.5)
@@ -124,7 +124,7 @@ def test_a_redshift_is_a_shift() -> None:
     np.testing.assert_allclose(pair[1][0], pair[1][1], rtol=1e-3, atol=1e-3)
 
 
-def draw_noise(grid: RestFrameGrid, observed: ObservedGrid, n: int, z: float):
+def draw_noise(grid: RestFrameGrid, observed: Grid, n: int, z: float):
     """Resample pure noise of uneven ivar, the same for every spectrum."""
     rng = np.random.default_rng(4)
     ivar = np.tile(rng.gamma(3, 1, observed.size).astype(np.float32), (n, 1))

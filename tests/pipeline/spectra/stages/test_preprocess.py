@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lake_runs import read_all
 
+from catalog_schema.desi import SAMPLING
 from catalog_schema.tables import RESTFRAME, TARGETS
 from catalog_schema.validate import find_violations
 from pipeline.config import Config, PreprocessSettings
@@ -19,7 +20,6 @@ from pipeline.spectra.science.coadd import Spectra
 from pipeline.spectra.science.extinction import transmission
 from pipeline.spectra.stages.extract import spectra_to_table
 from pipeline.spectra.stages.preprocess import (
-    OBSERVED_GRID,
     make_run_grid,
     make_windows,
     preprocess,
@@ -47,7 +47,7 @@ def make_input(flux, ivar, z, ebv=0.0) -> tuple[pa.Table, pa.Table]:
             "control": pa.nulls(n, pa.string()),
         }
     )
-    return spectra_to_table(Shard("main", "dark", 1), spectra), targets
+    return spectra_to_table(Shard("main", "dark", 1), spectra, SAMPLING), targets
 
 
 def test_window_holds_the_spectrum() -> None:
@@ -63,7 +63,7 @@ def test_window_holds_the_spectrum() -> None:
         start = rows["window_start"][k].as_py()
         wave = GRID.wave[start : start + GRID.window] * (1 + z[k])
         good = weight[k] > 0
-        expected = np.interp(wave[good], OBSERVED_GRID.wave, flux[k])
+        expected = np.interp(wave[good], SAMPLING.grid.wave, flux[k])
         np.testing.assert_allclose((rest[k] * norm[k])[good], expected, rtol=0.02)
         assert np.median(rest[k][good]) == pytest.approx(1, rel=1e-4)
     assert (rows["n_valid"].to_numpy() == (weight > 0).sum(1)).all()
@@ -73,7 +73,7 @@ def test_dust_is_taken_off_and_the_snr_kept() -> None:
     z = np.array([1.7, 1.7])
     flux, ivar = make_quasars(z[:1])
     ebv = np.array([0.0, 0.3])
-    dust = transmission(OBSERVED_GRID.wave, ebv, 3.1)
+    dust = transmission(SAMPLING.grid.wave, ebv, 3.1)
     both, weights = flux * dust, ivar / dust**2
     rows = make_windows(*make_input(both, weights, z, ebv), SETTINGS, GRID).data
     rest, weight = to_matrix(rows["rest_flux"]), to_matrix(rows["rest_weight"])

@@ -1,0 +1,123 @@
+"""On which wavelengths spectra are sampled, and by which arms: what travels with them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+_METADATA_KEY = b"qad.sampling"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Pixels of observed spectra, in vacuum.
+
+    Attributes
+    ----------
+    start, step : float
+        Centre of the first pixel and distance of two, Å; log10 of Å and dex where `is_log`.
+    size : int
+    is_log : bool
+    """
+
+    start: float
+    step: float
+    size: int
+    is_log: bool = False
+
+    @cached_property
+    def wave(self) -> NDArray[np.float64]:
+        """Pixel centres in Å, shape (size,)."""
+        return self.to_wave(np.arange(self.size, dtype=np.float64))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Centres of the first and the last pixel in Å."""
+        return float(self.to_wave(0)), float(self.to_wave(self.size - 1))
+
+    def to_wave(self, pixel: NDArray | float) -> NDArray[np.float64]:
+        """Return the wavelength in Å of a place in pixels; halves are edges."""
+        place = self.start + self.step * np.asarray(pixel, np.float64)
+        return np.power(10.0, place) if self.is_log else place
+
+    def to_pixel(self, wave: NDArray | float) -> NDArray[np.float64]:
+        """Return the place in pixels of a wavelength in Å."""
+        place = np.log10(wave) if self.is_log else np.asarray(wave, np.float64)
+        return (place - self.start) / self.step
+
+    @property
+    def rule(self) -> str:
+        """How to compute the pixel centres, in numpy."""
+        place = f"{self.start} + {self.step} * np.arange({self.size})"
+        return f"10 ** ({place})" if self.is_log else place
+
+    def __str__(self) -> str:
+        low, high = self.ends
+        step = f"{self.step:g} {'dex' if self.is_log else 'Å'}"
+        return f"{low:g} to {high:g} Å in {step} in vacuum"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One arm of a spectrograph: its first pixel on the grid and one past its last."""
+
+    name: str
+    first: int
+    last: int
+
+    @property
+    def pixels(self) -> slice:
+        """Its pixels on the grid."""
+        return slice(self.first, self.last)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """A survey's grid and the arms that cover it, from blue to red."""
+
+    grid: Grid
+    arms: tuple[Arm, ...]
+
+    @property
+    def joins(self) -> dict[tuple[str, str], tuple[float, float]]:
+        """First and last wavelength in Å that two neighbouring arms share, by their names.
+
+        Where they share none, the last of the one comes after the first of the other.
+        """
+        ends = {
+            (left.name, right.name): self.grid.to_wave(np.array([right.first, left.last - 1]))
+            for left, right in pairwise(self.arms)
+        }
+        return {names: (float(low), float(high)) for names, (low, high) in ends.items()}
+
+    @property
+    def spans(self) -> dict[str, tuple[float, float]]:
+        """Observed wavelengths in Å that each arm answers for: they hand over amid their joins."""
+        middles = [0.5 * (low + high) for low, high in self.joins.values()]
+        ends = pairwise([0.0, *middles, float("inf")])
+        return {arm.name: span for arm, span in zip(self.arms, ends, strict=True)}
+
+    def to_json(self) -> dict[str, object]:
+        """Return what `from_json` reads, for a card or a footer."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping) -> "Sampling":
+        """Read a sampling; KeyError or TypeError if that is none."""
+        arms = tuple(Arm(**arm) for arm in values["arms"])
+        return cls(Grid(**values["grid"]), arms)
+
+
+def write_sampling(sampling: Sampling) -> dict[bytes, bytes]:
+    """Return the entry of a Parquet schema's metadata that says how its spectra are sampled."""
+    return {_METADATA_KEY: json.dumps(sampling.to_json()).encode()}
+
+
+def read_sampling(metadata: Mapping[bytes, bytes] | None) -> Sampling | None:
+    """Return the sampling that a Parquet schema's metadata names; None if it names none."""
+    found = (metadata or {}).get(_METADATA_KEY)
+    return Sampling.from_json(json.loads(found)) if found else None

@@ -1,0 +1,72 @@
+"""Grids and arms: there and back between pixels and wavelengths, and through a file's metadata."""
+
+import itertools
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalog_schema.desi import ARM_PIXELS, SAMPLING
+from catalog_schema.grids import Arm, Grid, Sampling, read_sampling, write_sampling
+
+linear = st.builds(Grid, st.floats(1000, 9000), st.floats(0.1, 10), st.integers(2, 9000))
+log = st.builds(Grid, st.floats(3, 4), st.floats(1e-5, 1e-3), st.integers(2, 9000), st.just(True))
+
+
+@st.composite
+def samplings(draw: st.DrawFn) -> Sampling:
+    grid = draw(linear | log)
+    cuts = draw(st.lists(st.integers(0, grid.size), min_size=1, max_size=4))
+    borders = sorted({0, *cuts, grid.size})
+    reach = draw(st.integers(0, 100))
+    pairs = itertools.pairwise(borders)
+    arms = [Arm(f"a{k}", max(a - reach, 0), b) for k, (a, b) in enumerate(pairs)]
+    return Sampling(grid, tuple(arms))
+
+
+@given(samplings())
+def test_sampling_travels_through_metadata_and_json(sampling: Sampling) -> None:
+    assert read_sampling(write_sampling(sampling)) == sampling
+    assert Sampling.from_json(sampling.to_json()) == sampling
+
+
+def test_sampling_travels_through_a_parquet_file(tmp_path) -> None:
+    table = pa.table({"flux": [1.0]}).replace_schema_metadata(write_sampling(SAMPLING))
+    pq.write_table(table.slice(0, 1), tmp_path / "coadds.parquet")
+    assert read_sampling(pq.read_schema(tmp_path / "coadds.parquet").metadata) == SAMPLING
+    assert read_sampling(None) is None
+    assert read_sampling({b"other": b"1"}) is None
+
+
+@given(linear | log, st.data())
+def test_pixels_and_wavelengths_are_each_other_s_inverse(grid: Grid, data: st.DataObject) -> None:
+    pixel = data.draw(st.floats(-0.5, grid.size - 0.5))
+    assert grid.to_pixel(grid.to_wave(pixel)) == pytest.approx(pixel, abs=1e-3)
+    assert len(grid.wave) == grid.size
+    assert grid.ends == (grid.wave[0], grid.wave[-1])
+    assert (np.diff(grid.wave) > 0).all()
+
+
+@given(samplings())
+def test_arms_answer_for_every_wavelength_once(sampling: Sampling) -> None:
+    spans = list(sampling.spans.values())
+    assert [arm.name for arm in sampling.arms] == list(sampling.spans)
+    assert (spans[0][0], spans[-1][1]) == (0.0, float("inf"))
+    for (_, end), (start, _) in itertools.pairwise(spans):
+        assert end == start
+    for (left, right), (low, high) in sampling.joins.items():
+        assert sampling.spans[left][1] == sampling.spans[right][0] == 0.5 * (low + high)
+
+
+def test_desi_s_arms_overlap_where_the_data_model_says() -> None:
+    assert SAMPLING.joins == {("b", "r"): (5760.0, 5800.0), ("r", "z"): (7520.0, 7620.0)}
+    assert SAMPLING.spans == {"b": (0, 5780), "r": (5780, 7570), "z": (7570, float("inf"))}
+    assert {arm.name: (arm.first, arm.last) for arm in SAMPLING.arms} == ARM_PIXELS
+
+
+@given(linear | log)
+def test_the_written_rule_gives_the_grid(grid: Grid) -> None:
+    np.testing.assert_array_equal(eval(grid.rule, {"np": np}), grid.wave)
