@@ -34,7 +34,7 @@ from catalog_schema.vocabulary import MatchState
 from pipeline.config import AcquireSettings
 from pipeline.lake.layout import Shard
 from pipeline.science.sky import find_cells
-from pipeline.spectra.desi.tree import DesiTree
+from pipeline.spectra.desi.tree import HealpixTree
 from pipeline.transport.sources import open_source
 
 EXAMPLE = Path(__file__).parents[1] / "docs" / "examples" / "local-catalogues.toml"
@@ -167,7 +167,7 @@ def take_target(hdus: fits.HDUList, row: np.void) -> dict[str, np.ndarray]:
 
 def find_coadd(root: Path, survey: str, program: str, pixel: int) -> Path:
     """Return the path of a pixel's coadd in a tree."""
-    tree = DesiTree(open_source(str(root), AcquireSettings()))
+    tree = HealpixTree(open_source(str(root), AcquireSettings()))
     return root / tree.file("coadd", Shard(survey, program, int(pixel))).path
 
 

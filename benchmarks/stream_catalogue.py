@@ -95,12 +95,12 @@ def read_ours(location: str) -> tuple[int, int]:
     """Stream the catalogue as the stage `target` does."""
     from pipeline.config import AcquireSettings, TargetSettings
     from pipeline.spectra.desi.redshift_catalogue import read_catalogue
-    from pipeline.spectra.desi.tree import DesiTree
+    from pipeline.spectra.desi.tree import HealpixTree
     from pipeline.spectra.stages.target import select_candidates
     from pipeline.transport.sources import open_source
 
     source = open_source(location, AcquireSettings())
-    candidates, _ = select_candidates(read_catalogue(DesiTree(source), {}), TargetSettings())
+    candidates, _ = select_candidates(read_catalogue(HealpixTree(source), {}), TargetSettings())
     return candidates.num_rows, source.counts.n_bytes
 
 

@@ -8,7 +8,7 @@ from astropy.io import fits
 from catalog_schema.desi import ARM_PIXELS, WAVE_START, WAVE_STEP
 from pipeline.config import AcquireSettings
 from pipeline.lake.layout import Shard
-from pipeline.spectra.desi.tree import REDUCTION, DesiTree
+from pipeline.spectra.desi.tree import REDUCTION, HealpixTree
 from pipeline.spectra.mock.identity import draw_positions
 from pipeline.transport.sources import open_source
 
@@ -63,7 +63,7 @@ def write_tree(
 ) -> list[Path]:
     """Write a tree in the DR1 layout whose files have some quasars each; return the coadds."""
     (root / REDUCTION).mkdir(parents=True)
-    tree = DesiTree(open_source(str(root), AcquireSettings()))
+    tree = HealpixTree(open_source(str(root), AcquireSettings()))
     rng = np.random.default_rng(2)
     chosen, paths = [], []
     for pixel in range(n_files):

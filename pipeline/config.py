@@ -39,10 +39,12 @@ class Section(BaseModel):
 class RunSettings(Section):
     """What the whole run shares.
 
+    `survey` is the name of the survey that `source` is of; empty, it is recognised.
     `lake` is ``s3://BUCKET/PREFIX`` of datasets and models; empty, they are below the data root.
     """
 
     source: str = "mock"
+    survey: str = ""
     workers: int = Field(1, ge=1, le=10_000)
     seed: int = Field(1, ge=0, le=MAX_SEED)
     ledger_url: str = ""

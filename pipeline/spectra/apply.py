@@ -24,7 +24,7 @@ from pipeline.lake.model_files import read_card
 from pipeline.lake.store import Store, columns_to_table, digest
 from pipeline.names import is_name
 from pipeline.numerics import limit_threads
-from pipeline.spectra.desi.tree import REDUCTION
+from pipeline.spectra.desi.tree import list_reductions
 from pipeline.spectra.loose.ingest import ingest
 from pipeline.spectra.model import models
 from pipeline.spectra.model.models import load_model
@@ -101,7 +101,7 @@ def apply(
     name = f"{card['id']}-{digest(place, str(redshifts))[:8]}"
     store = Store(lake.applied(name), config.run.ledger_url)
     with store.lock():
-        if is_remote(source) or (Path(source) / REDUCTION).is_dir():
+        if is_remote(source) or list_reductions(Path(source)):
             reports = [stage(store, config) for stage in (target, adopt, acquire, extract)]
         else:
             reports = [ingest(store, config, Path(source), redshifts)]

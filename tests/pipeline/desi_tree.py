@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE, WAVE_START, WAVE_STEP
 from pipeline.config import AcquireSettings
 from pipeline.lake.layout import Shard
-from pipeline.spectra.desi.tree import REDUCTION, DesiTree
+from pipeline.spectra.desi.tree import REDUCTION, HealpixTree
 from pipeline.spectra.mock.identity import draw_positions
 from pipeline.transport.sources import open_source
 
@@ -164,7 +164,7 @@ class LocalTree:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._tree = DesiTree(open_source(str(root), AcquireSettings()))
+        self._tree = HealpixTree(open_source(str(root), AcquireSettings()))
 
     @property
     def reduction(self) -> Path:

@@ -24,7 +24,7 @@ from pipeline.config import AcquireSettings, TargetSettings
 from pipeline.lake.layout import Shard
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd, read_tables
 from pipeline.spectra.desi.redshift_catalogue import read_catalogue
-from pipeline.spectra.desi.tree import DesiTree
+from pipeline.spectra.desi.tree import HealpixTree
 from pipeline.spectra.science.exposures import find_main_places
 from pipeline.spectra.sdss.spec_file import read_spectrum
 from pipeline.spectra.stages.adopt import adopt_redshifts, lend_redshifts, read_findings
@@ -111,10 +111,10 @@ def _write_redrock(folder: Path) -> Path:
     )
 
 
-def _find_tree(path: Path) -> DesiTree:
+def _find_tree(path: Path) -> HealpixTree:
     """Return the tree that a file lies in."""
     folder = path.parents[path.parts[::-1].index("spectro")]
-    return DesiTree(open_source(str(folder), AcquireSettings()))
+    return HealpixTree(open_source(str(folder), AcquireSettings()))
 
 
 def _read_zcatalog(path: Path) -> None:

@@ -32,6 +32,7 @@ from pipeline.spectra.desi.coadd_arms import (
     has_all,
 )
 from pipeline.spectra.desi.fits_tables import find_hdu, read_table
+from pipeline.spectra.desi.single_exposures import Exposed, coadd_arm
 from pipeline.spectra.flux_units import Factor
 from pipeline.spectra.science.coadd import ArmSpectra
 from pipeline.spectra.science.exposures import Exposures
@@ -69,11 +70,23 @@ class CoaddFile:
         """Arms in order; DataError if there are none, or an incomplete one."""
         return find_arms(self.file, self.index)
 
+    @cached_property
+    def exposed(self) -> Exposed | None:
+        """Whose exposure each row is, in a file of single ones; None in a file of coadds."""
+        names = ("EXPID", "TARGETID", "FIBERSTATUS")
+        fibermap = read_table(self.ahead, self.index, "FIBERMAP", (), names)
+        return Exposed.of(fibermap) if {"EXPID", "TARGETID"} <= fibermap.keys() else None
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What the file lacks, in a line each."""
         cut = self.index.cut
-        told = (f"{self.file.name}: {cut}, which is not read",) if cut else ()
+        told: tuple[str, ...] = (f"{self.file.name}: {cut}, which is not read",) if cut else ()
+        if self.exposed:
+            told += (
+                f"{self.file.name}: {len(self.exposed.target)} single exposures of "
+                f"{len(self.exposed.first)} targets, coadded by inverse variance",
+            )
         return told + describe_lacking(self.file, self.arms)
 
     @property
@@ -150,8 +163,9 @@ def check_coadd(coadd: CoaddFile, is_strict: bool = True) -> None:
 
 
 def read_targetids(coadd: CoaddFile) -> NDArray[np.int64]:
-    """Return the TARGETID of every row."""
-    return read_table(coadd.ahead, coadd.index, "FIBERMAP", ("TARGETID",))["TARGETID"]
+    """Return the TARGETID of every row, or of every target of single exposures."""
+    listed = read_table(coadd.ahead, coadd.index, "FIBERMAP", ("TARGETID",))["TARGETID"]
+    return listed[coadd.exposed.first] if coadd.exposed else listed
 
 
 def read_tables(coadd: CoaddFile) -> tuple[NDArray[np.int64], Exposures]:
@@ -160,6 +174,8 @@ def read_tables(coadd: CoaddFile) -> tuple[NDArray[np.int64], Exposures]:
     There are none where the file does not list them.
     """
     fibermap, listed = coadd.hdu("FIBERMAP"), coadd.index.find("EXP_FIBERMAP")
+    if coadd.exposed and _lists_exposures(coadd):
+        listed = fibermap
     if listed is None:
         return read_targetids(coadd), Exposures(*np.zeros((5, 0), np.int64))
     if listed.start == fibermap.stop:
@@ -189,6 +205,7 @@ def read_arms(
     ----------
     coadd : CoaddFile
     rows : ndarray of int, shape (n,)
+        As `read_targetids` lists them; single exposures are coadded.
     settings : AcquireSettings
 
     Returns
@@ -201,6 +218,8 @@ def read_arms(
     DataError
         If bytes cannot be had or are damaged.
     """
+    exposed = coadd.exposed
+    rows = exposed.find_rows(rows) if exposed else rows
     planes = _make_planes(coadd, rows)
     plan = plan_arms(coadd, rows, settings)
     is_plain = not any(hdu.is_compressed for hdu in coadd.images())
@@ -211,7 +230,17 @@ def read_arms(
         _take_ranges(coadd, planes, plan.ranges, settings.max_raw_bytes)
     values = [plane.native() for plane in planes]
     taken = iter(values)
-    return [_to_spectra(coadd, arm, [next(taken) for _ in arm.images]) for arm in coadd.arms]
+    arms = [_to_spectra(coadd, arm, [next(taken) for _ in arm.images]) for arm in coadd.arms]
+    if exposed is None:
+        return arms
+    names = [arm.name for arm in coadd.arms]
+    return [coadd_arm(n, arm, rows, exposed) for n, arm in zip(names, arms, strict=True)]
+
+
+def _lists_exposures(coadd: CoaddFile) -> bool:
+    """Say whether a FIBERMAP of single exposures has what a list of exposures has."""
+    names = (*_EXPOSURE_COLUMNS, "FIBERSTATUS")
+    return len(read_table(coadd.ahead, coadd.index, "FIBERMAP", (), names)) == len(names)
 
 
 def _to_spectra(coadd: CoaddFile, arm: Arm, values: list[NDArray]) -> ArmSpectra:
@@ -239,12 +268,12 @@ def _to_mask(image: NDArray) -> NDArray[np.integer]:
 
 
 def _check_rows(coadd: CoaddFile) -> None:
-    """Check that the tables list the same targets in the same order, each once."""
+    """Check that the tables list the same targets in the same order."""
     listed = {}
     for name in _ROW_TABLES:
         table = coadd.index.find(name)
         if table and table.is_table:
-            listed[name] = read_table(coadd.ahead, coadd.index, name, (), ("TARGETID", "EXPID"))
+            listed[name] = read_table(coadd.ahead, coadd.index, name, (), ("TARGETID",))
     own = listed["FIBERMAP"]
     if "TARGETID" not in own:
         raise DataError(f"{coadd.file}: HDU FIBERMAP has no column TARGETID")
@@ -252,12 +281,6 @@ def _check_rows(coadd: CoaddFile) -> None:
     if not np.array_equal(scores, own["TARGETID"]):
         raise DataError(
             f"{coadd.file}: FIBERMAP and SCORES list different targets: rows are out of order"
-        )
-    n_targets = len(np.unique(own["TARGETID"]))
-    if "EXPID" in own and n_targets < coadd.n_rows:
-        raise DataError(
-            f"{coadd.file}: {coadd.n_rows} single exposures of {n_targets} targets; give their "
-            "coadd, which desi_coadd_spectra makes"
         )
 
 

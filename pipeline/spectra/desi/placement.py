@@ -11,6 +11,8 @@ from pipeline.science.sky import are_positions, find_cells
 from pipeline.spectra.science.bricks import measure_distance
 
 OUTSIDE_PIXEL, OUTSIDE_BRICK = "position_outside_pixel", "targetid_elsewhere"
+# Columns that say in which HEALPix pixel of which order a row's file holds its targets.
+PIXEL_ORDER, PIXEL = "PIXEL_ORDER", "PIXEL"
 # Degrees. Positions are rounded, move, and differ between the catalogues that targets came from.
 _TOLERANCE = 0.02
 # Of what is called near a brick: permuted rows of one pixel, 0.9 degrees wide, are no farther off.
@@ -28,18 +30,19 @@ _UNKNOWN = "the rows of some columns look shifted or permuted"
 def find_misplaced(rows: Mapping[str, NDArray]) -> dict[str, NDArray[np.bool_]]:
     """Mark the rows that fail each gate.
 
-    `position_outside_pixel`: TARGET_RA and TARGET_DEC are no position, or outside the pixel HEALPIX
-    by more than 0.02 degrees. `targetid_elsewhere`: outside the brick that TARGETID names by as
-    much, though near it; this is asked only where most TARGETIDs name bricks near their position,
-    as DESI's do.
+    `position_outside_pixel`: TARGET_RA and TARGET_DEC are no position, or outside the pixel of
+    their file by more than 0.02 degrees, where the file is one of a pixel. `targetid_elsewhere`:
+    outside the brick that TARGETID names by as much, though near it; this is asked only where most
+    TARGETIDs name bricks near their position, as DESI's do.
 
     Parameters
     ----------
     rows : mapping
-        Columns TARGETID, HEALPIX, TARGET_RA, TARGET_DEC, shape (n,).
+        Columns TARGETID, HEALPIX, TARGET_RA, TARGET_DEC, shape (n,); and PIXEL_ORDER and PIXEL
+        where HEALPIX, the number of the file, is not the pixel.
     """
     ra, dec = (np.asarray(rows[name], np.float64) for name in ("TARGET_RA", "TARGET_DEC"))
-    is_inside = _is_in_pixel(ra, dec, rows["HEALPIX"])
+    is_inside = _is_in_pixel(ra, dec, rows)
     with np.errstate(invalid="ignore"):
         distance = measure_distance(rows["TARGETID"], ra, dec)
         is_near, is_off = distance <= _NEAR, distance > _TOLERANCE
@@ -51,8 +54,7 @@ def suspect(rows: Mapping[str, NDArray]) -> Counter[str]:
     """Count, of rows outside their pixel, what would put them inside."""
     ra, dec = (np.asarray(rows[name], np.float64) for name in ("TARGET_RA", "TARGET_DEC"))
     counts = {
-        what: int(_is_in_pixel(*mend(ra, dec), rows["HEALPIX"]).sum())
-        for what, mend in _MISTAKES.items()
+        what: int(_is_in_pixel(*mend(ra, dec), rows).sum()) for what, mend in _MISTAKES.items()
     }
     return Counter({**counts, _UNKNOWN: len(ra) - max(counts.values())})
 
@@ -79,13 +81,24 @@ def explain_by_bricks(
         return is_off & (distance <= _NEAR), _UNKNOWN
 
 
-def _is_in_pixel(ra: NDArray, dec: NDArray, healpix: NDArray) -> NDArray[np.bool_]:
+def _is_in_pixel(ra: NDArray, dec: NDArray, rows: Mapping[str, NDArray]) -> NDArray[np.bool_]:
     is_position = are_positions(ra, dec)
     ra, dec = np.where(is_position, ra, 0), np.where(is_position, dec, 0)
-    is_inside = find_cells(ra, dec, HEALPIX_ORDER) == healpix
-    rest = np.flatnonzero(is_position & ~is_inside)
+    order = rows.get(PIXEL_ORDER, np.full(len(ra), HEALPIX_ORDER))
+    pixel = np.asarray(rows.get(PIXEL, rows["HEALPIX"]), np.int64)
+    # Where the layout has no pixel, no position is outside one.
+    is_inside = order < 0
+    for each in np.unique(order[~is_inside]).tolist():
+        here = np.flatnonzero(order == each)
+        is_inside[here] = _find_inside(ra[here], dec[here], pixel[here], each)
+    return is_position & is_inside
+
+
+def _find_inside(ra: NDArray, dec: NDArray, pixel: NDArray, order: int) -> NDArray[np.bool_]:
+    is_inside = find_cells(ra, dec, order) == pixel
+    rest = np.flatnonzero(~is_inside)
     for step_ra, step_dec in ((-1, 0), (1, 0), (0, -1), (0, 1)) if len(rest) else ():
         moved_dec = (dec[rest] + step_dec * _TOLERANCE).clip(-90, 90)
         moved_ra = ra[rest] + step_ra * _TOLERANCE / np.cos(np.radians(dec[rest])).clip(1e-3)
-        is_inside[rest] |= find_cells(moved_ra, moved_dec, HEALPIX_ORDER) == healpix[rest]
-    return is_position & is_inside
+        is_inside[rest] |= find_cells(moved_ra, moved_dec, order) == pixel[rest]
+    return is_inside

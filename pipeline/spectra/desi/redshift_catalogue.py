@@ -1,15 +1,15 @@
 """The redshift catalogue, or the redrock files in its place, read in blocks of rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog_schema.tables import SHARD_KEY
 from pipeline.errors import DataError, UserError
 from pipeline.lake.layout import Shard
 from pipeline.spectra.desi.fits_tables import iterate_columns, read_columns
+from pipeline.spectra.desi.placement import PIXEL, PIXEL_ORDER
 from pipeline.spectra.desi.tree import DesiTree
 from pipeline.transport.sources import SourceFile
 
@@ -38,6 +38,20 @@ OPTIONAL = (
     "FLUX_W2",
     *_TARGET_BITS,
 )
+_KEY = ("SURVEY", "PROGRAM")
+# What the catalogue of version 2 keeps in row-matched files beside it, by HDU.
+_PARTS = {
+    "ZCATALOG_IMAGING": (
+        "TARGETID",
+        "EBV",
+        "FLUX_G",
+        "FLUX_R",
+        "FLUX_Z",
+        "FLUX_W1",
+        "FLUX_W2",
+    ),
+    "ZCATALOG_EXTRA": ("TARGETID", "Z", "ZERR", "ZWARN", "SPECTYPE", "DELTACHI2"),
+}
 _REDSHIFT_COLUMNS = ("TARGETID", "Z", "ZERR", "ZWARN", "SPECTYPE", "DELTACHI2")
 
 Columns = dict[str, NDArray]
@@ -45,18 +59,19 @@ Columns = dict[str, NDArray]
 
 def identify_catalogue(tree: DesiTree) -> list[str]:
     """Return the identities of the files that `read_catalogue` reads."""
-    catalogue = _find_catalogue(tree)
-    if catalogue:
-        return [catalogue.stat().identity]
+    if catalogue := _find_catalogue(tree):
+        try:
+            return [file.stat().identity for file in catalogue.values()]
+        except DataError as error:
+            raise UserError(str(error)) from None
     return [
         tree.identify(kind, s) for s in tree.find_shards("redrock") for kind in ("redrock", "coadd")
     ]
 
 
-def _find_catalogue(tree: DesiTree) -> SourceFile | None:
+def _find_catalogue(tree: DesiTree) -> dict[str, SourceFile]:
     try:
-        file = tree.find_redshift_catalogue()
-        return file if file.exists() else None
+        return tree.find_redshift_catalogue()
     except DataError as error:
         raise UserError(str(error)) from None
 
@@ -81,15 +96,67 @@ def read_catalogue(tree: DesiTree, unreadable: dict[Shard, str]) -> Iterator[Col
         If there is neither a catalogue nor a readable redrock file.
     """
     catalogue = _find_catalogue(tree)
-    if catalogue is None:
+    if not catalogue:
         yield _read_redrock_files(tree, unreadable)
         return
-    required = (*SHARD_KEY, *REQUIRED)
+    # Of a catalogue in parts each has its columns, and TARGETID to see that rows are the same.
+    apart = _PARTS if len(catalogue) > 1 else {}
+    elsewhere = {name for names in apart.values() for name in names[1:]}
+    own = [name for name in (*REQUIRED, *OPTIONAL) if name not in elsewhere]
+    names = {"ZCATALOG": [*_KEY, *tree.file_columns, *own], **apart}
     try:
-        for rows in iterate_columns(catalogue, "ZCATALOG", required, OPTIONAL):
-            yield _clear_undefined_bits(rows)
+        blocks = [
+            iterate_columns(
+                file,
+                hdu,
+                [n for n in names[hdu] if n not in OPTIONAL],
+                [n for n in names[hdu] if n in OPTIONAL],
+            )
+            for hdu, file in catalogue.items()
+        ]
+        for rows in _zip_blocks(blocks, tree.root):
+            numbers = tree.number(rows)
+            yield _clear_undefined_bits({**rows, **_place(tree, numbers)})
     except DataError as error:
         raise UserError(str(error)) from None
+
+
+def _place(tree: DesiTree, numbers: NDArray[np.int64]) -> Columns:
+    """Return the file's number of each row, as the shards' column, and the pixel it stands for."""
+    order, pixel = tree.find_pixels(numbers)
+    return {"HEALPIX": numbers, PIXEL_ORDER: order, PIXEL: pixel}
+
+
+def _zip_blocks(parts: Sequence[Iterator[Columns]], where: str) -> Iterator[Columns]:
+    """Join row-matched tables that come in blocks of different sizes.
+
+    Raises
+    ------
+    DataError
+        If their rows are not the same targets.
+    """
+    [first, *others] = parts
+    waiting: list[Columns] = [{} for _ in others]
+    for rows in first:
+        n, joined = len(rows["TARGETID"]), Columns()
+        for at, part in enumerate(others):
+            while len(waiting[at].get("TARGETID", ())) < n and (more := next(part, None)):
+                held = waiting[at]
+                waiting[at] = {
+                    name: np.concatenate([held[name], values]) if held else values
+                    for name, values in more.items()
+                }
+            taken = {name: values[:n] for name, values in waiting[at].items()}
+            waiting[at] = {name: values[n:] for name, values in waiting[at].items()}
+            if not np.array_equal(taken.get("TARGETID", ()), rows["TARGETID"]):
+                raise DataError(
+                    f"{where}: the parts of its redshift catalogue list different targets; "
+                    "fetch them again"
+                )
+            joined |= taken
+        yield joined | rows
+    if any(len(held.get("TARGETID", ())) for held in waiting):
+        raise DataError(f"{where}: a part of its redshift catalogue has more rows; fetch it again")
 
 
 def _read_redrock_files(tree: DesiTree, unreadable: dict[Shard, str]) -> Columns:
@@ -128,6 +195,7 @@ def _read_redrock(tree: DesiTree, shard: Shard) -> Columns:
         rows = _append_unfitted(rows, observed)
     rows = _clear_undefined_bits(rows)
     n = len(rows["TARGETID"])
+    numbers = np.full(n, shard.healpix)
     # Each survey's files have their own columns of target bits.
     lacking = [name for name in _TARGET_BITS if name not in rows]
     return {
@@ -135,7 +203,7 @@ def _read_redrock(tree: DesiTree, shard: Shard) -> Columns:
         **{name: np.zeros(n, np.int64) for name in lacking},
         "SURVEY": np.full(n, shard.survey),
         "PROGRAM": np.full(n, shard.program),
-        "HEALPIX": np.full(n, shard.healpix),
+        **_place(tree, numbers),
     }
 
 

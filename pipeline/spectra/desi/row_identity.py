@@ -27,8 +27,13 @@ _STEP = 4
 
 
 def read_fibres(coadd: CoaddFile) -> dict[str, NDArray]:
-    """Return TARGETID of every row, and what else the FIBERMAP says of fibre and position."""
-    return read_table(coadd.ahead, coadd.index, "FIBERMAP", ("TARGETID",), _FIBRES)
+    """Return TARGETID of every target, and what else the FIBERMAP says of fibre and position."""
+    fibres = read_table(coadd.ahead, coadd.index, "FIBERMAP", ("TARGETID",), _FIBRES)
+    exposed = coadd.exposed
+    if exposed is None:
+        return fibres
+    united = {name: values[exposed.first] for name, values in fibres.items()}
+    return united | {"COADD_FIBERSTATUS": exposed.unite_status()}
 
 
 def get_positions(fibres: Mapping[str, NDArray]) -> Positions:
@@ -111,7 +116,7 @@ def refuse_most(is_wrong: NDArray[np.bool_], is_compared: NDArray[np.bool_], wha
 
 def _read_medians(coadd: CoaddFile) -> dict[str, NDArray]:
     scores = coadd.index.find("SCORES")
-    if scores is None or not scores.is_table or scores.shape[0] != coadd.n_rows:
+    if coadd.exposed or scores is None or not scores.is_table or scores.shape[0] != coadd.n_rows:
         return {}
     return read_table(coadd.ahead, coadd.index, "SCORES", (), tuple(_MEDIANS))
 

@@ -130,7 +130,7 @@ def _inspect(
     outcome = Outcome(shard, STAGE, ShardState.DONE, n_targets, n_made=n_targets)
     try:
         with booking(tree.source) as source:
-            file = DesiTree(source).find_file("coadd", shard)
+            file = tree.layout(source).find_file("coadd", shard)
             coadd = open_coadd(file, store.lake.index(shard))
             check_coadd(coadd)
             size, identity = file.stat() if file.path.endswith(".gz") else coadd.ahead.stat

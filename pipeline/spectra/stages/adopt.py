@@ -1,5 +1,6 @@
 """Stage `adopt`: the parent samples, once the afterburners have spoken, and every redshift."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -22,7 +23,7 @@ from pipeline.spectra.desi.fits_tables import find_rows, read_columns
 from pipeline.spectra.desi.tree import DesiTree
 from pipeline.spectra.science.union import NEW_REDSHIFT, unite_finders
 from pipeline.spectra.stages.target import find_tree
-from pipeline.transport.sources import booking, open_source, share_limits
+from pipeline.transport.sources import Source, booking, open_source, share_limits
 
 STAGE = "adopt"
 REVISION = 2
@@ -75,9 +76,9 @@ def adopt(store: Store, config: Config) -> Report:
         Of the dataset `targets`; a shard whose files are damaged, or say another redshift of most
         of its targets, is a failed outcome; one without the afterburners' has a note.
     """
-    location = find_tree(store, config).root
+    tree = find_tree(store, config)
     reading = share_limits(config.acquire, config.run.workers)
-    work = partial(_adopt_shard, config.target, location, reading)
+    work = partial(_adopt_shard, config.target, tree.root, tree.layout, reading)
     return run_shards(store, STAGE, TARGETS, plan(store, config), work, config.run.workers)
 
 
@@ -175,11 +176,15 @@ def adopt_redshifts(
 
 
 def _adopt_shard(
-    settings: TargetSettings, location: str, reading: AcquireSettings, task: Task
+    settings: TargetSettings,
+    location: str,
+    layout: Callable[[Source], DesiTree],
+    reading: AcquireSettings,
+    task: Task,
 ) -> Product:
     [candidates] = task.arguments
     with booking(open_source(location, reading)) as source:
-        tree = DesiTree(source)
+        tree = layout(source)
         findings, missing, is_other = read_findings(tree, task.shard, candidates)
     is_same = pa.array(~is_other)
     alike = findings.take(~is_other)

@@ -33,7 +33,7 @@ from pipeline.spectra.desi.row_identity import (
     get_positions,
     read_fibres,
 )
-from pipeline.spectra.desi.tree import DesiTree
+from pipeline.spectra.desi.tree import recognise_tree
 from pipeline.spectra.plausibility import keep_plausible
 from pipeline.spectra.sampled import attach_sampling
 from pipeline.spectra.science.coadd import (
@@ -199,7 +199,7 @@ def fetch_object(source: str, lake: Lake, shard: Shard, targetid: int, config: C
     DataError
         If the file or the object is not there.
     """
-    tree = DesiTree(open_source(source, config.acquire))
+    tree = recognise_tree(open_source(source, config.acquire), config.run.survey)
     file = tree.file("coadd", shard)
     try:
         coadd = open_coadd(file, lake.index(shard))

@@ -26,7 +26,7 @@ from pipeline.spectra.desi.redshift_catalogue import (
     read_catalogue,
 )
 from pipeline.spectra.desi.selection import Choice, choose_rows
-from pipeline.spectra.desi.tree import REDUCTION, DesiTree
+from pipeline.spectra.desi.tree import REDUCTION, DesiTree, list_reductions, recognise_tree
 from pipeline.transport.sources import open_source
 
 STAGE = "target"
@@ -132,11 +132,11 @@ def find_tree(store: Store, config: Config) -> DesiTree:
             raise UserError(
                 f"source {source}: no such folder; give a tree in the DR1 layout or `mock`"
             )
-        if not (source / REDUCTION).is_dir():
+        if not list_reductions(source):
             raise UserError(
                 f"source {source}: no {REDUCTION} below it; give the folder that holds spectro/"
             )
-    return DesiTree(open_source(location, config.acquire))
+    return recognise_tree(open_source(location, config.acquire), config.run.survey)
 
 
 def find_mock(store: Store, config: Config) -> Path:

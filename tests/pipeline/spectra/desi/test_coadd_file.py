@@ -282,17 +282,6 @@ def test_rows_of_all_tables_are_the_same_targets(path: Path) -> None:
         assert "FIBERMAP and SCORES list different targets" in told
 
 
-def test_single_exposures_are_no_coadd(path: Path) -> None:
-    def change(hdus: fits.HDUList) -> None:
-        columns = [
-            fits.Column("TARGETID", "K", array=[1, 1, 2, 3]),
-            fits.Column("EXPID", "J", array=IDS),
-        ]
-        hdus["FIBERMAP"] = fits.BinTableHDU.from_columns(columns, name="FIBERMAP")
-
-    assert "4 single exposures of 3 targets" in refuse(rewrite(path, change))
-
-
 def test_names_and_order_of_hdus(path: Path) -> None:
     usual, _ = read(path)
 
@@ -337,8 +326,11 @@ def test_real_file_without_two_arms_is_refused_by_name(real_data: Path) -> None:
 
 
 def test_real_compressed_mask(real_data: Path) -> None:
-    """MASK of the spectra file is tile-compressed."""
+    """MASK of the spectra file is tile-compressed; two of its fibres missed their targets."""
     path = real_data / "desi" / "spectra-sv3-dark-26065.fits"
     n = check_coadd(path)
     b, *_ = read_arms(path, np.arange(n)[::-1])
-    np.testing.assert_array_equal(b.mask, fits.getdata(path, "B_MASK")[::-1])
+    is_usable = np.array([True, True, True, False, False])
+    expected = np.where(is_usable[:, None], fits.getdata(path, "B_MASK"), 0)
+    np.testing.assert_array_equal(b.mask, expected[::-1])
+    assert not b.ivar[:2].any()

@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 
 from pipeline.config import AcquireSettings
 from pipeline.lake.layout import Shard
-from pipeline.spectra.desi.tree import DesiTree
+from pipeline.spectra.desi.tree import HealpixTree
 from pipeline.transport.sources import open_source
 
 SHARD = Shard("sv3", "dark", 26065)
 
 
 def test_desi_paths() -> None:
-    tree = DesiTree(open_source("dr1", AcquireSettings()))
+    tree = HealpixTree(open_source("dr1", AcquireSettings()))
     folder = "dr1/spectro/redux/iron"
     assert str(tree.file("coadd", SHARD)) == (
         f"{folder}/healpix/sv3/dark/260/26065/coadd-sv3-dark-26065.fits"
@@ -32,7 +32,7 @@ shards = st.builds(
 @given(wanted=st.sets(shards, max_size=6))
 def test_find_shards_inverts_file(tmp_path_factory: pytest.TempPathFactory, wanted: set) -> None:
     root = tmp_path_factory.mktemp("tree")
-    tree = DesiTree(open_source(str(root), AcquireSettings()))
+    tree = HealpixTree(open_source(str(root), AcquireSettings()))
     for shard in wanted:
         for kind in ("coadd", "redrock", "qso_mgii"):
             path = root / tree.file(kind, shard).path
