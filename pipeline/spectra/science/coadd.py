@@ -210,4 +210,4 @@ def measure_snr(flux: NDArray, ivar: NDArray) -> Floats:
 
 def measure_coverage(ivar: NDArray) -> Floats:
     """Return the fraction of good pixels, shape (n,), of ivar (n, p)."""
-    return (np.count_nonzero(ivar > 0, axis=1) / max(ivar.shape[1], 1)).astype(np.float32)
+    return (np.count_nonzero(ivar > 0, axis=1) / ivar.shape[1]).astype(np.float32)

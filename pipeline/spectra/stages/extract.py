@@ -228,12 +228,12 @@ def _to_rows(
     }
     for name, values in zip(("NIGHT", "PETAL_LOC", "FIBER"), places, strict=True):
         columns[name] = pa.array(values, mask=values < 0)
-    pixels = {arm.name: arm.pixels for arm in sampling.arms}
     for name in Arm.values():
-        here = pixels.get(name, slice(0, 0))
-        flux, ivar = spectra.flux[:, here], spectra.ivar[:, here]
-        columns[f"snr_{name}"] = measure_snr(flux, ivar)
-        columns[f"coverage_{name}"] = measure_coverage(ivar)
+        columns[f"snr_{name}"], columns[f"coverage_{name}"] = np.full(n, np.nan), np.zeros(n)
+    for arm in sampling.arms:
+        flux, ivar = spectra.flux[:, arm.pixels], spectra.ivar[:, arm.pixels]
+        columns[f"snr_{arm.name}"] = measure_snr(flux, ivar)
+        columns[f"coverage_{arm.name}"] = measure_coverage(ivar)
     return columns_to_table(COADDS, columns)
 
 

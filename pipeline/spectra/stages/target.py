@@ -1,7 +1,7 @@
 """Stage `target`: what may enter a parent sample; every row is kept or counted out."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,6 +167,7 @@ def select_candidates(
     blocks: Iterable[Columns],
     settings: TargetSettings,
     suspicions: Counter[str] | None = None,
+    choose: Callable[[Columns, TargetSettings], Choice] = choose_rows,
 ) -> tuple[pa.Table, Counter[tuple[Shard, str]]]:
     """Keep the candidates, and count all rows by shard and gate; the gate of the kept is empty.
 
@@ -178,11 +179,13 @@ def select_candidates(
     settings : TargetSettings
     suspicions : Counter, optional
         Takes what would put the rows that lie outside their pixel inside.
+    choose : callable
+        Says where each row goes: `Survey.select`.
     """
     counts: Counter[tuple[Shard, str]] = Counter()
     parts = []
     for rows in blocks:
-        choice = choose_rows(rows, settings)
+        choice = choose(rows, settings)
         is_kept = choice.parent != ""
         is_outside = choice.gate == OUTSIDE_PIXEL
         if suspicions is not None and is_outside.any():

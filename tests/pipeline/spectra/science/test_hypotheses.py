@@ -178,11 +178,11 @@ def take_templates(mean: torch.Tensor, weight: torch.Tensor, z: float) -> dict[s
     Without components the score of a residual in one bin is the template there, over its norm.
     """
     nothing = LinearBasis(mean, torch.zeros(1, len(mean)))
-    start, _ = find_window_starts(GRID, ObservedGrid(3600.0, 0.8, 7781), np.array([z]))
+    start, _ = find_window_starts(GRID, SAMPLING.grid, np.array([z]))
     n = GRID.window // 16
     pixels = int(start[0]) + torch.arange(GRID.window)
     residual = torch.eye(n).repeat_interleave(16, dim=1)
-    scores = Hypotheses(nothing, WAVE).test(
+    scores = Hypotheses(nothing, WAVE, SAMPLING.spans).test(
         residual,
         weight.expand(n, -1),
         mean[pixels].expand(n, -1),
@@ -217,7 +217,7 @@ def test_templates_are_the_causes_that_they_are_named_for() -> None:
             found[f"blackbody_{kelvin}"],
             observed**-5 / np.expm1(1.4388e8 / observed / kelvin),
         )
-    for name, (low, high) in ARM_EDGES.items():
+    for name, (low, high) in SAMPLING.spans.items():
         same_shape(found[f"{name}_offset"], ((observed >= low) & (observed < high)).astype(float))
     # A continuum alone has no lines.
     assert not found["lines"].any()
