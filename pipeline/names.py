@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TypeGuard
 
+from packaging.version import InvalidVersion, Version
+
 from pipeline.errors import UserError
 
 # A dataset, a survey, a catalogue, a model; room is left for what is put before and after it.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=-]{0,99}")
-_NUMBER = r"(?:0|[1-9][0-9]{0,5})"
-_VERSION = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}")
+_LONGEST_VERSION = 20
 _LONGEST_PART, _LONGEST_PATH = 200, 1000
 
 
@@ -46,7 +47,14 @@ def check_name(text: object, what: str) -> str:
 
 def is_version(text: object) -> TypeGuard[str]:
     """Say whether a text is a release's version X.Y.Z."""
-    return isinstance(text, str) and _VERSION.fullmatch(text) is not None
+    if not isinstance(text, str) or len(text) > _LONGEST_VERSION:
+        return False
+    try:
+        numbers = Version(text).release
+    except InvalidVersion:
+        return False
+    # No label, no leading zero, nothing that only means the same.
+    return len(numbers) == 3 and text == ".".join(map(str, numbers))
 
 
 def check_version(text: object) -> str:
