@@ -5,6 +5,7 @@ Usage: python benchmarks/recall.py [--root DIR] [--quasars 3000] [--set section.
 The mock survey is made and run up to the classes (or found below DIR); its truth is read here only.
 Every peer sees the train split, as ours does, and is judged on all core quasars. The threshold is
 the 99th percentile of the normal spectra; intervals are 95 per cent, bootstrapped over objects.
+Families that the classifier was taught and families that nobody was taught are reported apart.
 """
 
 import argparse
@@ -58,7 +59,10 @@ def report(store: Store, truth: pl.DataFrame) -> None:
     """Print recall, ranking and dependence on SNR of every score."""
     rows, windows, observed = load(store)
     table = rows.join(
-        truth.select(*_KEY, "family", "strength"), on=_KEY, how="left", maintain_order="left"
+        truth.select(*_KEY, "family", "is_taught", "strength"),
+        on=_KEY,
+        how="left",
+        maintain_order="left",
     )
     training = (table["split"] == "train").to_numpy()
     by_pca, coefficients = score_by_pca(
@@ -72,16 +76,23 @@ def report(store: Store, truth: pl.DataFrame) -> None:
         "plain autoencoder, observed": score_by_autoencoder(observed, training),
     }
     is_odd = table["family"].is_not_null().to_numpy()
+    is_taught = table["is_taught"].fill_null(False).to_numpy()
     snr = table["snr"].to_numpy()
     print(
-        f"\n{len(table)} core quasars, {is_odd.sum()} planted, {(is_odd & (snr > 2)).sum()} of "
-        "them with SNR > 2"
+        f"\n{len(table)} core quasars, {is_odd.sum()} planted, {is_taught.sum()} of families that "
+        f"were taught; {(is_odd & (snr > 2)).sum()} with SNR > 2"
     )
-    print(f"{'score':30s} {'recall':>20s} {'recall, SNR > 2':>20s} {'AUC':>6s} {'rho(SNR)':>9s}")
+    parts = {
+        "recall": is_odd,
+        "taught": is_taught,
+        "untaught": is_odd & ~is_taught,
+        "SNR > 2": is_odd & (snr > 2),
+    }
+    print(f"{'score':30s}", *(f"{part:>18s}" for part in parts), f"{'AUC':>6s} {'rho(SNR)':>9s}")
     for name, score in scores.items():
         found = score > np.quantile(score[~is_odd], 0.99)
         rho = spearmanr(score[~is_odd], snr[~is_odd])[0]
-        shares = f"{interval(found[is_odd]):>20s} {interval(found[is_odd & (snr > 2)]):>20s}"
+        shares = " ".join(f"{interval(found[part]):>18s}" for part in parts.values())
         print(f"{name:30s} {shares} {roc_auc_score(is_odd, score):6.3f} {rho:+9.3f}")
     for name, latent in (("ours", table["latent"].to_numpy()), ("PCA", coefficients)):
         leak = measure_leak(latent.astype(float), table["Z"].to_numpy())
@@ -114,13 +125,15 @@ def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
         .sort("strength")
         .rows(),
     )
-    print(
-        "by family:",
-        *odd.group_by("family")
-        .agg(pl.len(), pl.col("found").mean().round(2))
-        .sort("family")
-        .rows(),
-    )
+    fates = [
+        pl.len(),
+        pl.col("found").mean().round(2),
+        (pl.col("tier") != "none").mean().round(2).alias("in a tier"),
+        (pl.col("anomaly_class") == "normal").mean().round(2).alias("called ordinary"),
+    ]
+    for group in ("is_taught", "family"):
+        print(f"by {group}: number, found, in a tier, called ordinary")
+        print(*odd.group_by(group).agg(*fates).sort(group).rows(), sep="\n")
     for low, high in ((0, 1), (1, 1.5), (1.5, 2), (2, 2.5), (2.5, 5)):
         part = normal.filter(pl.col("Z").is_between(low, high))
         print(
@@ -158,7 +171,7 @@ def load(store: Store) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]
     table = pl.concat(parts)
     for name, columns in (
         ("significance", ["anomaly_score", "p_value"]),
-        ("classes", ["joint_p_value"]),
+        ("classes", ["joint_p_value", "anomaly_class"]),
         ("tiers", ["tier"]),
     ):
         found = pl.from_arrow(store.read(store.lake.table(name), [*_KEY, *columns]))

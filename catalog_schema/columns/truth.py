@@ -10,6 +10,14 @@ family = Column(
     "family", pa.string(), "Planted anomaly; null when normal.", "src.class", nullable=True
 )
 kind = Column("kind", pa.string(), "Astrophysical or instrumental.", "meta.code", nullable=True)
+is_taught = Column(
+    "is_taught",
+    pa.bool_(),
+    "Whether the classifier learns from examples of that kind; null when normal.",
+    "meta.code",
+    nullable=True,
+    since="1.4.0",
+)
 strength = Column(
     "strength",
     pa.float64(),
@@ -33,4 +41,4 @@ snr_true = Column(
     nullable=True,
 )
 
-TRUTH = (true_class, z_true, family, kind, strength, wave_rest, snr_true)
+TRUTH = (true_class, z_true, family, kind, is_taught, strength, wave_rest, snr_true)

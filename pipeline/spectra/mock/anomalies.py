@@ -1,54 +1,107 @@
-"""The registry of planted anomalies, and how strong one is."""
+"""The registry of planted anomalies, and how strong one is.
 
-from collections.abc import Callable
+What the classifier learns is planted elsewhere (`pipeline.spectra.science.phenomena`), by recipes
+and from ranges of its own. `taught_as` names the kind of example that resembles a family; families
+without one are taught to nobody.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from pipeline.spectra.mock import astrophysical, instrumental
+from pipeline.spectra.mock.distributions import Limited
+from pipeline.spectra.mock.families import absorbed, blended, emitting, instrumental
 from pipeline.spectra.mock.instrument import WAVE
 from pipeline.spectra.mock.physics import quasar_components
 from pipeline.spectra.mock.scene import Scene
 
 Kind = Literal["astrophysical", "instrumental"]
-# An astrophysical family changes the scene, an instrumental one the 7,958 arm pixels; each also
-# returns the wavelength where it acts (rest Å and observed Å), NaN when everywhere.
-SceneChange = Callable[[Scene, np.random.Generator], tuple[Scene, float]]
-ArmChange = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, float]]
+# A change of the scene, or of the 7,958 arm pixels; each takes a generator and the parameters
+# drawn, and also returns the wavelength where it acts (rest Å and observed Å), NaN when everywhere.
+SceneChange = Callable[..., tuple[Scene, float]]
+ArmChange = Callable[..., tuple[np.ndarray, float]]
 
 
 @dataclass(frozen=True)
 class Family:
-    """A family of anomalies, the redshifts it can show at, and the function that plants one."""
+    """A family of anomalies.
+
+    Attributes
+    ----------
+    kind : astrophysical or instrumental.
+    z_low, z_high : redshifts it can show at.
+    draws : distribution of each parameter.
+    change_scene, change_arms : the function that plants one; one of the two is given.
+    taught_as : kind of the classifier's examples that resembles it, None if none does.
+    """
 
     kind: Kind
     z_low: float
     z_high: float
+    draws: Mapping[str, Limited]
     change_scene: SceneChange | None = None
     change_arms: ArmChange | None = None
+    taught_as: str | None = None
+
+    @property
+    def is_taught(self) -> bool:
+        """Whether the classifier learns from examples that resemble it."""
+        return self.taught_as is not None
+
+    def draw(self, rng: np.random.Generator) -> dict[str, float]:
+        """Draw the parameters of one anomaly."""
+        return {name: parameter.draw(rng) for name, parameter in self.draws.items()}
+
+
+def _sky(
+    z_low: float,
+    z_high: float,
+    draws: Mapping[str, Limited],
+    change: SceneChange,
+    taught_as: str | None = None,
+) -> Family:
+    return Family("astrophysical", z_low, z_high, draws, change_scene=change, taught_as=taught_as)
+
+
+def _fault(draws: Mapping[str, Limited], change: ArmChange, taught_as: str | None = None) -> Family:
+    return Family("instrumental", 0.05, 4.6, draws, change_arms=change, taught_as=taught_as)
 
 
 FAMILIES: dict[str, Family] = {
-    "bal": Family("astrophysical", 1.6, 4.6, astrophysical.bal),
-    "felobal": Family("astrophysical", 0.6, 2.6, astrophysical.felobal),
-    "dla_proximate": Family("astrophysical", 2.15, 4.6, astrophysical.dla_proximate),
-    "strongly_reddened": Family("astrophysical", 0.3, 3.0, astrophysical.strongly_reddened),
-    "weak_line": Family("astrophysical", 0.9, 4.6, astrophysical.weak_line),
-    "double_peaked": Family("astrophysical", 0.1, 2.2, astrophysical.double_peaked),
-    "changing_look": Family("astrophysical", 0.1, 0.95, astrophysical.changing_look),
-    "narrow_line_unidentified": Family(
-        "astrophysical", 0.1, 4.6, astrophysical.narrow_line_unidentified
+    "bal": _sky(1.6, 4.6, absorbed.BAL, absorbed.bal, "bal"),
+    "felobal": _sky(0.6, 2.6, absorbed.FELOBAL, absorbed.felobal, "felobal"),
+    "dla_proximate": _sky(2.15, 4.6, absorbed.DLA, absorbed.dla_proximate, "dla"),
+    "strongly_reddened": _sky(0.3, 3.0, absorbed.REDDENED, absorbed.strongly_reddened, "reddened"),
+    "weak_line": _sky(1.5, 4.6, emitting.WEAK, emitting.weak_line, "weak_line"),
+    "double_peaked": _sky(0.1, 2.2, emitting.DISC, emitting.double_peaked, "double_peaked"),
+    "changing_look": _sky(0.1, 0.95, emitting.CHANGED, emitting.changing_look, "changing_look"),
+    "narrow_line_unidentified": _sky(
+        0.1, 4.6, emitting.EMITTER, emitting.narrow_line_unidentified, "narrow_line"
     ),
-    "star_blend": Family("astrophysical", 0.3, 4.6, astrophysical.star_blend),
-    "lens_blend": Family("astrophysical", 0.8, 4.6, astrophysical.lens_blend),
-    "extreme_iron": Family("astrophysical", 0.1, 2.6, astrophysical.extreme_iron),
-    "wrong_redshift": Family("instrumental", 0.5, 3.5, instrumental.wrong_redshift),
-    "flux_jump": Family("instrumental", 0.05, 4.6, change_arms=instrumental.flux_jump),
-    "sky_residual": Family("instrumental", 0.05, 4.6, change_arms=instrumental.sky_residual),
-    "cosmic_ray": Family("instrumental", 0.05, 4.6, change_arms=instrumental.cosmic_ray),
-    "scattered_light": Family("instrumental", 0.05, 4.6, change_arms=instrumental.scattered_light),
-    "fringing": Family("instrumental", 0.05, 4.6, change_arms=instrumental.fringing),
+    "extreme_iron": _sky(0.1, 2.6, emitting.IRON, emitting.extreme_iron, "iron"),
+    "star_blend": _sky(0.3, 4.6, blended.STAR, blended.star_blend, "star_blend"),
+    "lens_blend": _sky(0.8, 4.6, blended.LENS, blended.lens_blend, "galaxy_blend"),
+    "wrong_redshift": Family(
+        "instrumental", 0.5, 3.5, blended.CONFUSED, blended.wrong_redshift, taught_as="wrong_z"
+    ),
+    "flux_jump": _fault(instrumental.JUMP, instrumental.flux_jump, "arm_offset"),
+    "sky_residual": _fault(instrumental.SKY, instrumental.sky_residual, "sky_residual"),
+    "cosmic_ray": _fault(instrumental.COSMIC, instrumental.cosmic_ray, "cosmic_rays"),
+    "scattered_light": _fault(
+        instrumental.SCATTERED, instrumental.scattered_light, "scattered_light"
+    ),
+    "fringing": _fault(instrumental.FRINGE, instrumental.fringing, "fringes"),
+    "balmer_absorption": _sky(0.1, 0.95, absorbed.BALMER, absorbed.balmer_absorption),
+    "oiii_outflow": _sky(0.1, 0.9, emitting.OUTFLOW, emitting.oiii_outflow),
+    "nitrogen_rich": _sky(1.7, 4.0, emitting.NITROGEN, emitting.nitrogen_rich),
+    "microlensed": _sky(0.8, 3.5, emitting.LENSED, emitting.microlensed),
+    "supernova": _sky(0.1, 0.5, blended.SUPERNOVA, blended.supernova),
+    "binary_quasar": _sky(0.3, 4.0, blended.PAIR, blended.binary_quasar),
+    "neighbour_light": _fault(instrumental.NEIGHBOUR, instrumental.neighbour_light),
+    "amplifier_offset": _fault(instrumental.AMPLIFIER, instrumental.amplifier_offset),
+    "calibration_ripple": _fault(instrumental.RIPPLE, instrumental.calibration_ripple),
 }
 
 

@@ -66,7 +66,7 @@ _TELLURIC = (
     (8990, 60, 0.08), (9370, 70, 0.32), (9490, 70, 0.20), (9620, 70, 0.10),
 )  # fmt: skip
 _COLLECTING_AREA = 8.65e4  # cm2 (Abareshi et al. 2022)
-_FIBRE_SHARE = 0.58  # of a point source's light enters the fibre
+FIBRE_SHARE = 0.58  # of a point source's light enters the fibre
 _READ_VARIANCE = 40.0  # electrons^2 per pixel and exposure
 _LSF_SIGMA = {"B": 0.83, "R": 0.78, "Z": 0.88}  # pixels
 
@@ -97,10 +97,10 @@ def noise_sigma(flux: np.ndarray, conditions: Conditions) -> np.ndarray:
     sigma^2 = (S t (q f + s) + n R^2) / (q S t)^2.
     """
     electrons = sensitivity() * conditions.exptime * conditions.efficiency
-    source = _FIBRE_SHARE * np.maximum(flux, 0.0)
+    source = FIBRE_SHARE * np.maximum(flux, 0.0)
     counts = electrons * (source + sky_brightness() * conditions.sky_factor)
     variance = counts + _READ_VARIANCE * conditions.n_exposures
-    return np.sqrt(variance) / (_FIBRE_SHARE * electrons)
+    return np.sqrt(variance) / (FIBRE_SHARE * electrons)
 
 
 @cache

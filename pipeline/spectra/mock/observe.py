@@ -42,6 +42,7 @@ class Target:
     family : name of the planted anomaly, None when normal.
     wave_rest : where that acts, rest Å; NaN when everywhere.
     conditions : how it was observed.
+    planting : the random stream of one with an anomaly and of no other; None when normal.
     """
 
     true_class: str
@@ -53,6 +54,7 @@ class Target:
     family: str | None = None
     wave_rest: float = np.nan
     conditions: Conditions = field(default_factory=lambda: Conditions(1000.0, 1, 1.0, 1.0))
+    planting: np.random.Generator | None = None
 
 
 @dataclass
@@ -114,7 +116,7 @@ def observe(rng: np.random.Generator, targets: list[Target]) -> Coadd:
         is_dead=np.zeros(len(targets), bool),
     )
     for row, target in enumerate(targets):
-        _observe_one(rng, target, row, coadd)
+        _observe_one(target.planting or rng, target, row, coadd)
     return coadd
 
 
@@ -124,7 +126,7 @@ def _observe_one(rng: np.random.Generator, target: Target, row: int, coadd: Coad
     sigma = instrument.noise_sigma(true, target.conditions)
     family = anomalies.FAMILIES[target.family] if target.family else None
     if family and family.change_arms:
-        true, wave = family.change_arms(true, rng)
+        true, wave = family.change_arms(true, rng, **family.draw(rng))
         target.wave_rest = wave / (1 + target.z_true)
     mask = instrument.cosmic_mask(rng, target.conditions.n_exposures)
     kept = mask == 0
@@ -164,8 +166,10 @@ def _draw_quasar_target(rng: np.random.Generator, ebv: float, name: str | None) 
     normal = compose(rng, quasar, ebv)
     scene, wave = normal, np.nan
     if family and family.change_scene:
-        scene, wave = family.change_scene(normal, rng)
-    return _as_target(normal, scene, name, wave)
+        scene, wave = family.change_scene(normal, rng, **family.draw(rng))
+    target = _as_target(normal, scene, name, wave)
+    target.planting = rng if family else None
+    return target
 
 
 def _as_target(normal: Scene, scene: Scene, family: str | None, wave: float) -> Target:

@@ -1,5 +1,6 @@
 """Decides, before anything is drawn, which shards there are and what each will hold."""
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,11 @@ class ShardPlan:
         group = str(self.healpix // 100)
         return Path("healpix", self.survey, self.program, group, str(self.healpix))
 
+    def planting(self, family: str, number: int) -> np.random.Generator:
+        """Random stream of the shard's anomaly of that number in its family."""
+        key = (*self.seed.spawn_key, zlib.crc32(family.encode()), number)
+        return np.random.default_rng(np.random.SeedSequence(self.seed.entropy, spawn_key=key))
+
 
 def plan_shards(n_quasars: int, n_pixels: int, seed: int) -> list[ShardPlan]:
     """Decide shards, quasars and anomalies; each shard gets a random stream of its own."""
@@ -58,7 +64,9 @@ def plan_shards(n_quasars: int, n_pixels: int, seed: int) -> list[ShardPlan]:
     pixels = _draw_pixels(rng, n_pixels)
     ebv = np.clip(rng.lognormal(-3.4, 0.5, n_pixels), 0.008, 0.15)
     counts = _share_quasars(n_quasars, kinds)
-    anomalies = _deal_families(rng, n_quasars, counts)
+    # Another number of families leaves all other draws as they are.
+    [deck_seed] = plan_seed.spawn(1)
+    anomalies = _deal_families(rng, np.random.default_rng(deck_seed), n_quasars, counts)
     plans = []
     for number, (survey, program) in enumerate(kinds):
         place = 0 if program == "bright" else number
@@ -99,10 +107,10 @@ def _share_quasars(n_quasars: int, kinds: list[tuple[str, str]]) -> list[int]:
 
 
 def _deal_families(
-    rng: np.random.Generator, n_quasars: int, counts: list[int]
+    rng: np.random.Generator, deck_rng: np.random.Generator, n_quasars: int, counts: list[int]
 ) -> list[tuple[str, ...]]:
     wanted = round(ANOMALY_SHARE * n_quasars)
-    deck = _shuffled_forever(rng)
+    deck = _shuffled_forever(deck_rng)
     names = [next(deck) for _ in range(wanted)]
     room = [max(count - SHARED_QUASARS, 0) for count in counts]
     seats = rng.permutation(np.repeat(np.arange(len(counts)), room))[:wanted]

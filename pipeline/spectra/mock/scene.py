@@ -24,6 +24,7 @@ class Scene:
     quasar : the quasar drawn.
     parts : its components in units of its power law at rest 3000 Å, each (7781,).
     passed : transmission of everything in front, (7781,).
+    screen : transmission of the Milky Way alone, (7781,).
     other : light of something else in the fibre, (7781,) in 1e-17 erg/s/cm2/Å.
     z_catalog : the redshift the catalogue will give.
     """
@@ -31,6 +32,7 @@ class Scene:
     quasar: Quasar
     parts: dict[str, np.ndarray]
     passed: np.ndarray
+    screen: np.ndarray
     z_catalog: float
     other: np.ndarray = field(default_factory=lambda: np.zeros(WAVE.size))
 
@@ -59,9 +61,10 @@ class Scene:
 
 def compose(rng: np.random.Generator, quasar: Quasar, ebv: float) -> Scene:
     """Put `quasar` behind a random sightline and Galactic dust of E(B-V) = `ebv` mag."""
-    passed = transmission(rng, WAVE, quasar.z) * galactic_transmission(WAVE, ebv)
+    screen = galactic_transmission(WAVE, ebv)
+    passed = transmission(rng, WAVE, quasar.z) * screen
     parts = quasar_components(quasar, WAVE / (1 + quasar.z))
-    return Scene(quasar, parts, passed, z_catalog=quasar.z)
+    return Scene(quasar, parts, passed, screen, z_catalog=quasar.z)
 
 
 def band_fluxes(flux: np.ndarray) -> np.ndarray:

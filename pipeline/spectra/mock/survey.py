@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from catalog_schema.tables import TRUTH, arrow_schema
 from pipeline.spectra.mock import (
     afterburner,
     earlier_spectra,
@@ -26,21 +27,7 @@ from pipeline.spectra.mock.plan import ShardPlan, plan_shards
 
 # Rows per quasar. Real shards hold far fewer quasars; this keeps the files modest.
 _COMPANIONS = {"galaxy": 0.25, "star": 0.15, "standard": 0.05, "sky": 0.18, "stuck": 0.03}
-_TRUTH = pa.schema(
-    [
-        ("SURVEY", pa.string()),
-        ("PROGRAM", pa.string()),
-        ("HEALPIX", pa.int32()),
-        ("TARGETID", pa.int64()),
-        ("true_class", pa.string()),
-        ("z_true", pa.float64()),
-        ("family", pa.string()),
-        ("kind", pa.string()),
-        ("strength", pa.float64()),
-        ("wave_rest", pa.float64()),
-        ("snr_true", pa.float64()),
-    ]
-)
+_TRUTH = pa.schema([(field.name, field.type) for field in arrow_schema(TRUTH)])
 
 
 def make_survey(
@@ -169,7 +156,12 @@ def _draw_sample(rng: np.random.Generator, plan: ShardPlan) -> tuple[Identity, l
     jobs = [jobs[at] for at in rng.permutation(len(jobs))]
     classes = [true_class for true_class, _ in jobs]
     identity = draw_identity(rng, plan.healpix, classes, plan.first_object, plan.tile)
-    sample = [draw_target(rng, true_class, plan.ebv, family) for true_class, family in jobs]
+    sample: list[Target] = []
+    for true_class, family in jobs:
+        # A planted quasar draws from a stream of its own, so that the others stay what they are.
+        place = sum(target.family == family for target in sample)
+        stream = plan.planting(family, place) if family else rng
+        sample.append(draw_target(stream, true_class, plan.ebv, family))
     shared_rng = np.random.default_rng(plan.shared_seed)
     twins = ["quasar"] * plan.shared
     # Object numbers from 8000 on are nobody's but the shared quasars'.
@@ -195,6 +187,7 @@ def _truth_table(
         "z_true": _null_where_nan([target.z_true for target in sample]),
         "family": families,
         "kind": [FAMILIES[name].kind if name else None for name in families],
+        "is_taught": [FAMILIES[name].is_taught if name else None for name in families],
         "strength": _null_where_nan(coadd.strength.tolist()),
         "wave_rest": _null_where_nan([target.wave_rest for target in sample]),
         "snr_true": coadd.snr,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import percentile_filter, uniform_filter1d
 
+from catalog_schema.lines import LINES
 from pipeline.spectra.science.absorption import TROUGHS, damp
 from pipeline.spectra.science.emission import BROAD_LINES, LOW_IONISATION
 from pipeline.spectra.science.residuals import LIGHT_SPEED
@@ -65,45 +66,70 @@ class Host:
 
 Draw = Callable[[Host, np.random.Generator], NDArray | None]
 
+# What each phenomenon draws evenly, or evenly in the logarithm if by `_draw_log`: wide ranges of
+# rough shapes, so that the classifier learns a kind and not a recipe. Speeds and widths in km/s.
+RANGES: dict[str, dict[str, tuple[float, float]]] = {
+    "bal": {"speed": (1000.0, 27_000.0), "width": (900.0, 8000.0), "depth": (0.1, 1.0)},
+    "felobal": {"speed": (0.0, 16_000.0), "width": (600.0, 5000.0), "depth": (0.1, 0.95)},
+    "dla": {"speed": (-1500.0, 5000.0), "log_column": (20.2, 22.0)},
+    "reddened": {"ebv": (0.08, 1.0), "power": (0.9, 1.7)},
+    "weak_line": {"lost": (0.4, 1.0)},
+    "double_peaked": {"speed": (1800.0, 8000.0), "width": (0.3, 0.7), "share": (0.3, 0.7)},
+    "changing_look": {"left": (0.01, 0.7), "host": (0.15, 1.2), "age": (0.4, 1.0)},
+    "narrow_line": {"sigma": (70.0, 400.0), "significance": (6.0, 100.0)},
+    "star_blend": {"temperature": (2800.0, 5800.0), "depth": (0.2, 0.7), "ratio": (0.05, 3.0)},
+    "galaxy_blend": {"age": (0.2, 1.0), "nebular": (0.0, 30.0), "ratio": (0.04, 3.5)},
+    "iron": {"height": (0.15, 1.2)},
+    "star": {"temperature": (2700.0, 9500.0), "depth": (0.15, 0.75)},
+    "galaxy": {"redshift": (0.05, 1.3), "nebular": (0.0, 60.0)},
+    "arm_offset": {"size": (0.025, 0.5)},
+    "sky_residual": {"significance": (5.0, 120.0)},
+    "cosmic_rays": {"count": (1.0, 6.0), "significance": (5.0, 60.0)},
+    "scattered_light": {"centre": (4000.0, 9400.0), "width": (100.0, 900.0), "height": (0.05, 1.5)},
+    "fringes": {"period": (12.0, 60.0), "amplitude": (0.04, 0.6)},
+    "strange": {"width": (0.004, 0.04), "height": (0.1, 1.5)},
+}
+
 
 def _bal(host: Host, rng: np.random.Generator) -> NDArray | None:
     if not host.sees(1500.0):
         return None
-    return _absorb(host, TROUGHS["hibal"], rng, (2500, 20_000), (1500, 6000))
+    return _absorb(host, TROUGHS["hibal"], rng, RANGES["bal"])
 
 
 def _felobal(host: Host, rng: np.random.Generator) -> NDArray | None:
     if not (host.sees(2550.0) or host.sees(2750.0)):
         return None
     lines = (*TROUGHS["lobal"], *TROUGHS["iron_trough"], *TROUGHS["hibal"][:2])
-    return _absorb(host, lines, rng, (1000, 12_000), (1000, 4000))
+    return _absorb(host, lines, rng, RANGES["felobal"])
 
 
 def _dla(host: Host, rng: np.random.Generator) -> NDArray | None:
     if not host.sees(1215.0, 0.015):
         return None
-    speed, column = rng.uniform(-1000, 4000), rng.uniform(20.3, 21.8)
-    velocity = (1 - host.rest / 1215.67) * LIGHT_SPEED
-    return -host.model * (1 - np.exp(-damp(velocity - speed, 10**column)))
+    drawn = _draw_even("dla", rng)
+    velocity = (1 - host.rest / LINES["lya"].wave) * LIGHT_SPEED
+    return -host.model * (1 - np.exp(-damp(velocity - drawn["speed"], 10 ** drawn["log_column"])))
 
 
 def _reddened(host: Host, rng: np.random.Generator) -> NDArray:
     # As bright as its host: what dust makes too faint is not in the sample.
-    dimmed = host.model * _dim(host.rest, rng.uniform(0.1, 0.9))
+    drawn = _draw_even("reddened", rng)
+    dimmed = host.model * _dim(host.rest, drawn["ebv"], drawn["power"])
     return dimmed * host.level / _median(host, dimmed) - host.model
 
 
 def _weak_line(host: Host, rng: np.random.Generator) -> NDArray | None:
     if not any(host.sees(wave) for wave in BROAD_LINES.values()):
         return None
-    return -(host.model - host.continuum) * rng.uniform(0.4, 1.0)
+    return -(host.model - host.continuum) * _draw_even("weak_line", rng)["lost"]
 
 
 def _double_peaked(host: Host, rng: np.random.Generator) -> NDArray | None:
     lines = [BROAD_LINES[n] for n in LOW_IONISATION if host.sees(BROAD_LINES[n])]
     if not lines:
         return None
-    speed, share = rng.uniform(2000, 7000), rng.uniform(0.35, 0.65)
+    speed, width, share = _draw_even("double_peaked", rng).values()
     light = np.clip(host.model - host.continuum, 0, None)
     added = np.zeros_like(light)
     for wave in lines:
@@ -111,40 +137,44 @@ def _double_peaked(host: Host, rng: np.random.Generator) -> NDArray | None:
         core = light * np.exp(-((velocity / 6000) ** 4))
         area = np.trapezoid(core, velocity)
         humps = [
-            part * np.exp(-0.5 * ((velocity - sign * speed) / (0.45 * speed)) ** 2)
+            part * np.exp(-0.5 * ((velocity - sign * speed) / (width * speed)) ** 2)
             for sign, part in ((-1, share), (1, 1 - share))
         ]
-        added += sum(humps) * area / (0.45 * speed * np.sqrt(2 * np.pi)) - core
+        added += sum(humps) * area / (width * speed * np.sqrt(2 * np.pi)) - core
     return added
 
 
 def _changing_look(host: Host, rng: np.random.Generator) -> NDArray | None:
     if not host.sees(4000.0):
         return None
-    left = rng.uniform(0.02, 0.7)
+    left, bright, age = _draw_even("changing_look", rng).values()
     faded = -(1 - left) * host.continuum - (1 - 0.5 * left) * (host.model - host.continuum)
-    light = galaxy_light(host.rest, rng.uniform(0.5, 1), rng.uniform(0, 5))
-    return faded + light * host.level * rng.uniform(0.2, 1.0)
+    light = galaxy_light(host.rest, age, rng.uniform(0, 5), rng.uniform(0.2, 0.6))
+    return faded + light * host.level * bright
 
 
 def _narrow_line(host: Host, rng: np.random.Generator) -> NDArray:
     place = rng.choice(np.flatnonzero(host.weight > 0))
-    sigma = rng.uniform(80, 320)
+    sigma = rng.uniform(*RANGES["narrow_line"]["sigma"])
     shape = np.exp(-0.5 * ((host.rest / host.rest[place] - 1) * LIGHT_SPEED / sigma) ** 2)
-    return _scale(host, shape, _draw_log(rng, 6, 100))
+    return _scale(host, shape, _draw_log(rng, "narrow_line", "significance"))
 
 
 def _star_blend(host: Host, rng: np.random.Generator) -> NDArray:
-    light = star_light(host.observed, rng.uniform(3000, 5500))
-    return light * host.level / _median(host, light) * _draw_log(rng, 0.05, 3)
+    ranges = RANGES["star_blend"]
+    temperature, depth = rng.uniform(*ranges["temperature"]), rng.uniform(*ranges["depth"])
+    light = star_light(host.observed, temperature, depth)
+    return light * host.level / _median(host, light) * _draw_log(rng, "star_blend", "ratio")
 
 
 def _galaxy_blend(host: Host, rng: np.random.Generator) -> NDArray | None:
     if host.z < 0.3:
         return None
     z = rng.uniform(0.05, min(0.9, host.z - 0.1))
-    light = galaxy_light(host.observed / (1 + z), rng.uniform(0.3, 1), rng.uniform(0, 30))
-    return light * host.level / _median(host, light) * _draw_log(rng, 0.05, 3)
+    ranges = RANGES["galaxy_blend"]
+    age, nebular = rng.uniform(*ranges["age"]), rng.uniform(*ranges["nebular"])
+    light = galaxy_light(host.observed / (1 + z), age, nebular, rng.uniform(0.2, 0.6))
+    return light * host.level / _median(host, light) * _draw_log(rng, "galaxy_blend", "ratio")
 
 
 def _iron(host: Host, rng: np.random.Generator) -> NDArray | None:
@@ -155,26 +185,28 @@ def _iron(host: Host, rng: np.random.Generator) -> NDArray | None:
         height * np.exp(-0.5 * ((host.rest - centre) / width) ** 2)
         for centre, width, height in blends
     )
-    return host.continuum * shape * rng.uniform(0.15, 1.0)
+    return host.continuum * shape * _draw_even("iron", rng)["height"]
 
 
 def _star(host: Host, rng: np.random.Generator) -> NDArray:
-    temperature = rng.choice([rng.uniform(2900, 4500), rng.uniform(4500, 9500), 18_000.0])
-    light = star_light(host.observed, temperature)
+    # One in four is a white dwarf.
+    temperature = 16_000.0 if rng.random() < 0.25 else _draw_log(rng, "star", "temperature")
+    light = star_light(host.observed, temperature, rng.uniform(*RANGES["star"]["depth"]))
     return light * host.level / _median(host, light) - host.model
 
 
 def _galaxy(host: Host, rng: np.random.Generator) -> NDArray:
-    light = galaxy_light(
-        host.observed / (1 + rng.uniform(0.05, 1.3)), rng.random(), rng.exponential(15)
-    )
+    z, nebular = _draw_even("galaxy", rng).values()
+    rest = host.observed / (1 + z)
+    light = galaxy_light(rest, rng.random(), nebular, rng.uniform(0.2, 0.6))
     return light * host.level / _median(host, light) - host.model
 
 
 def _arm_offset(host: Host, rng: np.random.Generator) -> NDArray:
     low, high = host.spans[rng.integers(len(host.spans))]
     inside = (host.observed >= low) & (host.observed < high)
-    return rng.choice([-1, 1]) * _draw_log(rng, 0.03, 0.5) * host.model * inside
+    size = _draw_log(rng, "arm_offset", "size")
+    return rng.choice([-1, 1]) * size * host.model * inside
 
 
 def _sky_residual(host: Host, rng: np.random.Generator) -> NDArray:
@@ -182,33 +214,38 @@ def _sky_residual(host: Host, rng: np.random.Generator) -> NDArray:
     variance = np.divide(1.0, host.weight, out=np.zeros_like(host.weight), where=good)
     variance = np.minimum(variance, np.quantile(variance[good], 0.995))
     shape = variance + rng.normal(0, 0.5) * np.gradient(variance)
-    return rng.choice([-1, 1]) * _scale(host, shape, _draw_log(rng, 5, 100))
+    significance = _draw_log(rng, "sky_residual", "significance")
+    return rng.choice([-1, 1]) * _scale(host, shape, significance)
 
 
 def _cosmic_rays(host: Host, rng: np.random.Generator) -> NDArray:
     added = np.zeros(len(host.rest))
     step = np.log10(host.rest[1] / host.rest[0])
     good = np.flatnonzero(host.weight > 0)
-    for pixel in rng.choice(good, rng.integers(1, 6)):
+    count = int(rng.uniform(*RANGES["cosmic_rays"]["count"]))
+    for pixel in rng.choice(good, count):
         # 1 to 4 detector pixels of 0.8 Å, on the logarithmic grid.
         width = 0.8 * rng.integers(1, 5) / (host.observed[pixel] * np.log(10) * step)
         distance = np.abs(np.arange(len(added)) - pixel)
         shape = np.clip(0.5 * width + 0.5 - distance, 0, 1)
-        added += _scale(host, shape, _draw_log(rng, 5, 60))
+        added += _scale(host, shape, _draw_log(rng, "cosmic_rays", "significance"))
     return added
 
 
 def _scattered_light(host: Host, rng: np.random.Generator) -> NDArray:
-    centre, width = rng.uniform(4000, 9400), rng.uniform(120, 800)
+    ranges = RANGES["scattered_light"]
+    centre, width = rng.uniform(*ranges["centre"]), rng.uniform(*ranges["width"])
     shape = np.exp(-0.5 * ((host.observed - centre) / width) ** 2)
-    return rng.choice([-0.6, 1]) * host.level * _draw_log(rng, 0.05, 1.3) * shape
+    height = _draw_log(rng, "scattered_light", "height")
+    return rng.choice([-0.6, 1]) * host.level * height * shape
 
 
 def _fringes(host: Host, rng: np.random.Generator) -> NDArray:
-    period, phase = rng.uniform(16, 50), rng.uniform(0, 2 * np.pi)
+    period = rng.uniform(*RANGES["fringes"]["period"])
+    phase = rng.uniform(0, 2 * np.pi)
     growth = np.clip((host.observed - 8000) / 1800, 0, 1)
     wave = np.sin(2 * np.pi * host.observed / period + phase)
-    return host.model * growth * wave * _draw_log(rng, 0.04, 0.5)
+    return host.model * growth * wave * _draw_log(rng, "fringes", "amplitude")
 
 
 def _strange(host: Host, rng: np.random.Generator) -> NDArray:
@@ -216,9 +253,10 @@ def _strange(host: Host, rng: np.random.Generator) -> NDArray:
     added = np.zeros(len(host.rest))
     good = host.rest[host.weight > 0]
     for _ in range(rng.integers(2, 6)):
-        centre, width = rng.choice(good), _draw_log(rng, 0.004, 0.04)
+        centre, width = rng.choice(good), _draw_log(rng, "strange", "width")
         shape = np.exp(-0.5 * ((host.rest / centre - 1) / width) ** 2)
-        added += rng.choice([-0.6, 1]) * host.level * _draw_log(rng, 0.1, 1.5) * shape
+        height = _draw_log(rng, "strange", "height")
+        added += rng.choice([-0.6, 1]) * host.level * height * shape
     return added
 
 
@@ -250,10 +288,9 @@ def _absorb(
     host: Host,
     lines: tuple[tuple[float, float], ...],
     rng: np.random.Generator,
-    speeds: tuple[float, float],
-    widths: tuple[float, float],
+    ranges: dict[str, tuple[float, float]],
 ) -> NDArray:
-    speed, width, depth = rng.uniform(*speeds), rng.uniform(*widths), rng.uniform(0.1, 1.0)
+    speed, width, depth = (rng.uniform(*ranges[name]) for name in ("speed", "width", "depth"))
     left = np.ones_like(host.rest)
     for wave, share in lines:
         velocity = (1 - host.rest / wave) * LIGHT_SPEED
@@ -261,8 +298,8 @@ def _absorb(
     return -host.model * (1 - left)
 
 
-def _dim(rest: NDArray, reddening: float) -> NDArray:
-    return 10 ** (-0.4 * 1.39 * reddening * (1e4 / rest) ** 1.2)
+def _dim(rest: NDArray, reddening: float, power: float) -> NDArray:
+    return 10 ** (-0.4 * 3.5 * reddening * (5500 / rest) ** power)
 
 
 def _scale(host: Host, shape: NDArray, significance: float) -> NDArray:
@@ -274,5 +311,10 @@ def _median(host: Host, light: NDArray) -> float:
     return max(float(np.median(light[host.weight > 0])), 1e-3)
 
 
-def _draw_log(rng: np.random.Generator, low: float, high: float) -> float:
+def _draw_even(kind: str, rng: np.random.Generator) -> dict[str, float]:
+    return {name: rng.uniform(*limits) for name, limits in RANGES[kind].items()}
+
+
+def _draw_log(rng: np.random.Generator, kind: str, name: str) -> float:
+    low, high = RANGES[kind][name]
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))

@@ -1,44 +1,80 @@
-"""Light of stars and galaxies in plain parametric form, for planting them in other spectra."""
+"""Light of stars and galaxies in rough parametric form, for planting them in other spectra.
+
+Meant for teaching: colours, breaks and bands vary more freely than nature's do.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog_schema.lines import BALMER, LINES, waves
+
 _SECOND_RADIATION_CONSTANT = 1.4388e8  # Å K
-# Centre, width σ and depth (Å, Å, optical depth) of metal lines of late types; vacuum.
-_METALS = (
-    (3934.8, 7.0, 1.0), (3969.6, 7.0, 0.9), (4227.9, 3.0, 0.4), (4304.4, 9.0, 0.4),
-    (4384.0, 6.0, 0.2), (5176.6, 12.0, 0.35), (5270.0, 6.0, 0.2), (5895.6, 4.0, 0.5),
-    (8500.4, 3.0, 0.3), (8544.4, 4.0, 0.5), (8664.5, 4.0, 0.45),
-)  # fmt: skip
-_BALMER = (6564.6, 4862.7, 4341.7, 4102.9, 3971.2, 3890.2, 3836.5, 3798.9)
-# Heads and lengths (Å) of the TiO bands, which are degraded to the red.
-_MOLECULES = ((4761, 70), (4954, 70), (5167, 70), (5448, 70), (5862, 90), (6159, 100), (6651, 100),
-              (7054, 120), (7589, 120), (8206, 80), (8432, 100))  # fmt: skip
-_NEBULAR = ((3728.5, 1.0), (4862.7, 0.4), (4960.3, 0.35), (5008.24, 1.0), (6564.6, 1.3),
-            (6585.3, 0.5), (6725.0, 0.6))  # fmt: skip
+# Half widths (Å) of the metal lines of late types, taken as notches.
+_METALS = {
+    "caii_k": 22.0,
+    "caii_h": 20.0,
+    "cai": 9.0,
+    "g_band": 28.0,
+    "mgb": 45.0,
+    "fe_5270": 20.0,
+    "nad": 14.0,
+    "caii_8500": 10.0,
+    "caii_8544": 13.0,
+    "caii_8665": 13.0,
+}
+_BALMER = waves(*BALMER[:7])
+# Lengths (Å) of the molecular bands of cool stars, taken as boxes redward of their heads.
+_BANDS = {
+    "tio_4762": 185.0,
+    "tio_4956": 205.0,
+    "tio_5168": 75.0,
+    "tio_5864": 130.0,
+    "tio_6161": 160.0,
+    "tio_6653": 190.0,
+    "tio_7056": 215.0,
+    "tio_7591": 130.0,
+    "tio_8208": 115.0,
+    "tio_8434": 125.0,
+}
+# Heights over that of [OII].
+_NEBULAR = {
+    "oii": 1.0,
+    "hbeta": 0.3,
+    "oiii_4960": 0.4,
+    "oiii": 1.2,
+    "halpha": 1.1,
+    "nii": 0.4,
+    "s_ii": 0.5,
+}
 
 
-def star_light(wave: NDArray, temperature: float) -> NDArray:
+def star_light(wave: NDArray, temperature: float, depth: float = 0.45) -> NDArray:
     """Return a star's light at wavelengths in Å, about 1 at 5100 Å.
 
-    A black body with metal lines below 7500 K, TiO below 4200 K and Balmer lines around 9500 K,
-    broad ones (a white dwarf's) above 15,000 K.
+    Parameters
+    ----------
+    wave : ndarray
+    temperature : float
+        Of the black body. Metal lines below 7000 K, bands below 4000 K; Balmer lines above 6500 K,
+        broad ones (a white dwarf's) above 13,000 K.
+    depth : float
+        Share of light that lines and bands take at their deepest.
     """
     light = _planck(wave, temperature) / _planck(np.array([5100.0]), temperature)
-    is_dwarf = temperature > 15_000
-    strength = 1.0 if is_dwarf else np.exp(-0.5 * (np.log(temperature / 9500) / 0.3) ** 2)
-    depth = sum(_bell(wave, line, 35.0 if is_dwarf else 9.0) for line in _BALMER) * 0.6 * strength
-    if temperature < 7500:
-        depth = depth + np.clip((7500 - temperature) / 3000, 0, 1) * _metals(wave)
-    if temperature < 4200:
-        bands = sum(
-            np.where(wave > head, np.exp(-(wave - head) / length), 0) for head, length in _MOLECULES
-        )
-        depth = depth + 0.4 * (4200 - temperature) / 600 * bands
-    return light * np.exp(-depth)
+    if temperature > 6500:
+        width = 110.0 if temperature > 13_000 else 30.0
+        for line in _BALMER:
+            light = light * (1 - depth * np.clip(1 - np.abs(wave - line) / width, 0, 1))
+    if temperature < 7000:
+        share = depth * min((7000 - temperature) / 2000, 1.0)
+        light = light * (1 - share * _notches(wave))
+    if temperature < 4000:
+        share = depth * min((4000 - temperature) / 700, 1.0)
+        light = light * (1 - share * _lies_in_bands(wave))
+    return np.asarray(light)
 
 
-def galaxy_light(wave: NDArray, age: float, nebular: float) -> NDArray:
+def galaxy_light(wave: NDArray, age: float, nebular: float, step: float = 0.45) -> NDArray:
     """Return a galaxy's light at its rest wavelengths in Å, about 1 at 5100 Å.
 
     Parameters
@@ -48,27 +84,41 @@ def galaxy_light(wave: NDArray, age: float, nebular: float) -> NDArray:
         0 young and blue, to 1 old: red, with a break at 4000 Å and little ultraviolet light.
     nebular : float
         Equivalent width of [OII] in Å; the other lines follow.
+    step : float
+        Share of light lost below 4000 Å where old.
     """
-    old = _planck(wave, 4300.0) / _planck(np.array([5100.0]), 4300.0) * np.exp(-_metals(wave))
-    old = old * (1 - 0.45 / (1 + np.exp((wave - 3990) / 20)))
-    old = old * (1 - 0.75 / (1 + np.exp((wave - 2900) / 100)))
-    depth = 0.4 * sum(_bell(wave, line, 8.0) for line in _BALMER)
-    young = _planck(wave, 9000.0) / _planck(np.array([5100.0]), 9000.0) * np.exp(-depth)
-    light = age * old + (1 - age) * young * (wave > 912)
-    sigma = 2.2
-    lines = sum(height * _bell(wave, line, sigma) for line, height in _NEBULAR)
-    return light * (1 + nebular / (sigma * np.sqrt(2 * np.pi)) * lines)
+    old = (wave / 5100) ** 1.0 * (1 - 0.5 * step * _notches(wave))
+    # A straight ramp through the break, then a power law into the ultraviolet.
+    old = old * np.interp(wave, (3850.0, 4050.0), (1 - step, 1.0))
+    old = old * np.minimum(wave / 3600, 1.0) ** 4
+    young = (wave / 5100) ** -1.6 * (wave > LINES["lyman_limit"].wave)
+    light = age * old + (1 - age) * young
+    half = 4.0
+    lines = sum(
+        height * np.clip(1 - np.abs(wave - LINES[key].wave) / half, 0, 1)
+        for key, height in _NEBULAR.items()
+    )
+    return np.asarray(light * (1 + nebular / half * lines))
 
 
-def _metals(wave: NDArray) -> NDArray:
+def _notches(wave: NDArray) -> NDArray:
+    """Triangles of unit depth at the metal lines."""
     total: NDArray = sum(
-        (depth * _bell(wave, line, width) for line, width, depth in _METALS), np.zeros_like(wave)
+        (
+            np.clip(1 - np.abs(wave - LINES[key].wave) / width, 0, 1)
+            for key, width in _METALS.items()
+        ),
+        np.zeros_like(wave),
     )
     return total
 
 
-def _bell(wave: NDArray, centre: float, sigma: float) -> NDArray:
-    return np.exp(-0.5 * ((wave - centre) / sigma) ** 2)
+def _lies_in_bands(wave: NDArray) -> NDArray:
+    inside = np.zeros_like(wave)
+    for key, length in _BANDS.items():
+        beyond = wave - LINES[key].wave
+        inside[(beyond >= 0) & (beyond < length)] = 1.0
+    return inside
 
 
 def _planck(wave: NDArray, temperature: float) -> NDArray:

@@ -27,7 +27,7 @@ def made(tmp_path_factory):
     destination = tmp_path_factory.mktemp("mock") / "dr1"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "ANOMALY_SHARE", 0.5)
-        make_survey(destination, n_quasars=40, n_pixels=4, seed=3)
+        make_survey(destination, n_quasars=60, n_pixels=4, seed=5)
     root = destination / "spectro" / "redux" / "iron"
     zcatalog = fits.getdata(root / "zcatalog" / "v1" / "zall-pix-iron.fits")
     return Made(root, zcatalog, pq.read_table(destination.with_name("dr1-truth.parquet")))

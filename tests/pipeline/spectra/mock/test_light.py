@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pipeline.spectra.mock import anomalies, dust, forest, physics
-from pipeline.spectra.mock.instrument import WAVE, Conditions, noise_sigma, split_arms
+from pipeline.spectra.mock import dust, forest, physics
+from pipeline.spectra.mock.instrument import WAVE
 from pipeline.spectra.mock.population import draw_quasar, draw_redshift, magnitude_to_flux
 from pipeline.spectra.mock.scene import compose
 
@@ -78,23 +78,3 @@ def test_milky_way_dust_has_its_standard_ratio():
     ebv = 0.1
     a_v = -2.5 * np.log10(dust.galactic_transmission(np.array([5494.5]), ebv))
     assert a_v[0] == pytest.approx(3.1 * ebv, rel=0.01)
-
-
-@pytest.mark.parametrize("name", sorted(anomalies.FAMILIES))
-def test_a_family_changes_the_spectrum_and_keeps_it_finite(name):
-    family = anomalies.FAMILIES[name]
-    rng = np.random.default_rng(11)
-    for _ in range(3):
-        z = draw_redshift(rng, family.z_low, family.z_high)
-        normal = compose(rng, draw_quasar(rng, z, 20.0), 0.02)
-        scene, expected = normal, split_arms(normal.flux())
-        if family.change_scene:
-            scene, _ = family.change_scene(normal, rng)
-            reference = normal if scene.z_catalog == normal.z_catalog else scene
-            expected = split_arms(anomalies.expected_scene(reference).flux())
-        flux = split_arms(scene.flux())
-        sigma = noise_sigma(flux, Conditions(1000, 1, 1, 1))
-        if family.change_arms:
-            flux, _ = family.change_arms(flux, rng)
-        assert np.isfinite(flux).all()
-        assert anomalies.strength(flux, expected, sigma) > 1

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from astropy import units
 from astropy.coordinates import Latitude, Longitude
 from astropy.io import fits
 from cdshealpix.nested import lonlat_to_healpix
 
+from pipeline.spectra.mock import plan
 from pipeline.spectra.mock.anomalies import FAMILIES
 from pipeline.spectra.mock.survey import make_survey
 from pipeline.spectra.sdss.spec_file import read_spectrum
@@ -164,9 +166,13 @@ def test_every_family_is_planted_and_recorded(made):
     assert set(planted["family"].to_pylist()) == set(FAMILIES)
     for row in planted.to_pylist():
         assert row["kind"] == FAMILIES[row["family"]].kind
+        assert row["is_taught"] == FAMILIES[row["family"]].is_taught
         assert row["strength"] > 0
         assert row["true_class"] == "quasar"
-    assert planted.num_rows == 20
+    assert planted.num_rows == 30
+    assert pc.all(
+        pc.is_null(pc.filter(made.truth["is_taught"], pc.is_null(made.truth["family"])))
+    ).as_py()
 
 
 def test_truth_has_each_row_of_the_zcatalog(made):
@@ -174,7 +180,7 @@ def test_truth_has_each_row_of_the_zcatalog(made):
     ours = list(zip(*(made.truth[key].to_pylist() for key in keys), strict=True))
     theirs = list(zip(*(made.zcatalog[key].tolist() for key in keys), strict=True))
     assert ours == theirs
-    assert sum(made.truth["true_class"].to_numpy() == "quasar") == 40
+    assert sum(made.truth["true_class"].to_numpy() == "quasar") == 60
 
 
 def test_wrong_redshifts_are_wrong_in_the_catalogue_only(made):
@@ -250,3 +256,21 @@ def test_targets_were_selected_for_several_reasons(made):
     variable = made.zcatalog["SCND_TARGET"] >> 35 & 1 == 1
     assert (classes[variable] == "quasar").all()
     assert (bits[variable] >> 62 & 1 == 1).all()
+
+
+def test_other_families_leave_ordinary_spectra_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "ANOMALY_SHARE", 0.3)
+    made = []
+    for number, families in enumerate((FAMILIES, {"fringing": FAMILIES["fringing"]})):
+        monkeypatch.setattr(plan, "FAMILIES", families)
+        destination = tmp_path / str(number) / "dr1"
+        make_survey(destination, n_quasars=12, n_pixels=1, seed=2)
+        truth = pq.read_table(destination.with_name("dr1-truth.parquet"))
+        [coadd] = destination.rglob("coadd-*.fits")
+        made.append((truth["family"].to_pylist(), fits.getdata(coadd, "R_FLUX")))
+    (first, flux), (second, other) = made
+    assert set(filter(None, second)) == {"fringing"} != set(filter(None, first))
+    ordinary = np.array([family is None for family in first])
+    np.testing.assert_array_equal(ordinary, [family is None for family in second])
+    np.testing.assert_array_equal(flux[ordinary], other[ordinary])
+    assert not np.array_equal(flux[~ordinary], other[~ordinary])

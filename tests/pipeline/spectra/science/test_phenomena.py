@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from quasar_windows import make_residuals
 
-from pipeline.spectra.science.phenomena import PHENOMENA, Host
+from pipeline.spectra.science.phenomena import PHENOMENA, RANGES, Host
 
 
 def make_host(z: float = 1.8) -> Host:
@@ -44,3 +44,24 @@ def test_what_cannot_be_seen_is_not_planted() -> None:
     assert draw("bal", 0.7) is None
     assert draw("changing_look", 2.8) is None
     assert draw("galaxy_blend", 0.1) is None
+
+
+@pytest.mark.parametrize("speed", [-1200.0, 0.0, 4000.0])
+def test_a_damped_absorber_lies_to_the_blue_by_its_speed(speed, monkeypatch) -> None:
+    monkeypatch.setitem(RANGES, "dla", {"speed": (speed, speed), "log_column": (20.8, 20.8)})
+    host = make_host(2.6)
+    added = PHENOMENA["dla"][1](host, np.random.default_rng(0))
+    black = host.rest[(added < -0.99 * host.model) & (host.model > 0)]
+    assert (1 - black.mean() / 1215.67) * 299_792.458 == pytest.approx(speed, abs=150)
+
+
+@pytest.mark.parametrize("kind", PHENOMENA)
+def test_every_range_is_drawn_from(kind, monkeypatch) -> None:
+    """A range that is moved moves what is planted."""
+    z = {"dla": 2.6, "changing_look": 0.4}.get(kind, 1.8)
+    for name, (low, high) in RANGES[kind].items():
+        before = draw(kind, z)
+        shifted = {**RANGES[kind], name: (low + 0.4 * (high - low), low + 0.5 * (high - low))}
+        with monkeypatch.context() as patch:
+            patch.setitem(RANGES, kind, shifted)
+            assert not np.array_equal(draw(kind, z), before), name

@@ -1,0 +1,1 @@
+"""Families of planted anomalies: how each changes what DESI would have seen."""
