@@ -28,7 +28,7 @@ from side_by_side import PEERS_VARIABLE, read_peak, time_in_turns
 from synthetic_lake import write_lake
 
 from pipeline.config import load_config
-from pipeline.lake.store import Store
+from pipeline.flow.root import Root
 from release.build import build
 from release.checks.validate import validate
 from release.faces import hats_collection
@@ -46,7 +46,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 
 
 def run_build(root: Path) -> None:
-    build(Store(root), load_config(source="mock"), VERSION)
+    build(Root(root), load_config(source="mock"), VERSION)
 
 
 def run_validate(root: Path) -> None:

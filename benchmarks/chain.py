@@ -22,23 +22,22 @@ from synthetic import FIRST_TARGETID, write_coadd, write_tree
 from catalog_schema.desi import SAMPLING, WAVE_SIZE
 from catalog_schema.tables import COADDS, RESTFRAME, TARGETS
 from pipeline.config import AcquireSettings, Config, load_config
-from pipeline.flow.shards import finished_shards, read_shards
+from pipeline.flow.data_path import start_run
+from pipeline.flow.root import Root
+from pipeline.flow.runner import run_stage
+from pipeline.flow.stages import ACQUIRE, ADOPT, EXTRACT, PREPROCESS, TARGET
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
+from pipeline.spectra.coadd_rows import spectra_to_table
 from pipeline.spectra.desi.coadd_file import open_coadd, read_arms, read_tables, read_targetids
+from pipeline.spectra.desi.joined_file import join_file
 from pipeline.spectra.desi.row_identity import find_strangers
+from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.plausibility import keep_plausible
 from pipeline.spectra.science.coadd import join_arms
 from pipeline.spectra.science.restframe import find_window_starts
-from pipeline.spectra.stages.acquire import acquire
-from pipeline.spectra.stages.adopt import adopt
-from pipeline.spectra.stages.extract import extract, join_file, spectra_to_table
-from pipeline.spectra.stages.preprocess import (
-    make_run_grid,
-    make_windows,
-    preprocess,
-)
-from pipeline.spectra.stages.target import target
+from pipeline.spectra.windows import make_windows
+from pipeline.stage import Stage
 from pipeline.transport.sources import local_file
 
 N_TARGETS, N_QUASARS = 500, 60
@@ -46,12 +45,12 @@ SHARD = Shard("main", "dark", 0)
 MADE = {"fingerprint": "", "n_expected": 0, "n_made": 0}
 
 
-def prepare(folder: Path, config: Config) -> Store:
+def prepare(folder: Path, config: Config) -> Root:
     """Run the stages before the chain."""
-    store = Store(folder / "root")
-    target(store, config)
-    adopt(store, config)
-    acquire(store, config)
+    store = Root(folder / "root")
+    run = start_run(store, config)
+    for stage in (TARGET, ADOPT, ACQUIRE):
+        run_stage(run, stage)
     return store
 
 
@@ -65,7 +64,7 @@ def time_steps(store: Store, path: Path, wanted: pa.Table, repeats: int) -> dict
     arms = read_arms(coadd, rows, AcquireSettings())
     spectra, _, _ = join_arms(targetids, arms, WAVE_SIZE, floor)
     table = spectra_to_table(SHARD, spectra, SAMPLING)
-    windows = make_windows(table, wanted, config.preprocess, grid).data
+    windows = make_windows(table, wanted, config.preprocess, grid).tables[0]
     coadds, restframe = (Path(store.root) / f"{name}.parquet" for name in ("coadds", "restframe"))
     store.write(coadds, table, COADDS, **MADE)
     carried = [name for name in table.column_names if name != "mask"]
@@ -95,16 +94,16 @@ def time_steps(store: Store, path: Path, wanted: pa.Table, repeats: int) -> dict
     )
 
 
-def time_stages(store: Store, config: Config, repeats: int) -> dict[str, float]:
+def time_stages(store: Root, config: Config, repeats: int) -> dict[str, float]:
     """Return seconds of the two stages from an empty dataset, ledger included."""
 
-    def again(name: str, stage) -> None:  # type: ignore[no-untyped-def]
-        shutil.rmtree(store.lake.dataset(name), ignore_errors=True)
-        stage(store, config)
+    def again(stage: Stage) -> None:
+        shutil.rmtree(store.lake.dataset(stage.dataset.name), ignore_errors=True)
+        run_stage(start_run(store, config), stage)
 
     works = {
-        "stage extract": lambda: again(COADDS.name, extract),
-        "stage preprocess": lambda: again(RESTFRAME.name, preprocess),
+        "stage extract": lambda: again(EXTRACT),
+        "stage preprocess": lambda: again(PREPROCESS),
     }
     return time_in_turns(works, repeats)
 
@@ -114,8 +113,8 @@ def report_steps(options: argparse.Namespace, folder: Path) -> None:
     paths = write_tree(folder / "tree", options.files, N_TARGETS, N_QUASARS)
     config = load_config(None, source=str(folder / "tree"))
     store = prepare(folder, config)
-    shards = finished_shards(store, "acquire")
-    targets = pa.concat_tables(read_shards(store, TARGETS.name, shards).values())
+    run = start_run(store, config)
+    targets = pa.concat_tables(run.read_shards(TARGETS.name, run.list_shards("files")).values())
     n = targets.num_rows
     steps = time_steps(store, paths[0], targets.slice(0, N_QUASARS), 3 * options.repeats)
     stages = time_stages(store, config, options.repeats)
@@ -165,8 +164,9 @@ def report_scaling(folder: Path) -> None:
         place = folder / str(workers)
         store = prepare(place, config)
         begin = time.perf_counter()
-        extract(store, config)
-        preprocess(store, config)
+        run = start_run(store, config)
+        for stage in (EXTRACT, PREPROCESS):
+            run_stage(run, stage)
         seconds = time.perf_counter() - begin
         # Ray starts once for each stage.
         starts = 2 * start_up if workers > 1 else 0.0
@@ -200,7 +200,7 @@ def print_peak(path: Path) -> None:
     )
     n = len(spectra.targetid)
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
+        store = Root(Path(folder))
         store.write(
             Path(folder) / "coadds", spectra_to_table(SHARD, spectra, SAMPLING), COADDS, **MADE
         )
@@ -215,7 +215,7 @@ def print_peak(path: Path) -> None:
                 "control": pa.nulls(n, pa.string()),
             }
         )
-        windows = make_windows(table, targets, config.preprocess, make_run_grid(config)).data
+        windows = make_windows(table, targets, config.preprocess, make_run_grid(config)).tables[0]
         store.write(Path(folder) / "restframe", windows, RESTFRAME, **MADE)
     print(read_peak())
 

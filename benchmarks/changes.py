@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import SAMPLING, WAVE_SIZE, WAVE_START, WAVE_STEP
 from pipeline.config import Config, load_config
+from pipeline.spectra.change_columns import find_changed
+from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.science.epochs import Comparison, Epoch, compare_epochs
 from pipeline.spectra.science.restframe import find_window_starts, resample
+from pipeline.spectra.sdss.resampling import resample_spectrum
 from pipeline.spectra.sdss.spec_file import LOG10_STEP, LogSpectrum, read_spectrum
-from pipeline.spectra.stages.earlier import find_changed, resample_spectrum
-from pipeline.spectra.stages.preprocess import make_run_grid
 from pipeline.transport.sources import local_file
 
 # Scatter of the simulated fibre losses and of a quasar's brightness over years (relative).

@@ -22,22 +22,21 @@ from sklearn.metrics import f1_score, roc_auc_score
 from catalog_schema.desi import SAMPLING
 from catalog_schema.vocabulary import AnomalyClass, Parent, Split
 from pipeline.config import Config, load_config
-from pipeline.flow.stages import run_stages
-from pipeline.judge import calibrate
+from pipeline.flow.data_path import run_stages, start_run
+from pipeline.flow.root import Root
 from pipeline.judge.classifier import judge, read_classifier
+from pipeline.judge.null import compare
 from pipeline.lake.layout import Shard
-from pipeline.lake.store import Store
+from pipeline.run import Run
+from pipeline.spectra.coadd_rows import spectra_to_table
 from pipeline.spectra.examples import KIND_CLASSES
+from pipeline.spectra.measuring import measure_table, score_rows
 from pipeline.spectra.mock.anomalies import FAMILIES
 from pipeline.spectra.mock.instrument import ARM_SLICES, ARMS
 from pipeline.spectra.mock.observe import Target, draw_conditions, draw_target, observe
-from pipeline.spectra.model import models
 from pipeline.spectra.model.models import load_model
 from pipeline.spectra.science.coadd import ArmSpectra, join_arms
-from pipeline.spectra.stages.extract import spectra_to_table
-from pipeline.spectra.stages.measure import measure_table, score_rows
-from pipeline.spectra.stages.preprocess import make_windows
-from pipeline.spectra.stages.train import find_model_id
+from pipeline.spectra.windows import make_windows
 
 # Right classes of the families that no example resembles; those of the others are their kinds'.
 _UNTAUGHT = {
@@ -68,12 +67,12 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     call = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        store, config = Store(call.root or Path(scratch)), load_config(None, call.overrides)
+        store, config = Root(call.root or Path(scratch)), load_config(None, call.overrides)
         with store.lock():
             run_stages(store, config, lambda stage, _: print(stage, flush=True), "classify")
-        folder = store.lake.model(find_model_id(store, config))
-        windows, truth = draw_spectra(folder, config, call.each)
-        results, probabilities = classify_drawn(store, config, folder, windows, truth)
+        run = start_run(store, config)
+        windows, truth = draw_spectra(run.model, config, call.each)
+        results, probabilities = classify_drawn(run, windows, truth)
         report_teaching(results, find_threshold(store))
         report(results, probabilities)
 
@@ -134,18 +133,18 @@ def observe_targets(
     )
     table = spectra_to_table(Shard("mock", "drawn", 0), spectra, SAMPLING)
     grid = load_model(folder).grid
-    return make_windows(table, rows, config.preprocess, grid).data, coadd.strength
+    return make_windows(table, rows, config.preprocess, grid).tables[0], coadd.strength
 
 
 def classify_drawn(
-    store: Store, config: Config, folder: Path, windows: pa.Table, truth: pd.DataFrame
+    run: Run, windows: pa.Table, truth: pd.DataFrame
 ) -> tuple[pd.DataFrame, NDArray]:
     """Classify drawn spectra as the run's own; return truth with results, and probabilities."""
-    null = store.read(folder / models.NULL)
+    config, folder, null = run.config, run.model, run.read("null")
     scores, rows = score_rows(folder, config, windows)
-    _, _, p_value = calibrate.compare(scores, null, config.calibrate)
+    _, _, p_value = compare(scores, null, config.calibrate)
     measured = measure_table(folder, config, windows.take(pa.array(rows)), p_value)
-    judged = judge(read_classifier(store, folder), null, scores, measured, config)
+    judged = judge(read_classifier(run), null, scores, measured, config)
     shown = ("p_value", "joint_p_value", "anomaly_class", "artefact_probability", "better_z")
     found = pd.DataFrame({name: np.asarray(judged[name]) for name in shown})
     found = found.assign(TARGETID=scores["TARGETID"], snr=scores["snr"])
@@ -154,7 +153,7 @@ def classify_drawn(
     return results, judged["class_probabilities"]
 
 
-def find_threshold(store: Store) -> float:
+def find_threshold(store: Root) -> float:
     """Return the joint p-value below which one in a hundred ordinary core quasars of the run is."""
     classes = store.read(store.lake.table("classes"), ["TARGETID", "joint_p_value"]).to_pandas()
     [path] = store.lake.root.glob("mock/*-truth.parquet")

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.statistics import STRANGE_P_VALUE
 from pipeline.config import Config
-from pipeline.flow.stages import open_root, read_saved_config
-from pipeline.spectra.apply import apply
-from pipeline.spectra.stages.train import find_model_id
+from pipeline.flow.apply import apply
+from pipeline.flow.data_path import start_run
+from pipeline.flow.root import open_root, read_saved_config
 
 _WAVE = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)
 _SDSS_STEP = 1e-4
@@ -37,7 +37,7 @@ def main() -> None:
     call = parser.parse_args()
     store = open_root(call.root)
     config = read_saved_config(store)
-    model = str(store.lake.model(find_model_id(store, config)))
+    model = str(store.lake.model(start_run(store, config).model_id))
     lists = {
         "changing-look": list_changing_look(call.data / "desi_clagn"),
         "SDSS": list_sdss(call.data / "sdss"),

@@ -21,8 +21,8 @@ from side_by_side import time_in_turns
 from catalog_schema.desi import SAMPLING, WAVE_SIZE
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import parquet_options
+from pipeline.spectra.coadd_rows import spectra_to_table
 from pipeline.spectra.science.coadd import Spectra
-from pipeline.spectra.stages.extract import spectra_to_table
 
 FLOATS = ("flux.list.element", "ivar.list.element")
 SPLIT = dict.fromkeys(FLOATS, "BYTE_STREAM_SPLIT")

@@ -22,13 +22,14 @@ from scipy.stats import spearmanr
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
+from catalog_schema.vocabulary import ShardState
 from pipeline.config import load_config
-from pipeline.flow.shards import finished_shards
-from pipeline.flow.stages import run_stages
+from pipeline.flow.data_path import run_stages
+from pipeline.flow.root import Root
 from pipeline.judge.science.independence import measure_leak
-from pipeline.lake.store import Store, to_matrix
+from pipeline.lake.store import to_matrix
 from pipeline.spectra.science.pca import LinearBasis, fit_basis, infer_coefficients, rebin
-from pipeline.spectra.stages.target import find_mock
+from pipeline.transport.places import find_mock
 
 _COMPONENTS, _BIN, _OBSERVED_BIN = 16, 4, 8
 _EPOCHS, _HIDDEN = 40, 64
@@ -46,7 +47,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     call = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        store = Store(call.root or Path(scratch))
+        store = Root(call.root or Path(scratch))
         size = [f"mock.quasars={call.quasars}", f"mock.pixels={max(call.quasars // 125, 1)}"]
         config = load_config(None, [*size, *call.overrides])
         with store.lock():
@@ -55,7 +56,7 @@ def main() -> None:
         report(store, truth)
 
 
-def report(store: Store, truth: pl.DataFrame) -> None:
+def report(store: Root, truth: pl.DataFrame) -> None:
     """Print recall, ranking and dependence on SNR of every score."""
     rows, windows, observed = load(store)
     table = rows.join(
@@ -149,10 +150,11 @@ def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
         print(f"{tier}: {len(mine)}, of them normal {mine['family'].is_null().sum()}")
 
 
-def load(store: Store) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]:
+def load(store: Root) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]:
     """Return core rows with their scores, their windows, their observed spectra in bins."""
     parts, fluxes, weights, starts, observed = [], [], [], [], []
-    for shard in finished_shards(store, "score"):
+    done = (o for o in store.ledger.outcomes("score") if o.state is ShardState.DONE)
+    for shard in sorted(outcome.shard for outcome in done):
         scores = store.read(store.lake.shard("scores", shard), _COLUMNS)
         windows = store.read(store.lake.shard("restframe", shard))
         coadds = store.read(store.lake.shard("coadds", shard), ["TARGETID", "flux", "ivar"])

@@ -17,9 +17,9 @@ from synthetic import FIRST_TARGETID, write_coadd
 from catalog_schema.desi import SAMPLING, WAVE_SIZE
 from pipeline.config import AcquireSettings, Config
 from pipeline.spectra.desi.coadd_file import open_coadd, read_arms
+from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.science.coadd import Spectra, join_arms
 from pipeline.spectra.science.restframe import find_window_starts, resample
-from pipeline.spectra.stages.preprocess import make_run_grid
 from pipeline.transport.sources import local_file
 
 FLOOR = 1e-6

@@ -13,6 +13,7 @@ from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER, SAMPLING
 from catalog_schema.vocabulary import AnomalyClass, ClassState, MatchState, ShardState, Tier
 from pipeline.config import Config
 from pipeline.context.catalogues.declared import resolve_catalogues
+from pipeline.flow.root import Root
 from pipeline.lake.layout import Shard
 from pipeline.lake.model_files import write_card
 from pipeline.lake.store import Store, columns_to_table
@@ -40,7 +41,7 @@ def write_lake(root: Path, n_shards: int, n_rows: int, n_graded: int, config: Co
     config : Config
         Its levels grade, its catalogues are those that the objects are matched with.
     """
-    rng, store = np.random.default_rng(8), Store(root)
+    rng, store = np.random.default_rng(8), Root(root)
     n = n_shards * n_rows
     pixel = np.repeat(np.arange(n_shards), n_rows)
     depth = FINE_ORDER - HEALPIX_ORDER
@@ -92,7 +93,7 @@ def _grade(rng: np.random.Generator, n: int, n_graded: int, config: Config) -> C
     q_value = adjust(p_value)
     tier = np.full(n, Tier.NONE.value, dtype=object)
     for grade in (Tier.BRONZE, Tier.SILVER, Tier.GOLD):
-        tier[q_value <= getattr(config.calibrate, grade)] = grade.value
+        tier[q_value <= getattr(config.grade, grade)] = grade.value
     score = -np.log(p_value)
     return {
         "anomaly_score": score,
@@ -147,7 +148,7 @@ def _write(path: Path, table: Table, known: Columns, rng: np.random.Generator) -
     data = columns_to_table(table, values, **SIZES)
     if any(column.array == "wave" for column in table.columns):
         data = attach_sampling(data, SAMPLING)
-    Store(path.parent).write(path, data, table, fingerprint="f", n_expected=n, n_made=n)
+    Root(path.parent).write(path, data, table, fingerprint="f", n_expected=n, n_made=n)
 
 
 def _draw(column: Column, n: int, rng: np.random.Generator) -> Any:

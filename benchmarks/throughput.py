@@ -25,14 +25,17 @@ from catalog_schema.desi import SAMPLING, WAVE_SIZE
 from pipeline.config import Config, ScoreSettings
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import to_matrix
+from pipeline.spectra.coadd_rows import spectra_to_table
+from pipeline.spectra.grids import make_run_grid
+from pipeline.spectra.model.epochs import infer_linear, run_epoch
 from pipeline.spectra.model.models import Member, Model, assign_folds
+from pipeline.spectra.model.scorer import Scorer
+from pipeline.spectra.model.training import prepare_device
+from pipeline.spectra.model.training_windows import Windows
 from pipeline.spectra.science.coadd import Spectra
 from pipeline.spectra.science.restframe import RestFrameGrid
 from pipeline.spectra.science.vae import ModelShape, SpectrumVAE, limit_influence, negative_elbo
-from pipeline.spectra.stages.extract import spectra_to_table
-from pipeline.spectra.stages.preprocess import make_run_grid, make_windows
-from pipeline.spectra.stages.score import Scorer
-from pipeline.spectra.stages.train import Windows, infer_linear, prepare_device, run_epoch
+from pipeline.spectra.windows import make_windows
 
 SHARD = Shard("main", "dark", 0)
 _GPU_BATCH, _LIMIT_BATCH = 4096, 64
@@ -60,7 +63,7 @@ def simulate_windows(n: int) -> pa.Table:
         }
     )
     table = spectra_to_table(SHARD, spectra, SAMPLING)
-    return make_windows(table, targets, config.preprocess, make_run_grid(config)).data
+    return make_windows(table, targets, config.preprocess, make_run_grid(config)).tables[0]
 
 
 def make_network(grid: RestFrameGrid) -> SpectrumVAE:

@@ -19,26 +19,18 @@ from unittest.mock import patch
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.config import Config
 from pipeline.errors import QadError
-from pipeline.flow.stages import read_saved_config
+from pipeline.flow.data_path import start_run
+from pipeline.flow.root import Root, read_saved_config
+from pipeline.flow.runner import run_stage
+from pipeline.flow.stages import MEASURE, PREPROCESS, RECONSTRUCT, SCORE
 from pipeline.lake import seals
-from pipeline.lake.layout import MODEL_CARD
 from pipeline.lake.store import Store, digest_rows
 from pipeline.spectra.model.models import load_model
-from pipeline.spectra.stages.measure import measure_with
-from pipeline.spectra.stages.preprocess import preprocess
-from pipeline.spectra.stages.reconstruct import reconstruct_with
-from pipeline.spectra.stages.score import score_with
+from pipeline.stage import Stage
 
 # Stages that take their input from the lake alone.
-Stage = Callable[[Store, Config, Path], object]
-_STAGES: dict[str, Stage] = {
-    "restframe": lambda store, config, _: preprocess(store, config),
-    "scores": score_with,
-    "measurements": measure_with,
-    "reconstructions": reconstruct_with,
-}
+_STAGES = (PREPROCESS, SCORE, MEASURE, RECONSTRUCT)
 
 
 def take_seconds(work: Callable[[], object]) -> float:
@@ -60,16 +52,16 @@ def without_checks(work: Callable[[], object]) -> None:
         work()
 
 
-def measure_cost(store: Store, repeats: int) -> None:
+def measure_cost(store: Root, repeats: int) -> None:
     """Print each stage's seconds with checksums, of reading and writing, and without."""
     config = read_saved_config(store)
-    [card] = store.lake.models.glob(f"*/{MODEL_CARD}")
     print(f"{'stage that makes':18}{'checked, s':>12}{'unchecked, s':>14}{'share':>8}")
-    for dataset, stage in _STAGES.items():
+    for stage in _STAGES:
+        dataset = stage.dataset.name
 
-        def run(dataset: str = dataset, stage: Stage = stage) -> None:
-            shutil.rmtree(store.lake.dataset(dataset))
-            stage(store, config, card.parent)
+        def run(stage: Stage = stage) -> None:
+            shutil.rmtree(store.lake.dataset(stage.dataset.name))
+            run_stage(start_run(store, config), stage)
 
         run()
         pairs = [
@@ -132,7 +124,7 @@ def main() -> None:
         root = Path(folder) / "root"
         skipped = shutil.ignore_patterns("mock", "releases", "cache", ".lock")
         shutil.copytree(options.root, root, ignore=skipped)
-        store = Store(root)
+        store = Root(root)
         measure_cost(store, options.repeats)
         tables = sorted([*root.glob("lake/**/*.parquet"), *root.glob("models/*/*.parquet")])
         weights = sorted([*root.glob("models/*/*.safetensors"), *root.glob("models/*/model.json")])

@@ -23,6 +23,8 @@ N_PIXELS = 12 * 64**2
 _TOML_FAULTS = (ValueError, RecursionError)
 # Requests per second; fewer are none.
 _LEAST_RATE = 0.01
+# Likeness of words from which one may be meant for the other, and from which it surely is.
+_ALIKE, _MISSPELT = 0.4, 0.8
 # Letters of a wrong value that are repeated.
 _SHOWN = 100
 
@@ -41,10 +43,12 @@ class RunSettings(Section):
 
     `survey` is the name of the survey that `source` is of; empty, it is recognised.
     `lake` is ``s3://BUCKET/PREFIX`` of datasets and models; empty, they are below the data root.
+    `redshifts` is a table with redshifts of loose files; without it the files' own count.
     """
 
     source: str = "mock"
     survey: str = ""
+    redshifts: str = ""
     workers: int = Field(1, ge=1, le=10_000)
     seed: int = Field(1, ge=0, le=MAX_SEED)
     ledger_url: str = ""
@@ -184,11 +188,22 @@ class ScoreSettings(Section):
 
 
 class CalibrateSettings(Section):
-    """The conditional null and the false-discovery levels of the tiers."""
+    """The conditional null."""
 
     neighbours: int = Field(200, ge=20, le=10**6)
     tail_fraction: float = Field(0.15, gt=0, lt=0.5)
     contamination: float = Field(0.05, ge=0, lt=0.5)
+
+    @model_validator(mode="after")
+    def _tail_holds_contamination(self) -> "CalibrateSettings":
+        if not self.contamination < self.tail_fraction:
+            raise ValueError("contamination must be smaller than tail_fraction")
+        return self
+
+
+class GradeSettings(Section):
+    """The false-discovery levels of the tiers."""
+
     gold: float = Field(0.01, gt=0, lt=1)
     silver: float = Field(0.05, gt=0, lt=1)
     bronze: float = Field(0.10, gt=0, lt=1)
@@ -199,13 +214,7 @@ class CalibrateSettings(Section):
         return {Tier.GOLD: self.gold, Tier.SILVER: self.silver, Tier.BRONZE: self.bronze}
 
     @model_validator(mode="after")
-    def _tail_holds_contamination(self) -> "CalibrateSettings":
-        if not self.contamination < self.tail_fraction:
-            raise ValueError("contamination must be smaller than tail_fraction")
-        return self
-
-    @model_validator(mode="after")
-    def _levels_rise(self) -> "CalibrateSettings":
+    def _levels_rise(self) -> "GradeSettings":
         if not self.gold < self.silver < self.bronze:
             raise ValueError("false-discovery levels must rise: gold < silver < bronze")
         return self
@@ -223,6 +232,7 @@ class InjectSettings(Section):
 class ClassifySettings(Section):
     """What tells one class from another.
 
+    A quasar is ordinary where the score alone has a false-discovery level above `ordinary_level`.
     Phenomena are planted in `hosts` ordinary quasars; at most `normals` others stand for what is
     normal. `anomalous_share` is the prior probability that a spectrum is no ordinary quasar, shared
     evenly by the classes. A spectrum of a median SNR per pixel below `min_snr` has no signal. What
@@ -232,6 +242,7 @@ class ClassifySettings(Section):
     `cluster_p_value`, and again in `bootstraps` samples. `evidence` features are kept.
     """
 
+    ordinary_level: float = Field(0.10, gt=0, lt=1)
     hosts: int = Field(300, ge=1, le=ALL_ROWS)
     normals: int = Field(20_000, ge=1, le=ALL_ROWS)
     anomalous_share: float = Field(0.1, gt=0, lt=1)
@@ -400,6 +411,7 @@ class Config(Section):
     tracking: TrackingSettings = TrackingSettings()
     score: ScoreSettings = ScoreSettings()
     calibrate: CalibrateSettings = CalibrateSettings()
+    grade: GradeSettings = GradeSettings()
     inject: InjectSettings = InjectSettings()
     earlier: EarlierSettings = EarlierSettings()
     classify: ClassifySettings = ClassifySettings()
@@ -407,6 +419,15 @@ class Config(Section):
     reconstruct: ReconstructSettings = ReconstructSettings()
     rank: RankSettings = RankSettings()
     release: ReleaseSettings = ReleaseSettings()
+
+    @model_validator(mode="after")
+    def _graded_is_not_ordinary(self) -> "Config":
+        if self.grade.bronze > self.classify.ordinary_level:
+            raise ValueError(
+                f"grade.bronze {self.grade.bronze} exceeds classify.ordinary_level "
+                f"{self.classify.ordinary_level}: what is graded would be ordinary; raise both"
+            )
+        return self
 
 
 def load_config(
@@ -481,6 +502,8 @@ def _explain(error: ValidationError, origin: str) -> str:
         where += f", key {'.'.join(location[1:])!r}"
     if first["type"] == "extra_forbidden":
         return f"{where} is unknown; {_suggest(location)}"
+    if not location:
+        return f"{where}: {first['msg']}"
     given = repr(first["input"])
     given = given if len(given) <= _SHOWN else f"{given[:_SHOWN]}..."
     return hide_passwords(f"{where}: {first['msg']}, got {given}")
@@ -490,7 +513,18 @@ def _suggest(location: list[str]) -> str:
     valid: Mapping[str, Any] = Config.model_fields
     if len(location) > 1:
         valid = type(getattr(Config(), location[0])).model_fields
+        moved = [name for name in Config.model_fields if location[1] in _list_keys(name)]
+        if len(location) == 2 and moved and not _find_near(location[1], valid, _MISSPELT):
+            return f"did you mean {moved[0]}.{location[1]}?"
     if location[:2] == ["crossmatch", "catalogues"]:
         valid = CatalogueSettings.model_fields
-    near = difflib.get_close_matches(location[-1], valid, n=1, cutoff=0.4)
+    near = _find_near(location[-1], valid, _ALIKE)
     return f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(valid)}"
+
+
+def _find_near(name: str, valid: Mapping[str, Any], likeness: float) -> list[str]:
+    return difflib.get_close_matches(name, valid, n=1, cutoff=likeness)
+
+
+def _list_keys(section: str) -> Mapping[str, Any]:
+    return type(getattr(Config(), section)).model_fields

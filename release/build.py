@@ -10,6 +10,7 @@ from catalog_schema.lock import render_schema
 from catalog_schema.tables import NULL
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.flow.root import Root
 from pipeline.lake.files import local_folder
 from pipeline.lake.layout import MODEL_NULL
 from pipeline.lake.store import Store
@@ -51,12 +52,12 @@ class ReleaseReport:
 
 
 @limit_threads()
-def build(store: Store, config: Config, version: str) -> ReleaseReport:
+def build(store: Root, config: Config, version: str) -> ReleaseReport:
     """Build release `version` from the lake, whole or not at all.
 
     Parameters
     ----------
-    store : Store
+    store : Root
     config : Config
         The settings of the run; they are stored in the manifest.
     version : str
@@ -106,7 +107,7 @@ def _fill(
     scratch = folder / ".scratch"
     scratch.mkdir()
     with open_lake(store, inputs, scratch) as lake:
-        lake.check(config.calibrate)
+        lake.check(config.grade)
         tiers = lake.write(folder, notes)
         lake.write_significance(folder, notes)
         lake.write_evidence(folder, notes)

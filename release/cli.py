@@ -38,11 +38,11 @@ def build_command(
 ) -> None:
     """Publish the lake below --root as releases/X.Y.Z, with the settings of the run."""
     from pipeline.config import load_config
-    from pipeline.lake.store import Store
+    from pipeline.flow.root import Root
     from release.build import build
 
     config = load_config(config_path, overrides, source=source)
-    store = Store(root, config.run.ledger_url, config.run.lake)
+    store = Root(root, config.run.ledger_url, config.run.lake)
     report = build(store, config, version)
     counts = report.counts
     click.echo(f"release {version}: {'done' if report.is_new else 'already done'}, {report.path}")

@@ -263,7 +263,7 @@ def _find_causes(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, ...]:
         "data": differs("data", "targets") or differs("data", "coadds"),
         "settings": any(differs("config", name) for name in _SETTINGS),
         "model": differs("model", "content"),
-        "calibration": differs("config", "calibrate"),
+        "calibration": differs("config", "calibrate") or differs("config", "grade"),
         "classes": differs("config", "classify"),
         "reviews": differs("data", "reviews"),
         "crossmatch": differs("data", "matches") or differs("data", "catalogues"),

@@ -13,6 +13,8 @@ from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config
 from pipeline.context.catalogues.declared import resolve_catalogues
 from pipeline.errors import UserError
+from pipeline.flow.root import Root
+from pipeline.flow.stages import DATASETS, EARLIER
 from pipeline.lake.files import exists, local_folder, show
 from pipeline.lake.layout import (
     MODEL_CARD,
@@ -28,6 +30,7 @@ from pipeline.ledger.books import Outcome
 from pipeline.reviews.review import Review
 from pipeline.reviews.review_ledger import tabulate
 from pipeline.reviews.sample import name_sample
+from pipeline.stage import Per
 from release.checks.conservation import Account, settle
 from release.sealing import hash_file
 
@@ -40,10 +43,24 @@ MODEL_FILES = (
     MODEL_NORMS,
     MODEL_TAXONOMY,
 )
-GLOBAL = ("significance", "tiers", "classes", "evidence", "controls", "injections")
-MATCHED = ("catalogues", "matches")
-COMPARED = "earlier"
-SHARDED = ("targets", "coadds", "scores", "restframe", "reconstructions")
+# Datasets that a release is made from.
+NEEDS = (
+    "targets",
+    "coadds",
+    "restframe",
+    "scores",
+    "significance",
+    "changes",
+    "classes",
+    "evidence",
+    "tiers",
+    "controls",
+    "injections",
+    "catalogues",
+    "matches",
+    "reconstructions",
+)
+COMPARED = EARLIER.dataset.name
 
 
 @dataclass(frozen=True)
@@ -100,7 +117,7 @@ class Inputs:
         return digest("release", revision, SCHEMA_VERSION, *parts)
 
 
-def read_inputs(store: Store, config: Config, reviews: tuple[Review, ...] | None = None) -> Inputs:
+def read_inputs(store: Root, config: Config, reviews: tuple[Review, ...] | None = None) -> Inputs:
     """Collect the inputs without reading their rows.
 
     Parameters
@@ -120,18 +137,22 @@ def read_inputs(store: Store, config: Config, reviews: tuple[Review, ...] | None
     shards = tuple(account.n_scored)
     if not shards:
         raise UserError(f"{store.root}: no spectrum was scored, the catalogue would be empty")
-    data = {name: digest(_content(store, store.lake.table(name))) for name in GLOBAL}
-    for name in SHARDED:
+    whole, sharded, by_catalogue = (
+        [name for name in NEEDS if DATASETS[name].per is per and name != COMPARED]
+        for per in (Per.SURVEY, Per.SHARD, Per.CATALOGUE)
+    )
+    data = {name: digest(_content(store, store.lake.table(name))) for name in whole}
+    for name in sharded:
         paths = [store.lake.shard(name, shard) for shard in shards]
         contents = store.map(partial(_content, store), paths)
         data[name] = digest([(str(s), c) for s, c in zip(shards, contents, strict=True)])
     compared = _list_compared(outcomes, shards, config.release.accept_failed_shards)
-    paths = [store.lake.shard("changes", shard) for shard in compared]
-    data["changes"] = digest(
+    paths = [store.lake.shard(COMPARED, shard) for shard in compared]
+    data[COMPARED] = digest(
         [(str(s), _content(store, p)) for s, p in zip(compared, paths, strict=True)]
     )
     catalogues = tuple(resolve_catalogues(config.crossmatch))
-    for name in MATCHED:
+    for name in by_catalogue:
         paths = [store.lake.catalogue(name, catalogue) for catalogue in catalogues]
         data[name] = digest(catalogues, store.map(partial(_content, store), paths))
     reviews = _read_reviews(store, config) if reviews is None else reviews
@@ -168,7 +189,7 @@ def _list_compared(
         If some were to be compared and were not, and that is not accepted.
     """
     scored = set(shards)
-    mine = [o for o in outcomes if o.stage == COMPARED and o.shard in scored]
+    mine = [o for o in outcomes if o.stage == EARLIER.name and o.shard in scored]
     done = tuple(outcome.shard for outcome in mine if outcome.state is ShardState.DONE)
     if len(done) < len(mine) and not accept_failed:
         raise UserError(
@@ -178,12 +199,12 @@ def _list_compared(
     return done
 
 
-def _read_reviews(store: Store, config: Config) -> tuple[Review, ...]:
+def _read_reviews(store: Root, config: Config) -> tuple[Review, ...]:
     with store.reviews.closing() as ledger:
         return tuple(ledger.load(name_sample(config)))
 
 
-def _read_ledger(store: Store, source: str) -> list[Outcome]:
+def _read_ledger(store: Root, source: str) -> list[Outcome]:
     if not store.has_ledger:
         raise UserError(f"{store.root}: nothing was run here; start with `qad run --root DIR`")
     with store.ledger.closing() as ledger:
@@ -235,7 +256,7 @@ def _resolve(config: Config, source: dict[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = json.loads(config.model_dump_json())
     values["run"]["source"] = f"{source['kind']}:{source['name']}"
     # How many work, how bytes are fetched and where they are kept changes no byte of the result.
-    for name in ("workers", "ledger_url", "lake"):
+    for name in ("workers", "ledger_url", "lake", "redshifts"):
         del values["run"][name]
     del values["acquire"]
     for name in ("index", "spectra"):

@@ -63,7 +63,7 @@ def make_manifest(
         "sampling": sampling.to_json(),
         "counts": counts,
         "catalogues": _describe_catalogues(catalogues),
-        "tiers": {grade.value: getattr(config.calibrate, grade) for grade in GRADES},
+        "tiers": {grade.value: config.grade.levels[grade] for grade in GRADES},
         "fingerprint": fingerprint,
     }
 

@@ -22,8 +22,8 @@ _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
     [
         "__main__",
-        *(f"pipeline.{stage}" for stage in STAGES),
-        "pipeline.spectra.apply",
+        *(stage.run.partition(":")[0] for stage in STAGES),
+        "pipeline.flow.apply",
         "pipeline.cli.main",
         "pipeline.flow.status",
         "release.cli",

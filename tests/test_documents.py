@@ -15,6 +15,7 @@ from documented import DOCUMENTS, ROOT, find_commands, find_examples, find_menti
 from pipeline.cli.main import qad
 from pipeline.config import load_config
 from pipeline.flow.stages import STAGES
+from pipeline.stage import Per
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 
@@ -79,16 +80,14 @@ def test_every_example_fits(document: Path, tmp_path: Path) -> None:
 def test_data_path_of_the_readme_is_the_pipeline_s() -> None:
     text = (ROOT / "README.md").read_text()
     rows = re.findall(r"^ *│ (\w+) +▶ (\S+)", text, re.MULTILINE)
-    assert {stage: dataset.split("/")[0] for stage, dataset in rows} == STAGES
-    assert [stage for stage, _ in rows] == list(STAGES)
+    assert {stage: dataset.split("/")[0] for stage, dataset in rows} == {
+        stage.name: stage.dataset.name for stage in STAGES
+    }
+    assert [stage for stage, _ in rows] == [stage.name for stage in STAGES]
 
 
 def test_stages_that_run_on_a_cluster_are_named() -> None:
     listed = re.search(r"sharded stages \((.*?)\)", (ROOT / "docs" / "deploy.md").read_text())
     assert listed
-    sharded = [
-        stage
-        for stage in STAGES
-        if "run_shards(" in next((ROOT / "pipeline").rglob(f"{stage}.py")).read_text()
-    ]
+    sharded = [stage.name for stage in STAGES if stage.per is Per.SHARD]
     assert re.findall(r"`(\w+)`", listed[1]) == sharded

@@ -24,7 +24,7 @@ def verify(root: Path) -> None:
 
     Exit code 1, and a line for each damaged file, if not. Releases: `qad release validate`.
     """
-    from pipeline.flow.stages import open_existing_root
+    from pipeline.flow.root import open_existing_root
     from pipeline.flow.verify import verify_root
 
     found = verify_root(open_existing_root(root))

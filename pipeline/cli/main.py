@@ -12,10 +12,12 @@ from pipeline.cli.lake_commands import lake
 from pipeline.cli.model_commands import model
 from pipeline.cli.review_commands import rank, review
 from pipeline.errors import require_extra
+from pipeline.flow.stages import ACQUIRE, STAGES
+from pipeline.stage import Stage
 
 if TYPE_CHECKING:
     from pipeline.config import Config
-    from pipeline.flow.shards import Report
+    from pipeline.flow.report import Report
 
 _PLUGINS = "qad.commands"
 
@@ -106,8 +108,8 @@ def run(
     sys.exit(1 if failed else 0)
 
 
-def _add_stage(name: str, about: str) -> None:
-    @qad.command(name, help=f"Run the stages up to `{name}`: {about}.")
+def _make_command(stage: Stage) -> click.Command:
+    @click.command(stage.name, help=f"Run the stages up to `{stage.name}`: {stage.about}.")
     @_SOURCE
     @_ROOT
     @_CONFIG
@@ -118,14 +120,12 @@ def _add_stage(name: str, about: str) -> None:
         from pipeline.config import load_config
 
         config = load_config(config_path, overrides, source=source)
-        sys.exit(1 if _run_stages(root, config, last=name) else 0)
+        sys.exit(1 if _run_stages(root, config, last=stage.name) else 0)
+
+    return command
 
 
-_add_stage("target", "what may enter a parent sample, every row counted")
-_add_stage("adopt", "the parent samples, with the redshift of every row")
-
-
-@qad.command(help="Run the stages up to `acquire`: an inventory of the source files.")
+@click.command(help=f"Run the stages up to `acquire`: {ACQUIRE.about}.")
 @click.option(
     "--plan",
     "is_plan",
@@ -145,19 +145,15 @@ def acquire(
     config = load_config(config_path, overrides, source=source)
     failed = _run_stages(root, config, last="adopt" if is_plan else "acquire")
     if is_plan:
-        from pipeline.lake.store import Store
+        from pipeline.flow.data_path import start_run
+        from pipeline.flow.root import Root
         from pipeline.spectra.desi.transfer_plan import describe_transfer
 
-        store = Store(root, config.run.ledger_url, config.run.lake)
-        with store.lock():
-            for line in describe_transfer(store, config):
+        place = Root(root, config.run.ledger_url, config.run.lake)
+        with place.lock():
+            for line in describe_transfer(start_run(place, config)):
                 click.echo(line)
     sys.exit(1 if failed else 0)
-
-
-_add_stage("extract", "spectra with their arms joined")
-_add_stage("preprocess", "rest-frame windows")
-_add_stage("train", "the model")
 
 
 @qad.command()
@@ -175,22 +171,23 @@ def tune(
 ) -> None:
     """Search for settings of [train] that find more planted features; print the best."""
     from pipeline.config import load_config
-    from pipeline.lake.store import Store
+    from pipeline.flow.data_path import start_run
+    from pipeline.flow.root import Root
     from pipeline.spectra.model.tune import describe_best
     from pipeline.spectra.model.tune import tune as search
 
     config = load_config(config_path, overrides, source=source)
     failed = _run_stages(root, config, last="preprocess")
-    store = Store(root, config.run.ledger_url, config.run.lake)
-    with store.lock():
-        tried = search(store, config, trials)
-    click.echo(f"trials      {store.lake.trials}: recall {tried['recall'][0].as_py():.3f} at best")
+    place = Root(root, config.run.ledger_url, config.run.lake)
+    with place.lock():
+        tried = search(start_run(place, config), trials)
+    click.echo(f"trials      {place.lake.trials}: recall {tried['recall'][0].as_py():.3f} at best")
     for line in describe_best(tried):
         click.echo(line)
     sys.exit(1 if failed else 0)
 
 
-@qad.command()
+@click.command()
 @click.option("--model", help="Id or folder of a finished model to apply to another source.")
 @click.option(
     "--redshifts",
@@ -219,24 +216,13 @@ def score(
     config = load_config(config_path, overrides, source=source)
     if model is None:
         sys.exit(1 if _run_stages(root, config, last="score") else 0)
-    from pipeline.spectra.apply import apply
+    from pipeline.flow.apply import apply
 
     path, reports = apply(root, config, model, redshifts)
     for report in reports:
         _tell(report.dataset, report)
     click.echo(f"results     {path}" if path else "results     none: no spectrum could be scored")
     sys.exit(1 if path is None or any(report.failed for report in reports) else 0)
-
-
-_add_stage("calibrate", "p-values of the scores")
-_add_stage("measure", "physical measurements and rival redshifts")
-_add_stage("earlier", "changes since earlier spectra of the same objects")
-_add_stage("classify", "classes with their probabilities and evidence, map and clusters")
-_add_stage("grade", "false-discovery rates and tiers")
-_add_stage("control", "negative controls, graded as if taken for quasars")
-_add_stage("inject", "planted features, and which of them are found")
-_add_stage("crossmatch", "counterparts in external catalogues")
-_add_stage("reconstruct", "the model's flux of what is published")
 
 
 @qad.command()
@@ -250,7 +236,7 @@ _add_stage("reconstruct", "the model's flux of what is published")
 )
 def status(root: Path, failed: bool, export: Path | None) -> None:
     """Show what is done, stale or missing, and where every row went."""
-    from pipeline.flow.stages import open_existing_root
+    from pipeline.flow.root import open_existing_root
     from pipeline.flow.status import describe_failures, describe_status, export_ledger
 
     store = open_existing_root(root)
@@ -278,7 +264,7 @@ def status(root: Path, failed: bool, export: Path | None) -> None:
 def mock(quasars: int, pixels: int, seed: int, folder: Path) -> None:
     """Write a mock survey in the DR1 layout, with planted anomalies."""
     from pipeline.config import load_config
-    from pipeline.flow.stages import write_mock
+    from pipeline.spectra.mock.source import write_mock
 
     sizes = (f"mock.quasars={quasars}", f"mock.pixels={pixels}", f"mock.seed={seed}")
     write_mock(folder, load_config(None, sizes).mock)
@@ -291,7 +277,7 @@ def mock(quasars: int, pixels: int, seed: int, folder: Path) -> None:
 def backup(place: str, root: Path) -> None:
     """Keep models, ledger, settings, releases and a list of the lake in TO, a folder or s3://."""
     from pipeline.flow.backup import back_up
-    from pipeline.flow.stages import open_existing_root
+    from pipeline.flow.root import open_existing_root
 
     kept = back_up(open_existing_root(root), place)
     new = f"{kept.n_sent:,} new, {kept.n_bytes / 1e6:.1f} MB"
@@ -311,6 +297,9 @@ def restore(place: str, root: Path, name: str | None) -> None:
     click.echo(f"restored    {done.name} as {root}: {size}; all checksums right")
 
 
+_OWN = {"acquire": acquire, "score": score}
+for _stage in STAGES:
+    qad.add_command(_OWN.get(_stage.name) or _make_command(_stage))
 qad.add_command(lake)
 qad.add_command(model)
 qad.add_command(review)
@@ -325,12 +314,12 @@ def main() -> None:
 def _run_stages(root: Path, config: "Config", last: str | None) -> bool:
     """Run the stages and say whether a shard failed."""
     require_extra("pipeline")
-    from pipeline.flow.stages import run_stages
-    from pipeline.lake.store import Store
+    from pipeline.flow.data_path import run_stages
+    from pipeline.flow.root import Root
 
-    store = Store(root, config.run.ledger_url, config.run.lake)
-    with store.lock():
-        reports = run_stages(store, config, _tell, last)
+    place = Root(root, config.run.ledger_url, config.run.lake)
+    with place.lock():
+        reports = run_stages(place, config, _tell, last)
     return any(report.failed for report in reports)
 
 

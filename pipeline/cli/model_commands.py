@@ -27,8 +27,8 @@ def model() -> None:
 )
 def export(name: str, root: Path, to: Path) -> None:
     """Write the networks of MODEL, an id or a folder, as ONNX files."""
-    from pipeline.flow.stages import open_root
-    from pipeline.spectra.apply import find_model
+    from pipeline.flow.apply import find_model
+    from pipeline.flow.root import open_root
     from pipeline.spectra.model.export import export_model
 
     for path in export_model(find_model(name, open_root(root).lake), to):
@@ -40,8 +40,8 @@ def export(name: str, root: Path, to: Path) -> None:
 @_ROOT
 def promote(name: str, root: Path) -> None:
     """Let the alias `production` of MLflow's registry name MODEL."""
-    from pipeline.flow.stages import open_root
-    from pipeline.spectra.apply import find_model
+    from pipeline.flow.apply import find_model
+    from pipeline.flow.root import open_root
     from pipeline.spectra.model.tracking import promote as let_alias_name
 
     store = open_root(root)

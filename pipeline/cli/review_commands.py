@@ -11,7 +11,7 @@ import click
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from pipeline.lake.store import Store
+    from pipeline.flow.root import Root
     from pipeline.reviews.published import Published
     from pipeline.reviews.review import Review
 
@@ -131,8 +131,8 @@ def rank(
 
 
 @contextmanager
-def _opening(root: Path, release: str | None) -> "Iterator[tuple[Store, Published]]":
-    from pipeline.flow.stages import open_root
+def _opening(root: Path, release: str | None) -> "Iterator[tuple[Root, Published]]":
+    from pipeline.flow.root import open_root
     from pipeline.reviews.published import read_published
 
     published = read_published(_find_release(root, release))

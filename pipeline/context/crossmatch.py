@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from catalog_schema.tables import CATALOGUES, MATCHES, ROW_KEY, TARGETS, TIERS
+from catalog_schema.tables import CATALOGUES, MATCHES, ROW_KEY, SCORES, TARGETS, TIERS
 from catalog_schema.vocabulary import MatchState, Tier
 from pipeline.config import CatalogueSettings, Config, CrossmatchSettings
 from pipeline.context.catalogues.coverage import describe_coverage, find_covered
@@ -29,16 +29,16 @@ from pipeline.context.catalogues.search import (
 from pipeline.context.catalogues.services import Service
 from pipeline.context.science.match import find_chance_probability, normalise_separations
 from pipeline.errors import UserError
-from pipeline.flow.shards import Report, finished_shards, read_shards
 from pipeline.lake.align import align
-from pipeline.lake.store import Store, columns_to_table, digest, digest_rows, make_fingerprint
-from pipeline.spectra.stages.target import find_beside
+from pipeline.lake.store import Store, columns_to_table, digest, digest_rows
+from pipeline.run import Run
+from pipeline.stage import Job, Product, Task
+from pipeline.transport.places import find_beside
 from pipeline.transport.sources import local_file
 from pipeline.user_tables.reader import list_parts
 
-STAGE = "crossmatch"
-REVISION = 3
-
+# Raised by hand when the index of a local catalogue is made otherwise.
+_INDEX_REVISION = 3
 _SERVICES = ("xmatch", "tap")
 
 
@@ -73,7 +73,7 @@ class Objects:
 
 
 @dataclass(frozen=True)
-class _Search:
+class Search:
     """One catalogue of a run: its settings, its files, and for which objects it is searched."""
 
     name: str
@@ -90,65 +90,49 @@ class _Search:
         return self.catalogue.service if self.is_asked else "none"
 
 
-def crossmatch(store: Store, config: Config) -> Report:
+def crossmatch(run: Run) -> Job:
     """Search every catalogue for counterparts; a service that failed is asked again next time.
 
-    Parameters
-    ----------
-    store : Store
-        Reads `targets` and `tiers`; writes, for each catalogue, `catalogues` and `matches`.
-    config : Config
-        Reads ``crossmatch`` and ``run.source``, below which relative paths are looked for first.
+    Relative paths are looked for below ``run.source`` first.
 
     Returns
     -------
-    Report
-        Of the dataset `matches`; rows expected are pairs of object and catalogue.
+    Job
+        Makes, for each catalogue, `catalogues` and `matches` of `targets` and `tiers`; rows
+        expected are objects.
 
     Raises
     ------
     UserError
         If a local catalogue or its settings are wrong.
     """
-    objects = read_objects(store)
-    made, notes = [], []
-    searches = _list_searches(store, config)
-    for search in searches:
-        facts_path, path = _place(store, search.name)
-        fingerprint = _fingerprint(search, config.crossmatch, objects)
-        if store.find_done(path, fingerprint) and store.find_done(facts_path, fingerprint):
-            continue
-        matches, facts, told = _match(store, config.crossmatch, objects, search)
-        if facts["n_service_error"][0].as_py():
-            # Rows of another fingerprint than the wanted one: the next run makes them again.
-            fingerprint = digest(fingerprint, "to be asked again")
-        counts = {"fingerprint": fingerprint, "n_expected": len(objects.ra)}
-        store.write(facts_path, facts, CATALOGUES, fingerprint=fingerprint, n_expected=1, n_made=1)
-        store.write(path, matches, MATCHES, n_made=len(objects.ra), **counts)
-        made.append(search.name)
-        notes += [f"{search.name}: {note}" for note in told]
-    n_pairs = len(objects.ra) * len(searches)
-    return Report(
-        MATCHES.name,
-        made=len(made),
-        skipped=len(searches) - len(made),
-        n_expected=n_pairs,
-        n_made=n_pairs,
-        notes=tuple(notes),
+    settings, objects = run.config.crossmatch, read_objects(run)
+    searches = {search.name: search for search in _list_searches(run.store, run.config)}
+    tasks = tuple(
+        Task(name, len(objects.ra), _list_inputs(search, objects))
+        for name, search in searches.items()
+    )
+    return Job(tasks, partial(_search, run.store, settings, objects, searches))
+
+
+def _search(
+    store: Store,
+    settings: CrossmatchSettings,
+    objects: Objects,
+    searches: Mapping[str, Search],
+    task: Task,
+) -> Product:
+    search = searches[str(task.place)]
+    matches, facts, told = _match(store, settings, objects, search)
+    return Product(
+        (facts, matches),
+        notes=tuple(f"{search.name}: {note}" for note in told),
+        n_made=len(objects.ra),
+        is_passing=bool(facts["n_service_error"][0].as_py()),
     )
 
 
-def plan(store: Store, config: Config) -> dict[Path, str]:
-    """Return the files that the stage is to make and their fingerprints."""
-    objects = read_objects(store)
-    return {
-        path: _fingerprint(search, config.crossmatch, objects)
-        for search in _list_searches(store, config)
-        for path in _place(store, search.name)
-    }
-
-
-def read_objects(store: Store) -> Objects:
+def read_objects(run: Run) -> Objects:
     """Return the scored objects with the positions of their targets.
 
     Raises
@@ -158,12 +142,14 @@ def read_objects(store: Store) -> Objects:
     UserError
         If nothing was scored.
     """
-    tiers = store.read(store.lake.table(TIERS.name), [*ROW_KEY, "tier"])
-    shards = finished_shards(store, "score")
+    tiers = run.read(TIERS.name, [*ROW_KEY, "tier"])
+    shards = run.list_shards(SCORES.name)
     if not shards:
-        raise UserError(f"{store.root}: no spectrum was scored; `qad status` says where they went")
+        raise UserError(
+            f"{run.store.root}: no spectrum was scored; `qad status` says where they went"
+        )
     columns = [*ROW_KEY, "TARGET_RA", "TARGET_DEC"]
-    targets = pa.concat_tables(read_shards(store, TARGETS.name, shards, columns).values())
+    targets = pa.concat_tables(run.read_shards(TARGETS.name, shards, columns).values())
     tiers = tiers.sort_by([(name, "ascending") for name in ROW_KEY])
     placed = align(targets, tiers, what=TARGETS.name)
     ra, dec = (pc.fill_null(placed[f"TARGET_{name}"], np.nan).to_numpy() for name in ("RA", "DEC"))
@@ -269,7 +255,7 @@ def _settle(
 
 
 def _match(
-    store: Store, settings: CrossmatchSettings, objects: Objects, search: _Search
+    store: Store, settings: CrossmatchSettings, objects: Objects, search: Search
 ) -> tuple[pa.Table, pa.Table, tuple[str, ...]]:
     catalogue, known = search.catalogue, objects.has_position
     is_asked = known & (search.access != "none")
@@ -316,7 +302,7 @@ def _match(
 
 
 def _describe_catalogue(
-    search: _Search, found: Found, facts: IndexFacts | None, rows: pa.Table
+    search: Search, found: Found, facts: IndexFacts | None, rows: pa.Table
 ) -> pa.Table:
     catalogue = search.catalogue
     states = rows.filter(pc.equal(rows["match_rank"], 1))["match_state"].to_pylist()
@@ -349,14 +335,14 @@ def _describe_errors(errors: dict[int, str]) -> Iterator[str]:
         yield f"the service failed for {count} objects, which the next run asks again: {text}"
 
 
-def _list_searches(store: Store, config: Config) -> list[_Search]:
+def _list_searches(store: Store, config: Config) -> list[Search]:
     settings = config.crossmatch
 
     def find(name: str, file: str) -> Path:
         return find_beside(store, config, f"[crossmatch.catalogues.{name}]", file)
 
     return [
-        _Search(
+        Search(
             name,
             catalogue,
             tuple(find(name, file) for file in catalogue.files),
@@ -367,26 +353,17 @@ def _list_searches(store: Store, config: Config) -> list[_Search]:
     ]
 
 
-def _place(store: Store, name: str) -> tuple[Path, Path]:
-    lake = store.lake
-    return lake.catalogue(CATALOGUES.name, name), lake.catalogue(MATCHES.name, name)
-
-
-def _fingerprint(search: _Search, settings: CrossmatchSettings, objects: Objects) -> str:
-    # How a service is asked and who else is searched changes no row.
-    general = settings.model_dump(
-        include={"epoch", "position_error", "chance_shifts", "chance_objects", "ask_for"}
-    )
-    inputs = [_identify(path) for path in (*search.files, search.moc) if path is not None]
+def _list_inputs(search: Search, objects: Objects) -> tuple[str, ...]:
+    """Digest what decides the rows of one catalogue: how a service is asked changes none."""
+    files = [_identify(path) for path in (*search.files, search.moc) if path is not None]
     # Services are asked for the graded objects only.
     content = objects.graded_content if search.access in _SERVICES else objects.content
-    inputs += [search.name, search.access, digest(general), content]
-    return make_fingerprint(STAGE, REVISION, [search.catalogue], inputs)
+    return (*files, search.name, search.access, digest(search.catalogue), content)
 
 
-def _locate_index(store: Store, search: _Search, settings: CrossmatchSettings) -> Path:
+def _locate_index(store: Store, search: Search, settings: CrossmatchSettings) -> Path:
     inputs = [_identify(path) for path in search.files]
-    name = digest(search.catalogue, settings.epoch, REVISION, inputs)[:12]
+    name = digest(search.catalogue, settings.epoch, _INDEX_REVISION, inputs)[:12]
     return store.lake.source_index(search.name, name)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipeline.config import RunSettings
 from pipeline.errors import UserError
-from pipeline.flow.stages import read_saved_config
+from pipeline.flow.root import Root, read_saved_config
 from pipeline.lake.files import (
     exists,
     guard_root,
@@ -29,7 +29,6 @@ from pipeline.lake.files import (
     show,
 )
 from pipeline.lake.layout import Lake
-from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger
 from pipeline.ledger.database import choose_url
 from pipeline.names import check_list, find_below
@@ -72,7 +71,7 @@ class Backup:
     n_bytes: int
 
 
-def back_up(store: Store, to: str) -> Backup:
+def back_up(store: Root, to: str) -> Backup:
     """Keep a data root's models, ledger, settings, releases and the list of its lake.
 
     Parameters
@@ -166,7 +165,7 @@ def _parse(place: str) -> Path:
     return locate(place) if place.startswith("s3://") else Path(place)
 
 
-def _collect(store: Store, scratch: Path) -> dict[str, Path]:
+def _collect(store: Root, scratch: Path) -> dict[str, Path]:
     """Return the files to keep by their name below the root."""
     ledger = store.lake.ledger.name
     files = {
@@ -186,7 +185,7 @@ def _collect(store: Store, scratch: Path) -> dict[str, Path]:
     return files | {_LAKE_LIST: scratch / _LAKE_LIST}
 
 
-def _list_lake(store: Store) -> dict[str, Mapping[str, object]]:
+def _list_lake(store: Root) -> dict[str, Mapping[str, object]]:
     """Return what every dataset's footer says of its making."""
     paths = [path for path in list_files(store.lake.datasets) if path.suffix == ".parquet"]
     stamps = store.map(store.read_stamp, paths)
@@ -260,7 +259,7 @@ def _choose(place: Path, name: str | None) -> Path:
 
 def _settle(partial: Path, root: Path) -> None:
     """Put the models and the ledger where the saved settings have them."""
-    bare = Store(partial)
+    bare = Root(partial)
     run = read_saved_config(bare).run if bare.lake.config.is_file() else RunSettings()
     lake = Lake(root, run.lake)
     if run.lake:

@@ -1,240 +1,354 @@
-"""The data path: every stage in order, run to the end or inspected without running."""
+"""The data path: every stage once, in order."""
 
-import json
-import shutil
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
-from types import ModuleType
-
-from pipeline.config import Config, MockSettings
-from pipeline.errors import QadError, UserError
-from pipeline.flow.shards import Report
-from pipeline.flow.workers import sharing_ray
-from pipeline.lake.files import exists, guard_root, replacing, require_folder
-from pipeline.lake.layout import MODEL_CARD
-from pipeline.lake.seals import open_values, seal_values
-from pipeline.lake.store import Store
-from pipeline.ledger.database import choose_url, hide_password
-from pipeline.numerics import limit_threads
-from pipeline.progress import track_counts
-from pipeline.spectra.stages.target import find_mock
-
-# Name of each stage and the dataset that it makes.
-STAGES = {
-    "target": "candidates",
-    "adopt": "targets",
-    "acquire": "files",
-    "extract": "coadds",
-    "preprocess": "restframe",
-    "train": "models",
-    "score": "scores",
-    "calibrate": "significance",
-    "measure": "measurements",
-    "earlier": "changes",
-    "classify": "classes",
-    "grade": "tiers",
-    "control": "controls",
-    "inject": "injections",
-    "crossmatch": "matches",
-    "reconstruct": "reconstructions",
-}
-
-_ROOMS = {
-    **dict.fromkeys(("calibrate", "classify", "grade", "control", "inject"), "judge"),
-    "crossmatch": "context",
-}
+from pipeline.stage import Dataset, Per, Stage
 
 
-@dataclass(frozen=True)
-class DatasetState:
-    """How much of a dataset is there: files done, of other input or settings, missing, damaged."""
-
-    stage: str
-    dataset: str
-    done: int
-    stale: int
-    missing: int
-    damaged: int = 0
+def _by_shard(*names: str) -> tuple[Dataset, ...]:
+    return tuple(Dataset(name, Per.SHARD) for name in names)
 
 
-@sharing_ray()
-@limit_threads()
-def run_stages(
-    store: Store, config: Config, tell: Callable[[str, Report], None], last: str | None = None
-) -> list[Report]:
-    """Run the stages in order, up to `last` or to the end.
-
-    Parameters
-    ----------
-    store : Store
-        Its lock must be held.
-    config : Config
-    tell : callable
-        Told each stage's name and report as it ends.
-    last : str, optional
-        Name of the last stage to run.
-
-    Raises
-    ------
-    UserError
-        If the call, the source or the data root is wrong. A bad shard is in its report.
-    """
-    save_config(store, config)
-    if config.run.source == "mock":
-        make_mock(store, config)
-    reports = []
-    with store.ledger.closing():
-        for stage in STAGES:
-            report = getattr(_import_stage(stage), stage)(store, config)
-            tell(stage, report)
-            reports.append(report)
-            if stage == last:
-                break
-    return reports
+def _whole(*names: str) -> tuple[Dataset, ...]:
+    return tuple(Dataset(name, Per.SURVEY) for name in names)
 
 
-def make_mock(store: Store, config: Config) -> Path:
-    """Make the mock survey of the settings below the data root, unless it is there."""
-    folder = find_mock(store, config)
-    if not folder.exists():
-        for left in folder.parent.glob(f".{folder.name}-*"):
-            shutil.rmtree(left)
-        folder.with_name(f"{folder.name}-truth.parquet").unlink(missing_ok=True)
-        write_mock(folder, config.mock)
-    return folder
+def _beside_model(*names: str) -> tuple[Dataset, ...]:
+    return tuple(Dataset(name, Per.MODEL) for name in names)
 
 
-@limit_threads()
-def write_mock(folder: Path, settings: MockSettings) -> None:
-    """Write a mock survey to a new folder and its truth table beside it.
-
-    Raises
-    ------
-    UserError
-        If the folder exists, cannot be written, or the sizes make no survey.
-    """
-    from pipeline.spectra.mock.survey import make_survey
-
-    try:
-        with guard_root(folder):
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            make_survey(
-                folder,
-                n_quasars=settings.quasars,
-                n_pixels=settings.pixels,
-                seed=settings.seed,
-                progress=track_counts("mock"),
-            )
-    except (FileExistsError, ValueError) as error:
-        raise UserError(f"mock survey: {error}") from None
+def _by_catalogue(*names: str) -> tuple[Dataset, ...]:
+    return tuple(Dataset(name, Per.CATALOGUE) for name in names)
 
 
-def inspect_datasets(
-    store: Store, config: Config, damaged: Collection[Path] = ()
-) -> Iterator[DatasetState]:
-    """Compare what is in the lake with what the settings and the source ask for.
+_GRID = ("target.z_min", "target.z_max", "preprocess.log10_step", "train.patch")
+_SCORE = ("run.seed", "score.trees", "score.min_valid_fraction", "score.batch_size")
+_NULL = ("calibrate.neighbours", "calibrate.tail_fraction", "calibrate.contamination")
+_JUDGE = ("classify.min_snr", "classify.vanish_p_value")
 
-    Parameters
-    ----------
-    store : Store
-    config : Config
-    damaged : collection of Path
-        Files that are known not to hold what was written.
-    """
-    for stage, dataset in STAGES.items():
-        if stage == "earlier" and not config.earlier.index:
-            # There is nothing to compare with, so nothing is missing.
-            continue
-        try:
-            planned = _list_planned(store, _import_stage(stage), config, dataset)
-        except QadError:
-            # Its input is not there yet, so neither is the plan.
-            planned = {}
-        states = Counter(
-            "damaged"
-            if path in damaged or path / MODEL_CARD in damaged
-            else _look_up(store, path, fingerprint)
-            for path, fingerprint in planned.items()
-        )
-        missing = states["missing"] if planned else 1
-        yield DatasetState(
-            stage, dataset, states["done"], states["stale"], missing, states["damaged"]
-        )
+TARGET = Stage(
+    "target",
+    "what may enter a parent sample, every row counted",
+    makes=_whole("candidates"),
+    needs=(),
+    reads=(
+        "target.z_min",
+        "target.z_max",
+        "target.validation_fraction",
+        "target.test_fraction",
+        "target.sky_fraction",
+        "target.standard_fraction",
+        "target.galaxy_fraction",
+        "target.star_fraction",
+    ),
+    revision=4,
+    run="pipeline.spectra.stages.target:target",
+    has_outside=True,
+    books_shards=True,
+)
+ADOPT = Stage(
+    "adopt",
+    "the parent samples, with the redshift of every row",
+    makes=_by_shard("targets"),
+    needs=("candidates",),
+    reads=("target.z_min", "target.z_max", "target.quasarnet_threshold"),
+    revision=3,
+    run="pipeline.spectra.stages.adopt:adopt",
+    rows_of="target",
+    has_outside=True,
+)
+ACQUIRE = Stage(
+    "acquire",
+    "an inventory of the source files",
+    makes=_whole("files"),
+    needs=("targets",),
+    reads=(),
+    revision=2,
+    run="pipeline.spectra.stages.acquire:acquire",
+    rows_of="adopt",
+    has_outside=True,
+    books_shards=True,
+)
+EXTRACT = Stage(
+    "extract",
+    "spectra with their arms joined",
+    makes=_by_shard("coadds"),
+    needs=("targets", "files"),
+    reads=("extract.ivar_floor",),
+    revision=5,
+    run="pipeline.spectra.stages.extract:extract",
+    rows_of="acquire",
+)
+PREPROCESS = Stage(
+    "preprocess",
+    "rest-frame windows",
+    makes=_by_shard("restframe"),
+    needs=("targets", "coadds"),
+    reads=(*_GRID, "preprocess.min_valid_fraction", "preprocess.r_v"),
+    revision=4,
+    run="pipeline.spectra.stages.preprocess:preprocess",
+    rows_of="extract",
+)
+TRAIN = Stage(
+    "train",
+    "the model",
+    makes=_beside_model("models"),
+    needs=("restframe",),
+    reads=(
+        "run.seed",
+        *_GRID,
+        "train.folds",
+        "train.seeds",
+        "train.latent",
+        "train.basis",
+        "train.hidden",
+        "train.channels",
+        "train.epochs",
+        "train.batch_size",
+        "train.learning_rate",
+        "train.beta",
+        "train.warmup_epochs",
+        "train.patience",
+        "train.model_error",
+        "train.min_support",
+    ),
+    revision=5,
+    run="pipeline.spectra.stages.train:train",
+)
+SCORE = Stage(
+    "score",
+    "latents and statistics of every spectrum",
+    makes=_by_shard("scores"),
+    needs=("restframe", "models"),
+    reads=_SCORE,
+    revision=5,
+    run="pipeline.spectra.stages.score:score",
+    rows_of="preprocess",
+)
+CALIBRATE = Stage(
+    "calibrate",
+    "p-values of the scores",
+    makes=(*_beside_model("null"), *_whole("significance")),
+    needs=("scores",),
+    reads=_NULL,
+    revision=6,
+    run="pipeline.judge.calibrate:calibrate",
+)
+MEASURE = Stage(
+    "measure",
+    "physical measurements and rival redshifts",
+    makes=_by_shard("measurements"),
+    needs=("restframe", "scores", "significance", "models", "null"),
+    reads=(*_SCORE, *_NULL, "classify.rivals", "classify.rival_p_value"),
+    revision=3,
+    run="pipeline.spectra.stages.measure:measure",
+)
+EARLIER = Stage(
+    "earlier",
+    "changes since earlier spectra of the same objects",
+    makes=_by_shard("changes"),
+    needs=("targets", "restframe", "scores"),
+    reads=(
+        *_GRID,
+        "preprocess.r_v",
+        "earlier.ra",
+        "earlier.dec",
+        "earlier.mjd",
+        "earlier.file",
+        "earlier.radius",
+        "earlier.grey_error",
+        "earlier.min_change",
+        "earlier.max_left",
+    ),
+    revision=2,
+    run="pipeline.spectra.stages.earlier:earlier",
+    has_outside=True,
+)
+CLASSIFY = Stage(
+    "classify",
+    "classes with their probabilities and evidence, map and clusters",
+    makes=(*_beside_model("norms", "taxonomy"), *_whole("evidence", "judged", "classes")),
+    needs=(
+        "coadds",
+        "restframe",
+        "scores",
+        "significance",
+        "measurements",
+        "changes",
+        "models",
+        "null",
+    ),
+    reads=(
+        *_SCORE,
+        *_NULL,
+        *_JUDGE,
+        "classify.ordinary_level",
+        "classify.hosts",
+        "classify.normals",
+        "classify.anomalous_share",
+        "classify.map_anchors",
+        "classify.cluster_p_value",
+        "classify.cluster_size",
+        "classify.bootstraps",
+        "classify.evidence",
+    ),
+    revision=9,
+    run="pipeline.judge.classify:classify",
+)
+GRADE = Stage(
+    "grade",
+    "false-discovery rates and tiers",
+    makes=_whole("tiers"),
+    needs=("classes",),
+    reads=("grade.gold", "grade.silver", "grade.bronze"),
+    revision=2,
+    run="pipeline.judge.grade:grade",
+)
+CONTROL = Stage(
+    "control",
+    "negative controls, graded as if taken for quasars",
+    makes=_whole("controls"),
+    needs=("scores", "judged", "classes", "tiers"),
+    reads=(),
+    revision=4,
+    run="pipeline.judge.control:control",
+)
+INJECT = Stage(
+    "inject",
+    "planted features, and which of them are found",
+    makes=_whole("injections"),
+    needs=("restframe", "scores", "classes", "tiers", "models", "null", "norms", "taxonomy"),
+    reads=(
+        *_SCORE,
+        *_NULL,
+        *_JUDGE,
+        "classify.rival_p_value",
+        "inject.hosts",
+        "inject.strengths",
+    ),
+    revision=3,
+    run="pipeline.judge.inject:inject",
+)
+CROSSMATCH = Stage(
+    "crossmatch",
+    "counterparts in external catalogues",
+    makes=_by_catalogue("catalogues", "matches"),
+    needs=("targets", "scores", "tiers"),
+    reads=(
+        "crossmatch.ask_for",
+        "crossmatch.epoch",
+        "crossmatch.position_error",
+        "crossmatch.chance_shifts",
+        "crossmatch.chance_objects",
+    ),
+    revision=4,
+    run="pipeline.context.crossmatch:crossmatch",
+    has_outside=True,
+)
+RECONSTRUCT = Stage(
+    "reconstruct",
+    "the model's flux of what is published",
+    makes=_by_shard("reconstructions"),
+    needs=("targets", "restframe", "scores", "tiers", "models"),
+    reads=("score.batch_size", "preprocess.r_v", "reconstruct.reference_sample"),
+    revision=2,
+    run="pipeline.spectra.stages.reconstruct:reconstruct",
+)
 
+STAGES = (
+    TARGET,
+    ADOPT,
+    ACQUIRE,
+    EXTRACT,
+    PREPROCESS,
+    TRAIN,
+    SCORE,
+    CALIBRATE,
+    MEASURE,
+    EARLIER,
+    CLASSIFY,
+    GRADE,
+    CONTROL,
+    INJECT,
+    CROSSMATCH,
+    RECONSTRUCT,
+)
+# Those that hand their rows on, each row made or dropped by a named gate.
+CONSERVED = tuple(stage.name for stage in STAGES if stage.rows_of or stage == TARGET)
+DATASETS = {dataset.name: dataset for stage in STAGES for dataset in stage.makes}
+# Settings that decide no byte of any dataset: where, how fast and by whom it is made. Where they
+# name files, the files' contents decide.
+NEUTRAL = (
+    "run.source",
+    "run.survey",
+    "run.redshifts",
+    "run.workers",
+    "run.ledger_url",
+    "run.lake",
+    "mock",
+    "acquire",
+    "train.device",
+    "train.threads",
+    "tracking",
+    "earlier.index",
+    "earlier.spectra",
+    "crossmatch.catalogues",
+    "crossmatch.ask",
+    "crossmatch.batch_rows",
+    "crossmatch.timeout_s",
+    "crossmatch.max_attempts",
+    "crossmatch.backoff_s",
+    "crossmatch.seconds_between_requests",
+    "crossmatch.threads",
+    "crossmatch.memory_mb",
+    "rank",
+    "release",
+)
 
-def save_config(store: Store, config: Config) -> None:
-    """Keep the resolved configuration, from which `qad status` knows what the lake should hold.
-
-    The ledger's password is not kept: it comes from the environment or from PostgreSQL's own
-    password file.
-    """
-    url = hide_password(choose_url(config.run.ledger_url))
-    run = config.run.model_copy(update={"ledger_url": url})
-    values = config.model_copy(update={"run": run}).model_dump(mode="json")
-    with replacing(store.lake.config) as partial:
-        partial.write_text(json.dumps(seal_values(values), indent=1) + "\n")
-
-
-def read_saved_config(store: Store) -> Config:
-    """Return the configuration of the last run.
-
-    Raises
-    ------
-    UserError
-        If nothing has run on this data root, or the file is damaged.
-    """
-    path = store.lake.config
-    try:
-        return Config.model_validate_json(
-            json.dumps(open_values(path.read_bytes(), is_sealed=False))
-        )
-    except FileNotFoundError:
-        raise UserError(f"{store.root}: no run has been made here; start with `qad run`") from None
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not what a run wrote"
-        raise UserError(f"{path}: damaged ({reason}); `qad run` writes it again") from None
-
-
-def open_root(root: Path) -> Store:
-    """Open a data root with the ledger that its last run wrote."""
-    bare = Store(root)
-    if not bare.lake.config.is_file():
-        return bare
-    run = read_saved_config(bare).run
-    return Store(root, run.ledger_url, run.lake)
-
-
-def open_existing_root(root: Path) -> Store:
-    """Open a data root that must be there.
-
-    Raises
-    ------
-    UserError
-        If it is not, or is no folder.
-    """
-    require_folder(root)
-    if not root.is_dir():
-        raise UserError(f"{root}: no such data root; start with `qad run --root {root}`")
-    return open_root(root)
-
-
-def _import_stage(stage: str) -> ModuleType:
-    return import_module(f"pipeline.{_ROOMS.get(stage, 'spectra.stages')}.{stage}")
-
-
-def _list_planned(
-    store: Store, module: ModuleType, config: Config, dataset: str
-) -> dict[Path, str]:
-    planned = module.plan(store, config)
-    if isinstance(planned, dict):
-        return planned
-    return {store.lake.shard(dataset, task.shard): task.fingerprint for task in planned}
-
-
-def _look_up(store: Store, path: Path, fingerprint: str) -> str:
-    if exists(path / MODEL_CARD) or store.find_done(path, fingerprint):
-        return "done"
-    return "stale" if exists(path) else "missing"
+# With a finished model: loose files come in their own way, and the model brings its population.
+LOOSE = Stage(
+    "extract",
+    "spectra of loose files",
+    makes=_by_shard("targets", "coadds"),
+    needs=(),
+    reads=("extract.ivar_floor", "target.z_min", "target.z_max"),
+    revision=4,
+    run="pipeline.spectra.loose.ingest:ingest",
+    has_outside=True,
+)
+WEIGH = Stage(
+    "calibrate",
+    "p-values of the scores among a finished model's population",
+    makes=_whole("significance"),
+    needs=("scores", "null"),
+    reads=_NULL,
+    revision=6,
+    run="pipeline.judge.weigh:weigh_foreign",
+)
+FOREIGN = Stage(
+    "grade",
+    "classes and tiers by a finished model's classifier",
+    makes=_whole("tiers"),
+    needs=("scores", "measurements", "significance", "null", "norms", "taxonomy"),
+    reads=(
+        *_NULL,
+        *_JUDGE,
+        "classify.ordinary_level",
+        "grade.gold",
+        "grade.silver",
+        "grade.bronze",
+    ),
+    revision=1,
+    run="pipeline.judge.foreign:grade_foreign",
+)
+APPLY_TO_TREE = (
+    TARGET,
+    ADOPT,
+    ACQUIRE,
+    EXTRACT,
+    PREPROCESS,
+    SCORE,
+    WEIGH,
+    MEASURE,
+    FOREIGN,
+    RECONSTRUCT,
+)
+APPLY_TO_FILES = (LOOSE, *APPLY_TO_TREE[4:])

@@ -8,18 +8,19 @@ import pyarrow.parquet as pq
 
 from catalog_schema.tables import COMPLETENESS, EFFORT, GATES
 from catalog_schema.vocabulary import ShardState
-from pipeline.flow.shards import summarise
-from pipeline.flow.stages import STAGES, inspect_datasets, read_saved_config
+from pipeline.flow.data_path import inspect_datasets
+from pipeline.flow.report import summarise
+from pipeline.flow.root import Root, read_saved_config
+from pipeline.flow.stages import STAGES
 from pipeline.flow.verify import verify_datasets
 from pipeline.lake.files import replacing
-from pipeline.lake.store import Store
 from pipeline.ledger.books import Outcome, balance, tabulate, tabulate_effort
 
 # Read in a second or two; a look at more than that is `qad lake verify`.
 _MOST_BYTES = 2**30
 
 
-def describe_status(store: Store) -> Iterator[str]:
+def describe_status(store: Root) -> Iterator[str]:
     """Yield a line per dataset, then the ledger stage by stage, then the releases."""
     config = read_saved_config(store)
     booked = store.ledger.outcomes()
@@ -43,7 +44,7 @@ def describe_status(store: Store) -> Iterator[str]:
         yield "release     none yet; `qad run` or `qad release build` makes one"
 
 
-def describe_failures(store: Store) -> Iterator[str]:
+def describe_failures(store: Root) -> Iterator[str]:
     """Yield a line per failed shard with its reason."""
     failed = [o for o in store.ledger.outcomes() if o.state is ShardState.FAILED]
     for outcome in failed:
@@ -52,7 +53,7 @@ def describe_failures(store: Store) -> Iterator[str]:
         yield "no shard failed"
 
 
-def export_ledger(store: Store, folder: Path) -> list[Path]:
+def export_ledger(store: Root, folder: Path) -> list[Path]:
     """Write the ledger as the tables COMPLETENESS, GATES and EFFORT, a Parquet file each.
 
     Raises
@@ -74,9 +75,9 @@ def export_ledger(store: Store, folder: Path) -> list[Path]:
 def _describe_ledger(booked: list[Outcome], is_in_use: bool) -> Iterator[str]:
     yield f"{'stage':12}{'shards':>8}{'failed':>8}{'given':>10}{'made':>10}{'dropped':>10}"
     for stage in STAGES:
-        outcomes = [outcome for outcome in booked if outcome.stage == stage]
+        outcomes = [outcome for outcome in booked if outcome.stage == stage.name]
         if outcomes:
-            yield from _describe_stage(stage, outcomes, is_in_use)
+            yield from _describe_stage(stage.name, outcomes, is_in_use)
     settled = balance(outcome for outcome in booked if outcome.is_settled)
     n_shards = len({outcome.shard for outcome in booked})
     n_failed = len({outcome.shard for outcome in booked if outcome.state is ShardState.FAILED})

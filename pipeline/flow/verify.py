@@ -9,13 +9,14 @@ from catalog_schema.vocabulary import ShardState
 from pipeline.context.catalogues.join import verify_index
 from pipeline.errors import DataError, QadError
 from pipeline.fits.index import is_index_whole
-from pipeline.flow.stages import STAGES, read_saved_config
+from pipeline.flow.root import Root, read_saved_config
+from pipeline.flow.stages import STAGES
 from pipeline.lake.files import exists, is_object, list_files, measure, opening, show
 from pipeline.lake.layout import MODEL_CARD
 from pipeline.lake.model_files import verify_model
 from pipeline.lake.seals import guard_sealed, verify_sealed
-from pipeline.lake.store import Store
 from pipeline.progress import track
+from pipeline.stage import Per
 
 _CHECKPOINT = ".checkpoint"
 
@@ -29,7 +30,7 @@ class Verification:
     faults: dict[Path, str] = field(default_factory=dict)
 
 
-def verify_root(store: Store) -> Verification:
+def verify_root(store: Root) -> Verification:
     """Read all that a data root holds, in bounded memory, and compare it with what was written.
 
     Releases have their own list of checksums: ``qad release validate``.
@@ -51,7 +52,7 @@ def verify_root(store: Store) -> Verification:
     if store.has_ledger:
         _note(found, "ledger", store.lake.ledger, lambda _: _check_ledger(store))
     for folder in sorted(store.root.glob("applied/[!.]*")):
-        below = verify_root(Store(folder))
+        below = verify_root(Root(folder))
         found.faults |= below.faults
         found.n_bytes += below.n_bytes
         for kind, count in below.counts.items():
@@ -59,7 +60,7 @@ def verify_root(store: Store) -> Verification:
     return found
 
 
-def verify_datasets(store: Store, most_bytes: int) -> tuple[int, dict[Path, str]]:
+def verify_datasets(store: Root, most_bytes: int) -> tuple[int, dict[Path, str]]:
     """Look at the datasets and models, and read them unless that would take long.
 
     Parameters
@@ -83,7 +84,7 @@ def verify_datasets(store: Store, most_bytes: int) -> tuple[int, dict[Path, str]
     return n_bytes, found.faults
 
 
-def _list_checks(store: Store) -> list[tuple[str, list[Path], Callable[[Path], object]]]:
+def _list_checks(store: Root) -> list[tuple[str, list[Path], Callable[[Path], object]]]:
     """Return the kinds of files, which there are, and how one is checked."""
     lake, root = store.lake, store.root
     inside = [path for path in list_files(lake.datasets) if not path.name.startswith(".")]
@@ -106,7 +107,7 @@ def _list_checks(store: Store) -> list[tuple[str, list[Path], Callable[[Path], o
 
 
 def _check_files(
-    store: Store,
+    store: Root,
     kind: str,
     paths: Sequence[Path],
     check: Callable[[Path], object],
@@ -138,7 +139,7 @@ def _find_fault(path: Path, check: Callable[[Path], object]) -> str:
     return ""
 
 
-def _check_model(store: Store, path: Path) -> None:
+def _check_model(store: Root, path: Path) -> None:
     if path.suffix == ".parquet":
         store.verify(path)
     elif path.name == MODEL_CARD:
@@ -163,12 +164,13 @@ def _check_sealed(path: Path) -> None:
         verify_sealed(file)
 
 
-def _check_ledger(store: Store) -> None:
+def _check_ledger(store: Root) -> None:
     """Compare the database's structure and its books with the stamps of the datasets."""
     with store.ledger.closing() as ledger:
         ledger.check()
+        datasets = {s.name: s.dataset.name for s in STAGES if s.per is Per.SHARD}
         for outcome in ledger.outcomes():
-            dataset = STAGES.get(outcome.stage)
+            dataset = datasets.get(outcome.stage)
             if outcome.state is not ShardState.DONE or dataset is None or not outcome.content:
                 continue
             stamp = store.read_stamp(store.lake.shard(dataset, outcome.shard))

@@ -5,7 +5,6 @@ survey's quasars are, planted features and foreign spectra, is judged by it.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,15 +13,15 @@ from numpy.typing import NDArray
 
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import STATISTICS
-from catalog_schema.tables import TAXONOMY, arrow_schema
+from catalog_schema.tables import NORMS, TAXONOMY, arrow_schema
 from catalog_schema.vocabulary import AnomalyClass, ArtefactKind, ClassState
 from pipeline.config import CalibrateSettings, ClassifySettings, Config
-from pipeline.judge import calibrate
+from pipeline.judge import null as population
 from pipeline.judge.science.calibration import Conditions, join_p_values, standardise
 from pipeline.judge.science.taxonomy import Taxonomy
-from pipeline.lake.store import Store, columns_to_table, to_matrix
+from pipeline.lake.store import columns_to_table, to_matrix
+from pipeline.run import Run
 from pipeline.spectra.examples import KIND_CLASSES, NORMAL, WRONG_Z
-from pipeline.spectra.model import models
 from pipeline.spectra.model.models import assign_folds
 from pipeline.spectra.science.measurements import find_significance
 from pipeline.spectra.science.residuals import Measured
@@ -58,10 +57,9 @@ class Classifier:
     taxonomies: tuple[Taxonomy, ...]
 
 
-def read_classifier(store: Store, folder: Path) -> Classifier | None:
+def read_classifier(run: Run) -> Classifier | None:
     """Return the classifier beside a model; None where none was taught."""
-    path = folder / models.TAXONOMY
-    if store.read_stamp(path) is None or not (rows := store.read(path)).num_rows:
+    if not run.find_content(TAXONOMY.name) or not (rows := run.read(TAXONOMY.name)).num_rows:
         return None
     folds = rows["fold"].to_numpy()
     weights = np.stack([to_matrix(rows[f"weights_{side}"]) for side in ("above", "below")], axis=1)
@@ -72,7 +70,7 @@ def read_classifier(store: Store, folder: Path) -> Classifier | None:
         taxonomies.append(
             Taxonomy(tuple(kinds[row] for row in mine), weights[mine], intercepts[mine])
         )
-    return Classifier(store.read(folder / models.NORMS), tuple(taxonomies))
+    return Classifier(run.read(NORMS.name), tuple(taxonomies))
 
 
 def tabulate_taxonomies(taxonomies: tuple[Taxonomy, ...]) -> pa.Table:
@@ -119,7 +117,7 @@ def judge(
     state = find_states(scores, measured, config.classify)
     if classifier is None:
         state = _without_examples(state)
-        _, score, p_value = calibrate.compare(scores, null, config.calibrate)
+        _, score, p_value = population.compare(scores, null, config.calibrate)
         probabilities = np.zeros((len(state), len(KINDS)))
         better_z, joint = np.full(len(state), np.nan), _leave_unjoined(p_value, state)
     else:
@@ -155,11 +153,11 @@ def compare(
     """
     ordinary = norms.filter(norms["is_ordinary"])
     reference = Conditions(*(ordinary[name].to_numpy() for name in ("log_snr", "Z", "coverage")))
-    statistics, score, p_value = calibrate.compare(scores, null, config.calibrate)
+    statistics, score, p_value = population.compare(scores, null, config.calibrate)
     physical = standardise(
         reference,
         to_matrix(ordinary["significances"]).astype(np.float64),
-        calibrate.get_conditions(scores),
+        population.get_conditions(scores),
         find_significance(measured),
         config.calibrate.neighbours,
         _MIN_SPREAD,

@@ -1,6 +1,6 @@
 """Stage `classify`: what each spectrum is, with probabilities, evidence, map and clusters."""
 
-from pathlib import Path
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,42 +10,37 @@ from numpy.typing import NDArray
 
 from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.tables import (
-    CHANGES,
     CLASSES,
     EVIDENCE,
     JUDGED,
-    MEASURED,
     NORMS,
+    NULL,
     ROW_KEY,
     TAXONOMY,
     arrow_schema,
 )
-from catalog_schema.vocabulary import ClassState, ControlKind, Tier
+from catalog_schema.vocabulary import ClassState, ControlKind
 from pipeline.config import ClassifySettings, Config
-from pipeline.flow.shards import Report, find_finished, read_contents
-from pipeline.judge import calibrate, classifier
+from pipeline.judge import classifier
 from pipeline.judge.class_evidence import CHANGING_LOOK, describe_changes, gather_evidence
 from pipeline.judge.classifier import compare, name_classes
 from pipeline.judge.measured_survey import Survey, read_survey
+from pipeline.judge.null import get_conditions
 from pipeline.judge.science.crowding import find_crowding
 from pipeline.judge.science.families import draw_map, find_axes, find_clusters
-from pipeline.judge.science.grades import grade_p_values
+from pipeline.judge.science.grades import find_q_values
 from pipeline.judge.science.taxonomy import Taxonomy, fit_taxonomy
 from pipeline.lake.model_files import read_card
-from pipeline.lake.store import Store, columns_to_table, make_fingerprint, replace_columns
+from pipeline.lake.store import columns_to_table, replace_columns
+from pipeline.run import Run
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.spectra.examples import KIND_CLASSES, NORMAL, WRONG_Z, Examples, plant_examples
-from pipeline.spectra.model import models
 from pipeline.spectra.model.models import assign_folds
 from pipeline.spectra.science.measurements import find_significance
-from pipeline.spectra.stages.train import find_model_id
-
-STAGE = "classify"
-REVISION = 8
+from pipeline.stage import Job, Product, do_once
 
 # Controls from which is learnt what is no quasar.
 _TEACHERS = (ControlKind.STAR.value, ControlKind.GALAXY.value)
-_TABLES = (NORMS, TAXONOMY, EVIDENCE, JUDGED, CLASSES)
 _LAYOUT = ("map_x", "map_y", "cluster", "cluster_stability")
 # A host's own p-value is at least this: it is no anomaly.
 _ORDINARY = 0.1
@@ -61,52 +56,26 @@ class Classified(NamedTuple):
     classes: pa.Table
 
 
-def classify(store: Store, config: Config) -> Report:
+def classify(run: Run) -> Job:
     """Classify every scored quasar, and the negative controls as if they were quasars.
-
-    Parameters
-    ----------
-    store : Store
-        Reads `measurements`, `changes`, `scores`, `significance`, `coadds`, `restframe` and the
-        model with its `null`; writes `classes`, `judged` and `evidence` and, beside the model,
-        the classifier as `norms` and `taxonomy`.
-    config : Config
-        Reads ``classify``, ``score``, ``calibrate`` and ``run.seed``.
 
     Returns
     -------
-    Report
-        Of the dataset `classes`.
+    Job
+        Makes `classes`, `judged` and `evidence` and, beside the model, the classifier as `norms`
+        and `taxonomy`, of `measurements`, `changes`, `scores`, `significance`, `coadds`,
+        `restframe` and the model with its `null`.
     """
-    planned = plan(store, config)
-    if finished := find_finished(store, CLASSES.name, planned):
-        return finished
-    survey = read_survey(store, config.calibrate)
-    folder = store.lake.model(find_model_id(store, config))
-    hosts, n_folds = choose_hosts(survey, config.classify), int(read_card(folder)["folds"])
-    null = store.read(folder / models.NULL)
+    return do_once(partial(_classify, run))
+
+
+def _classify(run: Run) -> Product:
+    config, survey = run.config, read_survey(run)
+    hosts, n_folds = choose_hosts(survey, config.classify), int(read_card(run.model)["folds"])
+    null = run.read(NULL.name)
     if len(set(assign_folds(hosts["TARGETID"].to_numpy(), n_folds))) > 1:
-        examples = plant_examples(store, config, folder, hosts)
-        found = classify_survey(survey, examples, null, config, n_folds)
-    else:
-        found = leave_unclassified(survey, null, config)
-    for (path, fingerprint), table, rows in zip(planned.items(), _TABLES, found, strict=True):
-        n = rows.num_rows
-        store.write(path, rows, table, fingerprint=fingerprint, n_expected=n, n_made=n)
-    return Report(CLASSES.name, made=1, n_expected=n, n_made=n)
-
-
-def plan(store: Store, config: Config) -> dict[Path, str]:
-    """Return the files that the stage is to make, `classes` last, and their fingerprint."""
-    inputs = list(read_contents(store, "measure", MEASURED.name).values())
-    inputs += read_contents(store, "earlier", CHANGES.name).values()
-    inputs += [*calibrate.plan(store, config).values(), str(config.run.seed)]
-    sections = [config.classify, config.score, config.calibrate]
-    fingerprint = make_fingerprint(STAGE, REVISION, sections, inputs)
-    folder = store.lake.model(find_model_id(store, config))
-    learnt = (folder / models.NORMS, folder / models.TAXONOMY)
-    found = (store.lake.table(table.name) for table in (EVIDENCE, JUDGED, CLASSES))
-    return dict.fromkeys((*learnt, *found), fingerprint)
+        return Product(classify_survey(survey, plant_examples(run, hosts), null, config, n_folds))
+    return Product(leave_unclassified(survey, null, config))
 
 
 def choose_hosts(survey: Survey, settings: ClassifySettings) -> pa.Table:
@@ -160,10 +129,10 @@ def classify_survey(
     judged = named | {"anomaly_score": score, "p_value": p_value}
     is_classified = state == ClassState.CLASSIFIED.value
     layout = _lay_out(survey, departures[:n], is_classified[:n], config)
-    _, tiers = grade_p_values(joint[:n], config.calibrate.levels)
+    is_rare = find_q_values(joint[:n]) <= settings.ordinary_level
     is_odd = pc.fill_null(pc.not_equal(named["anomaly_class"][:n], NORMAL), False)
     is_odd = is_odd.to_numpy(zero_copy_only=False)
-    told = np.flatnonzero(is_odd | (tiers != Tier.NONE.value))
+    told = np.flatnonzero(is_odd | is_rare)
     evidence = [
         gather_evidence(survey, told, taxonomies, departures, probabilities, settings),
         describe_changes(changes, before, probabilities),
@@ -194,7 +163,7 @@ def make_norms(survey: Survey) -> pa.Table:
     """Return rows of `norms`; their log odds are not known yet."""
     core = np.flatnonzero(survey.is_core)
     scores = survey.scores.take(pa.array(core))
-    conditions = calibrate.get_conditions(scores)
+    conditions = get_conditions(scores)
     columns = {
         **{name: scores[name] for name in (*ROW_KEY, "Z")},
         "log_snr": conditions.log_snr,

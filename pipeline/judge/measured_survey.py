@@ -18,13 +18,12 @@ from catalog_schema.tables import (
     SIGNIFICANCE,
     arrow_schema,
 )
-from catalog_schema.vocabulary import Parent, Tier
-from pipeline.config import CalibrateSettings
+from catalog_schema.vocabulary import Parent
 from pipeline.errors import UserError
-from pipeline.flow.shards import finished_shards, read_shards
 from pipeline.judge.classifier import read_measured
-from pipeline.judge.science.grades import grade_p_values
-from pipeline.lake.store import Store, to_matrix
+from pipeline.judge.science.grades import find_q_values
+from pipeline.lake.store import to_matrix
+from pipeline.run import Run
 from pipeline.spectra.science.residuals import Measured
 
 _PLACE = ["NIGHT", "PETAL_LOC", "FIBER"]
@@ -73,7 +72,7 @@ class Survey:
         return pc.equal(self.scores["parent"], Parent.CORE.value).to_numpy()
 
 
-def read_survey(store: Store, settings: CalibrateSettings) -> Survey:
+def read_survey(run: Run) -> Survey:
     """Read measurements, and the scores and their significance of the same spectra.
 
     Raises
@@ -81,32 +80,31 @@ def read_survey(store: Store, settings: CalibrateSettings) -> Survey:
     UserError
         If a measured quasar has no significance, or the other way round, or none is measured.
     """
-    shards = finished_shards(store, "measure")
+    root, shards = run.store.root, run.list_shards(MEASURED.name)
     if not shards:
-        raise UserError(f"{store.root}: no spectrum was measured; see `qad status --failed`")
+        raise UserError(f"{root}: no spectrum was measured; see `qad status --failed`")
     measured, scores = (
-        pa.concat_tables(read_shards(store, name, shards).values())
+        pa.concat_tables(run.read_shards(name, shards).values())
         for name in (MEASURED.name, SCORES.name)
     )
     measured = _sort(measured)
     scores = _match(_sort(scores), measured)
     quasars = measured.filter(pc.not_equal(measured["parent"], Parent.CONTROL.value))
-    rows = _sort(store.read(store.lake.table(SIGNIFICANCE.name)))
+    rows = _sort(run.read(SIGNIFICANCE.name))
     if not quasars.select(ROW_KEY).combine_chunks().equals(rows.select(ROW_KEY).combine_chunks()):
         raise UserError(
-            f"{store.root}: measurements and significance are of different spectra; "
-            "run `qad run` again"
+            f"{root}: measurements and significance are of different spectra; run `qad run` again"
         )
-    _, tiers = grade_p_values(rows["p_value"].to_numpy(), settings.levels)
+    q_values = find_q_values(rows["p_value"].to_numpy())
     is_core = pc.equal(quasars["parent"], Parent.CORE.value).to_numpy()
-    coadds = pa.concat_tables(read_shards(store, COADDS.name, shards, [*ROW_KEY, *_PLACE]).values())
+    coadds = pa.concat_tables(run.read_shards(COADDS.name, shards, [*ROW_KEY, *_PLACE]).values())
     coadds = _match(_sort(coadds), rows)
     places = (pc.fill_null(coadds[name], -1).to_numpy().astype(np.int64) for name in _PLACE)
-    is_ordinary = is_core & (tiers == Tier.NONE.value)
-    return Survey(scores, measured, rows, read_changes(store, rows), is_ordinary, *places)
+    is_ordinary = is_core & ~(q_values <= run.config.classify.ordinary_level)
+    return Survey(scores, measured, rows, _read_changes(run, rows), is_ordinary, *places)
 
 
-def read_changes(store: Store, quasars: pa.Table) -> pa.Table:
+def _read_changes(run: Run, quasars: pa.Table) -> pa.Table:
     """Return the most significant change of each quasar in which a broad line has changed.
 
     Returns
@@ -114,8 +112,7 @@ def read_changes(store: Store, quasars: pa.Table) -> pa.Table:
     pyarrow.Table
         Rows of `changes`, in order of `row`, the place among the quasars.
     """
-    shards = finished_shards(store, "earlier")
-    parts = read_shards(store, CHANGES.name, shards).values()
+    parts = run.read_shards(CHANGES.name, run.list_shards(CHANGES.name)).values()
     known = pa.concat_tables([arrow_schema(CHANGES).empty_table(), *parts])
     changed = known.filter(pc.field("has_changed"))
     places = quasars.select(ROW_KEY).append_column("row", pa.array(np.arange(quasars.num_rows)))

@@ -116,6 +116,18 @@ def list_files(folder: Path) -> list[Path]:
     return sorted(prefix / entry.path for entry in found if entry.type == fs.FileType.File)
 
 
+def list_sizes(folder: Path) -> dict[str, int]:
+    """Return the size in bytes of every file below a folder, by its path there."""
+    system, name = filesystem(folder)
+    with _bucket_faults(folder, "read"):
+        found = system.get_file_info(fs.FileSelector(name, allow_not_found=True, recursive=True))
+    return {
+        entry.path.removeprefix(name): int(entry.size or 0)
+        for entry in found
+        if entry.type == fs.FileType.File
+    }
+
+
 def remove(path: Path) -> None:
     """Delete a file if it is there."""
     if not is_object(path):

@@ -1,13 +1,11 @@
 """The lake: datasets that appear whole or not at all, each with the fingerprint that made it."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,15 +16,13 @@ import pyarrow.dataset as ds
 from pydantic import BaseModel
 
 from catalog_schema.column import Table
-from catalog_schema.tables import SCHEMA_VERSION, arrow_schema
+from catalog_schema.tables import arrow_schema
 from pipeline.errors import DataError, UserError
 from pipeline.lake.files import (
     filesystem,
-    guard_root,
     is_object,
     opening,
     replacing,
-    require_folder,
     show,
 )
 from pipeline.lake.layout import Lake
@@ -38,9 +34,6 @@ from pipeline.lake.seals import (
     verify_sealed,
     write_sealed,
 )
-from pipeline.ledger.books import Ledger
-from pipeline.ledger.database import choose_url
-from pipeline.reviews.review_ledger import ReviewLedger
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -58,7 +51,7 @@ class Stamp:
     Attributes
     ----------
     fingerprint : str
-        Digest of stage, revision, settings, schema version and inputs.
+        Digest of all that decided the rows; see `Run.make_fingerprint`.
     content : str
         Digest of the rows: what later stages take as their input's identity.
     n_expected, n_made : int
@@ -81,24 +74,6 @@ def digest(*parts: Any) -> str:
     """Return a SHA-256 hex digest of JSON-serialisable parts."""
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=_jsonable)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def make_fingerprint(
-    stage: str, revision: int, settings: Sequence[BaseModel], inputs: Sequence[str]
-) -> str:
-    """Digest everything that decides a dataset's rows.
-
-    Parameters
-    ----------
-    stage : str
-    revision : int
-        Raised by hand when the stage's code changes what it makes.
-    settings : sequence of pydantic sections
-        The settings that the stage reads.
-    inputs : sequence of str
-        Content digests of the datasets or identities of the files that it reads.
-    """
-    return digest(stage, revision, SCHEMA_VERSION, list(settings), list(inputs))
 
 
 def digest_rows(data: pa.Table) -> str:
@@ -128,8 +103,6 @@ class Store:
     Parameters
     ----------
     root : Path
-    ledger_url : str
-        Database of the ledger; empty for a SQLite file below the root.
     lake_url : str
         ``s3://BUCKET/PREFIX`` of datasets and models; empty for folders below the root.
 
@@ -139,7 +112,7 @@ class Store:
         If the root is not on this machine.
     """
 
-    def __init__(self, root: Path, ledger_url: str = "", lake_url: str = "") -> None:
+    def __init__(self, root: Path, lake_url: str = "") -> None:
         if is_object(root):
             raise UserError(
                 f"--root {show(root)}: the data root is a folder, where releases are built; keep "
@@ -148,57 +121,6 @@ class Store:
         # Workers have working folders of their own.
         self.root = root.absolute()
         self.lake = Lake(self.root, lake_url)
-        self._ledger_url = ledger_url
-
-    @cached_property
-    def ledger(self) -> Ledger:
-        """The completeness ledger, opened at its first use; the driver's, not the workers'."""
-        return Ledger.of_lake(self.lake, self._ledger_url)
-
-    @cached_property
-    def reviews(self) -> ReviewLedger:
-        """The review ledger, in the same database."""
-        return ReviewLedger.choose(self.lake.ledger, self._ledger_url)
-
-    @property
-    def has_ledger(self) -> bool:
-        """Whether there is a ledger to read; asking does not make one."""
-        return bool(choose_url(self._ledger_url)) or self.lake.ledger.is_file()
-
-    @property
-    def is_in_use(self) -> bool:
-        """Whether a process writes here now."""
-        return _is_locked(self.lake.lock) or self.ledger.is_held
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the data root for one writing process and clear what a killed one left.
-
-        The root's lock file excludes processes of this machine; a PostgreSQL ledger excludes those
-        of every machine that books the same lake there. Neither outlives its process.
-
-        Raises
-        ------
-        UserError
-            If the root cannot be written or another process holds it.
-        """
-        require_folder(self.root)
-        with guard_root(self.root):
-            if not self.root.is_dir():
-                self.root.mkdir(parents=True)
-            handle = self.lake.lock.open("a+")
-        with handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise UserError(
-                    f"{self.root}: another qad process is writing here; wait for it to end"
-                ) from None
-            with self.ledger.holding():
-                self.ledger.interrupt()
-                for left in self.lake.local_dataset_folder.rglob(".*.tmp"):
-                    left.unlink()
-                yield
 
     def write(self, path: Path, data: pa.Table, table: Table, **made: Any) -> Stamp:
         """Write a dataset atomically.
@@ -246,7 +168,7 @@ class Store:
         stamp = self.read_stamp(path)
         return stamp if stamp and stamp.fingerprint == fingerprint else None
 
-    def read(self, path: Path, columns: list[str] | None = None) -> pa.Table:
+    def read(self, path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         """Read a dataset; see `read_dataset`."""
         return read_dataset(path, columns)
 
@@ -297,7 +219,7 @@ class Store:
             return list(pool.map(look, items))
 
 
-def read_dataset(path: Path, columns: list[str] | None = None) -> pa.Table:
+def read_dataset(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a dataset, or some columns of it, as they were written.
 
     Raises
@@ -306,7 +228,9 @@ def read_dataset(path: Path, columns: list[str] | None = None) -> pa.Table:
         If it is missing or damaged.
     """
     with _guard_dataset(path), opening(path) as file:
-        return read_sealed(file, columns, pre_buffer=is_object(path))
+        return read_sealed(
+            file, None if columns is None else list(columns), pre_buffer=is_object(path)
+        )
 
 
 def parquet_options(schema: pa.Schema, compression: str = "zstd") -> dict[str, Any]:
@@ -370,17 +294,6 @@ def _guard_dataset(path: Path) -> Iterator[None]:
 def _is_wide(field: pa.Field) -> bool:
     """Say whether a column holds spectra."""
     return pa.types.is_fixed_size_list(field.type) and field.type.list_size > _WIDE
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        with path.open() as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
 
 
 def _count_pixels(table: Table, columns: Mapping[str, Any]) -> int:

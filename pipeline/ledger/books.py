@@ -16,9 +16,11 @@ from pipeline.ledger.database import PATIENCE, URL_VARIABLE, Database, choose_ur
 from pipeline.ledger.outcome import Outcome
 from pipeline.ledger.queries import (
     book,
+    find_whole,
     forget_others,
     insert_all,
     load,
+    note_whole,
     plan_running,
     read_all,
 )
@@ -169,6 +171,14 @@ class Ledger:
     def keep_only(self, stage: str, shards: Iterable[Shard]) -> None:
         """Forget shards that are no longer part of the run's plan for this stage."""
         self._database.write(partial(forget_others, self._lake, stage, set(shards)))
+
+    def remember(self, stage: str, inputs: str, files: str) -> None:
+        """Note of what a stage has made its files whole, and digests of both."""
+        self._database.write(partial(note_whole, self._lake, stage, inputs, files))
+
+    def recall(self, stage: str) -> tuple[str, str] | None:
+        """Return what `remember` noted last: digests of the inputs and of the files."""
+        return self._database.read(partial(find_whole, self._lake, stage))
 
     def outcomes(self, stage: str | None = None) -> list[Outcome]:
         """Return the latest outcome of every shard, ordered by stage and shard.

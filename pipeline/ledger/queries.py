@@ -26,7 +26,7 @@ from sqlalchemy.sql.dml import Delete, Insert
 from catalog_schema.vocabulary import ShardState
 from pipeline.lake.layout import Shard
 from pipeline.ledger.outcome import Outcome
-from pipeline.ledger.tables import GATES, SHARD_STAGE_KEY, STAGES, Base
+from pipeline.ledger.tables import GATES, SHARD_STAGE_KEY, STAGES, WHOLE, Base
 
 Key = tuple[str, str, str, int, str]
 
@@ -59,6 +59,23 @@ def forget_others(lake: str, stage: str, planned: set[Shard], connection: Connec
         keys = [_bind((lake, *shard, stage)) for shard in left]
         connection.execute(delete(STAGES).where(*_matches(STAGES)), keys)
         connection.execute(_delete_gates(), keys)
+
+
+def note_whole(lake: str, stage: str, inputs: str, files: str, connection: Connection) -> None:
+    """Replace what a stage was last made whole of."""
+    mine = and_(WHOLE.c.lake == lake, WHOLE.c.stage == stage)
+    connection.execute(delete(WHOLE).where(mine))
+    row = {"lake": lake, "stage": stage, "inputs": inputs, "files": files}
+    connection.execute(insert(WHOLE), [row])
+
+
+def find_whole(lake: str, stage: str, connection: Connection) -> tuple[str, str] | None:
+    """Return what a stage was last made whole of, and of which files it then consisted."""
+    query = select(WHOLE.c.inputs, WHOLE.c.files).where(
+        WHOLE.c.lake == lake, WHOLE.c.stage == stage
+    )
+    row = connection.execute(query).first()
+    return (row.inputs, row.files) if row else None
 
 
 def plan_running(lake: str, connection: Connection) -> None:

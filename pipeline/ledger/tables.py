@@ -62,6 +62,17 @@ class ShardGate(_OneShardStage, Base):
     n_dropped: Mapped[int] = mapped_column(BigInteger)
 
 
+class StageWhole(Base):
+    """Of what a stage last made all its shards: where that is still so, none need be planned."""
+
+    __tablename__ = "stage_whole"
+    lake: Mapped[str] = mapped_column(String(1024), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(16), primary_key=True)
+    # Digests of settings and needed contents, and of the files' names and sizes.
+    inputs: Mapped[str] = mapped_column(String(64))
+    files: Mapped[str] = mapped_column(String(64))
+
+
 class ReviewEvent(Base):
     """One event of the visual inspection; triggers keep it from change and deletion."""
 
@@ -101,4 +112,5 @@ class ReviewEvent(Base):
 
 STAGES: Table = Base.metadata.tables[ShardStage.__tablename__]
 GATES: Table = Base.metadata.tables[ShardGate.__tablename__]
+WHOLE: Table = Base.metadata.tables[StageWhole.__tablename__]
 REVIEWS: Table = Base.metadata.tables[ReviewEvent.__tablename__]

@@ -2,28 +2,26 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from catalog_schema.tables import RESTFRAME
-from pipeline.config import Config
-from pipeline.flow.shards import read_rows
-from pipeline.lake.store import Store, replace_columns, to_matrix
+from pipeline.lake.store import replace_columns, to_matrix
+from pipeline.run import Run
+from pipeline.spectra.measuring import (
+    fit_residuals,
+    measure_windows,
+    move_windows,
+    score_rows,
+)
 from pipeline.spectra.model.models import Model, load_model
 from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.emission import BROAD_LINES
 from pipeline.spectra.science.phenomena import PHENOMENA, Host
 from pipeline.spectra.science.residuals import Measured, Residuals
 from pipeline.spectra.science.rivals import confuse_lines
-from pipeline.spectra.stages.measure import (
-    fit_residuals,
-    measure_windows,
-    move_windows,
-    score_rows,
-)
 
 NORMAL, WRONG_Z = "normal", "wrong_z"
 # Class of every kind of example.
@@ -52,20 +50,18 @@ class Examples:
     measured: Measured
 
 
-def plant_examples(store: Store, config: Config, folder: Path, hosts: pa.Table) -> Examples:
+def plant_examples(run: Run, hosts: pa.Table) -> Examples:
     """Plant every phenomenon in every host that can show it; score and measure the result.
 
     Parameters
     ----------
-    store : Store
-    config : Config
-    folder : Path
-        Of the model.
+    run : Run
     hosts : pyarrow.Table
         SURVEY, PROGRAM, HEALPIX and TARGETID of ordinary quasars.
     """
+    config, folder = run.config, run.model
     model = load_model(folder)
-    windows = read_rows(store, RESTFRAME.name, hosts)
+    windows = run.read_rows(RESTFRAME.name, hosts)
     spectra = fit_residuals(model, config, windows)
     kinds, scores, measured = [], [], []
     # Kind by kind: the copies of the windows are many times the sample.

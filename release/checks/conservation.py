@@ -7,10 +7,11 @@ from itertools import groupby, pairwise
 
 from catalog_schema.vocabulary import ShardState
 from pipeline.errors import UserError
+from pipeline.flow.stages import CONSERVED
 from pipeline.lake.layout import Shard
 from pipeline.ledger.books import Outcome, balance
 
-STAGES = ("target", "adopt", "acquire", "extract", "preprocess", "score")
+STAGES = CONSERVED
 RELEASE_STAGE = "release"
 SHARD_FAILED = "shard_failed"
 REPEAT_OBSERVATION = "repeat_observation"

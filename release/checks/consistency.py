@@ -54,7 +54,7 @@ _UNLIKE = f"""
 def check_tiers(path: Path, target: str) -> list[str]:
     """Tiers follow from q-values and the manifest's levels, which are those of the settings."""
     manifest = read_json(path / MANIFEST)
-    settings = manifest["config"]["calibrate"]
+    settings = manifest["config"]["grade"]
     problems = [
         f"{grade} is {manifest['tiers'][grade]} in the manifest, {settings[grade]} in its settings"
         for grade in GRADES

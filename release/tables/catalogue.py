@@ -30,12 +30,12 @@ from catalog_schema.tables import (
     arrow_schema,
 )
 from catalog_schema.vocabulary import MatchState, Parent, ReviewStatus, Tier
-from pipeline.config import CalibrateSettings
+from pipeline.config import GradeSettings
 from pipeline.errors import UserError, first_line
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.science.sky import find_cells
-from release.inputs import MATCHED, Inputs
+from release.inputs import Inputs
 from release.tables.engine import open_engine
 from release.tables.reviews import tabulate_status
 from release.tables.writer import find_open_strings, write_table
@@ -129,7 +129,7 @@ class JoinedLake:
         for name in ("targets", "restframe"):
             connection.register(name, _open_sharded(store, inputs, name))
         connection.register("changes", _open_changes(store, inputs))
-        for name in MATCHED:
+        for name in (CATALOGUES.name, MATCHES.name):
             paths = [store.lake.catalogue(name, catalogue) for catalogue in inputs.catalogues]
             connection.register(name, store.open_dataset(paths))
         connection.register("reviewed", tabulate_status(inputs.reviews))
@@ -141,7 +141,7 @@ class JoinedLake:
         connection.execute(_PRIMARIES)
         connection.register("places", place_objects(connection.sql(_POSITIONS).to_arrow_table()))
 
-    def check(self, levels: CalibrateSettings) -> None:
+    def check(self, levels: GradeSettings) -> None:
         """Refuse tables that do not belong together.
 
         Raises
@@ -160,7 +160,7 @@ class JoinedLake:
             raise UserError(f"{n_missing} objects are not in matches; run `qad run` again")
         if n_strangers := self._count(_STRANGERS, levels.gold, levels.silver, levels.bronze):
             raise UserError(
-                f"{n_strangers} tiers do not follow the levels in [calibrate]; "
+                f"{n_strangers} tiers do not follow the levels in [grade]; "
                 "build with the --config and --set of the run"
             )
 

@@ -11,8 +11,8 @@ from desi_tree import make_quasars
 from pipeline.config import AcquireSettings
 from pipeline.errors import DataError
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd
+from pipeline.spectra.desi.joined_file import join_file
 from pipeline.spectra.science.coadd import Spectra
-from pipeline.spectra.stages.extract import join_file
 from pipeline.transport.sources import local_file
 
 N_VARIANT = 4

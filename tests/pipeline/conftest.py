@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from desi_tree import join_rows, make_rows, write_survey
 from lake_runs import SMALL
 from loopback import s3_endpoint
 from once import make_once
+from unprivileged import unprivileged
 
 from pipeline.cli.main import main
 from pipeline.config import Config, load_config
-from pipeline.flow.stages import run_stages
+from pipeline.flow.data_path import run_stages
+from pipeline.flow.root import Root
 from pipeline.lake.store import Store
 from pipeline.spectra.mock.survey import make_survey
 
@@ -21,7 +24,7 @@ from pipeline.spectra.mock.survey import make_survey
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     """An empty data root."""
-    return Store(tmp_path / "root")
+    return Root(tmp_path / "root")
 
 
 @pytest.fixture(scope="session")
@@ -42,18 +45,18 @@ def finished(shared: Path, config: Config, tmp_path_factory: pytest.TempPathFact
     """The lake after every stage; not to be written to."""
 
     def run(root: Path) -> None:
-        store = Store(root)
+        store = Root(root)
         with store.lock():
             run_stages(store, config, lambda name, report: None)
 
     made = make_once(shared / "pipeline-root", run)
-    return Store(Path(shutil.copytree(made, tmp_path_factory.mktemp("finished") / "root")))
+    return Root(Path(shutil.copytree(made, tmp_path_factory.mktemp("finished") / "root")))
 
 
 @pytest.fixture
 def lake(finished: Store, tmp_path: Path) -> Store:
     """A copy of the finished lake, to be spoilt."""
-    return Store(Path(shutil.copytree(finished.root, tmp_path / "lake")))
+    return Root(Path(shutil.copytree(finished.root, tmp_path / "lake")))
 
 
 @pytest.fixture(scope="session")
@@ -86,3 +89,16 @@ def endpoint() -> Iterator[str]:
     """Address of an S3 server on the loopback interface."""
     with s3_endpoint() as address:
         yield address
+
+
+@pytest.fixture
+def unwritable() -> Iterator[Path]:
+    """A folder that this process may enter but not write to."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o555)
+        try:
+            with unprivileged():
+                yield folder
+        finally:
+            folder.chmod(0o755)

@@ -22,14 +22,15 @@ from spec_files import write_spec
 from catalog_schema.desi import SAMPLING
 from pipeline.config import AcquireSettings, TargetSettings
 from pipeline.lake.layout import Shard
+from pipeline.spectra.coadd_rows import spectra_to_table
+from pipeline.spectra.desi.candidates import select_candidates
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd, read_tables
+from pipeline.spectra.desi.joined_file import join_file
 from pipeline.spectra.desi.redshift_catalogue import read_catalogue
 from pipeline.spectra.desi.tree import HealpixTree
 from pipeline.spectra.science.exposures import find_main_places
 from pipeline.spectra.sdss.spec_file import read_spectrum
 from pipeline.spectra.stages.adopt import adopt_redshifts, lend_redshifts, read_findings
-from pipeline.spectra.stages.extract import join_file, spectra_to_table
-from pipeline.spectra.stages.target import select_candidates
 from pipeline.transport.sources import local_file, open_source
 
 SHARD = Shard("main", "dark", 100)

@@ -1,12 +1,22 @@
 """How the tests run the stages that read the source, and what they compare."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
 
+from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config, load_config
-from pipeline.flow.stages import run_stages
+from pipeline.flow.data_path import run_stages, start_run
+from pipeline.flow.report import Report
+from pipeline.flow.root import Root
+from pipeline.flow.runner import run_stage
+from pipeline.flow.stages import APPLY_TO_FILES, LOOSE, STAGES
+from pipeline.lake.layout import Shard
 from pipeline.lake.store import Stamp, Store
+from pipeline.run import Run
+from pipeline.spectra.model.training_windows import Windows, load_windows
+from pipeline.stage import Stage
 
 # Settings that make every stage small.
 SMALL = (
@@ -42,9 +52,51 @@ def make_config(source: str | Path, *overrides: str) -> Config:
     return load_config(None, (*FAST, *overrides), source=str(source))
 
 
+def run_one(root: Root, config: Config, stage: str) -> Report:
+    """Run one stage on what the stages before it have made."""
+    return run_stage(start_run(root, config), get_stage(stage))
+
+
+def get_stage(name: str) -> Stage:
+    """Return a stage of the data path."""
+    return next(stage for stage in STAGES if stage.name == name)
+
+
+def find_model_id(root: Root, config: Config) -> str:
+    """Return the id of the model that the settings make of the root's windows."""
+    return start_run(root, config).model_id
+
+
+def finished_shards(root: Root, stage: str) -> list[Shard]:
+    """List the shards that a stage has finished, in order."""
+    done = (o for o in root.ledger.outcomes(stage) if o.state is ShardState.DONE)
+    return sorted(outcome.shard for outcome in done)
+
+
+def read_shards(
+    root: Root, dataset: str, shards: Iterable[Shard], columns: list[str] | None = None
+) -> dict[Shard, pa.Table]:
+    """Read shards of a dataset."""
+    return {shard: root.read(root.lake.shard(dataset, shard), columns) for shard in shards}
+
+
+def ingest_files(root: Root, source: Path, redshifts: Path | None = None) -> Report:
+    """Lay out the spectra of loose files."""
+    config = Config()
+    place = {"source": str(source), "redshifts": str(redshifts or "")}
+    config = config.model_copy(update={"run": config.run.model_copy(update=place)})
+    return run_stage(Run(root, root.ledger, config, APPLY_TO_FILES), LOOSE)
+
+
+def read_windows(root: Root) -> Windows:
+    """Return the core quasars' windows of a root."""
+    shards = finished_shards(root, "preprocess")
+    return load_windows(root, [root.lake.shard("restframe", shard) for shard in shards])
+
+
 def extract_lake(source: str | Path, root: Path, *overrides: str) -> Store:
     """Run the stages up to `extract`."""
-    store = Store(root)
+    store = Root(root)
     with store.lock():
         run_stages(store, make_config(source, *overrides), lambda *_: None, "extract")
     return store

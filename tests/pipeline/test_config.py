@@ -132,8 +132,8 @@ def test_override_of_an_unknown_key() -> None:
 
 @pytest.mark.parametrize(("gold", "silver"), [(0.05, 0.05), (0.06, 0.05), (0.01, 0.10)])
 def test_levels_must_rise(gold: float, silver: float) -> None:
-    message = explain(None, [f"calibrate.gold={gold}", f"calibrate.silver={silver}"])
-    assert "[calibrate]" in message
+    message = explain(None, [f"grade.gold={gold}", f"grade.silver={silver}"])
+    assert "[grade]" in message
     assert "gold < silver < bronze" in message
 
 

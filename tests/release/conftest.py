@@ -15,6 +15,7 @@ from once import make_once
 from synthetic_lake import write_lake
 
 from pipeline.config import Config
+from pipeline.flow.root import Root
 from pipeline.lake.store import Store
 from pipeline.transport.retry import RetryPolicy
 from release.build import build
@@ -51,7 +52,7 @@ def store(template: Path, tmp_path: Path) -> Store:
     """The lake without a release."""
     root = tmp_path / "root"
     shutil.copytree(template, root, ignore=shutil.ignore_patterns("releases"))
-    return Store(root)
+    return Root(root)
 
 
 @pytest.fixture

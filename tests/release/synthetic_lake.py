@@ -21,6 +21,7 @@ from catalog_schema.vocabulary import (
 )
 from pipeline.config import Config, load_config
 from pipeline.context.catalogues.declared import resolve_catalogues
+from pipeline.flow.root import Root
 from pipeline.lake.layout import Shard
 from pipeline.lake.model_files import write_card
 from pipeline.lake.store import Store, columns_to_table
@@ -29,7 +30,7 @@ from pipeline.spectra.model.models import NORMS, NULL, TAXONOMY
 from pipeline.spectra.sampled import attach_sampling
 
 MODEL_ID = "abc123"
-LEVELS = Config().calibrate
+LEVELS = Config().grade
 SIZES = {"wave": SAMPLING.grid.size, "window": 30, "latent": 5, "seed_statistic": 4}
 DARK, EAST, REPEAT = (
     Shard("main", "dark", 100),
@@ -58,7 +59,7 @@ class Plan:
 def write_lake(root: Path, plan: Plan | None = None) -> Store:
     """Write every dataset that a release reads."""
     plan = plan or Plan()
-    store, rng = Store(root), np.random.default_rng(plan.seed)
+    store, rng = Root(root), np.random.default_rng(plan.seed)
     keys = {shard: _keys(shard, n, place) for place, (shard, n) in enumerate(plan.rows.items())}
     together = {name: np.concatenate([k[name] for k in keys.values()]) for name in keys[DARK]}
     exposure = _exposures(together, rng)

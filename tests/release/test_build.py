@@ -28,6 +28,7 @@ from catalog_schema.vocabulary import ShardState, Tier
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
 from pipeline.flow.backup import back_up, restore
+from pipeline.flow.root import Root
 from pipeline.lake.store import Store
 from pipeline.ledger.books import Outcome
 from release import build as build_module
@@ -218,12 +219,12 @@ def test_empty_catalogue_is_refused(tmp_path: Path, config: Config) -> None:
 
 def test_folder_without_a_run_is_refused(tmp_path: Path, config: Config) -> None:
     with pytest.raises(UserError, match="nothing was run here"):
-        build(Store(tmp_path), config, "0.1.0")
+        build(Root(tmp_path), config, "0.1.0")
 
 
 def test_tiers_of_other_levels_are_refused(store: Store) -> None:
     with pytest.raises(UserError, match="do not follow the levels"):
-        build(store, load_config(None, ["calibrate.gold=0.000001"]), "0.1.0")
+        build(store, load_config(None, ["grade.gold=0.000001"]), "0.1.0")
 
 
 def test_missing_dataset_is_named(store: Store, config: Config) -> None:
@@ -247,7 +248,7 @@ def test_full_disk_leaves_nothing(
 def build_until(step: str, root: Path) -> None:
     """Build and die where a function of `release.sealing` is called."""
     setattr(sealing, step, lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    build(Store(root), Config(), "0.1.0")
+    build(Root(root), Config(), "0.1.0")
 
 
 def test_killed_builds_leave_no_release(template: Path, store: Store, config: Config) -> None:

@@ -179,7 +179,7 @@ def test_generator_refuses_a_wrong_bump(released: Path, tmp_path: Path, config: 
 def test_text_is_a_patch(released: Path, store: Store) -> None:
     text = load_config(None, ['release.title="Another"'])
     assert build(store, text, "0.1.1").is_new
-    stricter = load_config(None, [f"calibrate.gold={LEVELS.gold}", 'release.title="Third"'])
+    stricter = load_config(None, [f"grade.gold={LEVELS.gold}", 'release.title="Third"'])
     assert find_previous(store.lake.release("0.1.2")) == store.lake.release("0.1.1")
     assert (
         "No object entered" in (build(store, stricter, "0.1.2").path / "CHANGELOG.md").read_text()

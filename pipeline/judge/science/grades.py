@@ -35,10 +35,16 @@ def grade_p_values(
     tiers : ndarray of str, shape (n,)
         The strictest tier whose level the q-value keeps.
     """
+    q_values = find_q_values(p_values)
+    return q_values, take_strictest(q_values, levels)
+
+
+def find_q_values(p_values: NDArray) -> NDArray[np.float64]:
+    """Return the smallest false-discovery level that keeps each object, NaN for NaN, shape (n,)."""
     q_values = np.full(len(p_values), np.nan)
     is_listed = ~np.isnan(p_values)
     q_values[is_listed] = adjust_p_values(p_values[is_listed])
-    return q_values, take_strictest(q_values, levels)
+    return q_values
 
 
 def find_limits(p_values: NDArray, tiers: NDArray[np.str_]) -> dict[Tier, float]:

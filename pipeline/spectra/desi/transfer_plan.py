@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_schema.tables import TARGETS
-from pipeline.config import AcquireSettings, Config
+from pipeline.config import AcquireSettings
 from pipeline.errors import DataError
-from pipeline.flow.shards import read_shards
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.progress import track
+from pipeline.run import Run
 from pipeline.spectra.desi.coadd_file import (
     CoaddFile,
     check_coadd,
@@ -23,9 +23,8 @@ from pipeline.spectra.desi.coadd_file import (
     read_targetids,
 )
 from pipeline.spectra.desi.fits_tables import find_rows
+from pipeline.spectra.desi.source import find_tree
 from pipeline.spectra.desi.tree import DesiTree
-from pipeline.spectra.stages.acquire import count_targets
-from pipeline.spectra.stages.target import find_tree
 from pipeline.transport.ranges import Link
 
 _MODES = {"whole file": None, "whole HDUs": "hdus", "rows": "rows", "as set": "set"}
@@ -41,20 +40,20 @@ class ShardCost:
     error: str | None = None
 
 
-def describe_transfer(store: Store, config: Config) -> Iterator[str]:
+def describe_transfer(run: Run) -> Iterator[str]:
     """Yield lines: shards, rows, and for each mode bytes, requests and hours.
 
     Parameters
     ----------
-    store : Store
+    run : Run
         Reads `targets`; keeps the indices of the coadds, so that `acquire` need not read them.
-    config : Config
-        Reads ``run`` and ``acquire``. Hours are those of ``run.workers`` workers that do not slow
-        each other down, on the link as measured while the headers were read.
+        Hours are those of ``run.workers`` workers that do not slow each other down, on the link
+        as measured while the headers were read.
     """
+    store, config = run.store, run.config
     tree = find_tree(store, config)
-    shards = list(count_targets(store))
-    targets = read_shards(store, TARGETS.name, shards, ["TARGETID"])
+    shards = [shard for shard, n in run.count_rows(TARGETS.name).items() if n]
+    targets = run.read_shards(TARGETS.name, shards, ["TARGETID"])
     wanted = [rows["TARGETID"].to_numpy() for rows in targets.values()]
     work = partial(_price, store, tree, config.acquire)
     with ThreadPoolExecutor(_SHARDS_AT_A_TIME) as pool:

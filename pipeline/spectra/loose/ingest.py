@@ -9,54 +9,44 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from catalog_schema.desi import SAMPLING
-from catalog_schema.tables import COADDS, TARGETS
-from catalog_schema.vocabulary import Parent, RedshiftSource, ShardState, Split
-from pipeline.config import AcquireSettings, Config, TargetSettings
+from catalog_schema.tables import TARGETS
+from catalog_schema.vocabulary import Parent, RedshiftSource, Split
+from pipeline.config import AcquireSettings, TargetSettings
 from pipeline.errors import DataError, UserError
-from pipeline.flow.shards import Product, Report, Task, finished_shards, run_shards
 from pipeline.lake.layout import Shard
-from pipeline.lake.store import Store, columns_to_table, digest, make_fingerprint
-from pipeline.ledger.books import Outcome
+from pipeline.lake.store import columns_to_table, digest
+from pipeline.run import Run
+from pipeline.spectra.coadd_rows import spectra_to_table
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd
+from pipeline.spectra.desi.joined_file import join_file, join_spectra
 from pipeline.spectra.desi.row_identity import find_strangers, read_fibres
 from pipeline.spectra.loose.coadds import explain_stranger, find_redrock, is_companion, is_fits
 from pipeline.spectra.loose.foreign import choose_rows, judge_spectra
 from pipeline.spectra.loose.redshift_table import NO_REDSHIFTS, Redshifts, read_redshifts
 from pipeline.spectra.loose.spectrum_table import check_spectrum, is_table, read_spectrum
 from pipeline.spectra.science.coadd import ArmSpectra, Spectra
-from pipeline.spectra.stages.extract import join_file, join_spectra, spectra_to_table
+from pipeline.stage import Job, Product, Task, get_shard
 from pipeline.transport.sources import local_file
-
-STAGE = "extract"
-REVISION = 3
 
 # Shards of foreign files: the survey and program that no DESI file has.
 _SURVEY = "external"
 
 
-def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -> Report:
-    """Lay out foreign spectra as `targets` and `coadds`.
+def ingest(run: Run) -> Job:
+    """Lay out the spectra of loose files as `targets` and `coadds`.
 
-    Parameters
-    ----------
-    store : Store
-        Writes `targets` and `coadds`.
-    config : Config
-        Reads ``extract``.
-    source : Path
-        A coadd FITS file, or a folder of coadd files and spectra in tables (CSV and its kin,
-        with columns wave, flux, ivar on DESI's grid). Other tables and FITS files in the folder
-        are named in a note.
-    redshifts : Path or None
-        Table with Z and TARGETID, or with a column of file names; see `read_redshifts`. Without
-        it the redrock file beside each coadd is read.
+    ``run.source`` is a coadd FITS file, or a folder of coadd files and spectra in tables (CSV and
+    its kin, with columns wave, flux, ivar on DESI's grid). Other tables and FITS files in the
+    folder are named in a note. ``run.redshifts`` is a table with Z and TARGETID, or with a column
+    of file names (see `read_redshifts`); without it the redrock file beside each coadd is read.
 
     Returns
     -------
-    Report
-        Of the dataset `coadds`. Gates: `dead`, `implausible_flux`, `implausible_noise`,
+    Job
+        Makes `targets` and `coadds`. Gates: `dead`, `implausible_flux`, `implausible_noise`,
         `spectrum_mismatch`, and those of `judge_spectra`.
 
     Raises
@@ -64,6 +54,9 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
     UserError
         If the source holds no spectrum, or the table no redshift.
     """
+    settings = run.config.run
+    source = Path(settings.source)
+    redshifts = Path(settings.redshifts) if settings.redshifts else None
     given = read_redshifts(redshifts) if redshifts else None
     files, strays = _list_files(source, redshifts)
     tasks = []
@@ -73,14 +66,10 @@ def ingest(store: Store, config: Config, source: Path, redshifts: Path | None) -
         shard = Shard(_SURVEY, f"file{number}", 0)
         beside = _read_redrock(path) if given else NO_REDSHIFTS
         digests = known.fingerprint, beside.fingerprint
-        inputs = [path.name, local_file(path).stat().identity, *digests]
-        fingerprint = make_fingerprint(STAGE, REVISION, [config.extract, config.target], inputs)
-        tasks.append(Task(shard, fingerprint, _count_rows(path), (str(path), known, beside)))
-    work = partial(_ingest_file, config.extract.ivar_floor, config.target)
-    report = run_shards(store, STAGE, COADDS, tasks, work, config.run.workers)
-    _write_targets(store, config.target, tasks)
-    told = (*strays, *(given.notes if given else ()), *report.notes)
-    return replace(report, notes=told)
+        inputs = (path.name, local_file(path).stat().identity, *digests)
+        tasks.append(Task(shard, _count_rows(path), inputs, (str(path), known, beside)))
+    work = partial(_ingest_file, run.config.extract.ivar_floor, run.config.target)
+    return Job(tuple(tasks), work, (*strays, *(given.notes if given else ())))
 
 
 def _list_files(source: Path, redshifts: Path | None) -> tuple[list[Path], list[str]]:
@@ -126,6 +115,7 @@ def _count_rows(path: Path) -> int:
 
 def _ingest_file(ivar_floor: float, settings: TargetSettings, task: Task) -> Product:
     name, known, beside = task.arguments
+    shard = get_shard(task)
     path = Path(name)
     fibres = None
     if is_table(path):
@@ -147,9 +137,10 @@ def _ingest_file(ivar_floor: float, settings: TargetSettings, task: Task) -> Pro
     if len(spectra.targetid) and (verdict.gate == "no_redshift").all():
         notes = (*notes, known.explain_absence(path, spectra.targetid.tolist()))
     kept = spectra.take(verdict.row >= 0)
-    return Product(
-        spectra_to_table(task.shard, kept, SAMPLING), {**dropped, **verdict.dropped}, notes
-    )
+    rows = list(_describe(path, known, settings, shard, kept.targetid))
+    columns = {name: [row.get(name) for row in rows] for name in TARGETS.names}
+    tables = (columns_to_table(TARGETS, columns), spectra_to_table(shard, kept, SAMPLING))
+    return Product(tables, {**dropped, **verdict.dropped}, notes)
 
 
 def _read_table(
@@ -166,38 +157,19 @@ def _read_table(
     return spectra, dropped, (*spectrum.notes, *notes)
 
 
-def _write_targets(store: Store, settings: TargetSettings, tasks: list[Task]) -> None:
-    """Write `targets` for the rows that became coadds, and book the stages before extract."""
-    finished = set(finished_shards(store, STAGE))
-    for task in tasks:
-        if task.shard in finished:
-            rows = list(_describe(store, settings, task))
-            columns = {name: [row.get(name) for row in rows] for name in TARGETS.names}
-            store.write(
-                store.lake.shard(TARGETS.name, task.shard),
-                columns_to_table(TARGETS, columns),
-                TARGETS,
-                fingerprint=task.fingerprint,
-                n_expected=task.n_expected,
-                n_made=len(rows),
-            )
-    store.ledger.record(
-        Outcome(task.shard, stage, ShardState.DONE, task.n_expected, n_made=task.n_expected)
-        for task in tasks
-        for stage in ("target", "adopt", "acquire")
-    )
-
-
-def _describe(store: Store, settings: TargetSettings, task: Task) -> Iterator[dict[str, object]]:
-    path, known = Path(task.arguments[0]), task.arguments[1]
-    written = store.read(store.lake.shard(COADDS.name, task.shard), ["TARGETID"])
-    targetids = written["TARGETID"].to_numpy()
+def _describe(
+    path: Path,
+    known: Redshifts,
+    settings: TargetSettings,
+    shard: Shard,
+    targetids: NDArray[np.int64],
+) -> Iterator[dict[str, object]]:
     rows, _ = choose_rows(path, targetids, known, settings)
     for targetid, row in zip(targetids.tolist(), rows.tolist(), strict=True):
         yield {
-            "SURVEY": task.shard.survey,
-            "PROGRAM": task.shard.program,
-            "HEALPIX": task.shard.healpix,
+            "SURVEY": shard.survey,
+            "PROGRAM": shard.program,
+            "HEALPIX": shard.healpix,
             "TARGETID": targetid,
             "DESINAME": path.stem,
             "TARGET_RA": _to_float(known.ra[row]),

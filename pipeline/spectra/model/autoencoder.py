@@ -14,22 +14,24 @@ from catalog_schema.tables import NULL, ROW_KEY
 from catalog_schema.vocabulary import Parent, Split
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
-from pipeline.judge.calibrate import make_null, weigh
+from pipeline.judge.null import make_null, weigh
 from pipeline.judge.science.grades import grade_p_values
 from pipeline.lake.layout import Shard
 from pipeline.lake.model_files import read_card
 from pipeline.lake.store import Store, digest, digest_rows, to_matrix
 from pipeline.numerics import find_instruction_set, limit_threads
 from pipeline.science.draw import Stream, hash_to_unit
+from pipeline.spectra.coadd_rows import spectra_to_table
+from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.model import models
 from pipeline.spectra.model.models import load_model
+from pipeline.spectra.model.reconstruction import to_observed_frame
+from pipeline.spectra.model.scorer import score_windows
+from pipeline.spectra.model.training import fit_model, publish_model
+from pipeline.spectra.model.training_windows import Windows
 from pipeline.spectra.science.coadd import Spectra
-from pipeline.spectra.stages.extract import spectra_to_table
-from pipeline.spectra.stages.preprocess import make_run_grid, make_windows
-from pipeline.spectra.stages.reconstruct import to_observed_frame
-from pipeline.spectra.stages.score import score_windows
-from pipeline.spectra.stages.train import Windows, fit_model, publish_model
 from pipeline.spectra.survey import find_sampling
+from pipeline.spectra.windows import make_windows
 
 _ARRAYS = Shard("external", "array", 0)
 
@@ -143,9 +145,7 @@ class QSOAutoencoder:
         result = scored.add_column(0, "row", scores["TARGETID"])
         for name in weighed.column_names[len(ROW_KEY) :]:
             result = result.append_column(name, weighed[name])
-        q_values, tiers = grade_p_values(
-            weighed["p_value"].to_numpy(), self.config.calibrate.levels
-        )
+        q_values, tiers = grade_p_values(weighed["p_value"].to_numpy(), self.config.grade.levels)
         return result.append_column("q_value", [q_values]).append_column("tier", [tiers])
 
     @limit_threads()
@@ -166,7 +166,7 @@ class QSOAutoencoder:
 
     def _score(self, windows: pa.Table, objects: NDArray[np.int64]) -> pa.Table:
         seed = int(read_card(self.folder)["seed"])
-        return score_windows(self.folder, self.config.score, seed, windows, objects).data
+        return score_windows(self.folder, self.config.score, seed, windows, objects).tables[0]
 
     def _make_windows(self, flux: NDArray, ivar: NDArray, z: NDArray, grid: Any) -> pa.Table:
         """Return rows of `restframe`, whose TARGETID is the input's row."""
@@ -193,7 +193,7 @@ class QSOAutoencoder:
         )
         return make_windows(
             spectra_to_table(_ARRAYS, _clean(flux, ivar), sampling), targets, settings, grid
-        ).data
+        ).tables[0]
 
     def _find_sampling(self) -> Sampling:
         """Return the sampling of the model's spectra, or before there is one that of the survey."""

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,17 @@ from catalog_schema.tables import RESTFRAME
 from catalog_schema.vocabulary import Parent, Split
 from pipeline.config import Config
 from pipeline.errors import QadError, UserError, first_line, needing
-from pipeline.flow.shards import finished_shards
-from pipeline.flow.workers import call_from, connect, sharing_ray
-from pipeline.judge import calibrate
-from pipeline.judge.inject import plant
+from pipeline.judge.null import compare, make_null
 from pipeline.lake.files import replacing
+from pipeline.lake.layout import Lake
 from pipeline.lake.store import Store
 from pipeline.numerics import limit_threads
-from pipeline.spectra.stages.score import score_windows
-from pipeline.spectra.stages.train import fit_model, load_windows, publish_model
+from pipeline.run import Run
+from pipeline.spectra.model.scorer import score_windows
+from pipeline.spectra.model.training import fit_model, publish_model
+from pipeline.spectra.model.training_windows import load_windows
+from pipeline.spectra.planting import plant
+from pipeline.workers import call_from, connect, sharing_ray
 
 # The kinds of `science.injection` that the mock survey's planted families lack: what chooses the
 # settings does not judge them.
@@ -33,16 +35,15 @@ FALSE_POSITIVES = 0.01
 _LATENTS = (6, 32)
 
 
-def tune(store: Store, config: Config, n_trials: int) -> pa.Table:
+def tune(run: Run, n_trials: int) -> pa.Table:
     """Try settings, chosen by Optuna's sampler from the outcomes so far, and keep what was found.
 
     Parameters
     ----------
-    store : Store
-        Reads `restframe`, writes ``trials.parquet``.
-    config : Config
-        What is not searched stays as it is; one seed is trained. With ``run.workers`` of 1 the
-        trials are a function of ``run.seed``, with more also of the order in which they end.
+    run : Run
+        Reads `restframe`, writes ``trials.parquet``. What is not searched of its settings stays as
+        it is; one seed is trained. With ``run.workers`` of 1 the trials are a function of
+        ``run.seed``, with more also of the order in which they end.
     n_trials : int
 
     Returns
@@ -58,6 +59,7 @@ def tune(store: Store, config: Config, n_trials: int) -> pa.Table:
     QadError
         If a trial fails.
     """
+    store, config = run.store, run.config
     # Ray's account of a folder that goes with the search tells nobody anything.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     with needing("tune"):
@@ -76,7 +78,9 @@ def tune(store: Store, config: Config, n_trials: int) -> pa.Table:
     }
 
     # Nothing of the store travels to a trial, which Ray runs in a folder of its own.
-    measure = partial(measure_recall, store.root, config)
+    shards = run.list_shards(RESTFRAME.name)
+    paths = [run.find_path(RESTFRAME.name, shard) for shard in shards]
+    measure = partial(measure_recall, store.lake, paths, config)
     folder = Path.cwd()
 
     def run_trial(settings: dict[str, Any]) -> dict[str, float]:
@@ -109,7 +113,9 @@ def tune(store: Store, config: Config, n_trials: int) -> pa.Table:
 
 
 @limit_threads()
-def measure_recall(root: Path, config: Config, settings: Mapping[str, Any]) -> dict[str, float]:
+def measure_recall(
+    lake: Lake, paths: Sequence[Path], config: Config, settings: Mapping[str, Any]
+) -> dict[str, float]:
     """Train with some settings and count which features are found in validation spectra.
 
     Found is what scores higher than all but one per cent of the validation spectra themselves,
@@ -117,7 +123,9 @@ def measure_recall(root: Path, config: Config, settings: Mapping[str, Any]) -> d
 
     Parameters
     ----------
-    root : Path
+    lake : Lake
+    paths : sequence of Path
+        Its windows, files of `restframe`.
     config : Config
         Reads ``inject`` for number of hosts and strengths.
     settings : mapping
@@ -133,26 +141,26 @@ def measure_recall(root: Path, config: Config, settings: Mapping[str, Any]) -> d
     UserError
         If there are too few spectra.
     """
-    store, seed = Store(root, config.run.ledger_url, config.run.lake), config.run.seed
+    store, seed = Store(lake.root, lake.url), config.run.seed
     train = config.train.model_copy(update={**settings, "seeds": 1})
     # Trials run beside each other, the members of one do not.
     run = config.run.model_copy(update={"workers": 1})
     config = config.model_copy(update={"train": train, "run": run})
-    rows = _read_validation(store)
+    rows = _read_validation(store, paths)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "model")
         checkpoints = [Path(scratch, str(k)) for k in range(train.folds)]
-        model, records = fit_model(load_windows(store), config, "trial", checkpoints)
+        model, records = fit_model(load_windows(store, paths), config, "trial", checkpoints)
         publish_model(folder, model, records, config)
-        own = score_windows(folder, config.score, seed, rows).data
-        null = calibrate.make_null(own, config.calibrate)
+        own = score_windows(folder, config.score, seed, rows).tables[0]
+        null = make_null(own, config.calibrate)
         threshold = np.quantile(null["anomaly_score"].to_numpy(), 1 - FALSE_POSITIVES)
         hosts = rows.filter(pc.is_in(rows["TARGETID"], own["TARGETID"].combine_chunks()))
         hosts, found = hosts.slice(0, config.inject.hosts), {}
         for kind in KINDS:
             planted = plant(hosts, model.grid, kind, config.inject.strengths, seed)
-            scores = score_windows(folder, config.score, seed, planted).data
-            _, total, _ = calibrate.compare(scores, null, config.calibrate)
+            scores = score_windows(folder, config.score, seed, planted).tables[0]
+            _, total, _ = compare(scores, null, config.calibrate)
             found[kind] = float((total > threshold).mean())
     return {"recall": float(np.mean(list(found.values()))), **found}
 
@@ -171,10 +179,9 @@ def _explain(error: Exception, what: str) -> QadError:
     return QadError(f"{what}: {type(cause).__name__}: {first_line(cause)}")
 
 
-def _read_validation(store: Store) -> pa.Table:
+def _read_validation(store: Store, paths: Sequence[Path]) -> pa.Table:
     is_core = pc.field("parent") == Parent.CORE.value
     chosen = is_core & (pc.field("split") == Split.VALIDATION.value)
-    paths = [store.lake.shard(RESTFRAME.name, s) for s in finished_shards(store, "preprocess")]
     tables = list(store.map(lambda path: store.read(path).filter(chosen), paths))
     if not any(table.num_rows for table in tables):
         raise UserError(f"{store.root}: no validation spectrum to plant features in")

@@ -4,24 +4,22 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
-from catalog_schema.tables import FILES
+from catalog_schema.tables import FILES, TARGETS
 from catalog_schema.vocabulary import ShardState
-from pipeline.config import Config
 from pipeline.errors import DataError
-from pipeline.flow.shards import Report, summarise
-from pipeline.lake.layout import Shard, is_remote
-from pipeline.lake.store import Store, columns_to_table, make_fingerprint
-from pipeline.ledger.books import Outcome
+from pipeline.lake.layout import Shard
+from pipeline.lake.store import Store, columns_to_table
+from pipeline.ledger.outcome import Outcome
 from pipeline.progress import track
+from pipeline.run import Run
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd
+from pipeline.spectra.desi.source import find_tree
 from pipeline.spectra.desi.tree import DesiTree
-from pipeline.spectra.stages.target import find_tree
+from pipeline.stage import Job, Product, do_once
 from pipeline.transport.sources import booking
 
-STAGE = "acquire"
-REVISION = 1
+_STAGE = "acquire"
 _SHARDS_AT_A_TIME = 8
 
 
@@ -36,36 +34,34 @@ class CheckedFile:
     identity: str
 
 
-def acquire(store: Store, config: Config) -> Report:
+def acquire(run: Run) -> Job:
     """Check that every shard's coadd is there, whole and on DESI's grid.
 
     Only headers and wavelengths are read, and where the HDUs lie is kept in the lake; `extract`
     fetches the spectra shard by shard, so raw bytes never pile up.
 
-    Parameters
-    ----------
-    store : Store
-        Reads `targets`, writes `files` and the index of each coadd.
-    config : Config
-        Reads ``run.source`` and ``acquire``.
-
     Returns
     -------
-    Report
-        Of the dataset `files`, one row per usable shard; unusable ones are failed outcomes.
+    Job
+        Makes `files`, one row per usable shard of `targets`, and the index of each coadd; unusable
+        ones are failed outcomes.
     """
-    wanted = count_targets(store)
-    [(path, fingerprint)] = plan(store, config).items()
-    ledger = store.ledger
-    booked = ledger.outcomes(STAGE)
-    if store.find_done(path, fingerprint) and len(booked) == len(wanted):
-        report = summarise(FILES.name, [replace(outcome, skipped=True) for outcome in booked])
-        return replace(report, made=0, skipped=1)
+    tree = find_tree(run.store, run.config)
+    wanted = {shard: n for shard, n in run.count_rows(TARGETS.name).items() if n}
+    with ThreadPoolExecutor(run.config.acquire.concurrency) as pool:
+        identities = pool.map(partial(tree.identify, "coadd"), wanted)
+        inputs = [
+            f"{shard} {n_targets} {identity}"
+            for (shard, n_targets), identity in zip(wanted.items(), identities, strict=True)
+        ]
+    return do_once(partial(_list_files, run.store, tree, wanted), *inputs)
+
+
+def _list_files(store: Store, tree: DesiTree, wanted: dict[Shard, int]) -> Product:
     files, outcomes = [], []
-    for file, outcome in track(_inspect_all(store, config, wanted), STAGE, len(wanted)):
+    for file, outcome in track(_inspect_all(store, tree, wanted), _STAGE, len(wanted)):
         files += [file] if file else []
         outcomes.append(outcome)
-    report = summarise(FILES.name, outcomes)
     columns = {
         "SURVEY": [file.shard.survey for file in files],
         "PROGRAM": [file.shard.program for file in files],
@@ -75,49 +71,20 @@ def acquire(store: Store, config: Config) -> Report:
             for name in ("file_name", "n_bytes", "n_rows", "identity")
         },
     }
-    # Booked first: a run killed in between finds no file and does it again.
-    ledger.keep_only(STAGE, wanted)
-    ledger.record(outcomes)
-    store.write(
-        path,
-        columns_to_table(FILES, columns),
-        FILES,
-        fingerprint=fingerprint,
+    return Product(
+        (columns_to_table(FILES, columns),),
+        {"unusable_file": len(wanted) - len(files)},
         n_expected=len(wanted),
-        n_made=len(files),
-        dropped={"unusable_file": len(wanted) - len(files)},
+        outcomes=tuple(outcomes),
     )
-    return replace(report, made=1)
-
-
-def plan(store: Store, config: Config) -> dict[Path, str]:
-    """Return the file that the stage is to make and its fingerprint."""
-    tree = find_tree(store, config)
-    wanted = count_targets(store)
-    with ThreadPoolExecutor(config.acquire.concurrency) as pool:
-        identities = pool.map(partial(tree.identify, "coadd"), wanted)
-        inputs = [
-            f"{shard} {n_targets} {identity}"
-            for (shard, n_targets), identity in zip(wanted.items(), identities, strict=True)
-        ]
-    return {store.lake.table(FILES.name): make_fingerprint(STAGE, REVISION, [], inputs)}
-
-
-def count_targets(store: Store) -> dict[Shard, int]:
-    """Return the number of targets of each shard that has any, in order of the shards."""
-    return {
-        outcome.shard: outcome.n_made
-        for outcome in store.ledger.outcomes("adopt")
-        if outcome.state is ShardState.DONE and outcome.n_made
-    }
 
 
 def _inspect_all(
-    store: Store, config: Config, wanted: dict[Shard, int]
+    store: Store, tree: DesiTree, wanted: dict[Shard, int]
 ) -> Iterator[tuple[CheckedFile | None, Outcome]]:
     """Inspect the shards in order; of a remote source several at a time, for latency rules."""
-    inspect = partial(_inspect, store, find_tree(store, config))
-    if not is_remote(config.run.source):
+    inspect = partial(_inspect, store, tree)
+    if not tree.source.is_remote:
         yield from map(inspect, wanted, wanted.values())
         return
     with ThreadPoolExecutor(_SHARDS_AT_A_TIME) as pool:
@@ -127,7 +94,7 @@ def _inspect_all(
 def _inspect(
     store: Store, tree: DesiTree, shard: Shard, n_targets: int
 ) -> tuple[CheckedFile | None, Outcome]:
-    outcome = Outcome(shard, STAGE, ShardState.DONE, n_targets, n_made=n_targets)
+    outcome = Outcome(shard, _STAGE, ShardState.DONE, n_targets, n_made=n_targets)
     try:
         with booking(tree.source) as source:
             file = tree.layout(source).find_file("coadd", shard)

@@ -13,20 +13,19 @@ from numpy.typing import NDArray
 
 from catalog_schema.tables import CANDIDATES, TARGETS
 from catalog_schema.vocabulary import Parent, RedshiftSource
-from pipeline.config import AcquireSettings, Config, TargetSettings
+from pipeline.config import AcquireSettings, TargetSettings
 from pipeline.errors import DataError, MissingFileError
-from pipeline.flow.shards import Product, Report, Task, run_shards, split_by_shard
 from pipeline.lake.layout import Shard
-from pipeline.lake.store import Store, columns_to_table, digest_rows, make_fingerprint
+from pipeline.lake.rows import split_by_shard
+from pipeline.lake.store import columns_to_table, digest_rows
+from pipeline.run import Run
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.spectra.desi.fits_tables import find_rows, read_columns
+from pipeline.spectra.desi.source import find_tree
 from pipeline.spectra.desi.tree import DesiTree
 from pipeline.spectra.science.union import NEW_REDSHIFT, unite_finders
-from pipeline.spectra.stages.target import find_tree
+from pipeline.stage import Job, Product, Task, get_shard
 from pipeline.transport.sources import Source, booking, open_source, share_limits
-
-STAGE = "adopt"
-REVISION = 2
 
 _CONFIDENCES = ("C_LYA", "C_CIV", "C_CIII", "C_MgII", "C_Hbeta", "C_Halpha")
 # Kind of file: its table, the column that says at which redshift the template fitter put the
@@ -54,7 +53,7 @@ class Findings(NamedTuple):
         return Findings._make(values[rows] for values in self)
 
 
-def adopt(store: Store, config: Config) -> Report:
+def adopt(run: Run) -> Job:
     """Confirm the extended parent and give every spectrum the redshift it is scored at.
 
     A core quasar keeps the template fitter's redshift. A candidate of the extended parent stays if
@@ -63,38 +62,23 @@ def adopt(store: Store, config: Config) -> Report:
     taken for one. Gates: `redshift_mismatch` (the shard's redrock, qso_mgii or qso_qn file gives
     another redshift of the fitter than the catalogue), `not_confirmed`, `redshift_outside_range`.
 
-    Parameters
-    ----------
-    store : Store
-        Reads `candidates`, writes `targets`.
-    config : Config
-        Reads ``run.source``, ``run.workers``, ``acquire`` and ``target``.
-
     Returns
     -------
-    Report
-        Of the dataset `targets`; a shard whose files are damaged, or say another redshift of most
-        of its targets, is a failed outcome; one without the afterburners' has a note.
+    Job
+        Makes `targets` of `candidates`; a shard whose files are damaged, or say another redshift
+        of most of its targets, fails; one without the afterburners' has a note.
     """
-    tree = find_tree(store, config)
-    reading = share_limits(config.acquire, config.run.workers)
-    work = partial(_adopt_shard, config.target, tree.root, tree.layout, reading)
-    return run_shards(store, STAGE, TARGETS, plan(store, config), work, config.run.workers)
-
-
-def plan(store: Store, config: Config) -> list[Task]:
-    """Return one task per shard that has candidates."""
-    tree = find_tree(store, config)
-    candidates = store.read(store.lake.table(CANDIDATES.name))
-    by_shard = split_by_shard(lend_redshifts(candidates))
+    config = run.config
+    tree = find_tree(run.store, config)
+    by_shard = split_by_shard(lend_redshifts(run.read(CANDIDATES.name)))
     with ThreadPoolExecutor(config.acquire.concurrency) as pool:
         identities = [list(pool.map(partial(tree.identify, k), by_shard)) for k in _FILES]
-    tasks = []
-    for (shard, rows), *files in zip(by_shard.items(), *identities, strict=True):
-        inputs = [digest_rows(rows), *files]
-        fingerprint = make_fingerprint(STAGE, REVISION, [config.target], inputs)
-        tasks.append(Task(shard, fingerprint, rows.num_rows, (rows,)))
-    return tasks
+    tasks = tuple(
+        Task(shard, rows.num_rows, (digest_rows(rows), *files), (rows,))
+        for (shard, rows), *files in zip(by_shard.items(), *identities, strict=True)
+    )
+    reading = share_limits(config.acquire, config.run.workers)
+    return Job(tasks, partial(_adopt_shard, config.target, tree.root, tree.layout, reading))
 
 
 def lend_redshifts(candidates: pa.Table) -> pa.Table:
@@ -182,16 +166,16 @@ def _adopt_shard(
     reading: AcquireSettings,
     task: Task,
 ) -> Product:
-    [candidates] = task.arguments
+    [candidates], shard = task.arguments, get_shard(task)
     with booking(open_source(location, reading)) as source:
         tree = layout(source)
-        findings, missing, is_other = read_findings(tree, task.shard, candidates)
+        findings, missing, is_other = read_findings(tree, shard, candidates)
     is_same = pa.array(~is_other)
     alike = findings.take(~is_other)
     targets, dropped = adopt_redshifts(candidates.filter(is_same), alike, settings)
     dropped = {"redshift_mismatch": int(is_other.sum()), **dropped}
     notes = (f"no {' and no '.join(missing)} file: its word is missing",) if missing else ()
-    product = Product(targets, dropped, notes)
+    product = Product((targets,), dropped, notes)
     counts = source.counts
     return replace(product, requests=dict(counts.requests), n_bytes=counts.n_bytes)
 

@@ -1,239 +1,38 @@
 """Stage `score`: latents and residual statistics of every window under one model."""
 
-from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import torch
-from numpy.typing import NDArray
-
-from catalog_schema.grids import Sampling
-from catalog_schema.statistics import STATISTICS
-from catalog_schema.tables import RESTFRAME, SCORES, arrow_schema
-from catalog_schema.vocabulary import Arm
-from pipeline.config import Config, ScoreSettings
-from pipeline.flow.shards import Product, Report, Task, finished_shards, read_stamps, run_shards
-from pipeline.lake.model_files import read_card
-from pipeline.lake.store import Store, columns_to_table, make_fingerprint, to_matrix
-from pipeline.spectra.model.models import Member, Model, assign_folds, load_model
-from pipeline.spectra.sampled import get_sampling
-from pipeline.spectra.science.anomaly import Fit, add_excess, fit_windows, measure_statistics
-from pipeline.spectra.science.hypotheses import Hypotheses
-from pipeline.spectra.science.isolation import Isolation
-from pipeline.spectra.science.restframe import find_noise_share
-from pipeline.spectra.stages.train import find_model_id
-
-STAGE = "score"
-REVISION = 4
-
-_CARRIED = (
-    "SURVEY",
-    "PROGRAM",
-    "HEALPIX",
-    "TARGETID",
-    "Z",
-    "split",
-    "parent",
-    "control",
-    "snr",
-    "snr_b",
-    "snr_r",
-    "snr_z",
-    "coverage_b",
-    "coverage_r",
-    "coverage_z",
-)
-_MEASURED = (
-    "chi2",
-    "chi2_b",
-    "chi2_r",
-    "chi2_z",
-    "kl_divergence",
-    "emission_wave",
-    "absorption_wave",
-)
+from catalog_schema.tables import RESTFRAME
+from pipeline.config import ScoreSettings
+from pipeline.lake.store import read_dataset
+from pipeline.run import Run
+from pipeline.spectra.model.scorer import score_windows
+from pipeline.stage import Job, Product, Task
 
 
-def score(store: Store, config: Config) -> Report:
-    """Score every window with the model that the run trained.
+def score(run: Run) -> Job:
+    """Score every window with the model.
 
     Gate: `outside_training_range` (too few pixels that the model has learnt).
 
-    Parameters
-    ----------
-    store : Store
-        Reads `restframe` and the model, writes `scores`.
-    config : Config
-        Reads ``score``, ``run.seed`` and ``run.workers``.
-
     Returns
     -------
-    Report
-        Of the dataset `scores`.
+    Job
+        Makes `scores` of `restframe` and the model.
     """
-    return score_with(store, config, store.lake.model(find_model_id(store, config)))
-
-
-def score_with(store: Store, config: Config, folder: Path) -> Report:
-    """Do what `score` does with the model in a given folder."""
-    work = partial(_score_shard, store.root, folder, config.score, config.run.seed)
-    tasks = plan(store, config, str(read_card(folder)["id"]))
-    return run_shards(store, STAGE, SCORES, tasks, work, config.run.workers)
-
-
-def plan(store: Store, config: Config, model_id: str | None = None) -> list[Task]:
-    """Return one task per preprocessed shard."""
-    model_id = model_id or find_model_id(store, config)
-    shards = finished_shards(store, "preprocess")
-    return [
+    config, rows = run.config, run.count_rows(RESTFRAME.name)
+    tasks = tuple(
         Task(
             shard,
-            make_fingerprint(STAGE, REVISION, [config.score], [stamp.content, model_id]),
-            stamp.n_made,
-            (str(store.lake.shard(RESTFRAME.name, shard)),),
+            rows[shard],
+            (content, run.model_id),
+            (str(run.find_path(RESTFRAME.name, shard)),),
         )
-        for shard, stamp in read_stamps(store, RESTFRAME.name, shards).items()
-    ]
+        for shard, content in run.list_contents(RESTFRAME.name).items()
+    )
+    return Job(tasks, partial(_score_shard, run.model, config.score, config.run.seed))
 
 
-def fit_batches(
-    members: Sequence[Member], settings: ScoreSettings, windows: pa.Table, folds: NDArray[np.intp]
-) -> Iterator[tuple[int, NDArray[np.intp], Fit]]:
-    """Fit each row of a `restframe` table by the member of its fold.
-
-    In batches of equal size: the bits never vary.
-
-    Yields
-    ------
-    fold : int
-    rows : ndarray of int
-    fit : Fit
-        Of these rows.
-    """
-    flux, weight = (torch.from_numpy(to_matrix(windows[n])) for n in ("rest_flux", "rest_weight"))
-    start = torch.from_numpy(windows["window_start"].to_numpy().astype(np.int64))
-    for k, member in enumerate(members):
-        for rows in torch.from_numpy(np.flatnonzero(folds == k)).split(settings.batch_size):
-            if len(rows):
-                tensors = flux[rows], weight[rows], start[rows]
-                fit = fit_windows(member.network, member.is_learnt, *tensors)
-                yield k, rows.numpy(), fit
-
-
-def score_windows(
-    folder: Path,
-    settings: ScoreSettings,
-    seed: int,
-    windows: pa.Table,
-    targetid: NDArray[np.int64] | None = None,
-) -> Product:
-    """Score the rows of a `restframe` table, each by the member that has not seen its object.
-
-    Parameters
-    ----------
-    folder : Path
-    settings : ScoreSettings
-    seed : int
-        Seeds the Isolation Forest.
-    windows : pyarrow.Table
-    targetid : ndarray of int64, shape (n,), optional
-        Whose objects they are, where the table's own TARGETID does not say it.
-
-    Returns
-    -------
-    Product
-        Rows of `scores` and the gates of the others.
-    """
-    scorer = _load(folder, settings, seed, get_sampling(windows))
-    sizes = {
-        "latent": scorer.model.members[0].network.shape.latent,
-        "seed_statistic": len(STATISTICS) * len(scorer.model.ensembles),
-    }
-    if not windows.num_rows:
-        return Product(arrow_schema(SCORES, **sizes).empty_table())
-    if targetid is None:
-        targetid = windows["TARGETID"].to_numpy()
-    found = scorer.measure(windows, assign_folds(targetid, len(scorer.model.members)))
-    kept = found["n_valid"] >= settings.min_valid_fraction * scorer.model.grid.window
-    columns = {name: windows[name].filter(kept) for name in _CARRIED} | {
-        name: values[kept] for name, values in found.items()
-    }
-    columns["model_id"] = [scorer.model.model_id] * int(kept.sum())
-    table = columns_to_table(SCORES, columns, **sizes)
-    return Product(table, {"outside_training_range": int((~kept).sum())})
-
-
-def _score_shard(
-    root: Path, folder: Path, settings: ScoreSettings, seed: int, task: Task
-) -> Product:
-    return score_windows(folder, settings, seed, Store(root).read(Path(task.arguments[0])))
-
-
-class Scorer:
-    """A model with what is derived from it once: hypotheses and forest of each member."""
-
-    def __init__(
-        self, model: Model, settings: ScoreSettings, seed: int, sampling: Sampling
-    ) -> None:
-        self.model = model
-        self._settings, self._spans = settings, sampling.spans
-        wave = torch.from_numpy(model.grid.wave.astype(np.float32))
-        self._tools = {
-            member: (
-                Hypotheses(member.network.linear_basis, wave, self._spans),
-                Isolation(member.latents.numpy(), settings.trees, seed),
-            )
-            for members in model.ensembles
-            for member in members
-        }
-        self._noise_share = find_noise_share(model.grid, sampling.grid)
-
-    def measure(self, windows: pa.Table, folds: NDArray[np.intp]) -> dict[str, NDArray]:
-        """Return the columns of `scores` that the model gives, of every row of `windows`."""
-        every = [self._measure(members, windows, folds) for members in self.model.ensembles]
-        return every[0] | {"seed_statistics": np.hstack([found["statistics"] for found in every])}
-
-    def _measure(
-        self, members: Sequence[Member], windows: pa.Table, folds: NDArray[np.intp]
-    ) -> dict[str, NDArray]:
-        start, z = windows["window_start"].to_numpy(), windows["Z"].to_numpy()
-        parts, order = [], []
-        for k, rows, fit in fit_batches(members, self._settings, windows, folds):
-            hypotheses, forest = self._tools[members[k]]
-            weight = add_excess(fit, self.model.excess.numpy(), start[rows])
-            found = measure_statistics(
-                fit,
-                weight,
-                self._noise_share,
-                hypotheses,
-                start[rows],
-                z[rows],
-                self.model.grid,
-                self._spans,
-            )
-            found["isolation"] = forest.score(fit.latent)
-            parts.append(_to_columns(found, fit))
-            order.append(rows)
-        back = np.argsort(np.concatenate(order))
-        return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
-
-
-def _to_columns(found: dict[str, NDArray], fit: Fit) -> dict[str, NDArray]:
-    by_arm = np.stack([found[f"chi2_{arm}"] for arm in Arm.values()], 1)
-    worst = np.argmax(np.where(np.isnan(by_arm), -np.inf, by_arm), axis=1)
-    return {
-        **{name: found[name] for name in _MEASURED},
-        "worst_arm": np.array(Arm.values())[worst],
-        "amplitude": fit.amplitude,
-        "isolation_score": found["isolation"],
-        "latent": fit.latent,
-        "n_valid": np.count_nonzero(fit.is_used, axis=1).astype(np.int32),
-        "statistics": np.stack([found[s.name] for s in STATISTICS], 1).astype(np.float32),
-    }
-
-
-@lru_cache(maxsize=2)
-def _load(folder: Path, settings: ScoreSettings, seed: int, sampling: Sampling) -> Scorer:
-    return Scorer(load_model(folder), settings, seed, sampling)
+def _score_shard(folder: Path, settings: ScoreSettings, seed: int, task: Task) -> Product:
+    return score_windows(folder, settings, seed, read_dataset(Path(task.arguments[0])))

@@ -1,134 +1,30 @@
-"""Stage `train`: fit the members of the model; resume exactly where a killed run stopped."""
+"""Stage `train`: the model, one member for each seed and fold."""
 
-import math
-import os
-import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from functools import partial
-from pathlib import Path
-
-import numpy as np
-import pyarrow.compute as pc
-import torch
-from torch import Tensor
 
 from catalog_schema.tables import RESTFRAME
-from catalog_schema.vocabulary import Parent, Split
-from pipeline.config import Config, TrainSettings
 from pipeline.errors import UserError
-from pipeline.flow.shards import Report, finished_shards, read_contents
-from pipeline.flow.workers import run_here, run_on_ray
-from pipeline.lake.files import exists, remove, replacing_folder
-from pipeline.lake.store import Store, digest, make_fingerprint, to_matrix
-from pipeline.numerics import find_instruction_set, limit_threads
-from pipeline.progress import track
-from pipeline.spectra.model.checkpoint import load_checkpoint, save_checkpoint
-from pipeline.spectra.model.models import (
-    CARD,
-    Member,
-    Model,
-    TrainingRecord,
-    assign_folds,
-    save_model,
-)
+from pipeline.lake.files import remove
+from pipeline.lake.store import digest
+from pipeline.numerics import find_instruction_set
+from pipeline.run import Run
 from pipeline.spectra.model.tracking import measuring_energy, record_training
-from pipeline.spectra.science.anomaly import fit_windows, join_fits, measure_excess
-from pipeline.spectra.science.pca import fit_basis
-from pipeline.spectra.science.restframe import find_noise_share
-from pipeline.spectra.science.vae import (
-    ModelShape,
-    SpectrumVAE,
-    limit_influence,
-    negative_elbo,
-    soften,
-)
-from pipeline.spectra.stages.preprocess import make_run_grid
-from pipeline.spectra.survey import find_sampling
-
-STAGE = "train"
-REVISION = 4
-
-Linear = tuple[Tensor, Tensor]
-
-# This many spectra determine the basis well enough.
-_BASIS_SPECTRA = 8000
-# As many of each member's unseen spectra tell the excess scatter.
-_EXCESS_SPECTRA = 4000
-# What a worker takes beside its windows: torch and the other libraries.
-_WORKER_BYTES = 600 * 2**20
-# Rows copied to a device at a time.
-_ROWS_AT_ONCE = 8192
+from pipeline.spectra.model.training import fit_model, publish_model
+from pipeline.spectra.model.training_windows import load_windows
+from pipeline.stage import Job, Product, do_once
 
 
-@dataclass(frozen=True)
-class Windows:
-    """Rest-frame windows in memory: flux, weight (n, m), start, split, targetid (n,)."""
-
-    flux: Tensor
-    weight: Tensor
-    start: Tensor
-    split: np.ndarray
-    targetid: np.ndarray
-
-    def take(self, rows: np.ndarray) -> "Windows":
-        """Return the windows of a mask or of row numbers."""
-        return Windows(*(getattr(self, field.name)[rows] for field in fields(self)))
-
-    def part(self, split: Split) -> "Windows":
-        """Return the windows of one split."""
-        return self.take(self.split == split.value)
-
-    def hold_on(self, device: torch.device) -> "Windows":
-        """Return the windows in a device's memory: on a GPU as float16, so that all of DR1 fits."""
-        if device.type == "cpu":
-            return self
-        largest = torch.finfo(torch.float16).max
-        flux, weight = (
-            torch.cat(
-                [
-                    rows.to(device).clamp(-largest, largest).half()
-                    for rows in values.split(_ROWS_AT_ONCE)
-                ]
-            )
-            for values in (self.flux, self.weight)
-        )
-        return replace(self, flux=flux, weight=weight, start=self.start.to(device))
-
-    def look(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return flux, weight, both float32, and start of some rows, where they are held."""
-        return self.flux[rows].float(), self.weight[rows].float(), self.start[rows]
-
-    @property
-    def n_bytes(self) -> int:
-        """Bytes of the windows in memory."""
-        return self.flux.nbytes + self.weight.nbytes
-
-    def batches(self, size: int) -> Sequence[Tensor]:
-        """Return the row numbers in order, in batches."""
-        return torch.arange(len(self), device=self.start.device).split(size)
-
-    def __len__(self) -> int:
-        return len(self.start)
-
-
-def train(store: Store, config: Config) -> Report:
+def train(run: Run) -> Job:
     """Train one member for each seed and fold, and keep the weights best on `validation`.
 
     A member learns from the `train` split without its fold, so that every spectrum has a member
     that never saw it and its score is that of an unknown one.
 
-    Parameters
-    ----------
-    store : Store
-        Reads `restframe`, writes ``models/<id>/``.
-    config : Config
-        Reads ``train``, ``run.seed`` and ``tracking``.
-
     Returns
     -------
-    Report
-        `dataset` is the model's id, the digest of settings and data.
+    Job
+        Makes ``models/<id>/`` of `restframe`; the id is the digest of settings, data and the
+        instruction set.
 
     Raises
     ------
@@ -136,363 +32,23 @@ def train(store: Store, config: Config) -> Report:
         If a split or a member's training sample is too small, or a library for tracking is
         missing.
     """
-    model_id = find_model_id(store, config)
-    folder = store.lake.model(model_id)
-    if exists(folder / CARD):
-        return Report(model_id, skipped=1)
-    settings = config.train
-    windows = load_windows(store)
-    n_members = settings.seeds * settings.folds
-    checkpoints = [store.lake.checkpoint(f"{model_id}-{k}") for k in range(n_members)]
+    instruction_set = digest(find_instruction_set(run.config.train.device))
+    return do_once(partial(_train, run), instruction_set)
+
+
+def _train(run: Run) -> Product:
+    store, config = run.store, run.config
+    shards = run.list_shards(RESTFRAME.name)
+    windows = load_windows(store, [run.find_path(RESTFRAME.name, shard) for shard in shards])
+    n_members = config.train.seeds * config.train.folds
+    checkpoints = [store.lake.checkpoint(f"{run.model_id}-{k}") for k in range(n_members)]
     with measuring_energy(config.tracking) as used:
         try:
-            model, records = fit_model(windows, config, model_id, checkpoints)
+            model, records = fit_model(windows, config, run.model_id, checkpoints)
         except UserError as error:
             raise UserError(f"{store.root}: {error}") from None
-    publish_model(folder, model, records, config)
+    publish_model(run.model, model, records, config)
     for checkpoint in checkpoints:
         remove(checkpoint)
-    record_training(store, config, folder, used)
-    return Report(model_id, made=1, n_expected=len(windows), n_made=len(windows))
-
-
-def fit_model(
-    windows: Windows, config: Config, model_id: str, checkpoints: Sequence[Path]
-) -> tuple[Model, list[TrainingRecord]]:
-    """Train the members of every seed, which are independent of each other.
-
-    Parameters
-    ----------
-    windows : Windows
-        With the splits `train` and `validation` among them.
-    config : Config
-        Reads ``train``, ``run.seed``, ``run.workers`` and what decides the grid.
-    model_id : str
-    checkpoints : sequence of Path
-        Where each member's state is kept after every epoch, seed by seed, and resumed from.
-
-    Raises
-    ------
-    UserError
-        If a split is empty, or a member's training sample is smaller than ``train.basis``.
-    """
-    settings = config.train
-    prepare_device(settings)
-    instruction_set = find_instruction_set(settings.device)
-    training, validation = (windows.part(split) for split in (Split.TRAIN, Split.VALIDATION))
-    folds = assign_folds(training.targetid, settings.folds)
-    if not len(validation) or len(np.unique(folds)) < 2:
-        raise UserError(
-            f"{len(training)} training and {len(validation)} validation spectra are too few; "
-            "give more spectra or raise target.validation_fraction"
-        )
-    _require_spectra_for_basis(folds, settings)
-    workers = config.run.workers if settings.device == "cpu" else 1
-    train_member = partial(
-        _train_member, training, validation, config, checkpoints, instruction_set
-    )
-    numbers = range(len(checkpoints))
-    if workers > 1:
-        n_bytes = _WORKER_BYTES + 3 * (training.n_bytes + validation.n_bytes)
-        found = run_on_ray(train_member, numbers, lambda _: None, workers, lambda _: n_bytes)
-    else:
-        found = run_here(train_member, numbers, lambda _: None)
-    trained = dict(found)
-    members, records = zip(*(trained[k] for k in numbers), strict=True)
-    ensembles = tuple(zip(*[iter(members)] * settings.folds, strict=True))
-    excess = _measure_excess(ensembles[0], training, folds, config)
-    model = Model(model_id, ensembles, make_run_grid(config), find_sampling(config), excess)
-    return model, list(records)
-
-
-def _require_spectra_for_basis(folds: np.ndarray, settings: TrainSettings) -> None:
-    """Refuse a basis with more components than a member has spectra to fit them to."""
-    fewest = len(folds) - int(np.bincount(folds).max())
-    if fewest < settings.basis:
-        latent = f" and train.latent={fewest}" if settings.latent > fewest else ""
-        raise UserError(
-            f"a member of the model has {fewest} training spectra, fewer than train.basis = "
-            f"{settings.basis}: give more spectra, or set train.basis={fewest}{latent} or less"
-        )
-
-
-def prepare_device(settings: TrainSettings) -> torch.device:
-    """Make what is computed on the device reproducible, and return it.
-
-    Raises
-    ------
-    UserError
-        If there is no such device.
-    """
-    try:
-        device = torch.empty(0, device=settings.device).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"train.device {settings.device!r} cannot be used: {reason}") from None
-    if device.type != "cpu":
-        # The CPU kernels used here are deterministic without asking; cuBLAS needs a workspace.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
-    return device
-
-
-def plan(store: Store, config: Config) -> dict[Path, str]:
-    """Return the model's folder, which exists when it is done, and its id."""
-    model_id = find_model_id(store, config)
-    return {store.lake.model(model_id): model_id}
-
-
-def find_model_id(store: Store, config: Config) -> str:
-    """Return the id of the model that settings, data and this machine's instruction set define.
-
-    Equal ids mean equal bytes.
-    """
-    contents = read_contents(store, "preprocess", RESTFRAME.name)
-    inputs = [f"{shard} {content}" for shard, content in contents.items()]
-    decisive = [digest(config.run.seed), digest(find_instruction_set(config.train.device))]
-    return make_fingerprint(STAGE, REVISION, [config.train], [*inputs, *decisive])[:12]
-
-
-def load_windows(store: Store) -> Windows:
-    """Read every rest-frame window of the core parent into memory, shards in order."""
-    columns = ["TARGETID", "parent", "split", "window_start", "rest_flux", "rest_weight"]
-    is_core = pc.field("parent") == Parent.CORE.value
-    paths = [store.lake.shard(RESTFRAME.name, s) for s in finished_shards(store, "preprocess")]
-    core = store.map(lambda path: store.read(path, columns).filter(is_core), paths)
-    tables = [table for table in core if table.num_rows]
-    if not tables:
-        raise UserError(f"{store.root}: no rest-frame spectrum to train on; see `qad status`")
-    flux, weight = (
-        torch.from_numpy(np.concatenate([to_matrix(table[name]) for table in tables]))
-        for name in ("rest_flux", "rest_weight")
-    )
-    start, split, targetid = (
-        np.concatenate([table[name].to_numpy() for table in tables])
-        for name in ("window_start", "split", "TARGETID")
-    )
-    starts = torch.from_numpy(start.astype(np.int64))
-    return Windows(flux, weight, starts, split.astype(str), targetid)
-
-
-def _train_member(
-    training: Windows,
-    validation: Windows,
-    config: Config,
-    checkpoints: Sequence[Path],
-    instruction_set: Mapping[str, str],
-    number: int,
-) -> tuple[int, tuple[Member, TrainingRecord]]:
-    """Train a member without its fold; return its number with it."""
-    require_same_instructions(instruction_set, find_instruction_set(config.train.device))
-    with limit_threads(config.train.threads):
-        return number, _fit_member(training, validation, config, checkpoints, number)
-
-
-def require_same_instructions(wanted: Mapping[str, str], found: Mapping[str, str]) -> None:
-    """Refuse a worker whose kernels would make other weights than the model's id promises.
-
-    Parameters
-    ----------
-    wanted, found : mapping
-        Of `find_instruction_set`, the driver's and the worker's.
-
-    Raises
-    ------
-    UserError
-        If they differ.
-    """
-    differing = [name for name in sorted({*wanted, *found}) if wanted.get(name) != found.get(name)]
-    if differing:
-        raise UserError(
-            f"{socket.gethostname()} has another instruction set ({', '.join(differing)}) than the "
-            "driver, so its weights would be others; train on nodes of one kind"
-        )
-
-
-def _fit_member(
-    training: Windows, validation: Windows, config: Config, checkpoints: Sequence[Path], number: int
-) -> tuple[Member, TrainingRecord]:
-    settings, grid = config.train, make_run_grid(config)
-    device = prepare_device(settings)
-    folds = assign_folds(training.targetid, settings.folds)
-    training = training.take(folds != number % settings.folds)
-    seed = config.run.seed + number // settings.folds
-    shape = ModelShape(
-        grid.size,
-        grid.window,
-        settings.patch,
-        settings.channels,
-        settings.latent,
-        settings.basis,
-        settings.hidden,
-        settings.model_error,
-    )
-    network = _start_network(shape, training, seed)
-    is_learnt = _count_support(training, grid.size) >= settings.min_support
-    training, validation = (part.hold_on(device) for part in (training, validation))
-    record = _optimise(network, training, validation, settings, seed, checkpoints[number])
-    with torch.no_grad():
-        latents = [
-            network.encode(*training.look(rows)).mean
-            for rows in training.batches(settings.batch_size)
-        ]
-    return Member(network.cpu(), is_learnt, torch.cat(latents).cpu()), record
-
-
-def _measure_excess(
-    members: Sequence[Member], training: Windows, folds: np.ndarray, config: Config
-) -> Tensor:
-    """Measure the scatter about the model of spectra that the fitting member has not seen."""
-    fits, starts = [], []
-    for k, member in enumerate(members):
-        unseen = training.take(np.flatnonzero(folds == k)[:_EXCESS_SPECTRA])
-        if len(unseen):
-            tensors = unseen.flux, unseen.weight, unseen.start
-            fits.append(fit_windows(member.network, member.is_learnt, *tensors))
-            starts.append(unseen.start.numpy())
-    grid = make_run_grid(config)
-    share = find_noise_share(grid, find_sampling(config).grid)
-    return torch.from_numpy(
-        measure_excess(join_fits(fits), share, np.concatenate(starts), grid.size)
-    )
-
-
-def _start_network(shape: ModelShape, training: Windows, seed: int) -> SpectrumVAE:
-    torch.manual_seed(seed)
-    network = SpectrumVAE(shape)
-    generator = torch.Generator().manual_seed(seed)
-    chosen = torch.randperm(len(training), generator=generator)[:_BASIS_SPECTRA]
-    weight = soften(training.weight[chosen], shape.model_error)
-    basis = fit_basis(
-        training.flux[chosen], weight, training.start[chosen], shape.grid, shape.basis, generator
-    )
-    network.start_from(basis)
-    return network
-
-
-def _optimise(
-    network: SpectrumVAE,
-    training: Windows,
-    validation: Windows,
-    settings: TrainSettings,
-    seed: int,
-    checkpoint: Path,
-) -> TrainingRecord:
-    """Run the epochs; every random number is a function of seed and epoch, so resuming is exact."""
-    device = torch.device(settings.device)
-    network.to(device)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, fused=True)
-    best = {name: value.clone() for name, value in network.state_dict().items()}
-    record = TrainingRecord()
-    if exists(checkpoint):
-        saved = load_checkpoint(checkpoint, device)
-        network.load_state_dict(saved["network"])
-        optimiser.load_state_dict(saved["optimiser"])
-        best, record = saved["best"], TrainingRecord(**saved["record"])
-    known = [infer_linear(network, part, settings) for part in (training, validation)]
-    epochs = range(record.epochs, settings.epochs)
-    for epoch in track(epochs, STAGE, len(epochs)):
-        if record.epochs_without_gain >= settings.patience:
-            break
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
-        run_epoch(network, optimiser, training, known[0], settings, epoch, generator)
-        loss = _evaluate(network, validation, known[1], settings)
-        is_annealed = epoch + 1 >= settings.warmup_epochs
-        record = record.advance(loss, is_annealed)
-        if record.losses[-1] == record.best_loss:
-            best = {name: value.clone() for name, value in network.state_dict().items()}
-        state = {
-            "network": network.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "best": best,
-            "record": vars(record),
-        }
-        save_checkpoint(checkpoint, state)
-    network.load_state_dict(best)
-    network.eval()
-    return record
-
-
-@torch.no_grad()
-def infer_linear(network: SpectrumVAE, windows: Windows, settings: TrainSettings) -> Linear:
-    """Return the linear posterior of every window, once: training does not change it."""
-    batches = windows.batches(settings.batch_size)
-    parts = [network.infer_linear(*windows.look(rows)) for rows in batches]
-    mean, variance = zip(*parts, strict=True)
-    return torch.cat(mean), torch.cat(variance)
-
-
-def run_epoch(
-    network: SpectrumVAE,
-    optimiser: torch.optim.Optimizer,
-    training: Windows,
-    known: Linear,
-    settings: TrainSettings,
-    epoch: int,
-    generator: torch.Generator,
-) -> None:
-    """Take one step for every batch of the windows, in the order that the generator draws.
-
-    Parameters
-    ----------
-    network : SpectrumVAE
-    optimiser : torch.optim.Optimizer
-    training : Windows
-        On the network's device; on a GPU the products are bfloat16.
-    known : pair of Tensor
-        Of `infer_linear`.
-    settings : TrainSettings
-    epoch : int
-        From 0; sets β and the learning rate.
-    generator : torch.Generator
-        On the CPU.
-    """
-    network.train()
-    device = training.start.device
-    beta = settings.beta * min(1.0, (epoch + 1) / settings.warmup_epochs)
-    rate = 0.5 * settings.learning_rate * (1 + math.cos(math.pi * epoch / settings.epochs))
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-    order = torch.randperm(len(training), generator=generator).to(device)
-    for rows in order.split(settings.batch_size):
-        noise = torch.randn(len(rows), settings.latent, generator=generator).to(device)
-        linear = known[0][rows], known[1][rows]
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu"):
-            bound = negative_elbo(network, *training.look(rows), noise, beta, linear)
-        loss = limit_influence(bound).mean()
-        optimiser.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-
-
-@torch.no_grad()
-def _evaluate(
-    network: SpectrumVAE, validation: Windows, known: Linear, settings: TrainSettings
-) -> float:
-    """Return the validation loss at full β and at the posterior mean: comparable over epochs."""
-    network.eval()
-    losses = []
-    for rows in validation.batches(settings.batch_size):
-        noise = torch.zeros(len(rows), settings.latent, device=rows.device)
-        linear = known[0][rows], known[1][rows]
-        look = validation.look(rows)
-        losses.append(negative_elbo(network, *look, noise, settings.beta, linear))
-    return float(limit_influence(torch.cat(losses)).mean())
-
-
-def _count_support(training: Windows, size: int) -> Tensor:
-    """Count the training spectra that cover each pixel of the global grid, shape (size,)."""
-    support = torch.zeros(size, dtype=torch.int32)
-    pixels = torch.arange(training.flux.shape[1])
-    for start, weight in zip(training.start, training.weight, strict=True):
-        support[start + pixels] += (weight > 0).int()
-    return support
-
-
-def publish_model(
-    folder: Path, model: Model, records: Sequence[TrainingRecord], config: Config
-) -> None:
-    """Write the model's folder, whole or not at all."""
-    with replacing_folder(folder, last=CARD) as partial:
-        save_model(partial, model, records, config)
+    record_training(store, config, run.model, used)
+    return Product(n_expected=len(windows), n_made=len(windows))

@@ -10,7 +10,7 @@ from pipeline.flow.stages import STAGES
 def test_help_names_every_stage(call) -> None:
     code, out, _ = call("--help")
     assert code == 0
-    assert all(stage in out for stage in STAGES)
+    assert all(stage.name in out for stage in STAGES)
 
 
 @pytest.mark.parametrize(

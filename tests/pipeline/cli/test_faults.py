@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 from forked import start_qad
+from lake_runs import get_stage
 from unprivileged import unprivileged
 
 from pipeline.config import Config
-from pipeline.flow.stages import STAGES, run_stages, save_config
+from pipeline.flow.data_path import run_stages
+from pipeline.flow.root import Root, save_config
 from pipeline.lake.store import Store
 
 Call = Callable[..., tuple[int, str, str]]
@@ -196,7 +198,7 @@ def test_status_is_told_after_every_stage(
         code, out, err = call("status", "--root", store.root)
         assert (code, err) == (0, "")
         done = {line.split()[0]: line.split()[1:4] for line in out.splitlines() if line[:1].strip()}
-        assert done[STAGES[stage]][1:] == ["0", "0"]
+        assert done[get_stage(stage).dataset.name][1:] == ["0", "0"]
     for path in store.lake.datasets.iterdir():
         shutil.rmtree(path)
         assert call("status", "--root", store.root)[0] == 0
@@ -210,7 +212,7 @@ def read_only(finished: Store, config: Config, survey: Path) -> Iterator[Path]:
         Path(name).chmod(0o755)
         source = str(shutil.copytree(survey, Path(name) / "survey"))
         run = config.run.model_copy(update={"source": source})
-        save_config(Store(root), config.model_copy(update={"run": run}))
+        save_config(Root(root), config.model_copy(update={"run": run}))
         for path in [root, *root.rglob("*")]:
             path.chmod(0o555 if path.is_dir() else 0o444)
         try:

@@ -14,6 +14,7 @@ from pipeline.cli.main import qad
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.flow.backup import back_up, restore
+from pipeline.flow.root import Root
 from pipeline.lake import files as lake_files
 from pipeline.lake.files import list_files, locate, measure, replacing
 from pipeline.lake.layout import Lake
@@ -66,7 +67,7 @@ def read_files(root: Path) -> dict[str, bytes]:
 
 
 def test_everything_comes_back(root: Path, place: str, tmp_path: Path) -> None:
-    backup = back_up(Store(root), place)
+    backup = back_up(Root(root), place)
     assert restore(place, tmp_path / "new").name == backup.name
     kept = ("models/", "releases/0", "config.json")
     expected = {name: data for name, data in read_files(root).items() if name.startswith(kept)}
@@ -75,13 +76,13 @@ def test_everything_comes_back(root: Path, place: str, tmp_path: Path) -> None:
     assert found.keys() - expected.keys() == {"ledger.sqlite", "lake.json"}
     assert (tmp_path / "new/releases/0.1.0/SHA256SUMS").stat().st_mode & 0o777 == 0o444
     with Ledger(tmp_path / "new/ledger.sqlite").closing() as copy:
-        assert copy.outcomes() == Store(root).ledger.outcomes()
+        assert copy.outcomes() == Root(root).ledger.outcomes()
 
 
 def test_the_list_of_the_lake_says_what_its_datasets_were(
     root: Path, place: str, tmp_path: Path
 ) -> None:
-    store = Store(root)
+    store = Root(root)
     back_up(store, place)
     restore(place, tmp_path / "new")
     listed = json.loads((tmp_path / "new/lake.json").read_text())
@@ -92,11 +93,11 @@ def test_the_list_of_the_lake_says_what_its_datasets_were(
 
 
 def test_a_second_backup_sends_what_is_new(root: Path, place: str, tmp_path: Path) -> None:
-    first = back_up(Store(root), place)
-    assert back_up(Store(root), place).n_sent <= 1  # the ledger's copy may differ in its bytes
+    first = back_up(Root(root), place)
+    assert back_up(Root(root), place).n_sent <= 1  # the ledger's copy may differ in its bytes
     (root / "releases/0.1.0/hats/new").write_text("new")
     (root / "models/abc/model.json").write_text("{1}")
-    later = back_up(Store(root), place)
+    later = back_up(Root(root), place)
     assert 2 <= later.n_sent <= 3
     restore(place, tmp_path / "old", first.name)
     assert (tmp_path / "old/models/abc/model.json").read_text() == "{}"
@@ -107,7 +108,7 @@ def test_a_second_backup_sends_what_is_new(root: Path, place: str, tmp_path: Pat
 @pytest.mark.parametrize("spoil", ["flip", "remove"])
 def test_damage_is_refused(root: Path, tmp_path: Path, spoil: str) -> None:
     place = tmp_path / "backups"
-    back_up(Store(root), str(place))
+    back_up(Root(root), str(place))
     largest = max((place / "objects").rglob("*"), key=lambda p: p.stat().st_size)
     content = bytearray(largest.read_bytes())
     content[1234] ^= 1
@@ -120,27 +121,27 @@ def test_damage_is_refused(root: Path, tmp_path: Path, spoil: str) -> None:
 
 
 def test_what_was_cut_is_sent_again(root: Path, place: str, tmp_path: Path) -> None:
-    back_up(Store(root), place)
+    back_up(Root(root), place)
     objects = locate(place) if place.startswith("s3://") else Path(place)
     largest = max(list_files(objects / "objects"), key=measure)
     with replacing(largest) as partial:
         partial.write_bytes(b"cut")
-    assert back_up(Store(root), place).n_sent >= 1
+    assert back_up(Root(root), place).n_sent >= 1
     restore(place, tmp_path / "new")
 
 
 def test_refusals(root: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is below the data root"):
-        back_up(Store(root), str(root / "backups"))
+        back_up(Root(root), str(root / "backups"))
     with pytest.raises(UserError, match="holds no backup"):
         restore(str(tmp_path / "nothing"), tmp_path / "new")
-    back_up(Store(root), str(tmp_path / "backups"))
+    back_up(Root(root), str(tmp_path / "backups"))
     with pytest.raises(UserError, match="has no backup 2001; it has 20"):
         restore(str(tmp_path / "backups"), tmp_path / "new", "2001")
     with pytest.raises(UserError, match="exists; restore into a new folder"):
         restore(str(tmp_path / "backups"), root)
-    with Store(root).lock(), pytest.raises(UserError, match="another qad process"):
-        back_up(Store(root), str(tmp_path / "backups"))
+    with Root(root).lock(), pytest.raises(UserError, match="another qad process"):
+        back_up(Root(root), str(tmp_path / "backups"))
 
 
 def test_a_ledger_in_postgresql_comes_back_there(
@@ -150,7 +151,7 @@ def test_a_ledger_in_postgresql_comes_back_there(
     with Ledger.of_lake(Lake(root), "").closing() as ledger:
         ledger.record([DONE])
         booked = ledger.outcomes()
-    back_up(Store(root), str(tmp_path / "backups"))
+    back_up(Root(root), str(tmp_path / "backups"))
     restore(str(tmp_path / "backups"), tmp_path / "new")
     with Ledger.of_lake(Lake(tmp_path / "new"), "").closing() as ledger:
         assert ledger.outcomes() == booked

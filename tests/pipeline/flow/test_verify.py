@@ -10,6 +10,7 @@ import pytest
 import torch
 from bits import flip_bit
 from forked import run_qad
+from lake_runs import find_model_id
 
 from pipeline.config import Config
 from pipeline.errors import DataError, QadError, UserError
@@ -17,7 +18,6 @@ from pipeline.flow.status import describe_status
 from pipeline.flow.verify import verify_root
 from pipeline.lake.store import Store, digest_rows
 from pipeline.spectra.model.models import Model, load_model
-from pipeline.spectra.stages.train import find_model_id
 from release.build import build
 
 FLIPS = 60

@@ -7,7 +7,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from pipeline.errors import UserError
-from pipeline.flow.workers import call_from, run_here, run_on_ray, sharing_ray
+from pipeline.workers import call_from, run_here, run_on_ray, sharing_ray
 
 
 @pytest.mark.slow

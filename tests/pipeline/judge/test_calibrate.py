@@ -3,13 +3,16 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from lake_runs import run_one
 
 from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import NULL, SIGNIFICANCE
 from catalog_schema.validate import find_violations
 from pipeline.config import CalibrateSettings, Config
 from pipeline.errors import UserError
-from pipeline.judge.calibrate import calibrate, make_null, plan, read_scores, weigh
+from pipeline.flow.data_path import start_run
+from pipeline.judge.null import make_null, weigh
+from pipeline.judge.scores import read_scores
 from pipeline.lake.store import Store, to_matrix
 from pipeline.ledger.books import Ledger
 
@@ -19,10 +22,10 @@ NAMES = [statistic.name for statistic in STATISTICS]
 
 def test_lake_has_the_significance_of_every_score(finished: Store, config: Config) -> None:
     rows = finished.read(finished.lake.table("significance"))
-    scores = read_scores(finished)
+    scores = read_scores(start_run(finished, Config()))
     assert find_violations(rows, SIGNIFICANCE) == []
     assert rows["TARGETID"].to_pylist() == scores["TARGETID"].to_pylist()
-    null_path = next(iter(plan(finished, config)))
+    null_path = start_run(finished, config).find_path("null")
     null = finished.read(null_path)
     assert find_violations(null, NULL) == []
     # The run's own scores, weighed again against the population on disk, are the same.
@@ -35,7 +38,7 @@ def test_lake_has_the_significance_of_every_score(finished: Store, config: Confi
 
 def test_rank_range_is_that_of_the_seeds_models(finished: Store, config: Config) -> None:
     rows = finished.read(finished.lake.table("significance"))
-    scores = read_scores(finished)
+    scores = read_scores(start_run(finished, Config()))
     rank, low, high = (rows[f"score_rank{side}"].to_numpy() for side in ("", "_low", "_high"))
     assert sorted(rank) == list(range(1, len(rank) + 1))
     assert (np.diff(rows["anomaly_score"].to_numpy()[np.argsort(rank)]) <= 0).all()
@@ -59,17 +62,17 @@ def test_rank_range_is_that_of_the_seeds_models(finished: Store, config: Config)
 def test_calibration_is_made_once_and_again_when_its_settings_change(
     lake: Store, config: Config
 ) -> None:
-    assert calibrate(lake, config).skipped == 1
+    assert run_one(lake, config, "calibrate").skipped == 1
     changed = config.model_copy(
         update={"calibrate": config.calibrate.model_copy(update={"tail_fraction": 0.2})}
     )
-    assert calibrate(lake, changed).made == 1
+    assert run_one(lake, changed, "calibrate").made == 1
 
 
 def test_nothing_scored_is_one_line(lake: Store) -> None:
     Ledger(lake.lake.ledger).keep_only("score", [])
     with pytest.raises(UserError, match="no spectrum was scored"):
-        read_scores(lake)
+        read_scores(start_run(lake, Config()))
 
 
 def spoil(scores: pa.Table, row: int, **values: float) -> pa.Table:
@@ -95,7 +98,7 @@ def spoil(scores: pa.Table, row: int, **values: float) -> pa.Table:
     ],
 )
 def test_planted_outlier_gets_its_reason(finished: Store, name: str, value: float) -> None:
-    scores = read_scores(finished)
+    scores = read_scores(start_run(finished, Config()))
     # Without other departures of its own, so that what is planted decides.
     quiet = dict.fromkeys(NAMES, np.nan)
     spoilt = spoil(scores, 7, **quiet | {name: value})
@@ -107,7 +110,7 @@ def test_planted_outlier_gets_its_reason(finished: Store, name: str, value: floa
 
 
 def test_low_values_are_strange_only_where_both_sides_are(finished: Store) -> None:
-    scores = read_scores(finished)
+    scores = read_scores(start_run(finished, Config()))
     null = make_null(scores, SETTINGS)
     base = weigh(scores, null, SETTINGS)["anomaly_score"][7].as_py()
     low = weigh(spoil(scores, 7, emission_4=-400.0, chi2=1e-3), null, SETTINGS)
@@ -118,7 +121,7 @@ def test_low_values_are_strange_only_where_both_sides_are(finished: Store) -> No
 
 def test_score_is_the_root_of_squares_each_up_to_the_ceiling(finished: Store) -> None:
     """One freak value counts no more than 8 sigma, so a second one can still be told."""
-    scores = read_scores(finished)
+    scores = read_scores(start_run(finished, Config()))
     null = make_null(scores, SETTINGS)
     far, farther, both = (
         weigh(spoil(scores, 7, **values), null, SETTINGS)["anomaly_score"][7].as_py()
@@ -128,7 +131,7 @@ def test_score_is_the_root_of_squares_each_up_to_the_ceiling(finished: Store) ->
 
 
 def test_infinite_statistic_breaks_nothing(finished: Store) -> None:
-    scores = read_scores(finished)
+    scores = read_scores(start_run(finished, Config()))
     spoilt = spoil(scores, 3, chi2=3e38, emission_1=1e30, iron=-1e30)
     rows = weigh(spoilt, make_null(spoilt, SETTINGS), SETTINGS)
     assert find_violations(rows, SIGNIFICANCE) == []

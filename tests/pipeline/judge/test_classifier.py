@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from lake_runs import find_model_id
 
 from pipeline.config import Config
+from pipeline.flow.data_path import start_run
+from pipeline.flow.stages import STAGES
 from pipeline.judge.classifier import (
     KINDS,
     judge,
@@ -14,8 +17,8 @@ from pipeline.judge.classifier import (
 from pipeline.judge.measured_survey import read_survey
 from pipeline.judge.science.taxonomy import Taxonomy
 from pipeline.lake.store import Store
+from pipeline.run import Run
 from pipeline.spectra.model import models
-from pipeline.spectra.stages.train import find_model_id
 
 
 @pytest.fixture
@@ -24,14 +27,14 @@ def folder(finished: Store, config: Config):
 
 
 def judge_quasars(finished: Store, config: Config, folder, classifier) -> dict:
-    survey = read_survey(finished, config.calibrate)
+    survey = read_survey(start_run(finished, config))
     n = survey.n_quasars
     null = finished.read(folder / models.NULL)
     return judge(classifier, null, survey.scores.slice(0, n), survey.measured.slice(0, n), config)
 
 
 def test_own_quasars_are_judged_as_before(finished: Store, config: Config, folder) -> None:
-    judged = judge_quasars(finished, config, folder, read_classifier(finished, folder))
+    judged = judge_quasars(finished, config, folder, read_classifier(start_run(finished, config)))
     classes = finished.read(finished.lake.table("classes")).to_pandas()
     for name in ("log_odds", "joint_p_value", "artefact_probability", "better_z"):
         np.testing.assert_allclose(np.asarray(judged[name], float), classes[name], rtol=1e-6)
@@ -48,12 +51,12 @@ def test_without_a_classifier_the_score_alone_counts(
     assert np.isnan(judged["joint_p_value"][~is_ranked]).all()
 
 
-def test_model_without_a_classifier(finished: Store, tmp_path) -> None:
-    assert read_classifier(finished, tmp_path) is None
+def test_model_without_a_classifier(finished: Store, config: Config, tmp_path) -> None:
+    assert read_classifier(Run(finished, finished.ledger, config, STAGES, tmp_path)) is None
 
 
-def test_taxonomies_survive_their_table(finished: Store, folder) -> None:
-    classifier = read_classifier(finished, folder)
+def test_taxonomies_survive_their_table(finished: Store, config: Config, folder) -> None:
+    classifier = read_classifier(start_run(finished, config))
     rows = finished.read(folder / models.TAXONOMY)
     assert tabulate_taxonomies(classifier.taxonomies).equals(rows)
     assert all(isinstance(each, Taxonomy) for each in classifier.taxonomies)

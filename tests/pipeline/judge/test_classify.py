@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
-from lake_runs import read_all
+from lake_runs import find_model_id, read_all, run_one
 
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import STATISTICS
@@ -22,13 +22,12 @@ from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import AnomalyClass
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.flow.data_path import start_run
 from pipeline.judge.classifier import find_states
-from pipeline.judge.classify import classify, leave_unclassified
+from pipeline.judge.classify import leave_unclassified
 from pipeline.judge.measured_survey import read_survey
 from pipeline.lake.store import Store, replace_columns, to_matrix
 from pipeline.spectra.model import models
-from pipeline.spectra.stages.measure import measure
-from pipeline.spectra.stages.train import find_model_id
 
 
 def test_tables_keep_the_schema(finished: Store, config: Config) -> None:
@@ -61,7 +60,7 @@ def test_every_quasar_has_a_class_or_a_reason(finished: Store) -> None:
 def test_evidence_rejoins_the_catalogue(lake: Store, config: Config) -> None:
     # Where most spectra are expected to be strange, some are called so.
     settings = config.classify.model_copy(update={"anomalous_share": 0.99})
-    assert classify(lake, config.model_copy(update={"classify": settings})).made == 1
+    assert run_one(lake, config.model_copy(update={"classify": settings}), "classify").made == 1
     evidence = lake.read(lake.lake.table("evidence")).to_pandas()
     classes = lake.read(lake.lake.table("classes")).to_pandas().set_index("TARGETID")
     assert len(evidence)
@@ -74,16 +73,19 @@ def test_evidence_rejoins_the_catalogue(lake: Store, config: Config) -> None:
 
 
 def test_made_once_and_to_the_same_bits(lake: Store, config: Config) -> None:
-    assert (measure(lake, config).skipped, classify(lake, config).skipped) == (2, 1)
+    assert (
+        run_one(lake, config, "measure").skipped,
+        run_one(lake, config, "classify").skipped,
+    ) == (2, 1)
     path = lake.lake.table("classes")
     before = lake.read_stamp(path).content
     path.unlink()
-    assert classify(lake, config).made == 1
+    assert run_one(lake, config, "classify").made == 1
     assert lake.read_stamp(path).content == before
 
 
 def test_crowds_are_told_by_place(lake: Store, config: Config) -> None:
-    survey = read_survey(lake, config.calibrate)
+    survey = read_survey(start_run(lake, config))
     assert set(survey.fibre) == {-1}
     n = survey.n_quasars
     fibre = np.arange(n) // 4
@@ -103,7 +105,7 @@ def test_no_signal_has_no_class(lake: Store, config: Config) -> None:
     blind = config.model_copy(
         update={"classify": config.classify.model_copy(update={"min_snr": 1e9})}
     )
-    survey = read_survey(lake, config.calibrate)
+    survey = read_survey(start_run(lake, config))
     assert set(find_states(survey.scores, survey.values, blind.classify)) == {"no_signal"}
     rows = leave_unclassified(survey, read_null(lake, config), blind).classes
     assert set(rows["class_state"].to_pylist()) == {"no_signal"}
@@ -111,7 +113,7 @@ def test_no_signal_has_no_class(lake: Store, config: Config) -> None:
 
 
 def test_without_examples_the_score_alone_counts(lake: Store, config: Config) -> None:
-    survey = read_survey(lake, config.calibrate)
+    survey = read_survey(start_run(lake, config))
     found = leave_unclassified(survey, read_null(lake, config), config)
     assert find_violations(found.classes, CLASSES) == []
     assert find_violations(found.controls, JUDGED) == []
@@ -129,7 +131,7 @@ def test_a_spectrum_without_measurement_is_an_error(lake: Store, config: Config)
     rows = lake.read(path)
     lake.write(path, rows.slice(1), SIGNIFICANCE, fingerprint="f", n_expected=1, n_made=1)
     with pytest.raises(UserError, match="different spectra"):
-        read_survey(lake, config.calibrate)
+        read_survey(start_run(lake, config))
 
 
 def read_null(lake: Store, config: Config) -> pa.Table:
@@ -139,4 +141,4 @@ def read_null(lake: Store, config: Config) -> pa.Table:
 def test_a_survey_of_which_nothing_was_measured_is_one_line(lake: Store, config: Config) -> None:
     lake.ledger.keep_only("measure", [])
     with pytest.raises(UserError, match="no spectrum was measured"):
-        read_survey(lake, config.calibrate)
+        read_survey(start_run(lake, config))

@@ -5,20 +5,20 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pytest
 from desi_tree import join_rows, make_rows, write_survey
-from lake_runs import SMALL, read_all
+from lake_runs import SMALL, find_model_id, read_all
 
 from pipeline.config import load_config
-from pipeline.flow.stages import run_stages
+from pipeline.flow.data_path import run_stages
+from pipeline.flow.root import Root
 from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger
-from pipeline.spectra.stages.train import find_model_id
 
 KINDS = ("sky", "galaxy")
 
 
 def run(root: Path, source: Path, fraction: float) -> tuple[Store, str]:
     """Run every stage with this fraction of the controls; return the lake and the model's id."""
-    store = Store(root)
+    store = Root(root)
     shares = [f"target.{kind}_fraction={fraction}" for kind in KINDS]
     config = load_config(None, [*SMALL, *shares], source=str(source))
     with store.lock():

@@ -2,16 +2,15 @@
 
 import numpy as np
 import pytest
+from lake_runs import find_model_id, finished_shards, run_one
 
 from catalog_schema.tables import INJECTIONS
 from catalog_schema.validate import find_violations
 from pipeline.config import Config
-from pipeline.flow.shards import finished_shards
-from pipeline.judge.inject import inject, plant
 from pipeline.lake.store import Store, to_matrix
 from pipeline.spectra.model.models import load_model
+from pipeline.spectra.planting import plant
 from pipeline.spectra.science.injection import SHAPES
-from pipeline.spectra.stages.train import find_model_id
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def test_strong_features_score_higher_than_weak_ones(finished: Store) -> None:
 
 
 def test_made_once(lake: Store, config: Config) -> None:
-    assert inject(lake, config).skipped == 1
+    assert run_one(lake, config, "inject").skipped == 1
     fewer = config.model_copy(update={"inject": config.inject.model_copy(update={"hosts": 1})})
-    assert inject(lake, fewer).made == 1
+    assert run_one(lake, fewer, "inject").made == 1
     assert len(set(lake.read(lake.lake.table("injections"))["TARGETID"].to_pylist())) == 1

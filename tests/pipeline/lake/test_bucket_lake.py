@@ -17,6 +17,7 @@ from loopback import BUCKET, FaultyProxy, bucket_environment, faulty_proxy, list
 from postgres_server import Server
 
 from pipeline.config import Config
+from pipeline.flow.root import Root
 from pipeline.lake.store import Store
 from release.build import build
 
@@ -55,7 +56,7 @@ def sums(root: Path) -> str:
 def expected(finished: Store, config: Config, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Checksums of the release that a local run makes."""
     root = Path(shutil.copytree(finished.root, tmp_path_factory.mktemp("local") / "root"))
-    build(Store(root), config, "0.1.0")
+    build(Root(root), config, "0.1.0")
     return sums(root)
 
 

@@ -17,6 +17,7 @@ from tls import make_certificate, serve_tls
 
 from catalog_schema.tables import GATES
 from pipeline.errors import DataError, UserError
+from pipeline.flow.root import Root
 from pipeline.lake import files as lake_files
 from pipeline.lake.files import (
     exists,
@@ -47,7 +48,7 @@ def proxy(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProx
 
 @pytest.fixture
 def store(tmp_path: Path, proxy: FaultyProxy) -> Store:
-    return Store(tmp_path / "root", lake_url=f"s3://{BUCKET}/{tmp_path.name}")
+    return Root(tmp_path / "root", lake_url=f"s3://{BUCKET}/{tmp_path.name}")
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_over_tls_checksums_are_headers(
     with faulty_proxy(endpoint, serve_tls(certificate)) as server:
         for name, value in bucket_environment(server.url).items():
             monkeypatch.setenv(name, value)
-        store = Store(tmp_path / "root", lake_url=f"s3://{BUCKET}/{tmp_path.name}")
+        store = Root(tmp_path / "root", lake_url=f"s3://{BUCKET}/{tmp_path.name}")
         path = store.lake.table("gates")
         for bundle in ("", str(tmp_path / "nowhere.pem")):
             monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
@@ -225,18 +226,18 @@ def test_damaged_object_is_not_done(store: Store, path: Path, endpoint: str) -> 
 
 
 def test_bucket_that_is_not_there_is_one_line(tmp_path: Path, proxy: FaultyProxy) -> None:
-    store = Store(tmp_path, lake_url="s3://nosuch/prefix")
+    store = Root(tmp_path, lake_url="s3://nosuch/prefix")
     with pytest.raises(UserError, match="cannot write s3://nosuch/prefix"):
         store.write(store.lake.table("gates"), make_gates(), GATES, **MADE)
 
 
 def test_bucket_as_a_root_is_told_where_to_go() -> None:
     with pytest.raises(UserError, match=r"--root DIR --set run\.lake=s3://bucket/prefix"):
-        Store(Path("s3://bucket/prefix"))
+        Root(Path("s3://bucket/prefix"))
 
 
 @pytest.mark.parametrize("url", ["", "sqlite:///{root}/ledger.sqlite"])
 def test_bucket_without_postgresql_is_refused(store: Store, url: str) -> None:
-    chosen = Store(store.root, url.format(root=store.root), store.lake.url)
+    chosen = Root(store.root, url.format(root=store.root), store.lake.url)
     with pytest.raises(UserError, match="needs a PostgreSQL ledger"), chosen.lock():
         pass

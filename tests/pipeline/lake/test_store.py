@@ -1,10 +1,6 @@
 """The lake: whole files or none, fingerprints, the lock, and a disk that refuses."""
 
 import resource
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +10,14 @@ import pytest
 from gate_datasets import MADE, make_gates
 from hypothesis import given
 from hypothesis import strategies as st
-from unprivileged import unprivileged
 
 from catalog_schema.tables import COADDS, GATES, RESTFRAME, arrow_schema
-from pipeline.config import ExtractSettings, TargetSettings
 from pipeline.errors import DataError, UserError
 from pipeline.lake.store import (
     Store,
     columns_to_table,
     digest,
     digest_rows,
-    make_fingerprint,
     parquet_options,
     replacing,
 )
@@ -111,24 +104,6 @@ def test_missing_file_says_what_to_do(store: Store, path: Path) -> None:
         store.read(path)
 
 
-def test_fingerprint_depends_on_everything_that_decides_the_rows() -> None:
-    target, extract = TargetSettings(), ExtractSettings()
-    base = ("s", 1, [target], ["a", "b"])
-    others = [
-        ("t", 1, [target], ["a", "b"]),
-        ("s", 2, [target], ["a", "b"]),
-        ("s", 1, [TargetSettings(z_max=6.7)], ["a", "b"]),
-        ("s", 1, [target, extract], ["a", "b"]),
-        ("s", 1, [target], ["a", "c"]),
-        ("s", 1, [target], ["b", "a"]),
-        ("s", 1, [target], ["a"]),
-        ("s", 1, [target], ["ab"]),
-    ]
-    prints = {make_fingerprint(*arguments) for arguments in (base, *others)}
-    assert len(prints) == 1 + len(others)
-    assert make_fingerprint(*base) == make_fingerprint("s", 1, [TargetSettings()], ["a", "b"])
-
-
 def test_digest_refuses_what_json_cannot_tell() -> None:
     with pytest.raises(TypeError, match="ndarray"):
         digest(np.zeros(2))
@@ -184,72 +159,9 @@ def test_digest_tells_rows_apart(values: list, other: list) -> None:
     assert (digest_rows(one) == digest_rows(two)) == one.equals(two)
 
 
-_HOLD = """
-import sys
-from pathlib import Path
-from pipeline.errors import UserError
-from pipeline.lake.store import Store
-try:
-    with Store(Path(sys.argv[1])).lock():
-        print("held")
-except UserError as error:
-    print(error)
-"""
-
-
-def test_lock_refuses_a_second_process(store: Store) -> None:
-    command = [sys.executable, "-c", _HOLD, str(store.root)]
-    with store.lock():
-        second = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-        assert "another qad process" in second.stdout
-    with store.lock():
-        pass
-
-
-def test_lock_clears_what_a_killed_process_left(store: Store) -> None:
-    rows = store.lake.table("gates")
-    store.write(rows, make_gates(), GATES, **MADE)
-    stale = rows.with_name(f".{rows.name}.tmp")
-    stale.write_text("half")
-    with store.lock():
-        assert not stale.exists()
-        assert rows.exists()
-
-
-def test_lock_is_free_after_a_fault(store: Store) -> None:
-    with pytest.raises(RuntimeError), store.lock():
-        raise RuntimeError
-    with store.lock():
-        pass
-
-
-@pytest.fixture
-def unwritable() -> Iterator[Path]:
-    """A folder that this process may enter but not write to."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o555)
-        try:
-            with unprivileged():
-                yield folder
-        finally:
-            folder.chmod(0o755)
-
-
-def test_read_only_root_is_one_line(unwritable: Path) -> None:
-    store = Store(unwritable / "root")
-    with pytest.raises(UserError, match="Permission denied") as caught, store.lock():
-        pass
-    assert "\n" not in str(caught.value)
+def test_read_only_folder_is_one_line(unwritable: Path) -> None:
     with pytest.raises(UserError, match="choose another --root"):
         Store(unwritable).write(unwritable / "a.parquet", make_gates(), GATES, **MADE)
-
-
-def test_root_below_a_file_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    store = Store(tmp_path / "file" / "root")
-    with pytest.raises(UserError, match="cannot write"), store.lock():
-        pass
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")

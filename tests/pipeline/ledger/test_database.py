@@ -13,19 +13,20 @@ import pyarrow.parquet as pq
 import pytest
 from example_outcomes import DONE, SHARDS
 from postgres_server import Server
+from toy_stage import run_tasks
 
 from catalog_schema.tables import COMPLETENESS, EFFORT, GATES
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
-from pipeline.flow.shards import Product, Task, run_shards
-from pipeline.flow.stages import open_root, read_saved_config, save_config
+from pipeline.flow.root import Root, open_root, read_saved_config, save_config
 from pipeline.flow.status import describe_status, export_ledger
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store, columns_to_table
 from pipeline.ledger.books import Ledger, Outcome, balance
 from pipeline.ledger.database import parse_url
+from pipeline.stage import Product, Task
 
 pytest_plugins = ["databases"]
 QAD = Path(sys.executable).with_name("qad")
@@ -40,25 +41,25 @@ def make_product(store: Store, states: list, task: Task) -> Product:
     columns = {
         "SURVEY": ["main"],
         "PROGRAM": ["dark"],
-        "HEALPIX": [task.shard.healpix],
+        "HEALPIX": [task.place.healpix],
         "stage": ["x"],
         "gate": ["dead"],
         "n_dropped": [1],
     }
-    return Product(columns_to_table(GATES, columns), {"dead": 1}, requests={"ok": 2})
+    return Product((columns_to_table(GATES, columns),), {"dead": 1}, requests={"ok": 2})
 
 
 def run_some(store: Store, work: Callable[[Task], Product], n: int = 3) -> list[Outcome]:
-    tasks = [Task(shard, "f", 2) for shard in SHARDS[:n]]
+    tasks = [Task(shard, 2, ("f",)) for shard in SHARDS[:n]]
     with store.lock():
-        run_shards(store, "x", GATES, tasks, work, workers=1)
+        run_tasks(store, tasks, work)
     return store.ledger.outcomes("x")
 
 
 def test_another_shell_sees_the_progress(database_url: str, tmp_path: Path) -> None:
     store, other, states = (
-        Store(tmp_path / "r", database_url),
-        Store(tmp_path / "r", database_url),
+        Root(tmp_path / "r", database_url),
+        Root(tmp_path / "r", database_url),
         [],
     )
     outcomes = run_some(store, lambda task: make_product(other, states, task))
@@ -72,14 +73,14 @@ def test_another_shell_sees_the_progress(database_url: str, tmp_path: Path) -> N
 
 
 def test_status_and_export_of_an_unfinished_run(database_url: str, tmp_path: Path) -> None:
-    store = Store(tmp_path / "root", database_url)
+    store = Root(tmp_path / "root", database_url)
     save_config(store, load_config(None, ["run.ledger_url=" + database_url]))
     lost = Outcome(SHARDS[1], "extract", ShardState.FAILED, 4, error="truncated")
     running = Outcome(SHARDS[2], "extract", ShardState.RUNNING, 6)
     store.ledger.record([DONE, lost, running])
     with store.lock():
         store.ledger.record([running])
-        assert "1 running" in "\n".join(describe_status(Store(store.root, database_url)))
+        assert "1 running" in "\n".join(describe_status(Root(store.root, database_url)))
     shown = "\n".join(describe_status(store))
     assert "not accounted for: 4" in shown
     assert "1 interrupted" in shown
@@ -104,7 +105,7 @@ def test_status_and_export_of_an_unfinished_run(database_url: str, tmp_path: Pat
 
 
 def test_what_a_killed_run_was_at_is_planned_again(database_url: str, tmp_path: Path) -> None:
-    store = Store(tmp_path / "root", database_url)
+    store = Root(tmp_path / "root", database_url)
     store.ledger.record([DONE, Outcome(SHARDS[2], "score", ShardState.RUNNING, 6)])
     with store.lock():
         [done, left] = store.ledger.outcomes()
@@ -115,8 +116,8 @@ def test_what_a_killed_run_was_at_is_planned_again(database_url: str, tmp_path: 
 HOLD = """
 import sys
 from pathlib import Path
-from pipeline.lake.store import Store
-with Store(Path(sys.argv[1]), sys.argv[2]).lock():
+from pipeline.flow.root import Root
+with Root(Path(sys.argv[1]), sys.argv[2]).lock():
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -134,7 +135,7 @@ def test_one_writer_of_a_lake_whatever_the_machine(
     postgres: Server, postgres_url: str, tmp_path: Path
 ) -> None:
     """Roots that share books but no lock file stand for two machines."""
-    other = Store(tmp_path / "root", postgres_url)
+    other = Root(tmp_path / "root", postgres_url)
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(other.root), postgres_url],
         stdin=subprocess.PIPE,
@@ -163,7 +164,7 @@ def test_one_writer_of_a_lake_whatever_the_machine(
 def test_lock_lost_to_another_while_the_server_was_away_ends_the_run(
     postgres: Server, postgres_url: str, tmp_path: Path
 ) -> None:
-    store, other = Store(tmp_path / "root", postgres_url), Store(tmp_path / "root", postgres_url)
+    store, other = Root(tmp_path / "root", postgres_url), Root(tmp_path / "root", postgres_url)
     with store.lock():
         postgres.stop()
         postgres.start()
@@ -196,7 +197,7 @@ def test_run_survives_restarts_during_its_writes(
     postgres: Server, postgres_url: str, tmp_path: Path
 ) -> None:
     """A thread restarts the server twice while shards are booked as fast as they can be."""
-    store = Store(tmp_path / "root", postgres_url)
+    store = Root(tmp_path / "root", postgres_url)
     ledger, stop = store.ledger, threading.Event()
     faults: list[Exception] = []
 
@@ -228,15 +229,15 @@ def test_run_survives_restarts_during_its_writes(
 def test_server_that_stays_away_ends_the_run_which_resumes(
     postgres: Server, postgres_url: str, tmp_path: Path
 ) -> None:
-    store = Store(tmp_path / "root", postgres_url)
+    store = Root(tmp_path / "root", postgres_url)
     store.ledger = Ledger(parse_url(postgres_url), str(store.root.resolve()), patience=1.0)
     made: list[Shard] = []
 
     def work(task: Task) -> Product:
-        made.append(task.shard)
+        made.append(task.place)
         if len(made) == 2:
             postgres.stop()
-        return make_product(Store(tmp_path / "elsewhere"), [], task)
+        return make_product(Root(tmp_path / "elsewhere"), [], task)
 
     try:
         with pytest.raises(UserError) as caught:
@@ -246,10 +247,10 @@ def test_server_that_stays_away_ends_the_run_which_resumes(
     assert "\n" not in str(caught.value)
     assert "correct-horse" not in str(caught.value)
     assert made == SHARDS[:2]
-    left = [o.state.value for o in Store(store.root, postgres_url).ledger.outcomes("x")]
+    left = [o.state.value for o in Root(store.root, postgres_url).ledger.outcomes("x")]
     assert left == ["done", "running", "planned"]
     # The file of the second shard was whole before its booking failed.
-    outcomes = run_some(Store(store.root, postgres_url), work)
+    outcomes = run_some(Root(store.root, postgres_url), work)
     assert made == SHARDS[:3]
     assert balance(outcomes).broken == ()
     assert [o.attempts for o in outcomes] == [1, 1, 1]
@@ -270,7 +271,7 @@ def test_password_is_neither_kept_nor_printed(
     postgres: Server, postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("QAD_LEDGER_URL", postgres_url)
-    store = Store(tmp_path / "root")
+    store = Root(tmp_path / "root")
     save_config(store, Config())
     store.ledger.record([DONE])
     saved = read_saved_config(store).run.ledger_url

@@ -11,7 +11,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from catalog_schema.vocabulary import ShardState
 from pipeline.errors import UserError
-from pipeline.lake.store import Store
+from pipeline.flow.root import Root
 from pipeline.ledger.books import Ledger, Outcome
 from pipeline.ledger.database import VERSION_TABLE, parse_url
 from pipeline.ledger.tables import Base
@@ -76,7 +76,7 @@ def test_a_ledger_of_before_the_migrations_is_kept(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.executescript(FIRST_LEDGER)
     connection.close()
-    ledger = Store(tmp_path).ledger
+    ledger = Root(tmp_path).ledger
     failed = Outcome(SHARDS[2], "extract", ShardState.FAILED, 5, error="truncated", seconds=0.1)
     done = Outcome(
         SHARDS[0],

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from lake_runs import extract_lake, list_contents, list_stamps, make_config
+from lake_runs import extract_lake, list_contents, list_stamps, make_config, run_one
 from loopback import (
     FaultyProxy,
     Mirror,
@@ -24,7 +24,6 @@ from pipeline.fits.index import load_index
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger, Outcome, balance
-from pipeline.spectra.stages.extract import extract
 from pipeline.transport.remote import RemoteSource
 from pipeline.transport.sources import open_source
 
@@ -143,7 +142,7 @@ def _find_coadd(files: Iterable[str]) -> str:
 
 
 def _failures(mirror: Mirror, store: Store, *overrides: str) -> list[Outcome]:
-    report = extract(store, make_config(mirror.url, *overrides))
+    report = run_one(store, make_config(mirror.url, *overrides), "extract")
     assert not list(store.lake.datasets.rglob(".*.tmp"))
     return list(report.failed)
 
@@ -262,7 +261,7 @@ def test_s3_server_that_fails_one_file_loses_that_shard_only(
         path.unlink()
     name = _find_coadd(dict.fromkeys(line.partition(" ")[2] for line in proxy.requests))
     proxy.fails = lambda method, path: status if path.startswith(name) else None
-    report = extract(store, config)
+    report = run_one(store, config, "extract")
     [failed] = report.failed
     assert message in (failed.error or "")
     assert failed.n_request_faults > 0
@@ -270,7 +269,7 @@ def test_s3_server_that_fails_one_file_loses_that_shard_only(
     assert books.broken == (failed,)
     assert books.imbalance == failed.n_expected
     proxy.fails = lambda *_: None
-    assert extract(store, config).failed == ()
+    assert run_one(store, config, "extract").failed == ()
     assert list_contents(store) == before
     assert balance(store.ledger.outcomes()).broken == ()
 

@@ -13,13 +13,13 @@ from loopback import read_tree, serving, upload, without_credentials
 
 from pipeline.config import AcquireSettings
 from pipeline.errors import DataError, UserError
+from pipeline.flow.data_path import start_run
 from pipeline.lake.layout import Lake
 from pipeline.ledger.books import Ledger
 from pipeline.spectra.desi.coadd_file import open_coadd, read_arms
 from pipeline.spectra.desi.fits_tables import iterate_columns, read_columns
+from pipeline.spectra.desi.joined_file import fetch_object
 from pipeline.spectra.desi.transfer_plan import describe_transfer
-from pipeline.spectra.stages.acquire import count_targets
-from pipeline.spectra.stages.extract import fetch_object
 from pipeline.transport.sources import MemorySource, local_file, open_source
 
 
@@ -78,7 +78,7 @@ def test_empty_address_is_a_user_error(tmp_path: Path) -> None:
 def test_object_is_fetched_again_in_a_handful_of_requests(bucket: str, tmp_path: Path) -> None:
     store = extract_lake(bucket, tmp_path / "root")
     config = make_config(bucket)
-    shard, _ = next(iter(count_targets(store).items()))
+    shard = next(s for s, n in start_run(store, config).count_rows("targets").items() if n)
     row = store.read(store.lake.shard("coadds", shard)).to_pylist()[0]
     source = open_source(bucket, config.acquire)
     before = source.counts.requests.total()
@@ -192,7 +192,7 @@ def test_table_columns_equal_those_that_astropy_reads(tmp_path: Path) -> None:
 def test_plan_prices_every_mode_without_fetching_spectra(bucket: str, tmp_path: Path) -> None:
     store = extract_lake(bucket, tmp_path / "root")
     shutil.rmtree(store.lake.dataset("coadds"))
-    lines = list(describe_transfer(store, make_config(bucket, "acquire.gap=0")))
+    lines = list(describe_transfer(start_run(store, make_config(bucket, "acquire.gap=0"))))
     n_bytes = {line[:12].strip(): float(line[12:24]) for line in lines[3:7]}
     assert lines[0] == "shards      2 of 2 usable"
     assert n_bytes["as set"] <= n_bytes["whole HDUs"] < n_bytes["whole file"]

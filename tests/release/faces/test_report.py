@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
+from catalog_schema.desi import SAMPLING, WAVE_SIZE, WAVE_START, WAVE_STEP
 from release.faces import report
 from release.faces.report import average_pixels
 from release.manifest import read_json
@@ -28,7 +28,7 @@ def test_report_needs_nothing_else(released: Path) -> None:
 def test_average_is_that_of_known_pixels(seed: int, share: float) -> None:
     rng = np.random.default_rng(seed)
     values = np.where(rng.random(WAVE_SIZE) < share, rng.normal(size=WAVE_SIZE), np.nan)
-    wave, mean = average_pixels(values)
+    wave, mean = average_pixels(values, SAMPLING.grid)
     assert wave.shape == mean.shape == (WAVE_SIZE // 15,)
     for place in (0, 1, 250, len(wave) - 1):
         run = values[15 * place : 15 * place + 15]

@@ -14,6 +14,7 @@ from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import ReviewAction, ReviewStatus, Verdict
 from pipeline.cli.main import qad
 from pipeline.config import Config
+from pipeline.flow.root import Root
 from pipeline.lake.store import Store
 from pipeline.reviews.review import Review
 from pipeline.reviews.sample import name_sample
@@ -38,7 +39,7 @@ def make_review(targetid: int, reviewer: str, verdict: Verdict, **rest: object) 
 @pytest.fixture(scope="module")
 def reviewed_root(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data root with release 0.2.0 after four objects were reviewed, and one that it lacks."""
-    store = Store(Path(shutil.copytree(template, tmp_path_factory.mktemp("reviewed") / "root")))
+    store = Root(Path(shutil.copytree(template, tmp_path_factory.mktemp("reviewed") / "root")))
     one, two, three, four = list_objects(store.lake.release("0.1.0"))[:4]
     taken_back = make_review(four, "A", Verdict.ORDINARY)
     store.reviews.append(
@@ -60,7 +61,7 @@ def reviewed_root(template: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture
 def store(reviewed_root: Path, tmp_path: Path) -> Store:
     """A copy of that root."""
-    return Store(Path(shutil.copytree(reviewed_root, tmp_path / "root")))
+    return Root(Path(shutil.copytree(reviewed_root, tmp_path / "root")))
 
 
 @pytest.fixture
@@ -181,7 +182,7 @@ def test_commands_bring_in_write_out_sum_up_and_rank(
 
 
 def test_a_strange_object_is_refused(template: Path, tmp_path: Path) -> None:
-    store = Store(Path(shutil.copytree(template, tmp_path / "root")))
+    store = Root(Path(shutil.copytree(template, tmp_path / "root")))
     table = tmp_path / "vi.csv"
     table.write_text(f"TARGETID,VI_scanner,VI_quality\n{ABSENT},ABC,4\n")
     with pytest.raises(Exception, match=f"row 1: TARGETID {ABSENT} is not in release 0.1.0"):

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog_schema.vocabulary import Tier
-from pipeline.config import CalibrateSettings
+from pipeline.config import GradeSettings
 from pipeline.judge.science.calibration import adjust_p_values
 from pipeline.judge.science.grades import find_limits, grade_p_values, take_strictest
 
-LEVELS = CalibrateSettings().levels
+LEVELS = GradeSettings().levels
 ORDER = [tier.value for tier in Tier]
 
 

@@ -14,18 +14,16 @@ from desi_tree import (
     write_coadd,
     write_zcatalog,
 )
+from lake_runs import run_one
 
 from pipeline.config import AcquireSettings, load_config
-from pipeline.flow.shards import Report
+from pipeline.flow.report import Report
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger
 from pipeline.spectra.desi.coadd_file import open_coadd, read_targetids
+from pipeline.spectra.desi.joined_file import join_file
 from pipeline.spectra.desi.row_identity import find_strangers
-from pipeline.spectra.stages.acquire import acquire
-from pipeline.spectra.stages.adopt import adopt
-from pipeline.spectra.stages.extract import extract, join_file
-from pipeline.spectra.stages.target import target
 from pipeline.transport.sources import local_file
 
 SHARD = Shard("main", "dark", 100)
@@ -54,9 +52,9 @@ def make(tmp_path: Path, store: Store) -> Callable:
             scores=make_scores(listed["TARGETID"], flux),
         )
         config = load_config(None, source=str(tree.root))
-        for stage in (target, adopt, acquire):
-            stage(store, config)
-        report = extract(store, config)
+        for stage in ("target", "adopt", "acquire"):
+            run_one(store, config, stage)
+        report = run_one(store, config, "extract")
         outcomes = Ledger(store.lake.ledger).outcomes("extract")
         assert report.failed or all(outcome.imbalance == 0 for outcome in outcomes)
         return report

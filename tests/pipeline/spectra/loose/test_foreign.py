@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from desi_tree import make_quasars, write_coadd, write_table
+from lake_runs import ingest_files
 
 from catalog_schema.vocabulary import ShardState
-from pipeline.config import Config
-from pipeline.flow.shards import Report
+from pipeline.flow.report import Report
 from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger
-from pipeline.spectra.loose.ingest import ingest
 from pipeline.spectra.science.bricks import find_bricks
 
 RA, DEC = np.linspace(150.0, 150.8, 5), np.linspace(2.0, 2.3, 5)
@@ -46,7 +45,7 @@ def score(tmp_path: Path, store: Store) -> Callable:
         given = None
         if redshifts is not None:
             given = write_table(tmp_path / "z.fits", ZCAT=redshifts)
-        report = ingest(store, Config(), folder, given)
+        report = ingest_files(store, folder, given)
         outcomes = Ledger(store.lake.ledger).outcomes()
         assert all(o.imbalance == 0 for o in outcomes if o.state == ShardState.DONE)
         return report
@@ -135,7 +134,7 @@ def test_positions_in_radians_are_told_by_the_targetids(tmp_path: Path, store: S
     folder = tmp_path / "in"
     write_coadd(folder / "coadd-a.fits", IDS, *make_quasars(Z))
     rows = table(TARGET_RA=np.radians(RA), TARGET_DEC=np.radians(DEC))
-    report = ingest(store, Config(), folder, write_table(tmp_path / "z.fits", ZCAT=rows))
+    report = ingest_files(store, folder, write_table(tmp_path / "z.fits", ZCAT=rows))
     assert "look like radians" in (report.failed[0].error or "")
 
 
@@ -148,7 +147,7 @@ def test_other_redshifts_than_redrocks_are_told(score: Callable) -> None:
 def test_real_galaxy_beside_its_redrock_file(real_data: Path, tmp_path: Path, store: Store) -> None:
     for kind in ("coadd", "redrock"):
         shutil.copy(real_data / "desi" / f"{kind}-4-80613-thru20210324.fits", tmp_path)
-    report = ingest(store, Config(), tmp_path / "coadd-4-80613-thru20210324.fits", None)
+    report = ingest_files(store, tmp_path / "coadd-4-80613-thru20210324.fits", None)
     assert report.n_made == 0
     assert report.dropped["not_quasar"] == 1
 
@@ -162,5 +161,5 @@ def test_real_quasars_shuffled(real_data: Path, tmp_path: Path, store: Store) ->
         for name in ("FIBERMAP", "SCORES"):
             hdus[name].data["TARGETID"] = np.roll(ids, 2)
         hdus.writeto(tmp_path / source.name)
-    [failed] = ingest(store, Config(), tmp_path / source.name, redshifts).failed
+    [failed] = ingest_files(store, tmp_path / source.name, redshifts).failed
     assert "lie elsewhere" in (failed.error or "")

@@ -10,15 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from desi_tree import WAVE, make_quasars, write_coadd, write_table
-from lake_runs import read_all
+from lake_runs import ingest_files, read_all, run_one
 
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.lake.store import Store, to_matrix
 from pipeline.ledger.books import Ledger
-from pipeline.spectra.loose.ingest import ingest
 from pipeline.spectra.loose.redshift_table import read_redshifts
-from pipeline.spectra.stages.preprocess import preprocess
 
 IDS = np.array([11, 12, 13])
 Z = np.array([1.5, 1.6, 1.7])
@@ -111,7 +109,7 @@ def test_coadd_and_table_become_targets_and_coadds(folder: Path, store: Store) -
     write_csv(folder / "two.csv", seed=5)
     table = folder.parent / "z.csv"
     table.write_text("TARGETID,Z,file\n11,1.5,\n12,1.6,\n99,1.7,sub/two.csv\n")
-    report = ingest(store, Config(), folder, table)
+    report = ingest_files(store, folder, table)
     assert (report.n_expected, report.n_made) == (4, 3)
     assert {g: n for g, n in report.dropped.items() if n} == {"no_redshift": 1}
     rows = read_targets(store)
@@ -120,14 +118,14 @@ def test_coadd_and_table_become_targets_and_coadds(folder: Path, store: Store) -
     assert rows["DESINAME"] == ["coadd-one", "coadd-one", "two"]
     assert set(rows["split"]) == {"test"}
     assert all(o.imbalance == 0 for o in Ledger(store.lake.ledger).outcomes())
-    assert preprocess(store, Config()).n_made == 3
+    assert run_one(store, Config(), "preprocess").n_made == 3
 
 
 def test_csv_keeps_its_pixels(tmp_path: Path, store: Store) -> None:
     path = write_csv(tmp_path / "a.csv", rows=slice(1000, 7000))
     table = tmp_path / "z.csv"
     table.write_text("file,Z\na.csv,1.6\n")
-    ingest(store, Config(), path, table)
+    ingest_files(store, path, table)
     [outcome] = Ledger(store.lake.ledger).outcomes("extract")
     rows = store.read(store.lake.shard("coadds", outcome.shard))
     flux, ivar = make_quasars(np.array([1.6]))
@@ -141,7 +139,7 @@ def test_csv_keeps_its_pixels(tmp_path: Path, store: Store) -> None:
 
 def test_csv_on_another_grid_fails_alone(folder: Path, store: Store) -> None:
     write_csv(folder / "other.csv", wave=WAVE * 1.001)
-    report = ingest(store, Config(), folder, write_redshifts(folder.parent / "z.csv"))
+    report = ingest_files(store, folder, write_redshifts(folder.parent / "z.csv"))
     assert report.n_made == 3
     [failed] = report.failed
     assert "not on DESI's grid" in (failed.error or "")
@@ -153,7 +151,7 @@ def test_redrock_file_beside_the_coadd(folder: Path, store: Store) -> None:
         REDSHIFTS={"TARGETID": IDS[:2], "Z": Z[:2]},
         FIBERMAP={"TARGETID": IDS},
     )
-    report = ingest(store, Config(), folder, None)
+    report = ingest_files(store, folder, None)
     assert report.dropped["no_redshift"] == 1
     assert read_targets(store)["Z"] == [1.5, 1.6]
 
@@ -167,7 +165,7 @@ def test_files_of_other_kinds_beside_coadds_are_named(folder: Path, store: Store
     write_table(folder / "z.fits", REDSHIFTS=table, FIBERMAP=table)
     packed.write_bytes(gzip.compress((folder / "z.fits").read_bytes()))
     (folder / "z.fits").unlink()
-    report = ingest(store, Config(), folder, None)
+    report = ingest_files(store, folder, None)
     assert report.failed == ()
     # The redrock file beside the coadd is read; no redshift goes with the other one.
     assert report.n_made == 3
@@ -181,18 +179,18 @@ def test_files_of_other_kinds_beside_coadds_are_named(folder: Path, store: Store
 def test_redrock_file_in_the_place_of_spectra_is_told(tmp_path: Path, store: Store) -> None:
     table = {"TARGETID": IDS, "Z": Z}
     path = write_table(tmp_path / "redrock-one.fits", REDSHIFTS=table, FIBERMAP=table)
-    report = ingest(store, Config(), path, None)
+    report = ingest_files(store, path, None)
     [failed] = report.failed
     assert "it holds redshifts and no spectra" in (failed.error or "")
     with pytest.raises(UserError, match="it holds redshifts and no spectra"):
-        ingest(store, Config(), tmp_path, None)
+        ingest_files(store, tmp_path, None)
 
 
 def test_stray_tables_are_named_and_left_out(folder: Path, store: Store) -> None:
     (folder / "notes.csv").write_bytes("object,remark\n1,Ångström é\n".encode("latin-1"))
     (folder / "broken.csv").write_bytes(bytes(range(128, 256)) * 10)
     (folder / "empty.txt").write_bytes(b"")
-    report = ingest(store, Config(), folder, write_redshifts(folder / "z.csv"))
+    report = ingest_files(store, folder, write_redshifts(folder / "z.csv"))
     assert report.n_made == 3
     left = [note.split(" is left out: ")[0] for note in report.notes if "is left out" in note]
     assert left == ["broken.csv", "empty.txt", "notes.csv"]
@@ -200,7 +198,7 @@ def test_stray_tables_are_named_and_left_out(folder: Path, store: Store) -> None
 
 def test_spectrum_without_rows_fails_alone(folder: Path, store: Store) -> None:
     (folder / "obj.csv").write_text("wave,flux,ivar\n")
-    report = ingest(store, Config(), folder, write_redshifts(folder.parent / "z.csv"))
+    report = ingest_files(store, folder, write_redshifts(folder.parent / "z.csv"))
     assert report.n_made == 3
     [failed] = report.failed
     assert "no rows" in (failed.error or "")
@@ -223,7 +221,7 @@ def test_what_was_compared_with_what_is_told(
 ) -> None:
     path = folder.parent / "z.csv"
     path.write_text(table or "")
-    report = ingest(store, Config(), folder, path if table else None)
+    report = ingest_files(store, folder, path if table else None)
     assert report.n_made == 0
     assert report.notes[-1].endswith(f"coadd-one.fits: {told}")
 
@@ -231,32 +229,32 @@ def test_what_was_compared_with_what_is_told(
 def test_source_without_a_spectrum(tmp_path: Path, store: Store) -> None:
     (tmp_path / "notes.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UserError, match="in it"):
-        ingest(store, Config(), tmp_path, None)
+        ingest_files(store, tmp_path, None)
 
 
 def test_one_object_in_two_files_is_two_spectra(folder: Path, store: Store) -> None:
     """Two tiles, or two epochs, of the same targets."""
     shutil.copy(folder / "coadd-one.fits", folder / "coadd-two.fits")
-    report = ingest(store, Config(), folder, write_redshifts(folder.parent / "z.csv"))
+    report = ingest_files(store, folder, write_redshifts(folder.parent / "z.csv"))
     assert report.n_made == 6
-    rested = preprocess(store, Config())
+    rested = run_one(store, Config(), "preprocess")
     assert rested.failed == ()
     assert rested.n_made + sum(rested.dropped.values()) == 6
 
 
 def test_one_object_twice_in_a_file(folder: Path, store: Store) -> None:
     write_coadd(folder / "coadd-one.fits", np.array([11, 11, 13]), *make_quasars(Z))
-    report = ingest(store, Config(), folder, write_redshifts(folder.parent / "z.csv"))
-    rested = preprocess(store, Config())
+    report = ingest_files(store, folder, write_redshifts(folder.parent / "z.csv"))
+    rested = run_one(store, Config(), "preprocess")
     assert rested.failed == ()
     assert report.n_made + sum(report.dropped.values()) == 3
 
 
 def test_corrected_redshift_table_is_read_again(folder: Path, store: Store) -> None:
     table = write_redshifts(folder.parent / "z.csv")
-    ingest(store, Config(), folder, table)
+    ingest_files(store, folder, table)
     write_redshifts(table, ids=[12, 13, 14])
-    report = ingest(store, Config(), folder, table)
+    report = ingest_files(store, folder, table)
     assert report.n_made == 2
     assert read_targets(store)["Z"] == [1.5, 1.6]
 
@@ -264,7 +262,7 @@ def test_corrected_redshift_table_is_read_again(folder: Path, store: Store) -> N
 def test_real_quasar_catalogue(real_data: Path, store: Store) -> None:
     desi = real_data / "desi"
     source = desi / "coadd-1-80693-thru20210204.fits"
-    report = ingest(store, Config(), source, desi / "QSO_cat_fuji_dark_healpix.fits.gz")
+    report = ingest_files(store, source, desi / "QSO_cat_fuji_dark_healpix.fits.gz")
     rows = read_targets(store)
     truth = fits.getdata(desi / "QSO_cat_fuji_dark_healpix.fits.gz")
     known = dict(zip(truth["TARGETID"].tolist(), truth["Z"].tolist(), strict=True))

@@ -5,17 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from desi_tree import make_quasars
-from lake_runs import read_all
+from lake_runs import find_model_id, finished_shards, read_all
 
 from catalog_schema.desi import SAMPLING
 from pipeline.config import Config
 from pipeline.errors import QadError, UserError
-from pipeline.flow.shards import finished_shards
 from pipeline.lake.store import Store, digest_rows, to_matrix
 from pipeline.numerics import limit_threads
 from pipeline.spectra.model.autoencoder import QSOAutoencoder
 from pipeline.spectra.science.extinction import transmission
-from pipeline.spectra.stages.train import find_model_id
 
 Z = np.array([1.5, 1.7, 1.9])
 # Enough spectra for two folds and a validation sample.

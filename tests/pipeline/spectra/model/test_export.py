@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from lake_runs import find_model_id, read_windows
 
 from pipeline.cli.main import qad
 from pipeline.config import Config
@@ -14,8 +15,8 @@ from pipeline.errors import UserError, needing
 from pipeline.lake.store import Store
 from pipeline.spectra.model.export import MEMBER, export_model, invert_in_blocks
 from pipeline.spectra.model.models import Model, load_model
+from pipeline.spectra.model.training_windows import Windows
 from pipeline.spectra.science.anomaly import fit_windows
-from pipeline.spectra.stages.train import Windows, find_model_id, load_windows
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="no onnxruntime: extra `export`")
 
@@ -53,7 +54,7 @@ def mask_arms(windows: Windows) -> Windows:
 def test_every_member_agrees_with_torch(
     finished: Store, model: Model, exported: list[Path], change, n: int
 ) -> None:
-    windows = change(load_windows(finished)).take(np.arange(n))
+    windows = change(read_windows(finished)).take(np.arange(n))
     members = [member for ensemble in model.ensembles for member in ensemble]
     assert [path.name for path in exported] == [MEMBER.format(k) for k in range(len(members))]
     for path, member in zip(exported, members, strict=True):

@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lake_runs import find_model_id
 from safetensors.torch import save_file
 
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.flow.apply import find_model
 from pipeline.lake.layout import Lake
 from pipeline.lake.model_files import read_card
 from pipeline.lake.store import Store
-from pipeline.spectra.apply import find_model
 from pipeline.spectra.model import models
 from pipeline.spectra.model.models import assign_folds, load_model
 from pipeline.spectra.science.anomaly import EXCESS_BIN
-from pipeline.spectra.stages.train import find_model_id
 
 # Of the two members that the tests train.
 WEIGHTS = [models.WEIGHTS.format(k) for k in range(2)]

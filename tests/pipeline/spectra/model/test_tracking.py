@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from lake_runs import find_model_id, run_one
 
 from pipeline.cli.main import qad
 from pipeline.config import Config, TrackingSettings
@@ -14,7 +15,6 @@ from pipeline.errors import UserError
 from pipeline.lake.model_files import read_card
 from pipeline.lake.store import Store
 from pipeline.spectra.model.tracking import measuring_energy, promote, record_recall
-from pipeline.spectra.stages.train import find_model_id, train
 
 
 def with_tracking(config: Config, **values: object) -> Config:
@@ -23,7 +23,8 @@ def with_tracking(config: Config, **values: object) -> Config:
 
 def retrain(store: Store, config: Config) -> str:
     shutil.rmtree(store.root / "models")
-    return train(store, config).dataset
+    run_one(store, config, "train")
+    return find_model_id(store, config)
 
 
 def test_nothing_is_recorded_by_default(lake: Store, config: Config) -> None:

@@ -9,15 +9,23 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from lake_runs import SMALL
+from lake_runs import SMALL, finished_shards
 
 from pipeline.config import Config, TrainSettings
 from pipeline.errors import UserError
-from pipeline.flow.workers import sharing_ray
+from pipeline.flow.data_path import start_run
+from pipeline.flow.root import Root
+from pipeline.lake.layout import Lake
 from pipeline.lake.store import Store
 from pipeline.spectra.mock.anomalies import FAMILIES
 from pipeline.spectra.model.tune import KINDS, describe_best, measure_recall, tune
 from pipeline.spectra.science.injection import SHAPES
+from pipeline.workers import sharing_ray
+
+
+def list_windows(root: Root) -> tuple[Lake, list[Path]]:
+    shards = finished_shards(root, "preprocess")
+    return root.lake, [root.lake.shard("restframe", shard) for shard in shards]
 
 
 def with_strengths(config: Config, *strengths: float) -> Config:
@@ -28,12 +36,14 @@ def with_strengths(config: Config, *strengths: float) -> Config:
 def test_strong_features_are_found_and_the_same_seed_says_the_same(
     finished: Store, config: Config
 ) -> None:
-    strong = measure_recall(finished.root, with_strengths(config, 1e3), {"latent": 2})
+    strong = measure_recall(*list_windows(finished), with_strengths(config, 1e3), {"latent": 2})
     assert set(strong) == {"recall", *KINDS}
     assert strong["recall"] == pytest.approx(sum(strong[kind] for kind in KINDS) / len(KINDS))
-    weak = measure_recall(finished.root, with_strengths(config, 0.01), {"latent": 2})
+    weak = measure_recall(*list_windows(finished), with_strengths(config, 0.01), {"latent": 2})
     assert weak["recall"] < strong["recall"] > 0.5
-    assert measure_recall(finished.root, with_strengths(config, 0.01), {"latent": 2}) == weak
+    assert (
+        measure_recall(*list_windows(finished), with_strengths(config, 0.01), {"latent": 2}) == weak
+    )
 
 
 def test_what_chooses_is_not_what_judges() -> None:
@@ -62,14 +72,14 @@ def test_the_command_in_a_folder_and_a_call_try_the_same(
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "[train]\nlatent = " in done.stdout
-    store = Store(tmp_path / "lake")
+    store = Root(tmp_path / "lake")
     trials = pq.read_table(store.lake.trials)
     assert trials.num_rows == 2
     recall = trials["recall"].to_pylist()
     assert recall == sorted(recall, reverse=True)
     with sharing_ray():
-        assert tune(store, with_strengths(config, 1e3), 2).equals(trials)
+        assert tune(start_run(store, with_strengths(config, 1e3)), 2).equals(trials)
         large = config.train.model_copy(update={"basis": 400})
         with pytest.raises(UserError, match=r"fewer than train\.basis = 400") as caught:
-            tune(store, config.model_copy(update={"train": large}), 1)
+            tune(start_run(store, config.model_copy(update={"train": large})), 1)
     assert "\n" not in str(caught.value)

@@ -16,18 +16,18 @@ from desi_tree import (
     write_table,
     write_zcatalog,
 )
+from lake_runs import run_one
 from loopback import read_tree, serving
 
 from catalog_schema.tables import TARGETS
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import load_config
-from pipeline.flow.shards import Report
+from pipeline.flow.report import Report
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger
-from pipeline.spectra.stages.adopt import adopt, lend_redshifts
-from pipeline.spectra.stages.target import target
+from pipeline.spectra.stages.adopt import lend_redshifts
 
 DARK, EAST = Shard("main", "dark", 100), Shard("main", "dark", 7)
 QSO_TARGET = 1 << 2
@@ -76,8 +76,8 @@ def make(store: Store) -> Callable:
     def run(source: LocalTree | str, *overrides: str) -> Report:
         place = source if isinstance(source, str) else str(source.root)
         config = load_config(None, overrides, source=place)
-        target(store, config)
-        return adopt(store, config)
+        run_one(store, config, "target")
+        return run_one(store, config, "adopt")
 
     return run
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from lake_runs import read_all
+from lake_runs import finished_shards, read_all, read_shards, run_one
 from numpy.typing import NDArray
 from spec_files import LOGLAM, write_spec
 
@@ -17,11 +17,9 @@ from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import ChangeState
 from pipeline.config import Config, EarlierSettings
 from pipeline.errors import UserError
-from pipeline.flow.shards import Report, finished_shards, read_shards
-from pipeline.judge.classify import classify
+from pipeline.flow.report import Report
 from pipeline.lake.store import Store, replace_columns, to_matrix
 from pipeline.spectra.earlier_index import read_index
-from pipeline.spectra.stages.earlier import earlier, plan
 
 WAVE = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)
 PRESENT_MJD = 59500.0
@@ -94,7 +92,7 @@ def past(lake: Store, tmp_path: Path) -> EarlierSettings:
 
 def run(lake: Store, config: Config, settings: EarlierSettings) -> Report:
     with lake.ledger.closing():
-        return earlier(lake, config.model_copy(update={"earlier": settings}))
+        return run_one(lake, config.model_copy(update={"earlier": settings}), "earlier")
 
 
 STATES = ["measured"] * 5 + [
@@ -152,7 +150,7 @@ def test_a_changed_line_makes_a_changing_look(
 ) -> None:
     run(lake, config, past)
     [changed] = [row for row in read_all(lake, CHANGES.name).to_pylist() if row["has_changed"]]
-    assert classify(lake, config).made == 1
+    assert run_one(lake, config, "classify").made == 1
     rows = lake.read(lake.lake.table(CLASSES.name)).to_pylist()
     [mine] = [row for row in rows if row["TARGETID"] == changed["TARGETID"]]
     evidence = lake.read(lake.lake.table(EVIDENCE.name))
@@ -172,7 +170,6 @@ def test_a_changed_line_makes_a_changing_look(
 def test_without_an_index_nothing_is_made(lake: Store, config: Config) -> None:
     report = run(lake, config, EarlierSettings())
     assert (report.made, report.n_expected) == (0, 0)
-    assert plan(lake, config) == []
     assert not lake.lake.dataset(CHANGES.name).exists()
 
 

@@ -9,21 +9,19 @@ import pyarrow as pa
 import pytest
 from astropy.io import fits
 from desi_tree import LocalTree, make_quasars, make_rows, write_coadd, write_zcatalog
+from lake_runs import run_one
 
 from catalog_schema.desi import ARM_PIXELS
 from catalog_schema.tables import COADDS
 from catalog_schema.validate import find_violations
 from pipeline.config import AcquireSettings, load_config
-from pipeline.flow.shards import Report
+from pipeline.flow.report import Report
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store, to_matrix
 from pipeline.ledger.books import Ledger
 from pipeline.spectra.desi.coadd_file import CoaddFile, open_coadd, read_tables
+from pipeline.spectra.desi.joined_file import join_file
 from pipeline.spectra.science.exposures import find_main_places
-from pipeline.spectra.stages.acquire import acquire
-from pipeline.spectra.stages.adopt import adopt
-from pipeline.spectra.stages.extract import extract, join_file
-from pipeline.spectra.stages.target import target
 from pipeline.transport.sources import local_file
 
 SHARD = Shard("main", "dark", 100)
@@ -48,9 +46,9 @@ def make(tmp_path: Path, store: Store) -> Callable:
         path = tree.file("coadd", SHARD)
         write_coadd(path, IDS, flux, ivar, exposures=exposures, has_sums=True)
         config = load_config(None, source=str(tree.root))
-        for stage in (target, adopt, acquire):
-            stage(store, config)
-        return extract(store, config)
+        for stage in ("target", "adopt", "acquire"):
+            run_one(store, config, stage)
+        return run_one(store, config, "extract")
 
     return run
 
@@ -195,12 +193,12 @@ def test_file_that_is_gone_fails_its_shard(lake: Store, config, tmp_path: Path) 
     tree = LocalTree(source)
     tree.file("coadd", Shard("main", "dark", 205)).unlink()
     moved = config.model_copy(update={"run": config.run.model_copy(update={"source": str(source)})})
-    target(lake, moved)
-    report = acquire(lake, moved)
+    run_one(lake, moved, "target")
+    report = run_one(lake, moved, "acquire")
     assert [str(o.shard) for o in report.failed] == ["main-dark-205"]
     assert "no such file" in (report.failed[0].error or "")
-    assert extract(lake, moved).n_made == 30
-    again = acquire(lake, moved)
+    assert run_one(lake, moved, "extract").n_made == 30
+    again = run_one(lake, moved, "acquire")
     assert [str(o.shard) for o in again.failed] == ["main-dark-205"]
 
 

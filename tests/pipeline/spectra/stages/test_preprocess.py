@@ -7,23 +7,19 @@ import pytest
 from desi_tree import make_quasars
 from hypothesis import given
 from hypothesis import strategies as st
-from lake_runs import read_all
+from lake_runs import finished_shards, read_all, run_one
 
 from catalog_schema.desi import SAMPLING
 from catalog_schema.tables import RESTFRAME, TARGETS
 from catalog_schema.validate import find_violations
 from pipeline.config import Config, PreprocessSettings
-from pipeline.flow.shards import finished_shards
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store, to_matrix
+from pipeline.spectra.coadd_rows import spectra_to_table
+from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.science.coadd import Spectra
 from pipeline.spectra.science.extinction import transmission
-from pipeline.spectra.stages.extract import spectra_to_table
-from pipeline.spectra.stages.preprocess import (
-    make_run_grid,
-    make_windows,
-    preprocess,
-)
+from pipeline.spectra.windows import make_windows
 
 GRID = make_run_grid(Config())
 SETTINGS = PreprocessSettings()
@@ -54,7 +50,7 @@ def test_window_holds_the_spectrum() -> None:
     z = np.array([0.1, 1.7, 4.0])
     flux, ivar = make_quasars(z, noise=1e-3)
     product = make_windows(*make_input(flux, ivar, z), SETTINGS, GRID)
-    rows = product.data
+    rows = product.tables[0]
     assert find_violations(rows, RESTFRAME) == []
     assert set(product.dropped.values()) == {0}
     rest, norm = to_matrix(rows["rest_flux"]), rows["norm"].to_numpy()
@@ -75,11 +71,11 @@ def test_dust_is_taken_off_and_the_snr_kept() -> None:
     ebv = np.array([0.0, 0.3])
     dust = transmission(SAMPLING.grid.wave, ebv, 3.1)
     both, weights = flux * dust, ivar / dust**2
-    rows = make_windows(*make_input(both, weights, z, ebv), SETTINGS, GRID).data
+    rows = make_windows(*make_input(both, weights, z, ebv), SETTINGS, GRID).tables[0]
     rest, weight = to_matrix(rows["rest_flux"]), to_matrix(rows["rest_weight"])
     np.testing.assert_allclose(rest[0], rest[1], rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(weight[0], weight[1], rtol=1e-3)
-    unknown = make_windows(*make_input(flux, ivar, z[:1], np.nan), SETTINGS, GRID).data
+    unknown = make_windows(*make_input(flux, ivar, z[:1], np.nan), SETTINGS, GRID).tables[0]
     np.testing.assert_array_equal(to_matrix(unknown["rest_flux"])[0], rest[0])
 
 
@@ -89,7 +85,7 @@ def test_gates() -> None:
     flux, ivar = make_quasars(np.ones(len(z)))
     ivar[3, 500:] = 0
     product = make_windows(*make_input(flux, ivar, z), SETTINGS, GRID)
-    assert product.data["TARGETID"].to_pylist() == [0]
+    assert product.tables[0]["TARGETID"].to_pylist() == [0]
     assert product.dropped == {"redshift_outside_grid": 5, "too_few_pixels": 1}
 
 
@@ -105,9 +101,9 @@ def test_no_nan_and_no_row_lost(level: float, noise: float, z: float, bad: float
     ivar = np.where(rng.random((1, 7781)) < bad, 0, 1 / noise**2)
     flux = np.where(ivar > 0, level + noise * rng.standard_normal((1, 7781)), 0)
     product = make_windows(*make_input(flux, ivar, [z], ebv), SETTINGS, GRID)
-    assert product.data.num_rows + sum(product.dropped.values()) == 1
-    assert find_violations(product.data, RESTFRAME) == []
-    assert np.isfinite(to_matrix(product.data["rest_weight"])).all()
+    assert product.tables[0].num_rows + sum(product.dropped.values()) == 1
+    assert find_violations(product.tables[0], RESTFRAME) == []
+    assert np.isfinite(to_matrix(product.tables[0]["rest_weight"])).all()
 
 
 @pytest.mark.parametrize("ebv", [5.0, 50.0, 100.0])
@@ -116,8 +112,8 @@ def test_any_reddening_of_the_schema_gives_numbers(ebv: float) -> None:
     assert low <= ebv <= high
     flux, ivar = make_quasars(np.array([1.0]))
     product = make_windows(*make_input(flux, ivar, [1.0], ebv), SETTINGS, GRID)
-    assert product.data.num_rows + sum(product.dropped.values()) == 1
-    assert find_violations(product.data, RESTFRAME) == []
+    assert product.tables[0].num_rows + sum(product.dropped.values()) == 1
+    assert find_violations(product.tables[0], RESTFRAME) == []
 
 
 def test_lake_carries_the_targets_over(finished: Store) -> None:
@@ -130,9 +126,9 @@ def test_lake_carries_the_targets_over(finished: Store) -> None:
 
 
 def test_grid_change_remakes_every_shard(lake: Store, config: Config) -> None:
-    assert preprocess(lake, config).skipped == 2
+    assert run_one(lake, config, "preprocess").skipped == 2
     wider = config.model_copy(update={"target": config.target.model_copy(update={"z_max": 2.5})})
-    assert preprocess(lake, wider).made == 2
+    assert run_one(lake, wider, "preprocess").made == 2
 
 
 def test_blocks_of_rows_are_one_table() -> None:
@@ -143,7 +139,7 @@ def test_blocks_of_rows_are_one_table() -> None:
     coadds, targets = make_input(flux, ivar, z)
     product = make_windows(coadds, targets, SETTINGS, GRID)
     assert product.dropped == {"redshift_outside_grid": 0, "too_few_pixels": 2}
-    assert product.data["TARGETID"].to_pylist() == [k for k in range(130) if k not in (5, 100)]
+    assert product.tables[0]["TARGETID"].to_pylist() == [k for k in range(130) if k not in (5, 100)]
     for k in (0, 64, 129):
-        alone = make_windows(coadds.slice(k, 1), targets.slice(k, 1), SETTINGS, GRID).data
-        assert product.data.filter(pc.equal(product.data["TARGETID"], k)).equals(alone)
+        alone = make_windows(coadds.slice(k, 1), targets.slice(k, 1), SETTINGS, GRID).tables[0]
+        assert product.tables[0].filter(pc.equal(product.tables[0]["TARGETID"], k)).equals(alone)

@@ -3,13 +3,13 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from lake_runs import finished_shards, run_one
 
 from catalog_schema.tables import RECONSTRUCTIONS
 from catalog_schema.validate import find_violations
 from pipeline.config import Config, ReconstructSettings
-from pipeline.flow.shards import finished_shards
+from pipeline.judge.publication import choose_published
 from pipeline.lake.store import Store, to_matrix
-from pipeline.spectra.stages.reconstruct import choose_published, reconstruct
 
 KEYS = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 
@@ -82,8 +82,8 @@ def test_reconstruction_follows_the_observed_spectrum(finished: Store) -> None:
 
 def test_shards_without_a_published_row_are_done(lake: Store, config: Config) -> None:
     none = config.model_copy(update={"reconstruct": ReconstructSettings(reference_sample=0)})
-    report = reconstruct(lake, none)
+    report = run_one(lake, none, "reconstruct")
     assert report.failed == ()
     assert report.n_made == report.n_expected
-    again = reconstruct(lake, none)
+    again = run_one(lake, none, "reconstruct")
     assert again.made == 0

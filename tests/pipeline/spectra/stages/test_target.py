@@ -17,6 +17,7 @@ from desi_tree import (
     write_table,
     write_zcatalog,
 )
+from lake_runs import run_one
 
 from catalog_schema.tables import CANDIDATES
 from catalog_schema.validate import find_violations
@@ -26,8 +27,9 @@ from pipeline.errors import UserError
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger
+from pipeline.spectra.desi.candidates import select_candidates
+from pipeline.spectra.desi.source import find_tree
 from pipeline.spectra.science.bricks import find_bricks
-from pipeline.spectra.stages.target import find_tree, select_candidates, target
 
 NO_CONTROLS = [f"target.{kind}_fraction=0.0" for kind in ("sky", "standard", "galaxy", "star")]
 
@@ -43,7 +45,7 @@ def make(store: Store, tree: LocalTree) -> Callable:
     def run(rows: Rows | None = None) -> object:
         if rows is not None:
             write_zcatalog(tree.root, rows)
-        return target(store, load_config(None, NO_CONTROLS, source=str(tree.root)))
+        return run_one(store, load_config(None, NO_CONTROLS, source=str(tree.root)), "target")
 
     return run
 
@@ -174,7 +176,7 @@ def test_source_that_is_no_tree(store: Store, tmp_path: Path, tree: LocalTree) -
 def test_tree_without_redshifts(store: Store, tree: LocalTree) -> None:
     tree.reduction.mkdir(parents=True)
     with pytest.raises(UserError, match="neither a redshift catalogue nor a redrock file"):
-        target(store, load_config(None, source=str(tree.root)))
+        run_one(store, load_config(None, source=str(tree.root)), "target")
 
 
 REDSHIFTS = ("TARGETID", "Z", "ZERR", "ZWARN", "SPECTYPE", "DELTACHI2")
@@ -291,7 +293,7 @@ def test_redrock_tables_that_disagree(make: Callable, tree: LocalTree) -> None:
 
 
 def test_real_catalogue_is_conserved(real_data: Path, store: Store) -> None:
-    report = target(store, load_config(None, source=str(real_data / "survey")))
+    report = run_one(store, load_config(None, source=str(real_data / "survey")), "target")
     rows = store.read(store.lake.table("candidates"))
     assert report.n_expected == 835
     assert report.n_made + sum(report.dropped.values()) == 835

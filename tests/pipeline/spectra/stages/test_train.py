@@ -11,24 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lake_runs import find_model_id, finished_shards, read_windows, run_one
 
 from catalog_schema.tables import RESTFRAME
 from catalog_schema.vocabulary import Split
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.flow.shards import finished_shards
 from pipeline.lake.model_files import read_card
 from pipeline.lake.store import Store
 from pipeline.numerics import find_instruction_set
 from pipeline.spectra.model.checkpoint import load_checkpoint
 from pipeline.spectra.model.models import TrainingRecord, assign_folds, load_model
-from pipeline.spectra.stages.train import (
-    find_model_id,
-    load_windows,
-    prepare_device,
-    require_same_instructions,
-    train,
-)
+from pipeline.spectra.model.training import prepare_device, require_same_instructions
 
 
 def with_train(config: Config, **values: object) -> Config:
@@ -94,12 +88,13 @@ def timer():
 
 
 def test_same_seed_same_weights(untrained: Store, finished: Store, config: Config) -> None:
-    report = train(untrained, config)
-    assert (report.made, report.dataset) == (1, find_model_id(finished, config))
+    report = run_one(untrained, config, "train")
+    assert report.made == 1
+    assert find_model_id(untrained, config) == find_model_id(finished, config)
     assert_same(read_weights(untrained, config), read_weights(finished, config))
-    assert train(untrained, config).skipped == 1
+    assert run_one(untrained, config, "train").skipped == 1
     other = with_seed(config, 2)
-    train(untrained, other)
+    run_one(untrained, other, "train")
     paint = "0.paint.weight"
     assert not torch.equal(
         read_weights(untrained, config)[paint], read_weights(untrained, other)[paint]
@@ -115,10 +110,10 @@ def test_interrupted_training_resumes_to_the_same_weights(
     checkpoint = untrained.lake.checkpoint(f"{model_id}-{member}")
     interrupt_after_checkpoint(checkpoint)
     with pytest.raises(Interrupted):
-        train(untrained, config)
+        run_one(untrained, config, "train")
     saved = load_checkpoint(checkpoint, torch.device("cpu"))["record"]
     assert 1 <= saved["epochs"] < config.train.epochs
-    train(untrained, config)
+    run_one(untrained, config, "train")
     assert_same(read_weights(untrained, config), read_weights(finished, config))
     folder = untrained.lake.model(model_id)
     assert read_card(folder) == read_card(finished.lake.model(model_id))
@@ -127,7 +122,7 @@ def test_interrupted_training_resumes_to_the_same_weights(
 
 def test_members_differ_and_each_lacks_its_fold(finished: Store, config: Config) -> None:
     model = load_model(finished.lake.model(find_model_id(finished, config)))
-    training = load_windows(finished).part(Split.TRAIN)
+    training = read_windows(finished).part(Split.TRAIN)
     folds = assign_folds(training.targetid, config.train.folds)
     for k, member in enumerate(model.members):
         mine = training.take(folds != k)
@@ -144,7 +139,7 @@ def test_score_of_a_spectrum_does_not_hang_on_its_having_been_trained_on(
     untrained: Store, finished: Store, config: Config
 ) -> None:
     """Without some spectra of a fold the member that scores them is the same, bit by bit."""
-    training = load_windows(finished).part(Split.TRAIN)
+    training = read_windows(finished).part(Split.TRAIN)
     folds = assign_folds(training.targetid, config.train.folds)
     removed = training.targetid[folds == 0][:3]
     assert len(removed) == 3
@@ -153,7 +148,7 @@ def test_score_of_a_spectrum_does_not_hang_on_its_having_been_trained_on(
         rows = untrained.read(path)
         kept = rows.filter(~np.isin(rows["TARGETID"].to_numpy(), removed))
         untrained.write(path, kept, RESTFRAME, fingerprint="f", n_expected=1, n_made=1)
-    train(untrained, config)
+    run_one(untrained, config, "train")
     before, after = (read_weights(store, config) for store in (finished, untrained))
     mine = [name for name in before if name.startswith("0.")]
     assert_same({name: before[name] for name in mine}, {name: after[name] for name in mine})
@@ -162,7 +157,8 @@ def test_score_of_a_spectrum_does_not_hang_on_its_having_been_trained_on(
 
 def test_training_lowers_the_loss_and_keeps_the_best(untrained: Store, config: Config) -> None:
     longer = with_train(config, epochs=8)
-    card = read_card(untrained.lake.model(train(untrained, longer).dataset))
+    run_one(untrained, longer, "train")
+    card = read_card(untrained.lake.model(find_model_id(untrained, longer)))
     assert len(card["training"]) == config.train.seeds * config.train.folds
     for record in card["training"]:
         assert len(record["losses"]) == 8
@@ -174,8 +170,8 @@ def test_identity_follows_settings_seed_and_data(lake: Store, config: Config) ->
     assert find_model_id(lake, with_train(config, beta=0.5)) != base
     assert find_model_id(lake, with_train(config, folds=3)) != base
     assert find_model_id(lake, with_seed(config, 9)) != base
-    graded = config.calibrate.model_copy(update={"bronze": 0.2})
-    assert find_model_id(lake, config.model_copy(update={"calibrate": graded})) == base
+    graded = config.grade.model_copy(update={"gold": 0.02})
+    assert find_model_id(lake, config.model_copy(update={"grade": graded})) == base
     booked = lake.ledger.outcomes("preprocess")[0]
     lake.ledger.record([replace(booked, content="of other rows")])
     assert find_model_id(lake, config) != base
@@ -191,29 +187,29 @@ def test_empty_split_is_one_line(untrained: Store, config: Config, split: str) -
     with pytest.raises(
         UserError, match=f"0 {'training' if split == 'train' else 'validation'}|and 0 {split}"
     ):
-        train(untrained, config)
+        run_one(untrained, config, "train")
 
 
 def test_a_basis_wider_than_a_fold_s_training_sample_is_one_line(
     untrained: Store, config: Config
 ) -> None:
-    windows = load_windows(untrained).part(Split.TRAIN)
+    windows = read_windows(untrained).part(Split.TRAIN)
     folds = assign_folds(windows.targetid, config.train.folds)
     fewest = min(int((folds != k).sum()) for k in range(config.train.folds))
     with pytest.raises(UserError) as caught:
-        train(untrained, with_train(config, basis=fewest + 1, latent=fewest + 1))
+        run_one(untrained, with_train(config, basis=fewest + 1, latent=fewest + 1), "train")
     assert str(caught.value).startswith(f"{untrained.root}: a member of the model has {fewest} ")
     assert f"train.basis={fewest} and train.latent={fewest} or less" in str(caught.value)
     fitting = with_train(config, basis=fewest, latent=fewest, epochs=1, warmup_epochs=1)
-    assert train(untrained, fitting).made == 1
+    assert run_one(untrained, fitting, "train").made == 1
 
 
 def test_another_instruction_set_is_another_model(finished: Store, config: Config) -> None:
     code = (
         "import sys; from pathlib import Path; from pipeline.config import Config\n"
-        "from pipeline.lake.store import Store\n"
-        "from pipeline.spectra.stages.train import find_model_id\n"
-        "print(find_model_id(Store(Path(sys.argv[1])), Config.model_validate_json(sys.argv[2])))"
+        "from pipeline.flow.data_path import start_run; from pipeline.flow.root import Root\n"
+        "config = Config.model_validate_json(sys.argv[2])\n"
+        "print(start_run(Root(Path(sys.argv[1])), config).model_id)"
     )
     words = [sys.executable, "-c", code, str(finished.root), config.model_dump_json()]
     lowered = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
@@ -241,7 +237,7 @@ def test_device_that_is_not_there_is_one_line(config: Config, device: str) -> No
 
 
 def test_windows_are_all_there(finished: Store, config: Config) -> None:
-    windows = load_windows(finished)
+    windows = read_windows(finished)
     assert len(windows) == 45
     assert windows.flux.shape == windows.weight.shape
     assert not windows.flux.isnan().any()
@@ -255,7 +251,7 @@ def test_a_pixel_is_learnt_where_enough_training_spectra_lie(
     finished: Store, config: Config
 ) -> None:
     model = load_model(finished.lake.model(find_model_id(finished, config)))
-    windows = load_windows(finished)
+    windows = read_windows(finished)
     folds = assign_folds(windows.targetid, config.train.folds)
     for k, member in enumerate(model.members):
         expected = torch.zeros(model.grid.size, dtype=torch.int32)
@@ -282,7 +278,8 @@ def test_patience_counts_epochs_without_gain() -> None:
 def test_patience_of_one_does_not_end_the_warm_up(untrained: Store, config: Config) -> None:
     """Patience counts only once β has its final value."""
     hasty = with_train(config, patience=1, warmup_epochs=6, epochs=6, learning_rate=50.0)
-    for training in read_card(untrained.lake.model(train(untrained, hasty).dataset))["training"]:
+    run_one(untrained, hasty, "train")
+    for training in read_card(untrained.lake.model(find_model_id(untrained, hasty)))["training"]:
         # So large a step makes some epoch of the warm-up worse than the one before.
         assert any(b > a for a, b in pairwise(training["losses"][:5]))
         assert training["epochs"] == 6

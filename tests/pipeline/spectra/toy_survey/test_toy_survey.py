@@ -14,12 +14,12 @@ from catalog_schema.validate import find_violations
 from pipeline.config import load_config
 from pipeline.errors import DataError, UserError
 from pipeline.lake.store import to_matrix
+from pipeline.spectra.coadd_rows import spectra_to_table
+from pipeline.spectra.desi.candidates import select_candidates
 from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.restframe import make_grid
-from pipeline.spectra.stages.extract import spectra_to_table
-from pipeline.spectra.stages.preprocess import make_windows
-from pipeline.spectra.stages.target import select_candidates
 from pipeline.spectra.survey import find_survey
+from pipeline.spectra.windows import make_windows
 
 N = 5
 CONFIG = load_config(None, source="toy")
@@ -50,13 +50,13 @@ def test_a_toy_survey_goes_from_its_files_to_windows(survey: ToySurvey) -> None:
     assert coadds["snr_b"].null_count == coadds["snr_z"].null_count == 4
     grid = make_grid(SAMPLING.grid, 1.4, 2.0, 2e-4, 16)
     made = make_windows(coadds, candidates, CONFIG.preprocess, grid)
-    assert made.data.num_rows == 4
-    assert find_violations(made.data, RESTFRAME) == []
-    assert get_sampling(made.data) == SAMPLING
-    flux, weight = (to_matrix(made.data[name]) for name in ("rest_flux", "rest_weight"))
+    assert made.tables[0].num_rows == 4
+    assert find_violations(made.tables[0], RESTFRAME) == []
+    assert get_sampling(made.tables[0]) == SAMPLING
+    flux, weight = (to_matrix(made.tables[0][name]) for name in ("rest_flux", "rest_weight"))
     for row, z in enumerate(REDSHIFTS[:4]):
         good = weight[row] > 0
-        start, norm = (made.data[name][row].as_py() for name in ("window_start", "norm"))
+        start, norm = (made.tables[0][name][row].as_py() for name in ("window_start", "norm"))
         observed = grid.wave[start : start + grid.window][good] * (1 + z)
         np.testing.assert_allclose(flux[row][good] * norm, (observed / 5000) ** -1, rtol=1e-3)
 

@@ -6,13 +6,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from lake_runs import find_model_id
 
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.flow.apply import apply
+from pipeline.judge.foreign import RESULT, withhold_tiers
 from pipeline.judge.science.domain import Domain
 from pipeline.lake.store import Store
-from pipeline.spectra.apply import RESULT, apply, withhold_tiers
-from pipeline.spectra.stages.train import find_model_id
 
 
 def test_own_tree_gets_its_own_scores(lake: Store, config: Config) -> None:

@@ -11,49 +11,29 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lake_runs import finished_shards, run_one
+from toy_stage import SHARDS, TASKS, TOY, make_product, run_tasks, start_toy
 
 from catalog_schema.desi import WAVE_SIZE
 from catalog_schema.tables import GATES, arrow_schema
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config
 from pipeline.errors import DataError, UserError
-from pipeline.flow.shards import (
-    Product,
-    Report,
-    Task,
-    estimate_memory,
-    finished_shards,
-    read_contents,
-    read_stamps,
-    run_shards,
-    split_by_shard,
-)
-from pipeline.flow.workers import sharing_ray
+from pipeline.flow.report import Report
+from pipeline.flow.root import Root
+from pipeline.flow.runner import Piece, estimate_memory
 from pipeline.lake.layout import Shard
-from pipeline.lake.store import Store, columns_to_table
+from pipeline.lake.rows import split_by_shard
+from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger
-from pipeline.spectra.stages.extract import extract
-
-SHARDS = [Shard("main", "dark", n) for n in (3, 10, 200)]
-TASKS = [Task(shard, "f", 2, ("fine",)) for shard in SHARDS]
-
-
-def make_product(task: Task) -> Product:
-    columns = {
-        "SURVEY": [task.shard.survey],
-        "PROGRAM": [task.shard.program],
-        "HEALPIX": [task.shard.healpix],
-        "stage": ["x"],
-        "gate": [task.arguments[0]],
-        "n_dropped": [1],
-    }
-    return Product(columns_to_table(GATES, columns), {"dead": 1}, ("a note",))
+from pipeline.stage import Product, Task
+from pipeline.workers import sharing_ray
 
 
 def work(calls: list, faults: dict, task: Task) -> Product:
-    calls.append(task.shard)
-    if task.shard in faults:
-        raise faults[task.shard]
+    calls.append(task.place)
+    if task.place in faults:
+        raise faults[task.place]
     return make_product(task)
 
 
@@ -67,21 +47,21 @@ def workers() -> Iterator[int]:
 class Runner:
     """Runs the tasks here and counts the calls."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Root) -> None:
         self.store = store
 
     def __call__(self, tasks: list[Task] = TASKS, **faults: Exception) -> tuple[Report, list]:
         calls: list = []
         by_shard = {SHARDS[int(name[-1])]: error for name, error in faults.items()}
         job = partial(work, calls, by_shard)
-        return run_shards(self.store, "x", GATES, tasks, job, workers=1), calls
+        return run_tasks(self.store, tasks, job), calls
 
     def path(self, shard: Shard) -> Path:
         return self.store.lake.shard("gates", shard)
 
 
 @pytest.fixture
-def run(store: Store) -> Runner:
+def run(store: Root) -> Runner:
     return Runner(store)
 
 
@@ -100,7 +80,7 @@ def test_shards_are_made_once(run: Runner) -> None:
 def test_only_the_changed_shard_is_remade(run: Runner) -> None:
     run()
     before = [run.path(shard).stat().st_mtime_ns for shard in SHARDS]
-    changed = [TASKS[0], replace(TASKS[1], fingerprint="g", arguments=("other",)), TASKS[2]]
+    changed = [TASKS[0], replace(TASKS[1], inputs=("g",), arguments=("other",)), TASKS[2]]
     report, calls = run(changed)
     assert calls == [SHARDS[1]]
     assert (report.made, report.skipped) == (1, 2)
@@ -136,7 +116,7 @@ def test_a_fault_stops_only_its_shard(run: Runner) -> None:
 def test_a_fault_takes_the_old_file_away(run: Runner) -> None:
     """Else a later stage would read rows of other settings."""
     run()
-    changed = [replace(task, fingerprint="g") for task in TASKS]
+    changed = [replace(task, inputs=("g",)) for task in TASKS]
     run(changed, shard0=DataError("gone"))
     assert not run.path(SHARDS[0]).exists()
 
@@ -162,12 +142,12 @@ def test_user_error_ends_the_run_and_keeps_what_is_done(run: Runner) -> None:
 
 def test_rows_that_cannot_be_written_stop_only_their_shard(store: Store) -> None:
     def make_union(task: Task) -> Product:
-        if task.shard != SHARDS[1]:
+        if task.place != SHARDS[1]:
             return make_product(task)
         union = pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1])])
-        return Product(pa.table({"a": union}))
+        return Product((pa.table({"a": union}),))
 
-    report = run_shards(store, "x", GATES, TASKS, make_union, workers=1)
+    report = run_tasks(store, TASKS, make_union)
     assert [failed.shard for failed in report.failed] == [SHARDS[1]]
     assert report.made == 2
 
@@ -180,9 +160,9 @@ def test_shards_out_of_the_plan_are_forgotten(run: Runner) -> None:
 
 def test_rows_of_another_shard_are_refused(store: Store) -> None:
     def misfile(task: Task) -> Product:
-        return make_product(replace(task, shard=SHARDS[0]))
+        return make_product(replace(task, place=SHARDS[0]))
 
-    report = run_shards(store, "x", GATES, TASKS, misfile, workers=1)
+    report = run_tasks(store, TASKS, misfile)
     assert [outcome.shard for outcome in report.failed] == SHARDS[1:]
     assert "rows of HEALPIX 3 among them" in report.failed[0].error
     assert not store.lake.shard("gates", SHARDS[1]).exists()
@@ -225,20 +205,20 @@ def test_report_is_in_order_of_the_shards(run: Runner) -> None:
 
 def test_stamp_that_is_missing_is_named(run: Runner) -> None:
     run()
-    assert [*read_stamps(run.store, "gates", SHARDS)] == SHARDS
+    assert [*start_toy(run.store).read_stamps("gates", SHARDS)] == SHARDS
     run.path(SHARDS[1]).unlink()
     with pytest.raises(UserError, match=f"{SHARDS[1].healpix}.parquet: missing"):
-        read_stamps(run.store, "gates", SHARDS)
+        start_toy(run.store).read_stamps("gates", SHARDS)
 
 
 def test_contents_are_in_the_ledger_and_else_in_the_files(run: Runner) -> None:
     run()
-    stamps = read_stamps(run.store, "gates", SHARDS)
+    stamps = start_toy(run.store).read_stamps("gates", SHARDS)
     expected = {shard: stamp.content for shard, stamp in stamps.items()}
-    assert read_contents(run.store, "x", "gates") == expected
+    assert start_toy(run.store).list_contents("gates") == expected
     booked = run.store.ledger.outcomes("x")
     run.store.ledger.record([replace(outcome, content="") for outcome in booked])
-    assert read_contents(run.store, "x", "gates") == expected
+    assert start_toy(run.store).list_contents("gates") == expected
     # A look at the finished work books what was not known.
     run()
     assert [outcome.content for outcome in run.store.ledger.outcomes("x")] == [*expected.values()]
@@ -252,13 +232,13 @@ def test_workers_make_the_same_bytes(lake: Store, config: Config, workers: int) 
     for path in paths:
         path.unlink()
     parallel = config.model_copy(update={"run": config.run.model_copy(update={"workers": workers})})
-    report = extract(lake, parallel)
+    report = run_one(lake, parallel, "extract")
     assert report.made == len(shards) == 2
     assert [path.read_bytes() for path in paths] == before
 
 
 def test_a_task_asks_for_the_memory_of_its_rows() -> None:
-    few, many = (replace(TASKS[0], n_expected=n) for n in (0, 500))
+    few, many = (Piece(replace(TASKS[0], n_expected=n), (), "") for n in (0, 500))
     assert estimate_memory(few) > 0
     assert estimate_memory(many) - estimate_memory(few) > 500 * 3 * 4 * WAVE_SIZE
 
@@ -270,10 +250,10 @@ def test_a_shard_that_no_node_has_the_memory_for_is_tried_all_the_same(
 
     # Workers cannot import the tests, so the work travels by value.
     def make_empty(task: Task) -> Product:
-        return Product(arrow_schema(GATES).empty_table(), {"dead": task.n_expected})
+        return Product((arrow_schema(GATES).empty_table(),), {"dead": task.n_expected})
 
     huge = [replace(task, n_expected=10**9, arguments=("dead",)) for task in TASKS]
-    report = run_shards(store, "x", GATES, huge, make_empty, workers)
+    report = run_tasks(store, huge, make_empty, workers)
     assert report.failed == ()
     assert report.made == 3
 
@@ -287,5 +267,27 @@ def test_worker_s_user_error_is_one_line(lake: Store, config: Config, workers: i
         os.symlink("/dev/full", path.with_name(f".{path.name}.tmp"))
     parallel = config.model_copy(update={"run": config.run.model_copy(update={"workers": workers})})
     with pytest.raises(UserError, match="cannot write") as caught:
-        extract(lake, parallel)
+        run_one(lake, parallel, "extract")
     assert "\n" not in str(caught.value)
+
+
+def test_an_unchanged_stage_is_not_planned(store: Root) -> None:
+    """What it needs and its files being as they were, no shard is looked at."""
+    closed = replace(TOY, has_outside=False)
+    made = run_tasks(store, TASKS, stage=closed)
+    assert run_tasks(store, [], stage=closed) == replace(made, made=0, skipped=3)
+    # A file that is gone or cut off has the stage planned again.
+    path = store.lake.shard("gates", SHARDS[1])
+    path.write_bytes(path.read_bytes()[:-20])
+    assert run_tasks(store, TASKS, stage=closed).made == 1
+    path.unlink()
+    assert run_tasks(store, TASKS, stage=closed).made == 1
+    # So has another revision of its code.
+    assert run_tasks(store, TASKS, stage=replace(closed, revision=2)).made == 3
+
+
+def test_a_stage_with_a_failed_shard_is_planned_again(store: Root) -> None:
+    closed = replace(TOY, has_outside=False)
+    faulty = partial(work, [], {SHARDS[0]: DataError("gone")})
+    assert len(run_tasks(store, TASKS, faulty, stage=closed).failed) == 1
+    assert run_tasks(store, TASKS, stage=closed).made == 1

@@ -1,0 +1,39 @@
+"""Stage `calibrate` with a finished model: foreign scores among the model's population."""
+
+from functools import partial
+
+import pyarrow.compute as pc
+
+from catalog_schema.tables import NULL
+from catalog_schema.vocabulary import Parent
+from pipeline.errors import UserError
+from pipeline.judge.null import weigh
+from pipeline.judge.scores import read_scores
+from pipeline.run import Run
+from pipeline.stage import Job, Product, do_once
+
+
+def weigh_foreign(run: Run) -> Job:
+    """Calibrate foreign scores against the population of a finished model.
+
+    Returns
+    -------
+    Job
+        Makes `significance` of `scores` and the model's `null`.
+
+    Raises
+    ------
+    UserError
+        If the model has no population.
+    """
+    if not run.find_content(NULL.name):
+        path = run.find_path(NULL.name)
+        raise UserError(
+            f"model {path.parent} has no {path.name}; run `qad run` on its own data first"
+        )
+    return do_once(partial(_weigh, run))
+
+
+def _weigh(run: Run) -> Product:
+    scores = read_scores(run).filter(pc.field("parent") != Parent.CONTROL.value)
+    return Product((weigh(scores, run.read(NULL.name), run.config.calibrate),))

@@ -1,0 +1,48 @@
+"""The mock survey as the source of a run: made when it is not there."""
+
+import shutil
+from pathlib import Path
+
+from pipeline.config import Config, MockSettings
+from pipeline.errors import UserError
+from pipeline.lake.files import guard_root
+from pipeline.lake.store import Store
+from pipeline.numerics import limit_threads
+from pipeline.progress import track_counts
+from pipeline.transport.places import find_mock
+
+
+def make_mock(store: Store, config: Config) -> Path:
+    """Make the mock survey of the settings below the data root, unless it is there."""
+    folder = find_mock(store, config)
+    if not folder.exists():
+        for left in folder.parent.glob(f".{folder.name}-*"):
+            shutil.rmtree(left)
+        folder.with_name(f"{folder.name}-truth.parquet").unlink(missing_ok=True)
+        write_mock(folder, config.mock)
+    return folder
+
+
+@limit_threads()
+def write_mock(folder: Path, settings: MockSettings) -> None:
+    """Write a mock survey to a new folder and its truth table beside it.
+
+    Raises
+    ------
+    UserError
+        If the folder exists, cannot be written, or the sizes make no survey.
+    """
+    from pipeline.spectra.mock.survey import make_survey
+
+    try:
+        with guard_root(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            make_survey(
+                folder,
+                n_quasars=settings.quasars,
+                n_pixels=settings.pixels,
+                seed=settings.seed,
+                progress=track_counts("mock"),
+            )
+    except (FileExistsError, ValueError) as error:
+        raise UserError(f"mock survey: {error}") from None

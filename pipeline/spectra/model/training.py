@@ -1,0 +1,279 @@
+"""Training: fit the members of the model; resume exactly where a killed run stopped."""
+
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from catalog_schema.vocabulary import Split
+from pipeline.config import Config, TrainSettings
+from pipeline.errors import UserError
+from pipeline.lake.files import exists, replacing_folder
+from pipeline.numerics import find_instruction_set, limit_threads
+from pipeline.progress import track
+from pipeline.spectra.grids import make_run_grid
+from pipeline.spectra.model.checkpoint import load_checkpoint, save_checkpoint
+from pipeline.spectra.model.epochs import evaluate, infer_linear, run_epoch
+from pipeline.spectra.model.models import (
+    CARD,
+    Member,
+    Model,
+    TrainingRecord,
+    assign_folds,
+    save_model,
+)
+from pipeline.spectra.model.training_windows import Windows
+from pipeline.spectra.science.anomaly import fit_windows, join_fits, measure_excess
+from pipeline.spectra.science.pca import fit_basis
+from pipeline.spectra.science.restframe import find_noise_share
+from pipeline.spectra.science.vae import ModelShape, SpectrumVAE, soften
+from pipeline.spectra.survey import find_sampling
+from pipeline.workers import run_here, run_on_ray
+
+# This many spectra determine the basis well enough.
+_BASIS_SPECTRA = 8000
+# As many of each member's unseen spectra tell the excess scatter.
+_EXCESS_SPECTRA = 4000
+# What a worker takes beside its windows: torch and the other libraries.
+_WORKER_BYTES = 600 * 2**20
+
+
+def fit_model(
+    windows: Windows, config: Config, model_id: str, checkpoints: Sequence[Path]
+) -> tuple[Model, list[TrainingRecord]]:
+    """Train the members of every seed, which are independent of each other.
+
+    Parameters
+    ----------
+    windows : Windows
+        With the splits `train` and `validation` among them.
+    config : Config
+        Reads ``train``, ``run.seed``, ``run.workers`` and what decides the grid.
+    model_id : str
+    checkpoints : sequence of Path
+        Where each member's state is kept after every epoch, seed by seed, and resumed from.
+
+    Raises
+    ------
+    UserError
+        If a split is empty, or a member's training sample is smaller than ``train.basis``.
+    """
+    settings = config.train
+    prepare_device(settings)
+    instruction_set = find_instruction_set(settings.device)
+    training, validation = (windows.part(split) for split in (Split.TRAIN, Split.VALIDATION))
+    folds = assign_folds(training.targetid, settings.folds)
+    if not len(validation) or len(np.unique(folds)) < 2:
+        raise UserError(
+            f"{len(training)} training and {len(validation)} validation spectra are too few; "
+            "give more spectra or raise target.validation_fraction"
+        )
+    _require_spectra_for_basis(folds, settings)
+    workers = config.run.workers if settings.device == "cpu" else 1
+    train_member = partial(
+        _train_member, training, validation, config, checkpoints, instruction_set
+    )
+    numbers = range(len(checkpoints))
+    if workers > 1:
+        n_bytes = _WORKER_BYTES + 3 * (training.n_bytes + validation.n_bytes)
+        found = run_on_ray(train_member, numbers, lambda _: None, workers, lambda _: n_bytes)
+    else:
+        found = run_here(train_member, numbers, lambda _: None)
+    trained = dict(found)
+    members, records = zip(*(trained[k] for k in numbers), strict=True)
+    ensembles = tuple(zip(*[iter(members)] * settings.folds, strict=True))
+    excess = _measure_excess(ensembles[0], training, folds, config)
+    model = Model(model_id, ensembles, make_run_grid(config), find_sampling(config), excess)
+    return model, list(records)
+
+
+def _require_spectra_for_basis(folds: np.ndarray, settings: TrainSettings) -> None:
+    """Refuse a basis with more components than a member has spectra to fit them to."""
+    fewest = len(folds) - int(np.bincount(folds).max())
+    if fewest < settings.basis:
+        latent = f" and train.latent={fewest}" if settings.latent > fewest else ""
+        raise UserError(
+            f"a member of the model has {fewest} training spectra, fewer than train.basis = "
+            f"{settings.basis}: give more spectra, or set train.basis={fewest}{latent} or less"
+        )
+
+
+def prepare_device(settings: TrainSettings) -> torch.device:
+    """Make what is computed on the device reproducible, and return it.
+
+    Raises
+    ------
+    UserError
+        If there is no such device.
+    """
+    try:
+        device = torch.empty(0, device=settings.device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"train.device {settings.device!r} cannot be used: {reason}") from None
+    if device.type != "cpu":
+        # The CPU kernels used here are deterministic without asking; cuBLAS needs a workspace.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    return device
+
+
+def _train_member(
+    training: Windows,
+    validation: Windows,
+    config: Config,
+    checkpoints: Sequence[Path],
+    instruction_set: Mapping[str, str],
+    number: int,
+) -> tuple[int, tuple[Member, TrainingRecord]]:
+    """Train a member without its fold; return its number with it."""
+    require_same_instructions(instruction_set, find_instruction_set(config.train.device))
+    with limit_threads(config.train.threads):
+        return number, _fit_member(training, validation, config, checkpoints, number)
+
+
+def require_same_instructions(wanted: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Refuse a worker whose kernels would make other weights than the model's id promises.
+
+    Parameters
+    ----------
+    wanted, found : mapping
+        Of `find_instruction_set`, the driver's and the worker's.
+
+    Raises
+    ------
+    UserError
+        If they differ.
+    """
+    differing = [name for name in sorted({*wanted, *found}) if wanted.get(name) != found.get(name)]
+    if differing:
+        raise UserError(
+            f"{socket.gethostname()} has another instruction set ({', '.join(differing)}) than the "
+            "driver, so its weights would be others; train on nodes of one kind"
+        )
+
+
+def _fit_member(
+    training: Windows, validation: Windows, config: Config, checkpoints: Sequence[Path], number: int
+) -> tuple[Member, TrainingRecord]:
+    settings, grid = config.train, make_run_grid(config)
+    device = prepare_device(settings)
+    folds = assign_folds(training.targetid, settings.folds)
+    training = training.take(folds != number % settings.folds)
+    seed = config.run.seed + number // settings.folds
+    shape = ModelShape(
+        grid.size,
+        grid.window,
+        settings.patch,
+        settings.channels,
+        settings.latent,
+        settings.basis,
+        settings.hidden,
+        settings.model_error,
+    )
+    network = _start_network(shape, training, seed)
+    is_learnt = _count_support(training, grid.size) >= settings.min_support
+    training, validation = (part.hold_on(device) for part in (training, validation))
+    record = _optimise(network, training, validation, settings, seed, checkpoints[number])
+    with torch.no_grad():
+        latents = [
+            network.encode(*training.look(rows)).mean
+            for rows in training.batches(settings.batch_size)
+        ]
+    return Member(network.cpu(), is_learnt, torch.cat(latents).cpu()), record
+
+
+def _measure_excess(
+    members: Sequence[Member], training: Windows, folds: np.ndarray, config: Config
+) -> Tensor:
+    """Measure the scatter about the model of spectra that the fitting member has not seen."""
+    fits, starts = [], []
+    for k, member in enumerate(members):
+        unseen = training.take(np.flatnonzero(folds == k)[:_EXCESS_SPECTRA])
+        if len(unseen):
+            tensors = unseen.flux, unseen.weight, unseen.start
+            fits.append(fit_windows(member.network, member.is_learnt, *tensors))
+            starts.append(unseen.start.numpy())
+    grid = make_run_grid(config)
+    share = find_noise_share(grid, find_sampling(config).grid)
+    return torch.from_numpy(
+        measure_excess(join_fits(fits), share, np.concatenate(starts), grid.size)
+    )
+
+
+def _start_network(shape: ModelShape, training: Windows, seed: int) -> SpectrumVAE:
+    torch.manual_seed(seed)
+    network = SpectrumVAE(shape)
+    generator = torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(len(training), generator=generator)[:_BASIS_SPECTRA]
+    weight = soften(training.weight[chosen], shape.model_error)
+    basis = fit_basis(
+        training.flux[chosen], weight, training.start[chosen], shape.grid, shape.basis, generator
+    )
+    network.start_from(basis)
+    return network
+
+
+def _optimise(
+    network: SpectrumVAE,
+    training: Windows,
+    validation: Windows,
+    settings: TrainSettings,
+    seed: int,
+    checkpoint: Path,
+) -> TrainingRecord:
+    """Run the epochs; every random number is a function of seed and epoch, so resuming is exact."""
+    device = torch.device(settings.device)
+    network.to(device)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, fused=True)
+    best = {name: value.clone() for name, value in network.state_dict().items()}
+    record = TrainingRecord()
+    if exists(checkpoint):
+        saved = load_checkpoint(checkpoint, device)
+        network.load_state_dict(saved["network"])
+        optimiser.load_state_dict(saved["optimiser"])
+        best, record = saved["best"], TrainingRecord(**saved["record"])
+    known = [infer_linear(network, part, settings) for part in (training, validation)]
+    epochs = range(record.epochs, settings.epochs)
+    for epoch in track(epochs, "train", len(epochs)):
+        if record.epochs_without_gain >= settings.patience:
+            break
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        run_epoch(network, optimiser, training, known[0], settings, epoch, generator)
+        loss = evaluate(network, validation, known[1], settings)
+        is_annealed = epoch + 1 >= settings.warmup_epochs
+        record = record.advance(loss, is_annealed)
+        if record.losses[-1] == record.best_loss:
+            best = {name: value.clone() for name, value in network.state_dict().items()}
+        state = {
+            "network": network.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "best": best,
+            "record": vars(record),
+        }
+        save_checkpoint(checkpoint, state)
+    network.load_state_dict(best)
+    network.eval()
+    return record
+
+
+def _count_support(training: Windows, size: int) -> Tensor:
+    """Count the training spectra that cover each pixel of the global grid, shape (size,)."""
+    support = torch.zeros(size, dtype=torch.int32)
+    pixels = torch.arange(training.flux.shape[1])
+    for start, weight in zip(training.start, training.weight, strict=True):
+        support[start + pixels] += (weight > 0).int()
+    return support
+
+
+def publish_model(
+    folder: Path, model: Model, records: Sequence[TrainingRecord], config: Config
+) -> None:
+    """Write the model's folder, whole or not at all."""
+    with replacing_folder(folder, last=CARD) as partial:
+        save_model(partial, model, records, config)
