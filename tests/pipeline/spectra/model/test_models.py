@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from lake_runs import find_model_id
 from safetensors.torch import save_file
 
@@ -16,7 +18,7 @@ from pipeline.lake.layout import Lake
 from pipeline.lake.model_files import read_card
 from pipeline.lake.store import Store
 from pipeline.spectra.model import models
-from pipeline.spectra.model.models import assign_folds, load_model
+from pipeline.spectra.model.models import TrainingRecord, assign_folds, load_model
 from pipeline.spectra.science.anomaly import EXCESS_BIN
 
 # Of the two members that the tests train.
@@ -110,3 +112,25 @@ def test_weights_survive_the_disk(folder: Path) -> None:
             assert torch.equal(
                 a.network.encode(flux, flux, start).mean, b.network.encode(flux, flux, start).mean
             )
+
+
+@given(epochs=st.lists(st.tuples(st.floats(0, 10), st.booleans()), max_size=15))
+def test_patience_counts_the_epochs_that_count_since_the_best(epochs: list) -> None:
+    record = TrainingRecord()
+    for loss, counts in epochs:
+        record = record.advance(loss, counts)
+    losses = [loss for loss, _ in epochs]
+    assert (record.epochs, record.losses) == (len(epochs), losses)
+    if epochs:
+        # Of equal losses the first is the best.
+        best = losses.index(min(losses))
+        assert record.best_loss == losses[best]
+        assert record.epochs_without_gain == sum(counts for _, counts in epochs[best + 1 :])
+
+
+@given(ids=st.lists(st.integers(-(2**63), 2**63 - 1), max_size=20), n_folds=st.integers(1, 9))
+def test_every_target_has_a_fold_and_always_the_same(ids: list[int], n_folds: int) -> None:
+    folds = assign_folds(np.array(ids, np.int64), n_folds)
+    assert ((folds >= 0) & (folds < n_folds)).all()
+    for targetid, fold in zip(ids, folds, strict=True):
+        assert assign_folds(np.array([targetid], np.int64), n_folds)[0] == fold
