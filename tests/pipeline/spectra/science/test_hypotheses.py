@@ -219,6 +219,9 @@ def test_templates_are_the_causes_that_they_are_named_for() -> None:
         )
     for name, (low, high) in SAMPLING.spans.items():
         same_shape(found[f"{name}_offset"], ((observed >= low) & (observed < high)).astype(float))
+    # Iron goes with the continuum.
+    falling = take_templates((WAVE / 3000) ** -2, torch.ones(GRID.window), z)["iron"]
+    same_shape(falling, sum(bells) * rest**-2.0, rtol=0.2)
     # A continuum alone has no lines.
     assert not found["lines"].any()
 
