@@ -34,6 +34,7 @@ SHARED = {
         "reviews.review",
         "reviews.sample",
         "science.draw",
+        "science.shares",
         "judge.science.independence",
         "science.sky",
         "lake.store",
@@ -64,6 +65,27 @@ PORTAL_ROOMS = {
     "service": ("data", "export"),
     "views": ("data", "drawing", "export", "service"),
 }
+# Rooms of the pipeline from the top down: each imports from those below it alone.
+PIPELINE_ROOMS = (
+    ("cli",),
+    ("flow",),
+    ("spectra",),
+    ("judge",),
+    ("context", "reviews"),
+    ("user_tables",),
+    ("run",),
+    ("stage", "fits", "ledger", "workers"),
+    ("transport",),
+    ("lake", "progress"),
+    ("config",),
+    ("names", "numerics", "science"),
+    ("errors",),
+)
+# What of the back half still knows spectra: it asks for their classes, folds and measurements.
+KNOWS_SPECTRA = {
+    f"pipeline/judge/{name}.py"
+    for name in ("class_evidence", "classifier", "classify", "inject", "measured_survey")
+}
 # Library: where it may be imported.
 DOORS = {
     "ray": ("pipeline/workers.py", "pipeline/spectra/model/tune.py"),
@@ -92,9 +114,17 @@ DOORS = {
 
 
 def find_imports(path: Path) -> set[str]:
-    """Return every module that a file imports, at the top or inside a function."""
+    """Return every module that a file imports, at the top or inside a function.
+
+    What is imported for the types alone is never loaded.
+    """
     modules = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    tree = ast.parse(path.read_text())
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
+    for block in blocks:
+        if isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING":
+            block.body = []
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -192,6 +222,18 @@ def test_science_knows_nobody_but_itself_and_the_words_of_the_schema() -> None:
 def test_nobody_outside_the_mock_imports_its_inside() -> None:
     users = {name for name in select("pipeline/", "pipeline.spectra.mock") if "/mock/" not in name}
     assert users == {"pipeline/cli/main.py", "pipeline/flow/data_path.py"}
+
+
+def test_rooms_of_the_pipeline_look_down() -> None:
+    floors = {room: floor for floor, rooms in enumerate(PIPELINE_ROOMS) for room in rooms}
+    upwards = set()
+    for name, modules in select("pipeline/", "pipeline").items():
+        own = name.split("/")[1].removesuffix(".py")
+        rooms = {module.split(".")[1] for module in modules if "." in module} - {own}
+        if own != "__init__":
+            upwards |= {(name, room) for room in rooms if floors[room] <= floors[own]}
+    assert {(name, room) for name, room in upwards if name not in KNOWS_SPECTRA} == set()
+    assert {name for name, room in upwards if room == "spectra"} == KNOWS_SPECTRA
 
 
 @pytest.mark.parametrize("library", DOORS)

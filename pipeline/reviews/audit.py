@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from catalog_schema.tables import PURITY, arrow_schema
 from catalog_schema.vocabulary import ReviewStatus, Tier, Verdict
-from pipeline.judge.science.independence import find_share_interval
 from pipeline.reviews.consensus import Consensus
 from pipeline.science.draw import Stream, hash_to_unit
+from pipeline.science.shares import find_share_interval
 
 
 def draw_audit(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import DataError, UserError
-from pipeline.spectra.desi.fits_tables import list_tables
+from pipeline.fits.tables import list_tables
 from pipeline.transport.sources import MemorySource, SourceFile, local_file
 from pipeline.user_tables import binary
 from pipeline.user_tables.content import find_kind, read_content

@@ -12,9 +12,10 @@ from catalog_schema import contents
 from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.tables import CONTROLS, INJECTIONS
 from catalog_schema.vocabulary import Parent, Tier
-from pipeline.judge.science.independence import correlate, find_share_interval, measure_leak
+from pipeline.judge.science.independence import correlate, measure_leak
 from pipeline.lake.store import Store, to_matrix
 from pipeline.science.draw import Stream, hash_to_unit
+from pipeline.science.shares import find_share_interval
 from release.manifest import write_json
 from release.tables.writer import write_whole
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, rankdata
+from scipy.stats import rankdata
 
 _NEIGHBOURS, _FOLDS = 20, 5
 # The variance of a rank correlation is a little larger than Pearson's (Fieller et al. 1957).
@@ -58,14 +58,6 @@ def correlate(score: NDArray, condition: NDArray) -> Correlation | None:
     margin = _Z95 * np.sqrt(_RANK_VARIANCE / (n - 3))
     low, high = np.tanh([middle - margin, middle + margin])
     return Correlation(n, rho, float(low), float(high))
-
-
-def find_share_interval(n_found: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95 per cent interval of a share; all of it where nothing was looked at."""
-    if not n:
-        return 0.0, 1.0
-    interval = binomtest(n_found, n).proportion_ci(0.95, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def measure_leak(latent: NDArray, z: NDArray, seed: int = 0) -> Leak:

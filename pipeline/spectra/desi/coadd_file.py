@@ -22,6 +22,7 @@ from pipeline.fits.index import (
     walk_headers,
 )
 from pipeline.fits.integrity import decompress
+from pipeline.fits.tables import find_hdu, read_table
 from pipeline.spectra.desi.coadd_arms import (
     Arm,
     check_arm,
@@ -31,7 +32,6 @@ from pipeline.spectra.desi.coadd_arms import (
     find_factors,
     has_all,
 )
-from pipeline.spectra.desi.fits_tables import find_hdu, read_table
 from pipeline.spectra.desi.single_exposures import Exposed, coadd_arm
 from pipeline.spectra.flux_units import Factor
 from pipeline.spectra.science.coadd import ArmSpectra

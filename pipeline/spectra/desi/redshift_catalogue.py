@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError, UserError
+from pipeline.fits.tables import iterate_columns, read_columns
 from pipeline.lake.layout import Shard
-from pipeline.spectra.desi.fits_tables import iterate_columns, read_columns
 from pipeline.spectra.desi.placement import PIXEL, PIXEL_ORDER
 from pipeline.spectra.desi.tree import DesiTree
 from pipeline.transport.sources import SourceFile

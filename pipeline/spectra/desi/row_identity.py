@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import WAVE_START, WAVE_STEP
 from pipeline.errors import DataError
+from pipeline.fits.tables import read_table
 from pipeline.spectra.desi.coadd_file import CoaddFile
-from pipeline.spectra.desi.fits_tables import read_table
 from pipeline.spectra.science.coadd import Spectra
 from pipeline.spectra.science.median import median_of_good
 

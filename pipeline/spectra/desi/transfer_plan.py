@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from catalog_schema.tables import TARGETS
 from pipeline.config import AcquireSettings
 from pipeline.errors import DataError
+from pipeline.fits.tables import find_rows
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.progress import track
@@ -22,7 +23,6 @@ from pipeline.spectra.desi.coadd_file import (
     plan_arms,
     read_targetids,
 )
-from pipeline.spectra.desi.fits_tables import find_rows
 from pipeline.spectra.desi.source import find_tree
 from pipeline.spectra.desi.tree import DesiTree
 from pipeline.transport.ranges import Link

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import HEALPIX_ORDER, SPECPROD
 from pipeline.errors import DataError
+from pipeline.fits.tables import read_columns
 from pipeline.lake.layout import Shard
-from pipeline.spectra.desi.fits_tables import read_columns
 from pipeline.transport.sources import Source, SourceFile
 
 _PIXEL_FILE = re.compile(

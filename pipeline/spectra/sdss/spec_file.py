@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataError
 from pipeline.fits.index import ReadAhead, walk_headers
 from pipeline.fits.integrity import decompress
-from pipeline.spectra.desi.fits_tables import read_table
+from pipeline.fits.tables import read_table
 from pipeline.spectra.flux_units import flux_factor
 from pipeline.transport.sources import SourceFile
 

@@ -15,12 +15,12 @@ from catalog_schema.tables import CANDIDATES, TARGETS
 from catalog_schema.vocabulary import Parent, RedshiftSource
 from pipeline.config import AcquireSettings, TargetSettings
 from pipeline.errors import DataError, MissingFileError
+from pipeline.fits.tables import find_rows, read_columns
 from pipeline.lake.layout import Shard
 from pipeline.lake.rows import split_by_shard
 from pipeline.lake.store import columns_to_table, digest_rows
 from pipeline.run import Run
 from pipeline.science.draw import Stream, hash_to_unit
-from pipeline.spectra.desi.fits_tables import find_rows, read_columns
 from pipeline.spectra.desi.source import find_tree
 from pipeline.spectra.desi.tree import DesiTree
 from pipeline.spectra.science.union import NEW_REDSHIFT, unite_finders

@@ -11,12 +11,12 @@ import numpy as np
 from catalog_schema.desi import SAMPLING
 from catalog_schema.tables import FILES, TARGETS
 from pipeline.config import AcquireSettings, ExtractSettings
+from pipeline.fits.tables import find_rows
 from pipeline.lake.layout import Lake, Shard
 from pipeline.lake.store import digest_rows
 from pipeline.run import Run
 from pipeline.spectra.coadd_rows import spectra_to_table
 from pipeline.spectra.desi.coadd_file import open_coadd, read_tables
-from pipeline.spectra.desi.fits_tables import find_rows
 from pipeline.spectra.desi.joined_file import join_file
 from pipeline.spectra.desi.row_identity import (
     find_elsewhere,

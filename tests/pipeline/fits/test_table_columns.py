@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 
 from pipeline.errors import DataError
-from pipeline.spectra.desi.fits_tables import read_columns
+from pipeline.fits.tables import read_columns
 from pipeline.transport.sources import local_file
 
 IDS = np.array([39633559463397282, 39633559463398815, -5])

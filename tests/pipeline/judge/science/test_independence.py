@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from pipeline.judge.science.independence import correlate, find_share_interval, measure_leak
+from pipeline.judge.science.independence import correlate, measure_leak
+from pipeline.science.shares import find_share_interval
 
 
 def test_correlation_is_scipys_and_its_interval_covers() -> None:

@@ -1,4 +1,4 @@
-"""Reading the tables of DESI's FITS files by column, in blocks of rows."""
+"""Tables of FITS files, read by column in blocks of rows."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
