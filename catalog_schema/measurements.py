@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from catalog_schema.lines import LINES
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -20,23 +22,16 @@ class Measurement:
     unit: str = ""
 
 
-_BROAD = {
-    "lya": "Lyman-alpha",
-    "siiv": "SiIV",
-    "civ": "CIV",
-    "ciii": "CIII]",
-    "mgii": "MgII",
-    "hgamma": "H-gamma",
-    "hbeta": "H-beta",
-    "halpha": "H-alpha",
-}
+# The broad lines whose shape is measured, and the narrow ones whose strength is.
+BROAD_LINES = ("lya", "siiv", "civ", "ciii", "mgii", "hgamma", "hbeta", "halpha")
+NARROW_LINES = ("oii", "oiii")
 _ANGSTROM, _VELOCITY = "Angstrom", "km.s**-1"
 
 
 def _list_measurements() -> tuple[Measurement, ...]:
     lines = [
         measurement
-        for line, title in _BROAD.items()
+        for line, title in ((key, LINES[key].title) for key in BROAD_LINES)
         for measurement in (
             Measurement(f"{line}_ew", f"Equivalent width of {title}.", _ANGSTROM),
             Measurement(

@@ -138,7 +138,7 @@ MEASURE = Stage(
     makes=_by_shard("measurements"),
     needs=("restframe", "scores", "significance", "models", "null"),
     reads=(*_SCORE, *_NULL, "classify.rivals", "classify.rival_p_value"),
-    revision=3,
+    revision=4,
     run="pipeline.spectra.stages.measure:measure",
 )
 EARLIER = Stage(
@@ -158,7 +158,7 @@ EARLIER = Stage(
         "earlier.min_change",
         "earlier.max_left",
     ),
-    revision=2,
+    revision=3,
     run="pipeline.spectra.stages.earlier:earlier",
     has_outside=True,
 )
@@ -190,7 +190,7 @@ CLASSIFY = Stage(
         "classify.bootstraps",
         "classify.evidence",
     ),
-    revision=9,
+    revision=10,
     run="pipeline.judge.classify:classify",
 )
 GRADE = Stage(
@@ -199,7 +199,7 @@ GRADE = Stage(
     makes=_whole("tiers"),
     needs=("classes",),
     reads=("grade.gold", "grade.silver", "grade.bronze"),
-    revision=2,
+    revision=3,
     run="pipeline.judge.grade:grade",
 )
 CONTROL = Stage(
@@ -224,7 +224,7 @@ INJECT = Stage(
         "inject.hosts",
         "inject.strengths",
     ),
-    revision=3,
+    revision=4,
     run="pipeline.judge.inject:inject",
 )
 CROSSMATCH = Stage(
@@ -239,7 +239,7 @@ CROSSMATCH = Stage(
         "crossmatch.chance_shifts",
         "crossmatch.chance_objects",
     ),
-    revision=4,
+    revision=5,
     run="pipeline.context.crossmatch:crossmatch",
     has_outside=True,
 )

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from catalog_schema.lines import LINES
 from catalog_schema.tables import EVIDENCE, ROW_KEY
 from catalog_schema.vocabulary import AnomalyClass
 from pipeline.config import ClassifySettings
@@ -13,7 +14,6 @@ from pipeline.judge.science.taxonomy import Taxonomy
 from pipeline.lake.store import columns_to_table
 from pipeline.spectra.examples import KIND_CLASSES, NORMAL
 from pipeline.spectra.model.models import assign_folds
-from pipeline.spectra.science.emission import BROAD_LINES
 
 CHANGING_LOOK = AnomalyClass.CHANGING_LOOK.value
 
@@ -89,7 +89,7 @@ def describe_changes(changes: pa.Table, before: NDArray, after: NDArray) -> pa.T
         "feature": [f"{line}_change" for line in lines],
         "feature_value": changes["line_ratio"],
         "feature_error": changes["line_ratio_error"],
-        "feature_wave": [BROAD_LINES[line] for line in lines],
+        "feature_wave": [LINES[line].wave for line in lines],
         "compared_mjd": changes["earlier_mjd"],
         "departure": changes["line_change"],
         "contribution": gain,

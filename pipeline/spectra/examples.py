@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from catalog_schema.lines import STRONG, waves
 from catalog_schema.tables import RESTFRAME
 from pipeline.lake.store import replace_columns, to_matrix
 from pipeline.run import Run
@@ -18,7 +19,6 @@ from pipeline.spectra.measuring import (
 )
 from pipeline.spectra.model.models import Model, load_model
 from pipeline.spectra.sampled import get_sampling
-from pipeline.spectra.science.emission import BROAD_LINES
 from pipeline.spectra.science.phenomena import PHENOMENA, Host
 from pipeline.spectra.science.residuals import Measured, Residuals
 from pipeline.spectra.science.rivals import confuse_lines
@@ -29,7 +29,6 @@ KIND_CLASSES = {kind: name for kind, (name, _) in PHENOMENA.items()} | {
     NORMAL: NORMAL,
     WRONG_Z: WRONG_Z,
 }
-_STRONG_LINES = tuple(BROAD_LINES[name] for name in ("lya", "civ", "ciii", "mgii", "hbeta"))
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def _misplace(windows: pa.Table, model: Model, seed: int) -> pa.Table:
     wrong = [
         confuse_lines(
             float(own),
-            _STRONG_LINES,
+            waves(*STRONG),
             (first + 200, last - 200),
             np.random.default_rng([seed, len(PHENOMENA), row]),
         )

@@ -1,13 +1,20 @@
-"""The one list of lines: its wavelengths agree with atomic physics and with each other."""
+"""The one list of lines: its wavelengths agree with atomic physics, and nobody states another."""
 
+import ast
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+import catalog_schema
 from catalog_schema.changes import CHANGED_LINES
 from catalog_schema.lines import BALMER, LINES, LYMAN_SERIES, LineKind, waves, waves_of
+from catalog_schema.measurements import BROAD_LINES, NARROW_LINES
 
 RYDBERG = 911.7535  # Å, ionisation limit of hydrogen
+ROOT = Path(catalog_schema.__file__).parents[1]
+# Templates of what blends: each pixel of theirs lies near some line.
+TEMPLATES = {"iron.py", "instrument.py"}
 
 
 def test_hydrogen_follows_rydberg() -> None:
@@ -45,7 +52,25 @@ def test_no_line_is_stated_twice(kind: LineKind) -> None:
 def test_keys_are_unique_and_titles_ascii() -> None:
     assert sum(len(waves_of(kind)) for kind in LineKind) == len(LINES)
     assert all(key == line.key and line.title.isascii() for key, line in LINES.items())
-    assert {LINES[key].kind for key in CHANGED_LINES} == {LineKind.BROAD}
+    assert {LINES[key].kind for key in BROAD_LINES} == {LineKind.BROAD}
+    assert {LINES[key].kind for key in NARROW_LINES} == {LineKind.NARROW}
+    assert set(CHANGED_LINES) <= set(BROAD_LINES)
     assert waves("mgii", "civ") == (LINES["mgii"].wave, LINES["civ"].wave)
     with pytest.raises(KeyError):
         waves("no such line")
+
+
+def test_nobody_else_states_a_wavelength() -> None:
+    known = [line.wave for line in LINES.values() if line.wave % 1]
+    stated = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {node.value}"
+        for room in ("catalog_schema", "pipeline", "portal", "release")
+        for path in (ROOT / room).rglob("*.py")
+        if (path.name not in TEMPLATES and path.name != "lines.py") or path.parent.name == "data"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, float)
+        and node.value % 1
+        and any(abs(node.value - wave) < 0.6 for wave in known)
+    ]
+    assert not stated

@@ -19,17 +19,18 @@ _LARGEST_ORDER = 29
 def measure_separations(
     ra: NDArray, dec: NDArray, other_ra: NDArray, other_dec: NDArray
 ) -> NDArray[np.float64]:
-    """Return great-circle distances in arcsec (haversine: exact at any distance), shape (n,).
+    """Return great-circle distances in arcsec, shape (n,).
 
     Parameters
     ----------
     ra, dec, other_ra, other_dec : ndarray, shape (n,)
         Degrees.
     """
-    lat, other_lat = np.radians(dec), np.radians(other_dec)
-    half_lat, half_lon = (other_lat - lat) / 2, np.radians(other_ra - ra) / 2
-    squared = np.sin(half_lat) ** 2 + np.cos(lat) * np.cos(other_lat) * np.sin(half_lon) ** 2
-    return 2 * np.arcsin(np.minimum(np.sqrt(squared), 1)) / _ARCSEC
+    from astropy.coordinates import angular_separation
+
+    angles = (np.radians(degrees) for degrees in (ra, dec, other_ra, other_dec))
+    separation: NDArray[np.float64] = angular_separation(*angles) / _ARCSEC
+    return separation
 
 
 def propagate(

@@ -174,16 +174,6 @@ def join_p_values(
     return fit_tail(known, fraction, contamination).p_values(both)
 
 
-def adjust_p_values(p_values: NDArray) -> NDArray[np.float64]:
-    """Return Benjamini–Hochberg (1995) q-values, shape (n,)."""
-    n = len(p_values)
-    order = np.argsort(p_values, kind="stable")
-    raised = p_values[order] * n / np.arange(1, n + 1)
-    q_values = np.empty(n)
-    q_values[order] = np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 1)
-    return q_values
-
-
 def take_strange_side(departures: NDArray) -> NDArray[np.float64]:
     """Return how far each statistic lies on a side that is strange, 0 or more, shape (n, k)."""
     return np.where(_IS_TWO_SIDED, np.abs(departures), np.maximum(departures, 0))

@@ -1,17 +1,17 @@
 """Grades by false-discovery level.
 
-The levels are fixed before anything is counted; Benjamini and Hochberg (1995) say which objects
-keep them. Spectra from outside the list, planted or control ones, get the grade that an object of
-the list with their p-value has.
+The levels are fixed before anything is counted; q-values after Benjamini and Hochberg (1995) say
+which objects keep them. Spectra from outside the list, planted or control ones, get the grade that
+an object of the list with their p-value has.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
 
 from catalog_schema.vocabulary import Tier
-from pipeline.judge.science.calibration import adjust_p_values
 
 _STRICTEST_FIRST = (Tier.GOLD, Tier.SILVER, Tier.BRONZE)
 
@@ -43,7 +43,7 @@ def find_q_values(p_values: NDArray) -> NDArray[np.float64]:
     """Return the smallest false-discovery level that keeps each object, NaN for NaN, shape (n,)."""
     q_values = np.full(len(p_values), np.nan)
     is_listed = ~np.isnan(p_values)
-    q_values[is_listed] = adjust_p_values(p_values[is_listed])
+    q_values[is_listed] = false_discovery_control(p_values[is_listed])
     return q_values
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from catalog_schema.lines import STRONG, waves
 from pipeline.spectra.mock import columns
 from pipeline.spectra.mock.fibermap import WISE_VAR_QSO
 from pipeline.spectra.mock.observe import Coadd, Target
@@ -72,7 +73,7 @@ def _build_quasarnet(
     is_wrong: np.ndarray,
 ) -> np.ndarray:
     n = seen.size
-    lines = np.array([1215.67, 1549.06, 1908.73, 2799.1, 4862.7, 6564.6])
+    lines = np.array(waves(*STRONG, "halpha"))
     observed = lines * (1 + z_true[:, None])
     visible = (observed > 3650) & (observed < 9800)
     # A planted wrong redshift stays wrong: the network is not sure enough to replace it.

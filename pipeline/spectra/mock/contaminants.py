@@ -4,19 +4,53 @@ from functools import cache
 
 import numpy as np
 
+from catalog_schema.lines import BALMER, LINES
+
 _GRID = np.arange(850.0, 10500.0, 1.0)
-# Strong stellar absorption as (wavelength, equivalent width, sigma) in Å for an old population.
-_OLD_LINES = (
-    (3934.8, 9.0, 8.0), (3969.6, 8.0, 8.0), (4304.4, 6.0, 9.0), (4384.0, 4.0, 8.0),
-    (4862.7, 1.8, 5.0), (5176.6, 6.0, 14.0), (5270.0, 2.5, 7.0), (5335.0, 2.0, 6.0),
-    (5895.6, 4.5, 5.0), (8500.4, 1.5, 4.0), (8544.4, 3.8, 4.5), (8664.5, 3.2, 4.5),
-)  # fmt: skip
-_BALMER = (6564.6, 4862.7, 4341.7, 4102.9, 3971.2, 3890.2, 3836.5, 3798.9, 3771.7, 3751.2)
-_TIO_HEADS = ((4761, 60), (4954, 60), (5167, 70), (5448, 60), (5862, 80), (6159, 90), (6651, 90),
-              (7054, 110), (7589, 110), (8206, 80), (8432, 90))  # fmt: skip
-_GALAXY_LINES = ((3727.1, 1.0), (3729.9, 1.35), (3869.9, 0.15), (4341.7, 0.2), (4862.7, 0.5),
-                 (4960.3, 0.35), (5008.2, 1.05), (6549.9, 0.2), (6564.6, 1.6), (6585.3, 0.6),
-                 (6718.3, 0.35), (6732.7, 0.28))  # fmt: skip
+# Equivalent width and sigma (Å) of strong stellar absorption in an old population.
+_OLD_LINES = {
+    "caii_k": (9.0, 8.0),
+    "caii_h": (8.0, 8.0),
+    "g_band": (6.0, 9.0),
+    "fei_4385": (4.0, 8.0),
+    "hbeta": (1.8, 5.0),
+    "mgb": (6.0, 14.0),
+    "fe_5270": (2.5, 7.0),
+    "fe_5335": (2.0, 6.0),
+    "nad": (4.5, 5.0),
+    "caii_8500": (1.5, 4.0),
+    "caii_8544": (3.8, 4.5),
+    "caii_8665": (3.2, 4.5),
+}
+# Lengths (Å) over which the bands of TiO fade redward of their heads.
+_TIO_LENGTHS = {
+    "tio_4762": 60,
+    "tio_4956": 60,
+    "tio_5168": 70,
+    "tio_5450": 60,
+    "tio_5864": 80,
+    "tio_6161": 90,
+    "tio_6653": 90,
+    "tio_7056": 110,
+    "tio_7591": 110,
+    "tio_8208": 80,
+    "tio_8434": 90,
+}
+# Strengths over that of the bluer line of [OII].
+_GALAXY_LINES = {
+    "oii_3727": 1.0,
+    "oii_3729": 1.35,
+    "neiii": 0.15,
+    "hgamma": 0.2,
+    "hbeta": 0.5,
+    "oiii_4960": 0.35,
+    "oiii": 1.05,
+    "nii_6549": 0.2,
+    "halpha": 1.6,
+    "nii": 0.6,
+    "s_ii_6718": 0.35,
+    "s_ii_6732": 0.28,
+}
 
 
 def stellar_population(rest: np.ndarray, age: float) -> np.ndarray:
@@ -32,7 +66,8 @@ def galaxy(rest: np.ndarray, age: float, line_width: float, line_strength: float
     """
     flux = stellar_population(rest, age)
     level = flux.copy()
-    for wave, ratio in _GALAXY_LINES:
+    for key, ratio in _GALAXY_LINES.items():
+        wave = LINES[key].wave
         sigma = wave * line_width / 299792.458
         profile = np.exp(-0.5 * ((rest - wave) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
         flux += line_strength * 0.43 * ratio * profile * level
@@ -63,7 +98,7 @@ def _populations() -> tuple[np.ndarray, np.ndarray]:
     young = 0.55 * _unit_planck(11000.0) + 0.45 * _unit_planck(4800.0)
     young *= _balmer_lines(9500.0) ** 0.5 * _line_blanketing() ** 0.3
     young *= 1 - 0.25 / (1 + np.exp((_GRID - 3720.0) / 40.0))
-    young[_GRID < 912] = 0.0
+    young[LINES["lyman_limit"].wave > _GRID] = 0.0
     at_5100 = int(np.searchsorted(_GRID, 5100.0))
     return young / young[at_5100], old / old[at_5100]
 
@@ -78,25 +113,25 @@ def _line_blanketing() -> np.ndarray:
     return np.exp(-depth)
 
 
-def _absorption(lines: tuple[tuple[float, float, float], ...]) -> np.ndarray:
+def _absorption(lines: dict[str, tuple[float, float]]) -> np.ndarray:
     depth = np.zeros_like(_GRID)
-    for centre, width, sigma in lines:
+    for key, (width, sigma) in lines.items():
         peak = width / (sigma * np.sqrt(2 * np.pi))
-        depth += peak * np.exp(-0.5 * ((_GRID - centre) / sigma) ** 2)
+        depth += peak * np.exp(-0.5 * ((_GRID - LINES[key].wave) / sigma) ** 2)
     return np.exp(-depth)
 
 
 def _balmer_lines(temperature: float) -> np.ndarray:
     strength = np.exp(-0.5 * (np.log(temperature / 9500.0) / 0.28) ** 2)
     sigma, width = (9.0, 11.0 * strength) if temperature < 15000 else (38.0, 32.0)
-    return _absorption(tuple((wave, width, sigma) for wave in _BALMER))
+    return _absorption(dict.fromkeys(BALMER, (width, sigma)))
 
 
 @cache
 def _titanium_oxide() -> np.ndarray:
     depth = np.zeros_like(_GRID)
-    for head, length in _TIO_HEADS:
-        beyond = _GRID - head
+    for key, length in _TIO_LENGTHS.items():
+        beyond = _GRID - LINES[key].wave
         depth += np.where(beyond > 0, 0.42 * np.exp(-beyond / length), 0.0)
     return np.exp(-depth)
 

@@ -6,23 +6,22 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import wofz
 
+from catalog_schema.lines import LINES, LYMAN_SERIES, waves
 from pipeline.spectra.mock.population import LIGHT_SPEED
 
-LYMAN_ALPHA = 1215.67
-LYMAN_LIMIT = 911.76
+LYMAN_ALPHA, LYMAN_LIMIT = waves("lya", "lyman_limit")
 _DOPPLER = 30.0  # km/s
 _CELL = 1e-4  # ln(1+z): 30 km/s, below the width of a forest line
 _CONTRAST = 1.5
-# Wavelength Å, oscillator strength and damping constant 1/s (Morton 2003).
-_SERIES = (
-    (1215.67, 0.4164, 6.265e8),
-    (1025.72, 0.0791, 1.897e8),
-    (972.54, 0.0290, 8.127e7),
-    (949.74, 0.0139, 4.204e7),
-    (937.80, 0.0078, 2.450e7),
-)
-_MGII_SYSTEM = ((2796.35, 1.0), (2803.53, 0.7), (2600.17, 0.45), (2382.77, 0.4), (2586.65, 0.3))
-_CIV_SYSTEM = ((1548.20, 1.0), (1550.77, 0.65))
+# Equivalent widths of what absorbs together, over that of the first.
+_MGII_SYSTEM = {
+    "mgii_2796": 1.0,
+    "mgii_2804": 0.7,
+    "feii_2600": 0.45,
+    "feii_2383": 0.4,
+    "feii_2587": 0.3,
+}
+_CIV_SYSTEM = {"civ_1548": 1.0, "civ_1551": 0.65}
 
 
 def transmission(rng: np.random.Generator, wave: np.ndarray, z: float) -> np.ndarray:
@@ -54,8 +53,9 @@ def lyman_forest(rng: np.random.Generator, wave: np.ndarray, z: float) -> np.nda
     depth = np.exp(_log_amplitude(mean) + _CONTRAST * field)
     total = np.zeros_like(wave)
     log_wave = np.log(wave)
-    for line, strength, _ in _SERIES:
-        ratio = strength * line / (0.4164 * LYMAN_ALPHA)
+    alpha = LYMAN_SERIES["lya"]
+    for line, strength, _ in LYMAN_SERIES.values():
+        ratio = strength * line / (alpha.strength * alpha.wave)
         total += ratio * np.interp(log_wave - np.log(line), grid, depth, left=0.0, right=0.0)
     return np.exp(-total)
 
@@ -80,7 +80,7 @@ def dla(wave: np.ndarray, z: float, log_column: float) -> np.ndarray:
     """Transmission (n,) of a damped absorber: Voigt profiles of Lyman alpha to epsilon."""
     depth = np.zeros_like(wave)
     speed = _DOPPLER * 1e5
-    for line, strength, damping in _SERIES:
+    for line, strength, damping in LYMAN_SERIES.values():
         offset = (wave / (line * (1 + z)) - 1) * LIGHT_SPEED / _DOPPLER
         damped = damping * line * 1e-8 / (4 * np.pi * speed)
         centre = 1.497e-2 * 10**log_column * strength * line * 1e-8 / speed
@@ -108,13 +108,15 @@ def metal_systems(rng: np.random.Generator, wave: np.ndarray, z: float) -> np.nd
     """Transmission (n,) of intervening MgII and CIV systems (Nestor et al. 2005; Cooksey 2013)."""
     passed = np.ones_like(wave)
     for system, rate in ((_MGII_SYSTEM, 0.5), (_CIV_SYSTEM, 1.2)):
-        low = max(wave[0] / system[0][0] - 1, (1 + z) * LYMAN_ALPHA / system[0][0] - 1)
-        high = min(wave[-1] / system[0][0] - 1, (1 + z) * (1 - 3000 / LIGHT_SPEED) - 1)
+        first = LINES[next(iter(system))].wave
+        low = max(wave[0] / first - 1, (1 + z) * LYMAN_ALPHA / first - 1)
+        high = min(wave[-1] / first - 1, (1 + z) * (1 - 3000 / LIGHT_SPEED) - 1)
         high = max(high, low)
         for at in rng.uniform(low, high, rng.poisson(rate * (high - low))):
             width = 0.25 + rng.exponential(0.5)
-            for line, ratio in system:
-                passed *= narrow_absorption(wave, line * (1 + at), width * ratio * (1 + at))
+            for key, ratio in system.items():
+                centre = LINES[key].wave * (1 + at)
+                passed *= narrow_absorption(wave, centre, width * ratio * (1 + at))
     return passed
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from catalog_schema.lines import LINES
 from pipeline.spectra.mock.contaminants import stellar_population
 from pipeline.spectra.mock.dust import smc_transmission
 from pipeline.spectra.mock.iron import IRON_GRID, iron_templates
@@ -15,74 +16,78 @@ from pipeline.spectra.mock.profile import add_gaussian
 
 # Widths of the two Gaussians of a broad line: the core's over its FWHM, the base's over the core's.
 CORE_WIDTH, BASE_WIDTH = 0.85, 3.0
-_BALMER_EDGE = 3646.0
+_BALMER_EDGE = LINES["balmer_edge"].wave
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line: rest wavelength Å, median equivalent width Å, how that and the profile vary.
+class EmissionLine:
+    """A line: median equivalent width Å, how that and the profile vary.
 
     `baldwin` and `ev1` are the change of log10 EW per dex of luminosity and per unit of
     Eigenvector 1; `shift` the share of the CIV blueshift it has; `width` its FWHM over Hbeta's.
     """
 
-    name: str
-    wave: float
+    key: str
     ew: float
     baldwin: float = 0.0
     ev1: float = 0.0
     shift: float = 0.0
     width: float = 1.0
 
+    @property
+    def wave(self) -> float:
+        """Rest wavelength in Å."""
+        return LINES[self.key].wave
 
-# Wavelengths and median widths: Vanden Berk et al. 2001, tables 2 and 4, raised where a blend was
+
+# Median widths: Vanden Berk et al. 2001, tables 2 and 4, raised where a blend was
 # measured there as one line; Baldwin slopes: Dietrich et al. 2002 and Zheng et al. 1995.
 BROAD_LINES = (
-    Line("OVI", 1033.8, 10.0, -0.25, -0.05, 0.6, 1.3),
-    Line("Lya", 1215.67, 78.0, -0.14, -0.10, 0.25, 0.95),
-    Line("NV", 1240.14, 17.0, -0.05, 0.02, 0.6, 1.3),
-    Line("SiII", 1262.6, 3.0, 0.0, 0.05, 0.0, 1.0),
-    Line("OI", 1304.4, 3.0, 0.0, 0.05, 0.0, 0.9),
-    Line("CII", 1335.3, 1.2, 0.0, 0.05, 0.0, 0.9),
-    Line("SiIV", 1398.5, 9.5, -0.10, -0.02, 0.6, 1.3),
-    Line("NIV]", 1486.5, 0.7, 0.0, 0.0, 0.3, 1.0),
-    Line("CIV", 1549.06, 46.0, -0.20, -0.13, 1.0, 1.4),
-    Line("HeII", 1640.42, 6.5, -0.25, -0.15, 1.2, 1.6),
-    Line("OIII]", 1663.5, 5.0, -0.15, -0.05, 0.5, 1.2),
-    Line("NIII]", 1750.3, 2.0, 0.0, 0.05, 0.2, 1.0),
-    Line("AlIII", 1857.8, 2.5, 0.0, 0.10, 0.3, 1.2),
-    Line("SiIII]", 1892.0, 3.5, 0.0, 0.08, 0.1, 1.0),
-    Line("CIII]", 1908.73, 20.0, -0.10, -0.06, 0.15, 1.3),
-    Line("CII]", 2326.4, 2.0, -0.05, 0.0, 0.0, 1.0),
-    Line("MgII", 2799.1, 37.0, -0.17, -0.06, 0.05, 1.05),
-    Line("Hdelta", 4102.9, 6.0, -0.05, 0.0, 0.0, 1.0),
-    Line("Hgamma", 4341.7, 13.0, -0.05, 0.0, 0.0, 1.0),
-    Line("HeII4687", 4687.0, 3.0, -0.10, -0.10, 0.2, 1.3),
-    Line("Hbeta", 4862.7, 60.0, -0.05, -0.02, 0.0, 1.0),
-    Line("HeI", 5877.2, 7.0, -0.05, 0.0, 0.0, 1.0),
-    Line("Halpha", 6564.6, 230.0, -0.05, -0.02, 0.0, 0.95),
-    Line("HeI7067", 7067.2, 4.0, 0.0, 0.0, 0.0, 1.0),
-    Line("OI8446", 8448.7, 12.0, 0.0, 0.05, 0.0, 0.8),
+    EmissionLine("ovi", 10.0, -0.25, -0.05, 0.6, 1.3),
+    EmissionLine("lya", 78.0, -0.14, -0.10, 0.25, 0.95),
+    EmissionLine("nv", 17.0, -0.05, 0.02, 0.6, 1.3),
+    EmissionLine("si_ii_1263", 3.0, 0.0, 0.05, 0.0, 1.0),
+    EmissionLine("oi_1304", 3.0, 0.0, 0.05, 0.0, 0.9),
+    EmissionLine("cii_1335", 1.2, 0.0, 0.05, 0.0, 0.9),
+    EmissionLine("siiv", 9.5, -0.10, -0.02, 0.6, 1.3),
+    EmissionLine("niv", 0.7, 0.0, 0.0, 0.3, 1.0),
+    EmissionLine("civ", 46.0, -0.20, -0.13, 1.0, 1.4),
+    EmissionLine("heii_1640", 6.5, -0.25, -0.15, 1.2, 1.6),
+    EmissionLine("oiii_1663", 5.0, -0.15, -0.05, 0.5, 1.2),
+    EmissionLine("niii", 2.0, 0.0, 0.05, 0.2, 1.0),
+    EmissionLine("aliii", 2.5, 0.0, 0.10, 0.3, 1.2),
+    EmissionLine("si_iii", 3.5, 0.0, 0.08, 0.1, 1.0),
+    EmissionLine("ciii", 20.0, -0.10, -0.06, 0.15, 1.3),
+    EmissionLine("cii_2326", 2.0, -0.05, 0.0, 0.0, 1.0),
+    EmissionLine("mgii", 37.0, -0.17, -0.06, 0.05, 1.05),
+    EmissionLine("hdelta", 6.0, -0.05, 0.0, 0.0, 1.0),
+    EmissionLine("hgamma", 13.0, -0.05, 0.0, 0.0, 1.0),
+    EmissionLine("heii_4687", 3.0, -0.10, -0.10, 0.2, 1.3),
+    EmissionLine("hbeta", 60.0, -0.05, -0.02, 0.0, 1.0),
+    EmissionLine("hei_5877", 7.0, -0.05, 0.0, 0.0, 1.0),
+    EmissionLine("halpha", 230.0, -0.05, -0.02, 0.0, 0.95),
+    EmissionLine("hei_7067", 4.0, 0.0, 0.0, 0.0, 1.0),
+    EmissionLine("oi_8449", 12.0, 0.0, 0.05, 0.0, 0.8),
 )
 NARROW_LINES = (
-    Line("[NeV]", 3426.8, 1.0, -0.1, -0.2),
-    Line("[OII]", 3727.1, 0.8, -0.2, -0.15),
-    Line("[OII]", 3729.9, 0.9, -0.2, -0.15),
-    Line("[NeIII]", 3869.9, 1.4, -0.15, -0.2),
-    Line("[NeIII]", 3968.6, 0.45, -0.15, -0.2),
-    Line("Hgamma", 4341.7, 0.6, -0.15, -0.2),
-    Line("[OIII]", 4364.4, 0.5, -0.15, -0.2),
-    Line("Hbeta", 4862.7, 1.6, -0.15, -0.25),
-    Line("[OIII]", 4960.3, 4.4, -0.15, -0.33),
-    Line("[OIII]", 5008.24, 13.2, -0.15, -0.33),
-    Line("[OI]", 6302.0, 0.6, -0.15, -0.2),
-    Line("[NII]", 6549.9, 1.3, -0.15, -0.1),
-    Line("Halpha", 6564.6, 7.0, -0.15, -0.25),
-    Line("[NII]", 6585.3, 4.0, -0.15, -0.1),
-    Line("[SII]", 6718.3, 1.6, -0.15, -0.1),
-    Line("[SII]", 6732.7, 1.4, -0.15, -0.1),
-    Line("[ArIII]", 7137.8, 0.6, -0.15, -0.2),
-    Line("[SIII]", 9071.1, 2.5, -0.15, -0.2),
+    EmissionLine("nev", 1.0, -0.1, -0.2),
+    EmissionLine("oii_3727", 0.8, -0.2, -0.15),
+    EmissionLine("oii_3729", 0.9, -0.2, -0.15),
+    EmissionLine("neiii", 1.4, -0.15, -0.2),
+    EmissionLine("neiii_3968", 0.45, -0.15, -0.2),
+    EmissionLine("hgamma", 0.6, -0.15, -0.2),
+    EmissionLine("oiii_4364", 0.5, -0.15, -0.2),
+    EmissionLine("hbeta", 1.6, -0.15, -0.25),
+    EmissionLine("oiii_4960", 4.4, -0.15, -0.33),
+    EmissionLine("oiii", 13.2, -0.15, -0.33),
+    EmissionLine("oi", 0.6, -0.15, -0.2),
+    EmissionLine("nii_6549", 1.3, -0.15, -0.1),
+    EmissionLine("halpha", 7.0, -0.15, -0.25),
+    EmissionLine("nii", 4.0, -0.15, -0.1),
+    EmissionLine("s_ii_6718", 1.6, -0.15, -0.1),
+    EmissionLine("s_ii_6732", 1.4, -0.15, -0.1),
+    EmissionLine("ariii", 0.6, -0.15, -0.2),
+    EmissionLine("s_iii_9071", 2.5, -0.15, -0.2),
 )
 
 
@@ -115,7 +120,7 @@ def continuum(quasar: Quasar, rest: np.ndarray) -> np.ndarray:
     return power_law
 
 
-def broad_equivalent_width(quasar: Quasar, line: Line) -> float:
+def broad_equivalent_width(quasar: Quasar, line: EmissionLine) -> float:
     """Rest equivalent width in Å of a broad line: Baldwin effect, Eigenvector 1 and scatter."""
     log_ew = np.log10(line.ew) + line.baldwin * (quasar.log_l3000 - 45.5)
     log_ew += line.ev1 * quasar.eigenvector1 + quasar.line_strength
@@ -144,7 +149,7 @@ def narrow_lines(quasar: Quasar, rest: np.ndarray) -> np.ndarray:
         log_ew = line.baldwin * (quasar.log_l3000 - 45.0) + line.ev1 * quasar.eigenvector1
         strength = line.ew * 10 ** (log_ew + common)
         strength *= continuum(quasar, np.array([line.wave]))[0]
-        wing = 0.3 if line.name == "[OIII]" else 0.0
+        wing = 0.3 if line.key.startswith("oiii") else 0.0
         add_gaussian(flux, rest, line.wave, quasar.fwhm_narrow, strength * (1 - wing))
         if wing:
             shift = 1 - (200 + 0.2 * max(quasar.blueshift, 0)) / LIGHT_SPEED

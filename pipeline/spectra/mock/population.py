@@ -38,7 +38,7 @@ class Quasar:
     line_strength : dex added to the equivalent width of every broad line.
     line_scatter : (40,) dex, further scatter of each line by its place in the line list.
     iron_uv, iron_optical : equivalent widths of the iron blends, rest Å.
-    balmer_continuum : its strength over the power law at 3646 Å.
+    balmer_continuum : its strength over the power law at the Balmer edge.
     host_ratio, host_age : host light over quasar light at 5100 Å; 0 young to 1 old.
     ebv_smc : reddening by dust at the quasar, mag.
     """

@@ -3,19 +3,31 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog_schema.lines import LINES, LYMAN_SERIES, waves
 from pipeline.spectra.science.residuals import LIGHT_SPEED, Measured, Residuals, divide, slide_sum
 
-# Lines that absorb together, rest Å in vacuum, with their depth relative to the first.
+# Lines that absorb together, with their depth relative to the first.
+_FAMILIES = {
+    "hibal": {"civ": 1.0, "si_iv_1397": 0.5, "nv": 0.8, "lya": 0.4},
+    "lobal": {"mgii": 1.0, "aliii": 0.7},
+    "iron_trough": {
+        "feii_2600": 1.0,
+        "feii_2587": 0.7,
+        "feii_2383": 1.0,
+        "feii_2374": 0.6,
+        "feii_2344": 0.8,
+        "feii_uv_2750": 0.5,
+    },
+}
+# The same as pairs of rest wavelength (Å) and depth.
 TROUGHS = {
-    "hibal": ((1549.06, 1.0), (1398.0, 0.5), (1240.1, 0.8), (1215.67, 0.4)),
-    "lobal": ((2799.1, 1.0), (1858.0, 0.7)),
-    "iron_trough": ((2600.2, 1.0), (2586.7, 0.7), (2382.8, 1.0), (2374.5, 0.6), (2344.2, 0.8),
-                    (2750.0, 0.5)),
-}  # fmt: skip
+    name: tuple((LINES[key].wave, depth) for key, depth in family.items())
+    for name, family in _FAMILIES.items()
+}
 _FASTEST = 25_000.0
 _TROUGH_WIDTHS = (1500.0, 3500.0, 7000.0)
 _SMOOTHING = 7
-_LYA = 1215.67
+_LYA = LYMAN_SERIES["lya"]
 _LOG_COLUMNS = np.array([20.3, 20.7, 21.1, 21.5])
 _DLA_SPEEDS = np.arange(-1500.0, 6000.0, 200.0)
 _DLA_REACH = 12_000.0
@@ -54,10 +66,11 @@ def measure_indices(spectra: Residuals) -> dict[str, Measured]:
     et al. 2002) begins at 0 and counts troughs of 450 km/s and more. The model is the continuum,
     lines included; the spectrum is smoothed over 7 pixels.
     """
+    civ, mgii = waves("civ", "mgii")
     return {
-        "bi_civ": _measure_index(spectra, 1549.06, 3000.0, 2000.0),
-        "ai_civ": _measure_index(spectra, 1549.06, 0.0, 450.0),
-        "bi_mgii": _measure_index(spectra, 2799.1, 1000.0, 1000.0),
+        "bi_civ": _measure_index(spectra, civ, 3000.0, 2000.0),
+        "ai_civ": _measure_index(spectra, civ, 0.0, 450.0),
+        "bi_mgii": _measure_index(spectra, mgii, 1000.0, 1000.0),
     }
 
 
@@ -69,7 +82,7 @@ def measure_damped(spectra: Residuals) -> dict[str, Measured]:
     """
     reach = int(_DLA_REACH / spectra.pixel_velocity)
     offsets = np.arange(-reach, reach + 1)
-    cut = spectra.cut(spectra.find_pixel(_LYA), offsets)
+    cut = spectra.cut(spectra.find_pixel(_LYA.wave), offsets)
     velocity = offsets * spectra.pixel_velocity
     shapes = np.stack(
         [
@@ -87,7 +100,7 @@ def measure_damped(spectra: Residuals) -> dict[str, Measured]:
     depth = np.where(is_seen, divide(signal[rows, best], power[rows, best]), np.nan)
     error = np.where(is_seen, divide(np.ones(1), np.sqrt(power[rows, best])), np.nan)
     speed = _DLA_SPEEDS[best // len(_LOG_COLUMNS)]
-    wave = _LYA * (1 - speed / LIGHT_SPEED)
+    wave = _LYA.wave * (1 - speed / LIGHT_SPEED)
     column = np.where(np.isnan(depth), np.nan, _LOG_COLUMNS[best % len(_LOG_COLUMNS)])
     return {
         "dla": Measured(depth, error, wave),
@@ -154,9 +167,9 @@ def _measure_index(spectra: Residuals, line: float, slowest: float, narrowest: f
 
 def damp(velocity: NDArray, column: float) -> NDArray:
     """Damping wing of Lyman-alpha at some velocities (km/s) for N(HI) in cm⁻²."""
-    damping, strength, cross_section = 6.265e8, 0.4164, 0.02654
-    frequency = LIGHT_SPEED * 1e5 / (_LYA * 1e-8)
+    cross_section = 0.02654
+    frequency = LIGHT_SPEED * 1e5 / (_LYA.wave * 1e-8)
     detuning = frequency * velocity / LIGHT_SPEED
-    profile = damping / (4 * np.pi**2) / (detuning**2 + (damping / (4 * np.pi)) ** 2)
-    depth: NDArray = column * cross_section * strength * profile
+    profile = _LYA.damping / (4 * np.pi**2) / (detuning**2 + (_LYA.damping / (4 * np.pi)) ** 2)
+    depth: NDArray = column * cross_section * _LYA.strength * profile
     return depth

@@ -4,26 +4,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d
 
+from catalog_schema.lines import LINES, LineKind, waves_of
+from catalog_schema.measurements import BROAD_LINES, NARROW_LINES
 from pipeline.spectra.science.residuals import LIGHT_SPEED, Measured, Residuals, divide, slide_sum
 
-# Broad lines measured, rest Å in vacuum, and the narrow ones that an ordinary quasar may have.
-BROAD_LINES = {
-    "lya": 1215.67,
-    "siiv": 1398.0,
-    "civ": 1549.06,
-    "ciii": 1908.73,
-    "mgii": 2799.1,
-    "hgamma": 4341.7,
-    "hbeta": 4862.7,
-    "halpha": 6564.6,
-}
+# Rest wavelengths (Å) of the lines measured.
+BROAD_WAVES = {key: LINES[key].wave for key in BROAD_LINES}
+_KNOWN_WAVES = np.array(waves_of(LineKind.BROAD, LineKind.NARROW))
 LOW_IONISATION = ("mgii", "hgamma", "hbeta", "halpha")
-NARROW_LINES = {"oii": 3728.5, "oiii": 5008.24}
-_OTHER_LINES = (
-    1033.8, 1240.1, 1304.4, 1640.4, 1857.8, 2326.4, 2439.5, 3346.8, 3426.8, 3869.9, 3968.6, 4102.9,
-    4364.4, 4687.0, 4960.3, 5877.2, 6302.0, 6549.9, 6585.3, 6718.3, 6732.7, 7067.2, 7137.8, 7321.9,
-    9071.1, 9533.2,
-)  # fmt: skip
 _CORE, _REACH = 2200.0, 10_000.0
 _NARROW_CORE, _NARROW_REACH = 250.0, 2000.0
 # A line that lies this near a known one belongs to it.
@@ -44,7 +32,7 @@ def measure_lines(spectra: Residuals) -> dict[str, Measured]:
     the Balmer lines, weighted by their inverse variances.
     """
     found: dict[str, Measured] = {}
-    for name, wave in BROAD_LINES.items():
+    for name, wave in BROAD_WAVES.items():
         ew, strength, shift, width = _fit_line(spectra, wave, _CORE, _REACH)
         found |= {
             f"{name}_ew": ew,
@@ -52,8 +40,8 @@ def measure_lines(spectra: Residuals) -> dict[str, Measured]:
             f"{name}_shift": shift,
             f"{name}_width": width,
         }
-    for name, wave in NARROW_LINES.items():
-        found[f"{name}_ew"] = _fit_line(spectra, wave, _NARROW_CORE, _NARROW_REACH)[0]
+    for name in NARROW_LINES:
+        found[f"{name}_ew"] = _fit_line(spectra, LINES[name].wave, _NARROW_CORE, _NARROW_REACH)[0]
     found["low_ionisation_width"] = _average([found[f"{name}_width"] for name in LOW_IONISATION])
     return found
 
@@ -67,8 +55,7 @@ def measure_narrow_lines(spectra: Residuals) -> dict[str, Measured]:
     line), ``n_spikes`` the number of excesses above 5 σ that lie 7 pixels apart.
     """
     raised = _raise_narrow(spectra)
-    known = np.array([*BROAD_LINES.values(), *NARROW_LINES.values(), *_OTHER_LINES])
-    distance = np.abs(spectra.grid.wave[:, None] / known - 1).min(axis=1) * LIGHT_SPEED
+    distance = np.abs(spectra.grid.wave[:, None] / _KNOWN_WAVES - 1).min(axis=1) * LIGHT_SPEED
     pixels = spectra.start[:, None] + np.arange(spectra.flux.shape[1])
     free = np.where((distance <= _KNOWN_REACH)[pixels], 0.0, raised)
     place = np.argmax(free, axis=1)

@@ -24,7 +24,7 @@ class LineWindows(NamedTuple):
     red: Limits
 
 
-BROAD_LINES = {
+LINE_WINDOWS = {
     "civ": LineWindows((1500, 1600), (1430, 1470), (1680, 1720)),
     "ciii": LineWindows((1840, 1970), (1790, 1830), (1985, 2030)),
     "mgii": LineWindows((2735, 2865), (2650, 2700), (2900, 2950)),
@@ -129,7 +129,7 @@ def compare_epochs(wave: NDArray, now: Epoch, then: Epoch, grey_error: float) ->
     )
     estimators = {
         name: estimator
-        for name, windows in {**BROAD_LINES, "oiii": _OIII}.items()
+        for name, windows in {**LINE_WINDOWS, "oiii": _OIII}.items()
         if (estimator := _make_estimator(wave, common, windows)) is not None
     }
     fluxes = {name: (e.apply(now), e.apply(then)) for name, e in estimators.items()}

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog_schema.lines import LINES, waves
 from pipeline.spectra.science.residuals import Measured, Residuals, divide, slide_sum
 
 # Rest windows (Å) without strong lines (Vanden Berk et al. 2001).
@@ -25,10 +26,10 @@ _STELLAR = {
                ((4325, 4358), (4365, 4395)), ((4085, 4120), (4125, 4160)),
                ((3955, 3985), (3995, 4030)), ((3880, 3900), (3905, 3922))),
 }  # fmt: skip
-# A galaxy's own lines, rest Å in vacuum.
+# A galaxy's own lines.
 _GALAXY = {
-    "second_emission": (3728.5, 4862.7, 4960.3, 5008.24, 6564.6, 6725.0),
-    "second_absorption": (3934.8, 3969.6, 4304.4, 5176.6, 5895.6),
+    "second_emission": waves("oii", "hbeta", "oiii_4960", "oiii", "halpha", "s_ii"),
+    "second_absorption": waves("caii_k", "caii_h", "g_band", "mgb", "nad"),
 }
 _HALF_WIDTH = {"second_emission": 2, "second_absorption": 6}
 _NEAREST = 0.02
@@ -80,7 +81,8 @@ def measure_host(spectra: Residuals) -> dict[str, Measured]:
         np.where(np.isnan(error), np.nan, above[0] - below[0]), error, np.full(len(spectra), 4000.0)
     )
     band = _measure_bands(spectra, (((3924, 3945), (3880, 3920)),), spectra.z)
-    return {"host_step": step, "host_calcium": band._replace(wave=np.full(len(spectra), 3934.8))}
+    calcium = band._replace(wave=np.full(len(spectra), LINES["caii_k"].wave))
+    return {"host_step": step, "host_calcium": calcium}
 
 
 def measure_second_redshift(spectra: Residuals) -> dict[str, Measured]:

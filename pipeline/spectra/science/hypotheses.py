@@ -13,6 +13,7 @@ import torch
 from scipy.ndimage import percentile_filter, uniform_filter1d
 from torch import Tensor
 
+from catalog_schema.lines import LINES
 from catalog_schema.statistics import HYPOTHESES
 from catalog_schema.vocabulary import Arm
 from pipeline.spectra.science.pca import LinearBasis, rebin
@@ -20,9 +21,14 @@ from pipeline.spectra.science.pca import LinearBasis, rebin
 _BIN = 16
 _BLACKBODIES = (3200.0, 4000.0, 5000.0, 7000.0)
 _SECOND_RADIATION_CONSTANT = 1.4388e8  # Å K
-# Optical and ultraviolet iron blends: centre, width (rest Å), relative height; a sketch of the
-# templates of Vestergaard & Wilkes (2001) and Boroson & Green (1992).
-_IRON_BLENDS = ((2480.0, 110.0, 1.0), (2950.0, 80.0, 0.5), (4570.0, 70.0, 0.6), (5270.0, 80.0, 0.5))
+# Ultraviolet and optical iron bands: width (rest Å) and relative height; a sketch of the templates
+# of Vestergaard & Wilkes (2001) and Boroson & Green (1992).
+_IRON_BANDS = {
+    "feii_uv_2480": (110.0, 1.0),
+    "feii_uv_2950": (80.0, 0.5),
+    "feii_4570": (70.0, 0.6),
+    "feii_5270": (80.0, 0.5),
+}
 # Width (bins) over which the lower envelope of the mean spectrum is taken for its continuum.
 _ENVELOPE, _SMOOTHING, _LOW = 37, 21, 20
 _NOISE_CEILING = 50.0
@@ -54,8 +60,8 @@ class Hypotheses:
         continuum = uniform_filter1d(percentile_filter(mean, _LOW, size=_ENVELOPE), _SMOOTHING)
         self._lines = torch.from_numpy(np.clip(mean - continuum, 0, None))
         self._iron = torch.from_numpy(continuum) * sum(
-            height * torch.exp(-0.5 * ((self._wave - centre) / width) ** 2)
-            for centre, width, height in _IRON_BLENDS
+            height * torch.exp(-0.5 * ((self._wave - LINES[key].wave) / width) ** 2)
+            for key, (width, height) in _IRON_BANDS.items()
         )
 
     def test(

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-# Broad lines that a trough or a lost line may belong to, rest Å in vacuum.
-_LINES = (1215.67, 1549.06, 1908.73, 2799.1, 4862.7, 6564.6)
+from catalog_schema.lines import STRONG, waves
+
+# Broad lines that a trough or a lost line may belong to.
+_LINES = waves(*STRONG, "halpha")
 _LINE_WIDTH = 0.02
 _SMOOTHING = 101
 
@@ -120,7 +122,7 @@ def _galaxy(host: Host, rng: np.random.Generator) -> NDArray:
     """Light of an old galaxy at another redshift: the 4000 Å break and CaII."""
     own = host.observed / (1 + rng.uniform(0.1, 0.8))
     light = np.where(own > 4000, 1.0, 0.55) * (own / 5000) ** 0.5
-    for line in (3934.8, 3969.6, 5176.0, 5895.6):
+    for line in waves("caii_k", "caii_h", "mgb", "nad"):
         light = light * (1 - 0.4 * np.exp(-0.5 * ((own - line) / 6) ** 2))
     return light
 

@@ -14,7 +14,7 @@ from scipy.ndimage import percentile_filter, uniform_filter1d
 
 from catalog_schema.lines import LINES
 from pipeline.spectra.science.absorption import TROUGHS, damp
-from pipeline.spectra.science.emission import BROAD_LINES, LOW_IONISATION
+from pipeline.spectra.science.emission import BROAD_WAVES, LOW_IONISATION
 from pipeline.spectra.science.residuals import LIGHT_SPEED
 from pipeline.spectra.science.templates import galaxy_light, star_light
 
@@ -120,13 +120,13 @@ def _reddened(host: Host, rng: np.random.Generator) -> NDArray:
 
 
 def _weak_line(host: Host, rng: np.random.Generator) -> NDArray | None:
-    if not any(host.sees(wave) for wave in BROAD_LINES.values()):
+    if not any(host.sees(wave) for wave in BROAD_WAVES.values()):
         return None
     return -(host.model - host.continuum) * _draw_even("weak_line", rng)["lost"]
 
 
 def _double_peaked(host: Host, rng: np.random.Generator) -> NDArray | None:
-    lines = [BROAD_LINES[n] for n in LOW_IONISATION if host.sees(BROAD_LINES[n])]
+    lines = [BROAD_WAVES[n] for n in LOW_IONISATION if host.sees(BROAD_WAVES[n])]
     if not lines:
         return None
     speed, width, share = _draw_even("double_peaked", rng).values()

@@ -30,8 +30,8 @@ from pipeline.spectra.mock.population import LIGHT_SPEED, Quasar, luminosity_dis
 from pipeline.spectra.mock.profile import add_gaussian
 from pipeline.spectra.mock.scene import Scene
 
-_LINES = {line.name: line for line in BROAD_LINES}
-_BALMER = ("Halpha", "Hbeta", "Hgamma", "Hdelta")
+_LINES = {line.key: line for line in BROAD_LINES}
+_BALMER = ("halpha", "hbeta", "hgamma", "hdelta")
 _OIII = ((LINES["oiii"].wave, 1.0), (LINES["oiii_4960"].wave, 1 / 2.98))
 
 # Lyman alpha with NV below 15.4 Å, three sigma under the log-normal of ordinary quasars (median
@@ -89,10 +89,10 @@ def weak_line(scene: Scene, rng: np.random.Generator, *, ew: float) -> tuple[Sce
     `ew` is that of Lyman alpha with NV. MgII keeps the square root of the factor and the Balmer
     lines are ordinary, as Plotkin et al. (2015) found.
     """
-    own = sum(broad_equivalent_width(scene.quasar, _LINES[name]) for name in ("Lya", "NV"))
+    own = sum(broad_equivalent_width(scene.quasar, _LINES[name]) for name in ("lya", "nv"))
     factor = min(ew / own, 1.0)
     factors = {name: factor for name in _LINES if _LINES[name].wave < 2700}
-    return _scale_lines(scene, factors | {"MgII": np.sqrt(factor)}), np.nan
+    return _scale_lines(scene, factors | {"mgii": np.sqrt(factor)}), np.nan
 
 
 def double_peaked(
@@ -107,7 +107,7 @@ def double_peaked(
 ) -> tuple[Scene, float]:
     """Low-ionisation lines from a disc (Eracleous & Halpern 1994, 2003; Strateva et al. 2003)."""
     quasar, rest = scene.quasar, scene.rest
-    names = ("MgII", *_BALMER)
+    names = ("mgii", *_BALMER)
     light = np.zeros_like(rest)
     for name in names:
         line = _LINES[name]
@@ -117,7 +117,7 @@ def double_peaked(
     removed = _scale_lines(scene, dict.fromkeys(names, 0.0))
     light *= smc_transmission(rest, quasar.ebv_smc)
     broad = removed.parts["broad"] + light
-    return scene.changed(broad=broad), _LINES["MgII" if quasar.z > 0.9 else "Hbeta"].wave
+    return scene.changed(broad=broad), _LINES["mgii" if quasar.z > 0.9 else "hbeta"].wave
 
 
 def changing_look(scene: Scene, rng: np.random.Generator, *, dimming: float) -> tuple[Scene, float]:
@@ -126,9 +126,9 @@ def changing_look(scene: Scene, rng: np.random.Generator, *, dimming: float) -> 
     MgII follows with a power of 0.4 (Homan et al. 2020); host and narrow lines stay.
     """
     left = 10 ** (-0.4 * dimming)
-    factors = dict.fromkeys(_LINES, left) | {"MgII": left**0.4}
+    factors = dict.fromkeys(_LINES, left) | {"mgii": left**0.4}
     faded = {key: scene.parts[key] * left for key in ("continuum", "iron")}
-    return _scale_lines(scene, factors).changed(**faded), _LINES["Hbeta"].wave
+    return _scale_lines(scene, factors).changed(**faded), _LINES["hbeta"].wave
 
 
 def narrow_line_unidentified(
@@ -146,10 +146,10 @@ def narrow_line_unidentified(
     width of the red half over that of the blue one.
     """
     known = np.array([line.wave for line in BROAD_LINES]) * (1 + scene.quasar.z)
-    wave = _LINES["Lya"].wave * (1 + redshift)
+    wave = _LINES["lya"].wave * (1 + redshift)
     while np.min(np.abs(known / wave - 1)) < 0.015:
         wave = rng.uniform(4100, 9000)
-    distance = luminosity_distance(wave / _LINES["Lya"].wave - 1)
+    distance = luminosity_distance(wave / _LINES["lya"].wave - 1)
     strength = 10**log_luminosity / (4 * np.pi * distance**2) * 1e17
     blue = wave * width / LIGHT_SPEED / (1.1774 * (1 + skew))
     sigma = np.where(wave > WAVE, blue, blue * skew)
@@ -163,7 +163,7 @@ def extreme_iron(scene: Scene, rng: np.random.Generator, *, ratio: float) -> tup
 
     Ultraviolet and optical iron grow alike.
     """
-    hbeta = broad_equivalent_width(scene.quasar, _LINES["Hbeta"])
+    hbeta = broad_equivalent_width(scene.quasar, _LINES["hbeta"])
     factor = max(ratio * hbeta / scene.quasar.iron_optical, 1.0)
     return scene.changed(iron=scene.parts["iron"] * factor), 2500.0
 
@@ -195,12 +195,12 @@ def nitrogen_rich(
 
     `ew` is that of NIII] in Å, `ratio` that of NIV] over it, `boost` the factor of NV.
     """
-    wanted = {"NIII]": ew, "NIV]": ew * ratio}
+    wanted = {"niii": ew, "niv": ew * ratio}
     factors = {
         name: max(value / broad_equivalent_width(scene.quasar, _LINES[name]), 1.0)
         for name, value in wanted.items()
     }
-    return _scale_lines(scene, factors | {"NV": boost}), _LINES["NIII]"].wave
+    return _scale_lines(scene, factors | {"nv": boost}), _LINES["niii"].wave
 
 
 def microlensed(

@@ -6,11 +6,14 @@ from hypothesis import strategies as st
 
 from catalog_schema.vocabulary import Tier
 from pipeline.config import GradeSettings
-from pipeline.judge.science.calibration import adjust_p_values
 from pipeline.judge.science.grades import find_limits, grade_p_values, take_strictest
 
 LEVELS = GradeSettings().levels
 ORDER = [tier.value for tier in Tier]
+
+
+def grade(p_values: np.ndarray) -> np.ndarray:
+    return grade_p_values(p_values, LEVELS)[0]
 
 
 def test_tiers_take_the_strictest_level_kept() -> None:
@@ -39,7 +42,7 @@ def test_a_larger_p_value_is_never_graded_better(p: list) -> None:
 @given(p=st.lists(st.floats(0, 1), min_size=1, max_size=30), n_without=st.integers(0, 5))
 def test_what_has_no_p_value_is_not_counted(p: list, n_without: int) -> None:
     q_values, tiers = grade_p_values(np.array([*p, *[np.nan] * n_without]), LEVELS)
-    np.testing.assert_array_equal(q_values[: len(p)], adjust_p_values(np.array(p)))
+    np.testing.assert_array_equal(q_values[: len(p)], grade(np.array(p)))
     assert np.isnan(q_values[len(p) :]).all()
     assert set(tiers[len(p) :]) <= {"none"}
 
@@ -69,3 +72,27 @@ def test_limits_are_the_largest_p_value_of_each_tier() -> None:
     ]
     nothing = find_limits(np.array([0.5]), np.array(["none"]))
     assert take_strictest(np.array([0.0, 1.0]), nothing).tolist() == ["none", "none"]
+
+
+@given(p=st.lists(st.floats(0, 1), min_size=1, max_size=40))
+def test_q_values_are_those_of_the_naive_loop(p: list) -> None:
+    """q_i is the smallest rate at which the Benjamini–Hochberg procedure rejects i."""
+    n, ranked = len(p), sorted(p)
+    expected = [
+        min([1.0, *(v * n / (k + 1) for k, v in enumerate(ranked) if v >= one)]) for one in p
+    ]
+    np.testing.assert_allclose(grade(np.array(p)), expected, rtol=1e-12)
+
+
+@given(p=st.lists(st.floats(0, 1), min_size=1, max_size=40), seed=st.integers(0, 99))
+def test_q_values_follow_their_rows(p: list, seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(len(p))
+    p_values = np.array(p)
+    q_values = grade(p_values)
+    np.testing.assert_array_equal(grade(p_values[order]), q_values[order])
+    assert (q_values >= p_values).all()
+
+
+def test_nothing_has_no_grade() -> None:
+    q_values, tiers = grade_p_values(np.zeros(0), LEVELS)
+    assert q_values.shape == tiers.shape == (0,)

@@ -12,8 +12,8 @@ def quasars(count, z=2.2, r_mag=20.0):
     return [draw_quasar(rng, z, r_mag) for _ in range(count)]
 
 
-def line(name):
-    return next(line for line in physics.BROAD_LINES if line.name == name)
+def line(key):
+    return next(line for line in physics.BROAD_LINES if line.key == key)
 
 
 def test_redshifts_peak_where_desi_has_its_quasars():
@@ -26,7 +26,7 @@ def test_redshifts_peak_where_desi_has_its_quasars():
 
 def test_equivalent_widths_fall_with_luminosity():
     bright, faint = (
-        np.median([physics.broad_equivalent_width(q, line("CIV")) for q in quasars(200, r_mag=mag)])
+        np.median([physics.broad_equivalent_width(q, line("civ")) for q in quasars(200, r_mag=mag)])
         for mag in (18.0, 22.0)
     )
     assert bright < 0.75 * faint
@@ -34,7 +34,7 @@ def test_equivalent_widths_fall_with_luminosity():
 
 def test_civ_blueshift_goes_with_weak_civ():
     sample = quasars(300)
-    width = [physics.broad_equivalent_width(q, line("CIV")) for q in sample]
+    width = [physics.broad_equivalent_width(q, line("civ")) for q in sample]
     assert np.corrcoef(np.log(width), [q.blueshift for q in sample])[0, 1] < -0.25
 
 

@@ -168,7 +168,7 @@ def blip(place: float, height: float, pixels: int = 5):
 
 @pytest.mark.parametrize("side", [-1, 1])
 @pytest.mark.parametrize(("speed", "is_known"), [(800, True), (1400, False)])
-@pytest.mark.parametrize("line", [5008.24, 2799.1, 4960.3, 3869.9])
+@pytest.mark.parametrize("line", [5008.24, 2799.1, 4960.3, 3426.84])
 def test_only_lines_away_from_known_ones_are_unidentified(
     line: float, speed: float, is_known: bool, side: int
 ) -> None:

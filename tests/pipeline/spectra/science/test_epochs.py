@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from catalog_schema.changes import CHANGED_LINES
-from pipeline.spectra.science.emission import BROAD_LINES as MEASURED_LINES
+from catalog_schema.lines import LINES
 from pipeline.spectra.science.epochs import (
-    BROAD_LINES,
+    LINE_WINDOWS,
     MEASURED,
     NO_OVERLAP,
     NO_SIGNAL,
@@ -26,10 +26,11 @@ SIGMA = 0.3
 def make_light(broad: float = 1.0, narrow: float = 1.0, slope: float = -1.0) -> NDArray:
     """A power law of 10 at 3000 Å with broad lines of 4,000 km/s and [OIII]."""
     light = 10 * (WAVE / 3000) ** slope
-    for name in BROAD_LINES:
-        width = MEASURED_LINES[name] * 4000 / 2.355 / 3e5
-        light += broad * 8 * np.exp(-0.5 * ((WAVE - MEASURED_LINES[name]) / width) ** 2)
-    return light + narrow * 20 * np.exp(-0.5 * ((WAVE - 5008.2) / 3) ** 2)
+    for name in LINE_WINDOWS:
+        wave = LINES[name].wave
+        width = wave * 4000 / 2.355 / 3e5
+        light += broad * 8 * np.exp(-0.5 * ((WAVE - wave) / width) ** 2)
+    return light + narrow * 20 * np.exp(-0.5 * ((WAVE - LINES["oiii"].wave) / 3) ** 2)
 
 
 def see(light: NDArray, seed: int, sigma: float = SIGMA) -> Epoch:
@@ -42,9 +43,9 @@ def compare(now: Epoch, then: Epoch, grey_error: float = 0.15) -> Comparison:
 
 
 def test_lines_are_those_of_the_schema() -> None:
-    assert set(BROAD_LINES) == set(CHANGED_LINES)
-    for name, windows in BROAD_LINES.items():
-        assert windows.blue[1] <= windows.core[0] < MEASURED_LINES[name] < windows.core[1]
+    assert set(LINE_WINDOWS) == set(CHANGED_LINES)
+    for name, windows in LINE_WINDOWS.items():
+        assert windows.blue[1] <= windows.core[0] < LINES[name].wave < windows.core[1]
         assert windows.core[1] <= windows.red[0]
 
 
@@ -52,7 +53,7 @@ def test_no_change_is_a_ratio_of_one_within_its_error() -> None:
     light, tiny = make_light(), 1e-6
     found = [compare(see(light, 2 * k), see(light, 2 * k + 1), tiny) for k in range(40)]
     assert {each.state for each in found} == {MEASURED}
-    for name in BROAD_LINES:
+    for name in LINE_WINDOWS:
         changes = np.array([each.lines[name].change for each in found])
         ratios = np.array([each.lines[name].ratio for each in found])
         assert 0.7 < changes.std() < 1.3
@@ -70,7 +71,7 @@ def test_lines_that_vanish_or_appear_are_found(now: float, then: float, sign: in
         assert sign * line.change > 5, name
         assert line.left < 0.1
     assert found.continuum.value == pytest.approx(1, abs=0.02)
-    assert found.strongest in BROAD_LINES
+    assert found.strongest in LINE_WINDOWS
 
 
 def test_the_narrow_line_divides_losses_at_the_fibre_out() -> None:
@@ -83,7 +84,7 @@ def test_the_narrow_line_divides_losses_at_the_fibre_out() -> None:
     blind = compare(see(make_light(narrow=0), 1), see(make_light(narrow=0) * 0.6, 2))
     assert not blind.is_anchored
     assert blind.scale == (1.0, 0.15)
-    assert all(abs(found.lines[n].change) < abs(blind.lines[n].change) for n in BROAD_LINES)
+    assert all(abs(found.lines[n].change) < abs(blind.lines[n].change) for n in LINE_WINDOWS)
 
 
 def test_usual_losses_alone_are_no_change() -> None:
@@ -123,7 +124,7 @@ def test_lost_pixels_are_left_out_of_both() -> None:
         for hole, epoch in zip(holes, (see(light, 1), see(light, 2)), strict=True)
     )
     found = compare(now, then)
-    assert set(found.lines) == set(BROAD_LINES)
+    assert set(found.lines) == set(LINE_WINDOWS)
     assert all(abs(line.change) < 3 for line in found.lines.values())
     whole = compare(see(light, 1), see(light, 2))
     for name, line in found.lines.items():
@@ -155,7 +156,7 @@ def test_flux_of_a_line_is_its_area_above_the_continuum() -> None:
     light = make_light() - make_light(broad=0)
     found = compare(Epoch(20 + light, np.ones_like(WAVE)), Epoch(20 + light, np.ones_like(WAVE)))
     width = WAVE * np.log(10) * STEP
-    for name, windows in BROAD_LINES.items():
+    for name, windows in LINE_WINDOWS.items():
         inside = (windows.core[0] <= WAVE) & (windows.core[1] > WAVE)
         area = (light * width)[inside].sum()
         assert found.lines[name].now.value == pytest.approx(area, rel=0.03)
@@ -199,7 +200,7 @@ def test_part_that_is_left_is_that_of_the_brighter() -> None:
     strong, weak = (Epoch(make_light(b), np.full_like(WAVE, 1e4)) for b in (1.0, 0.4))
     for pair in ((strong, weak), (weak, strong)):
         assert compare(*pair).lines["mgii"].left == pytest.approx(0.4, rel=0.02)
-    assert compare(strong, weak).strongest in BROAD_LINES
+    assert compare(strong, weak).strongest in LINE_WINDOWS
     assert compare(strong, weak).lines["mgii"].ratio.value == pytest.approx(2.5, rel=0.02)
 
 

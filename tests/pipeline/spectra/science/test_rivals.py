@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from quasar_windows import GRID, make_residuals, shine
 
+from catalog_schema.lines import LINES, STRONG, waves
 from pipeline.spectra.science.rivals import confuse_lines, find_rivals, move_window, shift_redshift
 
 TEMPLATE = shine(GRID.wave)
@@ -16,7 +17,7 @@ TEMPLATE = shine(GRID.wave)
 def test_right_redshift_is_found_from_a_wrong_one() -> None:
     spectra = make_residuals(1.6)
     # CIII] taken for MgII.
-    wrong = 2.6 * 1908.73 / 2799.1 - 1
+    wrong = 2.6 * LINES["ciii"].wave / LINES["mgii"].wave - 1
     shift = np.array([round(np.log10(2.6 / (1 + wrong)) / GRID.log10_step)])
     flux, start = move_window(spectra.flux, spectra.start, shift, 16)
     weight, _ = move_window(spectra.weight, spectra.start, shift, 16)
@@ -48,7 +49,7 @@ def test_moved_pixels_keep_their_observed_wavelength(shift: int) -> None:
 
 
 def test_confused_lines_coincide() -> None:
-    lines = (1215.67, 1549.06, 1908.73, 2799.1)
+    lines = waves(*STRONG[:4])
     for seed in range(10):
         wrong = confuse_lines(1.6, lines, (3800, 9600), np.random.default_rng(seed))
         ratios = [2.6 * line / (1 + wrong) for line in lines]

@@ -12,7 +12,7 @@ from pipeline.spectra.mock.physics import BROAD_LINES, broad_equivalent_width, c
 from pipeline.spectra.mock.population import luminosity_distance
 from pipeline.spectra.mock.scene import Scene
 
-LINES = {line.name: line for line in BROAD_LINES}
+LINES = {line.key: line for line in BROAD_LINES}
 DISC = {
     "inclination": 40.0, "inner": 400.0, "outer": 3000.0, "slope": 2.0, "turbulence": 900.0,
 }  # fmt: skip
@@ -59,7 +59,7 @@ def test_a_family_changes_what_it_says(change, z, values, parts) -> None:
 
 def test_weak_lines_have_the_width_that_they_are_given() -> None:
     scene = make_scene(2.5)
-    own = sum(broad_equivalent_width(scene.quasar, LINES[name]) for name in ("Lya", "NV"))
+    own = sum(broad_equivalent_width(scene.quasar, LINES[name]) for name in ("lya", "nv"))
     changed, _ = emitting.weak_line(scene, make_rng(), ew=10.0)
     own_light = scene.parts["broad"]
     share = np.divide(
@@ -82,11 +82,11 @@ def test_a_disc_line_has_the_light_of_the_line_that_it_replaces() -> None:
     scene = make_scene(0.35)
     changed, wave = emitting.double_peaked(scene, make_rng(), **DISC)
     whole = gain(scene, changed, "broad", 4500, 5200)
-    assert abs(whole) < 0.12 * broad_equivalent_width(scene.quasar, LINES["Hbeta"])
+    assert abs(whole) < 0.12 * broad_equivalent_width(scene.quasar, LINES["hbeta"])
     core = gain(scene, changed, "broad", 4845, 4880)
     wings = gain(scene, changed, "broad", 4890, 4980) + gain(scene, changed, "broad", 4750, 4835)
     assert core < -1 < 1 < wings
-    assert wave == LINES["Hbeta"].wave
+    assert wave == LINES["hbeta"].wave
 
 
 @settings(max_examples=10, deadline=None)
@@ -101,7 +101,7 @@ def test_a_changed_look_is_fainter_by_its_magnitudes(dimming: float) -> None:
         10 ** (-0.4 * dimming), rel=0.05
     )
     np.testing.assert_array_equal(changed.parts["host"], scene.parts["host"])
-    assert wave == LINES["Hbeta"].wave
+    assert wave == LINES["hbeta"].wave
 
 
 def test_a_lyman_alpha_emitter_has_its_luminosity_and_a_steep_blue_side() -> None:
@@ -133,7 +133,7 @@ def test_iron_is_as_strong_as_its_ratio_says() -> None:
     changed, _ = emitting.extreme_iron(scene, make_rng(), ratio=2.0)
     factor = changed.parts["iron"] / np.where(scene.parts["iron"] > 0, scene.parts["iron"], 1)
     seen = scene.parts["iron"] > 0
-    hbeta = broad_equivalent_width(scene.quasar, LINES["Hbeta"])
+    hbeta = broad_equivalent_width(scene.quasar, LINES["hbeta"])
     np.testing.assert_allclose(factor[seen], 2.0 * hbeta / scene.quasar.iron_optical)
 
 
@@ -151,10 +151,10 @@ def test_nitrogen_gains_and_carbon_does_not() -> None:
     scene = make_scene(2.5)
     values = {"ew": 12.0, "ratio": 0.5, "boost": 2.0}
     changed, wave = emitting.nitrogen_rich(scene, make_rng(), **values)
-    own = broad_equivalent_width(scene.quasar, LINES["NIII]"])
+    own = broad_equivalent_width(scene.quasar, LINES["niii"])
     assert gain(scene, changed, "broad", 1680, 1820) == pytest.approx(12 - own, rel=0.1)
     assert abs(gain(scene, changed, "broad", 1890, 1930)) < 0.2
-    assert wave == LINES["NIII]"].wave
+    assert wave == LINES["niii"].wave
 
 
 def test_a_smaller_source_is_magnified_more() -> None:
