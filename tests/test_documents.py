@@ -6,6 +6,7 @@ import subprocess
 import tomllib
 from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 
 import click
 import pytest
@@ -13,9 +14,13 @@ from distributions import EXTRAS
 from documented import DOCUMENTS, ROOT, find_commands, find_examples, find_mentions
 
 from pipeline.cli.main import qad
-from pipeline.config import load_config
+from pipeline.config import Config, load_config
 from pipeline.flow.stages import STAGES
 from pipeline.stage import Per
+
+_FOLDERS = "benchmarks|catalog_schema|deploy|docs|pipeline|portal|release|tests"
+# Of files, whose names may begin like a section.
+_ENDINGS = {"csv", "parquet", "py", "toml"}
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
 
@@ -58,10 +63,23 @@ def test_every_target_file_and_option_is_there(document: Path) -> None:
             assert (ROOT / words[words.index("-f") + 1]).exists()
     for extra in re.findall(r"desi-qad\[(\w+)\]", document.read_text()):
         assert extra in EXTRAS
-    for name in re.findall(
-        r"`((?:benchmarks|pipeline|release|portal)/[\w/]+\.\w+)", document.read_text()
-    ):
-        assert (ROOT / name).exists(), name
+    for name in re.findall(rf"`((?:{_FOLDERS})/[\w./]*)", document.read_text()):
+        is_pattern = any(word.isupper() for word in re.split(r"[/._]", name))
+        assert is_pattern or (ROOT / name).exists(), name
+
+
+@each_document
+def test_every_test_module_and_setting_is_there(document: Path) -> None:
+    names = set(re.findall(r"`([^`\n]+)`", document.read_text()))
+    tests = {path.stem for path in (ROOT / "tests").rglob("test_*.py")}
+    assert {name for name in names if re.fullmatch(r"test_\w+", name)} <= tests
+    sections = Config().model_dump()
+    for name in names:
+        section, _, key = name.partition("=")[0].partition(".")
+        if re.fullmatch(r"(pipeline|release|portal|catalog_schema)(\.\w+)+", name):
+            assert (section in sections and key in sections[section]) or resolve_name(name)
+        elif section in sections and re.fullmatch(r"[a-z_0-9]+", key) and key not in _ENDINGS:
+            assert key in sections[section], name
 
 
 @each_document
