@@ -138,7 +138,7 @@ MEASURE = Stage(
     makes=_by_shard("measurements"),
     needs=("restframe", "scores", "significance", "models", "null"),
     reads=(*_SCORE, *_NULL, "classify.rivals", "classify.rival_p_value"),
-    revision=4,
+    revision=5,
     run="pipeline.spectra.stages.measure:measure",
 )
 EARLIER = Stage(
@@ -190,7 +190,7 @@ CLASSIFY = Stage(
         "classify.bootstraps",
         "classify.evidence",
     ),
-    revision=10,
+    revision=11,
     run="pipeline.judge.classify:classify",
 )
 GRADE = Stage(
@@ -224,7 +224,7 @@ INJECT = Stage(
         "inject.hosts",
         "inject.strengths",
     ),
-    revision=4,
+    revision=5,
     run="pipeline.judge.inject:inject",
 )
 CROSSMATCH = Stage(

@@ -153,7 +153,8 @@ def _measure_index(spectra: Residuals, line: float, slowest: float, narrowest: f
         run = np.where(lack[:, k] > 0, run + 1, 0)
         counts = run > n_narrowest
         index += np.where(counts, lack[:, k] * step, 0)
-        variance += np.where(counts, step**2 * np.nan_to_num(divide(np.ones(1), below[:, k])), 0)
+        noise = np.nan_to_num(divide(np.ones(1), below[:, k]))
+        variance += np.where(counts, (step / 0.9) ** 2 * noise, 0)
         is_deeper = counts & (lack[:, k] > deepest)
         deepest = np.where(is_deeper, lack[:, k], deepest)
         place = np.where(is_deeper, line * np.exp(offsets[k] * step / LIGHT_SPEED), place)

@@ -17,7 +17,8 @@ _SKY_NOISE = 1.5
 _NEIGHBOURS = 3
 _STEP_NEAR, _STEP_FAR = 20.0, 220.0
 _FRINGE_BIN, _FRINGE_START = 3.0, 8000.0
-_PERIODS = np.geomspace(14.0, 60.0, 50)
+# In steps of half a cycle over 1824 Å: between two of them a ripple is not lost.
+_PERIODS = 1 / np.linspace(1 / 60, 1 / 14, 201)
 _BUMP_BIN = 20.0
 _BUMP_CENTRES = np.arange(3900.0, 9600.0, 100.0)
 _BUMP_WIDTHS = (150.0, 300.0, 600.0)

@@ -181,6 +181,17 @@ def test_damped_absorber_is_found_with_its_column_and_place(
     assert significance == pytest.approx(np.sqrt(chi2), rel=0.03)
 
 
+def test_error_of_an_index_is_that_of_its_pixels_alone() -> None:
+    """The noise of each pixel that counts, over 0.9: smoothing makes no information."""
+    sigma, depth = 0.05, 0.8
+    spectra = make_residuals(1.8, dig(1549.06, 5000, 13_000, depth), sigma=sigma, noisy=False)
+    found = measure_indices(spectra)["bi_civ"]
+    speed = -np.log(spectra.observed_wave[0] / 2.8 / 1549.06) * LIGHT_SPEED
+    counted = (speed > 7000) & (speed < 13_000)
+    each = spectra.pixel_velocity * sigma / spectra.model[0] / 0.9
+    assert found.error[0] == pytest.approx(np.sqrt((each[counted] ** 2).sum()), rel=0.04)
+
+
 @pytest.mark.parametrize("column", [19.5, 20.3, 21.0])
 def test_equivalent_width_of_a_damped_line_is_the_published_one(column: float) -> None:
     """10 Å for 2 × 10²⁰ cm⁻², growing as the root of the column (Wolfe et al. 1986)."""

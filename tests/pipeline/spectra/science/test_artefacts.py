@@ -179,3 +179,21 @@ def test_a_bump_is_found_with_height_and_place(centre: int, width: float, height
     least = 3 * np.sqrt(2 * n_bins)
     expected = gain / max(gain - n_bins, least)
     assert found["bump_share"].value[0] == pytest.approx(expected, rel=0.02)
+
+
+@given(period=st.floats(14, 60), phase=st.floats(0, 6.28), height=st.floats(0.05, 0.5))
+@settings(max_examples=15)
+def test_amplitude_of_fringes_is_that_at_the_end_whatever_the_phase(
+    period: float, phase: float, height: float
+) -> None:
+    def ripple(rest, observed, model):
+        growth = np.clip((observed - 8000) / 1824, 0, 1)
+        return height * model * growth * np.cos(2 * np.pi * observed / period + phase)
+
+    spectra = make_residuals(1.5, ripple, noisy=False)
+    value, error, _ = (column[0] for column in measure_ripples(spectra)["fringes"])
+    # Bins of 3 Å blur the shortest, and the period lies up to half a step from one that is tried.
+    assert value == pytest.approx(height, rel=0.15)
+    grown = np.clip((spectra.observed_wave - 8000) / 1824, 0, 1)
+    power = (spectra.weight * (spectra.model * grown) ** 2).sum() / 2
+    assert error == pytest.approx(power**-0.5, rel=0.1)

@@ -225,3 +225,19 @@ def test_without_light_there_is_no_count() -> None:
     nothing = replace(spectra, weight=np.zeros_like(spectra.weight))
     found = measure_narrow_lines(nothing)
     assert all(np.isnan(each.value[0]) for each in found.values())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_cosmic_ray_is_all_in_the_middle_whatever_the_noise(seed: int) -> None:
+    found = measure_narrow_lines(make_residuals(0.6, blip(5400, 3.0, 1), sigma=0.02, seed=seed))
+    assert found["line_sharpness"].value[0] == pytest.approx(1, abs=0.1)
+    assert found["line_sharpness"].wave[0] == pytest.approx(5400 / 1.6, rel=1.2e-4)
+
+
+def test_noise_of_a_line_is_that_of_its_pixel_over_its_surroundings() -> None:
+    spectra = make_residuals(0.6, blip(5400, 2.0, 1), sigma=0.1, noisy=False)
+    noisy = np.abs(spectra.observed_wave - 5400) < 3
+    noise_weight = np.where(noisy, spectra.noise_weight / 4, spectra.noise_weight)
+    found = measure_narrow_lines(replace(spectra, noise_weight=noise_weight))
+    assert found["line_noise"].value[0] == pytest.approx(4)
+    assert found["line_sharpness"].value[0] == pytest.approx(1)
