@@ -125,6 +125,10 @@ def _shard_breaks(outcomes: list[Outcome], stages: tuple[str, ...]) -> Iterator[
         lost = before.n_made - after.n_expected
         if lost:
             yield f"{after.shard} ({before.stage} to {after.stage}: {lost} rows)"
+    passed = {outcome.stage for outcome in outcomes}
+    for stage in stages[: len(outcomes)]:
+        if stage not in passed:
+            yield f"{outcomes[0].shard} (is not in the books of {stage})"
     last = outcomes[-1]
     if last.n_made and last.stage != stages[-1]:
         yield f"{last.shard} (ends at {last.stage}: {last.n_made} rows)"
