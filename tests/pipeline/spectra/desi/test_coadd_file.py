@@ -13,8 +13,8 @@ from desi_tree import make_quasars, make_rows, write_coadd, write_table
 from catalog_schema.desi import ARM_PIXELS
 from pipeline.config import AcquireSettings
 from pipeline.errors import DataError
+from pipeline.fits import tables
 from pipeline.spectra.desi import coadd_file
-from pipeline.spectra.desi import fits_tables as desi_files
 from pipeline.spectra.desi.coadd_file import open_coadd
 from pipeline.spectra.science.coadd import ArmSpectra
 from pipeline.transport.sources import local_file
@@ -34,7 +34,7 @@ def read_arms(path: Path, rows: np.ndarray) -> list[ArmSpectra]:
 
 
 def read_columns(path: Path, *wanted: object) -> dict[str, np.ndarray]:
-    return desi_files.read_columns(local_file(path), *wanted)
+    return tables.read_columns(local_file(path), *wanted)
 
 
 @pytest.fixture
