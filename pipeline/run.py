@@ -19,10 +19,10 @@ from pipeline.lake.rows import split_by_shard
 from pipeline.lake.store import Stamp, Store, digest
 from pipeline.ledger.books import Ledger
 from pipeline.ledger.outcome import Outcome
-from pipeline.stage import Dataset, Per, Stage
+from pipeline.stage import Per, Stage
 
 MODELS = "models"
-_TABLES: Mapping[str, Table] = {table.name: table for table in TABLES}
+TABLES_BY_NAME: Mapping[str, Table] = {table.name: table for table in TABLES}
 _ID_LETTERS = 12
 
 
@@ -91,23 +91,21 @@ class Run:
 
     def find_content(self, dataset: str) -> str:
         """Return a digest of all rows of a dataset; empty where nothing is made yet."""
-        found, _ = self._datasets.get(dataset, (Dataset(dataset, Per.MODEL), None))
         if dataset == MODELS:
             return self.model_id
-        if found.per is Per.SHARD:
+        if self._find_per(dataset) is Per.SHARD:
             return digest([(str(s), content) for s, content in self.list_contents(dataset).items()])
         stamp = self.store.read_stamp(self.find_path(dataset))
         return stamp.content if stamp else ""
 
     def find_path(self, dataset: str, place: Shard | str = "") -> Path:
         """Return the file of a dataset, or of a shard or a catalogue in it."""
-        found, _ = self._datasets.get(dataset, (Dataset(dataset, Per.MODEL), None))
-        lake = self.store.lake
+        lake, per = self.store.lake, self._find_per(dataset)
         if isinstance(place, Shard):
             return lake.shard(dataset, place)
-        if found.per is Per.CATALOGUE:
+        if per is Per.CATALOGUE:
             return lake.catalogue(dataset, place)
-        if found.per is Per.MODEL:
+        if per is Per.MODEL:
             return self.model / (MODEL_CARD if dataset == MODELS else f"{dataset}.parquet")
         return lake.table(dataset)
 
@@ -170,28 +168,37 @@ class Run:
         return self.make_fingerprint(stage, task.inputs)[:_ID_LETTERS]
 
     def make_fingerprint(self, stage: Stage, inputs: Sequence[str]) -> str:
-        """Digest all that decides the rows of one piece of a stage's work.
+        """Digest all that decides the rows of a stage that has one piece of work."""
+        [fingerprint] = self.make_fingerprints(stage, [inputs])
+        return fingerprint
+
+    def make_fingerprints(self, stage: Stage, pieces: Sequence[Sequence[str]]) -> list[str]:
+        """Digest all that decides the rows of each piece of a stage's work.
 
         Parameters
         ----------
         stage : Stage
-        inputs : sequence of str
-            Digests of what the piece is made from. Where the whole survey is one piece, what the
+        pieces : sequence of sequence of str
+            Digests of what each piece is made from. Where the whole survey is one piece, what the
             stage needs is added.
         """
         needed = []
         if stage.per in (Per.SURVEY, Per.MODEL):
             needed = [self.find_content(name) for name in stage.needs]
-        forms = [_describe_table(_TABLES[d.name]) for d in stage.makes if d.name in _TABLES]
-        settings = stage.select(self.config)
-        return digest(stage.name, stage.revision, settings, forms, needed, list(inputs))
+        tables = [TABLES_BY_NAME[d.name] for d in stage.makes if d.name in TABLES_BY_NAME]
+        forms = [_describe_table(table) for table in tables]
+        common = (stage.name, stage.revision, stage.select(self.config), forms, needed)
+        return [digest(*common, list(inputs)) for inputs in pieces]
+
+    def _find_per(self, dataset: str) -> Per:
+        """Return what a dataset has a file for; what no stage makes lies beside a given model."""
+        return self._datasets[dataset][0].per if dataset in self._datasets else Per.MODEL
 
     def _list_done(self, dataset: str) -> list[Outcome]:
         if dataset not in self._datasets:
             return []
         _, stage = self._datasets[dataset]
-        done = [o for o in self.get_outcomes(stage.name) if o.state is ShardState.DONE]
-        return sorted(done, key=lambda outcome: outcome.shard)
+        return [o for o in self.get_outcomes(stage.name) if o.state is ShardState.DONE]
 
 
 def _describe_table(table: Table) -> list[object]:

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from catalog_schema.column import Table
-from catalog_schema.tables import SHARD_KEY, TABLES
+from catalog_schema.tables import SHARD_KEY
 from catalog_schema.vocabulary import ShardState
 from pipeline.errors import DataError, QadError, UserError
 from pipeline.flow.report import Report, summarise
@@ -22,11 +21,10 @@ from pipeline.lake.layout import MODEL_CARD, Lake, Shard
 from pipeline.lake.store import Stamp, Store, digest
 from pipeline.ledger.outcome import Outcome
 from pipeline.progress import track
-from pipeline.run import Run
+from pipeline.run import TABLES_BY_NAME, Run
 from pipeline.stage import Dataset, Job, Per, Product, Stage, Task, get_shard
 from pipeline.workers import run_here, run_on_ray
 
-_TABLES: dict[str, Table] = {table.name: table for table in TABLES}
 # Torch and the stage's other libraries; and what a spectrum takes in the hungriest stage, where
 # flux, inverse variance and mask of its arms, joined, and resampled are in memory at once.
 _WORKER_BYTES = 600 * 2**20
@@ -56,19 +54,15 @@ def run_stage(run: Run, stage: Stage) -> Report:
         If the call or the data root is wrong; a shard's own fault is in the report.
     """
     if stage.per is not Per.SHARD:
-        report = _run_pieces(run, stage)
-    elif (found := _find_unchanged(run, stage)) is not None:
-        return found
-    else:
-        report = _run_shards(run, stage)
-    run.forget(stage.name)
-    return report
+        return _run_pieces(run, stage)
+    return _find_unchanged(run, stage) or _run_shards(run, stage)
 
 
 def list_pieces(run: Run, stage: Stage, job: Job | None = None) -> Iterator[Piece]:
     """Yield what there is to do, done or not."""
-    for task in (job or stage.plan(run)).tasks:
-        fingerprint = run.make_fingerprint(stage, task.inputs)
+    tasks = (job or stage.plan(run)).tasks
+    fingerprints = run.make_fingerprints(stage, [task.inputs for task in tasks])
+    for task, fingerprint in zip(tasks, fingerprints, strict=True):
         paths = tuple(run.find_path(dataset.name, task.place) for dataset in stage.makes)
         yield Piece(task, paths, fingerprint)
 
@@ -94,8 +88,8 @@ def estimate_memory(piece: Piece) -> int:
 def _find_unchanged(run: Run, stage: Stage) -> Report | None:
     """Return the report of a stage where nothing has changed since it was last done whole.
 
-    Then no shard need be planned. What it needs, what it reads and its files' sizes are compared
-    with what the ledger remembers.
+    Then no shard need be planned. What it needs, what it reads, its books and its files' sizes are
+    compared with what the ledger remembers.
     """
     if stage.has_outside:
         return None
@@ -112,8 +106,11 @@ def _digest_needs(run: Run, stage: Stage) -> str:
 
 
 def _digest_files(run: Run, stage: Stage) -> str:
+    """Digest the sizes of a stage's files and its books, in which a killed run has left a mark."""
     folders = [run.store.lake.dataset(dataset.name) for dataset in stage.makes]
-    return digest([sorted(list_sizes(folder).items()) for folder in folders])
+    sizes = [sorted(list_sizes(folder).items()) for folder in folders]
+    booked = [(str(o.shard), o.state.value, o.content) for o in run.get_outcomes(stage.name)]
+    return digest(sizes, booked)
 
 
 def _run_shards(run: Run, stage: Stage) -> Report:
@@ -138,6 +135,7 @@ def _run_shards(run: Run, stage: Stage) -> Report:
         ledger.record([outcome])
         finished.append(outcome)
     report = summarise(stage.dataset.name, finished)
+    run.forget(stage.name)
     if not report.failed:
         ledger.remember(stage.name, _digest_needs(run, stage), _digest_files(run, stage))
     return replace(report, notes=(*report.notes, *job.notes))
@@ -166,7 +164,8 @@ def _run_piece(run: Run, stage: Stage, job: Job, piece: Piece) -> Report:
     name = stage.dataset.name
     if (done := find_done(run.store, piece)) is not None:
         if not stage.books_shards:
-            return Report(name, skipped=1, n_expected=done.n_expected, n_made=done.n_made)
+            n_expected, n_made = done.n_expected, done.n_made
+            return Report(name, skipped=1, n_expected=n_expected, n_made=n_made, notes=done.notes)
         if booked := run.get_outcomes(stage.name):
             return replace(summarise(name, booked), made=0, skipped=1)
     product = job.work(piece.task)
@@ -174,6 +173,7 @@ def _run_piece(run: Run, stage: Stage, job: Job, piece: Piece) -> Report:
         # Booked first: a run killed in between finds no file and does it again.
         run.ledger.keep_only(stage.name, [outcome.shard for outcome in product.outcomes])
         run.ledger.record(product.outcomes)
+        run.forget(stage.name)
     stamps = _write(run.store, piece, stage.makes, product)
     if stage.books_shards:
         report = replace(summarise(name, product.outcomes), made=1)
@@ -189,14 +189,16 @@ def _write(store: Store, piece: Piece, makes: Sequence[Dataset], product: Produc
     if product.is_passing:
         # Of another fingerprint than the wanted one: the next run makes them again.
         fingerprint = digest(fingerprint, "to be done again")
+    if not product.tables:
+        return []
     stamps = []
-    for path, dataset, rows in zip(piece.paths, makes, product.tables, strict=False):
+    for path, dataset, rows in zip(piece.paths, makes, product.tables, strict=True):
         is_last = dataset == makes[-1]
         n_expected, n_made = _count(piece.task, product) if is_last else (rows.num_rows,) * 2
         stamp = store.write(
             path,
             rows,
-            _TABLES[dataset.name],
+            TABLES_BY_NAME[dataset.name],
             fingerprint=fingerprint,
             n_expected=n_expected,
             n_made=n_made,

@@ -109,23 +109,15 @@ def measure(path: Path) -> int:
 
 def list_files(folder: Path) -> list[Path]:
     """List every file below a folder, sorted; none if it is not there."""
-    system, name = filesystem(folder)
-    with _bucket_faults(folder, "read"):
-        found = system.get_file_info(fs.FileSelector(name, allow_not_found=True, recursive=True))
     prefix = Path(f"{_SCHEME}/") if is_object(folder) else Path()
-    return sorted(prefix / entry.path for entry in found if entry.type == fs.FileType.File)
+    return sorted(prefix / entry.path for entry in _list_entries(folder))
 
 
 def list_sizes(folder: Path) -> dict[str, int]:
     """Return the size in bytes of every file below a folder, by its path there."""
-    system, name = filesystem(folder)
-    with _bucket_faults(folder, "read"):
-        found = system.get_file_info(fs.FileSelector(name, allow_not_found=True, recursive=True))
-    return {
-        entry.path.removeprefix(name): int(entry.size or 0)
-        for entry in found
-        if entry.type == fs.FileType.File
-    }
+    _, name = filesystem(folder)
+    entries = _list_entries(folder)
+    return {entry.path.removeprefix(name): int(entry.size or 0) for entry in entries}
 
 
 def remove(path: Path) -> None:
@@ -239,6 +231,14 @@ def guard_root(path: Path) -> Iterator[None]:
                 f"cannot write {path}: {reason}; free some space or choose another --root"
             ) from None
         raise
+
+
+def _list_entries(folder: Path) -> list[fs.FileInfo]:
+    """Return every file below a folder; none if it is not there."""
+    system, name = filesystem(folder)
+    with _bucket_faults(folder, "read"):
+        found = system.get_file_info(fs.FileSelector(name, allow_not_found=True, recursive=True))
+    return [entry for entry in found if entry.type == fs.FileType.File]
 
 
 def _key(path: Path) -> str:

@@ -26,7 +26,7 @@ from pipeline.lake.layout import Shard
 from pipeline.lake.rows import split_by_shard
 from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger
-from pipeline.stage import Product, Task
+from pipeline.stage import Dataset, Per, Product, Task
 from pipeline.workers import sharing_ray
 
 
@@ -291,3 +291,26 @@ def test_a_stage_with_a_failed_shard_is_planned_again(store: Root) -> None:
     faulty = partial(work, [], {SHARDS[0]: DataError("gone")})
     assert len(run_tasks(store, TASKS, faulty, stage=closed).failed) == 1
     assert run_tasks(store, TASKS, stage=closed).made == 1
+
+
+def test_a_killed_run_of_other_settings_leaves_no_stage_for_done(store: Root) -> None:
+    """It has planned the shards anew and made none: the books are not what was remembered."""
+    closed = replace(TOY, has_outside=False)
+    run_tasks(store, TASKS, stage=closed)
+
+    def die(task: Task) -> Product:
+        raise UserError("killed")
+
+    other = [replace(task, inputs=("g",)) for task in TASKS]
+    with pytest.raises(UserError, match="killed"):
+        run_tasks(store, other, die, stage=replace(closed, revision=2))
+    report = run_tasks(store, TASKS, stage=closed)
+    assert (report.made, report.skipped) == (0, 3)
+    assert finished_shards(store, "x") == SHARDS
+
+
+def test_a_table_that_a_work_does_not_return_is_told(store: Root) -> None:
+    twofold = replace(TOY, makes=(*TOY.makes, Dataset("completeness", Per.SHARD)))
+    report = run_tasks(store, TASKS, stage=twofold)
+    assert len(report.failed) == 3
+    assert "shorter" in report.failed[0].error

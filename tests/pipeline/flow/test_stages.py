@@ -123,7 +123,7 @@ def test_form_of_a_table_wakes_those_that_make_it_and_words_nobody(
         (wider, {s.name for s in STAGES if table.name in {d.name for d in s.makes}}),
     ):
         tables = {other.name: other for other in TABLES} | {table.name: changed}
-        monkeypatch.setattr(run_module, "_TABLES", tables)
+        monkeypatch.setattr(run_module, "TABLES_BY_NAME", tables)
         after = Blank(store, Config(), {}).list_fingerprints()
         assert {name for name in after if after[name] != before[name]} == makers
 
