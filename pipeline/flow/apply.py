@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from pipeline.config import ALL_ROWS, Config, ReconstructSettings
 from pipeline.errors import UserError
 from pipeline.flow.report import Report
 from pipeline.flow.root import Root
 from pipeline.flow.runner import run_stage
-from pipeline.flow.stages import APPLY_TO_FILES, APPLY_TO_TREE, SCORE
-from pipeline.judge.foreign import RESULT
-from pipeline.lake.files import exists, show
+from pipeline.flow.stages import APPLY_TO_FILES, APPLY_TO_TREE, FOREIGN, SCORE
+from pipeline.judge.foreign import lay_out
+from pipeline.lake.files import exists, replacing, show
 from pipeline.lake.layout import MODEL_CARD, Lake, is_remote
 from pipeline.lake.model_files import read_card
 from pipeline.lake.store import digest
@@ -18,6 +20,8 @@ from pipeline.numerics import limit_threads
 from pipeline.run import Run
 from pipeline.spectra.desi.tree import list_reductions
 from pipeline.workers import sharing_ray
+
+RESULT = "scored.parquet"
 
 
 def find_model(name: str, lake: Lake) -> Path:
@@ -73,14 +77,17 @@ def apply(
     is_tree = is_remote(source) or bool(list_reductions(Path(source)))
     stages = APPLY_TO_TREE if is_tree else APPLY_TO_FILES
     target = Root(lake.applied(name), config.run.ledger_url)
-    reports = []
+    reports: dict[str, Report] = {}
+    path = target.root / RESULT
     with target.lock():
         run = Run(target, target.ledger, _adapt(config, folder, redshifts), stages, folder)
         for stage in stages:
-            reports.append(run_stage(run, stage))
-            if stage == SCORE and not reports[-1].n_made:
-                return None, reports
-    return target.root / RESULT, reports
+            reports[stage.name] = run_stage(run, stage)
+            if stage == SCORE and not reports[stage.name].n_made:
+                return None, list(reports.values())
+        with replacing(path) as partial:
+            pq.write_table(lay_out(run, reports[FOREIGN.name].notes), partial)
+    return path, list(reports.values())
 
 
 def _adapt(config: Config, folder: Path, redshifts: Path | None) -> Config:

@@ -326,7 +326,7 @@ WEIGH = Stage(
 FOREIGN = Stage(
     "grade",
     "classes and tiers by a finished model's classifier",
-    makes=_whole("tiers"),
+    makes=_whole("judged", "tiers"),
     needs=("scores", "measurements", "significance", "null", "norms", "taxonomy"),
     reads=(
         *_NULL,

@@ -4,9 +4,8 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from catalog_schema.tables import JUDGED, NULL, ROW_KEY, SCORES, TARGETS
+from catalog_schema.tables import JUDGED, NULL, ROW_KEY, SCORES, TARGETS, TIERS
 from catalog_schema.vocabulary import Tier
 from pipeline.judge.classifier import judge, read_classifier
 from pipeline.judge.measured_survey import read_survey
@@ -14,21 +13,19 @@ from pipeline.judge.null import get_conditions, read_conditions
 from pipeline.judge.science.domain import LOW, Domain, find_domain
 from pipeline.judge.tiers import grade_rows, to_p_values
 from pipeline.lake.align import align
-from pipeline.lake.files import replacing
 from pipeline.lake.store import columns_to_table
 from pipeline.run import Run
 from pipeline.stage import Job, Product, do_once
 
-RESULT = "scored.parquet"
-
 
 def grade_foreign(run: Run) -> Job:
-    """Classify and grade foreign spectra by a finished model, and lay the result out in one table.
+    """Classify and grade foreign spectra by a finished model.
 
     Returns
     -------
     Job
-        Makes `tiers` and, at the root, ``scored.parquet`` with a row for each scored quasar.
+        Makes `judged` and `tiers` of `scores`, `measurements`, `significance` and the model with
+        its `null`, `norms` and `taxonomy`, a row for each scored quasar.
     """
     return do_once(partial(_judge, run))
 
@@ -82,6 +79,21 @@ def _judge(run: Run) -> Product:
     tiers = grade_rows(rows, config.grade)
     domain = find_domain(read_conditions(null), get_conditions(scores), to_p_values(rows))
     tiers, notes = withhold_tiers(tiers, domain)
+    return Product((rows, tiers), notes=notes)
+
+
+def lay_out(run: Run, notes: tuple[str, ...]) -> pa.Table:
+    """Return all that is known of each scored quasar as one table.
+
+    Parameters
+    ----------
+    run : Run
+    notes : tuple of str
+        How far the calibration holds; they become the table's metadata.
+    """
+    survey = read_survey(run)
+    scores = survey.scores.slice(0, survey.n_quasars)
+    rows, tiers = run.read(JUDGED.name), run.read(TIERS.name)
     shards = run.list_shards(SCORES.name)
     targets = run.read_shards(TARGETS.name, shards, [*ROW_KEY, "DESINAME"]).values()
     names = align(pa.concat_tables(targets), rows, what=TARGETS.name)
@@ -90,6 +102,4 @@ def _judge(run: Run) -> Product:
     columns = [part[name] for name, (_, part) in fields.items()]
     told = {"calibration": "; ".join(notes)}
     schema = pa.schema([field for field, _ in fields.values()], metadata=told)
-    with replacing(run.store.root / RESULT) as partial_file:
-        pq.write_table(pa.table(columns, schema=schema), partial_file)
-    return Product((tiers,), notes=notes)
+    return pa.table(columns, schema=schema)

@@ -10,10 +10,10 @@ from lake_runs import find_model_id
 
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.flow.apply import apply
-from pipeline.judge.foreign import RESULT, withhold_tiers
+from pipeline.flow.apply import RESULT, apply
+from pipeline.judge.foreign import withhold_tiers
 from pipeline.judge.science.domain import Domain
-from pipeline.lake.store import Store
+from pipeline.lake.store import Store, digest_rows
 
 
 def test_own_tree_gets_its_own_scores(lake: Store, config: Config) -> None:
@@ -36,8 +36,15 @@ def test_own_tree_gets_its_own_scores(lake: Store, config: Config) -> None:
         )
         np.testing.assert_allclose(found, known, rtol=1e-3, atol=1e-3)
     assert rows["tier"].to_pylist() == own["tier"].to_pylist()
+    told = reports[-2].notes
+    path.unlink()
     again, reports = apply(lake.root, config, model_id, None)
     assert again == path
+    # What is done is laid out again, and told again how far it holds.
+    laid_out = pq.read_table(path).sort_by("TARGETID")
+    assert laid_out.schema.equals(rows.schema, check_metadata=True)
+    assert digest_rows(laid_out) == digest_rows(rows)
+    assert reports[-2].notes == told != ()
     assert reports[3].made == reports[4].made == 0
 
 
