@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog_schema.tables import RESTFRAME
+from catalog_schema.tables import RESTFRAME, ROW_KEY
 from pipeline.config import PreprocessSettings
 from pipeline.lake.store import columns_to_table, to_matrix
 from pipeline.spectra.sampled import attach_sampling, get_sampling
@@ -20,10 +20,7 @@ from pipeline.stage import Product
 # Columns of `targets` and of `coadds` that the windows keep.
 OF_TARGET = ("split", "parent", "control")
 CARRIED = (
-    "SURVEY",
-    "PROGRAM",
-    "HEALPIX",
-    "TARGETID",
+    *ROW_KEY,
     "snr",
     "snr_b",
     "snr_r",

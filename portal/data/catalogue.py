@@ -26,8 +26,8 @@ from portal.data.releases import AbsentError
 from portal.data.search import Cone
 from portal.data.texts import MAX_LENGTH
 
-# What a cone search returns, of what the release has.
-IN_CONE = (
+# What is told of an object first, of what the release has; and what a cone search returns.
+SUMMARY = (
     "TARGETID",
     "TARGET_RA",
     "TARGET_DEC",
@@ -41,9 +41,8 @@ IN_CONE = (
     "reason",
     "anomaly_class",
     "artefact_probability",
-    "SURVEY",
-    "PROGRAM",
 )
+IN_CONE = (*SUMMARY, "SURVEY", "PROGRAM")
 _LISTED = (
     "TARGETID",
     "tier",

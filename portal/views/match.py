@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from portal.data import columns, uploads
+from portal.data.catalogue import SUMMARY
 from portal.data.texts import escape
 from portal.data.uploads import MAX_BYTES, MAX_COLUMNS, MAX_RADIUS, MAX_ROWS, UploadError
 from portal.export import formats
@@ -17,21 +18,6 @@ from portal.service import files
 from portal.views.access import current_connection, current_release, current_table
 from portal.views.parts import offer_files
 
-OURS = (
-    "TARGETID",
-    "TARGET_RA",
-    "TARGET_DEC",
-    "Z",
-    "snr",
-    "anomaly_score",
-    "p_value",
-    "joint_p_value",
-    "q_value",
-    "tier",
-    "reason",
-    "anomaly_class",
-    "artefact_probability",
-)
 _NONE = "(none)"
 _PREVIEW = 200
 _LIST = "uploaded_list"
@@ -101,7 +87,7 @@ def _choose(names: list[str], guessed: uploads.Columns) -> Choice | None:
     ours = st.multiselect(
         "Our columns",
         [column.name for column in table.scalars],
-        default=[name for name in OURS if name in table.names],
+        default=[name for name in SUMMARY if name in table.names],
         format_func=lambda name: columns.label(table[name]),
         help="They are added to yours with desi_ before their names.",
     )

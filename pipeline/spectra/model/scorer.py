@@ -21,25 +21,10 @@ from pipeline.spectra.science.anomaly import Fit, add_excess, fit_windows, measu
 from pipeline.spectra.science.hypotheses import Hypotheses
 from pipeline.spectra.science.isolation import Isolation
 from pipeline.spectra.science.restframe import find_noise_share
+from pipeline.spectra.windows import CARRIED, OF_TARGET
 from pipeline.stage import Product
 
-_CARRIED = (
-    "SURVEY",
-    "PROGRAM",
-    "HEALPIX",
-    "TARGETID",
-    "Z",
-    "split",
-    "parent",
-    "control",
-    "snr",
-    "snr_b",
-    "snr_r",
-    "snr_z",
-    "coverage_b",
-    "coverage_r",
-    "coverage_z",
-)
+_CARRIED = (*CARRIED, "Z", *OF_TARGET)
 _MEASURED = (
     "chi2",
     "chi2_b",
