@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.options import root_option
+
 
 @click.group()
 def lake() -> None:
@@ -12,13 +14,7 @@ def lake() -> None:
 
 
 @lake.command()
-@click.option(
-    "--root",
-    type=click.Path(path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    help="Data root.",
-)
+@root_option("Data root.")
 def verify(root: Path) -> None:
     """Read every dataset, model, index and the ledger: is each what was written?
 

@@ -10,6 +10,7 @@ import click
 from pipeline.cli.faults import require_memory, run_command
 from pipeline.cli.lake_commands import lake
 from pipeline.cli.model_commands import model
+from pipeline.cli.options import CONFIG, SET, root_option
 from pipeline.cli.review_commands import rank, review
 from pipeline.errors import require_extra
 from pipeline.flow.stages import ACQUIRE, STAGES
@@ -46,26 +47,11 @@ def qad() -> None:
     require_memory()
 
 
-_ROOT = click.option(
-    "--root",
-    type=click.Path(path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    help="Data root: lake, models, ledger and releases live below it.",
-)
+_ROOT = root_option("Data root: lake, models, ledger and releases live below it.")
 _SOURCE = click.option(
     "--source",
     help="`mock`, or a tree in the DR1 layout: the folder, s3://BUCKET/PREFIX or https:// address "
     "that holds spectro/; without it run.source of the configuration, by default `mock`.",
-)
-_CONFIG = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    help="TOML file; without it the mock survey and real spectra get their own settings.",
-)
-_SET = click.option(
-    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override one setting."
 )
 
 
@@ -73,8 +59,8 @@ _SET = click.option(
 @_SOURCE
 @_ROOT
 @click.option("--version", "release_version", required=True, help="Release to make, X.Y.Z.")
-@_CONFIG
-@_SET
+@CONFIG
+@SET
 def run(
     source: str | None,
     root: Path,
@@ -112,8 +98,8 @@ def _make_command(stage: Stage) -> click.Command:
     @click.command(stage.name, help=f"Run the stages up to `{stage.name}`: {stage.about}.")
     @_SOURCE
     @_ROOT
-    @_CONFIG
-    @_SET
+    @CONFIG
+    @SET
     def command(
         source: str | None, root: Path, config_path: Path | None, overrides: tuple[str, ...]
     ) -> None:
@@ -134,8 +120,8 @@ def _make_command(stage: Stage) -> click.Command:
 )
 @_SOURCE
 @_ROOT
-@_CONFIG
-@_SET
+@CONFIG
+@SET
 def acquire(
     is_plan: bool, source: str, root: Path, config_path: Path | None, overrides: tuple[str, ...]
 ) -> None:
@@ -160,8 +146,8 @@ def acquire(
 @click.option("--trials", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @_SOURCE
 @_ROOT
-@_CONFIG
-@_SET
+@CONFIG
+@SET
 def tune(
     trials: int,
     source: str | None,
@@ -196,8 +182,8 @@ def tune(
 )
 @_SOURCE
 @_ROOT
-@_CONFIG
-@_SET
+@CONFIG
+@SET
 def score(
     model: str | None,
     redshifts: Path | None,

@@ -4,13 +4,9 @@ from pathlib import Path
 
 import click
 
-_ROOT = click.option(
-    "--root",
-    type=click.Path(path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    help="Data root below which MODEL is sought, if it is an id.",
-)
+from pipeline.cli.options import root_option
+
+_ROOT = root_option("Data root below which MODEL is sought, if it is an id.")
 _MODEL = click.argument("name", metavar="MODEL")
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.cli.options import root_option
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -15,13 +17,7 @@ if TYPE_CHECKING:
     from pipeline.reviews.published import Published
     from pipeline.reviews.review import Review
 
-_ROOT = click.option(
-    "--root",
-    type=click.Path(path_type=Path),
-    default=Path("data"),
-    show_default=True,
-    help="Data root whose ledger holds the reviews.",
-)
+_ROOT = root_option("Data root whose ledger holds the reviews.")
 _RELEASE = click.option(
     "--release",
     metavar="X.Y.Z|FOLDER",

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
 from lake_runs import run_one
-from virtual_observatory import TABLE, serving
+from virtual_observatory import TABLE, Observatory, serving
 
 from catalog_schema.tables import CATALOGUES, MATCHES, TARGETS
 from catalog_schema.validate import find_violations
@@ -62,6 +62,13 @@ def sources(lake: Store, tmp_path: Path) -> Path:
 def declare(path: Path, **changes: object) -> dict[str, CatalogueSettings]:
     values = {"files": [str(path)], "id": "name", "keep": ["mag"], "error": "sigma"} | changes
     return {"mine": CatalogueSettings(**values)}
+
+
+def ask_observatory(observatory: Observatory, **others: float) -> CatalogueSettings:
+    """Return the settings of a catalogue that a service has, without motions and errors."""
+    plain = {"ra": "ra", "dec": "dec", "pm_ra": "", "pm_dec": "", "error": ""}
+    place = {"service": "tap", "url": observatory.url, "table": TABLE, "id": "Source"}
+    return CatalogueSettings(**place, **plain, keep=["mag"], **others)
 
 
 def test_every_pair_has_its_state(lake: Store, config: Config, sources: Path) -> None:
@@ -205,19 +212,7 @@ def test_failed_service_is_an_error_state_and_asked_again(lake: Store, config: C
     table = Table({"Source": ["a", "b", "c"], "ra": near[0], "dec": near[1], "mag": [1, 2, 3]})
     with serving(table) as observatory:
         name = "gaia_dr3"
-        catalogue = CatalogueSettings(
-            service="tap",
-            url=observatory.url,
-            table=TABLE,
-            id="Source",
-            ra="ra",
-            dec="dec",
-            pm_ra="",
-            pm_dec="",
-            error="",
-            keep=["mag"],
-            radius=1.0,
-        )
+        catalogue = ask_observatory(observatory, radius=1.0)
         settings = {
             "catalogues": {name: catalogue},
             "ask": [name],
@@ -251,18 +246,7 @@ def test_only_graded_objects_are_asked_for(lake: Store, config: Config) -> None:
         n_graded = int(read_objects(start_run(lake, Config())).is_graded.sum())
     table = Table({"Source": ["a"], "ra": [1.0], "dec": [1.0], "mag": [1]})
     with serving(table) as observatory:
-        catalogue = CatalogueSettings(
-            service="tap",
-            url=observatory.url,
-            table=TABLE,
-            id="Source",
-            ra="ra",
-            dec="dec",
-            pm_ra="",
-            pm_dec="",
-            error="",
-            keep=["mag"],
-        )
+        catalogue = ask_observatory(observatory)
         run(lake, config, catalogues={"gaia_dr3": catalogue}, ask=["gaia_dr3"])
     facts = describe(lake, "gaia_dr3")
     assert facts["n_not_queried"] == len(read(lake, "gaia_dr3")) - n_graded

@@ -1,7 +1,6 @@
 """The fixed-width table and its ReadMe hold the graded rows, value by value."""
 
 import re
-import warnings
 from pathlib import Path
 
 import astropy.units as u
@@ -15,16 +14,6 @@ from catalog_schema.tables import QUASARS
 from release.faces import cds
 from release.faces.astropy_table import to_ascii
 from release.manifest import read_json
-
-
-@pytest.fixture(autouse=True)
-def _desi_units() -> None:
-    warnings.simplefilter("ignore", u.UnitsWarning)
-
-
-@pytest.fixture
-def anomalies(released: Path) -> pl.DataFrame:
-    return pl.read_parquet(released / "catalog" / "anomalies.parquet")
 
 
 def test_cds(released: Path, anomalies: pl.DataFrame) -> None:

@@ -6,16 +6,10 @@ from pathlib import Path
 
 import astropy.units as u
 import polars as pl
-import pytest
 from astropy.table import Table
 from graded_rows import assert_same
 
 from catalog_schema.tables import QUASARS
-
-
-@pytest.fixture
-def anomalies(released: Path) -> pl.DataFrame:
-    return pl.read_parquet(released / "catalog" / "anomalies.parquet")
 
 
 def test_astropy_knows_types_units_and_descriptions(

@@ -3,24 +3,12 @@
 import warnings
 from pathlib import Path
 
-import astropy.units as u
 import polars as pl
-import pytest
 from astropy.io import fits
 from astropy.table import Table
 from graded_rows import assert_same
 
 from catalog_schema.tables import QUASARS
-
-
-@pytest.fixture(autouse=True)
-def _desi_units() -> None:
-    warnings.simplefilter("ignore", u.UnitsWarning)
-
-
-@pytest.fixture
-def anomalies(released: Path) -> pl.DataFrame:
-    return pl.read_parquet(released / "catalog" / "anomalies.parquet")
 
 
 def test_fits(released: Path, anomalies: pl.DataFrame) -> None:

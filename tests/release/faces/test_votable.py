@@ -3,7 +3,6 @@
 import io
 import shutil
 import subprocess
-import warnings
 from pathlib import Path
 
 import astropy.units as u
@@ -14,16 +13,6 @@ from astropy.io import votable
 from graded_rows import assert_same
 
 from catalog_schema.tables import QUASARS
-
-
-@pytest.fixture(autouse=True)
-def _desi_units() -> None:
-    warnings.simplefilter("ignore", u.UnitsWarning)
-
-
-@pytest.fixture
-def anomalies(released: Path) -> pl.DataFrame:
-    return pl.read_parquet(released / "catalog" / "anomalies.parquet")
 
 
 def test_votable(released: Path, anomalies: pl.DataFrame) -> None:
