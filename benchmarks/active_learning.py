@@ -19,10 +19,10 @@ from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from catalog_schema.vocabulary import Verdict
-from pipeline.config import RankSettings
 from pipeline.judge.rank import rank
 from pipeline.lake.store import to_matrix
 from pipeline.reviews.review import Review
+from pipeline.settings.judge import RankSettings
 
 _KEY = ["SURVEY", "PROGRAM", "TARGETID"]
 _BATCH = 5

@@ -31,9 +31,9 @@ from mocpy import MOC
 
 from catalog_schema.desi import HEALPIX_ORDER
 from catalog_schema.vocabulary import MatchState
-from pipeline.config import AcquireSettings
 from pipeline.lake.layout import Shard
 from pipeline.science.sky import find_cells
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.tree import HealpixTree
 from pipeline.transport.sources import open_source
 

@@ -29,9 +29,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from side_by_side import read_peak
 
-from pipeline.config import CatalogueSettings, CrossmatchSettings
 from pipeline.context.catalogues.index import build_index
 from pipeline.context.catalogues.join import find_pairs, read_sources
+from pipeline.settings.context import CatalogueSettings, CrossmatchSettings
 
 RADIUS = 2.0
 # More sources than this are never within the radius of an object.

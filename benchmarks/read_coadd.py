@@ -21,7 +21,7 @@ from side_by_side import time_in_turns, time_peers
 from synthetic import FIRST_TARGETID, write_coadd
 
 from catalog_schema.desi import ARM_PIXELS
-from pipeline.config import AcquireSettings
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.coadd_file import (
     CoaddFile,
     check_coadd,

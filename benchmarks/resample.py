@@ -15,7 +15,8 @@ from side_by_side import time_in_turns, time_peers
 from synthetic import FIRST_TARGETID, write_coadd
 
 from catalog_schema.desi import SAMPLING, WAVE_SIZE
-from pipeline.config import AcquireSettings, Config
+from pipeline.config import Config
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.coadd_file import open_coadd, read_arms
 from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.science.coadd import Spectra, join_arms

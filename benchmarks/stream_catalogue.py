@@ -79,7 +79,7 @@ def draw_rows(rng: np.random.Generator, rows: np.ndarray, first: int) -> np.ndar
 
 def select(rows: dict[str, np.ndarray]) -> int:
     """Select the candidates of columns that are in memory."""
-    from pipeline.config import TargetSettings
+    from pipeline.settings.spectra import TargetSettings
     from pipeline.spectra.desi.candidates import select_candidates
 
     native = {
@@ -93,7 +93,8 @@ def select(rows: dict[str, np.ndarray]) -> int:
 
 def read_ours(location: str) -> tuple[int, int]:
     """Stream the catalogue as the stage `target` does."""
-    from pipeline.config import AcquireSettings, TargetSettings
+    from pipeline.settings.spectra import TargetSettings
+    from pipeline.settings.transport import AcquireSettings
     from pipeline.spectra.desi.candidates import select_candidates
     from pipeline.spectra.desi.redshift_catalogue import read_catalogue
     from pipeline.spectra.desi.tree import HealpixTree

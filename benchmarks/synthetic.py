@@ -6,8 +6,8 @@ import numpy as np
 from astropy.io import fits
 
 from catalog_schema.desi import ARM_PIXELS, WAVE_START, WAVE_STEP
-from pipeline.config import AcquireSettings
 from pipeline.lake.layout import Shard
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.tree import REDUCTION, HealpixTree
 from pipeline.spectra.mock.identity import draw_positions
 from pipeline.transport.sources import open_source

@@ -22,9 +22,10 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from catalog_schema.desi import SAMPLING, WAVE_SIZE
-from pipeline.config import Config, ScoreSettings
+from pipeline.config import Config
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import to_matrix
+from pipeline.settings.model import ScoreSettings
 from pipeline.spectra.coadd_rows import spectra_to_table
 from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.model.epochs import infer_linear, run_epoch

@@ -27,6 +27,7 @@ SHARED = {
         "names",
         "numerics",
         "progress",
+        "settings.judge",
         "judge.rank",
         "reviews.audit",
         "reviews.consensus",
@@ -78,6 +79,7 @@ PIPELINE_ROOMS = (
     ("transport",),
     ("lake", "progress"),
     ("config",),
+    ("settings",),
     ("names", "numerics", "science"),
     ("errors",),
 )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from catalog_schema.tables import CATALOGUES, MATCHES, ROW_KEY, SCORES, TARGETS, TIERS
 from catalog_schema.vocabulary import MatchState, Tier
-from pipeline.config import CatalogueSettings, Config, CrossmatchSettings
+from pipeline.config import Config
 from pipeline.context.catalogues.coverage import describe_coverage, find_covered
 from pipeline.context.catalogues.declared import resolve_catalogues
 from pipeline.context.catalogues.index import IndexFacts, build_index
@@ -32,6 +32,7 @@ from pipeline.errors import UserError
 from pipeline.lake.align import align
 from pipeline.lake.store import Store, columns_to_table, digest, digest_rows
 from pipeline.run import Run
+from pipeline.settings.context import CatalogueSettings, CrossmatchSettings
 from pipeline.stage import Job, Product, Task
 from pipeline.transport.places import find_beside
 from pipeline.transport.sources import local_file

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from pipeline.config import ALL_ROWS, Config, ReconstructSettings
+from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.flow.report import Report
 from pipeline.flow.root import Root
@@ -18,6 +18,8 @@ from pipeline.lake.store import digest
 from pipeline.names import is_name
 from pipeline.numerics import limit_threads
 from pipeline.run import Run
+from pipeline.settings.section import ALL_ROWS
+from pipeline.settings.spectra import ReconstructSettings
 from pipeline.spectra.desi.tree import list_reductions
 from pipeline.workers import sharing_ray
 

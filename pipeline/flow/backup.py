@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.config import RunSettings
 from pipeline.errors import UserError
 from pipeline.flow.root import Root, read_saved_config
 from pipeline.lake.files import (
@@ -32,6 +31,7 @@ from pipeline.lake.layout import Lake
 from pipeline.ledger.books import Ledger
 from pipeline.ledger.database import choose_url
 from pipeline.names import check_list, find_below
+from pipeline.settings.run import RunSettings
 
 _LISTS, _OBJECTS = "backups", "objects"
 _LAKE_LIST = "lake.json"

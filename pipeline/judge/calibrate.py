@@ -8,11 +8,11 @@ import pyarrow.compute as pc
 
 from catalog_schema.statistics import STATISTICS
 from catalog_schema.vocabulary import Parent
-from pipeline.config import CalibrateSettings
 from pipeline.judge.null import compare, make_null, rank, weigh
 from pipeline.judge.scores import read_scores
 from pipeline.lake.store import replace_columns, to_matrix
 from pipeline.run import Run
+from pipeline.settings.judge import CalibrateSettings
 from pipeline.stage import Job, Product, do_once
 
 

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 from catalog_schema.lines import LINES
 from catalog_schema.tables import EVIDENCE, ROW_KEY
 from catalog_schema.vocabulary import AnomalyClass
-from pipeline.config import ClassifySettings
 from pipeline.judge.classifier import FEATURES, KINDS, NEVER
 from pipeline.judge.measured_survey import Survey, get_feature_values
 from pipeline.judge.science.taxonomy import Taxonomy
 from pipeline.lake.store import columns_to_table
+from pipeline.settings.judge import ClassifySettings
 from pipeline.spectra.examples import KIND_CLASSES, NORMAL
 from pipeline.spectra.model.models import assign_folds
 

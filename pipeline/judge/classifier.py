@@ -15,12 +15,13 @@ from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import NORMS, TAXONOMY, arrow_schema
 from catalog_schema.vocabulary import AnomalyClass, ArtefactKind, ClassState
-from pipeline.config import CalibrateSettings, ClassifySettings, Config
+from pipeline.config import Config
 from pipeline.judge import null as population
 from pipeline.judge.science.calibration import Conditions, join_p_values, standardise
 from pipeline.judge.science.taxonomy import Taxonomy
 from pipeline.lake.store import columns_to_table, to_matrix
 from pipeline.run import Run
+from pipeline.settings.judge import CalibrateSettings, ClassifySettings
 from pipeline.spectra.examples import KIND_CLASSES, NORMAL, WRONG_Z
 from pipeline.spectra.model.models import assign_folds
 from pipeline.spectra.science.measurements import find_significance

@@ -20,7 +20,7 @@ from catalog_schema.tables import (
     arrow_schema,
 )
 from catalog_schema.vocabulary import ClassState, ControlKind
-from pipeline.config import ClassifySettings, Config
+from pipeline.config import Config
 from pipeline.judge import classifier
 from pipeline.judge.class_evidence import CHANGING_LOOK, describe_changes, gather_evidence
 from pipeline.judge.classifier import compare, name_classes
@@ -34,6 +34,7 @@ from pipeline.lake.model_files import read_card
 from pipeline.lake.store import columns_to_table, replace_columns
 from pipeline.run import Run
 from pipeline.science.draw import Stream, hash_to_unit
+from pipeline.settings.judge import ClassifySettings
 from pipeline.spectra.examples import KIND_CLASSES, NORMAL, WRONG_Z, Examples, plant_examples
 from pipeline.spectra.model.models import assign_folds
 from pipeline.spectra.science.measurements import find_significance

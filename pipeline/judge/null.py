@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 
 from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import NULL, ROW_KEY, SIGNIFICANCE
-from pipeline.config import CalibrateSettings
 from pipeline.judge.science.calibration import (
     Conditions,
     fit_tail,
@@ -14,6 +13,7 @@ from pipeline.judge.science.calibration import (
     take_strange_side,
 )
 from pipeline.lake.store import columns_to_table, to_matrix
+from pipeline.settings.judge import CalibrateSettings
 
 _REASONS = np.array([statistic.reason for statistic in STATISTICS])
 _IS_RATIO = np.array([statistic.is_ratio for statistic in STATISTICS])

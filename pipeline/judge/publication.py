@@ -6,8 +6,8 @@ import pyarrow.compute as pc
 
 from catalog_schema.tables import ROW_KEY
 from catalog_schema.vocabulary import Tier
-from pipeline.config import ReconstructSettings
 from pipeline.science.draw import Stream, hash_to_unit
+from pipeline.settings.spectra import ReconstructSettings
 
 
 def choose_published(tiers: pa.Table, settings: ReconstructSettings) -> pa.Table:

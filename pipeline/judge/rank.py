@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from catalog_schema.tables import QUEUE, ROW_KEY
 from catalog_schema.vocabulary import QueueSource, Verdict
-from pipeline.config import RankSettings
 from pipeline.judge.science.active import LEARNERS
 from pipeline.judge.science.calibration import take_strange_side
 from pipeline.lake.store import columns_to_table, to_matrix
@@ -21,6 +20,7 @@ from pipeline.numerics import limit_threads
 from pipeline.reviews.audit import draw_audit, read_verdict
 from pipeline.reviews.consensus import Consensus, find_consensus
 from pipeline.reviews.review import Review
+from pipeline.settings.judge import RankSettings
 
 # From which the interest is expected.
 _EXPECTED = ("p_value", "joint_p_value", "artefact_probability")

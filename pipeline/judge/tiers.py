@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 
 from catalog_schema.tables import CLASSES, ROW_KEY, TIERS
 from catalog_schema.vocabulary import Tier
-from pipeline.config import GradeSettings
 from pipeline.judge.science.grades import find_limits, grade_p_values
 from pipeline.lake.store import columns_to_table
 from pipeline.run import Run
+from pipeline.settings.judge import GradeSettings
 
 
 def grade_rows(classes: pa.Table, settings: GradeSettings) -> pa.Table:

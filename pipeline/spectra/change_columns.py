@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from catalog_schema.vocabulary import ChangeState, ScaleSource
-from pipeline.config import EarlierSettings
+from pipeline.settings.spectra import EarlierSettings
 from pipeline.spectra.science.epochs import Comparison, LineChange, Value
 
 

@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.config import CatalogueSettings, EarlierSettings
 from pipeline.context.catalogues.reader import has_decimal_comma, read_blocks
 from pipeline.context.catalogues.rows import normalise_positions
 from pipeline.context.science.match import find_neighbours
 from pipeline.errors import UserError
+from pipeline.settings.context import CatalogueSettings
+from pipeline.settings.spectra import EarlierSettings
 from pipeline.user_tables.values import read_names, read_numbers
 
 

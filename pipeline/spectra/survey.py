@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import SAMPLING
 from catalog_schema.grids import Sampling
-from pipeline.config import Config, TargetSettings
+from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.lake.layout import Shard, is_remote
+from pipeline.settings.spectra import TargetSettings
 from pipeline.spectra.desi.selection import Choice
 from pipeline.spectra.desi.tree import LAYOUTS, list_reductions
 from pipeline.spectra.science.coadd import Spectra

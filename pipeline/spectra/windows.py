@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog_schema.tables import RESTFRAME, ROW_KEY
-from pipeline.config import PreprocessSettings
 from pipeline.lake.store import columns_to_table, to_matrix
+from pipeline.settings.spectra import PreprocessSettings
 from pipeline.spectra.sampled import attach_sampling, get_sampling
 from pipeline.spectra.science.extinction import deredden, transmission
 from pipeline.spectra.science.restframe import (

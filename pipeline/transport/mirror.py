@@ -6,9 +6,9 @@ from urllib.parse import quote
 
 import urllib3
 
-from pipeline.config import AcquireSettings
 from pipeline.errors import UserError
 from pipeline.lake.store import digest
+from pipeline.settings.transport import AcquireSettings
 from pipeline.transport.ranges import Range
 from pipeline.transport.remote import RemoteSource, Reply, to_request_error
 from pipeline.transport.sources import FileStat

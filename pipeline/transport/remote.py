@@ -7,8 +7,8 @@ from time import monotonic, thread_time
 from typing import NamedTuple, Self
 from urllib.parse import urlsplit
 
-from pipeline.config import AcquireSettings
 from pipeline.errors import UserError, first_line
+from pipeline.settings.transport import AcquireSettings
 from pipeline.transport.ranges import Link, Range
 from pipeline.transport.sources import FileStat, Source
 from pipeline.transport.transfer import RequestError, Transfer

@@ -16,9 +16,9 @@ from botocore import UNSIGNED
 from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipeline.config import AcquireSettings
 from pipeline.lake.files import CHECKSUMS_IN_HEADERS
 from pipeline.lake.store import digest
+from pipeline.settings.transport import AcquireSettings
 from pipeline.transport.ranges import Range
 from pipeline.transport.remote import RemoteSource, Reply, to_request_error
 from pipeline.transport.sources import FileStat

@@ -10,10 +10,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from pipeline.config import AcquireSettings
 from pipeline.errors import DataError, MissingFileError
 from pipeline.lake.layout import is_remote
 from pipeline.lake.store import digest
+from pipeline.settings.transport import AcquireSettings
 from pipeline.transport.ranges import Link, Range
 from pipeline.transport.transfer import Counts
 

@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from tenacity import RetryCallState, retry_if_exception
 
-from pipeline.config import AcquireSettings
 from pipeline.errors import DataError, MissingFileError
+from pipeline.settings.transport import AcquireSettings
 from pipeline.transport.ranges import Link
 from pipeline.transport.retry import RetryPolicy, read_retry_after
 

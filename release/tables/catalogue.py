@@ -30,11 +30,11 @@ from catalog_schema.tables import (
     arrow_schema,
 )
 from catalog_schema.vocabulary import MatchState, Parent, ReviewStatus, Tier
-from pipeline.config import GradeSettings
 from pipeline.errors import UserError, first_line
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.science.sky import find_cells
+from pipeline.settings.judge import GradeSettings
 from release.inputs import Inputs
 from release.tables.engine import open_engine
 from release.tables.reviews import tabulate_status

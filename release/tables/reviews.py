@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 
 from catalog_schema import contents
 from catalog_schema.tables import PURITY, QUEUE, REVIEWS
-from pipeline.config import RankSettings
 from pipeline.judge.rank import rank
 from pipeline.reviews.audit import measure_purity
 from pipeline.reviews.consensus import find_consensus
 from pipeline.reviews.review import Review
 from pipeline.reviews.review_ledger import tabulate
+from pipeline.settings.judge import RankSettings
 from release.tables.writer import write_whole
 
 _STATUS = pa.schema([("TARGETID", pa.int64()), ("review_status", pa.string())])

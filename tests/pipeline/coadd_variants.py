@@ -8,8 +8,8 @@ import pytest
 from astropy.io import fits
 from desi_tree import make_quasars
 
-from pipeline.config import AcquireSettings
 from pipeline.errors import DataError
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd
 from pipeline.spectra.desi.joined_file import join_file
 from pipeline.spectra.science.coadd import Spectra

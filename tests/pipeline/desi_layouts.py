@@ -7,9 +7,9 @@ import numpy as np
 from desi_tree import Rows, write_coadd, write_table
 from numpy.typing import NDArray
 
-from pipeline.config import AcquireSettings
 from pipeline.lake.layout import Shard
 from pipeline.science.sky import find_cells
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.tree import DesiTree, HealpixTree, TileTree, UniqpixTree
 from pipeline.transport.sources import open_source
 

@@ -20,8 +20,9 @@ from desi_tree import (
 from spec_files import write_spec
 
 from catalog_schema.desi import SAMPLING
-from pipeline.config import AcquireSettings, TargetSettings
 from pipeline.lake.layout import Shard
+from pipeline.settings.spectra import TargetSettings
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.coadd_rows import spectra_to_table
 from pipeline.spectra.desi.candidates import select_candidates
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd, read_tables

@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 from astropy.table import Table
 from fits_kinds import Kind
 
-from pipeline.config import CatalogueSettings
 from pipeline.context.catalogues.index import build_index
 from pipeline.errors import UserError
 from pipeline.lake.layout import Shard
 from pipeline.reviews.prospect import read_csv
+from pipeline.settings.context import CatalogueSettings
 from pipeline.spectra.loose.redshift_table import read_redshifts
 from pipeline.spectra.loose.spectrum_table import read_spectrum
 from portal.data.uploads import UploadError, guess_columns, read_list

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import CatalogueSettings
 from pipeline.errors import UserError, first_line
+from pipeline.settings.context import CatalogueSettings
 
 
 def find_covered(

@@ -7,8 +7,8 @@ from importlib import resources
 
 from pydantic import TypeAdapter
 
-from pipeline.config import CatalogueSettings, CrossmatchSettings
 from pipeline.errors import UserError
+from pipeline.settings.context import CatalogueSettings, CrossmatchSettings
 
 
 @cache

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.config import CatalogueSettings
 from pipeline.context.catalogues.reader import read_blocks
 from pipeline.context.catalogues.rows import (
     find_errors,
@@ -24,6 +23,7 @@ from pipeline.errors import UserError
 from pipeline.lake.files import opening, replacing
 from pipeline.lake.seals import READ_FAULTS, check_columns, close_seal, read_footer, sealing
 from pipeline.science.sky import find_cells
+from pipeline.settings.context import CatalogueSettings
 from pipeline.user_tables.reader import list_parts
 from pipeline.user_tables.values import read_names
 

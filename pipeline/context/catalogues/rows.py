@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline.config import CatalogueSettings
 from pipeline.context.catalogues.reader import has_decimal_comma
 from pipeline.context.science.match import propagate
 from pipeline.errors import UserError
 from pipeline.science.sky import are_positions
+from pipeline.settings.context import CatalogueSettings
 from pipeline.user_tables.units import find_factor
 from pipeline.user_tables.values import holds_angles, read_angles, read_numbers
 

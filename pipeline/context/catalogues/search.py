@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.config import CrossmatchSettings
 from pipeline.context.catalogues.join import find_pairs, read_sources
 from pipeline.context.catalogues.services import Service, ServiceError
 from pipeline.context.science.match import measure_separations, shift_positions
+from pipeline.settings.context import CrossmatchSettings
 
 Positions = tuple[NDArray[np.float64], NDArray[np.float64]]
 # Shifted positions lie this many radii away, and at least so many arcsec: beyond the object's own

@@ -14,7 +14,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from tenacity import retry_if_exception
 
-from pipeline.config import CatalogueSettings, CrossmatchSettings
 from pipeline.context.catalogues.reader import votable_to_arrow
 from pipeline.context.catalogues.rows import (
     find_errors,
@@ -26,6 +25,7 @@ from pipeline.errors import QadError
 from pipeline.lake.files import opening, replacing
 from pipeline.lake.seals import READ_FAULTS, read_sealed, write_sealed
 from pipeline.lake.store import digest
+from pipeline.settings.context import CatalogueSettings, CrossmatchSettings
 from pipeline.transport.retry import RetryPolicy, read_retry_after
 
 _ROW = "qad_row"

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from catalog_schema.tables import CANDIDATES, ROW_KEY, SHARD_KEY
 from catalog_schema.vocabulary import Split
-from pipeline.config import TargetSettings
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import columns_to_table
 from pipeline.science.sky import assign_splits
+from pipeline.settings.spectra import TargetSettings
 from pipeline.spectra.desi.placement import OUTSIDE_PIXEL, suspect
 from pipeline.spectra.desi.redshift_catalogue import Columns
 from pipeline.spectra.desi.selection import Choice, choose_rows

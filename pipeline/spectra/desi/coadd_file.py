@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_schema.desi import ARM_PIXELS, GOOD_FIBERSTATUS
-from pipeline.config import AcquireSettings
 from pipeline.errors import DataError
 from pipeline.fits.image_rows import Plane, row_bytes, to_image
 from pipeline.fits.index import (
@@ -23,6 +22,7 @@ from pipeline.fits.index import (
 )
 from pipeline.fits.integrity import decompress
 from pipeline.fits.tables import find_hdu, read_table
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.coadd_arms import (
     Arm,
     check_arm,

@@ -4,9 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_schema.desi import SAMPLING
-from pipeline.config import AcquireSettings, Config
+from pipeline.config import Config
 from pipeline.errors import DataError, MissingFileError
 from pipeline.lake.layout import Lake, Shard
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.coadd_file import CoaddFile, open_coadd, read_arms, read_targetids
 from pipeline.spectra.desi.tree import recognise_tree
 from pipeline.spectra.plausibility import keep_plausible

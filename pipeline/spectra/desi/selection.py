@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import GOOD_FIBERSTATUS
 from catalog_schema.vocabulary import ControlKind, Parent, TargetClass
-from pipeline.config import TargetSettings
 from pipeline.science.draw import hash_to_unit
+from pipeline.settings.spectra import TargetSettings
 from pipeline.spectra.desi.placement import find_misplaced
 
 # ZWARN bits of spectra without a spectrum: SKY, UNPLUGGED, BAD_TARGET, NODATA.

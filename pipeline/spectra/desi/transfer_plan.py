@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_schema.tables import TARGETS
-from pipeline.config import AcquireSettings
 from pipeline.errors import DataError
 from pipeline.fits.tables import find_rows
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.progress import track
 from pipeline.run import Run
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.coadd_file import (
     CoaddFile,
     check_coadd,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import TargetSettings
+from pipeline.settings.spectra import TargetSettings
 from pipeline.spectra.desi.placement import explain_by_bricks
 from pipeline.spectra.desi.row_identity import find_elsewhere, get_positions, refuse_most
 from pipeline.spectra.desi.selection import find_gates

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from catalog_schema.desi import SAMPLING
 from catalog_schema.tables import TARGETS
 from catalog_schema.vocabulary import Parent, RedshiftSource, Split
-from pipeline.config import AcquireSettings, TargetSettings
 from pipeline.errors import DataError, UserError
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import columns_to_table, digest
 from pipeline.run import Run
+from pipeline.settings.spectra import TargetSettings
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.coadd_rows import spectra_to_table
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd
 from pipeline.spectra.desi.joined_file import join_file, join_spectra

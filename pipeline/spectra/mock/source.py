@@ -3,12 +3,13 @@
 import shutil
 from pathlib import Path
 
-from pipeline.config import Config, MockSettings
+from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.lake.files import guard_root
 from pipeline.lake.store import Store
 from pipeline.numerics import limit_threads
 from pipeline.progress import track_counts
+from pipeline.settings.spectra import MockSettings
 from pipeline.transport.places import find_mock
 
 

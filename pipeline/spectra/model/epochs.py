@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from pipeline.config import TrainSettings
+from pipeline.settings.model import TrainSettings
 from pipeline.spectra.model.training_windows import Windows
 from pipeline.spectra.science.vae import SpectrumVAE, limit_influence, negative_elbo
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.config import ScoreSettings
+from pipeline.settings.model import ScoreSettings
 from pipeline.spectra.model.models import Model
 from pipeline.spectra.model.scorer import fit_batches
 from pipeline.spectra.sampled import get_sampling

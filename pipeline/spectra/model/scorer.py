@@ -13,8 +13,8 @@ from catalog_schema.grids import Sampling
 from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import SCORES, arrow_schema
 from catalog_schema.vocabulary import Arm
-from pipeline.config import ScoreSettings
 from pipeline.lake.store import columns_to_table, to_matrix
+from pipeline.settings.model import ScoreSettings
 from pipeline.spectra.model.models import Member, Model, assign_folds, load_model
 from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.anomaly import Fit, add_excess, fit_windows, measure_statistics

@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog_schema.statistics import STRANGE_P_VALUE
-from pipeline.config import Config, TrackingSettings
+from pipeline.config import Config
 from pipeline.errors import UserError, needing
 from pipeline.lake.files import guard_root, is_object, show
 from pipeline.lake.model_files import read_card
 from pipeline.lake.store import Store
+from pipeline.settings.model import TrackingSettings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

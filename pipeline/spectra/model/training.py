@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from catalog_schema.vocabulary import Split
-from pipeline.config import Config, TrainSettings
+from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.lake.files import exists, replacing_folder
 from pipeline.numerics import find_instruction_set, limit_threads
 from pipeline.progress import track
+from pipeline.settings.model import TrainSettings
 from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.model.checkpoint import load_checkpoint, save_checkpoint
 from pipeline.spectra.model.epochs import evaluate, infer_linear, run_epoch

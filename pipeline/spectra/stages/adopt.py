@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from catalog_schema.tables import CANDIDATES, TARGETS
 from catalog_schema.vocabulary import Parent, RedshiftSource
-from pipeline.config import AcquireSettings, TargetSettings
 from pipeline.errors import DataError, MissingFileError
 from pipeline.fits.tables import find_rows, read_columns
 from pipeline.lake.layout import Shard
@@ -21,6 +20,8 @@ from pipeline.lake.rows import split_by_shard
 from pipeline.lake.store import columns_to_table, digest_rows
 from pipeline.run import Run
 from pipeline.science.draw import Stream, hash_to_unit
+from pipeline.settings.spectra import TargetSettings
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.source import find_tree
 from pipeline.spectra.desi.tree import DesiTree
 from pipeline.spectra.science.union import NEW_REDSHIFT, unite_finders

@@ -10,11 +10,12 @@ import numpy as np
 
 from catalog_schema.desi import SAMPLING
 from catalog_schema.tables import FILES, TARGETS
-from pipeline.config import AcquireSettings, ExtractSettings
 from pipeline.fits.tables import find_rows
 from pipeline.lake.layout import Lake, Shard
 from pipeline.lake.store import digest_rows
 from pipeline.run import Run
+from pipeline.settings.spectra import ExtractSettings
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.coadd_rows import spectra_to_table
 from pipeline.spectra.desi.coadd_file import open_coadd, read_tables
 from pipeline.spectra.desi.joined_file import join_file

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 
 from catalog_schema.tables import COADDS, KEY, TARGETS
-from pipeline.config import PreprocessSettings
 from pipeline.lake.store import digest_rows, read_dataset
 from pipeline.run import Run
+from pipeline.settings.spectra import PreprocessSettings
 from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.model.models import load_model
 from pipeline.spectra.science.restframe import RestFrameGrid

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog_schema.tables import RECONSTRUCTIONS, RESTFRAME, ROW_KEY, SCORES, TARGETS, TIERS
-from pipeline.config import ScoreSettings
 from pipeline.judge.publication import choose_published
 from pipeline.lake.rows import split_by_shard
 from pipeline.lake.store import columns_to_table, digest_rows, read_dataset
 from pipeline.run import Run
+from pipeline.settings.model import ScoreSettings
 from pipeline.spectra.model.models import Model, assign_folds, load_model
 from pipeline.spectra.model.reconstruction import to_observed_frame
 from pipeline.spectra.sampled import attach_sampling, get_sampling

@@ -4,9 +4,9 @@ from functools import partial
 from pathlib import Path
 
 from catalog_schema.tables import RESTFRAME
-from pipeline.config import ScoreSettings
 from pipeline.lake.store import read_dataset
 from pipeline.run import Run
+from pipeline.settings.model import ScoreSettings
 from pipeline.spectra.model.scorer import score_windows
 from pipeline.stage import Job, Product, Task
 

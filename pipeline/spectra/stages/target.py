@@ -7,11 +7,11 @@ from functools import partial
 import pyarrow.compute as pc
 
 from catalog_schema.vocabulary import Parent, ShardState
-from pipeline.config import TargetSettings
 from pipeline.errors import UserError
 from pipeline.lake.layout import Shard
 from pipeline.ledger.outcome import Outcome
 from pipeline.run import Run
+from pipeline.settings.spectra import TargetSettings
 from pipeline.spectra.desi.candidates import select_candidates
 from pipeline.spectra.desi.placement import OUTSIDE_BRICK, OUTSIDE_PIXEL
 from pipeline.spectra.desi.redshift_catalogue import identify_catalogue, read_catalogue

@@ -15,7 +15,7 @@ from virtual_observatory import TABLE, Observatory, serving
 from catalog_schema.tables import CATALOGUES, MATCHES, TARGETS
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import MatchState
-from pipeline.config import CatalogueSettings, Config, CrossmatchSettings
+from pipeline.config import Config
 from pipeline.context.catalogues.declared import read_declared, resolve_catalogues
 from pipeline.context.crossmatch import read_objects
 from pipeline.context.science.match import offset
@@ -23,6 +23,7 @@ from pipeline.errors import UserError
 from pipeline.flow.data_path import start_run
 from pipeline.flow.report import Report
 from pipeline.lake.store import Store
+from pipeline.settings.context import CatalogueSettings, CrossmatchSettings
 
 
 def run(store: Store, config: Config, **settings: object) -> Report:

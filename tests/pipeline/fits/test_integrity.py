@@ -9,11 +9,11 @@ from bits import flip_bit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import AcquireSettings
 from pipeline.errors import DataError
 from pipeline.fits import integrity
 from pipeline.fits.index import Hdu
 from pipeline.fits.integrity import check_datasum, compare_datasum, decompress, sum_words
+from pipeline.settings.transport import AcquireSettings
 from pipeline.transport.sources import MemorySource, SourceFile, local_file, open_source
 
 FILE = MemorySource("it", b"").file("f.fits")

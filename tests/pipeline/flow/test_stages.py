@@ -9,7 +9,7 @@ from lake_runs import finished_shards
 
 import pipeline.run as run_module
 from catalog_schema.tables import TABLES
-from pipeline.config import Config, Section
+from pipeline.config import Config
 from pipeline.flow.data_path import run_stages
 from pipeline.flow.report import Report
 from pipeline.flow.root import Root
@@ -22,6 +22,7 @@ from pipeline.flow.stages import (
     STAGES,
 )
 from pipeline.run import Run
+from pipeline.settings.section import Section
 from pipeline.stage import Per, Stage
 
 KEYS = [f"{s}.{k}" for s in Config.model_fields for k in type(getattr(Config(), s)).model_fields]

@@ -8,13 +8,14 @@ from lake_runs import run_one
 from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import NULL, SIGNIFICANCE
 from catalog_schema.validate import find_violations
-from pipeline.config import CalibrateSettings, Config
+from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.flow.data_path import start_run
 from pipeline.judge.null import make_null, weigh
 from pipeline.judge.scores import read_scores
 from pipeline.lake.store import Store, to_matrix
 from pipeline.ledger.books import Ledger
+from pipeline.settings.judge import CalibrateSettings
 
 SETTINGS = CalibrateSettings()
 NAMES = [statistic.name for statistic in STATISTICS]

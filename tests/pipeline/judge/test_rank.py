@@ -11,7 +11,6 @@ from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import QUEUE
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import Verdict
-from pipeline.config import RankSettings
 from pipeline.judge.rank import rank
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import digest_rows
@@ -20,6 +19,7 @@ from pipeline.reviews.prospect import read_csv, write_csv
 from pipeline.reviews.published import COLUMNS, Published
 from pipeline.reviews.review import Review
 from pipeline.reviews.review_ledger import ReviewLedger
+from pipeline.settings.judge import RankSettings
 
 N = 600
 IDS = 39627000000000001 + 2 * np.arange(N)

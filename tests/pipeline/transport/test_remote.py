@@ -18,12 +18,12 @@ from loopback import (
 )
 
 from catalog_schema.vocabulary import ShardState
-from pipeline.config import AcquireSettings
 from pipeline.errors import DataError, MissingFileError, UserError
 from pipeline.fits.index import load_index
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger, Outcome, balance
+from pipeline.settings.transport import AcquireSettings
 from pipeline.transport.remote import RemoteSource
 from pipeline.transport.sources import open_source
 

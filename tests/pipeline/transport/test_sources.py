@@ -11,12 +11,12 @@ from astropy.io import fits
 from lake_runs import extract_lake, list_contents, make_config
 from loopback import read_tree, serving, upload, without_credentials
 
-from pipeline.config import AcquireSettings
 from pipeline.errors import DataError, UserError
 from pipeline.fits.tables import iterate_columns, read_columns
 from pipeline.flow.data_path import start_run
 from pipeline.lake.layout import Lake
 from pipeline.ledger.books import Ledger
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.coadd_file import open_coadd, read_arms
 from pipeline.spectra.desi.joined_file import fetch_object
 from pipeline.spectra.desi.transfer_plan import describe_transfer

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import AcquireSettings
 from pipeline.errors import DataError, MissingFileError
+from pipeline.settings.transport import AcquireSettings
 from pipeline.transport.transfer import RequestError, Transfer
 
 SETTINGS = AcquireSettings(concurrency=3, max_attempts=4, backoff_s=0.0, timeout_s=1)

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mocpy import MOC
 
-from pipeline.config import CatalogueSettings
 from pipeline.context.catalogues.coverage import describe_coverage, find_covered
 from pipeline.errors import UserError
 from pipeline.science.sky import find_cells
+from pipeline.settings.context import CatalogueSettings
 
 RNG = np.random.default_rng(0)
 RA, DEC = RNG.uniform(0, 360, 300), np.degrees(np.arcsin(RNG.uniform(-1, 1, 300)))

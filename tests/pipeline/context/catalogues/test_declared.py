@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.config import CatalogueSettings, CrossmatchSettings
 from pipeline.context.catalogues.declared import read_declared, resolve_catalogues
 from pipeline.errors import UserError
+from pipeline.settings.context import CatalogueSettings, CrossmatchSettings
 
 
 def resolve(**settings: object) -> dict[str, CatalogueSettings]:

@@ -10,10 +10,10 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from pipeline.config import CatalogueSettings
 from pipeline.context.catalogues.index import IndexFacts, build_index
 from pipeline.context.catalogues.join import find_pairs
 from pipeline.errors import UserError
+from pipeline.settings.context import CatalogueSettings
 
 LINES = "id,ra,dec,mag,code\n007,10.5,-1.25,20.5,01\n8,11.5,+2.25,,02\nNGC 1,12.5,0.5,19,x\n"
 

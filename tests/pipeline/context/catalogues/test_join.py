@@ -12,11 +12,11 @@ from astropy.table import MaskedColumn, Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.config import CatalogueSettings
 from pipeline.context.catalogues.index import IndexFacts, build_index
 from pipeline.context.catalogues.join import find_pairs, read_sources
 from pipeline.context.science.match import measure_separations, offset
 from pipeline.errors import UserError
+from pipeline.settings.context import CatalogueSettings
 
 EPOCH = 2015.5
 

@@ -7,11 +7,11 @@ import numpy as np
 import pyarrow.csv
 import pytest
 
-from pipeline.config import CatalogueSettings, CrossmatchSettings
 from pipeline.context.catalogues.index import build_index
 from pipeline.context.catalogues.join import find_pairs, read_sources
 from pipeline.context.catalogues.search import choose_shifted, search_file
 from pipeline.context.science.match import measure_separations, normalise_separations, offset
+from pipeline.settings.context import CatalogueSettings, CrossmatchSettings
 
 FOLDER = Path(__file__).parents[5] / "shared" / "data" / "catalogs"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason=f"no catalogues in {FOLDER}")

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import CatalogueSettings
 from pipeline.context.catalogues.rows import (
     find_errors,
     list_columns,
@@ -17,6 +16,7 @@ from pipeline.context.catalogues.rows import (
 )
 from pipeline.context.science.match import measure_separations
 from pipeline.errors import UserError
+from pipeline.settings.context import CatalogueSettings
 
 PLAIN = {"id": "name", "ra": "ra", "dec": "dec", "pm_ra": "", "pm_dec": "", "error": ""}
 

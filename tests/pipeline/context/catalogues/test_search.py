@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import CrossmatchSettings
 from pipeline.context.catalogues.search import NOTHING, Found, choose_shifted
 from pipeline.context.science.match import measure_separations
+from pipeline.settings.context import CrossmatchSettings
 
 
 @given(

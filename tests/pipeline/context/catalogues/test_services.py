@@ -8,8 +8,8 @@ import pytest
 from astropy.table import Table
 from virtual_observatory import TABLE, Observatory, serving
 
-from pipeline.config import CatalogueSettings, CrossmatchSettings
 from pipeline.context.catalogues.services import Answer, Service, ServiceError
+from pipeline.settings.context import CatalogueSettings, CrossmatchSettings
 
 RA, DEC = np.array([10.0, 20.0, 359.9999]), np.array([0.0, 45.0, -30.0])
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog_schema.vocabulary import Tier
-from pipeline.config import GradeSettings
 from pipeline.judge.science.grades import find_limits, grade_p_values, take_strictest
+from pipeline.settings.judge import GradeSettings
 
 LEVELS = GradeSettings().levels
 ORDER = [tier.value for tier in Tier]

@@ -11,9 +11,9 @@ from coadd_variants import FLUX, IDS, IVAR, N_VARIANT, Change, read, refuse, rew
 from desi_tree import make_quasars, make_rows, write_coadd, write_table
 
 from catalog_schema.desi import ARM_PIXELS
-from pipeline.config import AcquireSettings
 from pipeline.errors import DataError
 from pipeline.fits import tables
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi import coadd_file
 from pipeline.spectra.desi.coadd_file import open_coadd
 from pipeline.spectra.science.coadd import ArmSpectra

@@ -16,11 +16,12 @@ from desi_tree import (
 )
 from lake_runs import run_one
 
-from pipeline.config import AcquireSettings, load_config
+from pipeline.config import load_config
 from pipeline.flow.report import Report
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.coadd_file import open_coadd, read_targetids
 from pipeline.spectra.desi.joined_file import join_file
 from pipeline.spectra.desi.row_identity import find_strangers

@@ -6,7 +6,7 @@ from desi_tree import FAULTS, make_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import TargetSettings
+from pipeline.settings.spectra import TargetSettings
 from pipeline.spectra.desi.selection import choose_rows, find_gates, find_target_classes
 
 ALL_CONTROLS = TargetSettings(

@@ -9,7 +9,7 @@ from coadd_variants import FLUX, IDS, IVAR, rewrite
 from desi_tree import write_coadd
 
 from catalog_schema.desi import ARM_PIXELS
-from pipeline.config import AcquireSettings
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd, read_arms, read_targetids
 from pipeline.transport.sources import local_file
 

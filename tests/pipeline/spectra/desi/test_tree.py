@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import AcquireSettings
 from pipeline.lake.layout import Shard
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.tree import HealpixTree
 from pipeline.transport.sources import open_source
 

@@ -10,10 +10,11 @@ from click.testing import CliRunner
 from lake_runs import find_model_id, run_one
 
 from pipeline.cli.main import qad
-from pipeline.config import Config, TrackingSettings
+from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.lake.model_files import read_card
 from pipeline.lake.store import Store
+from pipeline.settings.model import TrackingSettings
 from pipeline.spectra.model.tracking import measuring_energy, promote, record_recall
 
 

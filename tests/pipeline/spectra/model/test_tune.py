@@ -11,12 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from lake_runs import SMALL, finished_shards
 
-from pipeline.config import Config, TrainSettings
+from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.flow.data_path import start_run
 from pipeline.flow.root import Root
 from pipeline.lake.layout import Lake
 from pipeline.lake.store import Store
+from pipeline.settings.model import TrainSettings
 from pipeline.spectra.mock.anomalies import FAMILIES
 from pipeline.spectra.model.tune import KINDS, describe_best, measure_recall, tune
 from pipeline.spectra.science.injection import SHAPES

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE
-from pipeline.config import AcquireSettings
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.coadd_file import open_coadd, read_arms, read_targetids
 from pipeline.spectra.loose.spectrum_table import read_spectrum
 from pipeline.spectra.science.coadd import join_arms

@@ -15,10 +15,11 @@ from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.tables import CHANGES, CLASSES, EVIDENCE, TARGETS
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import ChangeState
-from pipeline.config import Config, EarlierSettings
+from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.flow.report import Report
 from pipeline.lake.store import Store, replace_columns, to_matrix
+from pipeline.settings.spectra import EarlierSettings
 from pipeline.spectra.earlier_index import read_index
 
 WAVE = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)

@@ -14,11 +14,12 @@ from lake_runs import run_one
 from catalog_schema.desi import ARM_PIXELS
 from catalog_schema.tables import COADDS
 from catalog_schema.validate import find_violations
-from pipeline.config import AcquireSettings, load_config
+from pipeline.config import load_config
 from pipeline.flow.report import Report
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store, to_matrix
 from pipeline.ledger.books import Ledger
+from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.coadd_file import CoaddFile, open_coadd, read_tables
 from pipeline.spectra.desi.joined_file import join_file
 from pipeline.spectra.science.exposures import find_main_places

@@ -12,9 +12,10 @@ from lake_runs import finished_shards, read_all, run_one
 from catalog_schema.desi import SAMPLING
 from catalog_schema.tables import RESTFRAME, TARGETS
 from catalog_schema.validate import find_violations
-from pipeline.config import Config, PreprocessSettings
+from pipeline.config import Config
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store, to_matrix
+from pipeline.settings.spectra import PreprocessSettings
 from pipeline.spectra.coadd_rows import spectra_to_table
 from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.science.coadd import Spectra

@@ -7,9 +7,10 @@ from lake_runs import finished_shards, run_one
 
 from catalog_schema.tables import RECONSTRUCTIONS
 from catalog_schema.validate import find_violations
-from pipeline.config import Config, ReconstructSettings
+from pipeline.config import Config
 from pipeline.judge.publication import choose_published
 from pipeline.lake.store import Store, to_matrix
+from pipeline.settings.spectra import ReconstructSettings
 
 KEYS = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID"]
 

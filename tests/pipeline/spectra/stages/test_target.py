@@ -22,11 +22,12 @@ from lake_runs import run_one
 from catalog_schema.tables import CANDIDATES
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import ShardState
-from pipeline.config import Config, TargetSettings, load_config
+from pipeline.config import Config, load_config
 from pipeline.errors import UserError
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger
+from pipeline.settings.spectra import TargetSettings
 from pipeline.spectra.desi.candidates import select_candidates
 from pipeline.spectra.desi.source import find_tree
 from pipeline.spectra.science.bricks import find_bricks

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from catalog_schema.grids import Arm, Grid, Sampling
 from catalog_schema.vocabulary import Parent
-from pipeline.config import TargetSettings
 from pipeline.errors import DataError
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import digest
+from pipeline.settings.spectra import TargetSettings
 from pipeline.spectra.desi.selection import Choice
 from pipeline.spectra.science.coadd import Spectra
 

@@ -6,8 +6,9 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from pipeline.config import CatalogueSettings, Config, load_config
+from pipeline.config import Config, load_config
 from pipeline.errors import UserError
+from pipeline.settings.context import CatalogueSettings
 
 # Neither a number of a survey nor of a computer, in the spellings of TOML.
 SENSELESS = ("inf", "-inf", "nan", "1e999", "1e20", "-1e20", str(10**20), f"-{10**20}", "1" * 5000)

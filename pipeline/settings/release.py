@@ -1,0 +1,10 @@
+"""Settings of a release."""
+
+from pipeline.settings.section import Section
+
+
+class ReleaseSettings(Section):
+    """What a release may contain."""
+
+    title: str = "DESI-QAD: anomalous quasars"
+    accept_failed_shards: bool = False
