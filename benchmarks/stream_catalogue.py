@@ -80,7 +80,8 @@ def draw_rows(rng: np.random.Generator, rows: np.ndarray, first: int) -> np.ndar
 def select(rows: dict[str, np.ndarray]) -> int:
     """Select the candidates of columns that are in memory."""
     from pipeline.settings.spectra import TargetSettings
-    from pipeline.spectra.desi.candidates import select_candidates
+    from pipeline.spectra.candidates import select_candidates
+    from pipeline.spectra.desi.selection import choose_blocks
 
     native = {
         name: np.char.strip(np.asarray(values).astype(str))
@@ -88,20 +89,24 @@ def select(rows: dict[str, np.ndarray]) -> int:
         else np.asarray(values).astype(values.dtype.newbyteorder("="))
         for name, values in rows.items()
     }
-    return select_candidates([native], TargetSettings())[0].num_rows
+    settings = TargetSettings()
+    return select_candidates(choose_blocks([native], settings), settings)[0].num_rows
 
 
 def read_ours(location: str) -> tuple[int, int]:
     """Stream the catalogue as the stage `target` does."""
     from pipeline.settings.spectra import TargetSettings
     from pipeline.settings.transport import AcquireSettings
-    from pipeline.spectra.desi.candidates import select_candidates
+    from pipeline.spectra.candidates import select_candidates
     from pipeline.spectra.desi.redshift_catalogue import read_catalogue
+    from pipeline.spectra.desi.selection import choose_blocks
     from pipeline.spectra.desi.tree import HealpixTree
     from pipeline.transport.sources import open_source
 
     source = open_source(location, AcquireSettings())
-    candidates, _ = select_candidates(read_catalogue(HealpixTree(source), {}), TargetSettings())
+    settings = TargetSettings()
+    rows = read_catalogue(HealpixTree(source), {})
+    candidates, _ = select_candidates(choose_blocks(rows, settings), settings)
     return candidates.num_rows, source.counts.n_bytes
 
 

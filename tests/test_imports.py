@@ -226,6 +226,12 @@ def test_nobody_outside_the_mock_imports_its_inside() -> None:
     assert users == {"pipeline/cli/main.py", "pipeline/flow/data_path.py"}
 
 
+@pytest.mark.parametrize("name", ["stages/", "survey.py", "candidates.py", "coadd_rows.py"])
+def test_stages_know_no_survey(name: str) -> None:
+    for survey in ("desi", "mock", "loose"):
+        assert select(f"pipeline/spectra/{name}", f"pipeline.spectra.{survey}") == {}
+
+
 def test_rooms_of_the_pipeline_look_down() -> None:
     floors = {room: floor for floor, rooms in enumerate(PIPELINE_ROOMS) for room in rooms}
     upwards = set()

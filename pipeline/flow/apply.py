@@ -20,7 +20,7 @@ from pipeline.numerics import limit_threads
 from pipeline.run import Run
 from pipeline.settings.section import ALL_ROWS
 from pipeline.settings.spectra import ReconstructSettings
-from pipeline.spectra.desi.tree import list_reductions
+from pipeline.spectra.surveys import recognise_survey
 from pipeline.workers import sharing_ray
 
 RESULT = "scored.parquet"
@@ -76,8 +76,8 @@ def apply(
         raise UserError(f"source {source}: no such file or folder")
     place = source if is_remote(source) else str(Path(source).resolve())
     name = f"{read_card(folder)['id']}-{digest(place, str(redshifts))[:8]}"
-    is_tree = is_remote(source) or bool(list_reductions(Path(source)))
-    stages = APPLY_TO_TREE if is_tree else APPLY_TO_FILES
+    survey = recognise_survey(config.run)
+    stages = APPLY_TO_TREE if survey.has_catalogue else APPLY_TO_FILES
     target = Root(lake.applied(name), config.run.ledger_url)
     reports: dict[str, Report] = {}
     path = target.root / RESULT

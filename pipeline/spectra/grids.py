@@ -2,7 +2,7 @@
 
 from pipeline.config import Config
 from pipeline.spectra.science.restframe import RestFrameGrid, make_grid
-from pipeline.spectra.survey import find_sampling
+from pipeline.spectra.surveys import find_sampling
 
 
 def make_run_grid(config: Config) -> RestFrameGrid:

@@ -1,79 +1,223 @@
-"""What a survey of spectra is asked for, and which survey a source is of."""
+"""What a survey of spectra is asked for, and the records in which it answers.
 
-from collections.abc import Iterator, Mapping
+A survey is a frozen dataclass of plain values: it travels to workers, and opens its source when it
+is asked for something. `pipeline/spectra/surveys.py` lists those that there are.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar, NamedTuple, Protocol, Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from catalog_schema.desi import SAMPLING
 from catalog_schema.grids import Sampling
 from pipeline.config import Config
-from pipeline.errors import UserError
-from pipeline.lake.layout import Shard, is_remote
-from pipeline.settings.spectra import TargetSettings
-from pipeline.spectra.desi.selection import Choice
-from pipeline.spectra.desi.tree import LAYOUTS, list_reductions
+from pipeline.lake.layout import Shard
+from pipeline.lake.store import Store
+from pipeline.settings.spectra import ExtractSettings, TargetSettings
 from pipeline.spectra.science.coadd import Spectra
+from pipeline.transport.transfer import Counts
+
+# Name of a column to its values, shape (n,).
+Columns = Mapping[str, NDArray]
+
+
+class Choice(NamedTuple):
+    """Where each row of a catalogue goes, shapes (n,): its parent, or else the gate it fails.
+
+    `control` and `target_class` are empty where none applies.
+    """
+
+    parent: NDArray[np.str_]
+    control: NDArray[np.str_]
+    target_class: NDArray[np.str_]
+    gate: NDArray[np.str_]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is to be said of a shard's candidates beside their catalogue, shapes (n,).
+
+    Attributes
+    ----------
+    z, zerr : ndarray of float
+        The redshift to be scored at.
+    z_source : ndarray of str
+        Its `RedshiftSource`.
+    qso_maskbits : ndarray of int
+        Which finders call it a quasar; 0 where none is asked.
+    is_confirmed : ndarray of bool
+        Whether it stays in its parent sample; what does not is dropped by `not_confirmed`.
+    is_other : ndarray of bool
+        Whether a file gives another redshift than the catalogue: dropped by `redshift_mismatch`.
+    notes : tuple of str
+    counts : Counts
+        What was fetched.
+    """
+
+    z: NDArray[np.float64]
+    zerr: NDArray[np.float64]
+    z_source: NDArray[np.str_]
+    qso_maskbits: NDArray[np.int32]
+    is_confirmed: NDArray[np.bool_]
+    is_other: NDArray[np.bool_]
+    notes: tuple[str, ...] = ()
+    counts: Counts = field(default_factory=Counts)
+
+
+@dataclass(frozen=True)
+class CheckedFile:
+    """A shard's file of spectra, found whole: path below the source, bytes, spectra, identity."""
+
+    file_name: str
+    n_bytes: int
+    n_rows: int
+    identity: str
+    counts: Counts = field(default_factory=Counts)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which spectra of a shard are wanted, and of which file.
+
+    Attributes
+    ----------
+    file_name, identity : str
+        Of the file as it was checked.
+    targetid : ndarray of int64, shape (n,)
+    ra, dec : ndarray of float, shape (n,)
+        Where the catalogue has the targets, ICRS, degrees.
+    index : Path
+        Where in the lake a survey may keep what it knows of the file's inside.
+    """
+
+    file_name: str
+    identity: str
+    targetid: NDArray[np.int64]
+    ra: NDArray[np.float64]
+    dec: NDArray[np.float64]
+    index: Path
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Spectra of a shard's targets, and what became of the others.
+
+    Attributes
+    ----------
+    spectra : Spectra
+    dropped : dict
+        Targets dropped by each gate; with the spectra they are all that were wanted.
+    notes : tuple of str
+    places : ndarray of int, shape (3, n), optional
+        Night, petal and fibre of the spectra; -1 is not known.
+    counts : Counts
+        What was fetched.
+    """
+
+    spectra: Spectra
+    dropped: dict[str, int]
+    notes: tuple[str, ...] = ()
+    places: NDArray[np.int64] | None = None
+    counts: Counts = field(default_factory=Counts)
 
 
 class Survey(Protocol):
-    """A source of spectra: a catalogue of redshifts, and files that hold a shard's spectra each."""
+    """A source of spectra: a catalogue of redshifts, and files that hold a shard's spectra each.
 
-    sampling: Sampling
+    A shard is named by the columns SURVEY, PROGRAM and HEALPIX of its rows: two words and a number.
+    """
 
-    def catalogue(self) -> Iterator[Mapping[str, NDArray]]:
-        """Yield the rows of the catalogue in blocks, under the names of `candidates`.
+    sampling: ClassVar[Sampling]
+    # Of loose files it is False: they are scored with a finished model, one by one.
+    has_catalogue: ClassVar[bool]
 
-        SURVEY, PROGRAM and HEALPIX together name a shard: a file of spectra.
+    @staticmethod
+    def recognise(source: str) -> bool:
+        """Say whether a source looks like this survey's."""
+
+    @classmethod
+    def open(cls, store: Store, config: Config) -> Self:
+        """Return the survey at ``run.source``.
+
+        Raises
+        ------
+        UserError
+            If it is not there.
         """
 
-    def select(self, rows: Mapping[str, NDArray], settings: TargetSettings) -> Choice:
-        """Say which parent sample each row may enter, or by which gate it is dropped."""
+    @property
+    def location(self) -> str:
+        """Where it lies, for messages."""
+
+    def identify_catalogue(self) -> Sequence[str]:
+        """Return what changes whenever a file that `catalogue` reads does."""
+
+    def catalogue(
+        self, settings: TargetSettings, unreadable: dict[Shard, str]
+    ) -> Iterator[tuple[Columns, Choice]]:
+        """Yield the rows of the catalogue in blocks, and where they go.
+
+        Parameters
+        ----------
+        settings : TargetSettings
+        unreadable : dict
+            Filled with the shards whose rows cannot be read, and why.
+
+        Yields
+        ------
+        rows : dict
+            Columns under the names of `candidates`: those of its key, TARGET_RA, TARGET_DEC and Z
+            at least.
+        choice : Choice
+
+        Raises
+        ------
+        UserError
+            If the catalogue cannot be read or believed.
+        """
+
+    def identify_findings(self, shard: Shard) -> tuple[str, ...]:
+        """Return what changes whenever a file that `find` reads does; nothing where it reads none.
+
+        A file that is not there has an identity too.
+        """
+
+    def find(self, shard: Shard, candidates: pa.Table, settings: TargetSettings) -> Findings:
+        """Say what other files know of a shard's candidates.
+
+        Raises
+        ------
+        DataError
+            If a file is damaged.
+        """
 
     def identify(self, shard: Shard) -> str:
-        """Return what changes whenever the file of a shard does."""
+        """Return what changes whenever the file of a shard's spectra does, or its absence."""
 
-    def read(self, shard: Shard, targetids: NDArray[np.int64]) -> Spectra:
+    def inspect(self, shard: Shard, index: Path) -> CheckedFile:
+        """Check the file of a shard's spectra, as far as that can be done without reading them.
+
+        Parameters
+        ----------
+        shard : Shard
+        index : Path
+            Where in the lake a survey may keep what it finds of the file's inside.
+
+        Raises
+        ------
+        DataError
+            If it is missing or damaged.
+        """
+
+    def read(self, shard: Shard, wanted: Wanted, settings: ExtractSettings) -> Reading:
         """Read the spectra of some targets, as far as the file has them.
 
         Raises
         ------
         DataError
-            If the file is missing or damaged.
+            If the file is missing, changed or damaged.
         """
-
-
-# How the spectra of each survey are sampled.
-SAMPLINGS: dict[str, Sampling] = dict.fromkeys(("desi", "mock", "loose", *LAYOUTS), SAMPLING)
-
-
-def find_survey(source: str, name: str = "") -> str:
-    """Return the name of the survey that a source is of.
-
-    Parameters
-    ----------
-    source : str
-        ``mock``, a file, a folder, or an ``s3://`` or ``http(s)://`` address.
-    name : str
-        As asked for; empty, the survey is recognised: ``loose`` of files without a tree, else
-        ``desi``.
-
-    Raises
-    ------
-    UserError
-        If no survey has that name.
-    """
-    if name and name not in SAMPLINGS:
-        raise UserError(f"run.survey {name!r} is none of {', '.join(sorted(SAMPLINGS))}")
-    if name or source == "mock":
-        return name or "mock"
-    place = Path(source)
-    is_loose = not is_remote(source) and place.exists() and not list_reductions(place)
-    return "loose" if is_loose else "desi"
-
-
-def find_sampling(config: Config) -> Sampling:
-    """Return the grid and the arms of the survey that a run reads."""
-    return SAMPLINGS[find_survey(config.run.source, config.run.survey)]

@@ -23,15 +23,17 @@ from catalog_schema.desi import SAMPLING
 from pipeline.lake.layout import Shard
 from pipeline.settings.spectra import TargetSettings
 from pipeline.settings.transport import AcquireSettings
+from pipeline.spectra.candidates import select_candidates
 from pipeline.spectra.coadd_rows import spectra_to_table
-from pipeline.spectra.desi.candidates import select_candidates
+from pipeline.spectra.desi.afterburners import read_findings
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd, read_tables
 from pipeline.spectra.desi.joined_file import join_file
 from pipeline.spectra.desi.redshift_catalogue import read_catalogue
+from pipeline.spectra.desi.selection import choose_blocks
 from pipeline.spectra.desi.tree import HealpixTree
 from pipeline.spectra.science.exposures import find_main_places
 from pipeline.spectra.sdss.spec_file import read_spectrum
-from pipeline.spectra.stages.adopt import adopt_redshifts, lend_redshifts, read_findings
+from pipeline.spectra.stages.adopt import adopt_redshifts, lend_redshifts
 from pipeline.transport.sources import local_file, open_source
 
 SHARD = Shard("main", "dark", 100)
@@ -120,12 +122,15 @@ def _find_tree(path: Path) -> HealpixTree:
 
 
 def _read_zcatalog(path: Path) -> None:
-    select_candidates(read_catalogue(_find_tree(path), {}), TargetSettings())
+    settings = TargetSettings()
+    rows = read_catalogue(_find_tree(path), {})
+    select_candidates(choose_blocks(rows, settings), settings)
 
 
 def _candidates() -> pa.Table:
     rows = make_rows(N, DESI_TARGET=4)
-    kept, _ = select_candidates([rows], TargetSettings())
+    settings = TargetSettings()
+    kept, _ = select_candidates(choose_blocks([rows], settings), settings)
     return lend_redshifts(kept)
 
 
@@ -147,8 +152,9 @@ def _write_qn(folder: Path) -> Path:
 
 def _read_afterburner(path: Path) -> None:
     rows = _candidates()
-    findings, _, _ = read_findings(_find_tree(path), SHARD, rows)
-    adopt_redshifts(rows, findings, TargetSettings())
+    settings = TargetSettings()
+    findings = read_findings(_find_tree(path), SHARD, rows, settings)
+    adopt_redshifts(rows, findings, settings)
 
 
 KINDS = {

@@ -1,16 +1,22 @@
 """Does a row lie where its HEALPix pixel and its TARGETID say, and if not, why?"""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from catalog_schema.desi import HEALPIX_ORDER
+from pipeline.errors import UserError
 from pipeline.science.sky import are_positions, find_cells
 from pipeline.spectra.science.bricks import measure_distance
+from pipeline.spectra.survey import Choice, Columns
 
 OUTSIDE_PIXEL, OUTSIDE_BRICK = "position_outside_pixel", "targetid_elsewhere"
+_GATES = {
+    OUTSIDE_PIXEL: "outside the HEALPIX pixel of their file",
+    OUTSIDE_BRICK: "outside the brick that their TARGETID names",
+}
 # Columns that say in which HEALPix pixel of which order a row's file holds its targets.
 PIXEL_ORDER, PIXEL = "PIXEL_ORDER", "PIXEL"
 # Degrees. Positions are rounded, move, and differ between the catalogues that targets came from.
@@ -48,6 +54,32 @@ def find_misplaced(rows: Mapping[str, NDArray]) -> dict[str, NDArray[np.bool_]]:
         is_near, is_off = distance <= _NEAR, distance > _TOLERANCE
     names_bricks = 2 * np.count_nonzero(is_near) > np.count_nonzero(np.isfinite(distance))
     return {OUTSIDE_PIXEL: ~is_inside, OUTSIDE_BRICK: is_near & is_off & names_bricks}
+
+
+def refuse_misplaced(
+    where: str, blocks: Iterable[tuple[Columns, Choice]]
+) -> Iterator[tuple[Columns, Choice]]:
+    """Hand on a catalogue whose rows are where they say; few others are dropped by their gate.
+
+    Raises
+    ------
+    UserError
+        At the end, if more rows are elsewhere than are kept.
+    """
+    n_kept, n_dropped, suspicions = 0, Counter[str](), Counter[str]()
+    for rows, choice in blocks:
+        is_kept = choice.parent != ""
+        n_kept += int(is_kept.sum())
+        for gate in _GATES:
+            n_dropped[gate] += int(((choice.gate == gate) & ~is_kept).sum())
+        is_outside = choice.gate == OUTSIDE_PIXEL
+        if is_outside.any():
+            suspicions += suspect({n: values[is_outside] for n, values in rows.items()})
+        yield rows, choice
+    for gate, place in _GATES.items():
+        if n_dropped[gate] > n_kept:
+            [(why, _)] = suspicions.most_common(1) or [("TARGETIDs look shifted or permuted", 0)]
+            raise UserError(f"{where}: {n_dropped[gate]} rows lie {place}, {n_kept} inside: {why}")
 
 
 def suspect(rows: Mapping[str, NDArray]) -> Counter[str]:

@@ -52,6 +52,8 @@ _PARTS = {
     ),
     "ZCATALOG_EXTRA": ("TARGETID", "Z", "ZERR", "ZWARN", "SPECTYPE", "DELTACHI2"),
 }
+_BANDS = ("g", "r", "z", "w1", "w2")
+NANOJANSKY_PER_NANOMAGGY = 3631.0
 _REDSHIFT_COLUMNS = ("TARGETID", "Z", "ZERR", "ZWARN", "SPECTYPE", "DELTACHI2")
 
 Columns = dict[str, NDArray]
@@ -97,7 +99,7 @@ def read_catalogue(tree: DesiTree, unreadable: dict[Shard, str]) -> Iterator[Col
     """
     catalogue = _find_catalogue(tree)
     if not catalogue:
-        yield _read_redrock_files(tree, unreadable)
+        yield _convert_fluxes(_read_redrock_files(tree, unreadable))
         return
     # Of a catalogue in parts each has its columns, and TARGETID to see that rows are the same.
     apart = _PARTS if len(catalogue) > 1 else {}
@@ -116,7 +118,7 @@ def read_catalogue(tree: DesiTree, unreadable: dict[Shard, str]) -> Iterator[Col
         ]
         for rows in _zip_blocks(blocks, tree.root):
             numbers = tree.number(rows)
-            yield _clear_undefined_bits({**rows, **_place(tree, numbers)})
+            yield _convert_fluxes(_clear_undefined_bits({**rows, **_place(tree, numbers)}))
     except DataError as error:
         raise UserError(str(error)) from None
 
@@ -211,6 +213,16 @@ def _clear_undefined_bits(rows: Columns) -> Columns:
     """Take an undefined set of target bits, which is read as -1, for none."""
     bits = {name: rows[name] for name in _TARGET_BITS if name in rows}
     return rows | {name: np.where(values == -1, 0, values) for name, values in bits.items()}
+
+
+def _convert_fluxes(rows: Columns) -> Columns:
+    """Return fluxes in nJy, under our names."""
+    fluxes = {band: rows.get(f"FLUX_{band.upper()}") for band in _BANDS}
+    return rows | {
+        f"flux_{band}": (flux * NANOJANSKY_PER_NANOMAGGY).astype(np.float32)
+        for band, flux in fluxes.items()
+        if flux is not None
+    }
 
 
 def _append_unfitted(rows: Columns, observed: Columns) -> Columns:

@@ -1,7 +1,6 @@
 """Which rows of the redshift catalogue may enter which parent sample."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from catalog_schema.vocabulary import ControlKind, Parent, TargetClass
 from pipeline.science.draw import hash_to_unit
 from pipeline.settings.spectra import TargetSettings
 from pipeline.spectra.desi.placement import find_misplaced
+from pipeline.spectra.survey import Choice, Columns
 
 # ZWARN bits of spectra without a spectrum: SKY, UNPLUGGED, BAD_TARGET, NODATA.
 _NO_SKY = 1 << 0
@@ -22,16 +22,12 @@ _WISE_VAR_QSO = 1 << 35
 _SV_SURVEYS = ("sv1", "sv2", "sv3")
 
 
-class Choice(NamedTuple):
-    """Where each row goes, shapes (n,): its parent, or else the first gate of the core it fails.
-
-    `control` and `target_class` are empty where none applies.
-    """
-
-    parent: NDArray[np.str_]
-    control: NDArray[np.str_]
-    target_class: NDArray[np.str_]
-    gate: NDArray[np.str_]
+def choose_blocks(
+    blocks: Iterable[Columns], settings: TargetSettings
+) -> Iterator[tuple[Columns, Choice]]:
+    """Say where the rows of each block of the catalogue go; see `choose_rows`."""
+    for rows in blocks:
+        yield rows, choose_rows(rows, settings)
 
 
 def choose_rows(rows: Mapping[str, NDArray], settings: TargetSettings) -> Choice:

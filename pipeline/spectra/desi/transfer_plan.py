@@ -23,7 +23,7 @@ from pipeline.spectra.desi.coadd_file import (
     plan_arms,
     read_targetids,
 )
-from pipeline.spectra.desi.source import find_tree
+from pipeline.spectra.desi.survey import DesiSurvey
 from pipeline.spectra.desi.tree import DesiTree
 from pipeline.transport.ranges import Link
 
@@ -51,7 +51,7 @@ def describe_transfer(run: Run) -> Iterator[str]:
         as measured while the headers were read.
     """
     store, config = run.store, run.config
-    tree = find_tree(store, config)
+    tree = DesiSurvey.open(store, config).tree
     shards = [shard for shard, n in run.count_rows(TARGETS.name).items() if n]
     targets = run.read_shards(TARGETS.name, shards, ["TARGETID"])
     wanted = [rows["TARGETID"].to_numpy() for rows in targets.values()]

@@ -30,7 +30,7 @@ from pipeline.spectra.model.scorer import score_windows
 from pipeline.spectra.model.training import fit_model, publish_model
 from pipeline.spectra.model.training_windows import Windows
 from pipeline.spectra.science.coadd import Spectra
-from pipeline.spectra.survey import find_sampling
+from pipeline.spectra.surveys import find_sampling
 from pipeline.spectra.windows import make_windows
 
 _ARRAYS = Shard("external", "array", 0)

@@ -33,7 +33,7 @@ from pipeline.spectra.science.anomaly import fit_windows, join_fits, measure_exc
 from pipeline.spectra.science.pca import fit_basis
 from pipeline.spectra.science.restframe import find_noise_share
 from pipeline.spectra.science.vae import ModelShape, SpectrumVAE, soften
-from pipeline.spectra.survey import find_sampling
+from pipeline.spectra.surveys import find_sampling
 from pipeline.workers import run_here, run_on_ray
 
 # This many spectra determine the basis well enough.

@@ -1,10 +1,12 @@
 """Candidates: every row of the source is kept or counted under the first gate it fails."""
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from desi_tree import (
@@ -28,9 +30,10 @@ from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger
 from pipeline.settings.spectra import TargetSettings
-from pipeline.spectra.desi.candidates import select_candidates
-from pipeline.spectra.desi.source import find_tree
+from pipeline.spectra.candidates import select_candidates
+from pipeline.spectra.desi.selection import choose_blocks
 from pipeline.spectra.science.bricks import find_bricks
+from pipeline.spectra.surveys import find_survey
 
 NO_CONTROLS = [f"target.{kind}_fraction=0.0" for kind in ("sky", "standard", "galaxy", "star")]
 
@@ -96,12 +99,17 @@ def test_order_of_the_catalogue_does_not_matter(make: Callable, store: Store) ->
     assert read_targets(store) == first
 
 
+def select(*blocks: Rows) -> tuple[pa.Table, Counter[tuple[Shard, str]]]:
+    settings = TargetSettings()
+    return select_candidates(choose_blocks(blocks, settings), settings)
+
+
 def test_blocks_do_not_matter() -> None:
     bad = make_rows(6, 40, ZWARN=[4, 0, 4, 4, 4, 4], OBJTYPE="SKY")
     rows = join_rows(make_rows(9), bad, make_rows(2, 3), make_rows(5, 50, HEALPIX=7))
-    whole, counts = select_candidates([rows], TargetSettings())
+    whole, counts = select(rows)
     parts = [{name: values[i : i + 3] for name, values in rows.items()} for i in range(0, 22, 3)]
-    pieces, same_counts = select_candidates(parts, TargetSettings())
+    pieces, same_counts = select(*parts)
     assert pieces.equals(whole)
     assert same_counts == counts
     assert counts.total() == 22
@@ -166,12 +174,12 @@ def test_no_quasar_is_said_every_time(make: Callable, rows: Rows) -> None:
 def test_source_that_is_no_tree(store: Store, tmp_path: Path, tree: LocalTree) -> None:
     def explain(source: Path) -> str:
         with pytest.raises(UserError) as caught:
-            find_tree(store, load_config(None, source=str(source)))
+            find_survey(store, load_config(None, source=str(source)))
         return str(caught.value)
 
     assert "no such folder" in explain(tmp_path / "nothing")
     assert "holds spectro/" in explain(tmp_path)
-    assert Path(find_tree(store, Config()).root).is_relative_to(store.root)
+    assert Path(find_survey(store, Config()).location).is_relative_to(store.root)
 
 
 def test_tree_without_redshifts(store: Store, tree: LocalTree) -> None:

@@ -14,11 +14,14 @@ from catalog_schema.validate import find_violations
 from pipeline.config import load_config
 from pipeline.errors import DataError, UserError
 from pipeline.lake.store import to_matrix
+from pipeline.settings.run import RunSettings
+from pipeline.spectra.candidates import select_candidates
 from pipeline.spectra.coadd_rows import spectra_to_table
-from pipeline.spectra.desi.candidates import select_candidates
+from pipeline.spectra.desi.survey import DesiSurvey
+from pipeline.spectra.loose.files import LooseFiles
 from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.restframe import make_grid
-from pipeline.spectra.survey import find_survey
+from pipeline.spectra.surveys import recognise_survey
 from pipeline.spectra.windows import make_windows
 
 N = 5
@@ -38,8 +41,9 @@ def survey(tmp_path: Path) -> ToySurvey:
 
 
 def test_a_toy_survey_goes_from_its_files_to_windows(survey: ToySurvey) -> None:
-    select = survey.select
-    candidates, counts = select_candidates(survey.catalogue(), CONFIG.target, choose=select)
+    settings = CONFIG.target
+    blocks = ((rows, survey.select(rows, settings)) for rows in survey.catalogue())
+    candidates, counts = select_candidates(blocks, settings)
     assert counts == {(FIELD, ""): 4, (FIELD, "redshift_outside_range"): 1}
     spectra = survey.read(FIELD, candidates["TARGETID"].to_numpy())
     coadds = spectra_to_table(FIELD, spectra, survey.sampling)
@@ -70,14 +74,17 @@ def test_a_missing_file_is_told(survey: ToySurvey) -> None:
 @given(name=st.text(max_size=8))
 def test_a_survey_is_recognised_or_named(name: str, tmp_path_factory) -> None:
     folder = tmp_path_factory.getbasetemp()
-    assert find_survey("mock") == "mock"
-    assert find_survey("s3://desidata/dr1") == "desi"
-    assert find_survey(str(folder)) == "loose"
-    assert find_survey(str(folder / "absent")) == "desi"
-    assert find_survey(str(folder), "desi-tiles") == "desi-tiles"
+
+    def find(source: str | Path, survey: str = "") -> type:
+        return recognise_survey(RunSettings(source=str(source), survey=survey))
+
+    for source in ("mock", "s3://desidata/dr1", folder / "absent"):
+        assert find(source) is DesiSurvey
+    assert find(folder) is LooseFiles
+    assert find(folder, "desi-tiles") is DesiSurvey
     if name:
         with pytest.raises(UserError, match=r"run\.survey"):
-            find_survey("mock", f"not {name}")
+            find("mock", f"not {name}")
 
 
 def test_the_toy_s_grid_is_not_desi_s() -> None:

@@ -13,8 +13,8 @@ from pipeline.errors import DataError
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import digest
 from pipeline.settings.spectra import TargetSettings
-from pipeline.spectra.desi.selection import Choice
 from pipeline.spectra.science.coadd import Spectra
+from pipeline.spectra.survey import Choice
 
 SIZE = 4600
 SAMPLING = Sampling(Grid(3.58, 1e-4, SIZE, is_log=True), (Arm("r", 0, SIZE),))

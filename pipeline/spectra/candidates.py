@@ -1,7 +1,7 @@
-"""Rows of the redshift catalogue that may enter a parent sample, and a count of all others."""
+"""Rows of a survey's catalogue that may enter a parent sample, and a count of all others."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
@@ -14,41 +14,27 @@ from pipeline.lake.layout import Shard
 from pipeline.lake.store import columns_to_table
 from pipeline.science.sky import assign_splits
 from pipeline.settings.spectra import TargetSettings
-from pipeline.spectra.desi.placement import OUTSIDE_PIXEL, suspect
-from pipeline.spectra.desi.redshift_catalogue import Columns
-from pipeline.spectra.desi.selection import Choice, choose_rows
+from pipeline.spectra.survey import Choice, Columns
 
-NANOJANSKY_PER_NANOMAGGY = 3631.0
 _ORDER = [(name, "ascending") for name in ROW_KEY]
 
 
 def select_candidates(
-    blocks: Iterable[Columns],
-    settings: TargetSettings,
-    suspicions: Counter[str] | None = None,
-    choose: Callable[[Columns, TargetSettings], Choice] = choose_rows,
+    blocks: Iterable[tuple[Columns, Choice]], settings: TargetSettings
 ) -> tuple[pa.Table, Counter[tuple[Shard, str]]]:
     """Keep the candidates, and count all rows by shard and gate; the gate of the kept is empty.
 
     Parameters
     ----------
-    blocks : iterable of dict
-        Columns of the redshift catalogue, block by block; only what is kept of a block stays in
-        memory.
+    blocks : iterable of (Columns, Choice)
+        A survey's catalogue, block by block; only what is kept of a block stays in memory.
     settings : TargetSettings
-    suspicions : Counter, optional
-        Takes what would put the rows that lie outside their pixel inside.
-    choose : callable
-        Says where each row goes: `Survey.select`.
+        Its shares of the sky.
     """
     counts: Counter[tuple[Shard, str]] = Counter()
     parts = []
-    for rows in blocks:
-        choice = choose(rows, settings)
+    for rows, choice in blocks:
         is_kept = choice.parent != ""
-        is_outside = choice.gate == OUTSIDE_PIXEL
-        if suspicions is not None and is_outside.any():
-            suspicions.update(suspect({n: values[is_outside] for n, values in rows.items()}))
         counts.update(_count(rows, np.where(is_kept, "", choice.gate)))
         parts.append(_to_candidates(rows, choice, is_kept, settings))
     # Sorting is stable: of a repeated row the catalogue's first is kept.
@@ -90,10 +76,6 @@ def _to_candidates(
     kept = {name: values[is_kept] for name, values in rows.items()}
     n = int(is_kept.sum())
     columns: dict[str, object] = {name: kept.get(name, pa.nulls(n)) for name in CANDIDATES.names}
-    for band in ("g", "r", "z", "w1", "w2"):
-        flux = kept.get(f"FLUX_{band.upper()}")
-        if flux is not None:
-            columns[f"flux_{band}"] = (flux * NANOJANSKY_PER_NANOMAGGY).astype(np.float32)
     columns["parent"] = choice.parent[is_kept]
     for name in ("control", "target_class"):
         words = getattr(choice, name)[is_kept]
