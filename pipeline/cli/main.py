@@ -10,7 +10,7 @@ import click
 from pipeline.cli.faults import require_memory, run_command
 from pipeline.cli.lake_commands import lake
 from pipeline.cli.model_commands import model
-from pipeline.cli.options import CONFIG, SET, root_option
+from pipeline.cli.options import CONFIG, SET, SURVEY, root_option
 from pipeline.cli.review_commands import rank, review
 from pipeline.errors import require_extra
 from pipeline.flow.stages import ACQUIRE, STAGES
@@ -51,12 +51,14 @@ _ROOT = root_option("Data root: lake, models, ledger and releases live below it.
 _SOURCE = click.option(
     "--source",
     help="`mock`, or a tree in the DR1 layout: the folder, s3://BUCKET/PREFIX or https:// address "
-    "that holds spectro/; without it run.source of the configuration, by default `mock`.",
+    "that holds spectro/, or what the named survey reads; without it run.source of the "
+    "configuration, by default `mock`.",
 )
 
 
 @qad.command()
 @_SOURCE
+@SURVEY
 @_ROOT
 @click.option("--version", "release_version", required=True, help="Release to make, X.Y.Z.")
 @CONFIG
@@ -97,6 +99,7 @@ def run(
 def _make_command(stage: Stage) -> click.Command:
     @click.command(stage.name, help=f"Run the stages up to `{stage.name}`: {stage.about}.")
     @_SOURCE
+    @SURVEY
     @_ROOT
     @CONFIG
     @SET
@@ -119,6 +122,7 @@ def _make_command(stage: Stage) -> click.Command:
     help="Only say what fetching the spectra would take: rows, bytes and requests by mode, hours.",
 )
 @_SOURCE
+@SURVEY
 @_ROOT
 @CONFIG
 @SET
@@ -145,6 +149,7 @@ def acquire(
 @qad.command()
 @click.option("--trials", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @_SOURCE
+@SURVEY
 @_ROOT
 @CONFIG
 @SET
@@ -181,6 +186,7 @@ def tune(
     help="With --model and loose files: table with Z and TARGETID or file names.",
 )
 @_SOURCE
+@SURVEY
 @_ROOT
 @CONFIG
 @SET

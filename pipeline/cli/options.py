@@ -1,11 +1,14 @@
 """Options that commands share."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+# Where a call keeps the settings that options of their own have named.
+_NAMED = "pipeline.cli.options.named"
 # Adds a parameter to a command.
 Option = Callable[[Any], Any]
 
@@ -27,6 +30,35 @@ CONFIG = click.option(
     type=click.Path(path_type=Path),
     help="TOML file; without it the mock survey and real spectra get their own settings.",
 )
+
+
+def setting_option(name: str, setting: str, about: str) -> Option:
+    """Return an option that is short for ``--set SETTING=NAME``, which its command must have."""
+
+    def keep(context: click.Context, _: click.Parameter, value: str | None) -> None:
+        if value is not None:
+            text = json.dumps(value, ensure_ascii=False)
+            context.meta.setdefault(_NAMED, []).append(f"{setting}={text}")
+
+    return click.option(
+        name, metavar="NAME", help=about, callback=keep, expose_value=False, is_eager=True
+    )
+
+
+def _add_named(
+    context: click.Context, _: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
+    return (*value, *context.meta.get(_NAMED, ()))
+
+
 SET = click.option(
-    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override one setting."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="Override one setting.",
+    callback=_add_named,
+)
+SURVEY = setting_option(
+    "--survey", "run.survey", "Survey that the source is of; without it it is recognised."
 )

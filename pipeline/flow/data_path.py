@@ -15,6 +15,7 @@ from pipeline.lake.files import exists
 from pipeline.numerics import limit_threads
 from pipeline.run import Run
 from pipeline.spectra.mock.source import make_mock
+from pipeline.spectra.surveys import recognise_survey
 from pipeline.stage import Stage
 from pipeline.workers import sharing_ray
 
@@ -53,6 +54,7 @@ def run_stages(
     UserError
         If the call, the source or the data root is wrong. A bad shard is in its report.
     """
+    recognise_survey(config.run)
     save_config(root, config)
     if config.run.source == "mock":
         make_mock(root, config)

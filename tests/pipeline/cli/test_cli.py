@@ -19,6 +19,8 @@ def test_help_names_every_stage(call) -> None:
         (["target", "--set", "train.epoch=3"], "did you mean 'epochs'?"),
         (["target", "--config", "nothing.toml"], "No such file"),
         (["target", "--source", "nothing"], "no such folder"),
+        (["target", "--survey", "desy"], "'desy' is none of desi, desi-healpix, desi-tiles"),
+        (["score", "--survey", 'de"si\n'], "is none of desi"),
         (["status"], "no such data root"),
         (["run", "--version", "1"], "X.Y.Z"),
         (["score", "--model", "nothing", "--source", "nothing"], "neither a folder nor an id"),
@@ -42,6 +44,15 @@ def test_stage_runs_on_a_tree_and_says_what_it_made(call, survey: Path, tmp_path
     assert "1 already done" in out
     code, out, _ = call("status", "--root", tmp_path / "root")
     assert (code, "files" in out) == (0, True)
+
+
+def test_a_named_survey_is_a_setting(call, survey: Path, tmp_path: Path) -> None:
+    arguments = ("--source", survey, "--root", tmp_path / "root")
+    code, _, err = call("target", *arguments, "--set", "run.survey=absent", "--survey", "desi")
+    assert (code, err) == (0, "")
+    code, _, err = call("target", "--survey", "loose", *arguments)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "score them with a finished model" in err
 
 
 def test_failed_shard_is_exit_code_1(call, survey: Path, tmp_path: Path) -> None:
