@@ -17,8 +17,8 @@ from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import MatchState
 from pipeline.config import Config
 from pipeline.context.catalogues.declared import read_declared, resolve_catalogues
-from pipeline.context.crossmatch import read_objects
 from pipeline.context.science.match import offset
+from pipeline.context.scored_objects import read_objects
 from pipeline.errors import UserError
 from pipeline.flow.data_path import start_run
 from pipeline.flow.report import Report
