@@ -3,10 +3,8 @@
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-
 from catalog_schema.tables import COADDS, KEY, TARGETS
+from pipeline.lake.align import align
 from pipeline.lake.store import digest_rows, read_dataset
 from pipeline.run import Run
 from pipeline.settings.spectra import PreprocessSettings
@@ -37,7 +35,7 @@ def preprocess(run: Run) -> Job:
     coadds = run.read_shards(COADDS.name, contents, KEY)
     tasks = []
     for shard, content in contents.items():
-        mine = _match(targets[shard], coadds[shard])
+        mine = align(targets[shard], coadds[shard], KEY, TARGETS.name)
         inputs = (content, digest_rows(mine), repr(grid))
         arguments = (str(run.find_path(COADDS.name, shard)), mine)
         tasks.append(Task(shard, rows[shard], inputs, arguments))
@@ -48,10 +46,3 @@ def _preprocess_shard(settings: PreprocessSettings, grid: RestFrameGrid, task: T
     path, rows = task.arguments
     coadds = read_dataset(Path(path), [*CARRIED, "flux", "ivar"])
     return make_windows(coadds, rows, settings, grid)
-
-
-def _match(targets: pa.Table, coadds: pa.Table) -> pa.Table:
-    """Return the target rows of the coadds, in the coadds' order."""
-    order = coadds.append_column("order", pa.array(np.arange(coadds.num_rows)))
-    joined = order.join(targets, KEY).sort_by("order")
-    return joined.select(_TARGET_COLUMNS).combine_chunks()

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from catalog_schema.tables import RECONSTRUCTIONS, RESTFRAME, ROW_KEY, SCORES, TARGETS, TIERS
 from pipeline.judge.publication import choose_published
+from pipeline.lake.align import align
 from pipeline.lake.rows import split_by_shard
 from pipeline.lake.store import columns_to_table, digest_rows, read_dataset
 from pipeline.run import Run
@@ -33,8 +34,9 @@ def reconstruct(run: Run) -> Job:
     shards, contents = run.list_shards(SCORES.name), run.list_contents(RESTFRAME.name)
     targets = run.read_shards(TARGETS.name, shards, [*ROW_KEY, "EBV"])
     chosen = choose_published(run.read(TIERS.name), config.reconstruct)
-    joined = chosen.join(pa.concat_tables(targets.values()), ROW_KEY)
-    wanted, nothing = split_by_shard(joined), joined.slice(0, 0)
+    placed = align(pa.concat_tables(targets.values()), chosen, what=TARGETS.name)
+    chosen = chosen.append_column("EBV", placed["EBV"])
+    wanted, nothing = split_by_shard(chosen), chosen.slice(0, 0)
     tasks = []
     for shard in shards:
         rows = wanted.get(shard, nothing)
@@ -55,7 +57,7 @@ def _reconstruct_shard(folder: Path, settings: ScoreSettings, r_v: float, task: 
     if windows.num_rows:
         model = _load(folder)
         folds = assign_folds(windows["TARGETID"].to_numpy(), len(model.members))
-        ebv = pc.fill_null(rows["EBV"], 0.0).to_numpy()
+        ebv = pc.fill_null(align(rows, windows, what=TIERS.name)["EBV"], 0.0).to_numpy()
         passed = transmission(sampling.grid.wave, ebv, r_v)
         flux = to_observed_frame(model, settings, windows, folds) * passed
     columns = {**{name: windows[name] for name in ROW_KEY}, "model": flux}
