@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from catalog_schema.constants import LIGHT_SPEED
 from pipeline.spectra.mock.survey import make_survey
 
 WAVE = 3600.0 + 0.8 * np.arange(7781)
@@ -111,7 +112,7 @@ def width_of(wave: np.ndarray, excess: np.ndarray) -> float:
     cumulative /= cumulative[-1]
     low = wave[np.argmax(cumulative > 0.16)]
     high = wave[np.argmax(cumulative > 0.84)]
-    return float((high - low) / wave.mean() * 299792.458)
+    return float((high - low) / wave.mean() * LIGHT_SPEED)
 
 
 def quartiles(values: np.ndarray) -> str:

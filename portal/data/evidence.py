@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from catalog_schema.constants import LIGHT_SPEED
 from catalog_schema.statistics import FILTER_WIDTHS, REASONS, STATISTICS
 
-# km/s.
-LIGHT_SPEED = 299_792.458
 _KINDS = {"emission": "excess", "absorption": "lack"}
 PEAK_COLUMNS = ("kind", "width", "wave", "low", "high", "departure")
 

@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from catalog_schema.constants import LIGHT_SPEED, SECOND_RADIATION_CONSTANT
 from catalog_schema.lines import BALMER, LINES
 
 _GRID = np.arange(850.0, 10500.0, 1.0)
@@ -68,7 +69,7 @@ def galaxy(rest: np.ndarray, age: float, line_width: float, line_strength: float
     level = flux.copy()
     for key, ratio in _GALAXY_LINES.items():
         wave = LINES[key].wave
-        sigma = wave * line_width / 299792.458
+        sigma = wave * line_width / LIGHT_SPEED
         profile = np.exp(-0.5 * ((rest - wave) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
         flux += line_strength * 0.43 * ratio * profile * level
     return flux
@@ -79,7 +80,7 @@ def star(wave: np.ndarray, temperature: float) -> np.ndarray:
 
     Temperatures above 15,000 K are taken for white dwarfs, whose Balmer lines are broad.
     """
-    flux = _planck(_GRID, temperature) / _planck(np.array([5100.0]), temperature)
+    flux = planck(_GRID, temperature) / planck(np.array([5100.0]), temperature)
     flux *= _balmer_lines(temperature)
     if temperature < 7500:
         metal = np.clip((7500 - temperature) / 3000, 0.1, 1.2)
@@ -136,9 +137,10 @@ def _titanium_oxide() -> np.ndarray:
     return np.exp(-depth)
 
 
-def _planck(wave: np.ndarray, temperature: float) -> np.ndarray:
-    return wave**-5 / np.expm1(1.4388e8 / (wave * temperature))
+def planck(wave: np.ndarray, temperature: float) -> np.ndarray:
+    """Light of a black body of `temperature` (K) at `wave` (n,) Å, in any unit per Å."""
+    return wave**-5 / np.expm1(SECOND_RADIATION_CONSTANT / (wave * temperature))
 
 
 def _unit_planck(temperature: float) -> np.ndarray:
-    return _planck(_GRID, temperature) / _planck(np.array([5100.0]), temperature)
+    return planck(_GRID, temperature) / planck(np.array([5100.0]), temperature)

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.special import wofz
 
+from catalog_schema.constants import LIGHT_SPEED
 from catalog_schema.lines import LINES, LYMAN_SERIES, waves
-from pipeline.spectra.mock.population import LIGHT_SPEED
 
 LYMAN_ALPHA, LYMAN_LIMIT = waves("lya", "lyman_limit")
 _DOPPLER = 30.0  # km/s

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.spectra.mock.population import LIGHT_SPEED
+from catalog_schema.constants import LIGHT_SPEED
 from pipeline.spectra.mock.profile import add_gaussian
 
 _FWHM_TO_SIGMA = 1 / 2.3548

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from catalog_schema.constants import LIGHT_SPEED
 from catalog_schema.lines import LINES
-from pipeline.spectra.mock.contaminants import stellar_population
+from pipeline.spectra.mock.contaminants import planck, stellar_population
 from pipeline.spectra.mock.dust import smc_transmission
 from pipeline.spectra.mock.iron import IRON_GRID, iron_templates
-from pipeline.spectra.mock.population import LIGHT_SPEED, Quasar
+from pipeline.spectra.mock.population import Quasar
 from pipeline.spectra.mock.profile import add_gaussian
 
 # Widths of the two Gaussians of a broad line: the core's over its FWHM, the base's over the core's.
@@ -168,12 +169,8 @@ def iron(quasar: Quasar, rest: np.ndarray) -> np.ndarray:
 def _balmer_continuum(quasar: Quasar, rest: np.ndarray) -> np.ndarray:
     # Grandi 1982: partly thick, 15,000 K; the blended high Balmer lines continue it past the edge.
     optical_depth = (np.minimum(rest, _BALMER_EDGE) / _BALMER_EDGE) ** 3
-    planck = _planck(rest, 15000.0) / _planck(np.array([_BALMER_EDGE]), 15000.0)
-    shape = planck * (1 - np.exp(-optical_depth)) / (1 - np.exp(-1.0))
+    body = planck(rest, 15000.0) / planck(np.array([_BALMER_EDGE]), 15000.0)
+    shape = body * (1 - np.exp(-optical_depth)) / (1 - np.exp(-1.0))
     shape *= np.exp(-np.maximum(rest - _BALMER_EDGE, 0.0) / 90.0)
     level = continuum(quasar, np.array([_BALMER_EDGE]))[0]
     return quasar.balmer_continuum * level * shape
-
-
-def _planck(wave: np.ndarray, temperature: float) -> np.ndarray:
-    return wave**-5 / np.expm1(1.4388e8 / (wave * temperature))

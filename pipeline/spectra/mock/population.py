@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LIGHT_SPEED = 299792.458  # km/s
+from catalog_schema.constants import LIGHT_SPEED
+
+# Å/s in AB magnitudes, to four digits as their zero point is.
+LIGHT_SPEED_AB = 2.998e18
 _HUBBLE_CONSTANT = 70.0  # km/s/Mpc
 _MATTER_DENSITY = 0.3
 _CM_PER_MPC = 3.0857e24
@@ -88,7 +91,7 @@ def luminosity_distance(z: float) -> float:
 
 def magnitude_to_flux(r_mag: float) -> float:
     """Mean f_lambda over the r band, 1e-17 erg/s/cm2/Å, of an AB magnitude."""
-    return float(10 ** (-0.4 * (r_mag + 48.6)) * 2.998e18 / 6420.0**2 * 1e17)
+    return float(10 ** (-0.4 * (r_mag + 48.6)) * LIGHT_SPEED_AB / 6420.0**2 * 1e17)
 
 
 def draw_quasar(rng: np.random.Generator, z: float, r_mag: float) -> Quasar:

@@ -8,7 +8,7 @@ from pipeline.spectra.mock.dust import galactic_transmission
 from pipeline.spectra.mock.forest import transmission
 from pipeline.spectra.mock.instrument import WAVE
 from pipeline.spectra.mock.physics import quasar_components
-from pipeline.spectra.mock.population import Quasar, magnitude_to_flux
+from pipeline.spectra.mock.population import LIGHT_SPEED_AB, Quasar, magnitude_to_flux
 
 R_BAND = slice(2525, 4475)  # 5620-7180 Å
 _G_BAND = slice(750, 2375)  # 4200-5500 Å
@@ -71,7 +71,7 @@ def band_fluxes(flux: np.ndarray) -> np.ndarray:
     """Fluxes (n, 3) in nanomaggies in g, r, z of spectra (n, 7781); z ends at 9824 Å."""
     bands = ((_G_BAND, 4800.0), (R_BAND, 6420.0), (_Z_BAND, 9150.0))
     nanomaggies = [
-        flux[:, band].mean(axis=1) * 1e-17 * centre**2 / 2.998e18 / 3.631e-29
+        flux[:, band].mean(axis=1) * 1e-17 * centre**2 / LIGHT_SPEED_AB / 3.631e-29
         for band, centre in bands
     ]
     return np.stack(nanomaggies, axis=1)

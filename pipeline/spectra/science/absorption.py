@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog_schema.constants import LIGHT_SPEED
 from catalog_schema.lines import LINES, LYMAN_SERIES, waves
-from pipeline.spectra.science.residuals import LIGHT_SPEED, Measured, Residuals, divide, slide_sum
+from pipeline.spectra.science.residuals import Measured, Residuals, divide, slide_sum
 
 # Lines that absorb together, with their depth relative to the first.
 _FAMILIES = {

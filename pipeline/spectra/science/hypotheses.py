@@ -13,6 +13,7 @@ import torch
 from scipy.ndimage import percentile_filter, uniform_filter1d
 from torch import Tensor
 
+from catalog_schema.constants import SECOND_RADIATION_CONSTANT
 from catalog_schema.lines import LINES
 from catalog_schema.statistics import HYPOTHESES
 from catalog_schema.vocabulary import Arm
@@ -20,7 +21,6 @@ from pipeline.spectra.science.pca import LinearBasis, rebin
 
 _BIN = 16
 _BLACKBODIES = (3200.0, 4000.0, 5000.0, 7000.0)
-_SECOND_RADIATION_CONSTANT = 1.4388e8  # Å K
 # Ultraviolet and optical iron bands: width (rest Å) and relative height; a sketch of the templates
 # of Vestergaard & Wilkes (2001) and Boroson & Green (1992).
 _IRON_BANDS = {
@@ -114,7 +114,7 @@ class Hypotheses:
         }
         for kelvin in _BLACKBODIES:
             planck = (observed / 5000.0) ** -5 / torch.expm1(
-                _SECOND_RADIATION_CONSTANT / observed / kelvin
+                SECOND_RADIATION_CONSTANT / observed / kelvin
             )
             made[f"blackbody_{kelvin:.0f}"] = planck / planck.median(1, keepdim=True).values
         made |= {"flat": torch.ones_like(rest), "iron": self._iron[places]}

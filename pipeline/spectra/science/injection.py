@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog_schema.constants import SECOND_RADIATION_CONSTANT
 from catalog_schema.lines import STRONG, waves
 
 # Broad lines that a trough or a lost line may belong to.
@@ -109,7 +110,7 @@ def _lost_lines(host: Host, rng: np.random.Generator) -> NDArray:
 def _cool_star(host: Host, rng: np.random.Generator) -> NDArray:
     """Light of a black body of 2800 to 4500 K with a break at 6200 and 7050 Å, like TiO."""
     planck = (host.observed / 5000) ** -5 / np.expm1(
-        1.4388e8 / host.observed / rng.uniform(2800, 4500)
+        SECOND_RADIATION_CONSTANT / host.observed / rng.uniform(2800, 4500)
     )
     return planck * (
         1

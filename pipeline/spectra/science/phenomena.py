@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import percentile_filter, uniform_filter1d
 
+from catalog_schema.constants import LIGHT_SPEED
 from catalog_schema.lines import LINES
 from pipeline.spectra.science.absorption import TROUGHS, damp
 from pipeline.spectra.science.emission import BROAD_WAVES, LOW_IONISATION
-from pipeline.spectra.science.residuals import LIGHT_SPEED
 from pipeline.spectra.science.templates import galaxy_light, star_light
 
 # Bins and widths (bins) of the lower envelope that is taken for the continuum.

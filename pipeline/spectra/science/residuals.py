@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog_schema.constants import LIGHT_SPEED
 from catalog_schema.grids import Sampling
 from pipeline.spectra.science.restframe import RestFrameGrid
 
-LIGHT_SPEED = 299_792.458  # km/s
 _BLOCK = 64
 
 

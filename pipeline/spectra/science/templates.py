@@ -6,9 +6,9 @@ Meant for teaching: colours, breaks and bands vary more freely than nature's do.
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog_schema.constants import SECOND_RADIATION_CONSTANT
 from catalog_schema.lines import BALMER, LINES, waves
 
-_SECOND_RADIATION_CONSTANT = 1.4388e8  # Å K
 # Half widths (Å) of the metal lines of late types, taken as notches.
 _METALS = {
     "caii_k": 22.0,
@@ -122,5 +122,5 @@ def _lies_in_bands(wave: NDArray) -> NDArray:
 
 
 def _planck(wave: NDArray, temperature: float) -> NDArray:
-    exponent = np.minimum(_SECOND_RADIATION_CONSTANT / (wave * temperature), 200.0)
+    exponent = np.minimum(SECOND_RADIATION_CONSTANT / (wave * temperature), 200.0)
     return (wave / 5000) ** -5 / np.expm1(exponent)

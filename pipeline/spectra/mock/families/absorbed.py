@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from catalog_schema.constants import LIGHT_SPEED
 from catalog_schema.lines import LINES
 from pipeline.spectra.mock.distributions import (
     exponential,
@@ -20,7 +21,6 @@ from pipeline.spectra.mock.distributions import (
 from pipeline.spectra.mock.dust import smc_transmission
 from pipeline.spectra.mock.forest import LYMAN_ALPHA, dla
 from pipeline.spectra.mock.instrument import WAVE
-from pipeline.spectra.mock.population import LIGHT_SPEED
 from pipeline.spectra.mock.scene import Scene
 
 # Ions that absorb together: oscillator strengths of their lines (Morton 2003; NIST).

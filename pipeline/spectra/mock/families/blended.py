@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import stats
 
+from catalog_schema.constants import LIGHT_SPEED, SECOND_RADIATION_CONSTANT
 from catalog_schema.lines import LINES
 from pipeline.spectra.mock.contaminants import galaxy, star
 from pipeline.spectra.mock.distributions import Limited, exponential, normal, tabulated, uniform
@@ -16,7 +17,6 @@ from pipeline.spectra.mock.forest import transmission
 from pipeline.spectra.mock.instrument import WAVE
 from pipeline.spectra.mock.physics import quasar_components
 from pipeline.spectra.mock.population import (
-    LIGHT_SPEED,
     draw_quasar,
     draw_redshift,
     luminosity_distance,
@@ -109,8 +109,8 @@ def supernova(
     rest = scene.rest
     light = (
         (rest / 5100) ** -5
-        * np.expm1(1.4388e8 / (5100 * 12_000))
-        / np.expm1(1.4388e8 / (rest * 12_000))
+        * np.expm1(SECOND_RADIATION_CONSTANT / (5100 * 12_000))
+        / np.expm1(SECOND_RADIATION_CONSTANT / (rest * 12_000))
     )
     # Iron-peak lines all but close the ultraviolet.
     light *= 0.05 + 0.95 / (1 + np.exp((3400 - rest) / 120))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.spectra.mock.population import LIGHT_SPEED
+from catalog_schema.constants import LIGHT_SPEED
 
 _RADII, _ANGLES = 60, 180
 

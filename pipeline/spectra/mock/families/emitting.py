@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from catalog_schema.constants import LIGHT_SPEED
 from catalog_schema.lines import LINES
 from pipeline.spectra.mock.distributions import (
     exponential,
@@ -26,7 +27,7 @@ from pipeline.spectra.mock.physics import (
     broad_lines,
     continuum,
 )
-from pipeline.spectra.mock.population import LIGHT_SPEED, Quasar, luminosity_distance
+from pipeline.spectra.mock.population import Quasar, luminosity_distance
 from pipeline.spectra.mock.profile import add_gaussian
 from pipeline.spectra.mock.scene import Scene
 

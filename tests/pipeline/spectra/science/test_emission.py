@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from quasar_windows import make_residuals, measure
 
+from catalog_schema.constants import LIGHT_SPEED
 from pipeline.spectra.science.emission import measure_lines, measure_narrow_lines
-from pipeline.spectra.science.residuals import LIGHT_SPEED, Residuals
+from pipeline.spectra.science.residuals import Residuals
 
 # Rest Å in vacuum, and a redshift at which the line and 10,000 km/s about it are seen.
 BROAD = {

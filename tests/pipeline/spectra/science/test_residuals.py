@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from quasar_windows import GRID, make_residuals
 
-from pipeline.spectra.science.residuals import LIGHT_SPEED, divide, slide_sum
+from catalog_schema.constants import LIGHT_SPEED
+from pipeline.spectra.science.residuals import divide, slide_sum
 
 SPECTRA = make_residuals(1.3, n=3)
 Z = st.floats(0.06, 6.7)

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mock_scenes import make_rng, make_scene
 
+from catalog_schema.constants import LIGHT_SPEED
 from pipeline.spectra.mock.families import absorbed
 from pipeline.spectra.mock.instrument import WAVE
-from pipeline.spectra.mock.population import LIGHT_SPEED
 
 HIGH, LOW = make_scene(2.6), make_scene(0.5)
 
