@@ -20,8 +20,8 @@ from pipeline.lake.store import Store, columns_to_table
 from pipeline.ledger.books import Outcome
 from pipeline.spectra.model.models import NORMS, NULL, TAXONOMY
 from pipeline.spectra.sampled import attach_sampling
-from release.checks.conservation import STAGES
 from release.checks.consistency import adjust
+from release.conservation import STAGES
 
 SIZES = {"wave": SAMPLING.grid.size, "window": 30, "latent": 16, "seed_statistic": 4}
 _MODEL = "synthetic"

@@ -16,7 +16,7 @@ from pipeline.lake.layout import MODEL_NULL
 from pipeline.lake.store import Store
 from pipeline.numerics import limit_threads
 from release.changelog import write_changelog
-from release.checks.conservation import close_release
+from release.conservation import close_release
 from release.credit import make_notes
 from release.documents import write_documents
 from release.faces.registry import FACES

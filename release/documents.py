@@ -14,7 +14,7 @@ from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.tables import DIMENSIONS
 from catalog_schema.vocabulary import AnomalyClass, ChangeState, MatchState, ShardState, Tier
 from pipeline.ledger.books import Outcome, balance
-from release.checks.conservation import (
+from release.conservation import (
     NEGATIVE_CONTROL,
     RELEASE_STAGE,
     REPEAT_OBSERVATION,

@@ -31,7 +31,7 @@ from pipeline.reviews.review import Review
 from pipeline.reviews.review_ledger import tabulate
 from pipeline.reviews.sample import name_sample
 from pipeline.stage import Per
-from release.checks.conservation import Account, settle
+from release.conservation import Account, settle
 from release.sealing import hash_file
 
 MOCK = "mock"

@@ -15,7 +15,7 @@ from catalog_schema.tables import SCHEMA_VERSION
 from catalog_schema.vocabulary import MatchState, Tier
 from pipeline.config import Config
 from pipeline.ledger.books import Outcome
-from release.checks.conservation import sum_gates
+from release.conservation import sum_gates
 from release.inputs import MODEL_CARD, Inputs
 
 MANIFEST = "manifest.json"

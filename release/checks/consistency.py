@@ -28,7 +28,7 @@ from pipeline.ledger.books import Outcome
 from pipeline.reviews.consensus import find_consensus
 from pipeline.reviews.review import select_in_force
 from pipeline.reviews.review_ledger import read_rows
-from release.checks.conservation import RELEASE_STAGE, STAGES, find_breaks, sum_gates
+from release.conservation import RELEASE_STAGE, STAGES, find_breaks, sum_gates
 from release.manifest import GRADES, MANIFEST, read_json
 from release.tables.completeness import read_completeness
 from release.tables.engine import query
