@@ -83,6 +83,19 @@ PIPELINE_ROOMS = (
     ("names", "numerics", "science"),
     ("errors",),
 )
+# Rooms and files of the release likewise.
+RELEASE_ROOMS = (
+    ("cli",),
+    ("build", "places"),
+    ("changelog", "documents"),
+    ("checks", "diff"),
+    ("faces",),
+    ("tables",),
+    ("manifest",),
+    ("inputs",),
+    ("conservation", "credit", "sealing", "versions"),
+    ("rendering",),
+)
 # What of the back half still knows spectra: it asks for their classes, folds and measurements.
 KNOWS_SPECTRA = {
     f"pipeline/judge/{name}.py"
@@ -232,14 +245,23 @@ def test_stages_know_no_survey(name: str) -> None:
         assert select(f"pipeline/spectra/{name}", f"pipeline.spectra.{survey}") == {}
 
 
-def test_rooms_of_the_pipeline_look_down() -> None:
-    floors = {room: floor for floor, rooms in enumerate(PIPELINE_ROOMS) for room in rooms}
+def find_upwards(package: str, order: tuple[tuple[str, ...], ...]) -> set[tuple[str, str]]:
+    """Return files of a package with the rooms, of their own floor or above, that they import."""
+    floors = {room: floor for floor, rooms in enumerate(order) for room in rooms}
     upwards = set()
-    for name, modules in select("pipeline/", "pipeline").items():
+    for name, modules in select(f"{package}/", package).items():
         own = name.split("/")[1].removesuffix(".py")
         rooms = {module.split(".")[1] for module in modules if "." in module} - {own}
-        if own != "__init__":
-            upwards |= {(name, room) for room in rooms if floors[room] <= floors[own]}
+        upwards |= {(name, room) for room in rooms if floors[room] <= floors[own]}
+    return upwards
+
+
+def test_rooms_of_the_release_look_down() -> None:
+    assert find_upwards("release", RELEASE_ROOMS) == set()
+
+
+def test_rooms_of_the_pipeline_look_down() -> None:
+    upwards = find_upwards("pipeline", PIPELINE_ROOMS)
     assert {(name, room) for name, room in upwards if name not in KNOWS_SPECTRA} == set()
     assert {name for name, room in upwards if room == "spectra"} == KNOWS_SPECTRA
 
