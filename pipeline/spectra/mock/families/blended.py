@@ -25,7 +25,9 @@ from pipeline.spectra.mock.population import (
 from pipeline.spectra.mock.scene import R_BAND, Scene
 
 _CM_PER_10_PARSEC = 3.0857e19
-# Line seen, line it is taken for, how often: as visual inspection found (Alexander et al. 2023).
+# Line seen, line it is taken for, how often. Visual inspection finds one in a hundred of DESI's
+# quasar redshifts wrong by more than 3,000 km/s (Alexander et al. 2023); which lines are taken for
+# which, and how often, is assumed.
 _CONFUSIONS = (
     ("ciii", "mgii", 3.0), ("mgii", "ciii", 2.0), ("civ", "lya", 2.0), ("lya", "civ", 2.0),
     ("civ", "ciii", 2.0), ("ciii", "civ", 1.0), ("mgii", "lya", 2.0), ("hbeta", "mgii", 1.0),
@@ -40,8 +42,8 @@ _SUPERNOVA = (
     (8579.0, 1.1, 0.55, 13_000.0),
 )  # fmt: skip
 
-# Cool dwarfs by effective temperature (types M6 to K5, Pecaut & Mamajek 2013), most of them early M
-# (West et al. 2011); brightness after star counts that grow by 0.2 dex/mag. Counts are assumed.
+# Cool dwarfs by effective temperature (types M6 to K5, Pecaut & Mamajek 2013). That most are
+# early M, and that star counts grow by 0.2 dex/mag, is assumed.
 STAR = {
     "temperature": tabulated(
         (2750.0, 2950.0, 3130.0, 3320.0, 3490.0, 3610.0, 3750.0, 3950.0, 4250.0, 4650.0),
@@ -67,15 +69,15 @@ SUPERNOVA = {
 # A second quasar, not bound to the first, as pairs are found (Hennawi et al. 2010); as much fainter
 # as quasar counts allow, which grow by 0.3 dex/mag (Chaussidon et al. 2023).
 PAIR = {"faintness": exponential(-1 / (0.3 * np.log(10)), -0.4, 2.1)}
-# Redshifts that visual inspection put right: a line taken for another with the peak a little off,
-# and a third of them nowhere near (Alexander et al. 2023; shares assumed).
+# Wrong redshifts: a line taken for another with the peak a little off, and a third of them nowhere
+# near. Shares and offsets are assumed.
 CONFUSED = {"luck": uniform(0.0, 1.0), "offset": normal(0.0, 900.0, -2500.0, 2500.0)}
 
 
 def star_blend(
     scene: Scene, rng: np.random.Generator, *, temperature: float, faintness: float
 ) -> tuple[Scene, float]:
-    """A cool dwarf of the Milky Way in the fibre (West et al. 2011), `faintness` mag fainter."""
+    """A cool dwarf of the Milky Way in the fibre, `faintness` mag fainter."""
     return _blend(scene, star(WAVE, temperature), faintness), np.nan
 
 
@@ -137,7 +139,7 @@ def binary_quasar(
 def wrong_redshift(
     scene: Scene, rng: np.random.Generator, *, luck: float, offset: float
 ) -> tuple[Scene, float]:
-    """Right spectrum, wrong redshift in the catalogue (Alexander et al. 2023).
+    """Right spectrum, wrong redshift in the catalogue.
 
     Two thirds are a line taken for another, `offset` km/s from where that would lie, the others
     anywhere, at least 0.1 (1 + z) away. `luck` below two thirds picks the lines.

@@ -87,8 +87,9 @@ LENSED = {"chromaticity": uniform(0.2, 0.6), "power": normal(1.1, 0.4, 0.4, 2.0)
 def weak_line(scene: Scene, rng: np.random.Generator, *, ew: float) -> tuple[Scene, float]:
     """High-ionisation lines nearly absent (Diamond-Stanic et al. 2009).
 
-    `ew` is that of Lyman alpha with NV. MgII keeps the square root of the factor and the Balmer
-    lines are ordinary, as Plotkin et al. (2015) found.
+    `ew` is that of Lyman alpha with NV. Low-ionisation lines are not exceptionally weak (Plotkin et
+    al. 2015): that the Balmer lines are ordinary and MgII keeps the square root of the factor is
+    assumed.
     """
     own = sum(broad_equivalent_width(scene.quasar, _LINES[name]) for name in ("lya", "nv"))
     factor = min(ew / own, 1.0)
@@ -124,7 +125,8 @@ def double_peaked(
 def changing_look(scene: Scene, rng: np.random.Generator, *, dimming: float) -> tuple[Scene, float]:
     """Continuum and Balmer lines faded by `dimming` mag in g (MacLeod et al. 2016, 2019).
 
-    MgII follows with a power of 0.4 (Homan et al. 2020); host and narrow lines stay.
+    MgII follows with a power of 0.4, which is assumed: it changes by as much as the continuum in
+    one object and hardly at all in another (Homan et al. 2020). Host and narrow lines stay.
     """
     left = 10 ** (-0.4 * dimming)
     factors = dict.fromkeys(_LINES, left) | {"mgii": left**0.4}

@@ -27,19 +27,22 @@ _THICKNESS = 2.5e6
 _REFRACTION = 3.6
 
 # Steps between the cameras of one spectrum: desispec issues 2547 and 2606 show per cent to tens of
-# per cent, and the few per cent of Guy et al. (2023) are ordinary. Exponential fall assumed.
+# per cent. That 3.5 per cent are ordinary, and the exponential fall, is assumed.
 JUMP = {"size": exponential(0.09, 0.035, 0.6), "tilt": normal(0.0, 0.35, -0.9, 0.9)}
-# Sky lines at a wavelength or width (Å) that is not the fibre's: what the sky model of Guy et al.
-# (2023) fits for each fibre and can miss; exponential fall assumed.
+# Sky lines at a wavelength or width (Å) that is not the fibre's: desispec fits both on the sky
+# fibres and carries them over to the others (pull requests 1125, 1381), and refuses wavelengths
+# beyond 0.3 Å (pull request 1598). Sizes and exponential fall assumed.
 SKY = {"shift": exponential(0.06, 0.02, 0.5), "broadening": normal(0.0, 0.05, -0.15, 0.15)}
-# Cosmic rays whose charge escaped the rejection of single exposures: dN/dq as q^-2 above 250
-# electrons. A muon leaves 20,000 in 250 µm, which is always seen; shape assumed.
+# Cosmic rays whose charge escaped the rejection of single exposures (desispec issues 762, 1726):
+# dN/dq as q^-2 above 250 electrons. A muon leaves 20,000 in 250 µm, which is always seen; shape
+# assumed.
 COSMIC = {
     "count": from_density(lambda n: np.exp(-n / 2.0), 1.0, 9.0),
     "log_charge": from_density(lambda q: 10.0**-q, 2.4, 4.0),
 }
-# Light spread over the detector by a bright neighbour, per cents of the sky (Guy et al. 2023); its
-# course along an arm is smooth and unknown. Levels assumed.
+# Light spread over the detector by a bright neighbour, which desispec models between the bundles of
+# fibres (pull request 859) and can misjudge beside bright stars (issue 1580). Levels and the smooth
+# course along an arm are assumed.
 SCATTERED = {
     "level": lognormal(0.16, 0.3, 0.04, 0.9),
     "slope": uniform(-0.8, 0.8),
@@ -57,8 +60,9 @@ NEIGHBOUR = {
 }
 # Steps of 10 electrons/Å where two amplifiers meet (desispec issue 1518).
 AMPLIFIER = {"step": exponential(5.0, 3.0, 25.0)}
-# A wrong standard star in the flux calibration: Balmer lines and the continuum's slope imprinted on
-# every spectrum of a petal (Guy et al. 2023). Sizes assumed.
+# A wrong standard star in the flux calibration: an outlier that is not rejected marks the whole
+# petal (desispec pull request 1434), Balmer lines stay in its calibration (issue 357, there of
+# BOSS). The slow wave and the sizes are assumed.
 RIPPLE = {
     "depth": exponential(0.08, 0.06, 0.45),
     "wave": uniform(0.0, 1.0),
@@ -81,7 +85,7 @@ def flux_jump(
 def sky_residual(
     flux: np.ndarray, rng: np.random.Generator, *, shift: float, broadening: float
 ) -> tuple[np.ndarray, float]:
-    """Sky lines subtracted at a wrong wavelength and width in one arm (Guy et al. 2023)."""
+    """Sky lines subtracted at a wrong wavelength and width in one arm."""
     pixels = ARM_SLICES[_ARMS[rng.choice(3, p=(0.15, 0.3, 0.55))]]
     step = ARM_WAVE[1] - ARM_WAVE[0]
     first = np.gradient(instrument.sky_brightness()[pixels], step)
@@ -94,7 +98,7 @@ def sky_residual(
 def cosmic_ray(
     flux: np.ndarray, rng: np.random.Generator, *, count: float, log_charge: float
 ) -> tuple[np.ndarray, float]:
-    """Cosmic-ray hits that no mask records (Guy et al. 2023).
+    """Cosmic-ray hits that no mask records.
 
     The strongest leaves 10^log_charge electrons, spread as the optics spread light.
     """
@@ -116,7 +120,7 @@ def scattered_light(
     slope: float,
     dome: float,
 ) -> tuple[np.ndarray, float]:
-    """A bright neighbour's light, spread smoothly over one arm (Guy et al. 2023)."""
+    """A bright neighbour's light, spread smoothly over one arm."""
     pixels = ARM_SLICES[_ARMS[rng.integers(3)]]
     course = np.linspace(-1, 1, ARM_WAVE[pixels].size)
     shape = 1 + slope * course + dome * (1.5 * course**2 - 0.5)
@@ -184,7 +188,7 @@ def calibration_ripple(
     wave: float,
     period: float,
 ) -> tuple[np.ndarray, float]:
-    """A calibration vector with the standard's lines and a slow wave (Guy et al. 2023).
+    """A calibration vector with the standard's lines and a slow wave.
 
     The Balmer lines are imprinted with `depth`, the wave of `period` Å with half of it, in b and r.
     """
