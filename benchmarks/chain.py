@@ -25,11 +25,11 @@ from pipeline.config import Config, load_config
 from pipeline.flow.data_path import start_run
 from pipeline.flow.root import Root
 from pipeline.flow.runner import run_stage
-from pipeline.flow.stages import ACQUIRE, ADOPT, EXTRACT, PREPROCESS, TARGET
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.coadd_rows import spectra_to_table
+from pipeline.spectra.data_path import ACQUIRE, ADOPT, EXTRACT, PREPROCESS, TARGET
 from pipeline.spectra.desi.coadd_file import open_coadd, read_arms, read_tables, read_targetids
 from pipeline.spectra.desi.joined_file import join_file
 from pipeline.spectra.desi.row_identity import find_strangers

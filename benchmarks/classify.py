@@ -20,16 +20,17 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 
 from catalog_schema.desi import SAMPLING
+from catalog_schema.spectra import EXAMPLES
 from catalog_schema.vocabulary import AnomalyClass, Parent, Split
 from pipeline.config import Config, load_config
 from pipeline.flow.data_path import run_stages, start_run
 from pipeline.flow.root import Root
 from pipeline.judge.classifier import judge, read_classifier
+from pipeline.judge.knowledge import get_knowledge
 from pipeline.judge.null import compare
 from pipeline.lake.layout import Shard
 from pipeline.run import Run
 from pipeline.spectra.coadd_rows import spectra_to_table
-from pipeline.spectra.examples import KIND_CLASSES
 from pipeline.spectra.measuring import measure_table, score_rows
 from pipeline.spectra.mock.anomalies import FAMILIES
 from pipeline.spectra.mock.instrument import ARM_SLICES, ARMS
@@ -51,7 +52,7 @@ _UNTAUGHT = {
     "calibration_ripple": "artefact",
 }
 _CLASSES = _UNTAUGHT | {
-    name: KIND_CLASSES[family.taught_as] for name, family in FAMILIES.items() if family.taught_as
+    name: EXAMPLES[family.taught_as] for name, family in FAMILIES.items() if family.taught_as
 }
 _FIRST_TARGETID = 10**9
 _EBV, _BATCH = 0.03, 100
@@ -142,9 +143,9 @@ def classify_drawn(
     """Classify drawn spectra as the run's own; return truth with results, and probabilities."""
     config, folder, null = run.config, run.model, run.read("null")
     scores, rows = score_rows(folder, config, windows)
-    _, _, p_value = compare(scores, null, config.calibrate)
+    _, _, p_value = compare(scores, null, run.kind.waist, config.calibrate)
     measured = measure_table(folder, config, windows.take(pa.array(rows)), p_value)
-    judged = judge(read_classifier(run), null, scores, measured, config)
+    judged = judge(read_classifier(run), null, scores, measured, get_knowledge(run))
     shown = ("p_value", "joint_p_value", "anomaly_class", "artefact_probability", "better_z")
     found = pd.DataFrame({name: np.asarray(judged[name]) for name in shown})
     found = found.assign(TARGETID=scores["TARGETID"], snr=scores["snr"])

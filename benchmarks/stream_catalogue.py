@@ -24,7 +24,7 @@ import numpy as np
 from loopback_s3 import serve_bucket
 from side_by_side import read_peak
 
-from catalog_schema.tables import SHARD_KEY
+from catalog_schema.waist import SHARD_KEY
 from pipeline.spectra.desi.redshift_catalogue import OPTIONAL, REQUIRED
 from pipeline.spectra.mock.columns import ZCATALOG, parse
 from pipeline.spectra.mock.identity import draw_positions

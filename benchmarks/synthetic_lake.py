@@ -18,10 +18,10 @@ from pipeline.lake.layout import Shard
 from pipeline.lake.model_files import write_card
 from pipeline.lake.store import Store, columns_to_table
 from pipeline.ledger.books import Outcome
+from pipeline.spectra.data_path import SPECTRA
 from pipeline.spectra.model.models import NORMS, NULL, TAXONOMY
 from pipeline.spectra.sampled import attach_sampling
 from release.checks.consistency import adjust
-from release.conservation import STAGES
 
 SIZES = {"wave": SAMPLING.grid.size, "window": 30, "latent": 16, "seed_statistic": 4}
 _MODEL = "synthetic"
@@ -82,7 +82,7 @@ def write_lake(root: Path, n_shards: int, n_rows: int, n_graded: int, config: Co
         ledger.record(
             Outcome(Shard("main", "dark", number), stage, ShardState.DONE, n_rows, n_rows)
             for number in range(n_shards)
-            for stage in STAGES
+            for stage in SPECTRA.conserved
         )
     return store
 
@@ -154,7 +154,7 @@ def _write(path: Path, table: Table, known: Columns, rng: np.random.Generator) -
 def _draw(column: Column, n: int, rng: np.random.Generator) -> Any:
     size: Any = n
     if column.array is not None:
-        size = (n, {**t.DIMENSIONS, **SIZES}[column.array])
+        size = (n, column.size or SIZES[column.array])
     if column.vocabulary:
         words = np.array(column.vocabulary, dtype=object)
         return words[rng.integers(0, len(words), n)]

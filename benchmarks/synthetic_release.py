@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from catalog_schema import tables
-from catalog_schema.column import Column, Table
-from catalog_schema.contents import FILES
+from catalog_schema import kinds, tables
+from catalog_schema.column import Column, Table, arrow_schema
 from catalog_schema.desi import WAVE_SIZE
 
 FIRST_ID = 39627000000000000
@@ -21,7 +20,7 @@ TIERS = {"gold": 0.0003, "silver": 0.001, "bronze": 0.003}
 N_CATALOGUES = 23
 N_SPECTRA = 300
 N_NULL = 20_000
-_PATHS = {table.name: path for path, table in reversed(FILES.items())}
+_PATHS = {table.name: path for path, table in reversed(kinds.SPECTRA.files.items())}
 
 
 def write_catalogue(root: Path, n_rows: int) -> None:
@@ -31,7 +30,7 @@ def write_catalogue(root: Path, n_rows: int) -> None:
     rng = np.random.default_rng(1)
     cells = np.sort(rng.choice(N_CELLS // 3, n_rows) + N_CELLS // 3)
     ids = FIRST_ID + rng.permutation(n_rows)
-    schema = tables.arrow_schema(tables.QUASARS, latent=LATENT)
+    schema = arrow_schema(tables.QUASARS, latent=LATENT)
     (root / "catalog").mkdir(parents=True)
     with pq.ParquetWriter(root / "catalog/quasars.parquet", schema, compression="zstd") as writer:
         for first in range(0, n_rows, BLOCK_ROWS):
@@ -72,7 +71,7 @@ def draw_column(
     rng: np.random.Generator, column: Column, n: int, given: dict[str, np.ndarray]
 ) -> pa.Array:
     if column.array is not None:
-        size = tables.DIMENSIONS[column.array] or LATENT
+        size = column.size or LATENT
         flat = pa.array(rng.standard_normal(n * size, dtype=np.float32))
         return pa.FixedSizeListArray.from_arrays(
             flat, type=pa.list_(pa.field("element", pa.float32(), nullable=False), size)
@@ -107,7 +106,7 @@ def write_rest(root: Path) -> None:
     )
     for table, rows in ((tables.EVIDENCE, graded), (tables.NULL, keys.slice(0, N_NULL))):
         _write(root, table, _draw_rows(rng, table, rows, {}))
-    schema = tables.arrow_schema(tables.MATCHES)
+    schema = arrow_schema(tables.MATCHES)
     with pq.ParquetWriter(root / _PATHS["matches"], schema, compression="zstd") as writer:
         for part in keys.to_batches(BLOCK_ROWS // N_CATALOGUES):
             writer.write_table(_match(part, schema))

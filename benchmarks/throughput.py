@@ -25,11 +25,12 @@ from catalog_schema.desi import SAMPLING, WAVE_SIZE
 from pipeline.config import Config
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import to_matrix
+from pipeline.science.draw import assign_folds
 from pipeline.settings.model import ScoreSettings
 from pipeline.spectra.coadd_rows import spectra_to_table
 from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.model.epochs import infer_linear, run_epoch
-from pipeline.spectra.model.models import Member, Model, assign_folds
+from pipeline.spectra.model.models import Member, Model
 from pipeline.spectra.model.scorer import Scorer
 from pipeline.spectra.model.training import prepare_device
 from pipeline.spectra.model.training_windows import Windows

@@ -23,9 +23,9 @@ from pipeline.errors import QadError
 from pipeline.flow.data_path import start_run
 from pipeline.flow.root import Root, read_saved_config
 from pipeline.flow.runner import run_stage
-from pipeline.flow.stages import MEASURE, PREPROCESS, RECONSTRUCT, SCORE
 from pipeline.lake import seals
 from pipeline.lake.store import Store, digest_rows
+from pipeline.spectra.data_path import MEASURE, PREPROCESS, RECONSTRUCT, SCORE
 from pipeline.spectra.model.models import load_model
 from pipeline.stage import Stage
 

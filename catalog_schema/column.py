@@ -32,7 +32,10 @@ class Column:
     may_be_nan : bool
         Whether single elements of an array may be NaN, i.e. undefined.
     array : str or None
-        Name of the dimension of a fixed-size list column (see `tables.DIMENSIONS`).
+        Name of the dimension of a fixed-size list column.
+    size : int or None
+        Its size. Open where it is the survey's (pixels of a spectrum) or a setting of the run
+        (window length, latent dimension, number of seeds).
     since : str
         Schema version in which the column appeared.
     """
@@ -48,6 +51,7 @@ class Column:
     nullable: bool = False
     may_be_nan: bool = False
     array: str | None = None
+    size: int | None = None
     since: str = "1.0.0"
 
     def optional(self) -> "Column":
@@ -55,7 +59,11 @@ class Column:
         return replace(self, nullable=True)
 
     def field(self, size: int | None = None) -> pa.Field:
-        """Render as an Arrow field that carries unit, UCD and description as metadata."""
+        """Render as an Arrow field that carries unit, UCD and description as metadata.
+
+        `size` is that of an open dimension.
+        """
+        size = self.size or size
         metadata = {"description": self.description, "ucd": self.ucd}
         if self.unit:
             metadata["unit"] = self.unit
@@ -91,3 +99,25 @@ class Table:
     def scalars(self) -> tuple[Column, ...]:
         """Columns with one value a row, in order."""
         return tuple(column for column in self.columns if column.array is None)
+
+
+def arrow_schema(table: Table, **sizes: int) -> pa.Schema:
+    """Render a table as an Arrow schema.
+
+    Parameters
+    ----------
+    table : Table
+    **sizes : int
+        Sizes of the open dimensions, e.g. ``window=4368, latent=10``.
+
+    Returns
+    -------
+    pyarrow.Schema
+        Fields with unit, UCD and description as metadata.
+
+    Raises
+    ------
+    ValueError
+        If the table has an array column whose dimension has no size.
+    """
+    return pa.schema([column.field(sizes.get(column.array or "")) for column in table.columns])

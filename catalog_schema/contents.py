@@ -1,7 +1,4 @@
-"""Every Parquet table of a release: where it lies below its folder, and which schema it keeps."""
-
-from catalog_schema import tables
-from catalog_schema.column import Table
+"""Where the Parquet tables of a release lie below its folder."""
 
 QUASARS = "catalog/quasars.parquet"
 ANOMALIES = "catalog/anomalies.parquet"
@@ -21,21 +18,25 @@ COMPLETENESS = "completeness/completeness.parquet"
 GATES = "completeness/gates.parquet"
 # How the anomalies are sorted, in SQL.
 STRANGEST_FIRST = "joint_p_value, anomaly_score DESC, TARGETID"
-FILES: dict[str, Table] = {
-    QUASARS: tables.QUASARS,
-    ANOMALIES: tables.QUASARS,
-    EVIDENCE: tables.EVIDENCE,
-    CHANGES: tables.CHANGES,
-    CROSSMATCH: tables.MATCHES,
-    CATALOGUES: tables.CATALOGUES,
-    REVIEWS: tables.REVIEWS,
-    QUEUE: tables.QUEUE,
-    SPECTRA: tables.SPECTRA,
-    SIGNIFICANCE: tables.GRADED,
-    NULL: tables.NULL,
-    CONTROLS: tables.CONTROLS,
-    INJECTIONS: tables.INJECTIONS,
-    PURITY: tables.PURITY,
-    COMPLETENESS: tables.COMPLETENESS,
-    GATES: tables.GATES,
+# File: its table. The anomalies have the columns of the list, which `name_list` names.
+TABLES: dict[str, str] = {
+    EVIDENCE: "evidence",
+    CHANGES: "changes",
+    CROSSMATCH: "matches",
+    CATALOGUES: "catalogues",
+    REVIEWS: "reviews",
+    QUEUE: "queue",
+    SPECTRA: "spectra",
+    SIGNIFICANCE: "graded",
+    NULL: "null",
+    CONTROLS: "controls",
+    INJECTIONS: "injections",
+    PURITY: "purity",
+    COMPLETENESS: "completeness",
+    GATES: "gates",
 }
+
+
+def name_list(name: str) -> str:
+    """Return the file of the main table."""
+    return f"catalog/{name}.parquet"

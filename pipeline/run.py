@@ -1,14 +1,15 @@
 """What a stage is given: the datasets made before it, its settings, and the model."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog_schema.column import Table
-from catalog_schema.tables import DIMENSIONS, TABLES
+from catalog_schema.kind import Kind
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config
 from pipeline.errors import UserError
@@ -19,10 +20,9 @@ from pipeline.lake.rows import split_by_shard
 from pipeline.lake.store import Stamp, Store, digest
 from pipeline.ledger.books import Ledger
 from pipeline.ledger.outcome import Outcome
-from pipeline.stage import Per, Stage
+from pipeline.stage import DataPath, Per, Stage
 
 MODELS = "models"
-TABLES_BY_NAME: Mapping[str, Table] = {table.name: table for table in TABLES}
 _ID_LETTERS = 12
 
 
@@ -36,8 +36,8 @@ class Run:
     store : Store
     ledger : Ledger
     config : Config
-    stages : sequence of Stage
-        Those that made or make the datasets.
+    path : DataPath
+        Kind of data, and the stages that made or make the datasets.
     model : Path, optional
         Folder of a finished model, which no stage of this run trains.
     """
@@ -47,16 +47,22 @@ class Run:
         store: Store,
         ledger: Ledger,
         config: Config,
-        stages: Sequence[Stage],
+        path: DataPath,
         model: Path | None = None,
     ) -> None:
         self.store = store
         self.ledger = ledger
         self.config = config
-        self.stages = tuple(stages)
+        self.path = path
         self.given_model = model
-        self._datasets = {d.name: (d, stage) for stage in stages for d in stage.makes}
+        self._datasets = {d.name: (d, stage) for stage in path.stages for d in stage.makes}
         self._outcomes: dict[str, list[Outcome]] = {}
+
+    @cached_property
+    def kind(self) -> Kind:
+        """Declaration of the kind of data."""
+        found: Kind = resolve_name(self.path.kind)
+        return found
 
     def get_outcomes(self, stage: str) -> list[Outcome]:
         """Return the latest outcome of every shard of a stage, in order."""
@@ -185,7 +191,7 @@ class Run:
         needed = []
         if stage.per in (Per.SURVEY, Per.MODEL):
             needed = [self.find_content(name) for name in stage.needs]
-        tables = [TABLES_BY_NAME[d.name] for d in stage.makes if d.name in TABLES_BY_NAME]
+        tables = [self.kind[d.name] for d in stage.makes if d.name in self.kind]
         forms = [_describe_table(table) for table in tables]
         common = (stage.name, stage.revision, stage.select(self.config), forms, needed)
         return [digest(*common, list(inputs)) for inputs in pieces]
@@ -203,7 +209,4 @@ class Run:
 
 def _describe_table(table: Table) -> list[object]:
     """Return what of a table decides its rows' form; words about it do not."""
-    return [
-        [c.name, str(c.type), c.nullable, DIMENSIONS[c.array] if c.array else 1]
-        for c in table.columns
-    ]
+    return [[c.name, str(c.type), c.nullable, c.size if c.array else 1] for c in table.columns]

@@ -1,12 +1,13 @@
-"""A stage of the data path as data, and the records in which one says what there is to do.
+"""A stage of a data path as data, and the records in which one says what there is to do.
 
-A stage is stated once, in a tuple (`pipeline.flow.stages`), with all that decides its rows: the
-datasets that it needs and the settings that it reads, no more and no fewer.
+A stage is stated once, in the path of its kind of data (`pipeline.spectra.path`), with all that
+decides its rows: the datasets that it needs and the settings that it reads, no more and no fewer.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,26 @@ class Dataset:
 
     name: str
     per: Per
+
+
+def by_shard(*names: str) -> tuple[Dataset, ...]:
+    """Return datasets with a file for each shard."""
+    return tuple(Dataset(name, Per.SHARD) for name in names)
+
+
+def whole(*names: str) -> tuple[Dataset, ...]:
+    """Return datasets with one file for the survey."""
+    return tuple(Dataset(name, Per.SURVEY) for name in names)
+
+
+def beside_model(*names: str) -> tuple[Dataset, ...]:
+    """Return datasets with one file beside the model."""
+    return tuple(Dataset(name, Per.MODEL) for name in names)
+
+
+def by_catalogue(*names: str) -> tuple[Dataset, ...]:
+    """Return datasets with a file for each external catalogue."""
+    return tuple(Dataset(name, Per.CATALOGUE) for name in names)
 
 
 @dataclass(frozen=True)
@@ -94,6 +115,42 @@ class Stage:
         """Return the settings that the stage reads, by their names."""
         values = config.model_dump(mode="json")
         return {name: _look_up(values, name) for name in self.reads}
+
+
+@dataclass(frozen=True)
+class DataPath:
+    """The stages of a kind of data, in order.
+
+    Attributes
+    ----------
+    kind : str
+        ``module:attribute`` of its declaration, a `catalog_schema.kind.Kind`; imported when it is
+        asked for, so that the help of a command loads no library.
+    knowledge : str
+        ``module:attribute`` of its `pipeline.knowledge.Knowledge`.
+    stages : tuple of Stage
+    """
+
+    kind: str
+    knowledge: str
+    stages: tuple[Stage, ...]
+
+    @cached_property
+    def datasets(self) -> dict[str, Dataset]:
+        """All datasets that the stages make, by name."""
+        return {dataset.name: dataset for stage in self.stages for dataset in stage.makes}
+
+    @property
+    def conserved(self) -> tuple[str, ...]:
+        """Stages that hand their rows on, each row made or dropped by a named gate."""
+        givers = {stage.rows_of for stage in self.stages}
+        return tuple(s.name for s in self.stages if s.rows_of or s.name in givers)
+
+    def __getitem__(self, name: str) -> Stage:
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise KeyError(f"no stage {name}")
 
 
 def _look_up(values: dict[str, Any], name: str) -> Any:

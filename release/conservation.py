@@ -7,11 +7,9 @@ from itertools import groupby, pairwise
 
 from catalog_schema.vocabulary import ShardState
 from pipeline.errors import UserError
-from pipeline.flow.stages import CONSERVED
 from pipeline.lake.layout import Shard
 from pipeline.ledger.books import Outcome, balance
 
-STAGES = CONSERVED
 RELEASE_STAGE = "release"
 SHARD_FAILED = "shard_failed"
 REPEAT_OBSERVATION = "repeat_observation"
@@ -25,29 +23,34 @@ class Account:
 
     Attributes
     ----------
+    stages : tuple of str
+        Those that hand their rows on, in order; the last scores them.
     outcomes : tuple of Outcome
         By shard and stage; a failed stage ends its shard and drops its rows by `SHARD_FAILED`.
     failed : tuple of Shard
         Shards that some stage lost.
     """
 
+    stages: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
     failed: tuple[Shard, ...]
 
     @property
     def n_scored(self) -> dict[Shard, int]:
         """Number of scored rows of every shard that has any."""
-        last = (outcome for outcome in self.outcomes if outcome.stage == STAGES[-1])
+        last = (outcome for outcome in self.outcomes if outcome.stage == self.stages[-1])
         return {outcome.shard: outcome.n_made for outcome in last if outcome.n_made}
 
 
-def settle(outcomes: Iterable[Outcome], *, accept_failed: bool) -> Account:
+def settle(outcomes: Iterable[Outcome], stages: tuple[str, ...], *, accept_failed: bool) -> Account:
     """Close the books of a run.
 
     Parameters
     ----------
     outcomes : iterable of Outcome
         The ledger.
+    stages : tuple of str
+        Those that hand their rows on, in order.
     accept_failed : bool
         Whether failed shards may be left out.
 
@@ -60,8 +63,10 @@ def settle(outcomes: Iterable[Outcome], *, accept_failed: bool) -> Account:
     UserError
         If rows are unaccounted for, or shards failed and that is not accepted.
     """
-    kept = tuple(outcome for shard in _by_shard(outcomes) for outcome in _end_at_failure(shard))
-    broken = find_breaks(kept, STAGES)
+    kept = tuple(
+        outcome for shard in _by_shard(outcomes, stages) for outcome in _end_at_failure(shard)
+    )
+    broken = find_breaks(kept, stages)
     if broken:
         raise UserError(
             f"rows are unaccounted for in {_name(broken)}; run `qad run` again before releasing"
@@ -72,7 +77,7 @@ def settle(outcomes: Iterable[Outcome], *, accept_failed: bool) -> Account:
             f"shards failed: {_name([str(shard) for shard in failed])}; run `qad run` again, "
             "or leave them out with --set release.accept_failed_shards=true"
         )
-    return Account(kept, failed)
+    return Account(stages, kept, failed)
 
 
 def close_release(
@@ -93,7 +98,7 @@ def close_release(
         n_made, n_control = n_published.get(shard, 0), n_controls.get(shard, 0)
         dropped = {NEGATIVE_CONTROL: n_control, REPEAT_OBSERVATION: n_scored - n_made - n_control}
         steps.append(Outcome(shard, RELEASE_STAGE, ShardState.DONE, n_scored, n_made, dropped))
-    shards = _by_shard((*account.outcomes, *steps))
+    shards = _by_shard((*account.outcomes, *steps), (*account.stages, RELEASE_STAGE))
     return tuple(outcome for shard in shards for outcome in shard)
 
 
@@ -106,7 +111,7 @@ def find_breaks(outcomes: Iterable[Outcome], stages: tuple[str, ...]) -> list[st
     stages : tuple of str
         The stages that a shard must have passed, in order.
     """
-    return [text for shard in _by_shard(outcomes) for text in _shard_breaks(shard, stages)]
+    return [text for shard in _by_shard(outcomes, stages) for text in _shard_breaks(shard, stages)]
 
 
 def sum_gates(outcomes: Iterable[Outcome]) -> dict[str, int]:
@@ -145,8 +150,8 @@ def _end_at_failure(outcomes: list[Outcome]) -> Iterator[Outcome]:
         n_given = outcome.n_made
 
 
-def _by_shard(outcomes: Iterable[Outcome]) -> list[list[Outcome]]:
-    order = {stage: place for place, stage in enumerate((*STAGES, RELEASE_STAGE))}
+def _by_shard(outcomes: Iterable[Outcome], stages: tuple[str, ...]) -> list[list[Outcome]]:
+    order = {stage: place for place, stage in enumerate(stages)}
     known = [outcome for outcome in outcomes if outcome.stage in order]
     known.sort(key=lambda outcome: (outcome.shard, order[outcome.stage]))
     return [list(group) for _, group in groupby(known, key=lambda outcome: outcome.shard)]

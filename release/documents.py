@@ -2,24 +2,23 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from catalog_schema import contents, macros
+from catalog_schema import contents, kinds, macros
 from catalog_schema.column import Column
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import STRANGE_P_VALUE
-from catalog_schema.tables import DIMENSIONS
 from catalog_schema.vocabulary import AnomalyClass, ChangeState, MatchState, ShardState, Tier
+from pipeline.flow.paths import PATHS
 from pipeline.ledger.books import Outcome, balance
 from release.conservation import (
     NEGATIVE_CONTROL,
     RELEASE_STAGE,
     REPEAT_OBSERVATION,
     SHARD_FAILED,
-    STAGES,
 )
 from release.credit import CITATION, LICENCE_URL
 from release.faces.registry import FACES
@@ -67,20 +66,19 @@ def write_documents(
         Summary of the validation tables.
     """
     grid = read_grid(folder)
-    sizes = DIMENSIONS | {"wave": grid.size}
     facts = {
         **manifest,
         "licence_url": LICENCE_URL,
         "citation": CITATION,
-        "files": contents.FILES,
+        "files": kinds.SPECTRA.files,
         "beside": {face.files: face.paragraph for face in FACES} | OTHERS,
         "evidence": evidence,
         "found_below": STRANGE_P_VALUE,
         "bright_snr": BRIGHT_SNR,
         "texts": _TEXTS,
         "wave_rule": grid.rule,
-        "tables": list(dict.fromkeys(contents.FILES.values())),
-        "dimensions": sizes,
+        "tables": list(dict.fromkeys(kinds.SPECTRA.files.values())),
+        "n_pixels": grid.size,
         "grades": list(Tier),
         "change_states": list(ChangeState),
         "match_states": list(MatchState),
@@ -89,14 +87,14 @@ def write_documents(
         "size_category": _size_category(manifest["counts"]["quasars"]),
         "stages": {
             stage: balance(outcome for outcome in outcomes if outcome.stage == stage)
-            for stage in (*STAGES, RELEASE_STAGE)
+            for stage in (*PATHS[manifest["kind"]].conserved, RELEASE_STAGE)
         },
         "gates": _sum_gates(outcomes),
         "failed": [outcome for outcome in outcomes if outcome.state == ShardState.FAILED],
         "n_repeats": manifest["counts"]["gates"].get(REPEAT_OBSERVATION, 0),
         "n_controls": manifest["counts"]["gates"].get(NEGATIVE_CONTROL, 0),
         "n_lost": manifest["counts"]["gates"].get(SHARD_FAILED, 0),
-        "describe_type": partial(describe_type, sizes),
+        "describe_type": partial(describe_type, grid.size),
     }
     shutil.copytree(_VERBATIM, folder, dirs_exist_ok=True)
     (folder / macros.SCRIPT).write_text(macros.write_script(), encoding="utf-8")
@@ -104,11 +102,12 @@ def write_documents(
         (folder / name).write_text(render(f"{name}.j2", facts), encoding="utf-8")
 
 
-def describe_type(sizes: Mapping[str, int | None], column: Column) -> str:
+def describe_type(n_pixels: int, column: Column) -> str:
     """Say a column's type in the words of the data dictionary."""
     if column.array is None:
         return str(column.type)
-    return f"{column.type}[{sizes[column.array] or column.array}]"
+    size = n_pixels if column.array == "wave" else column.size
+    return f"{column.type}[{size or column.array}]"
 
 
 def _size_category(n_rows: int) -> str:

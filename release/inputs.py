@@ -13,8 +13,8 @@ from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config
 from pipeline.context.catalogues.declared import resolve_catalogues
 from pipeline.errors import UserError
+from pipeline.flow.paths import find_path
 from pipeline.flow.root import Root
-from pipeline.flow.stages import DATASETS, EARLIER
 from pipeline.lake.files import exists, local_folder, show
 from pipeline.lake.layout import (
     MODEL_CARD,
@@ -60,7 +60,8 @@ NEEDS = (
     "matches",
     "reconstructions",
 )
-COMPARED = EARLIER.dataset.name
+# Of the objects that have an earlier spectrum, and the stage that makes it.
+COMPARED, _COMPARING = "changes", "earlier"
 
 
 @dataclass(frozen=True)
@@ -133,12 +134,13 @@ def read_inputs(store: Root, config: Config, reviews: tuple[Review, ...] | None 
         If the run is unfinished, rows are unaccounted for, shards failed, or nothing was scored.
     """
     outcomes = _read_ledger(store, config.run.source)
-    account = settle(outcomes, accept_failed=config.release.accept_failed_shards)
+    path = find_path(config)
+    account = settle(outcomes, path.conserved, accept_failed=config.release.accept_failed_shards)
     shards = tuple(account.n_scored)
     if not shards:
         raise UserError(f"{store.root}: no spectrum was scored, the catalogue would be empty")
     whole, sharded, by_catalogue = (
-        [name for name in NEEDS if DATASETS[name].per is per and name != COMPARED]
+        [name for name in NEEDS if path.datasets[name].per is per and name != COMPARED]
         for per in (Per.SURVEY, Per.SHARD, Per.CATALOGUE)
     )
     data = {name: digest(_content(store, store.lake.table(name))) for name in whole}
@@ -189,7 +191,7 @@ def _list_compared(
         If some were to be compared and were not, and that is not accepted.
     """
     scored = set(shards)
-    mine = [o for o in outcomes if o.stage == EARLIER.name and o.shard in scored]
+    mine = [o for o in outcomes if o.stage == _COMPARING and o.shard in scored]
     done = tuple(outcome.shard for outcome in mine if outcome.state is ShardState.DONE)
     if len(done) < len(mine) and not accept_failed:
         raise UserError(

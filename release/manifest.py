@@ -11,6 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from catalog_schema.grids import Sampling
+from catalog_schema.kind import Kind
+from catalog_schema.kinds import KINDS
 from catalog_schema.tables import SCHEMA_VERSION
 from catalog_schema.vocabulary import MatchState, Tier
 from pipeline.config import Config
@@ -52,6 +54,8 @@ def make_manifest(
     return {
         "version": version,
         "title": config.release.title,
+        "kind": config.run.kind,
+        "list": KINDS[config.run.kind].main,
         "date": find_date(code["commit"]),
         "schema_version": SCHEMA_VERSION,
         "source": inputs.source,
@@ -122,6 +126,11 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return values if isinstance(values, dict) and "fingerprint" in values else None
+
+
+def find_kind(manifest: dict[str, Any]) -> Kind:
+    """Return the kind of data of a release; those of before there were several hold spectra."""
+    return KINDS[manifest.get("kind", "spectra")]
 
 
 def read_json(path: Path) -> Any:

@@ -15,14 +15,14 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
-from pipeline.flow.stages import STAGES
+from pipeline.spectra.data_path import SPECTRA
 
 _NOWHERE = Path(os.devnull)
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
     [
         "__main__",
-        *(stage.run.partition(":")[0] for stage in STAGES),
+        *(stage.run.partition(":")[0] for stage in SPECTRA.stages),
         "pipeline.flow.apply",
         "pipeline.cli.main",
         "pipeline.flow.status",

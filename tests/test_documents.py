@@ -15,7 +15,7 @@ from documented import DOCUMENTS, ROOT, find_commands, find_examples, find_menti
 
 from pipeline.cli.main import qad
 from pipeline.config import Config, load_config
-from pipeline.flow.stages import STAGES
+from pipeline.spectra.data_path import SPECTRA
 from pipeline.stage import Per
 
 _FOLDERS = "benchmarks|catalog_schema|deploy|docs|pipeline|portal|release|tests"
@@ -99,13 +99,13 @@ def test_data_path_of_the_readme_is_the_pipeline_s() -> None:
     text = (ROOT / "README.md").read_text()
     rows = re.findall(r"^ *│ (\w+) +▶ (\S+)", text, re.MULTILINE)
     assert {stage: dataset.split("/")[0] for stage, dataset in rows} == {
-        stage.name: stage.dataset.name for stage in STAGES
+        stage.name: stage.dataset.name for stage in SPECTRA.stages
     }
-    assert [stage for stage, _ in rows] == [stage.name for stage in STAGES]
+    assert [stage for stage, _ in rows] == [stage.name for stage in SPECTRA.stages]
 
 
 def test_stages_that_run_on_a_cluster_are_named() -> None:
     listed = re.search(r"sharded stages \((.*?)\)", (ROOT / "docs" / "deploy.md").read_text())
     assert listed
-    sharded = [stage.name for stage in STAGES if stage.per is Per.SHARD]
+    sharded = [stage.name for stage in SPECTRA.stages if stage.per is Per.SHARD]
     assert re.findall(r"`(\w+)`", listed[1]) == sharded

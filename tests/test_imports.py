@@ -19,7 +19,7 @@ SHARED = {
         "config",
         "errors",
         "flow.root",
-        "flow.stages",
+        "flow.paths",
         "lake.files",
         "lake.layout",
         "ledger.books",
@@ -96,11 +96,6 @@ RELEASE_ROOMS = (
     ("conservation", "credit", "sealing", "versions"),
     ("rendering",),
 )
-# What of the back half still knows spectra: it asks for their classes, folds and measurements.
-KNOWS_SPECTRA = {
-    f"pipeline/judge/{name}.py"
-    for name in ("class_evidence", "classifier", "classify", "inject", "measured_survey")
-}
 # Library: where it may be imported.
 DOORS = {
     "ray": ("pipeline/workers.py", "pipeline/spectra/model/tune.py"),
@@ -261,9 +256,7 @@ def test_rooms_of_the_release_look_down() -> None:
 
 
 def test_rooms_of_the_pipeline_look_down() -> None:
-    upwards = find_upwards("pipeline", PIPELINE_ROOMS)
-    assert {(name, room) for name, room in upwards if name not in KNOWS_SPECTRA} == set()
-    assert {name for name, room in upwards if room == "spectra"} == KNOWS_SPECTRA
+    assert find_upwards("pipeline", PIPELINE_ROOMS) == set()
 
 
 @pytest.mark.parametrize("library", DOORS)

@@ -8,7 +8,7 @@ from catalog_schema.columns.build import FROM_ONE, UNIT_INTERVAL, coded, number
 from catalog_schema.statistics import STRANGE_P_VALUE
 
 class_state = coded(
-    "class_state", words.ClassState, "Whether the spectrum was classified, and if not, why."
+    "class_state", words.ClassState, "Whether the {noun} was classified, and if not, why."
 )
 artefact_probability = number(
     "artefact_probability",
@@ -18,18 +18,17 @@ artefact_probability = number(
     bounds=UNIT_INTERVAL,
     nullable=True,
 )
-anomaly_class = coded(
+anomaly_class = Column(
     "anomaly_class",
-    words.AnomalyClass,
+    pa.string(),
     "Most probable class; null where not classified.",
     "src.class",
-).optional()
+    nullable=True,
+)
 class_probabilities = number(
     "class_probabilities",
-    "Probabilities of the classes "
-    + ", ".join(words.AnomalyClass.values())
-    + ", in this order; they "
-    "add up to 1, or are NaN where not classified.",
+    "Probabilities of the classes {classes}, in this order; they add up to 1, or are NaN where "
+    "not classified.",
     "stat.probability",
     bounds=UNIT_INTERVAL,
     may_be_nan=True,
@@ -41,7 +40,6 @@ artefact_kind = Column(
     pa.string(),
     "Most probable kind of artefact; null unless the class is artefact.",
     "meta.code",
-    vocabulary=words.ArtefactKind.values(),
     nullable=True,
     since="1.4.0",
 )
@@ -64,7 +62,7 @@ log_odds = Column(
 joint_p_value = Column(
     "joint_p_value",
     pa.float64(),
-    "Probability that an ordinary quasar is as "
+    "Probability that an ordinary {member} is as "
     "strange and as like a known phenomenon: p_value and the odds against "
     "normal together; p_value where nothing taught the classes (no_examples), "
     "null without signal.",
@@ -129,7 +127,7 @@ map_y = number(
 cluster = Column(
     "cluster",
     pa.int32(),
-    "Number of the unsupervised family of strange spectra, "
+    "Number of the unsupervised family of strange {nouns}, "
     "from 1 for the largest; null for a member of none.",
     "meta.id",
     bounds=FROM_ONE,
@@ -154,7 +152,6 @@ NAMED = (
     joint_p_value,
     artefact_probability,
     artefact_kind,
-    better_z,
 )
 CROWDS = (night_p_value, petal_p_value, fibre_p_value, field_p_value)
 FAMILIES = (map_x, map_y, cluster, cluster_stability)

@@ -4,14 +4,10 @@ import pyarrow as pa
 
 from catalog_schema.column import Column
 from catalog_schema.columns.build import POSITIVE, UNIT_INTERVAL, number
-from catalog_schema.measurements import MEASUREMENTS
 
 measured = number(
     "measured",
-    "Physical measurements, in the order of "
-    "catalog_schema/measurements.py: "
-    + ", ".join(m.name for m in MEASUREMENTS)
-    + ". NaN where the spectrum does not show it.",
+    "Measurements: {measurements}. NaN where the {noun} does not show it.",
     may_be_nan=True,
     array="measurement",
     since="1.4.0",
@@ -79,7 +75,7 @@ example_kind = Column(
 intercept = Column(
     "intercept",
     pa.float64(),
-    "Logit of the kind for a spectrum without any departure.",
+    "Logit of the kind for a {noun} without any departure.",
     "stat.fit.param",
     since="1.4.0",
 )
@@ -98,14 +94,14 @@ weights_above, weights_below = (
 is_ordinary = Column(
     "is_ordinary",
     pa.bool_(),
-    "Whether the spectrum says what is normal of the measurements: no candidate by its score.",
+    "Whether the {noun} says what is normal of the measurements: no candidate by its score.",
     "meta.code",
     since="1.4.0",
 )
 significances = number(
     "significances",
     "Measurements as the classifier compares them: over their "
-    "errors where they have some. NaN where the spectrum does not show one.",
+    "errors where they have some. NaN where the {noun} does not show one.",
     "stat.snr",
     may_be_nan=True,
     array="measurement",
@@ -140,8 +136,7 @@ feature_wave = number(
 )
 departure = number(
     "departure",
-    "Significance of the feature in units of the spread of spectra "
-    "alike in SNR, redshift and coverage.",
+    "Significance of the feature in units of the spread of {nouns} alike in {alike}.",
     since="1.4.0",
 )
 contribution = number(
@@ -151,7 +146,8 @@ contribution = number(
     since="1.4.0",
 )
 
-MEASURED = (measured, measured_error, measured_wave, rival_z, rival_p_value)
+MEASURED = (measured, measured_error, measured_wave)
+RIVAL = (rival_z, rival_p_value)
 TAXONOMY = (fold, example_kind, intercept, weights_above, weights_below)
 FEATURES = (
     feature,

@@ -27,13 +27,12 @@ healpix_29 = Column(
     "pos.healpix",
     since="1.4.0",
 )
-parent = coded("parent", words.Parent, "Sample through which the spectrum entered.")
+parent = coded("parent", words.Parent, "Sample through which the {noun} entered.")
 control = Column(
     "control",
     pa.string(),
     "What a negative control is; null for all others.",
     "meta.code",
-    vocabulary=words.ControlKind.values(),
     nullable=True,
     since="1.2.0",
 )

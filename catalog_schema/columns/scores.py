@@ -5,7 +5,7 @@ import pyarrow as pa
 from catalog_schema import vocabulary as words
 from catalog_schema.column import Column
 from catalog_schema.columns.build import POSITIVE, UNIT_INTERVAL, coded, number
-from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
+from catalog_schema.statistics import FILTER_WIDTHS
 
 _WIDTHS = ", ".join(map(str, FILTER_WIDTHS))
 
@@ -54,9 +54,7 @@ isolation_score = number(
 latent = number("latent", "Mean of the latent posterior.", "stat.fit.param", array="latent")
 statistics = number(
     "statistics",
-    "Raw statistics, in the order of catalog_schema/statistics.py: "
-    + ", ".join(s.name for s in STATISTICS)
-    + ". NaN without a pixel.",
+    "Raw statistics: {statistics}. NaN where there is nothing to take one of.",
     may_be_nan=True,
     array="statistic",
 )
@@ -75,6 +73,7 @@ emission_wave = number(
     unit="Angstrom",
     may_be_nan=True,
     array="filter",
+    size=len(FILTER_WIDTHS),
 )
 absorption_wave = number(
     "absorption_wave",
@@ -84,6 +83,7 @@ absorption_wave = number(
     unit="Angstrom",
     may_be_nan=True,
     array="filter",
+    size=len(FILTER_WIDTHS),
 )
 model_id = Column(
     "model_id", pa.string(), "Digest that names the model which made the score.", "meta.version"

@@ -5,24 +5,22 @@ import pyarrow as pa
 from catalog_schema import vocabulary as words
 from catalog_schema.column import Column
 from catalog_schema.columns.build import FROM_ONE, POSITIVE, UNIT_INTERVAL, coded, number
-from catalog_schema.statistics import REASONS
 
 anomaly_score = number(
     "anomaly_score",
-    "Combined statistic in units of the spread of spectra "
-    "alike in SNR, redshift and coverage; larger is stranger.",
+    "Combined statistic in units of the spread of {nouns} alike in {alike}; larger is stranger.",
 )
 p_value = Column(
     "p_value",
     pa.float64(),
-    "Probability that a normal spectrum alike in SNR, redshift and coverage scores as high.",
+    "Probability that a normal {noun} alike in {alike} scores as high.",
     "stat.probability",
     bounds=UNIT_INTERVAL,
 )
 score_rank = Column(
     "score_rank",
     pa.int32(),
-    "Place among the run's quasars by anomaly_score, 1 the strangest.",
+    "Place among the run's {members} by anomaly_score, 1 the strangest.",
     "stat.rank",
     bounds=FROM_ONE,
     since="1.4.0",
@@ -32,7 +30,7 @@ score_rank_low, score_rank_high = (
         f"score_rank_{side}",
         pa.int32(),
         f"{word} place under models trained from other seeds; "
-        "null where there is only one, or the spectrum is not of the model's run.",
+        "null where there is only one, or the {noun} is not of the model's run.",
         "stat.rank",
         bounds=FROM_ONE,
         nullable=True,
@@ -45,12 +43,10 @@ reason = Column(
     pa.string(),
     "Statistic that contributes most to the score.",
     "meta.note",
-    vocabulary=tuple(REASONS),
 )
 departures = number(
     "departures",
-    "Statistics, in the same order, in units of the spread of "
-    "spectra alike in SNR, redshift and coverage.",
+    "Statistics, in the same order, in units of the spread of {nouns} alike in {alike}.",
     array="statistic",
 )
 log_snr = number("log_snr", "Decimal logarithm of the floored signal-to-noise ratio.", "stat.snr")

@@ -13,7 +13,8 @@ from pipeline.cli.model_commands import model
 from pipeline.cli.options import CONFIG, SET, SURVEY, root_option
 from pipeline.cli.review_commands import rank, review
 from pipeline.errors import require_extra
-from pipeline.flow.stages import ACQUIRE, STAGES
+from pipeline.flow.paths import PATHS
+from pipeline.spectra.data_path import ACQUIRE
 from pipeline.stage import Stage
 
 if TYPE_CHECKING:
@@ -290,8 +291,9 @@ def restore(place: str, root: Path, name: str | None) -> None:
 
 
 _OWN = {"acquire": acquire, "score": score}
-for _stage in STAGES:
-    qad.add_command(_OWN.get(_stage.name) or _make_command(_stage))
+for _path in PATHS.values():
+    for _stage in _path.stages:
+        qad.add_command(_OWN.get(_stage.name) or _make_command(_stage))
 qad.add_command(lake)
 qad.add_command(model)
 qad.add_command(review)

@@ -93,23 +93,24 @@ def rank(
     """Rank the objects of a release for review, from the reviews so far."""
     import pyarrow.parquet as pq
 
-    from catalog_schema.tables import QUEUE
+    from catalog_schema.contents import name_list
+    from catalog_schema.kinds import KINDS
     from pipeline.config import load_config
     from pipeline.judge.rank import rank as rank_objects
     from pipeline.lake.store import digest_rows
     from pipeline.reviews.audit import measure_purity
     from pipeline.reviews.consensus import find_consensus
-    from pipeline.reviews.published import CATALOGUE
 
     settings = load_config(config_path, overrides).rank
     with _opening(root, release) as (store, published):
         reviews = store.reviews.load(published.sample)
-    catalogue = _find_release(root, release) / CATALOGUE
-    queue, path = rank_objects(catalogue, reviews, settings), store.lake.queue(published.version)
+    kind, path = KINDS[published.kind], store.lake.queue(published.version)
+    catalogue = _find_release(root, release) / name_list(kind.main)
+    queue = rank_objects(catalogue, kind, reviews, settings)
     store.write(
         path,
         queue,
-        QUEUE,
+        kind["queue"],
         fingerprint=digest_rows(queue),
         n_expected=len(published),
         n_made=queue.num_rows,

@@ -7,8 +7,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from catalog_schema.tables import MATCHES, ROW_KEY
+from catalog_schema.tables import MATCHES
 from catalog_schema.vocabulary import MatchState
+from catalog_schema.waist import ROW_KEY
 from pipeline.context.catalogues.search import Found
 from pipeline.context.science.candidates import rank_candidates, settle_states
 from pipeline.context.science.match import find_chance_probability, normalise_separations

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from catalog_schema.tables import ROW_KEY, SCORES, TARGETS, TIERS
+from catalog_schema.tables import SCORES, TARGETS, TIERS
 from catalog_schema.vocabulary import Tier
+from catalog_schema.waist import ROW_KEY
 from pipeline.errors import UserError
 from pipeline.lake.align import align
 from pipeline.lake.store import digest_rows

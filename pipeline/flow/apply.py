@@ -9,7 +9,6 @@ from pipeline.errors import UserError
 from pipeline.flow.report import Report
 from pipeline.flow.root import Root
 from pipeline.flow.runner import run_stage
-from pipeline.flow.stages import APPLY_TO_FILES, APPLY_TO_TREE, FOREIGN, SCORE
 from pipeline.judge.foreign import lay_out
 from pipeline.lake.files import exists, replacing, show
 from pipeline.lake.layout import MODEL_CARD, Lake, is_remote
@@ -20,6 +19,7 @@ from pipeline.numerics import limit_threads
 from pipeline.run import Run
 from pipeline.settings.section import ALL_ROWS
 from pipeline.settings.spectra import ReconstructSettings
+from pipeline.spectra.data_path import FOREIGN, SCORE, TO_FILES, TO_TREE
 from pipeline.spectra.surveys import recognise_survey
 from pipeline.workers import sharing_ray
 
@@ -77,13 +77,13 @@ def apply(
     place = source if is_remote(source) else str(Path(source).resolve())
     name = f"{read_card(folder)['id']}-{digest(place, str(redshifts))[:8]}"
     survey = recognise_survey(config.run)
-    stages = APPLY_TO_TREE if survey.has_catalogue else APPLY_TO_FILES
+    way = TO_TREE if survey.has_catalogue else TO_FILES
     target = Root(lake.applied(name), config.run.ledger_url)
     reports: dict[str, Report] = {}
     path = target.root / RESULT
     with target.lock():
-        run = Run(target, target.ledger, _adapt(config, folder, redshifts), stages, folder)
-        for stage in stages:
+        run = Run(target, target.ledger, _adapt(config, folder, redshifts), way, folder)
+        for stage in way.stages:
             reports[stage.name] = run_stage(run, stage)
             if stage == SCORE and not reports[stage.name].n_made:
                 return None, list(reports.values())

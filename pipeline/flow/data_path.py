@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pipeline.config import Config
 from pipeline.errors import QadError
+from pipeline.flow.paths import find_path
 from pipeline.flow.report import Report
 from pipeline.flow.root import Root, save_config
 from pipeline.flow.runner import Piece, find_done, list_pieces, run_stage
-from pipeline.flow.stages import STAGES
 from pipeline.lake.files import exists
 from pipeline.numerics import limit_threads
 from pipeline.run import Run
@@ -61,7 +61,7 @@ def run_stages(
     reports = []
     with root.ledger.closing():
         run = start_run(root, config)
-        for stage in STAGES:
+        for stage in run.path.stages:
             report = run_stage(run, stage)
             tell(stage.name, report)
             reports.append(report)
@@ -72,7 +72,7 @@ def run_stages(
 
 def start_run(root: Root, config: Config) -> Run:
     """Return a pass over the data path of a root."""
-    return Run(root, root.ledger, config, STAGES)
+    return Run(root, root.ledger, config, find_path(config))
 
 
 def inspect_datasets(
@@ -91,7 +91,7 @@ def inspect_datasets(
     """
     run = start_run(root, config)
     unsettled: set[str] = set()
-    for stage in STAGES:
+    for stage in run.path.stages:
         states = _count_states(run, stage, damaged)
         if not unsettled.isdisjoint(stage.needs):
             states["stale"] += states.pop("done", 0)

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from catalog_schema.tables import SHARD_KEY
+from catalog_schema.column import Table
 from catalog_schema.vocabulary import ShardState
+from catalog_schema.waist import SHARD_KEY
 from pipeline.errors import DataError, QadError, UserError
 from pipeline.flow.report import Report, summarise
 from pipeline.lake.files import exists, list_sizes, measure, remove
@@ -21,8 +22,8 @@ from pipeline.lake.layout import MODEL_CARD, Lake, Shard
 from pipeline.lake.store import Stamp, Store, digest
 from pipeline.ledger.outcome import Outcome
 from pipeline.progress import track
-from pipeline.run import TABLES_BY_NAME, Run
-from pipeline.stage import Dataset, Job, Per, Product, Stage, Task, get_shard
+from pipeline.run import Run
+from pipeline.stage import Job, Per, Product, Stage, Task, get_shard
 from pipeline.workers import run_here, run_on_ray
 
 # Torch and the stage's other libraries; and what a spectrum takes in the hungriest stage, where
@@ -125,7 +126,7 @@ def _run_shards(run: Run, stage: Stage) -> Report:
     ledger.record(finished)
     book = partial(_book_state, run, stage)
     book(ShardState.PLANNED, waiting)
-    work = partial(_do_piece, run.store.lake, stage.name, stage.makes, job.work)
+    work = partial(_do_piece, run.store.lake, stage.name, _list_tables(run, stage), job.work)
     start = partial(book, ShardState.RUNNING)
     if workers > 1 and waiting:
         outcomes = run_on_ray(work, waiting, start, workers, estimate_memory)
@@ -174,7 +175,7 @@ def _run_piece(run: Run, stage: Stage, job: Job, piece: Piece) -> Report:
         run.ledger.keep_only(stage.name, [outcome.shard for outcome in product.outcomes])
         run.ledger.record(product.outcomes)
         run.forget(stage.name)
-    stamps = _write(run.store, piece, stage.makes, product)
+    stamps = _write(run.store, piece, _list_tables(run, stage), product)
     if stage.books_shards:
         report = replace(summarise(name, product.outcomes), made=1)
         return replace(report, notes=(*report.notes, *product.notes))
@@ -183,7 +184,12 @@ def _run_piece(run: Run, stage: Stage, job: Job, piece: Piece) -> Report:
     return Report(name, made=1, n_expected=n_expected, n_made=n_made, notes=product.notes)
 
 
-def _write(store: Store, piece: Piece, makes: Sequence[Dataset], product: Product) -> list[Stamp]:
+def _list_tables(run: Run, stage: Stage) -> tuple[Table, ...]:
+    """Return the tables that a stage writes; a model is none."""
+    return tuple(run.kind[d.name] for d in stage.makes if d.name in run.kind)
+
+
+def _write(store: Store, piece: Piece, tables: Sequence[Table], product: Product) -> list[Stamp]:
     """Write a product's tables; a model's folder is written by the work itself."""
     fingerprint = piece.fingerprint
     if product.is_passing:
@@ -192,13 +198,13 @@ def _write(store: Store, piece: Piece, makes: Sequence[Dataset], product: Produc
     if not product.tables:
         return []
     stamps = []
-    for path, dataset, rows in zip(piece.paths, makes, product.tables, strict=True):
-        is_last = dataset == makes[-1]
+    for path, table, rows in zip(piece.paths, tables, product.tables, strict=True):
+        is_last = table == tables[-1]
         n_expected, n_made = _count(piece.task, product) if is_last else (rows.num_rows,) * 2
         stamp = store.write(
             path,
             rows,
-            TABLES_BY_NAME[dataset.name],
+            table,
             fingerprint=fingerprint,
             n_expected=n_expected,
             n_made=n_made,
@@ -244,7 +250,7 @@ def _book_state(run: Run, stage: Stage, state: ShardState, pieces: Sequence[Piec
 def _do_piece(
     lake: Lake,
     stage: str,
-    makes: Sequence[Dataset],
+    tables: Sequence[Table],
     work: Callable[[Task], Product],
     piece: Piece,
 ) -> Outcome:
@@ -257,7 +263,7 @@ def _do_piece(
         product = work(task)
         for rows in product.tables:
             _check_place(rows, shard)
-        stamp = _write(store, piece, makes, product)[-1]
+        stamp = _write(store, piece, tables, product)[-1]
     except UserError:
         raise
     except Exception as error:

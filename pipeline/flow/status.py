@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 from catalog_schema.tables import COMPLETENESS, EFFORT, GATES
 from catalog_schema.vocabulary import ShardState
 from pipeline.flow.data_path import inspect_datasets
+from pipeline.flow.paths import find_path
 from pipeline.flow.report import summarise
 from pipeline.flow.root import Root, read_saved_config
-from pipeline.flow.stages import STAGES
 from pipeline.flow.verify import verify_datasets
 from pipeline.lake.files import replacing
 from pipeline.ledger.books import Outcome, balance, tabulate, tabulate_effort
+from pipeline.stage import DataPath
 
 # Read in a second or two; a look at more than that is `qad lake verify`.
 _MOST_BYTES = 2**30
@@ -36,7 +37,7 @@ def describe_status(store: Root) -> Iterator[str]:
     if n_bytes > _MOST_BYTES:
         yield f"the rows, {n_bytes / 1e9:.1f} GB, were not read; `qad lake verify` does that"
     yield ""
-    yield from _describe_ledger(booked, store.is_in_use)
+    yield from _describe_ledger(find_path(config), booked, store.is_in_use)
     yield ""
     for release in store.lake.releases:
         yield f"release     {release}"
@@ -72,9 +73,9 @@ def export_ledger(store: Root, folder: Path) -> list[Path]:
     return paths
 
 
-def _describe_ledger(booked: list[Outcome], is_in_use: bool) -> Iterator[str]:
+def _describe_ledger(path: DataPath, booked: list[Outcome], is_in_use: bool) -> Iterator[str]:
     yield f"{'stage':12}{'shards':>8}{'failed':>8}{'given':>10}{'made':>10}{'dropped':>10}"
-    for stage in STAGES:
+    for stage in path.stages:
         outcomes = [outcome for outcome in booked if outcome.stage == stage.name]
         if outcomes:
             yield from _describe_stage(stage.name, outcomes, is_in_use)

@@ -9,14 +9,14 @@ from catalog_schema.vocabulary import ShardState
 from pipeline.context.catalogues.join import verify_index
 from pipeline.errors import DataError, QadError
 from pipeline.fits.index import is_index_whole
+from pipeline.flow.paths import PATHS, find_path
 from pipeline.flow.root import Root, read_saved_config
-from pipeline.flow.stages import STAGES
 from pipeline.lake.files import exists, is_object, list_files, measure, opening, show
 from pipeline.lake.layout import MODEL_CARD
 from pipeline.lake.model_files import verify_model
 from pipeline.lake.seals import guard_sealed, verify_sealed
 from pipeline.progress import track
-from pipeline.stage import Per
+from pipeline.stage import DataPath, Per
 
 _CHECKPOINT = ".checkpoint"
 
@@ -168,7 +168,8 @@ def _check_ledger(store: Root) -> None:
     """Compare the database's structure and its books with the stamps of the datasets."""
     with store.ledger.closing() as ledger:
         ledger.check()
-        datasets = {s.name: s.dataset.name for s in STAGES if s.per is Per.SHARD}
+        stages = _read_path(store).stages
+        datasets = {s.name: s.dataset.name for s in stages if s.per is Per.SHARD}
         for outcome in ledger.outcomes():
             dataset = datasets.get(outcome.stage)
             if outcome.state is not ShardState.DONE or dataset is None or not outcome.content:
@@ -180,6 +181,13 @@ def _check_ledger(store: Root) -> None:
                     f"{store.lake.ledger}: damaged: what it says of {outcome.stage} "
                     f"{outcome.shard} is not what the dataset says; `qad run` books it again"
                 )
+
+
+def _read_path(store: Root) -> DataPath:
+    """Return the data path of a root; one without settings holds spectra that a model was given."""
+    if not store.lake.config.exists():
+        return PATHS["spectra"]
+    return find_path(read_saved_config(store))
 
 
 def _count_drops(dropped: Mapping[str, int]) -> dict[str, int]:

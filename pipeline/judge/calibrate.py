@@ -1,4 +1,4 @@
-"""Stage `calibrate`: what the raw statistics mean for a spectrum like this one, as p-values."""
+"""Stage `calibrate`: what the raw statistics mean for a candidate like this one, as p-values."""
 
 from functools import partial
 
@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog_schema.statistics import STATISTICS
+from catalog_schema.kind import Kind
 from catalog_schema.vocabulary import Parent
 from pipeline.judge.null import compare, make_null, rank, weigh
 from pipeline.judge.scores import read_scores
@@ -17,7 +17,7 @@ from pipeline.stage import Job, Product, do_once
 
 
 def calibrate(run: Run) -> Job:
-    """Calibrate every quasar's score against the core quasars of the run.
+    """Calibrate every score against the core sample of the run, negative controls left out.
 
     Returns
     -------
@@ -30,25 +30,28 @@ def calibrate(run: Run) -> Job:
 
 def _calibrate(run: Run) -> Product:
     scores, settings = read_scores(run), run.config.calibrate
-    quasars = scores.filter(pc.field("parent") != Parent.CONTROL.value)
+    members = scores.filter(pc.field("parent") != Parent.CONTROL.value)
     core = scores.filter(pc.field("parent") == Parent.CORE.value)
-    null = make_null(core, settings)
-    rows = _add_rank_range(weigh(quasars, null, settings), quasars, core, settings)
-    return Product((null, rows))
+    null = make_null(core, run.kind, settings)
+    rows = weigh(members, null, run.kind, settings)
+    return Product((null, _add_rank_range(rows, members, core, run.kind, settings)))
 
 
 def _add_rank_range(
-    rows: pa.Table, quasars: pa.Table, core: pa.Table, settings: CalibrateSettings
+    rows: pa.Table, members: pa.Table, core: pa.Table, kind: Kind, settings: CalibrateSettings
 ) -> pa.Table:
-    """Fill in the smallest and the largest rank that the seeds' models give each quasar."""
-    size = len(STATISTICS)
-    seeds = quasars.schema.field("seed_statistics").type.list_size // size
+    """Fill in the smallest and the largest rank that the seeds' models give each member."""
+    if "seed_statistics" not in members.column_names:
+        return rows
+    size = len(kind.waist.statistics)
+    seeds = members.schema.field("seed_statistics").type.list_size // size
     if seeds < 2:
         return rows
     ranks = [rows["score_rank"].to_numpy()]
     for first in range(size, seeds * size, size):
-        ours, null = (_take_seed(rows, slice(first, first + size)) for rows in (quasars, core))
-        ranks.append(rank(compare(ours, make_null(null, settings), settings)[1]))
+        ours, null = (_take_seed(rows, slice(first, first + size)) for rows in (members, core))
+        scored = compare(ours, make_null(null, kind, settings), kind.waist, settings)
+        ranks.append(rank(scored[1]))
     extremes = {"score_rank_low": np.min(ranks, axis=0), "score_rank_high": np.max(ranks, axis=0)}
     return replace_columns(rows, extremes)
 

@@ -1,66 +1,69 @@
-"""What tells a spectrum's class: rows of `evidence`."""
+"""What tells a candidate's class: rows of `evidence`."""
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from catalog_schema.lines import LINES
-from catalog_schema.tables import EVIDENCE, ROW_KEY
-from catalog_schema.vocabulary import AnomalyClass
-from pipeline.judge.classifier import FEATURES, KINDS, NEVER
-from pipeline.judge.measured_survey import Survey, get_feature_values
+from catalog_schema.kind import Kind
+from catalog_schema.waist import NORMAL, ROW_KEY, Waist
+from pipeline.judge.classifier import NEVER
+from pipeline.judge.knowledge import Sign
 from pipeline.judge.science.taxonomy import Taxonomy
-from pipeline.lake.store import columns_to_table
-from pipeline.settings.judge import ClassifySettings
-from pipeline.spectra.examples import KIND_CLASSES, NORMAL
-from pipeline.spectra.model.models import assign_folds
-
-CHANGING_LOOK = AnomalyClass.CHANGING_LOOK.value
+from pipeline.judge.survey import Survey
+from pipeline.lake.store import columns_to_table, to_matrix
+from pipeline.science.draw import assign_folds
 
 
 def gather_evidence(
     survey: Survey,
+    kind: Kind,
     rows: NDArray[np.intp],
     taxonomies: tuple[Taxonomy, ...],
     departures: NDArray,
     probabilities: NDArray,
-    settings: ClassifySettings,
+    waves: NDArray,
+    n_told: int,
 ) -> pa.Table:
-    """Return the most telling features of some quasars, as rows of `evidence`.
+    """Return the most telling features of some members, as rows of `evidence`.
 
     They speak for the most probable kind of anomaly, also where the class is normal.
 
     Parameters
     ----------
     survey : Survey
+    kind : Kind
     rows : ndarray of int, shape (r,)
-        Which of the quasars.
+        Which of the members.
     taxonomies : tuple of Taxonomy
         One for each fold.
     departures : ndarray, shape (n, number of features)
     probabilities : ndarray, shape (n, number of kinds)
-    settings : ClassifySettings
+    waves : ndarray, shape (r, number of statistics)
+        Where the statistics were found.
+    n_told : int
+        Features told of each.
     """
-    kinds = np.array(KINDS)
+    waist = kind.waist
+    kinds, features = np.array(waist.kinds), np.array(waist.features)
     odd = np.flatnonzero(kinds != NORMAL)
-    kind = kinds[odd][np.argmax(probabilities[rows][:, odd], axis=1)]
-    terms = np.zeros((len(rows), len(FEATURES)))
+    told = kinds[odd][np.argmax(probabilities[rows][:, odd], axis=1)]
+    terms = np.zeros((len(rows), len(features)))
     targetids = survey.significance["TARGETID"].to_numpy()[rows]
     folds = assign_folds(targetids, len(taxonomies))
     for fold, taxonomy in enumerate(taxonomies):
         mine = np.flatnonzero(folds == fold)
-        terms[mine] = taxonomy.explain(departures[rows[mine]], kind[mine], NORMAL)
-    value, error, wave = get_feature_values(survey, rows)
+        terms[mine] = taxonomy.explain(departures[rows[mine]], told[mine], NORMAL)
+    value, error, wave = _get_values(survey, rows, waves)
     telling = np.where(np.isnan(value), 0.0, np.abs(terms))
-    best = np.argsort(-telling, axis=1, kind="stable")[:, : settings.evidence]
+    best = np.argsort(-telling, axis=1, kind="stable")[:, :n_told]
     row, column = np.repeat(np.arange(len(rows)), best.shape[1]), best.ravel()
     kept = telling[row, column] > 0
     row, column = row[kept], column[kept]
-    keys = survey.significance.select(ROW_KEY).take(pa.array(rows[row]))
+    keys = survey.members.take(pa.array(rows[row]))
     columns = {
         **{name: keys[name] for name in ROW_KEY},
-        "anomaly_class": [KIND_CLASSES[name] for name in kind[row]],
-        "feature": FEATURES[column],
+        "anomaly_class": [waist.examples[name] for name in told[row]],
+        "feature": features[column],
         "feature_value": value[row, column],
         "feature_error": error[row, column],
         "feature_wave": wave[row, column],
@@ -68,36 +71,53 @@ def gather_evidence(
         "departure": departures[rows[row], column],
         "contribution": terms[row, column],
     }
-    return columns_to_table(EVIDENCE, columns)
+    return columns_to_table(kind["evidence"], columns)
 
 
-def describe_changes(changes: pa.Table, before: NDArray, after: NDArray) -> pa.Table:
-    """Return the changes that made a changing look, as rows of `evidence`.
+def describe_sign(
+    sign: Sign, members: pa.Table, kind: Kind, before: NDArray, after: NDArray
+) -> pa.Table:
+    """Return what a sign adds to the odds of the members that bear it, as rows of `evidence`.
 
     Parameters
     ----------
-    changes : pyarrow.Table
-        Of `measured_survey.read_changes`.
+    sign : Sign
+        With its evidence.
+    members : pyarrow.Table
+        Keys of all members.
+    kind : Kind
     before, after : ndarray, shape (n, number of kinds)
-        Probabilities without and with the changes.
+        Probabilities without and with the sign.
     """
-    rows, lines = changes["row"].to_numpy(), changes["changed_line"].to_pylist()
-    gain = _compare_with_normal(after[rows]) - _compare_with_normal(before[rows])
+    keys = members.take(pa.array(sign.rows))
+    gain = _compare_with_normal(after[sign.rows], sign.kind, kind.waist) - _compare_with_normal(
+        before[sign.rows], sign.kind, kind.waist
+    )
     columns = {
-        **{name: changes[name] for name in ROW_KEY},
-        "anomaly_class": [CHANGING_LOOK] * len(rows),
-        "feature": [f"{line}_change" for line in lines],
-        "feature_value": changes["line_ratio"],
-        "feature_error": changes["line_ratio_error"],
-        "feature_wave": [LINES[line].wave for line in lines],
-        "compared_mjd": changes["earlier_mjd"],
-        "departure": changes["line_change"],
+        **{name: keys[name] for name in ROW_KEY},
+        "anomaly_class": [kind.waist.examples[sign.kind]] * len(sign.rows),
+        **sign.evidence,
         "contribution": gain,
     }
-    return columns_to_table(EVIDENCE, columns)
+    return columns_to_table(kind["evidence"], columns)
 
 
-def _compare_with_normal(probabilities: NDArray) -> NDArray[np.float64]:
-    """Return the logarithm of the odds of a changing look against normal, shape (n,)."""
+def _compare_with_normal(probabilities: NDArray, example: str, waist: Waist) -> NDArray[np.float64]:
+    """Return the logarithm of the odds of a kind of example against normal, shape (n,)."""
     likely = np.log(np.maximum(probabilities, NEVER))
-    return likely[:, KINDS.index(CHANGING_LOOK)] - likely[:, KINDS.index(NORMAL)]
+    return likely[:, waist.kinds.index(example)] - likely[:, waist.kinds.index(NORMAL)]
+
+
+def _get_values(
+    survey: Survey, rows: NDArray[np.intp], waves: NDArray
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Return value, error and place of every feature, each of shape (r, number of features)."""
+    statistics = to_matrix(survey.scores["statistics"].take(pa.array(rows))).astype(np.float64)
+    unknown = np.full(statistics.shape, np.nan)
+    value, error, wave = (
+        np.hstack(pair)
+        for pair in zip(
+            (statistics, unknown, waves), (array[rows] for array in survey.values), strict=True
+        )
+    )
+    return value, error, wave

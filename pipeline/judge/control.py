@@ -1,11 +1,11 @@
-"""Stage `control`: how sky fibres, stars and galaxies would have been graded as quasars."""
+"""Stage `control`: how negative controls would have been graded as if they were none."""
 
 from functools import partial
 
 import pyarrow.compute as pc
 
-from catalog_schema.tables import CONTROLS, JUDGED, ROW_KEY
 from catalog_schema.vocabulary import Parent
+from catalog_schema.waist import KEY, ROW_KEY
 from pipeline.errors import UserError
 from pipeline.judge.science.grades import take_strictest
 from pipeline.judge.scores import read_scores
@@ -14,14 +14,12 @@ from pipeline.lake.store import columns_to_table
 from pipeline.run import Run
 from pipeline.stage import Job, Product, do_once
 
-_CARRIED = (*ROW_KEY, "control", "Z", "snr")
-
 
 def control(run: Run) -> Job:
-    """Grade every negative control as if it had been taken for a quasar.
+    """Grade every negative control as if it had been taken for a member of the list.
 
-    A sky fibre or a noise-like spectrum in a tier is a leak; a star or a galaxy in a tier is what
-    the score is for.
+    An empty one in a tier, as the spectrum of a sky fibre, is a leak; one that is something else,
+    as a star among quasars, is what the score is for.
 
     Returns
     -------
@@ -33,16 +31,17 @@ def control(run: Run) -> Job:
 
 def _grade(run: Run) -> Product:
     scores = read_scores(run)
-    order = [(name, "ascending") for name in JUDGED.key]
+    order = [(name, "ascending") for name in KEY]
     controls = scores.filter(pc.field("parent") == Parent.CONTROL.value).sort_by(order)
-    classes = run.read(JUDGED.name).sort_by(order)
+    classes = run.read("judged").sort_by(order)
     if not classes.select(ROW_KEY).equals(controls.select(ROW_KEY)):
         raise UserError(
             f"{run.store.root}: classes and scores are of different controls; run `qad run` again"
         )
+    carried = [column.name for column in run.kind.waist.carried]
     columns = {
-        **{name: controls[name] for name in _CARRIED},
-        **{name: classes[name] for name in JUDGED.names if name not in ROW_KEY},
+        **{name: controls[name] for name in (*ROW_KEY, "control", *carried)},
+        **{name: classes[name] for name in run.kind["judged"].names if name not in ROW_KEY},
         "tier": take_strictest(to_p_values(classes), read_limits(run)),
     }
-    return Product((columns_to_table(CONTROLS, columns),))
+    return Product((columns_to_table(run.kind["controls"], columns),))

@@ -1,16 +1,17 @@
-"""Stage `grade` with a finished model: classes and tiers of foreign spectra."""
+"""Stage `grade` with a finished model: classes and tiers of foreign candidates."""
 
 from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
-from catalog_schema.tables import JUDGED, NULL, ROW_KEY, SCORES, TARGETS, TIERS
 from catalog_schema.vocabulary import Tier
+from catalog_schema.waist import ROW_KEY, Waist
 from pipeline.judge.classifier import judge, read_classifier
-from pipeline.judge.measured_survey import read_survey
-from pipeline.judge.null import get_conditions, read_conditions
+from pipeline.judge.knowledge import get_knowledge
+from pipeline.judge.null import locate
 from pipeline.judge.science.domain import LOW, Domain, find_domain
+from pipeline.judge.survey import read_survey
 from pipeline.judge.tiers import grade_rows, to_p_values
 from pipeline.lake.align import align
 from pipeline.lake.store import columns_to_table
@@ -19,18 +20,20 @@ from pipeline.stage import Job, Product, do_once
 
 
 def grade_foreign(run: Run) -> Job:
-    """Classify and grade foreign spectra by a finished model.
+    """Classify and grade foreign candidates by a finished model.
 
     Returns
     -------
     Job
         Makes `judged` and `tiers` of `scores`, `measurements`, `significance` and the model with
-        its `null`, `norms` and `taxonomy`, a row for each scored quasar.
+        its `null`, `norms` and `taxonomy`, a row for each scored member.
     """
     return do_once(partial(_judge, run))
 
 
-def withhold_tiers(tiers: pa.Table, domain: Domain) -> tuple[pa.Table, tuple[str, ...]]:
+def withhold_tiers(
+    tiers: pa.Table, domain: Domain, waist: Waist
+) -> tuple[pa.Table, tuple[str, ...]]:
     """Take the tiers away that the model's population cannot vouch for, and say why.
 
     Parameters
@@ -39,13 +42,14 @@ def withhold_tiers(tiers: pa.Table, domain: Domain) -> tuple[pa.Table, tuple[str
         Rows of `tiers`.
     domain : Domain
         Of the same rows.
+    waist : Waist
 
     Returns
     -------
     tiers : pyarrow.Table
     notes : tuple of str
     """
-    share = f"{domain.n_low} of {domain.n} spectra have p < {LOW}"
+    share = f"{domain.n_low} of {domain.n} {waist.nouns} have p < {LOW}"
     if not domain.is_alike:
         note = (
             f"calibration does not hold: {share}; they are unlike the model's population, "
@@ -59,7 +63,7 @@ def withhold_tiers(tiers: pa.Table, domain: Domain) -> tuple[pa.Table, tuple[str
     notes = [note if domain.is_seen and domain.is_alike else f"{note}; no tier is given"]
     if domain.is_outside.any():
         notes.append(
-            f"{domain.is_outside.sum()} spectra are outside the SNR, redshift and coverage of the "
+            f"{domain.is_outside.sum()} {waist.nouns} are outside the {waist.alike} of the "
             "model's population; they have no tier"
         )
     given = np.where(is_vouched, tiers["tier"].to_numpy().astype(str), Tier.NONE.value)
@@ -69,21 +73,21 @@ def withhold_tiers(tiers: pa.Table, domain: Domain) -> tuple[pa.Table, tuple[str
 
 
 def _judge(run: Run) -> Product:
-    survey, config = read_survey(run), run.config
+    survey, kind = read_survey(run), run.kind
     # Negative controls are scored and measured, but not graded.
-    n = survey.n_quasars
+    n = survey.n_members
     scores, measured = survey.scores.slice(0, n), survey.measured.slice(0, n)
-    null = run.read(NULL.name)
-    judged = judge(read_classifier(run), null, scores, measured, config)
-    rows = columns_to_table(JUDGED, judged | {name: scores[name] for name in ROW_KEY})
-    tiers = grade_rows(rows, config.grade)
-    domain = find_domain(read_conditions(null), get_conditions(scores), to_p_values(rows))
-    tiers, notes = withhold_tiers(tiers, domain)
+    null = run.read("null")
+    judged = judge(read_classifier(run), null, scores, measured, get_knowledge(run))
+    rows = columns_to_table(kind["judged"], judged | {name: scores[name] for name in ROW_KEY})
+    tiers = grade_rows(rows, kind, run.config.grade)
+    domain = find_domain(locate(null, kind.waist), locate(scores, kind.waist), to_p_values(rows))
+    tiers, notes = withhold_tiers(tiers, domain, kind.waist)
     return Product((rows, tiers), notes=notes)
 
 
 def lay_out(run: Run, notes: tuple[str, ...]) -> pa.Table:
-    """Return all that is known of each scored quasar as one table.
+    """Return all that is known of each scored member as one table.
 
     Parameters
     ----------
@@ -92,11 +96,12 @@ def lay_out(run: Run, notes: tuple[str, ...]) -> pa.Table:
         How far the calibration holds; they become the table's metadata.
     """
     survey = read_survey(run)
-    scores = survey.scores.slice(0, survey.n_quasars)
-    rows, tiers = run.read(JUDGED.name), run.read(TIERS.name)
-    shards = run.list_shards(SCORES.name)
-    targets = run.read_shards(TARGETS.name, shards, [*ROW_KEY, "DESINAME"]).values()
-    names = align(pa.concat_tables(targets), rows, what=TARGETS.name)
+    scores = survey.scores.slice(0, survey.n_members)
+    rows, tiers = run.read("judged"), run.read("tiers")
+    shards = run.list_shards("scores")
+    label = [run.kind.label] if run.kind.label else []
+    targets = run.read_shards("targets", shards, [*ROW_KEY, *label]).values()
+    names = align(pa.concat_tables(targets), rows, what="targets")
     parts = (scores, survey.significance, rows, tiers, names)
     fields = {field.name: (field, part) for part in parts for field in part.schema}
     columns = [part[name] for name, (_, part) in fields.items()]

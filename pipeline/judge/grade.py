@@ -1,15 +1,15 @@
-"""Stage `grade`: the false-discovery rate at which each quasar enters the list, and its tier."""
+"""Stage `grade`: the false-discovery rate at which each candidate enters the list, and its tier."""
 
 from functools import partial
 
-from catalog_schema.tables import CLASSES, ROW_KEY
+from catalog_schema.waist import ROW_KEY
 from pipeline.judge.tiers import grade_rows
 from pipeline.run import Run
 from pipeline.stage import Job, Product, do_once
 
 
 def grade(run: Run) -> Job:
-    """Grade every quasar by its joint p-value; what has none is not on the list.
+    """Grade every candidate by its joint p-value; what has none is not on the list.
 
     Returns
     -------
@@ -20,5 +20,5 @@ def grade(run: Run) -> Job:
 
 
 def _grade(run: Run) -> Product:
-    classes = run.read(CLASSES.name, [*ROW_KEY, "joint_p_value"])
-    return Product((grade_rows(classes, run.config.grade),))
+    classes = run.read("classes", [*ROW_KEY, "joint_p_value"])
+    return Product((grade_rows(classes, run.kind, run.config.grade),))

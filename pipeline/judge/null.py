@@ -4,42 +4,33 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from catalog_schema.statistics import STATISTICS
-from catalog_schema.tables import NULL, ROW_KEY, SIGNIFICANCE
-from pipeline.judge.science.calibration import (
-    Conditions,
-    fit_tail,
-    standardise,
-    take_strange_side,
-)
+from catalog_schema.kind import Kind
+from catalog_schema.waist import ROW_KEY, Waist
+from pipeline.judge.science.calibration import fit_tail, standardise, take_strange_side
 from pipeline.lake.store import columns_to_table, to_matrix
 from pipeline.settings.judge import CalibrateSettings
 
-_REASONS = np.array([statistic.reason for statistic in STATISTICS])
-_IS_RATIO = np.array([statistic.is_ratio for statistic in STATISTICS])
 _SMALLEST_RATIO = 1e-6
 _CEILING = 8.0
-# Below this SNR per pixel the noise no longer changes how a spectrum scores.
-_SNR_FLOOR = 0.1
 
 
-def make_null(scores: pa.Table, settings: CalibrateSettings) -> pa.Table:
+def make_null(scores: pa.Table, kind: Kind, settings: CalibrateSettings) -> pa.Table:
     """Return the reference population of a run as rows of `null`."""
-    conditions, statistics = get_conditions(scores), _get_statistics(scores)
+    waist = kind.waist
+    conditions, statistics = locate(scores, waist), _get_statistics(scores, waist)
     departures = standardise(conditions, statistics, conditions, statistics, settings.neighbours)
-    combined = _combine(departures)
+    combined = _combine(departures, waist)
     total = standardise(conditions, combined, conditions, combined, settings.neighbours)
     columns = {
-        **{name: scores[name] for name in (*ROW_KEY, "Z", "statistics")},
-        "log_snr": conditions.log_snr,
-        "coverage": conditions.coverage,
+        **{name: scores[name] for name in (*ROW_KEY, "statistics")},
+        **{name: scores[name] for name in waist.condition_names},
         "departures": departures.astype(np.float32),
         "anomaly_score": total[:, 0],
     }
-    return columns_to_table(NULL, columns)
+    return columns_to_table(kind["null"], columns)
 
 
-def weigh(scores: pa.Table, null: pa.Table, settings: CalibrateSettings) -> pa.Table:
+def weigh(scores: pa.Table, null: pa.Table, kind: Kind, settings: CalibrateSettings) -> pa.Table:
     """Compare scores with a reference population, as rows of `significance`.
 
     Parameters
@@ -48,9 +39,12 @@ def weigh(scores: pa.Table, null: pa.Table, settings: CalibrateSettings) -> pa.T
         Rows of `scores`.
     null : pyarrow.Table
         Rows of `null`.
+    kind : Kind
     settings : CalibrateSettings
     """
-    departures, total, p_values = compare(scores, null, settings)
+    departures, total, p_values = compare(scores, null, kind.waist, settings)
+    strange = take_strange_side(departures, kind.waist.is_two_sided)
+    reasons = np.array([statistic.reason for statistic in kind.waist.statistics])
     columns = {
         **{name: scores[name] for name in ROW_KEY},
         "anomaly_score": total,
@@ -58,23 +52,31 @@ def weigh(scores: pa.Table, null: pa.Table, settings: CalibrateSettings) -> pa.T
         "score_rank": rank(total),
         "score_rank_low": pa.nulls(len(total), pa.int32()),
         "score_rank_high": pa.nulls(len(total), pa.int32()),
-        "reason": _REASONS[np.argmax(take_strange_side(departures), axis=1)],
+        "reason": reasons[np.argmax(strange, axis=1)],
         "departures": departures.astype(np.float32),
     }
-    return columns_to_table(SIGNIFICANCE, columns)
+    return columns_to_table(kind["significance"], columns)
 
 
 def compare(
-    scores: pa.Table, null: pa.Table, settings: CalibrateSettings
+    scores: pa.Table, null: pa.Table, waist: Waist, settings: CalibrateSettings
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """Return departures (n, k), combined score (n,) and p-value (n,) of spectra under a null."""
-    reference, conditions = read_conditions(null), get_conditions(scores)
+    """Return departures (n, k), combined score (n,) and p-value (n,) of rows of `scores`."""
+    reference, conditions = locate(null, waist), locate(scores, waist)
     departures = standardise(
-        reference, _get_statistics(null), conditions, _get_statistics(scores), settings.neighbours
+        reference,
+        _get_statistics(null, waist),
+        conditions,
+        _get_statistics(scores, waist),
+        settings.neighbours,
     )
     known = to_matrix(null["departures"]).astype(np.float64)
     total = standardise(
-        reference, _combine(known), conditions, _combine(departures), settings.neighbours
+        reference,
+        _combine(known, waist),
+        conditions,
+        _combine(departures, waist),
+        settings.neighbours,
     )[:, 0]
     tail = fit_tail(
         null["anomaly_score"].to_numpy(), settings.tail_fraction, settings.contamination
@@ -89,30 +91,23 @@ def rank(score: NDArray) -> NDArray[np.int32]:
     return ranks
 
 
-def read_conditions(null: pa.Table) -> Conditions:
-    """Return the conditions of a reference population, from rows of `null`."""
-    return Conditions(*(null[name].to_numpy() for name in ("log_snr", "Z", "coverage")))
+def locate(rows: pa.Table, waist: Waist) -> NDArray[np.float64]:
+    """Return the scaled conditions of rows of `scores`, `null` or `norms`, shape (n, d)."""
+    return waist.locate({name: rows[name].to_numpy() for name in waist.condition_names})
 
 
-def get_conditions(scores: pa.Table) -> Conditions:
-    """Return what the statistics of normal spectra depend on, from rows of `scores`."""
-    snr = np.nan_to_num(scores["snr"].to_numpy(), nan=_SNR_FLOOR)
-    arms = [scores[f"coverage_{arm}"].to_numpy() for arm in ("b", "r", "z")]
-    log_snr = np.log10(np.maximum(snr, _SNR_FLOOR))
-    return Conditions(log_snr, scores["Z"].to_numpy(), np.mean(arms, axis=0))
-
-
-def _get_statistics(rows: pa.Table) -> NDArray[np.float64]:
-    """Return the raw statistics on scales where normal spectra scatter evenly, shape (n, k)."""
+def _get_statistics(rows: pa.Table, waist: Waist) -> NDArray[np.float64]:
+    """Return the raw statistics on scales where normal ones scatter evenly, shape (n, k)."""
     values = to_matrix(rows["statistics"]).astype(np.float64)
-    values[:, _IS_RATIO] = np.log(np.maximum(values[:, _IS_RATIO], _SMALLEST_RATIO))
+    ratio = waist.is_ratio
+    values[:, ratio] = np.log(np.maximum(values[:, ratio], _SMALLEST_RATIO))
     return values
 
 
-def _combine(departures: NDArray) -> NDArray[np.float64]:
+def _combine(departures: NDArray, waist: Waist) -> NDArray[np.float64]:
     """Add the departures towards strangeness in quadrature, shape (n, 1).
 
     Each counts up to a ceiling: one freak value does not decide alone.
     """
-    strange = np.minimum(take_strange_side(departures), _CEILING)
+    strange = np.minimum(take_strange_side(departures, waist.is_two_sided), _CEILING)
     return np.sqrt((strange**2).sum(axis=1, keepdims=True))

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog_schema.tables import ROW_KEY
 from catalog_schema.vocabulary import Tier
+from catalog_schema.waist import ROW_KEY
 from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.settings.spectra import ReconstructSettings
 

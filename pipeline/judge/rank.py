@@ -11,8 +11,9 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from catalog_schema.tables import QUEUE, ROW_KEY
+from catalog_schema.kind import Kind
 from catalog_schema.vocabulary import QueueSource, Verdict
+from catalog_schema.waist import ROW_KEY
 from pipeline.judge.science.active import LEARNERS
 from pipeline.judge.science.calibration import take_strange_side
 from pipeline.lake.store import columns_to_table, to_matrix
@@ -38,7 +39,9 @@ class _Place(NamedTuple):
 
 
 @limit_threads()
-def rank(catalogue: Path, reviews: Iterable[Review], settings: RankSettings) -> pa.Table:
+def rank(
+    catalogue: Path, kind: Kind, reviews: Iterable[Review], settings: RankSettings
+) -> pa.Table:
     """Return the objects to be reviewed next, as rows of QUEUE.
 
     The same catalogue and the same reviews, in whatever order they came, give the same rows.
@@ -46,7 +49,9 @@ def rank(catalogue: Path, reviews: Iterable[Review], settings: RankSettings) -> 
     Parameters
     ----------
     catalogue : Path
-        ``catalog/quasars.parquet`` of a release.
+        Main table of a release.
+    kind : Kind
+        Its kind of data.
     reviews : iterable of Review
         Every event of the sample.
     settings : RankSettings
@@ -56,7 +61,7 @@ def rank(catalogue: Path, reviews: Iterable[Review], settings: RankSettings) -> 
     consensus = find_consensus(reviews)
     is_open = np.array([read_verdict(consensus.get(int(i))) is None for i in targetid], bool)
     audit = draw_audit(targetid, rows["tier"].to_pylist(), settings.audit_fraction)
-    interest = _learn(catalogue, rows, consensus, settings)
+    interest = _learn(catalogue, rows, kind, consensus, settings)
     drawn = [row for members in audit.values() for row in members]
     is_active = is_open & np.isfinite(interest)
     is_active[drawn] = False
@@ -64,11 +69,15 @@ def rank(catalogue: Path, reviews: Iterable[Review], settings: RankSettings) -> 
     active = active[np.lexsort((targetid[active], -interest[active]))].tolist()
     waiting = _take_turns([[row for row in members if is_open[row]] for members in audit.values()])
     places = _interleave(active, waiting, interest, settings, int((~is_open).sum()))
-    return _tabulate(rows, places)
+    return _tabulate(rows, places, kind)
 
 
 def _learn(
-    catalogue: Path, rows: pa.Table, consensus: Mapping[int, Consensus], settings: RankSettings
+    catalogue: Path,
+    rows: pa.Table,
+    kind: Kind,
+    consensus: Mapping[int, Consensus],
+    settings: RankSettings,
 ) -> NDArray[np.float64]:
     """Return the interest of the candidates, -infinity for all others, shape (n,)."""
     targetid, score = rows["TARGETID"].to_numpy(), _expect(rows)
@@ -89,7 +98,7 @@ def _learn(
     told = np.array([labels[int(i)] for i in ids[labelled]])
     learn = LEARNERS[settings.method]
     values = learn(
-        _make_features(found)[order], _expect(found)[order], labelled, told, settings.seed
+        _make_features(found, kind)[order], _expect(found)[order], labelled, told, settings.seed
     )
     interest = np.full(len(targetid), -np.inf)
     interest[chosen] = np.round(values, _DECIMALS)[np.searchsorted(ids, targetid[chosen])]
@@ -97,9 +106,10 @@ def _learn(
 
 
 def _read_features(catalogue: Path, targetid: NDArray[np.int64]) -> pa.Table:
-    names = ["TARGETID", *_EXPECTED, "departures", "latent"]
     wanted = pc.field("TARGETID").isin(pa.array(targetid))
-    return ds.dataset(catalogue).to_table(columns=names, filter=wanted).combine_chunks()
+    found = ds.dataset(catalogue)
+    names = ["TARGETID", *_EXPECTED, "departures", *({"latent"} & set(found.schema.names))]
+    return found.to_table(columns=names, filter=wanted).combine_chunks()
 
 
 def _expect(rows: pa.Table) -> NDArray[np.float64]:
@@ -112,11 +122,11 @@ def _expect(rows: pa.Table) -> NDArray[np.float64]:
     return -np.log(np.maximum(p_value, _TINY)) * (1 - artefact)
 
 
-def _make_features(rows: pa.Table) -> NDArray[np.float64]:
+def _make_features(rows: pa.Table, kind: Kind) -> NDArray[np.float64]:
     """Return departures towards strangeness, up to a ceiling, and latents, shape (n, k)."""
-    departures, latent = (to_matrix(rows[name]) for name in ("departures", "latent"))
-    strange = take_strange_side(departures)
-    return np.hstack([np.minimum(strange, _CEILING), latent]).astype(np.float64)
+    strange = take_strange_side(to_matrix(rows["departures"]), kind.waist.is_two_sided)
+    latents = [to_matrix(rows["latent"])] if "latent" in rows.column_names else []
+    return np.hstack([np.minimum(strange, _CEILING), *latents]).astype(np.float64)
 
 
 def _take_turns(members: list[list[int]]) -> list[int]:
@@ -143,7 +153,7 @@ def _interleave(
     return places
 
 
-def _tabulate(rows: pa.Table, places: list[_Place]) -> pa.Table:
+def _tabulate(rows: pa.Table, places: list[_Place], kind: Kind) -> pa.Table:
     taken = rows.take(pa.array([place.row for place in places], pa.int64()))
     columns = {
         **{name: taken[name] for name in (*ROW_KEY, "tier")},
@@ -151,4 +161,4 @@ def _tabulate(rows: pa.Table, places: list[_Place]) -> pa.Table:
         "queue_source": [place.source.value for place in places],
         "interest": np.array([place.interest for place in places], np.float64),
     }
-    return columns_to_table(QUEUE, columns)
+    return columns_to_table(kind["queue"], columns)

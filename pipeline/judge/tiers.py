@@ -4,26 +4,27 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from catalog_schema.tables import CLASSES, ROW_KEY, TIERS
+from catalog_schema.kind import Kind
 from catalog_schema.vocabulary import Tier
+from catalog_schema.waist import ROW_KEY
 from pipeline.judge.science.grades import find_limits, grade_p_values
 from pipeline.lake.store import columns_to_table
 from pipeline.run import Run
 from pipeline.settings.judge import GradeSettings
 
 
-def grade_rows(classes: pa.Table, settings: GradeSettings) -> pa.Table:
-    """Return rows of `tiers` of spectra with a ``joint_p_value``, null or not."""
+def grade_rows(classes: pa.Table, kind: Kind, settings: GradeSettings) -> pa.Table:
+    """Return rows of `tiers` of rows with a ``joint_p_value``, null or not."""
     q_values, tiers = grade_p_values(to_p_values(classes), settings.levels)
     keys = {name: classes[name] for name in ROW_KEY}
-    return columns_to_table(TIERS, {**keys, "q_value": q_values, "tier": tiers})
+    return columns_to_table(kind["tiers"], {**keys, "q_value": q_values, "tier": tiers})
 
 
 def read_limits(run: Run) -> dict[Tier, float]:
     """Return the largest joint p-value of each tier, by which others are graded alike."""
     # Both have the order of the classes.
-    classes = run.read(CLASSES.name, ["joint_p_value"])
-    tiers = run.read(TIERS.name, ["tier"])["tier"].to_numpy().astype(str)
+    classes = run.read("classes", ["joint_p_value"])
+    tiers = run.read("tiers", ["tier"])["tier"].to_numpy().astype(str)
     return find_limits(to_p_values(classes), tiers)
 
 

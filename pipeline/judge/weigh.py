@@ -4,7 +4,6 @@ from functools import partial
 
 import pyarrow.compute as pc
 
-from catalog_schema.tables import NULL
 from catalog_schema.vocabulary import Parent
 from pipeline.errors import UserError
 from pipeline.judge.null import weigh
@@ -26,8 +25,8 @@ def weigh_foreign(run: Run) -> Job:
     UserError
         If the model has no population.
     """
-    if not run.find_content(NULL.name):
-        path = run.find_path(NULL.name)
+    if not run.find_content("null"):
+        path = run.find_path("null")
         raise UserError(
             f"model {path.parent} has no {path.name}; run `qad run` on its own data first"
         )
@@ -36,4 +35,4 @@ def weigh_foreign(run: Run) -> Job:
 
 def _weigh(run: Run) -> Product:
     scores = read_scores(run).filter(pc.field("parent") != Parent.CONTROL.value)
-    return Product((weigh(scores, run.read(NULL.name), run.config.calibrate),))
+    return Product((weigh(scores, run.read("null"), run.kind, run.config.calibrate),))

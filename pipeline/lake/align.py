@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog_schema.tables import ROW_KEY
+from catalog_schema.waist import ROW_KEY
 from pipeline.errors import DataError
 
 _PLACE, _ROW = "__place", "__row"

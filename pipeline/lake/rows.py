@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from catalog_schema.tables import SHARD_KEY
+from catalog_schema.waist import SHARD_KEY
 from pipeline.lake.layout import Shard
 
 

@@ -15,8 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pydantic import BaseModel
 
-from catalog_schema.column import Table
-from catalog_schema.tables import arrow_schema
+from catalog_schema.column import Table, arrow_schema
 from pipeline.errors import DataError, UserError
 from pipeline.lake.files import (
     filesystem,

@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 from sqlalchemy import URL
 
-from catalog_schema.tables import COMPLETENESS, EFFORT, GATES, arrow_schema
+from catalog_schema.column import arrow_schema
+from catalog_schema.tables import COMPLETENESS, EFFORT, GATES
 from pipeline.errors import UserError, first_line
 from pipeline.lake.layout import Lake, Shard
 from pipeline.ledger.database import PATIENCE, URL_VARIABLE, Database, choose_url, parse_url

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from catalog_schema.tables import PURITY, arrow_schema
+from catalog_schema.column import arrow_schema
+from catalog_schema.tables import PURITY
 from catalog_schema.vocabulary import ReviewStatus, Tier, Verdict
 from pipeline.reviews.consensus import Consensus
 from pipeline.science.draw import Stream, hash_to_unit

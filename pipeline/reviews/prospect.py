@@ -131,7 +131,7 @@ def _to_row(review: Review, published: Published, is_full: bool) -> dict[str, An
         "TARGETID": review.targetid,
         "Spec_version": SPECPROD,
         "Redrock_spectype": known.spectype,
-        "Redrock_z": f"{known.z:.4f}",
+        "Redrock_z": _UNKNOWN if known.z is None else f"{known.z:.4f}",
         "VI_scanner": review.reviewer,
         "VI_quality": _UNKNOWN if review.quality is None else review.quality,
         "VI_issue": review.issues,

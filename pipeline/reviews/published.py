@@ -10,18 +10,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from catalog_schema.contents import name_list
+from catalog_schema.kinds import KINDS
+from catalog_schema.waist import ROW_KEY
 from pipeline.errors import UserError
 from pipeline.lake.layout import Shard
 
-COLUMNS = ("SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "Z", "SPECTYPE")
-CATALOGUE = Path("catalog") / "quasars.parquet"
+# What a person is shown or asked of an object, where the list has it.
+_SHOWN = ("Z", "SPECTYPE")
 
 
 class PublishedObject(NamedTuple):
-    """The key of an object and what DESI says of it."""
+    """The key of an object and what is said of it, as far as its kind of data has it."""
 
     shard: Shard
-    z: float
+    z: float | None
     spectype: str
 
 
@@ -30,13 +33,14 @@ class Published:
 
     Parameters
     ----------
-    version, sample : str
+    version, sample, kind : str
+        `kind` is the kind of data.
     rows : pyarrow.Table
-        `COLUMNS` of the catalogue.
+        Keys of the catalogue, with `_SHOWN` where it has them.
     """
 
-    def __init__(self, version: str, sample: str, rows: pa.Table) -> None:
-        self.version, self.sample, self._rows = version, sample, rows
+    def __init__(self, version: str, sample: str, kind: str, rows: pa.Table) -> None:
+        self.version, self.sample, self.kind, self._rows = version, sample, kind, rows
 
     def __contains__(self, targetid: int) -> bool:
         return self._find_row(targetid) is not None
@@ -60,7 +64,7 @@ class Published:
             )
         [found] = self._rows.slice(row, 1).to_pylist()
         shard = Shard(found["SURVEY"], found["PROGRAM"], found["HEALPIX"])
-        return PublishedObject(shard, found["Z"], found["SPECTYPE"] or "")
+        return PublishedObject(shard, found.get("Z"), found.get("SPECTYPE") or "")
 
     def _find_row(self, targetid: int) -> int | None:
         ids, order = self._index
@@ -86,8 +90,12 @@ def read_published(folder: Path) -> Published:
     """
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        rows = pq.read_table(folder / CATALOGUE, columns=list(COLUMNS))
-        return Published(manifest["version"], manifest["source"]["sample"], rows)
+        kind = KINDS[manifest.get("kind", "spectra")]
+        file = folder / name_list(kind.main)
+        known = [name for name in _SHOWN if name in pq.read_schema(file).names]
+        rows = pq.read_table(file, columns=[*ROW_KEY, *known])
+        sample = manifest["source"]["sample"]
+        return Published(manifest["version"], sample, kind.name, rows)
     except (OSError, ValueError, pa.ArrowInvalid) as error:
         raise UserError(
             f"{folder} is no readable release ({error}); give a folder below releases/"

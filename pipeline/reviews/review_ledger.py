@@ -12,7 +12,7 @@ import pyarrow as pa
 from sqlalchemy import URL, Connection, insert, select, text
 
 from catalog_schema import tables
-from catalog_schema.tables import arrow_schema
+from catalog_schema.column import arrow_schema
 from catalog_schema.vocabulary import AnomalyClass, Described, ReviewAction, Verdict
 from pipeline.errors import UserError
 from pipeline.ledger.database import PATIENCE, Database, choose_url, parse_url

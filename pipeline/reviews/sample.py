@@ -6,7 +6,13 @@ from pipeline.lake.store import digest
 
 
 def name_sample(config: Config) -> str:
-    """Return the reduction's name, or that of the mock survey that the settings make."""
-    if config.run.source == "mock":
+    """Return the name of the survey or of DESI's reduction, or that of what the settings make.
+
+    A source of another kind of data goes by its name, which a digest keeps short and private.
+    """
+    run = config.run
+    if run.kind != "spectra":
+        return f"{run.kind}-{digest(run.survey, run.source)[:8]}"
+    if run.source == "mock":
         return f"mock-{digest(config.mock)[:8]}"
-    return SPECPROD
+    return run.survey or SPECPROD

@@ -42,3 +42,8 @@ def hash_to_unit(
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     x ^= x >> np.uint64(31)
     return (x >> np.uint64(11)).astype(np.float64) / 2.0**53
+
+
+def assign_folds(targetid: NDArray[np.int64], n_folds: int) -> NDArray[np.intp]:
+    """Return the fold of each target, shape (n,): all spectra of one object are in one fold."""
+    return (hash_to_unit(targetid, Stream.FOLD) * n_folds).astype(np.intp)

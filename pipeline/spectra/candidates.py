@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from catalog_schema.tables import CANDIDATES, ROW_KEY, SHARD_KEY
+from catalog_schema.tables import CANDIDATES
 from catalog_schema.vocabulary import Split
+from catalog_schema.waist import ROW_KEY, SHARD_KEY
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import columns_to_table
 from pipeline.science.sky import assign_splits

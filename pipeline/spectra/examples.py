@@ -1,16 +1,17 @@
 """Known phenomena planted in a survey's own quasars: what the classifier learns from."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from catalog_schema.lines import STRONG, waves
+from catalog_schema.spectra import WRONG_Z
 from catalog_schema.tables import RESTFRAME
+from pipeline.judge.knowledge import Examples
 from pipeline.lake.store import replace_columns, to_matrix
 from pipeline.run import Run
+from pipeline.science.measured import Measured
 from pipeline.spectra.measuring import (
     fit_residuals,
     measure_windows,
@@ -20,33 +21,8 @@ from pipeline.spectra.measuring import (
 from pipeline.spectra.model.models import Model, load_model
 from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.phenomena import PHENOMENA, Host
-from pipeline.spectra.science.residuals import Measured, Residuals
+from pipeline.spectra.science.residuals import Residuals
 from pipeline.spectra.science.rivals import confuse_lines
-
-NORMAL, WRONG_Z = "normal", "wrong_z"
-# Class of every kind of example.
-KIND_CLASSES = {kind: name for kind, (name, _) in PHENOMENA.items()} | {
-    NORMAL: NORMAL,
-    WRONG_Z: WRONG_Z,
-}
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Planted spectra.
-
-    Attributes
-    ----------
-    kinds : ndarray of str, shape (n,)
-    scores : pyarrow.Table
-        Rows of `scores`; TARGETID is the host's.
-    measured : Measured
-        Arrays of shape (n, number of measurements).
-    """
-
-    kinds: NDArray[np.str_]
-    scores: pa.Table
-    measured: Measured
 
 
 def plant_examples(run: Run, hosts: pa.Table) -> Examples:
@@ -79,7 +55,7 @@ def _plant(
 ) -> Iterator[tuple[str, pa.Table]]:
     hosts = [_make_host(spectra, row) for row in range(len(spectra))]
     flux = to_matrix(windows["rest_flux"])
-    for number, (kind, (_, draw)) in enumerate(PHENOMENA.items()):
+    for number, (kind, draw) in enumerate(PHENOMENA.items()):
         drawn = (
             draw(host, np.random.default_rng([seed, number, row])) for row, host in enumerate(hosts)
         )

@@ -7,17 +7,22 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from catalog_schema.tables import MEASURED, ROW_KEY, arrow_schema
+from catalog_schema.column import arrow_schema
+from catalog_schema.spectra import WAIST
+from catalog_schema.tables import MEASURED
+from catalog_schema.waist import ROW_KEY
 from pipeline.config import Config
 from pipeline.judge.null import compare
 from pipeline.lake.layout import MODEL_NULL
 from pipeline.lake.store import columns_to_table, read_dataset, replace_columns, to_matrix
-from pipeline.spectra.model.models import Model, assign_folds, load_model
+from pipeline.science.draw import assign_folds
+from pipeline.science.measured import Measured
+from pipeline.spectra.model.models import Model, load_model
 from pipeline.spectra.model.scorer import fit_batches, score_windows
 from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.anomaly import add_excess
 from pipeline.spectra.science.measurements import take_measurements
-from pipeline.spectra.science.residuals import Measured, Residuals
+from pipeline.spectra.science.residuals import Residuals
 from pipeline.spectra.science.rivals import find_rivals, move_window, shift_redshift
 
 _BLOCK_ROWS = 256
@@ -134,7 +139,7 @@ def _try_rivals(folder: Path, config: Config, windows: pa.Table) -> tuple[NDArra
     if not len(tries):
         return best_z, best
     null = read_dataset(folder / MODEL_NULL)
-    _, _, p_values = compare(scores, null, config.calibrate)
+    _, _, p_values = compare(scores, null, WAIST, config.calibrate)
     order = np.argsort(p_values, kind="stable")
     best[rows[tries[order]]] = p_values[order]
     best_z[rows[tries[order]]] = scores["Z"].to_numpy()[order]

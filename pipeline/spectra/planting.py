@@ -27,8 +27,8 @@ def plant(
     Returns
     -------
     pyarrow.Table
-        Rows of `restframe` with ``injection`` and ``planted``; a feature that meets no good
-        pixel is left out.
+        Rows of `restframe` with their strength as ``planted``; a feature that meets no good pixel
+        is left out.
     """
     flux, weight = (to_matrix(hosts[name]) for name in ("rest_flux", "rest_weight"))
     starts, z = hosts["window_start"].to_numpy(), hosts["Z"].to_numpy()
@@ -46,5 +46,4 @@ def plant(
                 changed.append(flux[row] + feature)
     planted = hosts.take(pa.array(rows, pa.int64()))
     planted = replace_columns(planted, {"rest_flux": np.array(changed, np.float32)})
-    planted = planted.append_column("injection", pa.array([kind] * len(rows), pa.string()))
     return planted.append_column("planted", pa.array(sizes, pa.float64()))

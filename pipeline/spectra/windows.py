@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog_schema.tables import RESTFRAME, ROW_KEY
+from catalog_schema.tables import RESTFRAME
+from catalog_schema.waist import ROW_KEY
 from pipeline.lake.store import columns_to_table, to_matrix
 from pipeline.settings.spectra import PreprocessSettings
 from pipeline.spectra.sampled import attach_sampling, get_sampling

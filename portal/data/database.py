@@ -14,9 +14,9 @@ import duckdb
 import pandas as pd
 import pyarrow as pa
 
-from catalog_schema import tables
+from catalog_schema import kinds, tables
 from catalog_schema.column import Table
-from catalog_schema.contents import FILES, QUASARS
+from catalog_schema.contents import QUASARS
 from catalog_schema.vocabulary import Tier
 from portal.data.checksums import LIST, count_late, read_state
 from portal.data.index import MEMORY_LIMIT, attach_rows, lock
@@ -31,6 +31,8 @@ from portal.data.releases import (
     find_fault,
     open_release,
 )
+
+FILES = kinds.SPECTRA.files
 
 Values = list[object]
 _Rows = TypeVar("_Rows")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from catalog_schema.statistics import REASONS
-from catalog_schema.tables import SHARD_KEY
+from catalog_schema.waist import SHARD_KEY
 from portal.data.texts import escape
 
 Row = Mapping[str, object]

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from catalog_schema import kinds
 from catalog_schema.column import Column
-from catalog_schema.contents import FILES
 from portal.export import cells, votable
 
 # Rows of which all texts are in memory at once.
@@ -205,7 +205,7 @@ def _step(rows: pa.Table) -> Iterator[pa.RecordBatch]:
 
 def _list_columns() -> dict[str, Column]:
     """Return every column that is published, under its name; the catalogue's come first."""
-    tables = reversed(FILES.values())
+    tables = reversed(kinds.SPECTRA.files.values())
     return {column.name: column for table in tables for column in table.columns}
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 import streamlit as st
 
-from catalog_schema.contents import FILES
+from catalog_schema import kinds
 from catalog_schema.statistics import REASONS
 from catalog_schema.tables import MATCHES, QUASARS
 from catalog_schema.vocabulary import Parent, Tier
@@ -105,7 +105,7 @@ def _show_downloads() -> None:
 def _show_dictionary() -> None:
     st.header("Data dictionary")
     left, right = st.columns([1, 2])
-    tables = {table.name: table for table in FILES.values()}
+    tables = {table.name: table for table in kinds.SPECTRA.files.values()}
     if (own := current_release().list_name) not in tables:
         tables = {own: current_table()} | tables
     table = tables[left.selectbox("Table", list(tables), key="table")]

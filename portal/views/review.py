@@ -6,8 +6,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from catalog_schema.tables import SHARD_KEY
 from catalog_schema.vocabulary import ReviewAction
+from catalog_schema.waist import SHARD_KEY
 from portal.data import catalogue, columns, objects, published_spectra, reviewing
 from portal.data.conditions import Filters
 from portal.data.releases import AbsentError, ReleaseError

@@ -23,13 +23,14 @@ from catalog_schema.vocabulary import (
     ShardState,
     Tier,
 )
+from pipeline.flow.paths import PATHS
 from pipeline.lake.layout import Shard
 from pipeline.ledger.books import Outcome
 from pipeline.reviews.consensus import find_consensus
 from pipeline.reviews.review import select_in_force
 from pipeline.reviews.review_ledger import read_rows
-from release.conservation import RELEASE_STAGE, STAGES, find_breaks, sum_gates
-from release.manifest import GRADES, MANIFEST, read_json
+from release.conservation import RELEASE_STAGE, find_breaks, sum_gates
+from release.manifest import GRADES, MANIFEST, find_kind, read_json
 from release.tables.completeness import read_completeness
 from release.tables.engine import query
 
@@ -277,7 +278,8 @@ def check_counts(path: Path, target: str) -> list[str]:
 def check_conservation(path: Path, target: str) -> list[str]:
     """Rows given are rows made plus rows dropped, from the first stage to the catalogue."""
     outcomes = _read_outcomes(path)
-    problems = find_breaks(outcomes, (*STAGES, RELEASE_STAGE))
+    stages = PATHS[find_kind(read_json(path / MANIFEST)).name].conserved
+    problems = find_breaks(outcomes, (*stages, RELEASE_STAGE))
     rows = _read(path, contents.QUASARS, ["SURVEY", "PROGRAM", "HEALPIX"])
     published = rows.group_by(rows.column_names).aggregate([([], "count_all")])
     counts = Counter({Shard(*key): count for *key, count in map(_freeze, published.to_pylist())})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from catalog_schema import contents
+from catalog_schema import contents, kinds
 from catalog_schema.column import Table
 from catalog_schema.lock import render_schema
 from catalog_schema.validate import find_violations
@@ -91,7 +91,7 @@ def _check_schema_file(path: Path, target: str) -> list[str]:
 
 
 def _check_schema(path: Path, target: str) -> list[str]:
-    table = contents.FILES[target]
+    table = kinds.SPECTRA.files[target]
     file = pq.ParquetFile(path / target)
     found: dict[str, None] = {}
     for number in range(file.num_row_groups):
@@ -116,12 +116,14 @@ def _check_votable(path: Path, target: str) -> list[str]:
     with accepting_desi_units():
         parsed = votable.parse_single_table(io.BytesIO(footer[CONTENT_KEY.encode()]))
     names = [field.name for field in parsed.fields]
-    return [] if names == contents.FILES[target].names else ["the footer describes other columns"]
+    return (
+        [] if names == kinds.SPECTRA.files[target].names else ["the footer describes other columns"]
+    )
 
 
 def _check_documentation(path: Path, target: str) -> list[str]:
     text = (path / target).read_text(encoding="utf-8")
-    names = dict.fromkeys(name for table in contents.FILES.values() for name in table.names)
+    names = dict.fromkeys(name for table in kinds.SPECTRA.files.values() for name in table.names)
     missing = [name for name in names if f"`{name}`" not in text]
     return [f"does not explain {', '.join(missing)}"] if missing else []
 
@@ -147,9 +149,9 @@ _MODEL_TARGETS = (*(f"model/{name}" for name in MODEL_FILES), contents.NULL)
 _CHECKS: dict[str, face_checks.Check] = {
     "checksums": (_check_checksums, (CHECKSUMS,)),
     "manifest": (_check_manifest, (MANIFEST,)),
-    "schema": (_check_schema, tuple(contents.FILES)),
+    "schema": (_check_schema, tuple(kinds.SPECTRA.files)),
     "schema_file": (_check_schema_file, ("schema/schema.json",)),
-    "votable": (_check_votable, tuple(contents.FILES)),
+    "votable": (_check_votable, tuple(kinds.SPECTRA.files)),
     "documentation": (_check_documentation, ("README.md",)),
     "model": (_check_model, _MODEL_TARGETS),
     "tiers": (consistency.check_tiers, consistency.GRADED_FILES),

@@ -9,12 +9,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from catalog_schema import kinds
 from catalog_schema.column import Column
-from catalog_schema.contents import FILES
 from release.credit import CITATION, LICENCE_URL
 from release.faces.face import Face, Manifest
 from release.manifest import write_json
 from release.sealing import hash_file, list_files
+
+FILES = kinds.SPECTRA.files
 
 CROISSANT, DATA_PACKAGE = "croissant.json", "datapackage.json"
 DATACITE, CRATE = "datacite.json", "ro-crate-metadata.json"

@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from catalog_schema import contents
+from catalog_schema import contents, kinds
 from catalog_schema.column import Table
 from catalog_schema.grids import Grid
-from catalog_schema.tables import QUASARS, ROW_KEY
+from catalog_schema.tables import QUASARS
 from catalog_schema.vocabulary import MatchState
+from catalog_schema.waist import ROW_KEY
 from release.faces.face import Face, Manifest
 from release.faces.report import average_pixels
 from release.rendering import load_template
@@ -33,7 +34,7 @@ _N_TOP = 50
 # Tables that say more about an object, in rows of their own.
 _LONG = {
     path: table
-    for path, table in contents.FILES.items()
+    for path, table in kinds.SPECTRA.files.items()
     if path.startswith("catalog/") and table is not QUASARS and "TARGETID" in table.names
 }
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 900, 320, 50, 10, 270

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from catalog_schema import contents
-from catalog_schema.column import Table
+from catalog_schema.column import Table, arrow_schema
 from catalog_schema.columns.sample import healpix_29
 from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
 from catalog_schema.tables import (
@@ -27,7 +27,6 @@ from catalog_schema.tables import (
     SIGNIFICANCE,
     TARGETS,
     TIERS,
-    arrow_schema,
 )
 from catalog_schema.vocabulary import MatchState, Parent, ReviewStatus, Tier
 from pipeline.errors import UserError, first_line

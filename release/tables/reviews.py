@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalog_schema import contents
+from catalog_schema import contents, kinds
 from catalog_schema.tables import PURITY, QUEUE, REVIEWS
 from pipeline.judge.rank import rank
 from pipeline.reviews.audit import measure_purity
@@ -50,7 +50,7 @@ def write_reviews(
     consensus = find_consensus(published)
     for name, table, data in (
         (contents.REVIEWS, REVIEWS, tabulate(published)),
-        (contents.QUEUE, QUEUE, rank(catalogue, published, settings)),
+        (contents.QUEUE, QUEUE, rank(catalogue, kinds.SPECTRA, published, settings)),
         (
             contents.PURITY,
             PURITY,

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from catalog_schema import contents
+from catalog_schema.column import arrow_schema
 from catalog_schema.grids import Grid, Sampling, read_sampling
-from catalog_schema.tables import SCORES, SPECTRA, arrow_schema
+from catalog_schema.tables import SCORES, SPECTRA
 from catalog_schema.vocabulary import Tier
 from pipeline.errors import UserError
 from pipeline.lake.layout import Shard

@@ -8,8 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from catalog_schema.column import Table
-from catalog_schema.tables import arrow_schema
+from catalog_schema.column import Table, arrow_schema
 from pipeline.lake.store import parquet_options
 from release.tables.footer import make_footer
 

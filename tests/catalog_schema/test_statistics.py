@@ -2,7 +2,6 @@
 
 import re
 
-from catalog_schema.columns.significance import reason
 from catalog_schema.statistics import (
     FILTER_WIDTHS,
     HYPOTHESES,
@@ -12,7 +11,7 @@ from catalog_schema.statistics import (
     REASONS,
     STATISTICS,
 )
-from catalog_schema.tables import DIMENSIONS, NULL, SCORES, SIGNIFICANCE
+from catalog_schema.tables import NULL, SCORES, SIGNIFICANCE
 
 BY_NAME = {statistic.name: statistic for statistic in STATISTICS}
 
@@ -24,7 +23,7 @@ def test_names_are_unique_and_plain() -> None:
 
 def test_every_statistic_has_a_reason_and_every_reason_a_statistic() -> None:
     assert {statistic.reason for statistic in STATISTICS} == set(REASONS)
-    assert set(reason.vocabulary or ()) == set(REASONS)
+    assert set(SIGNIFICANCE["reason"].vocabulary or ()) == set(REASONS)
     assert all(text.endswith(".") for text in REASONS.values())
 
 
@@ -42,8 +41,6 @@ def test_every_filter_hypothesis_and_axis_is_there() -> None:
 
 
 def test_columns_are_as_long_as_the_list() -> None:
-    assert DIMENSIONS["statistic"] == len(STATISTICS)
-    assert DIMENSIONS["filter"] == len(FILTER_WIDTHS)
     columns = {
         (table.name, column.name): column
         for table in (SCORES, SIGNIFICANCE, NULL)
@@ -56,7 +53,8 @@ def test_columns_are_as_long_as_the_list() -> None:
         ("null", "departures"),
     ):
         assert columns[key].array == "statistic"
+        assert columns[key].size == len(STATISTICS)
     for name in ("emission_wave", "absorption_wave"):
-        assert columns["scores", name].array == "filter"
+        assert columns["scores", name].size == len(FILTER_WIDTHS)
     # The order of the list is part of the column's description.
     assert ", ".join(BY_NAME) in columns["scores", "statistics"].description

@@ -7,9 +7,9 @@ from astropy.io.votable.ucd import parse_ucd
 from each import each
 
 from catalog_schema import vocabulary
-from catalog_schema.column import Column, Table
+from catalog_schema.column import Column, Table, arrow_schema
 from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE, WAVE_START, WAVE_STEP
-from catalog_schema.tables import DIMENSIONS, QUASARS, SPECTRA, TABLES, arrow_schema
+from catalog_schema.tables import QUASARS, SPECTRA, TABLES
 from catalog_schema.vocabulary import Described, Tier
 
 SIZES = {"wave": 400, "window": 160, "latent": 4, "seed_statistic": 2}
@@ -127,12 +127,12 @@ def test_arrow_schema_renders_every_column(table: Table) -> None:
         assert field.nullable == column.nullable
         if column.array:
             assert field.type.value_type == column.type
-            assert field.type.list_size == (DIMENSIONS[column.array] or SIZES[column.array])
+            assert field.type.list_size == (column.size or SIZES[column.array])
         else:
             assert field.type == column.type
 
 
-@each(t for t in TABLES if any(c.array and DIMENSIONS[c.array] is None for c in t.columns))
+@each(t for t in TABLES if any(c.array and not c.size for c in t.columns))
 def test_open_dimension_must_be_given(table: Table) -> None:
     with pytest.raises(ValueError, match="the size of dimension"):
         arrow_schema(table)

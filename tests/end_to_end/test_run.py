@@ -12,7 +12,7 @@ import pytest
 from command_line import Run, run_arguments, sums
 from forked import start_qad
 
-from pipeline.flow.stages import STAGES
+from pipeline.spectra.data_path import SPECTRA
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ def test_every_catalogue_row_is_accounted_for_in_status(finished: Path, qad: Run
     shown = qad("status", "--root", finished)
     assert shown.returncode == 0
     assert "not accounted for" not in shown.stdout
-    datasets = [line.split() for line in shown.stdout.splitlines()[3 : 3 + len(STAGES)]]
+    datasets = [line.split() for line in shown.stdout.splitlines()[3 : 3 + len(SPECTRA.stages)]]
     assert all(row[2:] == ["0", "0", "0"] for row in datasets), shown.stdout
     # Without an index of earlier spectra there is no dataset of theirs.
     assert [row[0] for row in datasets if row[1] == "0"] == ["changes"]
@@ -49,7 +49,7 @@ def test_second_run_finds_everything_done(survey: Path, finished: Path, qad: Run
     again = qad(*run_arguments(survey, finished))
     assert again.returncode == 0
     stages = [line for line in again.stdout.splitlines() if " made, " in line]
-    assert len(stages) == len(STAGES)
+    assert len(stages) == len(SPECTRA.stages)
     assert all(" 0 made, " in line for line in stages), again.stdout
     assert sums(finished) == before
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import QAD, THREADS, run_arguments, sums
 
-from pipeline.flow.stages import STAGES
+from pipeline.spectra.data_path import SPECTRA
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +24,7 @@ def test_release_is_the_same_on_any_number_of_threads_and_cores(
     survey: Path, finished: Path, tmp_path: Path
 ) -> None:
     """The run that `finished` is of had the machine's own numbers."""
-    made = [stage.dataset.name for stage in STAGES]
+    made = [stage.dataset.name for stage in SPECTRA.stages]
     fitted = made[made.index("models") + 1 :]
     for threads, cores in ((1, 1), (4, 64)):
         root = Path(shutil.copytree(finished, tmp_path / str(threads)))

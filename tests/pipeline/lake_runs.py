@@ -11,10 +11,10 @@ from pipeline.flow.data_path import run_stages, start_run
 from pipeline.flow.report import Report
 from pipeline.flow.root import Root
 from pipeline.flow.runner import run_stage
-from pipeline.flow.stages import APPLY_TO_FILES, LOOSE, STAGES
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Stamp, Store
 from pipeline.run import Run
+from pipeline.spectra.data_path import LOOSE, SPECTRA, TO_FILES
 from pipeline.spectra.model.training_windows import Windows, load_windows
 from pipeline.stage import Stage
 
@@ -59,7 +59,7 @@ def run_one(root: Root, config: Config, stage: str) -> Report:
 
 def get_stage(name: str) -> Stage:
     """Return a stage of the data path."""
-    return next(stage for stage in STAGES if stage.name == name)
+    return next(stage for stage in SPECTRA.stages if stage.name == name)
 
 
 def find_model_id(root: Root, config: Config) -> str:
@@ -85,7 +85,7 @@ def ingest_files(root: Root, source: Path, redshifts: Path | None = None) -> Rep
     config = Config()
     place = {"source": str(source), "redshifts": str(redshifts or "")}
     config = config.model_copy(update={"run": config.run.model_copy(update=place)})
-    return run_stage(Run(root, root.ledger, config, APPLY_TO_FILES), LOOSE)
+    return run_stage(Run(root, root.ledger, config, TO_FILES), LOOSE)
 
 
 def read_windows(root: Root) -> Windows:

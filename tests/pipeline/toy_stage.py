@@ -11,7 +11,7 @@ from pipeline.flow.runner import run_stage
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import columns_to_table
 from pipeline.run import Run
-from pipeline.stage import Dataset, Job, Per, Product, Stage, Task
+from pipeline.stage import DataPath, Dataset, Job, Per, Product, Stage, Task
 
 SHARDS = [Shard("main", "dark", n) for n in (3, 10, 200)]
 TASKS = [Task(shard, 2, ("f",), ("fine",)) for shard in SHARDS]
@@ -33,6 +33,8 @@ TOY = ToyStage(
     "x", "a toy", (Dataset("gates", Per.SHARD),), (), (), revision=1, run="", has_outside=True
 )
 
+PATH = DataPath("catalog_schema.kinds:SPECTRA", "pipeline.judge.knowledge:Knowledge", (TOY,))
+
 
 def make_product(task: Task) -> Product:
     """Make one row for a shard, and drop one."""
@@ -51,7 +53,7 @@ def start_toy(root: Root, workers: int = 1) -> Run:
     """Return a run of the toy stage alone."""
     config = Config()
     settings = config.run.model_copy(update={"workers": workers})
-    return Run(root, root.ledger, config.model_copy(update={"run": settings}), [TOY])
+    return Run(root, root.ledger, config.model_copy(update={"run": settings}), PATH)
 
 
 def run_tasks(

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from catalog_schema import tables
-from catalog_schema.column import Column, Table
+from catalog_schema.column import Column, Table, arrow_schema
 from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE, WAVE_START, WAVE_STEP
 
 N_ROWS = 400
@@ -171,7 +171,7 @@ def _make_ledger(rng: np.random.Generator) -> tuple[pa.Table, pa.Table]:
 
 
 def _fill(rng: np.random.Generator, table: Table, n_rows: int, given: dict[str, Any]) -> pa.Table:
-    schema = tables.arrow_schema(table, **SIZES)
+    schema = arrow_schema(table, **SIZES)
     columns = [
         pa.array(given.get(column.name, _draw(rng, column, n_rows)), schema.field(column.name).type)
         for column in table.columns
@@ -181,7 +181,7 @@ def _fill(rng: np.random.Generator, table: Table, n_rows: int, given: dict[str, 
 
 def _draw(rng: np.random.Generator, column: Column, n_rows: int) -> list[Any]:
     if column.array is not None:
-        size = tables.DIMENSIONS[column.array] or SIZES.get(column.array, LATENT)
+        size = column.size or SIZES.get(column.array, LATENT)
         return list(rng.normal(size=(n_rows, size)).astype("f4"))
     if column.vocabulary:
         return [column.vocabulary[index % len(column.vocabulary)] for index in range(n_rows)]

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from portal_release import VERSION, row_id, write_release
 
-from catalog_schema.tables import QUEUE, REVIEWS, arrow_schema
+from catalog_schema.column import arrow_schema
+from catalog_schema.tables import QUEUE, REVIEWS
 from catalog_schema.vocabulary import Verdict
 from pipeline.reviews.review import Review
 from pipeline.reviews.review_ledger import ReviewLedger

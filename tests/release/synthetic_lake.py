@@ -246,7 +246,7 @@ def _write(
 
 
 def _invent(column: Column, n_rows: int, rng: np.random.Generator) -> Any:
-    size = n_rows if column.array is None else (n_rows, {**t.DIMENSIONS, **SIZES}[column.array])
+    size = n_rows if column.array is None else (n_rows, column.size or SIZES[column.array])
     if column.vocabulary:
         return rng.choice(column.vocabulary, size)
     if pa.types.is_string(column.type):

@@ -10,17 +10,19 @@ from catalog_schema.vocabulary import ShardState
 from pipeline.errors import UserError
 from pipeline.lake.layout import Shard
 from pipeline.ledger.outcome import Outcome
+from pipeline.spectra.data_path import SPECTRA
 from release.conservation import (
     NEGATIVE_CONTROL,
     RELEASE_STAGE,
     REPEAT_OBSERVATION,
     SHARD_FAILED,
-    STAGES,
     close_release,
     find_breaks,
     settle,
     sum_gates,
 )
+
+STAGES = SPECTRA.conserved
 
 GATES = ("dead", "not_in_coadd")
 
@@ -47,7 +49,7 @@ def runs(draw: st.DrawFn) -> list[Outcome]:
 
 @given(runs())
 def test_books_in_which_every_row_is_told_are_closed(outcomes: list[Outcome]) -> None:
-    account = settle(outcomes, accept_failed=False)
+    account = settle(outcomes, STAGES, accept_failed=False)
     assert find_breaks(outcomes, STAGES) == []
     assert account.failed == ()
     assert sorted(map(str, account.outcomes)) == sorted(map(str, outcomes))
@@ -82,7 +84,7 @@ def test_one_row_more_or_less_anywhere_is_refused(
     broken = [*outcomes[:k], changed, *outcomes[k + 1 :]]
     assert any(str(old.shard) in text for text in find_breaks(broken, STAGES))
     with pytest.raises(UserError, match="unaccounted for"):
-        settle(broken, accept_failed=True)
+        settle(broken, STAGES, accept_failed=True)
 
 
 @given(runs(), st.integers(0, len(STAGES) - 1))
@@ -106,8 +108,8 @@ def test_a_failed_shard_ends_there_and_loses_the_rows_that_it_was_given(
     failed = Outcome(shard, STAGES[place], ShardState.FAILED, known, error="no such file")
     books = [failed if o == mine[place] else o for o in outcomes]
     with pytest.raises(UserError, match=r"shards failed: main-dark-0; run `qad run` again"):
-        settle(books, accept_failed=False)
-    account = settle(books, accept_failed=True)
+        settle(books, STAGES, accept_failed=False)
+    account = settle(books, STAGES, accept_failed=True)
     assert account.failed == (shard,)
     assert shard not in account.n_scored
     ended = [o for o in account.outcomes if o.shard == shard]
@@ -120,7 +122,7 @@ def test_a_failed_shard_ends_there_and_loses_the_rows_that_it_was_given(
 def test_the_release_s_own_step_balances_and_names_what_it_left_out(
     outcomes: list[Outcome], data: st.DataObject
 ) -> None:
-    account = settle(outcomes, accept_failed=False)
+    account = settle(outcomes, STAGES, accept_failed=False)
     controls = {s: data.draw(st.integers(0, n)) for s, n in account.n_scored.items()}
     published = {s: data.draw(st.integers(0, n - controls[s])) for s, n in account.n_scored.items()}
     closed = close_release(account, published, controls)
@@ -137,4 +139,4 @@ def test_the_release_s_own_step_balances_and_names_what_it_left_out(
 def test_many_broken_shards_are_counted_and_few_named() -> None:
     books = [Outcome(Shard("main", "dark", k), STAGES[0], ShardState.DONE, 2, 1) for k in range(9)]
     with pytest.raises(UserError, match=r"main-dark-2.* and \d+ more; run `qad run` again"):
-        settle(books, accept_failed=False)
+        settle(books, STAGES, accept_failed=False)

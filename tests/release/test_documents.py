@@ -15,7 +15,7 @@ import pytest
 import yaml
 from astropy.coordinates import SkyCoord
 
-from catalog_schema.contents import FILES
+from catalog_schema import kinds
 from catalog_schema.tables import QUASARS
 
 _RECIPE = re.compile(r"-- ## (.*)\n([^;]*;)")
@@ -34,7 +34,7 @@ def test_readme_front_matter(released: Path) -> None:
     text = (released / "README.md").read_text()
     card = yaml.safe_load(text.split("---\n")[1])
     assert card["license"] == "cc-by-4.0"
-    assert [c["data_files"] for c in card["configs"]] == list(FILES)
+    assert [c["data_files"] for c in card["configs"]] == list(kinds.SPECTRA.files)
     assert [c["config_name"] for c in card["configs"] if c.get("default")] == ["anomalies"]
     assert all(isinstance(c["config_name"], str) for c in card["configs"])
 

@@ -1,7 +1,7 @@
-"""Calibrated significance: what a statistic means for a spectrum like this one.
+"""Calibrated significance: what a statistic means for a candidate like this one.
 
-Statistics depend on signal-to-noise, redshift and coverage even for normal spectra. Each is
-therefore standardised among the spectra that are most alike in these three, with the median
+Statistics depend on conditions, as signal-to-noise and redshift are, even for normal candidates.
+Each is therefore standardised among those that are most alike in all conditions, with the median
 and the spread to either side of it, which the few anomalies among them hardly move. The combined
 statistic is standardised the same way and turned into a p-value by the pooled distribution.
 """
@@ -12,46 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from catalog_schema.statistics import STATISTICS
-
-_IS_TWO_SIDED = np.array([statistic.two_sided for statistic in STATISTICS])
 # Quantiles of a Gaussian one standard deviation below and above its median.
 _BELOW, _ABOVE = 0.1587, 0.8413
 # A spread below this is rounding, not scatter.
 _MIN_SPREAD = 1e-6
-# One unit of distance: 0.3 dex in SNR, 0.3 in ln(1+z), a tenth of the pixels in coverage.
-_LENGTHS = np.array([0.3, 0.3, 0.1])
 _MIN_GROUP = 40
 _TINY = 1e-300
 # Values looked at together: bounds the memory.
 _BLOCK_VALUES = 4_000_000
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """What a normal spectrum's statistics depend on, each of shape (n,).
-
-    Attributes
-    ----------
-    log_snr : ndarray
-        log10 of the floored median SNR per pixel.
-    z : ndarray
-    coverage : ndarray
-        Fraction of the pixels that are good.
-    """
-
-    log_snr: NDArray
-    z: NDArray
-    coverage: NDArray
-
-    @property
-    def coordinates(self) -> NDArray:
-        """Scaled coordinates, shape (n, 3), in which neighbours are alike."""
-        columns = (self.log_snr, np.log1p(self.z), self.coverage)
-        return np.column_stack(columns) / _LENGTHS
-
-    def __len__(self) -> int:
-        return len(self.z)
 
 
 @dataclass(frozen=True)
@@ -72,7 +40,7 @@ class Tail:
     fraction: float
 
     def p_values(self, values: NDArray) -> NDArray[np.float64]:
-        """Return the probability that a normal spectrum exceeds each value, shape (n,)."""
+        """Return the probability that a normal candidate exceeds each value, shape (n,)."""
         n = len(self.sorted_values)
         n_above = n - np.searchsorted(self.sorted_values, values, side="left")
         body = (n_above + 1) / (n + 1)
@@ -81,27 +49,29 @@ class Tail:
 
 
 def standardise(
-    reference: Conditions,
+    reference: NDArray,
     statistics: NDArray,
-    wanted: Conditions,
+    wanted: NDArray,
     values: NDArray,
     neighbours: int,
     min_spread: float = _MIN_SPREAD,
 ) -> NDArray[np.float64]:
-    """Express statistics in robust sigma of the reference spectra most alike.
+    """Express statistics in robust sigma of those of the reference population most alike.
 
     Parameters
     ----------
-    reference : Conditions, length r
+    reference : ndarray, shape (r, d)
+        Conditions of the reference population, scaled so that near ones are alike.
     statistics : ndarray, shape (r, k)
-        Statistics of the reference population.
-    wanted : Conditions, length n
+        Its statistics.
+    wanted : ndarray, shape (n, d)
+        Conditions of the candidates.
     values : ndarray, shape (n, k)
-        Statistics of the spectra in question; NaN where there is none.
+        Their statistics; NaN where there is none.
     neighbours : int
-        Reference spectra to compare with; fewer where the population is small.
+        Members of the population to compare with; fewer where it is small.
     min_spread : float
-        Spread of statistics that are alike in most spectra.
+        Spread of statistics that are alike in most candidates.
 
     Returns
     -------
@@ -174,17 +144,22 @@ def join_p_values(
     return fit_tail(known, fraction, contamination).p_values(both)
 
 
-def take_strange_side(departures: NDArray) -> NDArray[np.float64]:
-    """Return how far each statistic lies on a side that is strange, 0 or more, shape (n, k)."""
-    return np.where(_IS_TWO_SIDED, np.abs(departures), np.maximum(departures, 0))
+def take_strange_side(departures: NDArray, is_two_sided: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return how far each statistic lies on a side that is strange, 0 or more, shape (n, k).
+
+    Parameters
+    ----------
+    departures : ndarray, shape (n, k)
+    is_two_sided : ndarray of bool, shape (k,)
+        Whether a low value is as strange as a high one.
+    """
+    return np.where(is_two_sided, np.abs(departures), np.maximum(departures, 0))
 
 
-def _find_neighbours(
-    reference: Conditions, wanted: Conditions, neighbours: int
-) -> NDArray[np.intp]:
+def _find_neighbours(reference: NDArray, wanted: NDArray, neighbours: int) -> NDArray[np.intp]:
     # A third of a small population at most: more would not be alike.
     k = max(min(neighbours, len(reference) // 3), min(_MIN_GROUP, len(reference)))
-    _, found = cKDTree(reference.coordinates).query(wanted.coordinates, k=k)
+    _, found = cKDTree(reference).query(wanted, k=k)
     return np.reshape(found, (len(wanted), k))
 
 

@@ -1,4 +1,4 @@
-"""Whether strange spectra come in crowds: of one night, one field, one fibre."""
+"""Whether strange candidates come in crowds: of one night, one field, one fibre."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,9 +6,9 @@ from scipy.stats import binom
 
 
 def find_crowding(groups: NDArray[np.int64], is_strange: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return how easily chance makes the others of a spectrum's group as strange, shape (n,).
+    """Return how easily chance makes the others of a candidate's group as strange, shape (n,).
 
-    If k of the n other members of the group are strange, and a share s of all other spectra, this
+    If k of the n other members of the group are strange, and a share s of all others, this
     is the binomial probability of k or more: small where something is wrong with the group.
 
     Parameters

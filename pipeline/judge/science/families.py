@@ -1,4 +1,4 @@
-"""Families that nobody has named: a map of spectra, and clusters with their stability."""
+"""Families that nobody has named: a map of candidates, and clusters with their stability."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +9,10 @@ _NEIGHBOURS = 5
 
 
 def draw_map(features: NDArray, n_anchors: int, seed: int) -> NDArray[np.float32]:
-    """Lay spectra out on a plane, like beside like, shape (n, 2).
+    """Lay candidates out on a plane, like beside like, shape (n, 2).
 
     Principal components, then t-SNE (van der Maaten & Hinton 2008) of at most `n_anchors`
-    spectra, evenly spread over the rows; the others lie at the mean of their nearest anchors,
+    them, evenly spread over the rows; the others lie at the mean of their nearest anchors,
     weighted by inverse distance.
 
     Parameters

@@ -1,8 +1,8 @@
 """Grades by false-discovery level.
 
 The levels are fixed before anything is counted; q-values after Benjamini and Hochberg (1995) say
-which objects keep them. Spectra from outside the list, planted or control ones, get the grade that
-an object of the list with their p-value has.
+which objects keep them. Candidates from outside the list, planted or control ones, get the grade
+that an object of the list with their p-value has.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """What an anomaly is: a linear classifier that learns from planted phenomena.
 
-Each feature is a departure d from the spectra alike in SNR, redshift and coverage. It enters as
+Each feature is a departure d from the candidates alike in conditions. It enters as
 arcsinh(d), its positive and its negative part apart, so that an excess and a lack of the same line
 may speak for different classes, and a freak value cannot outweigh all others. The logarithm of the
 odds of two kinds is then a sum of one term for each feature: its contribution.

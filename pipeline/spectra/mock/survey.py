@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalog_schema.tables import TRUTH, arrow_schema
+from catalog_schema.column import arrow_schema
+from catalog_schema.tables import TRUTH
 from pipeline.spectra.mock import (
     afterburner,
     earlier_spectra,

@@ -10,8 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from catalog_schema.grids import Sampling
-from catalog_schema.tables import NULL, ROW_KEY
+from catalog_schema.kinds import SPECTRA
+from catalog_schema.tables import NULL
 from catalog_schema.vocabulary import Parent, Split
+from catalog_schema.waist import ROW_KEY
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
 from pipeline.judge.null import make_null, weigh
@@ -102,7 +104,7 @@ class QSOAutoencoder:
         publish_model(self.folder, model, records, self.config)
         scores = self._score(table, objects)
         made = {"n_expected": scores.num_rows, "n_made": scores.num_rows}
-        null = make_null(scores, self.config.calibrate)
+        null = make_null(scores, SPECTRA, self.config.calibrate)
         store = Store(self.folder)
         store.write(self.folder / models.NULL, null, NULL, fingerprint=model_id, **made)
         return self
@@ -140,7 +142,7 @@ class QSOAutoencoder:
         objects = np.zeros(n, np.int64) if targetid is None else np.asarray(targetid, np.int64)
         scores = self._score(windows, objects[windows["TARGETID"].to_numpy()])
         null = Store(self.folder).read(self.folder / models.NULL)
-        weighed = weigh(scores, null, self.config.calibrate)
+        weighed = weigh(scores, null, SPECTRA, self.config.calibrate)
         scored = scores.drop_columns([*ROW_KEY, "split", "parent", "control"])
         result = scored.add_column(0, "row", scores["TARGETID"])
         for name in weighed.column_names[len(ROW_KEY) :]:

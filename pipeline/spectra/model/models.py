@@ -5,8 +5,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
@@ -17,7 +15,6 @@ from pipeline.errors import first_line
 from pipeline.lake.layout import MODEL_CARD, MODEL_NORMS, MODEL_NULL, MODEL_TAXONOMY
 from pipeline.lake.model_files import damaged, read_card, read_model_file, write_card
 from pipeline.numerics import find_instruction_set
-from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.spectra.science.restframe import RestFrameGrid
 from pipeline.spectra.science.vae import ModelShape, SpectrumVAE
 
@@ -95,11 +92,6 @@ class Model:
     def members(self) -> tuple[Member, ...]:
         """The first seed's members, which make the published scores."""
         return self.ensembles[0]
-
-
-def assign_folds(targetid: NDArray[np.int64], n_folds: int) -> NDArray[np.intp]:
-    """Return the fold of each target, shape (n,): all spectra of one object are in one fold."""
-    return (hash_to_unit(targetid, Stream.FOLD) * n_folds).astype(np.intp)
 
 
 def save_model(

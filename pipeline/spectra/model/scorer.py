@@ -3,19 +3,22 @@
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from catalog_schema.column import arrow_schema
 from catalog_schema.grids import Sampling
 from catalog_schema.statistics import STATISTICS
-from catalog_schema.tables import SCORES, arrow_schema
+from catalog_schema.tables import SCORES
 from catalog_schema.vocabulary import Arm
 from pipeline.lake.store import columns_to_table, to_matrix
+from pipeline.science.draw import assign_folds
 from pipeline.settings.model import ScoreSettings
-from pipeline.spectra.model.models import Member, Model, assign_folds, load_model
+from pipeline.spectra.model.models import Member, Model, load_model
 from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.anomaly import Fit, add_excess, fit_windows, measure_statistics
 from pipeline.spectra.science.hypotheses import Hypotheses
@@ -25,6 +28,8 @@ from pipeline.spectra.windows import CARRIED, OF_TARGET
 from pipeline.stage import Product
 
 _CARRIED = (*CARRIED, "Z", *OF_TARGET)
+# Below this SNR per pixel the noise no longer changes how a spectrum scores.
+_SNR_FLOOR = 0.1
 _MEASURED = (
     "chi2",
     "chi2_b",
@@ -98,6 +103,7 @@ def score_windows(
     columns = {name: windows[name].filter(kept) for name in _CARRIED} | {
         name: values[kept] for name, values in found.items()
     }
+    columns |= _find_conditions(columns)
     columns["model_id"] = [scorer.model.model_id] * int(kept.sum())
     table = columns_to_table(SCORES, columns, **sizes)
     return Product((table,), {"outside_training_range": int((~kept).sum())})
@@ -150,6 +156,14 @@ class Scorer:
             order.append(rows)
         back = np.argsort(np.concatenate(order))
         return {name: np.concatenate([part[name] for part in parts])[back] for name in parts[0]}
+
+
+def _find_conditions(columns: dict[str, Any]) -> dict[str, NDArray]:
+    """Return what, beside the redshift, the statistics of normal spectra depend on."""
+    snr = np.nan_to_num(columns["snr"].to_numpy(), nan=_SNR_FLOOR)
+    arms = [columns[f"coverage_{arm}"].to_numpy() for arm in Arm.values()]
+    log_snr = np.log10(np.maximum(snr, _SNR_FLOOR))
+    return {"log_snr": log_snr, "coverage": np.mean(arms, axis=0)}
 
 
 def _to_columns(found: dict[str, NDArray], fit: Fit) -> dict[str, NDArray]:

@@ -16,18 +16,12 @@ from pipeline.errors import UserError
 from pipeline.lake.files import exists, replacing_folder
 from pipeline.numerics import find_instruction_set, limit_threads
 from pipeline.progress import track
+from pipeline.science.draw import assign_folds
 from pipeline.settings.model import TrainSettings
 from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.model.checkpoint import load_checkpoint, save_checkpoint
 from pipeline.spectra.model.epochs import evaluate, infer_linear, run_epoch
-from pipeline.spectra.model.models import (
-    CARD,
-    Member,
-    Model,
-    TrainingRecord,
-    assign_folds,
-    save_model,
-)
+from pipeline.spectra.model.models import CARD, Member, Model, TrainingRecord, save_model
 from pipeline.spectra.model.training_windows import Windows
 from pipeline.spectra.science.anomaly import fit_windows, join_fits, measure_excess
 from pipeline.spectra.science.pca import fit_basis

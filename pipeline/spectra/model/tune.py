@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from catalog_schema.kinds import SPECTRA
 from catalog_schema.tables import RESTFRAME
 from catalog_schema.vocabulary import Parent, Split
 from pipeline.config import Config
@@ -153,14 +154,14 @@ def measure_recall(
         model, records = fit_model(load_windows(store, paths), config, "trial", checkpoints)
         publish_model(folder, model, records, config)
         own = score_windows(folder, config.score, seed, rows).tables[0]
-        null = make_null(own, config.calibrate)
+        null = make_null(own, SPECTRA, config.calibrate)
         threshold = np.quantile(null["anomaly_score"].to_numpy(), 1 - FALSE_POSITIVES)
         hosts = rows.filter(pc.is_in(rows["TARGETID"], own["TARGETID"].combine_chunks()))
         hosts, found = hosts.slice(0, config.inject.hosts), {}
         for kind in KINDS:
             planted = plant(hosts, model.grid, kind, config.inject.strengths, seed)
             scores = score_windows(folder, config.score, seed, planted).tables[0]
-            _, total, _ = compare(scores, null, config.calibrate)
+            _, total, _ = compare(scores, null, SPECTRA.waist, config.calibrate)
             found[kind] = float((total > threshold).mean())
     return {"recall": float(np.mean(list(found.values()))), **found}
 

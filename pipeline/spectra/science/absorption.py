@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from catalog_schema.constants import LIGHT_SPEED
 from catalog_schema.lines import LINES, LYMAN_SERIES, waves
-from pipeline.spectra.science.residuals import Measured, Residuals, divide, slide_sum
+from pipeline.science.measured import Measured
+from pipeline.spectra.science.residuals import Residuals, divide, slide_sum
 
 # Lines that absorb together, with their depth relative to the first.
 _FAMILIES = {

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.spectra.science.residuals import Measured, Residuals, divide
+from pipeline.science.measured import Measured
+from pipeline.spectra.science.residuals import Residuals, divide
 
 # Observed Å, vacuum: where the atmosphere absorbs.
 TELLURIC = ((6865.0, 6960.0), (7160.0, 7340.0), (7590.0, 7720.0), (8120.0, 8370.0),

@@ -7,7 +7,8 @@ from scipy.ndimage import maximum_filter1d
 from catalog_schema.constants import LIGHT_SPEED
 from catalog_schema.lines import LINES, LineKind, waves_of
 from catalog_schema.measurements import BROAD_LINES, NARROW_LINES
-from pipeline.spectra.science.residuals import Measured, Residuals, divide, slide_sum
+from pipeline.science.measured import Measured
+from pipeline.spectra.science.residuals import Residuals, divide, slide_sum
 
 # Rest wavelengths (Å) of the lines measured.
 BROAD_WAVES = {key: LINES[key].wave for key in BROAD_LINES}

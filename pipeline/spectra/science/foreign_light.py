@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_schema.lines import LINES, waves
-from pipeline.spectra.science.residuals import Measured, Residuals, divide, slide_sum
+from pipeline.science.measured import Measured
+from pipeline.spectra.science.residuals import Residuals, divide, slide_sum
 
 # Rest windows (Å) without strong lines (Vanden Berk et al. 2001).
 _CONTINUUM = (

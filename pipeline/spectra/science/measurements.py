@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from catalog_schema.measurements import MEASUREMENTS
+from pipeline.science.measured import Measured
 from pipeline.spectra.science import absorption, artefacts, emission, foreign_light
-from pipeline.spectra.science.residuals import Measured, Residuals
+from pipeline.spectra.science.residuals import Residuals
 
 _MEASURES = (
     emission.measure_lines,
@@ -46,14 +46,6 @@ def take_measurements(spectra: Residuals) -> Measured:
     for function in _MEASURES:
         found |= function(clean)
     return _stack(found)
-
-
-def find_significance(measured: Measured) -> NDArray[np.float64]:
-    """Return value over error, or the value where no error is known, NaN where neither is."""
-    has_error = ~np.isnan(measured.error)
-    scale = np.where(has_error, measured.error, 1.0)
-    unknown = np.full(np.shape(measured.value), np.nan)
-    return np.divide(measured.value, scale, out=unknown, where=scale > 0)
 
 
 def _drop_invalid(spectra: Residuals) -> Residuals:

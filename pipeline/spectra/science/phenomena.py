@@ -260,27 +260,27 @@ def _strange(host: Host, rng: np.random.Generator) -> NDArray:
     return added
 
 
-# Name of each phenomenon: the class that it teaches and how it is drawn.
-PHENOMENA: dict[str, tuple[str, Draw]] = {
-    "bal": ("bal", _bal),
-    "felobal": ("felobal", _felobal),
-    "dla": ("dla", _dla),
-    "reddened": ("reddened", _reddened),
-    "weak_line": ("weak_line", _weak_line),
-    "double_peaked": ("double_peaked", _double_peaked),
-    "changing_look": ("changing_look", _changing_look),
-    "narrow_line": ("narrow_line", _narrow_line),
-    "star_blend": ("blend", _star_blend),
-    "galaxy_blend": ("blend", _galaxy_blend),
-    "iron": ("iron", _iron),
-    "star": ("star", _star),
-    "galaxy": ("galaxy", _galaxy),
-    "arm_offset": ("artefact", _arm_offset),
-    "sky_residual": ("artefact", _sky_residual),
-    "cosmic_rays": ("artefact", _cosmic_rays),
-    "scattered_light": ("artefact", _scattered_light),
-    "fringes": ("artefact", _fringes),
-    "strange": ("unknown", _strange),
+# How each phenomenon is drawn; `catalog_schema.spectra.EXAMPLES` has the class that it teaches.
+PHENOMENA: dict[str, Draw] = {
+    "bal": _bal,
+    "felobal": _felobal,
+    "dla": _dla,
+    "reddened": _reddened,
+    "weak_line": _weak_line,
+    "double_peaked": _double_peaked,
+    "changing_look": _changing_look,
+    "narrow_line": _narrow_line,
+    "star_blend": _star_blend,
+    "galaxy_blend": _galaxy_blend,
+    "iron": _iron,
+    "star": _star,
+    "galaxy": _galaxy,
+    "arm_offset": _arm_offset,
+    "sky_residual": _sky_residual,
+    "cosmic_rays": _cosmic_rays,
+    "scattered_light": _scattered_light,
+    "fringes": _fringes,
+    "strange": _strange,
 }
 
 

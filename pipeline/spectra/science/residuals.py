@@ -14,24 +14,6 @@ from pipeline.spectra.science.restframe import RestFrameGrid
 _BLOCK = 64
 
 
-class Measured(NamedTuple):
-    """One measurement of each spectrum, arrays of shape (n,).
-
-    Attributes
-    ----------
-    value : ndarray
-        NaN where the spectrum does not show it.
-    error : ndarray
-        One standard deviation; NaN where none is known.
-    wave : ndarray
-        Rest wavelength in Å at which it was found; NaN if it has no place.
-    """
-
-    value: NDArray
-    error: NDArray
-    wave: NDArray
-
-
 class Cut(NamedTuple):
     """Pixels around a wavelength, arrays of shape (n, p); weight 0 outside the window."""
 

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog_schema.tables import CHANGES, RESTFRAME, ROW_KEY, SCORES, TARGETS
+from catalog_schema.tables import CHANGES, RESTFRAME, SCORES, TARGETS
 from catalog_schema.vocabulary import ChangeState, Parent
+from catalog_schema.waist import ROW_KEY
 from pipeline.config import Config
 from pipeline.errors import DataError, MissingFileError
 from pipeline.lake.layout import is_remote

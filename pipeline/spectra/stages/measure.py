@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from catalog_schema.tables import NULL, RESTFRAME, ROW_KEY, SCORES, SIGNIFICANCE
+from catalog_schema.tables import NULL, RESTFRAME, SCORES, SIGNIFICANCE
+from catalog_schema.waist import ROW_KEY
 from pipeline.config import Config
 from pipeline.lake.rows import split_by_shard
 from pipeline.lake.store import digest_rows, read_dataset

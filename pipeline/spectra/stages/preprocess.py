@@ -3,7 +3,8 @@
 from functools import partial
 from pathlib import Path
 
-from catalog_schema.tables import COADDS, KEY, TARGETS
+from catalog_schema.tables import COADDS, TARGETS
+from catalog_schema.waist import KEY
 from pipeline.lake.align import align
 from pipeline.lake.store import digest_rows, read_dataset
 from pipeline.run import Run

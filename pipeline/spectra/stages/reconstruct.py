@@ -7,14 +7,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from catalog_schema.tables import RECONSTRUCTIONS, RESTFRAME, ROW_KEY, SCORES, TARGETS, TIERS
+from catalog_schema.tables import RECONSTRUCTIONS, RESTFRAME, SCORES, TARGETS, TIERS
+from catalog_schema.waist import ROW_KEY
 from pipeline.judge.publication import choose_published
 from pipeline.lake.align import align
 from pipeline.lake.rows import split_by_shard
 from pipeline.lake.store import columns_to_table, digest_rows, read_dataset
 from pipeline.run import Run
+from pipeline.science.draw import assign_folds
 from pipeline.settings.model import ScoreSettings
-from pipeline.spectra.model.models import Model, assign_folds, load_model
+from pipeline.spectra.model.models import Model, load_model
 from pipeline.spectra.model.reconstruction import to_observed_frame
 from pipeline.spectra.sampled import attach_sampling, get_sampling
 from pipeline.spectra.science.extinction import transmission

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.flow.stages import STAGES
+from pipeline.spectra.data_path import SPECTRA
 
 
 def test_help_names_every_stage(call) -> None:
     code, out, _ = call("--help")
     assert code == 0
-    assert all(stage.name in out for stage in STAGES)
+    assert all(stage.name in out for stage in SPECTRA.stages)
 
 
 @pytest.mark.parametrize(

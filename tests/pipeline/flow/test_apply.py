@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from lake_runs import find_model_id
 
+from catalog_schema.spectra import WAIST
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.flow.apply import RESULT, apply
@@ -62,7 +63,7 @@ def test_tiers_are_given_where_the_population_vouches(
 ) -> None:
     is_outside = np.arange(n) < n_outside
     tiers = pa.table({"TARGETID": np.arange(n), "tier": ["gold"] * n})
-    given, notes = withhold_tiers(tiers, Domain(is_outside, n_low, n))
+    given, notes = withhold_tiers(tiers, Domain(is_outside, n_low, n), WAIST)
     assert given["tier"].to_pylist().count("gold") == n_left
     assert given["tier"].to_pylist().count("none") == n - n_left
     assert words in "; ".join(notes)

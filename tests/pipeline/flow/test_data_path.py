@@ -11,12 +11,12 @@ from pipeline.errors import UserError
 from pipeline.flow.data_path import inspect_datasets, run_stages
 from pipeline.flow.report import Report
 from pipeline.flow.root import read_saved_config
-from pipeline.flow.stages import STAGES
 from pipeline.flow.status import describe_failures, describe_status
 from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger
+from pipeline.spectra.data_path import SPECTRA
 
-NAMES = [stage.name for stage in STAGES]
+NAMES = [stage.name for stage in SPECTRA.stages]
 
 
 def run(store: Store, config: Config, last: str | None = None) -> list[Report]:
@@ -32,8 +32,8 @@ def list_files(store: Store) -> dict[Path, int]:
 def test_second_run_changes_nothing(lake: Store, config: Config) -> None:
     before = list_files(lake)
     reports = run(lake, config)
-    assert len(reports) == len(STAGES)
-    assert [report.made for report in reports] == [0] * len(STAGES)
+    assert len(reports) == len(SPECTRA.stages)
+    assert [report.made for report in reports] == [0] * len(SPECTRA.stages)
     assert list_files(lake) == before
 
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from lake_runs import finished_shards, run_one
 from toy_stage import SHARDS, TASKS, TOY, make_product, run_tasks, start_toy
 
+from catalog_schema.column import arrow_schema
 from catalog_schema.desi import WAVE_SIZE
-from catalog_schema.tables import GATES, arrow_schema
+from catalog_schema.tables import GATES
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config
 from pipeline.errors import DataError, UserError

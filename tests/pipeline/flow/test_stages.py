@@ -7,26 +7,21 @@ from typing import Any
 import pytest
 from lake_runs import finished_shards
 
-import pipeline.run as run_module
+from catalog_schema import kinds
 from catalog_schema.tables import TABLES
 from pipeline.config import Config
 from pipeline.flow.data_path import run_stages
+from pipeline.flow.paths import NEUTRAL
 from pipeline.flow.report import Report
 from pipeline.flow.root import Root
-from pipeline.flow.stages import (
-    APPLY_TO_FILES,
-    APPLY_TO_TREE,
-    CONSERVED,
-    DATASETS,
-    NEUTRAL,
-    STAGES,
-)
 from pipeline.run import Run
 from pipeline.settings.section import Section
+from pipeline.spectra.data_path import SPECTRA, TO_FILES, TO_TREE
 from pipeline.stage import Per, Stage
 
 KEYS = [f"{s}.{k}" for s in Config.model_fields for k in type(getattr(Config(), s)).model_fields]
-ALL = (*STAGES, *APPLY_TO_FILES, *APPLY_TO_TREE)
+STAGES, DATASETS = SPECTRA.stages, SPECTRA.datasets
+ALL = (*STAGES, *TO_FILES.stages, *TO_TREE.stages)
 
 
 def is_neutral(key: str) -> bool:
@@ -40,7 +35,7 @@ def test_every_setting_is_read_by_a_stage_or_decides_nothing() -> None:
 
 
 def test_order_is_that_of_the_needs() -> None:
-    for path in (STAGES, APPLY_TO_FILES, APPLY_TO_TREE):
+    for path in (STAGES, TO_FILES.stages, TO_TREE.stages):
         made = {"null", "norms", "taxonomy", "models"} if path != STAGES else set()
         for stage in path:
             assert set(stage.needs) <= made, stage.name
@@ -51,7 +46,7 @@ def test_names_are_unique_and_datasets_are_tables_of_the_schema() -> None:
     assert len({stage.name for stage in STAGES}) == len(STAGES)
     assert len(DATASETS) == sum(len(stage.makes) for stage in STAGES)
     assert set(DATASETS) - {table.name for table in TABLES} == {"models"}
-    assert {stage.rows_of for stage in STAGES if stage.rows_of} <= set(CONSERVED)
+    assert {stage.rows_of for stage in STAGES if stage.rows_of} <= set(SPECTRA.conserved)
 
 
 @pytest.mark.parametrize("stage", ALL, ids=lambda stage: f"{stage.name}-{stage.run}")
@@ -67,7 +62,7 @@ class Blank:
     """A run on an empty root: nothing is there, and each dataset has a content of its own."""
 
     def __init__(self, root: Root, config: Config, contents: dict[str, str]) -> None:
-        self.run = Run(root, root.ledger, config, STAGES)
+        self.run = Run(root, root.ledger, config, SPECTRA)
         self.run.find_content = lambda name: contents.get(name, name)  # type: ignore[method-assign]
 
     def list_fingerprints(self) -> dict[str, str]:
@@ -123,8 +118,8 @@ def test_form_of_a_table_wakes_those_that_make_it_and_words_nobody(
         (reworded, set()),
         (wider, {s.name for s in STAGES if table.name in {d.name for d in s.makes}}),
     ):
-        tables = {other.name: other for other in TABLES} | {table.name: changed}
-        monkeypatch.setattr(run_module, "TABLES_BY_NAME", tables)
+        tables = tuple(changed if other == table else other for other in TABLES)
+        monkeypatch.setattr(kinds, "SPECTRA", replace(kinds.SPECTRA, tables=tables))
         after = Blank(store, Config(), {}).list_fingerprints()
         assert {name for name in after if after[name] != before[name]} == makers
 

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from lake_runs import run_one
 
+from catalog_schema.kinds import SPECTRA
 from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import NULL, SIGNIFICANCE
 from catalog_schema.validate import find_violations
@@ -31,7 +32,7 @@ def test_lake_has_the_significance_of_every_score(finished: Store, config: Confi
     assert find_violations(null, NULL) == []
     # The run's own scores, weighed again against the population on disk, are the same.
     np.testing.assert_allclose(
-        weigh(scores, null, config.calibrate)["anomaly_score"].to_numpy(),
+        weigh(scores, null, SPECTRA, config.calibrate)["anomaly_score"].to_numpy(),
         null["anomaly_score"].to_numpy(),
         atol=1e-3,
     )
@@ -53,7 +54,7 @@ def test_rank_range_is_that_of_the_seeds_models(finished: Store, config: Config)
     array = pa.FixedSizeListArray.from_arrays(pa.array(second.ravel()), type=field.type)
     scores = scores.set_column(scores.column_names.index("statistics"), field, array)
     core = scores.filter(pa.compute.equal(scores["parent"], "core"))
-    again = weigh(scores, make_null(core, config.calibrate), config.calibrate)
+    again = weigh(scores, make_null(core, SPECTRA, config.calibrate), SPECTRA, config.calibrate)
     other = again["score_rank"].to_numpy()
     np.testing.assert_array_equal(low, np.minimum(rank, other))
     np.testing.assert_array_equal(high, np.maximum(rank, other))
@@ -72,7 +73,7 @@ def test_calibration_is_made_once_and_again_when_its_settings_change(
 
 def test_nothing_scored_is_one_line(lake: Store) -> None:
     Ledger(lake.lake.ledger).keep_only("score", [])
-    with pytest.raises(UserError, match="no spectrum was scored"):
+    with pytest.raises(UserError, match="nothing was scored"):
         read_scores(start_run(lake, Config()))
 
 
@@ -103,7 +104,7 @@ def test_planted_outlier_gets_its_reason(finished: Store, name: str, value: floa
     # Without other departures of its own, so that what is planted decides.
     quiet = dict.fromkeys(NAMES, np.nan)
     spoilt = spoil(scores, 7, **quiet | {name: value})
-    rows = weigh(spoilt, make_null(scores, SETTINGS), SETTINGS)
+    rows = weigh(spoilt, make_null(scores, SPECTRA, SETTINGS), SPECTRA, SETTINGS)
     departures = to_matrix(rows["departures"])[7]
     assert abs(departures[NAMES.index(name)]) > 8
     assert np.count_nonzero(departures) == 1
@@ -112,20 +113,20 @@ def test_planted_outlier_gets_its_reason(finished: Store, name: str, value: floa
 
 def test_low_values_are_strange_only_where_both_sides_are(finished: Store) -> None:
     scores = read_scores(start_run(finished, Config()))
-    null = make_null(scores, SETTINGS)
-    base = weigh(scores, null, SETTINGS)["anomaly_score"][7].as_py()
-    low = weigh(spoil(scores, 7, emission_4=-400.0, chi2=1e-3), null, SETTINGS)
+    null = make_null(scores, SPECTRA, SETTINGS)
+    base = weigh(scores, null, SPECTRA, SETTINGS)["anomaly_score"][7].as_py()
+    low = weigh(spoil(scores, 7, emission_4=-400.0, chi2=1e-3), null, SPECTRA, SETTINGS)
     assert low["anomaly_score"][7].as_py() <= base
-    signed = weigh(spoil(scores, 7, slope=-400.0), null, SETTINGS)
+    signed = weigh(spoil(scores, 7, slope=-400.0), null, SPECTRA, SETTINGS)
     assert signed["anomaly_score"][7].as_py() > base
 
 
 def test_score_is_the_root_of_squares_each_up_to_the_ceiling(finished: Store) -> None:
     """One freak value counts no more than 8 sigma, so a second one can still be told."""
     scores = read_scores(start_run(finished, Config()))
-    null = make_null(scores, SETTINGS)
+    null = make_null(scores, SPECTRA, SETTINGS)
     far, farther, both = (
-        weigh(spoil(scores, 7, **values), null, SETTINGS)["anomaly_score"][7].as_py()
+        weigh(spoil(scores, 7, **values), null, SPECTRA, SETTINGS)["anomaly_score"][7].as_py()
         for values in ({"iron": 1e3}, {"iron": 1e6}, {"iron": 1e6, "slope": 1e6})
     )
     assert far == farther < both
@@ -134,7 +135,7 @@ def test_score_is_the_root_of_squares_each_up_to_the_ceiling(finished: Store) ->
 def test_infinite_statistic_breaks_nothing(finished: Store) -> None:
     scores = read_scores(start_run(finished, Config()))
     spoilt = spoil(scores, 3, chi2=3e38, emission_1=1e30, iron=-1e30)
-    rows = weigh(spoilt, make_null(spoilt, SETTINGS), SETTINGS)
+    rows = weigh(spoilt, make_null(spoilt, SPECTRA, SETTINGS), SPECTRA, SETTINGS)
     assert find_violations(rows, SIGNIFICANCE) == []
-    base = weigh(scores, make_null(scores, SETTINGS), SETTINGS)
+    base = weigh(scores, make_null(scores, SPECTRA, SETTINGS), SPECTRA, SETTINGS)
     assert rows["anomaly_score"][3].as_py() > base["anomaly_score"][3].as_py()

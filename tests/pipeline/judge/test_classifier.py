@@ -4,20 +4,22 @@ import numpy as np
 import pytest
 from lake_runs import find_model_id
 
+from catalog_schema import kinds
+from catalog_schema.spectra import WAIST, WRONG_Z
 from pipeline.config import Config
 from pipeline.flow.data_path import start_run
-from pipeline.flow.stages import STAGES
 from pipeline.judge.classifier import (
-    KINDS,
     judge,
     prefer,
     read_classifier,
     tabulate_taxonomies,
 )
-from pipeline.judge.measured_survey import read_survey
+from pipeline.judge.knowledge import get_knowledge
 from pipeline.judge.science.taxonomy import Taxonomy
+from pipeline.judge.survey import read_survey
 from pipeline.lake.store import Store
 from pipeline.run import Run
+from pipeline.spectra.data_path import SPECTRA
 from pipeline.spectra.model import models
 
 
@@ -27,10 +29,11 @@ def folder(finished: Store, config: Config):
 
 
 def judge_quasars(finished: Store, config: Config, folder, classifier) -> dict:
-    survey = read_survey(start_run(finished, config))
-    n = survey.n_quasars
-    null = finished.read(folder / models.NULL)
-    return judge(classifier, null, survey.scores.slice(0, n), survey.measured.slice(0, n), config)
+    run = start_run(finished, config)
+    survey = read_survey(run)
+    n = survey.n_members
+    null, scores = finished.read(folder / models.NULL), survey.scores.slice(0, n)
+    return judge(classifier, null, scores, survey.measured.slice(0, n), get_knowledge(run))
 
 
 def test_own_quasars_are_judged_as_before(finished: Store, config: Config, folder) -> None:
@@ -52,25 +55,25 @@ def test_without_a_classifier_the_score_alone_counts(
 
 
 def test_model_without_a_classifier(finished: Store, config: Config, tmp_path) -> None:
-    assert read_classifier(Run(finished, finished.ledger, config, STAGES, tmp_path)) is None
+    assert read_classifier(Run(finished, finished.ledger, config, SPECTRA, tmp_path)) is None
 
 
 def test_taxonomies_survive_their_table(finished: Store, config: Config, folder) -> None:
     classifier = read_classifier(start_run(finished, config))
     rows = finished.read(folder / models.TAXONOMY)
-    assert tabulate_taxonomies(classifier.taxonomies).equals(rows)
+    assert tabulate_taxonomies(classifier.taxonomies, kinds.SPECTRA).equals(rows)
     assert all(isinstance(each, Taxonomy) for each in classifier.taxonomies)
     assert len(classifier.taxonomies) == len(set(rows["fold"].to_pylist()))
 
 
 def test_vanished_anomaly_is_a_wrong_redshift() -> None:
-    kinds = list(KINDS)
+    examples = list(WAIST.kinds)
     rng = np.random.default_rng(0)
-    odds = rng.uniform(0, 1, (6, len(kinds)))
+    odds = rng.uniform(0, 1, (6, len(examples)))
     odds /= odds.sum(1, keepdims=True)
     is_better = np.array([True, False] * 3)
-    found = prefer(odds, "wrong_z", is_better)
+    found = prefer(odds, WRONG_Z, np.flatnonzero(is_better), WAIST)
     np.testing.assert_allclose(found.sum(1), 1)
     assert (found >= 0).all()
-    assert (found[is_better, kinds.index("wrong_z")] >= 0.95).all()
+    assert (found[is_better, examples.index(WRONG_Z)] >= 0.95).all()
     np.testing.assert_allclose(found[~is_better], odds[~is_better])

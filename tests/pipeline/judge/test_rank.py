@@ -7,16 +7,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from catalog_schema.kinds import SPECTRA
 from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import QUEUE
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import Verdict
+from catalog_schema.waist import ROW_KEY
 from pipeline.judge.rank import rank
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import digest_rows
 from pipeline.reviews.audit import draw_audit
 from pipeline.reviews.prospect import read_csv, write_csv
-from pipeline.reviews.published import COLUMNS, Published
+from pipeline.reviews.published import Published
 from pipeline.reviews.review import Review
 from pipeline.reviews.review_ledger import ReviewLedger
 from pipeline.settings.judge import RankSettings
@@ -70,7 +72,7 @@ def judge_first(queue: pa.Table, n: int) -> list[Review]:
 
 
 def test_without_reviews_rarity_ranks_outside_of_the_audit(catalogue: Path) -> None:
-    queue = rank(catalogue, [], SETTINGS)
+    queue = rank(catalogue, SPECTRA, [], SETTINGS)
     assert find_violations(queue, QUEUE) == []
     assert queue["queue_rank"].to_pylist() == list(range(1, 101))
     active = queue.filter(pa.array(np.array(queue["queue_source"]) == "active"))
@@ -82,12 +84,12 @@ def test_without_reviews_rarity_ranks_outside_of_the_audit(catalogue: Path) -> N
 
 def test_a_probable_artefact_comes_after_what_is_none(catalogue: Path, tmp_path: Path) -> None:
     rows = pq.read_table(catalogue)
-    first = rank(catalogue, [], SETTINGS)["TARGETID"][0].as_py()
+    first = rank(catalogue, SPECTRA, [], SETTINGS)["TARGETID"][0].as_py()
     is_artefact = np.where(first == IDS, 0.99, 0.0)
     place = rows.schema.get_field_index("artefact_probability")
     spoilt = rows.set_column(place, "artefact_probability", pa.array(is_artefact))
     pq.write_table(spoilt, tmp_path / "spoilt.parquet")
-    queue = rank(tmp_path / "spoilt.parquet", [], SETTINGS)
+    queue = rank(tmp_path / "spoilt.parquet", SPECTRA, [], SETTINGS)
     is_active = pa.array(np.array(queue["queue_source"]) == "active")
     assert first not in queue.filter(is_active)["TARGETID"].to_pylist()
 
@@ -96,7 +98,7 @@ def test_the_audit_has_its_share_over_all_rounds(catalogue: Path) -> None:
     reviews: list[Review] = []
     sources = []
     for _ in range(20):
-        queue = rank(catalogue, reviews, SETTINGS)
+        queue = rank(catalogue, SPECTRA, reviews, SETTINGS)
         sources += queue["queue_source"].to_pylist()[:3]
         reviews += judge_first(queue, 3)
     assert sources.count("audit") == 6
@@ -105,45 +107,50 @@ def test_the_audit_has_its_share_over_all_rounds(catalogue: Path) -> None:
 def test_replaying_the_ledger_gives_the_same_bits(catalogue: Path, tmp_path: Path) -> None:
     ledger = ReviewLedger(tmp_path / "ledger.sqlite")
     for _ in range(3):
-        queue = rank(catalogue, ledger.load("iron"), SETTINGS)
+        queue = rank(catalogue, SPECTRA, ledger.load("iron"), SETTINGS)
         ledger.append(judge_first(queue, 15))
     events = ledger.load("iron")
     ledger.append([events[7].retract(), judge(events[9].targetid, Verdict.ORDINARY, "B")])
-    expected = digest_rows(rank(catalogue, ledger.load("iron"), SETTINGS))
-    published = Published("1.0.0", "iron", pq.read_table(catalogue, columns=list(COLUMNS)))
+    expected = digest_rows(rank(catalogue, SPECTRA, ledger.load("iron"), SETTINGS))
+    published = Published(
+        "1.0.0",
+        "iron",
+        "spectra",
+        pq.read_table(catalogue, columns=[*ROW_KEY, "Z", "SPECTYPE"]),
+    )
     write_csv(tmp_path / "all.csv", ledger.load("iron"), published, is_full=True)
     replayed = ReviewLedger(tmp_path / "other.sqlite")
     replayed.append(read_csv(tmp_path / "all.csv", published))
-    assert digest_rows(rank(catalogue, replayed.load("iron"), SETTINGS)) == expected
+    assert digest_rows(rank(catalogue, SPECTRA, replayed.load("iron"), SETTINGS)) == expected
 
 
 def test_the_order_of_the_file_does_not_matter(catalogue: Path, tmp_path: Path) -> None:
-    reviews = judge_first(rank(catalogue, [], SETTINGS), 30)
+    reviews = judge_first(rank(catalogue, SPECTRA, [], SETTINGS), 30)
     rows = pq.read_table(catalogue)
     pq.write_table(rows.take(np.random.default_rng(1).permutation(N)), tmp_path / "other.parquet")
-    other = rank(tmp_path / "other.parquet", reviews, SETTINGS)
-    assert digest_rows(other) == digest_rows(rank(catalogue, reviews, SETTINGS))
+    other = rank(tmp_path / "other.parquet", SPECTRA, reviews, SETTINGS)
+    assert digest_rows(other) == digest_rows(rank(catalogue, SPECTRA, reviews, SETTINGS))
 
 
 def test_what_is_judged_is_out_and_what_is_taken_back_returns(catalogue: Path) -> None:
-    first = rank(catalogue, [], SETTINGS)["TARGETID"].to_pylist()[:3]
+    first = rank(catalogue, SPECTRA, [], SETTINGS)["TARGETID"].to_pylist()[:3]
     reviews = [
         judge(first[0], Verdict.ORDINARY),
         judge(first[1], Verdict.UNSURE),
         judge(first[2], None),
     ]
-    queue = rank(catalogue, reviews, SETTINGS)["TARGETID"].to_pylist()
+    queue = rank(catalogue, SPECTRA, reviews, SETTINGS)["TARGETID"].to_pylist()
     assert first[0] not in queue
     assert first[1] not in queue
     # Its redshift was inspected, not whether it is anomalous.
     assert first[2] in queue
     undone = [*reviews, reviews[0].retract()]
-    assert first[0] in rank(catalogue, undone, SETTINGS)["TARGETID"].to_pylist()
+    assert first[0] in rank(catalogue, SPECTRA, undone, SETTINGS)["TARGETID"].to_pylist()
 
 
 def test_only_candidates_and_the_audit_are_ranked(catalogue: Path) -> None:
     settings = RankSettings(length=10_000, candidates=50, audit_fraction=0.1)
-    queue = rank(catalogue, [], settings)
+    queue = rank(catalogue, SPECTRA, [], settings)
     sources = queue["queue_source"].to_pylist()
     drawn = draw_audit(IDS, pq.read_table(catalogue)["tier"].to_pylist(), 0.1).values()
     assert sources.count("audit") == sum(map(len, drawn))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog_schema.tables import ROW_KEY
+from catalog_schema.waist import ROW_KEY
 from pipeline.errors import DataError
 from pipeline.lake.align import align
 

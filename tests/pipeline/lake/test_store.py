@@ -11,7 +11,8 @@ from gate_datasets import MADE, make_gates
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog_schema.tables import COADDS, GATES, RESTFRAME, arrow_schema
+from catalog_schema.column import arrow_schema
+from catalog_schema.tables import COADDS, GATES, RESTFRAME
 from pipeline.errors import DataError, UserError
 from pipeline.lake.store import (
     Store,

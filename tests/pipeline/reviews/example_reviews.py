@@ -7,8 +7,9 @@ from typing import Any
 import pyarrow as pa
 
 from catalog_schema.vocabulary import Verdict
+from catalog_schema.waist import ROW_KEY
 from pipeline.lake.layout import Shard
-from pipeline.reviews.published import COLUMNS, Published
+from pipeline.reviews.published import Published
 from pipeline.reviews.review import Review
 
 SAMPLE = "mock-0"
@@ -19,8 +20,9 @@ TARGETIDS = (39627000000000001, 39627000000000003, 39627000000000005)
 
 def publish(version: str, targetids: Sequence[int], sample: str = SAMPLE) -> Published:
     """Return a release of these objects."""
-    rows = [dict(zip(COLUMNS, (*SHARD, i, 1.25, "QSO"), strict=True)) for i in targetids]
-    return Published(version, sample, pa.Table.from_pylist(rows))
+    columns = (*ROW_KEY, "Z", "SPECTYPE")
+    rows = [dict(zip(columns, (*SHARD, i, 1.25, "QSO"), strict=True)) for i in targetids]
+    return Published(version, sample, "spectra", pa.Table.from_pylist(rows))
 
 
 PUBLISHED = publish("0.1.0", TARGETIDS)

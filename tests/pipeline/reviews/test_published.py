@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog_schema.waist import ROW_KEY
 from pipeline.errors import UserError
 from pipeline.lake.layout import Shard
-from pipeline.reviews.published import CATALOGUE, COLUMNS, Published, read_published
+from pipeline.reviews.published import Published, read_published
 
+CATALOGUE = Path("catalog", "quasars.parquet")
+COLUMNS = (*ROW_KEY, "Z", "SPECTYPE")
 IDS = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=12, unique=True)
 
 
@@ -31,7 +34,7 @@ def make_rows(ids: list[int]) -> pa.Table:
 
 @given(ids=IDS, other=st.integers(-(2**65), 2**65))
 def test_each_object_is_found_with_its_own_row(ids: list[int], other: int) -> None:
-    published = Published("1.0.0", "iron", make_rows(ids))
+    published = Published("1.0.0", "iron", "spectra", make_rows(ids))
     assert len(published) == len(ids)
     for k, targetid in enumerate(ids):
         found = published.find(targetid)

@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog_schema.contents import FILES
+from catalog_schema import kinds
 from catalog_schema.tables import QUASARS
 from portal.data.columns import explain, label, make_dictionary, word_meanings, write_value
 
-COLUMNS = [column for table in FILES.values() for column in table.columns]
+COLUMNS = [column for table in kinds.SPECTRA.files.values() for column in table.columns]
 
 
-@pytest.mark.parametrize("path", FILES)
+@pytest.mark.parametrize("path", kinds.SPECTRA.files)
 def test_every_column_of_every_table_has_a_label_and_help(path: str) -> None:
-    for column in FILES[path].columns:
+    for column in kinds.SPECTRA.files[path].columns:
         assert label(column).startswith(column.name)
         assert "**" not in label(column)
         assert explain(column).replace("\\", "").startswith(column.description.replace("\\", ""))
@@ -36,16 +36,16 @@ def test_coded_columns_explain_exactly_their_words() -> None:
     assert word_meanings(QUASARS["Z"]) == {}
 
 
-@pytest.mark.parametrize("path", FILES)
+@pytest.mark.parametrize("path", kinds.SPECTRA.files)
 def test_the_dictionary_has_every_column_once(path: str) -> None:
-    table = FILES[path]
+    table = kinds.SPECTRA.files[path]
     assert make_dictionary(table)["Column"].tolist() == table.names
 
 
 @given(st.sampled_from(COLUMNS), st.integers(0, 20), st.integers(3, 12))
 def test_a_piece_of_a_description_finds_its_column(column, start: int, length: int) -> None:
     piece = column.description[start : start + length]
-    table = next(table for table in FILES.values() if column in table.columns)
+    table = next(table for table in kinds.SPECTRA.files.values() if column in table.columns)
     assert column.name in make_dictionary(table, piece.upper())["Column"].tolist()
 
 

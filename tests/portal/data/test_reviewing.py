@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from portal_release import VERSION
 from sqlalchemy import URL
 
-from catalog_schema.tables import QUEUE, REVIEWS, arrow_schema
+from catalog_schema.column import arrow_schema
+from catalog_schema.tables import QUEUE, REVIEWS
 from catalog_schema.vocabulary import ReviewAction, Verdict
 from pipeline.reviews.review import Review, select_in_force
 from portal.data.releases import Release, ReleaseError

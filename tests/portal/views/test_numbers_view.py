@@ -8,8 +8,8 @@ from pages import open_page, written
 from points_release import N_POINTS, VERSION, make_points, point_id, write_points
 from streamlit.testing.v1 import AppTest
 
-from catalog_schema.tables import SHARD_KEY
 from catalog_schema.vocabulary import Verdict
+from catalog_schema.waist import SHARD_KEY
 from pipeline.reviews.review_ledger import ReviewLedger
 
 

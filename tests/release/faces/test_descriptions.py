@@ -6,9 +6,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from catalog_schema.contents import FILES
+from catalog_schema import kinds
 from release.faces.descriptions import CROISSANT, DATA_PACKAGE
 from release.sealing import list_files, read_checksums
+
+FILES = kinds.SPECTRA.files
 
 
 def test_croissant(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:

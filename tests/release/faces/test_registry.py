@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from graded_rows import NULLABLE_TEXT, draw_rows
 
-from catalog_schema.contents import ANOMALIES, FILES
+from catalog_schema import kinds
+from catalog_schema.contents import ANOMALIES
 from release.checks.face_checks import CHECKS, is_same
 from release.documents import OTHERS
 from release.faces import registry
@@ -18,6 +19,8 @@ from release.faces.face import Face
 from release.faces.registry import FACES
 from release.manifest import read_json
 from release.sealing import CHECKSUMS, list_files
+
+FILES = kinds.SPECTRA.files
 
 READ = [face for face in FACES if face.read_back]
 each_face = pytest.mark.parametrize("face", READ, ids=lambda face: face.name)

@@ -12,7 +12,9 @@ import pytest
 from astropy.io.votable import ucd
 from astropy.table import Table
 
-from catalog_schema.contents import FILES
+from catalog_schema import kinds
+
+FILES = kinds.SPECTRA.files
 
 PATHS = pytest.mark.parametrize("name", FILES)
 
@@ -54,7 +56,10 @@ def test_duckdb_and_polars(released: Path, name: str) -> None:
     path = released / name
     rows = pl.read_parquet(path)
     with duckdb.connect() as connection:
-        count, columns = connection.sql(f"FROM '{path}'").count("*"), FILES[name].names
+        count, columns = (
+            connection.sql(f"FROM '{path}'").count("*"),
+            FILES[name].names,
+        )
         assert count.fetchall() == [(rows.height,)]
         assert connection.sql(f"FROM '{path}'").columns == columns
     assert rows.columns == columns

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from conditions import Conditions
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 from scipy.stats import binomtest
 
-from pipeline.judge.science.calibration import Conditions
 from pipeline.judge.science.domain import Domain, find_domain
 
 
@@ -21,7 +21,7 @@ def test_own_kind_with_as_many_anomalies_as_there_may_be_is_alike() -> None:
     for seed in range(1, 40):
         p = rng.random(200)
         p[:10] = 1e-6
-        domain = find_domain(reference, draw(seed, 200), p)
+        domain = find_domain(reference.at, draw(seed, 200).at, p)
         assert domain.is_seen
         assert domain.is_alike
         assert domain.is_outside.mean() < 0.02
@@ -30,12 +30,12 @@ def test_own_kind_with_as_many_anomalies_as_there_may_be_is_alike() -> None:
 @pytest.mark.parametrize(("n", "n_low"), [(20, 9), (100, 30), (1000, 200)])
 def test_too_many_low_p_values_are_another_kind(n: int, n_low: int) -> None:
     p = np.r_[np.full(n_low, 1e-4), np.full(n - n_low, 0.5)]
-    assert not find_domain(draw(0, 500), draw(0, n), p).is_alike
+    assert not find_domain(draw(0, 500).at, draw(0, n).at, p).is_alike
 
 
 def test_few_spectra_show_nothing() -> None:
     p = np.array([0.9, np.nan, 0.01])
-    domain = find_domain(draw(0, 500), draw(1, 3), p)
+    domain = find_domain(draw(0, 500).at, draw(1, 3).at, p)
     assert (domain.n_low, domain.n, domain.is_seen) == (1, 2, False)
 
 
@@ -45,13 +45,13 @@ def test_conditions_that_the_population_lacks(far: dict) -> None:
     values = {name: np.array(getattr(wanted, name)) for name in ("log_snr", "z", "coverage")}
     for name, value in far.items():
         values[name][:2] = value
-    domain = find_domain(draw(0, 500), Conditions(**values), np.full(30, 0.01))
+    domain = find_domain(draw(0, 500).at, Conditions(**values).at, np.full(30, 0.01))
     assert domain.is_outside[:2].all()
     assert domain.n == (~domain.is_outside).sum()
 
 
 def test_population_smaller_than_a_neighbourhood() -> None:
-    assert not find_domain(draw(0, 5), draw(0, 5), np.full(5, 0.5)).is_outside.any()
+    assert not find_domain(draw(0, 5).at, draw(0, 5).at, np.full(5, 0.5)).is_outside.any()
 
 
 @given(seed=st.integers(0, 999), n=st.integers(2, 90))
@@ -63,9 +63,9 @@ def test_outside_is_what_is_farther_from_its_fortieth_neighbour_than_any_member(
     p_values = np.random.default_rng(seed).uniform(0, 0.1, 20)
     p_values[::4], p_values[1] = np.nan, 0.05
     k = min(40, n - 1)
-    own = np.sort(cdist(reference.coordinates, reference.coordinates), axis=1)[:, k].max()
-    outside = np.sort(cdist(wanted.coordinates, reference.coordinates), axis=1)[:, k - 1] > own
-    domain = find_domain(reference, wanted, p_values)
+    own = np.sort(cdist(reference.at, reference.at), axis=1)[:, k].max()
+    outside = np.sort(cdist(wanted.at, reference.at), axis=1)[:, k - 1] > own
+    domain = find_domain(reference.at, wanted.at, p_values)
     np.testing.assert_array_equal(domain.is_outside, outside)
     listed = p_values[~outside & ~np.isnan(p_values)]
     assert (domain.n, domain.n_low) == (len(listed), sum(p < 0.05 for p in listed))

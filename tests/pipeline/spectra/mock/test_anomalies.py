@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mock_scenes import make_scene
 
-from pipeline.spectra.examples import KIND_CLASSES
+from catalog_schema.spectra import EXAMPLES
 from pipeline.spectra.mock.anomalies import FAMILIES, expected_scene, strength
 from pipeline.spectra.mock.instrument import Conditions, noise_sigma, split_arms
 from pipeline.spectra.science.phenomena import PHENOMENA, RANGES
@@ -63,10 +63,10 @@ def test_a_third_of_the_families_is_taught_to_nobody() -> None:
     untaught = [name for name, family in FAMILIES.items() if not family.is_taught]
     assert len(untaught) >= len(FAMILIES) / 3
     taught_as = [family.taught_as for family in FAMILIES.values() if family.is_taught]
-    assert set(taught_as) <= set(KIND_CLASSES)
+    assert set(taught_as) <= set(EXAMPLES)
     assert len(set(taught_as)) == len(taught_as)
     # A kind that is taught is not called untaught under its own name.
-    assert not set(untaught) & set(KIND_CLASSES)
+    assert not set(untaught) & set(EXAMPLES)
 
 
 def imported_by(module: str) -> set[str]:

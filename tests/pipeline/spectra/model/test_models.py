@@ -17,8 +17,9 @@ from pipeline.flow.apply import find_model
 from pipeline.lake.layout import Lake
 from pipeline.lake.model_files import read_card
 from pipeline.lake.store import Store
+from pipeline.science.draw import assign_folds
 from pipeline.spectra.model import models
-from pipeline.spectra.model.models import TrainingRecord, assign_folds, load_model
+from pipeline.spectra.model.models import TrainingRecord, load_model
 from pipeline.spectra.science.anomaly import EXCESS_BIN
 
 # Of the two members that the tests train.

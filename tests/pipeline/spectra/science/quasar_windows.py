@@ -4,7 +4,8 @@ import numpy as np
 
 from catalog_schema.desi import SAMPLING
 from catalog_schema.measurements import MEASUREMENTS
-from pipeline.spectra.science.measurements import find_significance, take_measurements
+from pipeline.science.measured import find_significance
+from pipeline.spectra.science.measurements import take_measurements
 from pipeline.spectra.science.residuals import Residuals
 from pipeline.spectra.science.restframe import RestFrameGrid, find_window_starts, make_grid
 

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from quasar_windows import make_residuals, measure
 
 from catalog_schema.constants import LIGHT_SPEED
+from pipeline.science.measured import Measured
 from pipeline.spectra.science.absorption import (
     damp,
     measure_damped,
     measure_indices,
     measure_troughs,
 )
-from pipeline.spectra.science.residuals import Measured
 
 
 def trough(line: float, speed: float, width: float, depth: float):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from quasar_windows import make_residuals
 
 from catalog_schema.measurements import MEASUREMENTS
-from pipeline.spectra.science.measurements import find_significance, take_measurements
-from pipeline.spectra.science.residuals import Measured
+from pipeline.science.measured import Measured, find_significance
+from pipeline.spectra.science.measurements import take_measurements
 
 NAMES = [measurement.name for measurement in MEASUREMENTS]
 

@@ -16,7 +16,7 @@ def make_host(z: float = 1.8) -> Host:
 
 
 def draw(kind: str, z: float = 1.8, seed: int = 0) -> np.ndarray | None:
-    return PHENOMENA[kind][1](make_host(z), np.random.default_rng(seed))
+    return PHENOMENA[kind](make_host(z), np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("kind", PHENOMENA)
@@ -50,7 +50,7 @@ def test_what_cannot_be_seen_is_not_planted() -> None:
 def test_a_damped_absorber_lies_to_the_blue_by_its_speed(speed, monkeypatch) -> None:
     monkeypatch.setitem(RANGES, "dla", {"speed": (speed, speed), "log_column": (20.8, 20.8)})
     host = make_host(2.6)
-    added = PHENOMENA["dla"][1](host, np.random.default_rng(0))
+    added = PHENOMENA["dla"](host, np.random.default_rng(0))
     black = host.rest[(added < -0.99 * host.model) & (host.model > 0)]
     assert (1 - black.mean() / 1215.67) * 299_792.458 == pytest.approx(speed, abs=150)
 

@@ -20,8 +20,9 @@ from pipeline.errors import UserError
 from pipeline.lake.model_files import read_card
 from pipeline.lake.store import Store
 from pipeline.numerics import find_instruction_set
+from pipeline.science.draw import assign_folds
 from pipeline.spectra.model.checkpoint import load_checkpoint
-from pipeline.spectra.model.models import TrainingRecord, assign_folds, load_model
+from pipeline.spectra.model.models import TrainingRecord, load_model
 from pipeline.spectra.model.training import prepare_device, require_same_instructions
 
 

@@ -1,0 +1,80 @@
+"""A kind of data: its list, its tables, what a release of it holds."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from catalog_schema import contents
+from catalog_schema.column import Table
+from catalog_schema.waist import ROW_KEY, Waist
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of data.
+
+    Attributes
+    ----------
+    name : str
+        As the command line and the manifest of a release have it.
+    main : str
+        Main table of a release: one row an object.
+    waist : Waist
+    tables : tuple of Table
+        Of its data path and its releases, in the order of travel.
+    joined : tuple of str
+        Datasets in which the columns of the list are looked for, in this order.
+    longest : str
+        Column of `targets`: of several rows of one object, that with the largest value is
+        published; without one the first by key.
+    label : str
+        Column of `targets` by which people call an object, where there is one.
+    """
+
+    name: str
+    main: str
+    waist: Waist
+    tables: tuple[Table, ...]
+    joined: tuple[str, ...] = ("targets", "scores", "significance", "tiers", "classes")
+    longest: str = ""
+    label: str = ""
+
+    def __getitem__(self, name: str) -> Table:
+        return self._by_name[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_name
+
+    @cached_property
+    def _by_name(self) -> dict[str, Table]:
+        return {table.name: table for table in self.tables}
+
+    @cached_property
+    def files(self) -> dict[str, Table]:
+        """Tables of a release by their files."""
+        lists = dict.fromkeys((contents.name_list(self.main), contents.ANOMALIES), self.main)
+        named = lists | contents.TABLES
+        return {path: self[name] for path, name in named.items() if name in self}
+
+    def find_slips(self) -> list[str]:
+        """List what is missing for the back half to judge this kind, one sentence each."""
+        needed = {
+            "targets": [*ROW_KEY, "TARGET_RA", "TARGET_DEC"],
+            "scores": [
+                *ROW_KEY,
+                "parent",
+                "control",
+                "statistics",
+                "model_id",
+                *(condition.column.name for condition in self.waist.conditions),
+                *(column.name for column in self.waist.carried),
+            ],
+            self.main: [*ROW_KEY, "tier", "joint_p_value", "anomaly_score", "reason"],
+        }
+        if self.waist.measurements:
+            needed["measurements"] = [*ROW_KEY, "measured", "measured_error", "measured_wave"]
+        return [
+            f"{self.name}: {table} has no column {name}"
+            for table, names in needed.items()
+            for name in names
+            if table not in self or name not in self[table].names
+        ]

@@ -1,0 +1,56 @@
+"""Spectra of quasars as a kind of data: what the back half is told of them."""
+
+from catalog_schema import desi
+from catalog_schema.columns import classes, quality, significance
+from catalog_schema.measurements import MEASUREMENTS
+from catalog_schema.statistics import REASONS, STATISTICS
+from catalog_schema.vocabulary import AnomalyClass, ArtefactKind, ControlKind
+from catalog_schema.waist import NORMAL, Condition, Waist
+
+# Kind of example that no phenomenon is planted for: the spectrum is moved to another redshift.
+WRONG_Z = "wrong_z"
+# Class of every kind of example from which the classes are learnt.
+EXAMPLES: dict[str, str] = {
+    NORMAL: NORMAL,
+    "bal": "bal",
+    "felobal": "felobal",
+    "dla": "dla",
+    "reddened": "reddened",
+    "weak_line": "weak_line",
+    "double_peaked": "double_peaked",
+    "changing_look": "changing_look",
+    "narrow_line": "narrow_line",
+    "star_blend": "blend",
+    "galaxy_blend": "blend",
+    "iron": "iron",
+    "star": "star",
+    "galaxy": "galaxy",
+    **dict.fromkeys(ArtefactKind.values(), "artefact"),
+    "strange": "unknown",
+    WRONG_Z: "wrong_z",
+}
+OBSERVED = (desi.NIGHT, desi.PETAL_LOC, desi.FIBER)
+WAIST = Waist(
+    noun="spectrum",
+    nouns="spectra",
+    member="quasar",
+    members="quasars",
+    alike="SNR, redshift and coverage",
+    key=(desi.SURVEY, desi.PROGRAM, desi.HEALPIX, desi.TARGETID),
+    conditions=(
+        Condition(significance.log_snr, 0.3),
+        Condition(desi.Z, 0.3, is_log=True),
+        Condition(significance.coverage, 0.1),
+    ),
+    statistics=STATISTICS,
+    reasons=REASONS,
+    classes=AnomalyClass,
+    controls=ControlKind,
+    measurements=MEASUREMENTS,
+    faults=ArtefactKind,
+    examples=EXAMPLES,
+    teachers=(ControlKind.STAR.value, ControlKind.GALAXY.value),
+    carried=(desi.Z, quality.snr),
+    told=(classes.better_z,),
+    surroundings=(*OBSERVED, *classes.CROWDS),
+)

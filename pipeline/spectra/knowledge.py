@@ -1,0 +1,144 @@
+"""What is known of spectra of quasars: their phenomena, and what beside the features tells them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from catalog_schema.column import arrow_schema
+from catalog_schema.lines import LINES
+from catalog_schema.spectra import WRONG_Z
+from catalog_schema.statistics import FILTER_WIDTHS
+from catalog_schema.tables import CHANGES, COADDS, RESTFRAME
+from catalog_schema.vocabulary import AnomalyClass, ClassState
+from catalog_schema.waist import ROW_KEY
+from pipeline.judge.knowledge import Examples, Knowledge, Planted, Sign, Signs, Surroundings
+from pipeline.lake.align import align
+from pipeline.lake.store import to_matrix
+from pipeline.science.measured import Measured
+from pipeline.spectra.examples import plant_examples
+from pipeline.spectra.measuring import measure_table, score_rows
+from pipeline.spectra.model.models import load_model
+from pipeline.spectra.model.tracking import record_recall
+from pipeline.spectra.planting import plant
+from pipeline.spectra.science.injection import SHAPES
+
+# A spectrum of which less than this can be measured has hardly a pixel.
+_MIN_MEASURED = 12
+_PLACES = ("NIGHT", "PETAL_LOC", "FIBER")
+
+
+class SpectraKnowledge(Knowledge):
+    """See `pipeline.judge.knowledge.Knowledge`."""
+
+    def find_states(self, scores: pa.Table, measured: Measured) -> NDArray[np.str_]:
+        """Return for each spectrum whether it can be classified, shape (n,)."""
+        snr = np.nan_to_num(scores["snr"].to_numpy())
+        return np.select(
+            [
+                np.isfinite(measured.value).sum(axis=1) < _MIN_MEASURED,
+                ~(snr >= self.config.classify.min_snr),
+            ],
+            [ClassState.TOO_FEW_PIXELS.value, ClassState.NO_SIGNAL.value],
+            default=ClassState.CLASSIFIED.value,
+        )
+
+    def plant_examples(self, hosts: pa.Table) -> Examples:
+        """Plant every phenomenon in every host that can show it; score and measure the result."""
+        return plant_examples(self.run, hosts)
+
+    def plant_features(self, hosts: pa.Table) -> Iterator[Planted]:
+        """Plant each feature at each strength in the windows of the hosts."""
+        config, folder = self.config, self.run.model
+        model = load_model(folder)
+        # The windows of the hosts only: those of a whole survey do not fit into memory.
+        windows = self.run.read_rows(RESTFRAME.name, hosts)
+        # Kind by kind: the copies of the windows are many times the sample.
+        for shape in SHAPES:
+            planted = plant(windows, model.grid, shape, config.inject.strengths, config.run.seed)
+            scores, kept = score_rows(folder, config, planted)
+            planted = planted.take(pa.array(kept))
+            # Rival redshifts are not tried: what is planted leaves the other lines in place.
+            measured = measure_table(folder, config, planted, np.full(len(kept), np.nan))
+            yield Planted(shape, planted["planted"].to_numpy(), scores, measured)
+
+    def record_recall(self, injections: pa.Table) -> None:
+        """Add the share of planted features found to the record of the model's training."""
+        record_recall(self.run.store, self.config, self.run.model.name, injections)
+
+    def find_signs(self, measured: pa.Table, state: NDArray[np.str_]) -> Signs:
+        """Return the spectra whose anomaly vanishes at another redshift, and that redshift."""
+        z, p_value = (
+            measured[name].to_numpy(zero_copy_only=False).astype(np.float64)
+            for name in ("rival_z", "rival_p_value")
+        )
+        is_classified = state == ClassState.CLASSIFIED.value
+        better_z = np.where(
+            (p_value > self.config.classify.vanish_p_value) & is_classified, z, np.nan
+        )
+        sign = Sign(WRONG_Z, np.flatnonzero(~np.isnan(better_z)))
+        return Signs((sign,), {"better_z": better_z})
+
+    def read_signs(self, members: pa.Table, is_open: NDArray[np.bool_]) -> tuple[Sign, ...]:
+        """Return the quasars in which a broad line has changed since an earlier spectrum.
+
+        At another redshift other lines would have been compared.
+        """
+        changes = self._read_changes(members)
+        changes = changes.filter(pa.array(is_open[changes["row"].to_numpy()]))
+        lines = changes["changed_line"].to_pylist()
+        evidence: dict[str, Any] = {
+            "feature": [f"{line}_change" for line in lines],
+            "feature_value": changes["line_ratio"],
+            "feature_error": changes["line_ratio_error"],
+            "feature_wave": [LINES[line].wave for line in lines],
+            "compared_mjd": changes["earlier_mjd"],
+            "departure": changes["line_change"],
+        }
+        rows = changes["row"].to_numpy()
+        return (Sign(AnomalyClass.CHANGING_LOOK.value, rows, evidence),)
+
+    def find_waves(self, scores: pa.Table) -> NDArray[np.float64]:
+        """Return the rest wavelength at which each matched filter has its maximum, Å."""
+        waves = super().find_waves(scores)
+        names = [statistic.name for statistic in self.waist.statistics]
+        for sign in ("emission", "absorption"):
+            first = names.index(f"{sign}_{FILTER_WIDTHS[0]}")
+            waves[:, first : first + len(FILTER_WIDTHS)] = to_matrix(scores[f"{sign}_wave"])
+        return waves
+
+    def read_surroundings(self, members: pa.Table) -> Surroundings:
+        """Return night, petal and fibre that gave most of the exposure time, and the field."""
+        run = self.run
+        shards = run.list_shards("measurements")
+        parts = run.read_shards(COADDS.name, shards, [*ROW_KEY, *_PLACES]).values()
+        coadds = align(pa.concat_tables(parts), members, what=COADDS.name)
+        night, petal, fibre = (
+            pc.fill_null(coadds[name], -1).to_numpy().astype(np.int64) for name in _PLACES
+        )
+        groups = {
+            "night": night,
+            "petal": np.where(night < 0, -1, 10 * night + petal),
+            "fibre": fibre,
+            "field": members["HEALPIX"].to_numpy().astype(np.int64),
+        }
+        return Surroundings(dict(zip(_PLACES, (night, petal, fibre), strict=True)), groups)
+
+    def _read_changes(self, members: pa.Table) -> pa.Table:
+        """Return the most significant change of each quasar in which a broad line has changed.
+
+        Rows of `changes`, in order of `row`, the place among the quasars.
+        """
+        run = self.run
+        parts = run.read_shards(CHANGES.name, run.list_shards(CHANGES.name)).values()
+        known = pa.concat_tables([arrow_schema(CHANGES).empty_table(), *parts])
+        changed = known.filter(pc.field("has_changed"))
+        places = members.append_column("row", pa.array(np.arange(members.num_rows)))
+        changed = changed.append_column("strength", pc.abs(changed["line_change"]))
+        changed = changed.join(places, ROW_KEY, join_type="inner").sort_by(
+            [("row", "ascending"), ("strength", "descending"), ("earlier_file", "ascending")]
+        )
+        return changed.take(pa.array(np.unique(changed["row"].to_numpy(), return_index=True)[1]))

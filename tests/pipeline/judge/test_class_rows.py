@@ -1,0 +1,75 @@
+"""Rows of classes and controls, with the places where candidates crowd."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from lake_runs import find_model_id
+
+from catalog_schema.kinds import SPECTRA
+from catalog_schema.tables import CLASSES, JUDGED
+from catalog_schema.validate import find_violations
+from pipeline.config import Config
+from pipeline.flow.data_path import start_run
+from pipeline.judge.class_rows import leave_unclassified
+from pipeline.judge.knowledge import Surroundings, get_knowledge
+from pipeline.judge.survey import read_survey
+from pipeline.lake.store import Store, replace_columns
+from pipeline.spectra.knowledge import SpectraKnowledge
+from pipeline.spectra.model import models
+
+
+def read_null(lake: Store, config: Config) -> pa.Table:
+    return lake.read(lake.lake.model(find_model_id(lake, config)) / models.NULL)
+
+
+def test_crowds_are_told_by_place(lake: Store, config: Config) -> None:
+    run = start_run(lake, config)
+    survey = read_survey(run)
+    n = survey.n_members
+    fibre, row = np.arange(n) // 4, np.arange(n)
+    night = np.where(row < n // 2, 20210101, -1)
+    petal = np.where(night < 0, -1, row % 2)
+    is_crowd = fibre == 3
+
+    class Placed(SpectraKnowledge):
+        def read_surroundings(self, members: pa.Table) -> Surroundings:
+            places = {"NIGHT": night, "PETAL_LOC": petal, "FIBER": fibre}
+            groups = {"night": night, "petal": petal, "fibre": fibre, "field": row}
+            return Surroundings(places, groups)
+
+    rows: Any = replace_columns(survey.significance, {"p_value": np.where(is_crowd, 1e-3, 0.5)})
+    placed = replace(survey, significance=rows)
+    null = read_null(lake, config)
+    rows = leave_unclassified(placed, null, SPECTRA, Placed(run)).classes.to_pandas()
+    assert rows["fibre_p_value"][is_crowd].max() < 0.01
+    assert rows["fibre_p_value"][~is_crowd].min() > 0.5
+    assert (rows["petal_p_value"].isna() == rows["NIGHT"].isna()).all()
+    assert rows["NIGHT"].notna().sum() == n // 2
+    assert (rows["FIBER"] == fibre).all()
+
+
+def test_no_signal_has_no_class(lake: Store, config: Config) -> None:
+    settings = config.classify.model_copy(update={"min_snr": 1e9})
+    run = start_run(lake, config.model_copy(update={"classify": settings}))
+    survey, knowledge = read_survey(run), get_knowledge(run)
+    assert set(knowledge.find_states(survey.scores, survey.values)) == {"no_signal"}
+    rows = leave_unclassified(survey, read_null(lake, config), SPECTRA, knowledge).classes
+    assert set(rows["class_state"].to_pylist()) == {"no_signal"}
+    assert rows["joint_p_value"].null_count == rows.num_rows
+
+
+def test_without_examples_the_score_alone_counts(lake: Store, config: Config) -> None:
+    run = start_run(lake, config)
+    survey = read_survey(run)
+    found = leave_unclassified(survey, read_null(lake, config), SPECTRA, get_knowledge(run))
+    assert find_violations(found.classes, CLASSES) == []
+    assert find_violations(found.controls, JUDGED) == []
+    rows = found.classes.to_pandas()
+    assert set(rows["class_state"]) <= {"no_examples", "no_signal"}
+    assert rows["anomaly_class"].isna().all()
+    is_ranked = rows["class_state"] == "no_examples"
+    own = survey.significance["p_value"].to_numpy()
+    np.testing.assert_array_equal(rows["joint_p_value"][is_ranked], own[is_ranked])
+    assert (found.evidence.num_rows, found.norms.num_rows, found.taxonomy.num_rows) == (0, 0, 0)
