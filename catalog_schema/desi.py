@@ -43,10 +43,12 @@ PROGRAM = Column(
 HEALPIX = Column(
     "HEALPIX",
     pa.int32(),
-    f"HEALPix pixel, nside {2**HEALPIX_ORDER} NESTED, of the file that holds the spectrum.",
-    "pos.healpix",
+    "Number of the file that holds the spectrum, part of the key: of DESI's releases the HEALPix "
+    f"pixel, nside {2**HEALPIX_ORDER} NESTED; of its later layouts UNIQPIX, or 10 TILEID + petal; "
+    "of another survey its own.",
+    "meta.id.part",
     source="zcatalog",
-    bounds=(0, 12 * 4**HEALPIX_ORDER - 1),
+    bounds=(0, 2**31 - 1),
 )
 TARGETID = Column(
     "TARGETID",

@@ -86,6 +86,7 @@ class RedshiftSource(Described):
     """Origin of the adopted redshift."""
 
     REDROCK = "redrock", "Best fit of DESI's template fitter."
+    CATALOGUE = "catalogue", "As another survey's catalogue has it."
     QUASARNET = "quasarnet", "Refit around the line finder's redshift (qso_qn)."
     DRAWN = "drawn", "A core quasar's, lent to a negative control."
     USER = "user", "Handed over with the spectrum."

@@ -17,24 +17,21 @@ snr_z = _snr("_z", "Median signal-to-noise ratio per pixel, z arm.", "em.opt.I")
 n_valid = Column(
     "n_valid", pa.int32(), "Rest-frame pixels with information.", "meta.number", bounds=POSITIVE
 )
-coverage_b = number(
-    "coverage_b",
-    "Fraction of the b arm's pixels that are good.",
-    "stat.value;em.opt.B",
-    bounds=UNIT_INTERVAL,
-)
-coverage_r = number(
-    "coverage_r",
-    "Fraction of the r arm's pixels that are good.",
-    "stat.value;em.opt.R",
-    bounds=UNIT_INTERVAL,
-)
-coverage_z = number(
-    "coverage_z",
-    "Fraction of the z arm's pixels that are good.",
-    "stat.value;em.opt.I",
-    bounds=UNIT_INTERVAL,
-)
+
+
+def _coverage(arm: str, ucd: str) -> Column:
+    return number(
+        f"coverage_{arm}",
+        f"Fraction of the {arm} arm's pixels that are good; null of a survey without that arm.",
+        f"stat.value;{ucd}",
+        bounds=UNIT_INTERVAL,
+        nullable=True,
+    )
+
+
+coverage_b = _coverage("b", "em.opt.B")
+coverage_r = _coverage("r", "em.opt.R")
+coverage_z = _coverage("z", "em.opt.I")
 
 SNRS = (snr, snr_b, snr_r, snr_z)
 COVERAGES = (coverage_b, coverage_r, coverage_z)

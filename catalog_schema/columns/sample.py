@@ -23,7 +23,8 @@ healpix_29 = Column(
     "_healpix_29",
     pa.int64(),
     f"HEALPix pixel of the position, order {FINE_ORDER} (nside 2^{FINE_ORDER}) NESTED, ICRS; "
-    "the rows are sorted by it. Where there is no position, the first one of its pixel HEALPIX.",
+    "the rows are sorted by it. Where there is no position, the first one of its pixel HEALPIX; "
+    "0 where that is no pixel.",
     "pos.healpix",
     since="1.4.0",
 )

@@ -62,7 +62,7 @@ def _to_rows(
     for name, values in zip(("NIGHT", "PETAL_LOC", "FIBER"), places, strict=True):
         columns[name] = pa.array(values, mask=values < 0)
     for name in Arm.values():
-        columns[f"snr_{name}"], columns[f"coverage_{name}"] = np.full(n, np.nan), np.zeros(n)
+        columns[f"snr_{name}"] = columns[f"coverage_{name}"] = np.full(n, np.nan)
     for arm in sampling.arms:
         flux, ivar = spectra.flux[:, arm.pixels], spectra.ivar[:, arm.pixels]
         columns[f"snr_{arm.name}"] = measure_snr(flux, ivar)

@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from catalog_schema.grids import Sampling
+from catalog_schema.vocabulary import RedshiftSource
 from pipeline.config import Config
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
@@ -187,7 +188,7 @@ class Survey(Protocol):
         """
 
     def find(self, shard: Shard, candidates: pa.Table, settings: TargetSettings) -> Findings:
-        """Say what other files know of a shard's candidates.
+        """Say what other files know of a shard's candidates; of none, `keep_redshifts`.
 
         Raises
         ------
@@ -221,3 +222,16 @@ class Survey(Protocol):
         DataError
             If the file is missing, changed or damaged.
         """
+
+
+def keep_redshifts(candidates: pa.Table) -> Findings:
+    """Return what is to be said of candidates of which no other file speaks."""
+    n = candidates.num_rows
+    return Findings(
+        candidates["Z"].to_numpy(),
+        candidates["ZERR"].to_numpy(),
+        np.full(n, RedshiftSource.CATALOGUE.value),
+        np.zeros(n, np.int32),
+        np.ones(n, bool),
+        np.zeros(n, bool),
+    )

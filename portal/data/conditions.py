@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 from math import asin, cos, degrees, radians, sin
 
 from catalog_schema.column import Table
-from catalog_schema.desi import GOOD_FIBERSTATUS, HEALPIX_ORDER
+from catalog_schema.columns.sample import healpix_29
+from catalog_schema.desi import FINE_ORDER, GOOD_FIBERSTATUS
 from portal.data.quoting import quote_name
 from portal.data.search import (
     Cone,
@@ -149,11 +150,16 @@ def _matched(match: tuple[str, str] | None) -> Condition:
     return f"TARGETID IN ({sql})", list(match)
 
 
+def find_cell(order: int) -> str:
+    """Render the HEALPix cell, of some order, in which a row's position lies."""
+    return f"({healpix_29.name} >> {2 * (FINE_ORDER - order)})"
+
+
 def _in_cells(cells: Cells | None) -> Condition:
     if cells is None:
         return "", []
     places = ", ".join("?" * len(cells.pixels)) or "NULL"
-    return f"HEALPIX >> {2 * (HEALPIX_ORDER - cells.order)} IN ({places})", list(cells.pixels)
+    return f"{find_cell(cells.order)} IN ({places})", list(cells.pixels)
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> Condition:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from catalog_schema import kinds, tables
 from catalog_schema.column import Table
 from catalog_schema.contents import QUASARS
+from catalog_schema.grids import Sampling
 from catalog_schema.vocabulary import Tier
 from portal.data.checksums import LIST, count_late, read_state
 from portal.data.index import MEMORY_LIMIT, attach_rows, lock
@@ -71,11 +72,14 @@ class Connection:
         Dataset: where it lies below the release.
     table : Table
         The columns that the main table has.
+    sampling : Sampling
+        Grid and arms of the published spectra.
     """
 
     locked: duckdb.DuckDBPyConnection
     paths: Mapping[str, str]
     table: Table
+    sampling: Sampling
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -102,7 +106,8 @@ def connect(root: Path) -> Connection:
     """
     con = duckdb.connect()
     beside = {name: path for name, path in DATASETS.items() if path != QUASARS}
-    paths = {MAIN: open_release(root).catalogue, **beside}
+    release = open_release(root)
+    paths = {MAIN: release.catalogue, **beside}
     faults = {dataset: find_fault(root, path) for dataset, path in paths.items()}
     files = {name: (root / paths[name]).resolve() for name, fault in faults.items() if not fault}
     con.execute("CREATE TABLE faults (dataset VARCHAR, fault VARCHAR)").fetchall()
@@ -111,7 +116,7 @@ def connect(root: Path) -> Connection:
     for dataset, fault in faults.items():
         told = fault or _mount(con, dataset, files[dataset])
         con.execute("INSERT INTO faults VALUES (?, ?)", [dataset, told]).fetchall()
-    return Connection(con, paths, _read_main(files.get(MAIN)))
+    return Connection(con, paths, _read_main(files.get(MAIN)), release.sampling)
 
 
 def _read_main(path: Path | None) -> Table:

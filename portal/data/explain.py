@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
+from catalog_schema.columns.sample import healpix_29
+from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
 from catalog_schema.statistics import REASONS
 from catalog_schema.waist import SHARD_KEY
 from portal.data.texts import escape
@@ -85,8 +87,15 @@ def list_links(row: Row) -> list[Link]:
 
 
 def locate_coadd(row: Row, specprod: str) -> str | None:
-    """Return the address of the DESI file that holds the spectrum, None without its place."""
+    """Return the address of the DESI file that holds the spectrum, None without its place.
+
+    Only files that are numbered by the pixel of their objects are there.
+    """
     if any(row.get(name) is None for name in SHARD_KEY):
+        return None
+    cell = row.get(healpix_29.name)
+    pixel = cell >> 2 * (FINE_ORDER - HEALPIX_ORDER) if isinstance(cell, int) else None
+    if pixel not in (None, row["HEALPIX"]):
         return None
     survey, program = (quote(str(row[name]), safe="") for name in ("SURVEY", "PROGRAM"))
     healpix = int(_number(row, "HEALPIX"))

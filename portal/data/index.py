@@ -10,8 +10,9 @@ from pathlib import Path
 import duckdb
 
 from catalog_schema.contents import STRANGEST_FIRST
+from catalog_schema.desi import HEALPIX_ORDER
 from portal.data.cache import make_folder
-from portal.data.conditions import WHY_HIDDEN
+from portal.data.conditions import WHY_HIDDEN, find_cell
 from portal.data.quoting import quote_name, quote_text
 
 # What the page of an object asks of its arrays.
@@ -23,9 +24,10 @@ MEMORY_LIMIT = "2GiB"
 _LEFT_SECONDS = 3600
 _GRADED = f"FROM rows WHERE tier <> 'none' ORDER BY {STRANGEST_FIRST}"
 # Sums of the unit vectors of all objects in a pixel, of which the sky map has the mean positions.
-_CELLS = """SELECT HEALPIX, sum(cos(radians(TARGET_DEC)) * cos(radians(TARGET_RA))) AS x,
+_CELLS = f"""SELECT {find_cell(HEALPIX_ORDER)} AS cell,
+    sum(cos(radians(TARGET_DEC)) * cos(radians(TARGET_RA))) AS x,
     sum(cos(radians(TARGET_DEC)) * sin(radians(TARGET_RA))) AS y,
-    sum(sin(radians(TARGET_DEC))) AS z FROM rows GROUP BY HEALPIX"""
+    sum(sin(radians(TARGET_DEC))) AS z FROM rows GROUP BY cell"""
 
 
 def lock(con: duckdb.DuckDBPyConnection, files: Iterable[Path], **settings: str) -> None:

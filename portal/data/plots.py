@@ -5,10 +5,7 @@ from dataclasses import replace
 import pandas as pd
 
 from catalog_schema.desi import HEALPIX_ORDER
-from portal.data.conditions import (
-    Filters,
-    where,
-)
+from portal.data.conditions import Filters, find_cell, where
 from portal.data.database import MAIN, Connection, fetch, fetch_arrow
 from portal.data.quoting import quote_name, quote_text
 from portal.data.ranking import choose_source, list_sortable
@@ -31,13 +28,15 @@ def count_sky(con: Connection, filters: Filters, order: int) -> pd.DataFrame:
     if not filters.get_words("tier"):
         found = replace(filters, words=(*filters.words, ("tier", ANOMALOUS)))
     chosen, chosen_values = where(found, con.table)
-    pix = f"HEALPIX >> {2 * (HEALPIX_ORDER - order)} AS pix"
+    pix = f"{find_cell(order)} AS pix"
+    coarser = 2 * (HEALPIX_ORDER - order)
     # Two counts: the graded rows have a small table of their own.
     sql = f"""WITH cell AS (
         SELECT {pix}, count(*) AS n FROM rows WHERE {condition} GROUP BY pix),
         odd AS (SELECT {pix}, count(*) AS n_found FROM {choose_source(found)}
           WHERE {chosen} GROUP BY pix),
-        place AS (SELECT {pix}, sum(x) AS x, sum(y) AS y, sum(z) AS z FROM cells GROUP BY pix)
+        place AS (SELECT cell >> {coarser} AS pix, sum(x) AS x, sum(y) AS y, sum(z) AS z
+          FROM cells GROUP BY pix)
         SELECT pix, n, coalesce(n_found, 0) AS n_found, coalesce(n_found, 0) / n AS rate,
           (degrees(atan2(y, x)) + 360) % 360 AS ra,
           degrees(atan2(z, sqrt(x * x + y * y))) AS dec

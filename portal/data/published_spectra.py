@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 
 from catalog_schema.contents import SPECTRA
-from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
+from catalog_schema.grids import Sampling
 from portal.data.database import MAIN, Connection, fetch, fetch_arrow, fetch_first
 from portal.data.evidence import Evidence
 from portal.data.index import ARRAYS
@@ -22,7 +22,7 @@ def find_spectrum(con: Connection, targetid: int) -> Spectrum | None:
     """Return an object's published spectrum, or None."""
     condition, values = locate(con, targetid)
     sql = f"SELECT flux, ivar, mask, model FROM spectra WHERE {condition}"
-    return next(iter(_make_spectra(fetch_arrow(con, "spectra", sql, values))), None)
+    return next(iter(_make_spectra(con.sampling, fetch_arrow(con, "spectra", sql, values))), None)
 
 
 def find_evidence(con: Connection, targetid: int) -> Evidence | None:
@@ -55,7 +55,7 @@ def find_normals(con: Connection, targetid: int, n: int) -> list[tuple[str, floa
         FROM near JOIN spectra s USING (TARGETID) ORDER BY unlikeness"""
     fetch(con, MAIN, f"FROM {MAIN} LIMIT 0")
     rows = fetch_arrow(con, "spectra", sql, [targetid, targetid, n])
-    spectra = _make_spectra(rows.select(["flux", "ivar", "mask", "model"]))
+    spectra = _make_spectra(con.sampling, rows.select(["flux", "ivar", "mask", "model"]))
     return list(zip(rows["id"].to_pylist(), rows["Z"].to_pylist(), spectra, strict=True))
 
 
@@ -72,15 +72,16 @@ def list_spectra(con: Connection) -> set[int]:
     return set(fetch(con, "spectra", "SELECT TARGETID FROM spectra")["TARGETID"])
 
 
-def _make_spectra(rows: pa.Table) -> list[Spectrum]:
+def _make_spectra(sampling: Sampling, rows: pa.Table) -> list[Spectrum]:
     """Return spectra of rows of flux, ivar, mask and model, without copying what Arrow holds."""
     if not rows.num_rows:
         return []
     arrays = [values.combine_chunks().flatten().to_numpy() for values in rows.columns]
-    if any(len(array) != rows.num_rows * WAVE_SIZE for array in arrays):
+    size = sampling.grid.size
+    if any(len(array) != rows.num_rows * size for array in arrays):
         raise ReleaseError(
-            f"`{SPECTRA}` holds spectra that are not of {WAVE_SIZE:,} pixels. {CHECK_ADVICE}"
+            f"`{SPECTRA}` holds spectra that are not of {size:,} pixels. {CHECK_ADVICE}"
         )
-    wave = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE, dtype=np.float64)
     spectra = zip(*(array.reshape(rows.num_rows, -1) for array in arrays), strict=True)
-    return [Spectrum(wave, *row) for row in spectra]
+    wave = sampling.grid.wave
+    return [Spectrum(wave, f, i, m, model, sampling) for f, i, m, model in spectra]

@@ -3,7 +3,6 @@
 Each recipe is run from inside the release directory.
 """
 
-from catalog_schema import desi
 from catalog_schema.column import Table
 from catalog_schema.contents import QUASARS, SPECTRA
 from portal.data.ranking import SMALLEST_FIRST, list_sortable
@@ -45,7 +44,7 @@ _SPECTRUM = """import numpy as np
 import pyarrow.parquet as pq
 
 rows = pq.read_table("{path}", filters=[("tier", "=", "gold")])
-wave = {start} + {step} * np.arange({size})
+wave = {wave}
 flux = np.stack(rows["flux"].to_numpy())
 model = np.stack(rows["model"].to_numpy())
 print(rows["TARGETID"], wave.shape, flux.shape, model.shape)
@@ -77,6 +76,6 @@ def write_recipes(release: Release, table: Table) -> dict[str, str]:
     recipes = {"DuckDB": _DUCKDB, "polars": _POLARS, "astropy": _ASTROPY}
     written = {title: recipe.format(**words) for title, recipe in recipes.items()}
     if (release.root / SPECTRA).is_file() and release.catalogue == QUASARS:
-        grid = {"start": desi.WAVE_START, "step": desi.WAVE_STEP, "size": desi.WAVE_SIZE}
-        written["Spectrum"] = _SPECTRUM.format(path=SPECTRA, **grid)
+        wave = release.sampling.grid.rule
+        written["Spectrum"] = _SPECTRUM.format(path=SPECTRA, wave=wave)
     return written

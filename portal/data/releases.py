@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from catalog_schema.desi import SAMPLING
+from catalog_schema.grids import Sampling
 from catalog_schema.vocabulary import Tier
 from portal.data import checksums
 from portal.data.texts import clean
@@ -97,6 +99,18 @@ class Release:
         """Name of the sample whose TARGETIDs the release holds; older releases tell none."""
         sample: str | None = self._section("source").get("sample")
         return sample
+
+    @property
+    def sampling(self) -> Sampling:
+        """Grid and arms of the published spectra; DESI's where it tells none."""
+        try:
+            sampling = Sampling.from_json(self._section("sampling"))
+        except (KeyError, TypeError):
+            return SAMPLING
+        grid, arms = sampling.grid, sampling.arms
+        ends = (end for arm in arms for end in (arm.first, arm.last))
+        is_known = all(map(_is_number, (grid.start, grid.step, grid.size, *ends)))
+        return sampling if arms and is_known else SAMPLING
 
     @property
     def levels(self) -> dict[str, float]:

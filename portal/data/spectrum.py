@@ -6,7 +6,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog_schema import desi
+from catalog_schema.desi import SAMPLING
+from catalog_schema.grids import Sampling
 
 Array = NDArray[np.float64]
 
@@ -35,7 +36,7 @@ UNMASKED = "ivar = 0 without a bit"
 class Spectrum:
     """Observed wavelengths (vacuum, Angstrom), flux, inverse variance, mask bits and model.
 
-    All have one value a pixel, in the order of wavelengths.
+    All have one value a pixel, in the order of wavelengths; `sampling` has the arms.
     """
 
     wave: Array
@@ -43,6 +44,7 @@ class Spectrum:
     ivar: NDArray[np.float32]
     mask: NDArray[np.int32]
     model: NDArray[np.float32]
+    sampling: Sampling = SAMPLING
 
     @property
     def n_good(self) -> int:
@@ -94,14 +96,11 @@ def make_curves(spectrum: Spectrum, width: int) -> Curves:
 
 def name_arms(spectrum: Spectrum) -> list[str]:
     """Return the arm of each pixel; the overlaps are cut in the middle."""
-    order = list(desi.ARM_PIXELS)
-    pixels = [
-        (desi.ARM_PIXELS[left][1] + desi.ARM_PIXELS[right][0]) // 2
-        for left, right in pairwise(order)
-    ]
+    arms = spectrum.sampling.arms
+    pixels = [(left.last + right.first) // 2 for left, right in pairwise(arms)]
     # Between two pixels, where no rounding of a wavelength reaches.
-    cuts = desi.WAVE_START + desi.WAVE_STEP * (np.array(pixels) - 0.5)
-    return [order[k] for k in np.searchsorted(cuts, spectrum.wave)]
+    cuts = spectrum.sampling.grid.to_wave(np.array(pixels) - 0.5)
+    return [arms[k].name for k in np.searchsorted(cuts, spectrum.wave)]
 
 
 def shift_like(

@@ -29,7 +29,7 @@ _MAX_DISTRIBUTIONS = 4
 _STEPS_OF_A_BIN = 10
 # What a view needs of a release; the others can be drawn of any.
 _NEEDED = {
-    "Sky": {"HEALPIX", "TARGET_RA", "TARGET_DEC", "tier"},
+    "Sky": {"_healpix_29", "TARGET_RA", "TARGET_DEC", "tier"},
     "Score against SNR": {"snr", "anomaly_score", "tier"},
     "Map of latents": {"map_x", "map_y"},
 }

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from catalog_schema import contents
-from catalog_schema.desi import HEALPIX_ORDER
+from catalog_schema.columns.sample import healpix_29
+from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
 from release.faces.face import Face, Manifest
 
 FITS, JSON = "vo/footprint.moc.fits", "vo/footprint.moc.json"
@@ -37,8 +38,9 @@ def find_faults(folder: Path) -> list[str]:
 
 
 def _read_pixels(folder: Path) -> np.ndarray:
-    pixels = pq.read_table(folder / contents.QUASARS, columns=["HEALPIX"])["HEALPIX"]
-    return np.unique(pixels.to_numpy()).astype(np.uint64)
+    name = healpix_29.name
+    cells = pq.read_table(folder / contents.QUASARS, columns=[name])[name].to_numpy()
+    return np.unique(cells >> 2 * (FINE_ORDER - HEALPIX_ORDER)).astype(np.uint64)
 
 
 FACE = Face(

@@ -281,7 +281,9 @@ def place_objects(positions: pa.Table) -> pa.Table:
     """
     ra, dec = (positions[name] for name in ("TARGET_RA", "TARGET_DEC"))
     is_known = pc.and_(ra.is_valid(), dec.is_valid()).to_numpy(zero_copy_only=False)
-    cells = positions["HEALPIX"].to_numpy().astype(np.int64) << 2 * (FINE_ORDER - HEALPIX_ORDER)
+    numbers = positions["HEALPIX"].to_numpy().astype(np.int64)
+    pixels = np.where(numbers < 12 * 4**HEALPIX_ORDER, numbers, 0)
+    cells = pixels << 2 * (FINE_ORDER - HEALPIX_ORDER)
     cells[is_known] = find_cells(ra.to_numpy()[is_known], dec.to_numpy()[is_known], FINE_ORDER)
     return pa.table({"TARGETID": positions["TARGETID"], healpix_29.name: cells})
 

@@ -81,6 +81,7 @@ def _make_catalogue(rng: np.random.Generator) -> pa.Table:
     snr = rng.lognormal(0.8, 0.8, N_ROWS).astype("f4").tolist()
     snr[-1] = None
     position = [None if row == N_ROWS - 2 else float(ra) for row, ra in enumerate(sky[:, 0])]
+    pixels = rng.integers(0, 3000, N_ROWS)
     return _fill(
         rng,
         tables.QUASARS,
@@ -89,7 +90,8 @@ def _make_catalogue(rng: np.random.Generator) -> pa.Table:
             "TARGETID": [row_id(row) for row in range(N_ROWS)],
             "SURVEY": ["main"] * N_ROWS,
             "PROGRAM": ["dark"] * N_ROWS,
-            "HEALPIX": rng.integers(0, 3000, N_ROWS).tolist(),
+            "HEALPIX": pixels.tolist(),
+            "_healpix_29": (pixels << 46).tolist(),
             "DESINAME": [f"DESI J{row:06d}.00+010000.0" for row in range(N_ROWS)],
             "TARGET_RA": position,
             "TARGET_DEC": [

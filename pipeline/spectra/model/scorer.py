@@ -163,7 +163,7 @@ def _find_conditions(columns: dict[str, Any]) -> dict[str, NDArray]:
     snr = np.nan_to_num(columns["snr"].to_numpy(), nan=_SNR_FLOOR)
     arms = [columns[f"coverage_{arm}"].to_numpy() for arm in Arm.values()]
     log_snr = np.log10(np.maximum(snr, _SNR_FLOOR))
-    return {"log_snr": log_snr, "coverage": np.mean(arms, axis=0)}
+    return {"log_snr": log_snr, "coverage": np.nanmean(arms, axis=0)}
 
 
 def _to_columns(found: dict[str, NDArray], fit: Fit) -> dict[str, NDArray]:

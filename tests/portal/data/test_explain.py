@@ -123,6 +123,9 @@ def test_no_place_no_file() -> None:
     for name in ("SURVEY", "PROGRAM", "HEALPIX"):
         assert locate_coadd({**ROW, name: None}, "iron") is None
         assert locate_coadd({k: v for k, v in ROW.items() if k != name}, "iron") is None
+    here, elsewhere = ({**ROW, "_healpix_29": (26065 + n) << 46} for n in (0, 1))
+    assert locate_coadd(here, "iron") == locate_coadd(ROW, "iron")
+    assert locate_coadd(elsewhere, "iron") is None
 
 
 @pytest.mark.parametrize("word", ["../..", "a/b", "?x=1", "#", "é"])

@@ -37,7 +37,7 @@ def test_each_view_is_drawn_when_its_tab_is_open(
         (("map_x",), "Map of latents"),
         (("snr",), "Score against SNR"),
         (("TARGET_DEC",), "Sky"),
-        (("HEALPIX",), "Sky"),
+        (("_healpix_29",), "Sky"),
     ],
 )
 def test_a_view_goes_with_the_columns_that_it_needs(

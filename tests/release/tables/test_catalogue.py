@@ -43,6 +43,10 @@ def test_a_position_decides_and_else_the_file(
             assert [cell] == list(moc.flatten())
 
 
+def test_a_number_that_is_no_pixel_lies_nowhere() -> None:
+    assert place([(12 * 64**2, None), (12 * 64**2 - 1, None)]) == [0, (12 * 64**2 - 1) << 46]
+
+
 def test_half_a_position_is_none() -> None:
     columns = {"HEALPIX": [7, 7], "TARGET_RA": [None, 1.0], "TARGET_DEC": [2.0, None]}
     table = pa.table({"TARGETID": [1, 2], **columns})

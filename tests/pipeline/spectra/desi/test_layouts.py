@@ -1,15 +1,18 @@
 """Every layout of DESI's tree, of coadds and of single exposures, is read to the same spectra."""
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from desi_layouts import KINDS, LAYOUTS, write_exposures, write_tiles, write_uniqpix
 from desi_tree import join_rows, make_quasars, make_rows, write_coadd, write_table
-from lake_runs import extract_lake
+from lake_runs import SMALL, extract_lake
 
 from catalog_schema.desi import SAMPLING
 from catalog_schema.vocabulary import ShardState
@@ -53,6 +56,26 @@ def test_every_layout_is_read_to_the_same_spectra(tmp_path: Path, layout: str, k
     for name in ("Z", "EBV"):
         assert targets[name].to_pylist() == pytest.approx(ROWS[name][ORDER].tolist(), rel=1e-6)
     assert set(targets["SPECTYPE"].to_pylist()) == {"QSO"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["uniqpix", "tiles"])
+def test_files_that_are_no_pixels_make_a_valid_release(
+    call: Callable, tmp_path: Path, layout: str
+) -> None:
+    rows = join_rows(make_rows(30), make_rows(15, 1001, HEALPIX=205))
+    tree = LAYOUTS[layout](tmp_path / "tree", rows, *make_quasars(rows["Z"]), write_coadd)
+    given = [word for setting in SMALL for word in ("--set", setting)]
+    where = ("--source", tmp_path / "tree", "--root", tmp_path / "root")
+    code, _, err = call("run", *where, "--version", "0.1.0", *given)
+    assert (code, err) == (0, "")
+    release = tmp_path / "root/releases/0.1.0"
+    code, out, _ = call("release", "validate", release)
+    assert (code, " 0 failed" in out) == (0, True), out
+    found = pq.read_table(release / "catalog/quasars.parquet")
+    numbers = {shard.healpix for shard in tree.find_shards("coadd")}
+    assert set(found["HEALPIX"].to_pylist()) == numbers
+    assert set(pc.shift_right(found["_healpix_29"], 46).to_pylist()) == {100, 205}
 
 
 def test_a_row_outside_its_uniqpix_is_dropped(tmp_path: Path) -> None:

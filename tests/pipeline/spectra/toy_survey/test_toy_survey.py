@@ -1,74 +1,107 @@
-"""A survey unlike DESI goes from its files to rest-frame windows by the same functions."""
+"""A survey unlike DESI goes from its files to a release and to the portal by the command line."""
 
+import os
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toy_survey import FIELD, SAMPLING, SIZE, ToySurvey
+from lake_runs import SMALL, run_one
+from pages import open_page, written
+from toy_survey import ToySurvey
 
 from catalog_schema.desi import SAMPLING as DESI
-from catalog_schema.tables import COADDS, RESTFRAME
-from catalog_schema.validate import find_violations
 from pipeline.config import load_config
-from pipeline.errors import DataError, UserError
-from pipeline.lake.store import to_matrix
+from pipeline.errors import UserError
+from pipeline.lake.store import Store
 from pipeline.settings.run import RunSettings
-from pipeline.spectra.candidates import select_candidates
-from pipeline.spectra.coadd_rows import spectra_to_table
 from pipeline.spectra.desi.survey import DesiSurvey
 from pipeline.spectra.loose.files import LooseFiles
-from pipeline.spectra.sampled import get_sampling
-from pipeline.spectra.science.restframe import make_grid
-from pipeline.spectra.surveys import recognise_survey
-from pipeline.spectra.windows import make_windows
+from pipeline.spectra.surveys import SURVEYS, recognise_survey
 
-N = 5
-CONFIG = load_config(None, source="toy")
-REDSHIFTS = np.array([1.5, 1.6, 1.7, 1.8, 99.0])
+SAMPLING = ToySurvey.sampling
+SIZE = SAMPLING.grid.size
+PAGES = ("explore", "object", "sql", "match", "review", "statistics", "about")
+# No pixels of the sky, and beyond all their numbers.
+FIELDS = (700_001, 700_002)
+N = 60
+
+
+def write_survey(folder: Path) -> Path:
+    """Write power laws with a broad line, of which the last has a redshift out of range."""
+    rng = np.random.default_rng(1)
+    z, number = rng.uniform(1.5, 1.9, N), np.arange(1, N + 1)
+    z[-1] = 99.0
+    rest = SAMPLING.grid.wave / (1 + z[:, None])
+    height = rng.lognormal(0, 0.3, (N, 1))
+    flux = (rest / 2000) ** rng.normal(-1.5, 0.2, (N, 1))
+    flux *= 1 + height * np.exp(-0.5 * ((rest - 1909) / 25) ** 2)
+    flux += 0.1 * rng.standard_normal(flux.shape)
+    field = np.asarray(FIELDS)[number % 2]
+    folder.mkdir()
+    for name in FIELDS:
+        here = field == name
+        ivar = np.full((here.sum(), SIZE), 100.0)
+        np.savez(folder / f"{name}.npz", number=number[here], flux=flux[here], ivar=ivar)
+    rows = np.column_stack([field, number, rng.uniform(10, 60, N), rng.uniform(-5, 40, N), z])
+    path, formats = folder / "redshifts.csv", ("%d", "%d", "%.6f", "%.6f", "%.6f")
+    np.savetxt(path, rows, formats, delimiter=",", header="field,number,ra,dec,z", comments="")
+    return folder
 
 
 @pytest.fixture
-def survey(tmp_path: Path) -> ToySurvey:
-    numbers, wave = np.arange(1, N + 1), SAMPLING.grid.wave
-    flux = (wave / 5000) ** -1 * np.ones((N, 1))
-    np.savez(tmp_path / f"{FIELD}.npz", number=numbers, flux=flux, ivar=np.full(flux.shape, 25.0))
-    rows = np.column_stack([numbers, 10.0 + numbers, numbers, REDSHIFTS])
-    path = tmp_path / "redshifts.csv"
-    np.savetxt(path, rows, delimiter=",", header="number,ra,dec,z", comments="")
-    return ToySurvey(tmp_path)
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A survey on disk, and its name among the others."""
+    monkeypatch.setitem(SURVEYS, "toy", ToySurvey)
+    return write_survey(tmp_path / "survey")
 
 
-def test_a_toy_survey_goes_from_its_files_to_windows(survey: ToySurvey) -> None:
-    settings = CONFIG.target
-    blocks = ((rows, survey.select(rows, settings)) for rows in survey.catalogue())
-    candidates, counts = select_candidates(blocks, settings)
-    assert counts == {(FIELD, ""): 4, (FIELD, "redshift_outside_range"): 1}
-    spectra = survey.read(FIELD, candidates["TARGETID"].to_numpy())
-    coadds = spectra_to_table(FIELD, spectra, survey.sampling)
-    assert find_violations(coadds, COADDS) == []
-    assert get_sampling(coadds) == SAMPLING
-    assert coadds["coverage_r"].to_pylist() == [1.0] * 4
-    assert coadds["coverage_b"].to_pylist() == coadds["coverage_z"].to_pylist() == [0.0] * 4
-    assert coadds["snr_b"].null_count == coadds["snr_z"].null_count == 4
-    grid = make_grid(SAMPLING.grid, 1.4, 2.0, 2e-4, 16)
-    made = make_windows(coadds, candidates, CONFIG.preprocess, grid)
-    assert made.tables[0].num_rows == 4
-    assert find_violations(made.tables[0], RESTFRAME) == []
-    assert get_sampling(made.tables[0]) == SAMPLING
-    flux, weight = (to_matrix(made.tables[0][name]) for name in ("rest_flux", "rest_weight"))
-    for row, z in enumerate(REDSHIFTS[:4]):
-        good = weight[row] > 0
-        start, norm = (made.tables[0][name][row].as_py() for name in ("window_start", "norm"))
-        observed = grid.wave[start : start + grid.window][good] * (1 + z)
-        np.testing.assert_allclose(flux[row][good] * norm, (observed / 5000) ** -1, rtol=1e-3)
+@pytest.mark.slow
+def test_from_files_to_a_release_and_to_the_portal(
+    call: Callable, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = [word for setting in SMALL for word in ("--set", setting)]
+    where = ("--survey", "toy", "--source", toy, "--root", tmp_path / "root")
+    code, out, err = call("run", *where, "--version", "0.1.0", *given)
+    assert (code, err) == (0, "")
+    assert f"{N - 1} quasars" in out
+    release = tmp_path / "root/releases/0.1.0"
+    code, out, _ = call("release", "validate", release)
+    assert (code, " 0 failed" in out) == (0, True), out
+    rows = pq.read_table(release / "catalog/quasars.parquet").sort_by("score_rank")
+    assert set(rows["HEALPIX"].to_pylist()) == set(FIELDS)
+    assert set(rows["z_source"].to_pylist()) == {"catalogue"}
+    assert rows["coverage_r"].to_pylist() == [1.0] * (N - 1)
+    for name in ("coverage_b", "coverage_z", "chi2_b", "chi2_z", "snr_b"):
+        assert rows[name].null_count == N - 1
+    first = str(rows["TARGETID"][0].as_py())
+    for page in PAGES:
+        app = open_page(monkeypatch, release, page, targetid=first)
+        assert not app.error
+        if page == "object":
+            assert f"{SIZE:,} pixels are good" in written(app)
+            assert "coadd file" not in written(app)
+    # Nothing is left out as poor, though two arms are not there.
+    app = open_page(monkeypatch, release)
+    assert app.metric[0].value == str(N - 1)
 
 
-def test_a_missing_file_is_told(survey: ToySurvey) -> None:
-    (survey.folder / f"{FIELD}.npz").unlink()
-    with pytest.raises(DataError, match="toy-field-7"):
-        survey.read(FIELD, np.array([1]))
+def test_a_missing_and_a_changed_file_fail_their_shard(
+    store: Store, toy: Path, tmp_path: Path
+) -> None:
+    config = load_config(None, [*SMALL, "run.survey=toy"], source=str(toy))
+    (toy / f"{FIELDS[0]}.npz").unlink()
+    for stage in ("target", "adopt", "acquire"):
+        report = run_one(store, config, stage)
+    [failed] = report.failed
+    assert (failed.shard.healpix, "No such file" in failed.error) == (FIELDS[0], True)
+    os.utime(toy / f"{FIELDS[1]}.npz", (0, 0))
+    [failed] = run_one(store, config, "extract").failed
+    assert "changed since it was listed" in failed.error
 
 
 @given(name=st.text(max_size=8))
@@ -91,3 +124,8 @@ def test_the_toy_s_grid_is_not_desi_s() -> None:
     assert DESI.grid.size != SIZE
     assert SAMPLING.joins == {}
     assert SAMPLING.spans == {"r": (0.0, float("inf"))}
+
+
+def test_a_survey_travels() -> None:
+    survey = ToySurvey("here")
+    assert pickle.loads(pickle.dumps(survey)) == survey
