@@ -33,6 +33,8 @@ _MAGIC = b"PAR1"
 _END = 8
 # What is read of a file's end at once; most footers are smaller.
 _TAIL = 64 * 1024
+# Bytes of a file that one thread reads at once.
+_SMALL = 2**20
 # What Arrow raises over a file with changed bits, beside the faults of the disk.
 READ_FAULTS = (pa.ArrowException, OSError, ValueError)
 
@@ -194,11 +196,19 @@ def read_sealed(
         If the file is damaged; see `READ_FAULTS`.
     """
     footer = read_footer(file)
-    data = pq.ParquetFile(file, metadata=footer, pre_buffer=pre_buffer).read(columns=columns)
+    opened = pq.ParquetFile(file, metadata=footer, pre_buffer=pre_buffer)
+    data = opened.read(columns=columns, use_threads=not _is_small(footer))
     if missing := set(columns or ()).difference(data.column_names):
         raise pa.ArrowInvalid(f"it has no column {min(missing)}")
     compare_checks(check_columns([data], data.column_names), read_checks(footer))
     return data
+
+
+def _is_small(footer: pq.FileMetaData) -> bool:
+    """Say whether threads would take longer to start than to read."""
+    if footer.num_row_groups > 1:
+        return False
+    return not footer.num_row_groups or footer.row_group(0).total_byte_size < _SMALL
 
 
 def verify_sealed(

@@ -79,7 +79,8 @@ def digest_rows(data: pa.Table) -> str:
     """Digest the rows of a table: values and nulls, whatever the chunks and the metadata."""
     sha = hashlib.sha256(str(data.schema.remove_metadata()).encode())
     for column in data.columns:
-        array = column.combine_chunks()
+        # To combine one chunk copies it, which for a shard of few rows takes longer than the rest.
+        array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
         if pa.types.is_fixed_size_list(array.type):
             array = array.flatten()
         # Spectra have no nulls; to fill what is not there takes as long as the digest itself.
