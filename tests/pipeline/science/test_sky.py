@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.science.sky import assign_splits, find_cells
+from pipeline.science.sky import are_positions, assign_splits, find_cells
 
 FRACTIONS = {"validation": 0.15, "test": 0.10}
 
@@ -53,6 +53,19 @@ def test_splits_are_the_same_for_ever() -> None:
 
 # Second letters of train, validation and test at the positions above.
 SPLITS = "eeeaareereaa"
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 360.1, -180.1])
+def test_what_is_no_place_on_the_sphere_is_told(wrong: float) -> None:
+    assert not are_positions(np.array([wrong]), np.array([0.0])).any()
+    assert not are_positions(np.array([0.0]), np.array([wrong])).any()
+
+
+@given(ra=st.floats(-180, 360), dec=st.floats(-90, 90))
+def test_the_ends_of_the_sphere_are_on_it(ra: float, dec: float) -> None:
+    ends = np.array([[ra, -180.0, 360.0, 0.0, 0.0], [dec, 0.0, 0.0, -90.0, 90.0]])
+    assert are_positions(*ends).all()
+    assert not are_positions(np.zeros(2), np.array([-90.1, 90.1])).any()
 
 
 def test_cells_are_healpix_nested() -> None:

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -81,6 +82,31 @@ def test_gap_is_the_best_of_all_that_occur(layout, link) -> None:
         return link.cost(sum(stop - start for start, stop in merged), len(merged))
 
     assert cost(choose_gap(pieces, link)) <= min(map(cost, gaps)) * (1 + 1e-9)
+
+
+@given(LINKS, st.integers(0, 10**9), st.integers(0, 1000))
+def test_a_transfer_costs_the_longer_of_bytes_and_waiting_and_every_request_s_work(
+    link: Link, n_bytes: int, n_requests: int
+) -> None:
+    work = n_requests * link.cpu
+    # As many first bytes are waited for at a time as there are connections.
+    waiting = n_requests / link.concurrency * link.latency
+    expected = max(n_bytes / link.bandwidth, waiting) + work
+    assert link.cost(n_bytes, n_requests) == pytest.approx(expected, rel=1e-9)
+
+
+@given(st.integers(0, 100), st.integers(0, 100))
+def test_ranges_are_merged_as_far_apart_as_the_gap_and_no_farther(apart: int, gap: int) -> None:
+    both = [(200 + apart, 300 + apart), (100, 200)]
+    merged = [(100, 300 + apart)] if apart <= gap else sorted(both)
+    assert merge_ranges(both, gap) == merged
+
+
+@given(st.integers(1, 100))
+def test_what_keeps_to_the_limit_is_not_cut(limit: int) -> None:
+    assert cut_ranges([(0, limit)], range(1, limit), limit) == [(0, limit)]
+    # Whole where it begins or ends, cut where it must be.
+    assert cut_ranges([(0, limit + 1)], [0, 1, limit + 1], limit) == [(0, 1), (1, limit + 1)]
 
 
 def test_slow_link_takes_rows_and_distant_one_merges() -> None:
