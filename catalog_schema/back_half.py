@@ -1,5 +1,7 @@
 """The tables that the back half makes of any kind of data, and those that all kinds share."""
 
+from functools import partial
+
 from catalog_schema.column import Column, Table
 from catalog_schema.columns import (
     catalogues,
@@ -17,14 +19,33 @@ from catalog_schema.waist import KEY, SHARD_KEY, Waist
 
 def make_tables(waist: Waist) -> tuple[Table, ...]:
     """Return the tables that the back half makes of a kind's `targets` and `scores`."""
-    conditions = tuple(condition.column for condition in waist.conditions)
-    named = (*classes.NAMED, *waist.told)
-    judgement = (significance.anomaly_score, significance.p_value, *named)
-    graded = (*waist.carried, *judgement, significance.tier)
+    return (
+        *_make_significance(waist),
+        *_make_classes(waist),
+        *_make_grades(waist),
+        *_make_shared(waist),
+        *make_ledger_tables(waist.key[:-1]),
+    )
 
-    def make(name: str, description: str, *columns: Column, beside: tuple[str, ...] = ()) -> Table:
-        return waist.make_table(name, description, (*KEY, *beside), columns)
 
+def _make(
+    waist: Waist, name: str, description: str, *columns: Column, beside: tuple[str, ...] = ()
+) -> Table:
+    """Return a table keyed as candidates are; `beside` is what its key has more than theirs."""
+    return waist.make_table(name, description, (*KEY, *beside), columns)
+
+
+def _list_conditions(waist: Waist) -> tuple[Column, ...]:
+    return tuple(condition.column for condition in waist.conditions)
+
+
+def _list_judgement(waist: Waist) -> tuple[Column, ...]:
+    """Return the columns that say how a candidate is judged."""
+    return (significance.anomaly_score, significance.p_value, *classes.NAMED, *waist.told)
+
+
+def _make_significance(waist: Waist) -> tuple[Table, ...]:
+    make, conditions = partial(_make, waist), _list_conditions(waist)
     return (
         make(
             "significance",
@@ -39,10 +60,21 @@ def make_tables(waist: Waist) -> tuple[Table, ...]:
             significance.departures,
             significance.anomaly_score,
         ),
+    )
+
+
+def _make_classes(waist: Waist) -> tuple[Table, ...]:
+    make, conditions, judgement = (
+        partial(_make, waist),
+        _list_conditions(waist),
+        _list_judgement(waist),
+    )
+    return (
         make(
             "classes",
             "What the {nouns} are, with probabilities, and where they lie among the others.",
-            *named,
+            *classes.NAMED,
+            *waist.told,
             *waist.surroundings,
             *classes.FAMILIES,
         ),
@@ -74,6 +106,12 @@ def make_tables(waist: Waist) -> tuple[Table, ...]:
             ("fold", "example_kind"),
             tuple(map(waist.fit, evidence.TAXONOMY)),
         ),
+    )
+
+
+def _make_grades(waist: Waist) -> tuple[Table, ...]:
+    make, judgement = partial(_make, waist), _list_judgement(waist)
+    return (
         make("tiers", "Grade by false-discovery level.", *significance.GRADE),
         make(
             "graded",
@@ -86,7 +124,9 @@ def make_tables(waist: Waist) -> tuple[Table, ...]:
             "controls",
             "Negative controls, graded as if they had been taken for {members}.",
             sample.control,
-            *graded,
+            *waist.carried,
+            *judgement,
+            significance.tier,
         ),
         make(
             "injections",
@@ -98,6 +138,13 @@ def make_tables(waist: Waist) -> tuple[Table, ...]:
             significance.tier,
             beside=("injection", "planted"),
         ),
+    )
+
+
+def _make_shared(waist: Waist) -> tuple[Table, ...]:
+    """Return the tables of counterparts and reviews."""
+    make = partial(_make, waist)
+    return (
         make(
             "matches",
             "Counterparts: object and external catalogue, a row for each counterpart, and one "
@@ -125,7 +172,6 @@ def make_tables(waist: Waist) -> tuple[Table, ...]:
             ("tier",),
             (significance.tier, *reviews.AUDIT),
         ),
-        *make_ledger_tables(waist.key[:-1]),
     )
 
 

@@ -63,7 +63,7 @@ class Column:
 
         `size` is that of an open dimension.
         """
-        size = self.size or size
+        size = size if self.size is None else self.size
         metadata = {"description": self.description, "ucd": self.ucd}
         if self.unit:
             metadata["unit"] = self.unit

@@ -1,6 +1,5 @@
 """Where the Parquet tables of a release lie below its folder."""
 
-QUASARS = "catalog/quasars.parquet"
 ANOMALIES = "catalog/anomalies.parquet"
 EVIDENCE = "catalog/evidence.parquet"
 CHANGES = "catalog/changes.parquet"

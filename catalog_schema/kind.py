@@ -28,6 +28,10 @@ class Kind:
         published; without one the first by key.
     label : str
         Column of `targets` by which people call an object, where there is one.
+    watched : tuple of str
+        Columns of the list on which the score of an ordinary member should not depend.
+    model_files : tuple of str
+        What a model of this kind has beside its card.
     """
 
     name: str
@@ -37,6 +41,8 @@ class Kind:
     joined: tuple[str, ...] = ("targets", "scores", "significance", "tiers", "classes")
     longest: str = ""
     label: str = ""
+    watched: tuple[str, ...] = ()
+    model_files: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Table:
         return self._by_name[name]
@@ -48,10 +54,15 @@ class Kind:
     def _by_name(self) -> dict[str, Table]:
         return {table.name: table for table in self.tables}
 
+    @property
+    def main_file(self) -> str:
+        """File of the main table in a release."""
+        return contents.name_list(self.main)
+
     @cached_property
     def files(self) -> dict[str, Table]:
         """Tables of a release by their files."""
-        lists = dict.fromkeys((contents.name_list(self.main), contents.ANOMALIES), self.main)
+        lists = dict.fromkeys((self.main_file, contents.ANOMALIES), self.main)
         named = lists | contents.TABLES
         return {path: self[name] for path, name in named.items() if name in self}
 

@@ -12,5 +12,7 @@ SPECTRA = Kind(
     joined=("targets", "scores", "significance", "tiers", "classes", "restframe"),
     longest="COADD_EXPTIME",
     label="DESINAME",
+    watched=("snr", "Z", "EBV", "COADD_EXPTIME", "MEAN_MJD"),
+    model_files=("weights-0.safetensors", "reference.safetensors"),
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (SPECTRA,)}

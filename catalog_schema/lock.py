@@ -9,20 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from catalog_schema.column import Column
-from catalog_schema.tables import SCHEMA_VERSION, TABLES
+from catalog_schema.kind import Kind
+from catalog_schema.kinds import SPECTRA
+from catalog_schema.tables import SCHEMA_VERSION
 
 LOCK_FILE = "schema.lock.json"
 
 
-def render_schema() -> dict[str, Any]:
-    """Return the registry as plain JSON values."""
+def render_schema(kind: Kind = SPECTRA) -> dict[str, Any]:
+    """Return the tables of a kind of data as plain JSON values."""
     tables = {
         table.name: {
             "description": table.description,
             "key": list(table.key),
             "columns": [_render(column) for column in table.columns],
         }
-        for table in TABLES
+        for table in kind.tables
     }
     return {"version": SCHEMA_VERSION, "tables": tables}
 

@@ -6,9 +6,10 @@ Who shows a release makes them from here: a script that came with the release wo
 from pathlib import PurePath
 
 from catalog_schema import contents
+from catalog_schema.kind import Kind
 
 SCRIPT = "sql/catalog.sql"
-MACROS = (
+_MACROS = (
     """\
 -- Separation of two ICRS positions in degrees, by the haversine formula, which keeps its
 -- precision at small angles. Result in arcsec.
@@ -22,7 +23,7 @@ CREATE OR REPLACE MACRO angsep_arcsec(ra1, dec1, ra2, dec2) AS
 -- Objects within a radius (arcsec) of an ICRS position (deg), nearest first.
 CREATE OR REPLACE MACRO cone(ra, dec, radius) AS TABLE
     SELECT angsep_arcsec(ra, dec, TARGET_RA, TARGET_DEC) AS separation, *
-    FROM quasars
+    FROM {main}
     WHERE TARGET_DEC BETWEEN dec - radius / 3600 AND dec + radius / 3600
         AND angsep_arcsec(ra, dec, TARGET_RA, TARGET_DEC) <= radius
     ORDER BY separation;
@@ -31,19 +32,24 @@ CREATE OR REPLACE MACRO cone(ra, dec, radius) AS TABLE
 -- The n strangest objects.
 CREATE OR REPLACE MACRO top_anomalies(n) AS TABLE
     SELECT row_number() OVER (ORDER BY joint_p_value, anomaly_score DESC, TARGETID) AS rank,
-        TARGETID, TARGET_RA, TARGET_DEC, Z, joint_p_value, q_value, tier, anomaly_score, reason
+        TARGETID, TARGET_RA, TARGET_DEC,{more} joint_p_value, q_value, tier, anomaly_score, reason
     FROM anomalies
     QUALIFY rank <= n
     ORDER BY rank;
 """,
 )
-_VIEWS = (
-    contents.QUASARS,
-    contents.ANOMALIES,
-    contents.SPECTRA,
-    contents.SIGNIFICANCE,
-    contents.COMPLETENESS,
-    contents.GATES,
+# Tables that get no view: they are read as they are where somebody asks for them.
+_NO_VIEW = (
+    contents.EVIDENCE,
+    contents.CHANGES,
+    contents.CROSSMATCH,
+    contents.CATALOGUES,
+    contents.REVIEWS,
+    contents.QUEUE,
+    contents.NULL,
+    contents.CONTROLS,
+    contents.INJECTIONS,
+    contents.PURITY,
 )
 _HEAD = """\
 -- Views and macros for DuckDB; run it from the folder of the release:
@@ -51,7 +57,14 @@ _HEAD = """\
 """
 
 
-def write_script() -> str:
+def list_macros(kind: Kind) -> list[str]:
+    """Return the macros for the releases of a kind of data."""
+    more = " Z," if "Z" in kind[kind.main].names else ""
+    return [text.replace("{main}", kind.main).replace("{more}", more) for text in _MACROS]
+
+
+def write_script(kind: Kind) -> str:
     """Return the content of `SCRIPT`: views with paths relative to the release, then macros."""
-    views = [f"CREATE OR REPLACE VIEW {PurePath(p).stem} AS FROM '{p}';\n" for p in _VIEWS]
-    return "\n".join([_HEAD + "".join(views), *MACROS])
+    paths = [path for path in kind.files if path not in _NO_VIEW]
+    views = [f"CREATE OR REPLACE VIEW {PurePath(p).stem} AS FROM '{p}';\n" for p in paths]
+    return "\n".join([_HEAD + "".join(views), *list_macros(kind)])

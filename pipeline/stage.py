@@ -142,9 +142,10 @@ class DataPath:
 
     @property
     def conserved(self) -> tuple[str, ...]:
-        """Stages that hand their rows on, each row made or dropped by a named gate."""
+        """Stages from the source to the scores, each row made or dropped by a named gate."""
         givers = {stage.rows_of for stage in self.stages}
-        return tuple(s.name for s in self.stages if s.rows_of or s.name in givers)
+        scoring = {s.name for s in self.stages if any(d.name == "scores" for d in s.makes)}
+        return tuple(s.name for s in self.stages if s.rows_of or s.name in givers | scoring)
 
     def __getitem__(self, name: str) -> Stage:
         for stage in self.stages:

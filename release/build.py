@@ -7,7 +7,6 @@ from typing import Any
 
 from catalog_schema import contents
 from catalog_schema.lock import render_schema
-from catalog_schema.tables import NULL
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.flow.root import Root
@@ -17,9 +16,9 @@ from pipeline.lake.store import Store
 from pipeline.numerics import limit_threads
 from release.changelog import write_changelog
 from release.conservation import close_release
-from release.credit import make_notes
+from release.credit import make_notes, make_title
 from release.documents import write_documents
-from release.faces.registry import FACES
+from release.faces.registry import list_faces
 from release.inputs import Inputs, read_inputs
 from release.manifest import MANIFEST, count_rows, make_manifest, read_manifest, write_json
 from release.sealing import building
@@ -30,7 +29,7 @@ from release.tables.reviews import write_reviews
 from release.tables.spectra import find_sampling, write_spectra
 from release.tables.writer import write_whole
 
-REVISION = 7
+REVISION = 8
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ def build(store: Root, config: Config, version: str) -> ReleaseReport:
     with building(path) as partial:
         manifest = _fill(partial, store, config, inputs, version, fingerprint)
         write_changelog(partial, path, manifest)
-        for face in FACES:
+        for face in list_faces(inputs.kind):
             face.write(partial, manifest)
         if read_inputs(store, config, inputs.reviews).fingerprint(REVISION) != fingerprint:
             raise UserError(f"{store.root} changed while the release was built; build it again")
@@ -103,7 +102,8 @@ def _check_same(path: Path, fingerprint: str) -> dict[str, Any]:
 def _fill(
     folder: Path, store: Store, config: Config, inputs: Inputs, version: str, fingerprint: str
 ) -> dict[str, Any]:
-    notes = make_notes(config.release.title, version)
+    kind = inputs.kind
+    notes = make_notes(make_title(config.release.title, kind), version, kind.name)
     scratch = folder / ".scratch"
     scratch.mkdir()
     with open_lake(store, inputs, scratch) as lake:
@@ -117,18 +117,20 @@ def _fill(
         outcomes = close_release(
             inputs.account, lake.count_by_shard("primaries"), lake.count_by_shard("controls")
         )
-    sampling = find_sampling(store, inputs.shards)
-    n_spectra = write_spectra(
-        folder / contents.SPECTRA, store, inputs.shards, grades, sampling, notes, scratch
-    )
+    sampling, n_spectra = None, None
+    if contents.SPECTRA in kind.files:
+        sampling = find_sampling(store, inputs.shards)
+        n_spectra = write_spectra(
+            folder / contents.SPECTRA, store, inputs.shards, grades, sampling, notes, scratch
+        )
     shutil.rmtree(scratch)
     write_completeness(folder, outcomes, notes)
     _copy_calibration(folder, store, inputs, notes)
     counts = count_rows(inputs, outcomes, tiers, n_spectra)
-    counts["reviews"] = write_reviews(folder, inputs.reviews, config.rank, notes)
-    evidence = write_evidence(folder, store, notes)
+    counts["reviews"] = write_reviews(folder, kind, inputs.reviews, config.rank, notes)
+    evidence = write_evidence(folder, kind, store, notes)
     manifest = make_manifest(version, config, inputs, fingerprint, counts, catalogues, sampling)
-    write_json(folder / "schema" / "schema.json", render_schema())
+    write_json(folder / "schema" / "schema.json", render_schema(kind))
     write_json(folder / MANIFEST, manifest)
     write_documents(folder, manifest, outcomes, evidence)
     return manifest
@@ -140,4 +142,4 @@ def _copy_calibration(folder: Path, store: Store, inputs: Inputs, notes: dict[st
         for name in inputs.model:
             shutil.copyfile(model / name, folder / "model" / name)
     null = store.read(folder / "model" / MODEL_NULL)
-    write_whole(folder / contents.NULL, NULL, null, notes)
+    write_whole(folder / contents.NULL, inputs.kind["null"], null, notes)

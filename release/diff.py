@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from catalog_schema import contents
 from pipeline.errors import UserError
 from pipeline.lake.files import replacing
-from release.manifest import read_manifest
+from release.manifest import find_kind, read_manifest
 from release.tables.engine import open_engine
 from release.versions import Change
 
@@ -150,19 +150,20 @@ def compare(old: Path, new: Path) -> Difference:
 
     manifests = [_read_manifest(path) for path in (old, new)]
     causes = _find_causes(*manifests)
-    added, removed = _compare_columns(old, new)
+    main = _find_main(new, manifests)
+    added, removed = _compare_columns(old, new, main)
     with open_engine() as connection:
         for name, path in (("old_rows", old), ("new_rows", new)):
             try:
-                connection.execute(_ROWS.format(name=name), [str(path / contents.QUASARS)])
+                connection.execute(_ROWS.format(name=name), [str(path / main)])
             except duckdb.Error:
-                raise _refuse(path, f"{contents.QUASARS} has not the columns it should") from None
+                raise _refuse(path, f"{main} has not the columns it should") from None
         _read_matches(connection, old, new, "crossmatch" in causes)
         query = connection.sql(_CHANGES, params=_attribute(causes))
         rows = query.to_arrow_table()
         common = [
             name
-            for name in pq.read_schema(old / contents.QUASARS).names
+            for name in pq.read_schema(old / main).names
             if name not in {*added, *removed, "TARGETID"}
         ]
         n_rescored = _count(connection, _SCORES)
@@ -234,13 +235,21 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _compare_columns(old: Path, new: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _find_main(new: Path, manifests: Sequence[dict[str, Any]]) -> str:
+    """Return the file of the main table, which both have."""
+    kinds = [find_kind(manifest) for manifest in manifests]
+    if kinds[0] != kinds[1]:
+        raise _refuse(new, f"it is of {kinds[1].name}, the other of {kinds[0].name}")
+    return kinds[1].main_file
+
+
+def _compare_columns(old: Path, new: Path, main: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     schemas = []
     for path in (old, new):
         try:
-            schema = pq.read_schema(path / contents.QUASARS)
+            schema = pq.read_schema(path / main)
         except (OSError, pa.ArrowException):
-            raise _refuse(path, f"{contents.QUASARS} is missing or damaged") from None
+            raise _refuse(path, f"{main} is missing or damaged") from None
         schemas.append({field.name: field.type for field in schema})
     before, after = schemas
     added = tuple(name for name, kind in after.items() if before.get(name) != kind)

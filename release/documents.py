@@ -7,11 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from catalog_schema import contents, kinds, macros
+from catalog_schema import contents, macros
 from catalog_schema.column import Column
-from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import STRANGE_P_VALUE
-from catalog_schema.vocabulary import AnomalyClass, ChangeState, MatchState, ShardState, Tier
+from catalog_schema.vocabulary import ChangeState, MatchState, ShardState, Tier
 from pipeline.flow.paths import PATHS
 from pipeline.ledger.books import Outcome, balance
 from release.conservation import (
@@ -20,33 +19,18 @@ from release.conservation import (
     REPEAT_OBSERVATION,
     SHARD_FAILED,
 )
-from release.credit import CITATION, LICENCE_URL
-from release.faces.registry import FACES
-from release.manifest import MANIFEST
-from release.rendering import render
+from release.credit import LICENCE_URL, make_citation
+from release.faces.registry import list_faces
+from release.manifest import MANIFEST, find_kind
+from release.rendering import TEMPLATES, find_template, render
 from release.sealing import CHECKSUMS
 from release.tables.evidence import BRIGHT_SNR, SUMMARY
 from release.tables.spectra import read_grid
 
 _TEXTS = {
-    contents.ANOMALIES: "The graded rows of quasars.parquet, strangest first.",
-    contents.SIGNIFICANCE: "Calibrated significance of every scored spectrum, repeat "
+    contents.SIGNIFICANCE: "Calibrated significance of everything that was scored, repeat "
     "observations included.",
 }
-# What a release holds beside tables and faces.
-OTHERS = {
-    ("model/",): "The network's weights, its card and the samples that calibrate it.",
-    ("schema/schema.json",): "Every column of every table, for programs.",
-    ("sql/", "examples/"): "Views, macros and recipes for DuckDB; scripts that open the release; a "
-    "notebook to start with (`examples/quickstart.ipynb`).",
-    (SUMMARY,): "The figures of the tables below, on how far to trust the score.",
-    ("README.md", "CHANGELOG.md"): "This text; what changed since the previous release, and why.",
-    (MANIFEST,): "Inputs, settings, code, instruction set, counts and levels of this release.",
-    ("ACKNOWLEDGEMENTS.md", "LICENSE", "CITATION.cff"): "Credit and terms.",
-    (CHECKSUMS,): "Checksum of every other file.",
-}
-# Recipes and examples, the same in every release.
-_VERBATIM = Path(__file__).parent / "templates" / "verbatim"
 _DOCUMENTS = ("README.md", "ACKNOWLEDGEMENTS.md", "LICENSE", "CITATION.cff")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
 
@@ -65,41 +49,70 @@ def write_documents(
     evidence : dict
         Summary of the validation tables.
     """
-    grid = read_grid(folder)
+    kind = find_kind(manifest)
+    grid = read_grid(folder) if contents.SPECTRA in kind.files else None
+    faces = {face.files: face.paragraph for face in list_faces(kind)}
     facts = {
         **manifest,
+        "waist": kind.waist,
         "licence_url": LICENCE_URL,
-        "citation": CITATION,
-        "files": kinds.SPECTRA.files,
-        "beside": {face.files: face.paragraph for face in FACES} | OTHERS,
+        "citation": make_citation(kind.name),
+        "files": kind.files,
+        "beside": faces | list_others(kind.name),
         "evidence": evidence,
         "found_below": STRANGE_P_VALUE,
         "bright_snr": BRIGHT_SNR,
-        "texts": _TEXTS,
-        "wave_rule": grid.rule,
-        "tables": list(dict.fromkeys(kinds.SPECTRA.files.values())),
-        "n_pixels": grid.size,
+        "texts": _TEXTS
+        | {contents.ANOMALIES: f"The graded rows of {kind.main}.parquet, strangest first."},
+        "wave_rule": grid and grid.rule,
+        "tables": list(dict.fromkeys(kind.files.values())),
+        "n_pixels": grid and grid.size,
         "grades": list(Tier),
         "change_states": list(ChangeState),
         "match_states": list(MatchState),
-        "anomaly_classes": list(AnomalyClass),
-        "measurements": MEASUREMENTS,
-        "size_category": _size_category(manifest["counts"]["quasars"]),
+        "anomaly_classes": list(kind.waist.classes),
+        "measurements": kind.waist.measurements,
+        "size_category": _size_category(manifest["counts"][kind.main]),
         "stages": {
             stage: balance(outcome for outcome in outcomes if outcome.stage == stage)
-            for stage in (*PATHS[manifest["kind"]].conserved, RELEASE_STAGE)
+            for stage in (*PATHS[kind.name].conserved, RELEASE_STAGE)
         },
         "gates": _sum_gates(outcomes),
         "failed": [outcome for outcome in outcomes if outcome.state == ShardState.FAILED],
         "n_repeats": manifest["counts"]["gates"].get(REPEAT_OBSERVATION, 0),
         "n_controls": manifest["counts"]["gates"].get(NEGATIVE_CONTROL, 0),
         "n_lost": manifest["counts"]["gates"].get(SHARD_FAILED, 0),
-        "describe_type": partial(describe_type, grid.size),
+        "describe_type": partial(describe_type, grid.size if grid else 0),
     }
-    shutil.copytree(_VERBATIM, folder, dirs_exist_ok=True)
-    (folder / macros.SCRIPT).write_text(macros.write_script(), encoding="utf-8")
+    if (verbatim := TEMPLATES / kind.name / "verbatim").is_dir():
+        shutil.copytree(verbatim, folder, dirs_exist_ok=True)
+    script = folder / macros.SCRIPT
+    script.parent.mkdir(exist_ok=True)
+    script.write_text(macros.write_script(kind), encoding="utf-8")
     for name in _DOCUMENTS:
-        (folder / name).write_text(render(f"{name}.j2", facts), encoding="utf-8")
+        text = render(find_template(f"{name}.j2", kind.name), facts)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def list_others(kind: str) -> dict[tuple[str, ...], str]:
+    """Return what a release of a kind of data holds beside tables and faces, in words."""
+    recipes: dict[tuple[str, ...], str] = {
+        ("sql/", "examples/"): "Views, macros and recipes for DuckDB; scripts that open the "
+        "release; a notebook to start with (`examples/quickstart.ipynb`).",
+    }
+    if not (TEMPLATES / kind / "verbatim").is_dir():
+        recipes = {("sql/",): "Views and macros for DuckDB."}
+    return {
+        ("model/",): "The model's parameters, its card and the samples that calibrate it.",
+        ("schema/schema.json",): "Every column of every table, for programs.",
+        **recipes,
+        (SUMMARY,): "The figures of the tables below, on how far to trust the score.",
+        ("README.md", "CHANGELOG.md"): "This text; what changed since the previous release, and "
+        "why.",
+        (MANIFEST,): "Inputs, settings, code, instruction set, counts and levels of this release.",
+        ("ACKNOWLEDGEMENTS.md", "LICENSE", "CITATION.cff"): "Credit and terms.",
+        (CHECKSUMS,): "Checksum of every other file.",
+    }
 
 
 def describe_type(n_pixels: int, column: Column) -> str:

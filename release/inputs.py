@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from catalog_schema.desi import SPECPROD
+from catalog_schema.kind import Kind
+from catalog_schema.kinds import KINDS
 from catalog_schema.tables import SCHEMA_VERSION
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config
@@ -30,20 +32,14 @@ from pipeline.ledger.books import Outcome
 from pipeline.reviews.review import Review
 from pipeline.reviews.review_ledger import tabulate
 from pipeline.reviews.sample import name_sample
-from pipeline.stage import Per
+from pipeline.stage import DataPath, Per
 from release.conservation import Account, settle
 from release.sealing import hash_file
 
 MOCK = "mock"
-MODEL_FILES = (
-    "weights-0.safetensors",
-    "reference.safetensors",
-    MODEL_CARD,
-    MODEL_NULL,
-    MODEL_NORMS,
-    MODEL_TAXONOMY,
-)
-# Datasets that a release is made from.
+# Of a model of any kind; each kind has more.
+MODEL_FILES = (MODEL_CARD, MODEL_NULL, MODEL_NORMS, MODEL_TAXONOMY)
+# Datasets that a release is made from, as far as the kind of data has them.
 NEEDS = (
     "targets",
     "coadds",
@@ -70,6 +66,7 @@ class Inputs:
 
     Attributes
     ----------
+    kind : Kind
     account : Account
         Where the rows of every shard went.
     data : dict
@@ -92,6 +89,7 @@ class Inputs:
         Every event of the sample, in order.
     """
 
+    kind: Kind
     account: Account
     data: dict[str, str]
     catalogues: tuple[str, ...]
@@ -138,35 +136,25 @@ def read_inputs(store: Root, config: Config, reviews: tuple[Review, ...] | None 
     account = settle(outcomes, path.conserved, accept_failed=config.release.accept_failed_shards)
     shards = tuple(account.n_scored)
     if not shards:
-        raise UserError(f"{store.root}: no spectrum was scored, the catalogue would be empty")
-    whole, sharded, by_catalogue = (
-        [name for name in NEEDS if path.datasets[name].per is per and name != COMPARED]
-        for per in (Per.SURVEY, Per.SHARD, Per.CATALOGUE)
-    )
-    data = {name: digest(_content(store, store.lake.table(name))) for name in whole}
-    for name in sharded:
-        paths = [store.lake.shard(name, shard) for shard in shards]
-        contents = store.map(partial(_content, store), paths)
-        data[name] = digest([(str(s), c) for s, c in zip(shards, contents, strict=True)])
-    compared = _list_compared(outcomes, shards, config.release.accept_failed_shards)
-    paths = [store.lake.shard(COMPARED, shard) for shard in compared]
-    data[COMPARED] = digest(
-        [(str(s), _content(store, p)) for s, p in zip(compared, paths, strict=True)]
-    )
-    catalogues = tuple(resolve_catalogues(config.crossmatch))
-    for name in by_catalogue:
-        paths = [store.lake.catalogue(name, catalogue) for catalogue in catalogues]
-        data[name] = digest(catalogues, store.map(partial(_content, store), paths))
+        raise UserError(f"{store.root}: nothing was scored, the catalogue would be empty")
+    kind = KINDS[config.run.kind]
+    compared: tuple[Shard, ...] = ()
+    if COMPARED in path.datasets:
+        compared = _list_compared(outcomes, shards, config.release.accept_failed_shards)
+    catalogues: tuple[str, ...] = ()
+    if "matches" in path.datasets:
+        catalogues = tuple(resolve_catalogues(config.crossmatch))
+    data = _digest_datasets(store, path, shards, compared, catalogues)
     reviews = _read_reviews(store, config) if reviews is None else reviews
     data["reviews"] = digest_rows(tabulate(reviews))
     model_id = _read_model_id(store, shards[0])
     with local_folder(store.lake.model(model_id)) as folder:
         verify_model(folder)
-        model = {name: _content(store, folder / name) for name in _list_model(folder)}
+        model = {name: _content(store, folder / name) for name in _list_model(folder, kind)}
         instruction_set = read_card(folder).get("instruction_set")
     source = _describe_source(config)
-    resolved = _resolve(config, source)
     return Inputs(
+        kind,
         account,
         data,
         catalogues,
@@ -175,9 +163,34 @@ def read_inputs(store: Root, config: Config, reviews: tuple[Review, ...] | None 
         model,
         source,
         instruction_set,
-        resolved,
+        _resolve(config, source),
         reviews,
     )
+
+
+def _digest_datasets(
+    store: Store,
+    path: DataPath,
+    shards: tuple[Shard, ...],
+    compared: tuple[Shard, ...],
+    catalogues: tuple[str, ...],
+) -> dict[str, str]:
+    """Return the content digest of every dataset that a release is made from."""
+    needed = [path.datasets[name] for name in NEEDS if name in path.datasets]
+    data = {}
+    for dataset in needed:
+        name, lake = dataset.name, store.lake
+        if dataset.per is Per.SURVEY:
+            data[name] = digest(_content(store, lake.table(name)))
+        elif dataset.per is Per.CATALOGUE:
+            files = [lake.catalogue(name, catalogue) for catalogue in catalogues]
+            data[name] = digest(catalogues, store.map(partial(_content, store), files))
+        else:
+            mine = compared if name == COMPARED else shards
+            files = [lake.shard(name, shard) for shard in mine]
+            contents = store.map(partial(_content, store), files)
+            data[name] = digest([(str(s), c) for s, c in zip(mine, contents, strict=True)])
+    return data
 
 
 def _list_compared(
@@ -237,9 +250,9 @@ def _content(store: Store, path: Path) -> str:
     return hash_file(path)
 
 
-def _list_model(folder: Path) -> list[str]:
+def _list_model(folder: Path, kind: Kind) -> list[str]:
     found = {path.name for path in folder.glob("[!.]*") if path.is_file()}
-    return sorted(found.union(MODEL_FILES))
+    return sorted(found.union(MODEL_FILES, kind.model_files))
 
 
 def _read_model_id(store: Store, shard: Shard) -> str:
@@ -248,10 +261,13 @@ def _read_model_id(store: Store, shard: Shard) -> str:
 
 
 def _describe_source(config: Config) -> dict[str, str]:
-    source = config.run.source
-    kind = MOCK if source == MOCK else "desi"
-    name = source.rstrip("/").rpartition("/")[2]
-    return {"kind": kind, "name": name, "specprod": SPECPROD, "sample": name_sample(config)}
+    run = config.run
+    name = run.source.rstrip("/").rpartition("/")[2]
+    described = {"name": name, "sample": name_sample(config)}
+    if run.kind != "spectra":
+        return {"kind": run.survey or run.kind, **described}
+    kind = MOCK if run.source == MOCK else run.survey or "desi"
+    return {"kind": kind, "specprod": SPECPROD, **described}
 
 
 def _resolve(config: Config, source: dict[str, str]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +19,7 @@ from catalog_schema.vocabulary import MatchState, Tier
 from pipeline.config import Config
 from pipeline.ledger.books import Outcome
 from release.conservation import sum_gates
+from release.credit import make_title
 from release.inputs import MODEL_CARD, Inputs
 
 MANIFEST = "manifest.json"
@@ -32,7 +34,7 @@ def make_manifest(
     fingerprint: str,
     counts: dict[str, Any],
     catalogues: pa.Table,
-    sampling: Sampling,
+    sampling: Sampling | None,
 ) -> dict[str, Any]:
     """Assemble the manifest; without clock, host or path: equal inputs give equal bytes.
 
@@ -48,14 +50,14 @@ def make_manifest(
     catalogues : pyarrow.Table
         Rows of `catalogues`; those that were searched are named.
     sampling : Sampling
-        Of the spectra.
+        Of the spectra, where there are any.
     """
     code = find_code()
     return {
         "version": version,
-        "title": config.release.title,
-        "kind": config.run.kind,
-        "list": KINDS[config.run.kind].main,
+        "title": make_title(config.release.title, inputs.kind),
+        "kind": inputs.kind.name,
+        "list": inputs.kind.main,
         "date": find_date(code["commit"]),
         "schema_version": SCHEMA_VERSION,
         "source": inputs.source,
@@ -64,7 +66,7 @@ def make_manifest(
         "model": {"id": inputs.model_id, "content": inputs.model[MODEL_CARD]},
         "config": inputs.config,
         "data": inputs.data,
-        "sampling": sampling.to_json(),
+        **({"sampling": sampling.to_json()} if sampling else {}),
         "counts": counts,
         "catalogues": _describe_catalogues(catalogues),
         "tiers": {grade.value: config.grade.levels[grade] for grade in GRADES},
@@ -83,13 +85,13 @@ def _describe_catalogues(catalogues: pa.Table) -> list[dict[str, Any]]:
 
 
 def count_rows(
-    inputs: Inputs, outcomes: tuple[Outcome, ...], tiers: dict[str, int], n_spectra: int
+    inputs: Inputs, outcomes: tuple[Outcome, ...], tiers: dict[str, int], n_spectra: int | None
 ) -> dict[str, Any]:
     """Count what the manifest states and `qad release validate` recounts."""
     return {
-        "quasars": sum(tiers.values()),
+        inputs.kind.main: sum(tiers.values()),
         "tiers": {tier.value: tiers.get(tier, 0) for tier in Tier},
-        "spectra": n_spectra,
+        **({} if n_spectra is None else {"spectra": n_spectra}),
         "gates": sum_gates(outcomes),
         "shards": {"done": len(inputs.shards), "failed": len(inputs.account.failed)},
     }
@@ -128,9 +130,14 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return values if isinstance(values, dict) and "fingerprint" in values else None
 
 
-def find_kind(manifest: dict[str, Any]) -> Kind:
+def find_kind(manifest: Mapping[str, Any]) -> Kind:
     """Return the kind of data of a release; those of before there were several hold spectra."""
     return KINDS[manifest.get("kind", "spectra")]
+
+
+def read_kind(folder: Path) -> Kind:
+    """Return the kind of data of a release, from its manifest."""
+    return find_kind(read_json(folder / MANIFEST))
 
 
 def read_json(path: Path) -> Any:

@@ -1,9 +1,12 @@
 """The templates of a release, filled."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(name: str, facts: dict[str, Any]) -> str:
@@ -11,12 +14,18 @@ def render(name: str, facts: dict[str, Any]) -> str:
     return load_template(name).render(facts)
 
 
+def find_template(name: str, kind: str) -> str:
+    """Return a kind of data's own template of a name, or the one that all others share."""
+    own = f"{kind}/{name}"
+    return own if (TEMPLATES / own).is_file() else name
+
+
 def load_template(name: str) -> "Template":
     """Return a template of this package; in HTML all text is escaped."""
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("release"),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         undefined=jinja2.StrictUndefined,
         autoescape=name.endswith(".html.j2"),
         trim_blocks=True,

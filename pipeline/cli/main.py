@@ -10,7 +10,7 @@ import click
 from pipeline.cli.faults import require_memory, run_command
 from pipeline.cli.lake_commands import lake
 from pipeline.cli.model_commands import model
-from pipeline.cli.options import CONFIG, SET, SURVEY, root_option
+from pipeline.cli.options import CONFIG, KIND, SET, SURVEY, root_option
 from pipeline.cli.review_commands import rank, review
 from pipeline.errors import require_extra
 from pipeline.flow.paths import PATHS
@@ -59,6 +59,7 @@ _SOURCE = click.option(
 
 @qad.command()
 @_SOURCE
+@KIND
 @SURVEY
 @_ROOT
 @click.option("--version", "release_version", required=True, help="Release to make, X.Y.Z.")
@@ -100,6 +101,7 @@ def run(
 def _make_command(stage: Stage) -> click.Command:
     @click.command(stage.name, help=f"Run the stages up to `{stage.name}`: {stage.about}.")
     @_SOURCE
+    @KIND
     @SURVEY
     @_ROOT
     @CONFIG
@@ -123,6 +125,7 @@ def _make_command(stage: Stage) -> click.Command:
     help="Only say what fetching the spectra would take: rows, bytes and requests by mode, hours.",
 )
 @_SOURCE
+@KIND
 @SURVEY
 @_ROOT
 @CONFIG
@@ -150,6 +153,7 @@ def acquire(
 @qad.command()
 @click.option("--trials", type=click.IntRange(1, 10_000), default=20, show_default=True)
 @_SOURCE
+@KIND
 @SURVEY
 @_ROOT
 @CONFIG
@@ -187,6 +191,7 @@ def tune(
     help="With --model and loose files: table with Z and TARGETID or file names.",
 )
 @_SOURCE
+@KIND
 @SURVEY
 @_ROOT
 @CONFIG

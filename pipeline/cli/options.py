@@ -59,6 +59,7 @@ SET = click.option(
     help="Override one setting.",
     callback=_add_named,
 )
+KIND = setting_option("--kind", "run.kind", "Kind of data of the source, by default spectra.")
 SURVEY = setting_option(
     "--survey", "run.survey", "Survey that the source is of; without it it is recognised."
 )

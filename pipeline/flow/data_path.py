@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.config import Config
 from pipeline.errors import QadError
-from pipeline.flow.paths import find_path
+from pipeline.flow.paths import PATHS, find_path
 from pipeline.flow.report import Report
 from pipeline.flow.root import Root, save_config
 from pipeline.flow.runner import Piece, find_done, list_pieces, run_stage
@@ -55,8 +55,9 @@ def run_stages(
         If the call, the source or the data root is wrong. A bad shard is in its report.
     """
     recognise_survey(config.run)
+    path = find_path(config)
     save_config(root, config)
-    if config.run.source == "mock":
+    if config.run.source == "mock" and path is PATHS["spectra"]:
         make_mock(root, config)
     reports = []
     with root.ledger.closing():

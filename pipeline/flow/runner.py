@@ -282,6 +282,7 @@ def _do_piece(
         )
     return booked(
         ShardState.DONE,
+        n_expected=stamp.n_expected,
         n_made=stamp.n_made,
         dropped=stamp.dropped,
         notes=stamp.notes,

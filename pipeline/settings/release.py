@@ -6,5 +6,5 @@ from pipeline.settings.section import Section
 class ReleaseSettings(Section):
     """What a release may contain."""
 
-    title: str = "DESI-QAD: anomalous quasars"
+    title: str = ""
     accept_failed_shards: bool = False

@@ -16,7 +16,6 @@ import pyarrow as pa
 
 from catalog_schema import kinds, tables
 from catalog_schema.column import Table
-from catalog_schema.contents import QUASARS
 from catalog_schema.grids import Sampling
 from catalog_schema.vocabulary import Tier
 from portal.data.checksums import LIST, count_late, read_state
@@ -33,7 +32,8 @@ from portal.data.releases import (
     open_release,
 )
 
-FILES = kinds.SPECTRA.files
+_KNOWN = kinds.SPECTRA
+FILES = _KNOWN.files
 
 Values = list[object]
 _Rows = TypeVar("_Rows")
@@ -105,7 +105,7 @@ def connect(root: Path) -> Connection:
         If its manifest cannot be read.
     """
     con = duckdb.connect()
-    beside = {name: path for name, path in DATASETS.items() if path != QUASARS}
+    beside = {name: path for name, path in DATASETS.items() if path != _KNOWN.main_file}
     release = open_release(root)
     paths = {MAIN: release.catalogue, **beside}
     faults = {dataset: find_fault(root, path) for dataset, path in paths.items()}
@@ -116,18 +116,21 @@ def connect(root: Path) -> Connection:
     for dataset, fault in faults.items():
         told = fault or _mount(con, dataset, files[dataset])
         con.execute("INSERT INTO faults VALUES (?, ?)", [dataset, told]).fetchall()
-    return Connection(con, paths, _read_main(files.get(MAIN)), release.sampling)
+    main = _read_main(files.get(MAIN), release.kind)
+    return Connection(con, paths, main, release.sampling)
 
 
-def _read_main(path: Path | None) -> Table:
+def _read_main(path: Path | None, kind: str) -> Table:
     """Return the columns of the main table; of one that cannot be read, those that it should have.
 
     What is wrong with it is told when it is asked for.
     """
+    known = kinds.KINDS.get(kind, _KNOWN)
+    schema = known[known.main]
     try:
-        return SCHEMAS[MAIN] if path is None else read_table(path, SCHEMAS[MAIN])
+        return schema if path is None else read_table(path, schema)
     except (OSError, pa.ArrowException):
-        return SCHEMAS[MAIN]
+        return schema
 
 
 def connect_once(root: Path) -> Connection:

@@ -3,8 +3,9 @@
 Each recipe is run from inside the release directory.
 """
 
+from catalog_schema import kinds
 from catalog_schema.column import Table
-from catalog_schema.contents import QUASARS, SPECTRA
+from catalog_schema.contents import SPECTRA
 from portal.data.ranking import SMALLEST_FIRST, list_sortable
 from portal.data.releases import Release
 
@@ -75,7 +76,7 @@ def write_recipes(release: Release, table: Table) -> dict[str, str]:
     }
     recipes = {"DuckDB": _DUCKDB, "polars": _POLARS, "astropy": _ASTROPY}
     written = {title: recipe.format(**words) for title, recipe in recipes.items()}
-    if (release.root / SPECTRA).is_file() and release.catalogue == QUASARS:
+    if (release.root / SPECTRA).is_file() and release.catalogue == kinds.SPECTRA.main_file:
         wave = release.sampling.grid.rule
         written["Spectrum"] = _SPECTRUM.format(path=SPECTRA, wave=wave)
     return written

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from catalog_schema.macros import MACROS
+from catalog_schema.kinds import KINDS
+from catalog_schema.macros import list_macros
 from portal.data.database import DATASETS
 from portal.data.releases import CHECK_ADVICE, Release, ReleaseError, find_fault
 from portal.data.texts import clean
@@ -141,7 +142,7 @@ def _make_task(release: Release, sql: str, key: str) -> dict[str, Any]:
     return {
         "faults": _list_faults(release.root, tables),
         "root": str(release.root),
-        "definitions": MACROS,
+        "definitions": list_macros(KINDS[release.kind]) if release.kind in KINDS else [],
         "sql": sql,
         "values": [],
         "format": key,

@@ -6,8 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from catalog_schema import kinds
-from catalog_schema.statistics import REASONS
-from catalog_schema.tables import MATCHES, QUASARS
+from catalog_schema.tables import MATCHES
 from catalog_schema.vocabulary import Parent, Tier
 from portal.data import catalogue, columns, explain, objects, recipes
 from portal.data.conditions import Filters
@@ -120,10 +119,11 @@ def _show_dictionary() -> None:
 
 def _show_glossary() -> None:
     st.header("Glossary")
-    kinds = {column.name: columns.word_meanings(column) for column in QUASARS.columns}
-    kinds = {"match_state": columns.word_meanings(MATCHES["match_state"])} | kinds
-    kinds["reason"] = dict(REASONS)
-    for name, meanings in kinds.items():
+    known = kinds.KINDS.get(current_release().kind, kinds.SPECTRA)
+    words = {column.name: columns.word_meanings(column) for column in known[known.main].columns}
+    words = {"match_state": columns.word_meanings(MATCHES["match_state"])} | words
+    words["reason"] = dict(known.waist.reasons)
+    for name, meanings in words.items():
         if meanings:
             with st.expander(f"Words of {name}"):
                 st.markdown("\n".join(f"- **{word}**: {text}" for word, text in meanings.items()))

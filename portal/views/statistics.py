@@ -42,7 +42,7 @@ def _show_evidence() -> None:
     injections = pd.DataFrame(release.read_records(SUMMARY, "injections", "injection", _FOUND))
     if not injections.empty:
         st.markdown(
-            "Features of known strength were planted in ordinary quasars, scored and classified "
+            "Features of known strength were planted in ordinary objects, scored and classified "
             "like the rest. A feature counts as found where its joint p-value is below "
             f"{STRANGE_P_VALUE}. The table says what the score alone finds, and what is in a tier."
         )
@@ -60,12 +60,12 @@ def _show_evidence() -> None:
     if not controls.empty:
         st.subheader("Negative controls")
         st.markdown(
-            "Spectra of sky, stars and galaxies, graded as if they had been taken for quasars: sky "
-            "must not reach a tier, stars and galaxies should."
+            "Graded as if they were none. An empty one, as the spectrum of a sky fibre, must not "
+            "reach a tier; one that shows something else, as a star, should."
         )
         names = {
             "control": "Control",
-            "n": "Spectra",
+            "n": "Number",
             "in_tier": "In a tier",
             "share_low": "Share with p < 0.01",
             "share_low_jointly": "Share with joint p < 0.01",

@@ -11,11 +11,7 @@ import pyarrow.parquet as pq
 
 from catalog_schema import contents
 from catalog_schema.changes import CHANGED_LINES, CHANGES
-from catalog_schema.measurements import MEASUREMENTS
-from catalog_schema.statistics import STATISTICS
-from catalog_schema.tables import SCORES
 from catalog_schema.vocabulary import (
-    AnomalyClass,
     ChangeState,
     ClassState,
     MatchState,
@@ -23,6 +19,7 @@ from catalog_schema.vocabulary import (
     ShardState,
     Tier,
 )
+from catalog_schema.waist import ARTEFACT, KEY
 from pipeline.flow.paths import PATHS
 from pipeline.lake.layout import Shard
 from pipeline.ledger.books import Outcome
@@ -30,12 +27,11 @@ from pipeline.reviews.consensus import find_consensus
 from pipeline.reviews.review import select_in_force
 from pipeline.reviews.review_ledger import read_rows
 from release.conservation import RELEASE_STAGE, find_breaks, sum_gates
-from release.manifest import GRADES, MANIFEST, find_kind, read_json
+from release.manifest import GRADES, MANIFEST, read_json, read_kind
 from release.tables.completeness import read_completeness
 from release.tables.engine import query
 
-GRADED_FILES = (contents.QUASARS, contents.ANOMALIES, contents.SIGNIFICANCE)
-_KEY = list(SCORES.key)
+_KEY = list(KEY)
 # Published probabilities are single precision.
 _ROUNDING = 1e-5
 _MATCHED = """
@@ -94,9 +90,11 @@ def check_anomalies(path: Path, target: str) -> list[str]:
     """The anomalies are the graded rows of the catalogue, strangest first."""
     names = ["TARGETID", "tier", "joint_p_value"]
     anomalies = _read(path, target, names)
-    graded = _read(path, contents.QUASARS, names).filter(pc.field("tier") != Tier.NONE.value)
+    graded = _read(path, read_kind(path).main_file, names).filter(
+        pc.field("tier") != Tier.NONE.value
+    )
     difference = set(map(_freeze, anomalies.to_pylist())) ^ set(map(_freeze, graded.to_pylist()))
-    problems = _say(len(difference), "rows are not the graded rows of quasars.parquet")
+    problems = _say(len(difference), "rows are not the graded rows of the catalogue")
     if np.any(np.diff(anomalies["joint_p_value"].to_numpy()) < 0):
         problems.append("not sorted by joint_p_value")
     return problems
@@ -104,14 +102,14 @@ def check_anomalies(path: Path, target: str) -> list[str]:
 
 def check_spectra(path: Path, target: str) -> list[str]:
     """Every graded object has a spectrum; the others are the reference sample."""
-    tiers = _read_by_id(path, contents.QUASARS, "tier")
+    tiers = _read_by_id(path, read_kind(path).main_file, "tier")
     shown = _read_by_id(path, target, "tier")
     n_reference = sum(tier == Tier.NONE for tier in shown.values())
     limit = read_json(path / MANIFEST)["config"]["reconstruct"]["reference_sample"]
     missing = [i for i, tier in tiers.items() if tier != Tier.NONE and i not in shown]
     strange = [i for i, tier in shown.items() if tiers.get(i) != tier]
     problems = _say(len(missing), "graded objects have no spectrum")
-    problems += _say(len(strange), "spectra disagree with the tier in quasars.parquet")
+    problems += _say(len(strange), "spectra disagree with the tier in the catalogue")
     problems += _say(max(n_reference - limit, 0), "spectra beyond the reference sample")
     if list(shown) != sorted(shown):
         problems.append("not sorted by TARGETID")
@@ -134,13 +132,14 @@ def check_classes(path: Path, target: str) -> list[str]:
     ]
     data = _read(path, target, names)
     column = data["class_probabilities"].combine_chunks()
-    probability = column.flatten().to_numpy().reshape(data.num_rows, len(AnomalyClass))
+    words = read_kind(path).waist.classes.values()
+    probability = column.flatten().to_numpy().reshape(data.num_rows, len(words))
     is_classified = pc.equal(data["class_state"], ClassState.CLASSIFIED.value).to_numpy()
     has_class = data["anomaly_class"].is_valid().to_numpy()
     has_artefact = data["artefact_probability"].is_valid().to_numpy()
-    is_fault = pc.fill_null(pc.equal(data["anomaly_class"], AnomalyClass.ARTEFACT.value), False)
+    is_fault = pc.fill_null(pc.equal(data["anomaly_class"], ARTEFACT), False)
     given = probability[is_classified].astype(np.float64)
-    best = np.array(AnomalyClass.values())[np.argmax(given, axis=1)]
+    best = np.array(words)[np.argmax(given, axis=1)]
     classes = data["anomaly_class"].to_numpy()[is_classified]
     silent = (has_class != is_classified) | (has_artefact != is_classified)
     is_untaught = pc.equal(data["class_state"], ClassState.NO_EXAMPLES.value).to_numpy()
@@ -173,8 +172,8 @@ def check_classes(path: Path, target: str) -> list[str]:
 def check_evidence(path: Path, target: str) -> list[str]:
     """Every row of evidence belongs to an object, and every graded, classified object has some."""
     evidence = _read(path, target, [*_KEY, "feature"])
-    quasars = _read(path, contents.QUASARS, [*_KEY, "tier", "class_state"])
-    known = {*(s.name for s in STATISTICS), *(m.name for m in MEASUREMENTS), *CHANGES}
+    quasars = _read(path, read_kind(path).main_file, [*_KEY, "tier", "class_state"])
+    known = {*read_kind(path).waist.features, *CHANGES}
     strange = set(pc.unique(evidence["feature"]).to_pylist()) - known
     n_lost = evidence.num_rows - evidence.join(quasars, _KEY, join_type="inner").num_rows
     told = evidence.select(_KEY).group_by(_KEY).aggregate([])
@@ -184,7 +183,7 @@ def check_evidence(path: Path, target: str) -> list[str]:
     )
     untold = quasars.filter(is_graded).join(told, _KEY, join_type="left anti").num_rows
     problems = [f"unknown features {sorted(strange)}"] if strange else []
-    problems += _say(n_lost, "rows are of objects that are not in quasars.parquet")
+    problems += _say(n_lost, "rows are of objects that are not in the catalogue")
     return problems + _say(untold, "graded objects have no evidence")
 
 
@@ -192,7 +191,7 @@ def check_changes(path: Path, target: str) -> list[str]:
     """Changes are of published objects, stated where compared, and judged by the settings."""
     rows = pq.ParquetFile(path / target).read()
     levels = read_json(path / MANIFEST)["config"]["earlier"]
-    quasars = _read(path, contents.QUASARS, _KEY)
+    quasars = _read(path, read_kind(path).main_file, _KEY)
     n_lost = rows.num_rows - rows.select(_KEY).join(quasars, _KEY, join_type="inner").num_rows
     is_measured = pc.equal(rows["change_state"], ChangeState.MEASURED.value).to_numpy()
     # What lies on a level to rounding may be on either side of it.
@@ -202,7 +201,7 @@ def check_changes(path: Path, target: str) -> list[str]:
     )
     is_said = rows["has_changed"].to_numpy()
     return [
-        *_say(n_lost, "rows are of objects that are not in quasars.parquet"),
+        *_say(n_lost, "rows are of objects that are not in the catalogue"),
         *_say(
             int((rows["flux_scale"].is_valid().to_numpy() != is_measured).sum()),
             "rows have a flux_scale without being measured, or none in spite",
@@ -216,7 +215,7 @@ def check_changes(path: Path, target: str) -> list[str]:
 
 def check_matches(path: Path, target: str) -> list[str]:
     """Every object has a state in every catalogue, and the catalogues count them truly."""
-    found = query(_MATCHED, str(path / target), str(path / contents.QUASARS))
+    found = query(_MATCHED, str(path / target), str(path / read_kind(path).main_file))
     counts = {(catalogue, state): n_rows for catalogue, state, n_rows, _ in found}
     stated = [f"n_{state}" for state in MatchState]
     catalogues = _read(path, contents.CATALOGUES, ["catalogue", *stated])
@@ -226,7 +225,7 @@ def check_matches(path: Path, target: str) -> list[str]:
         for state in MatchState
         if row[f"n_{state}"] != counts.get((row["catalogue"], state), 0)
     ]
-    n_objects = pq.read_metadata(path / contents.QUASARS).num_rows
+    n_objects = pq.read_metadata(path / read_kind(path).main_file).num_rows
     n_missing = n_objects * catalogues.num_rows - sum(n_known for *_, n_known in found)
     return _say(n_missing, "pairs of object and catalogue have no state") + wrong
 
@@ -234,7 +233,7 @@ def check_matches(path: Path, target: str) -> list[str]:
 def check_reviews(path: Path, target: str) -> list[str]:
     """Every review's object is in the catalogue, whose status is what the reviews come to."""
     rows = pq.ParquetFile(path / target).read()
-    statuses = _read_by_id(path, contents.QUASARS, "review_status")
+    statuses = _read_by_id(path, read_kind(path).main_file, "review_status")
     reviews = read_rows(rows, read_json(path / MANIFEST)["source"]["sample"])
     is_stated = rows["is_in_force"].to_pylist()
     standing = {review.review_id for review in select_in_force(reviews)}
@@ -246,7 +245,7 @@ def check_reviews(path: Path, target: str) -> list[str]:
     )
     n_force = sum((r.review_id in standing) != f for r, f in zip(reviews, is_stated, strict=True))
     return [
-        *_say(len(strangers), "reviewed objects are not in quasars.parquet"),
+        *_say(len(strangers), "reviewed objects are not in the catalogue"),
         *_say(n_wrong, "objects have another review_status than their reviews come to"),
         *_say(n_force, "reviews are wrongly stated to be in force or not"),
     ]
@@ -255,11 +254,11 @@ def check_reviews(path: Path, target: str) -> list[str]:
 def check_counts(path: Path, target: str) -> list[str]:
     """The counts of the manifest are those of the files."""
     outcomes = _read_outcomes(path)
-    tiers = Counter(_read_by_id(path, contents.QUASARS, "tier").values())
+    kind = read_kind(path)
+    tiers = Counter(_read_by_id(path, kind.main_file, "tier").values())
     found: dict[str, Any] = {
-        "quasars": pq.read_metadata(path / contents.QUASARS).num_rows,
+        kind.main: pq.read_metadata(path / kind.main_file).num_rows,
         "tiers": {tier.value: tiers[tier.value] for tier in Tier},
-        "spectra": pq.read_metadata(path / contents.SPECTRA).num_rows,
         "gates": sum_gates(outcomes),
         "reviews": _count_reviews(path, read_json(path / target)["counts"]),
         "shards": {
@@ -267,6 +266,8 @@ def check_counts(path: Path, target: str) -> list[str]:
             "failed": sum(outcome.state == ShardState.FAILED for outcome in outcomes),
         },
     }
+    if contents.SPECTRA in kind.files:
+        found["spectra"] = pq.read_metadata(path / contents.SPECTRA).num_rows
     stated = read_json(path / target)["counts"]
     return [
         f"{name}: the manifest says {stated.get(name)}, the files {count}"
@@ -278,9 +279,9 @@ def check_counts(path: Path, target: str) -> list[str]:
 def check_conservation(path: Path, target: str) -> list[str]:
     """Rows given are rows made plus rows dropped, from the first stage to the catalogue."""
     outcomes = _read_outcomes(path)
-    stages = PATHS[find_kind(read_json(path / MANIFEST)).name].conserved
+    stages = PATHS[read_kind(path).name].conserved
     problems = find_breaks(outcomes, (*stages, RELEASE_STAGE))
-    rows = _read(path, contents.QUASARS, ["SURVEY", "PROGRAM", "HEALPIX"])
+    rows = _read(path, read_kind(path).main_file, ["SURVEY", "PROGRAM", "HEALPIX"])
     published = rows.group_by(rows.column_names).aggregate([([], "count_all")])
     counts = Counter({Shard(*key): count for *key, count in map(_freeze, published.to_pylist())})
     counts.subtract({o.shard: o.n_made for o in outcomes if o.stage == RELEASE_STAGE})

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from catalog_schema import contents
-from release.faces.registry import FACES
+from catalog_schema.kind import Kind
+from release.faces.registry import FACES, list_faces
 
 # What is checked, and of which files.
 Check = tuple[Callable[[Path, str], list[str]], tuple[str, ...]]
@@ -62,7 +63,9 @@ def _mask(values: Any) -> np.ma.MaskedArray:
     return data
 
 
-CHECKS: dict[str, Check] = {
-    **{face.name: (_check_own, (target,)) for target, face in _OWN.items()},
-    "same_rows": (check_same_rows, tuple(_READ)),
-}
+def list_checks(kind: Kind) -> dict[str, Check]:
+    """Return the checks of the faces that releases of a kind of data have."""
+    faces = list_faces(kind)
+    own = {face.name: (_check_own, (face.files[0],)) for face in faces if face.find_faults}
+    read = tuple(face.files[0] for face in faces if face.read_back)
+    return {**own, "same_rows": (check_same_rows, read)}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from catalog_schema import contents, kinds
+from catalog_schema import contents
 from catalog_schema.column import Table
+from catalog_schema.kind import Kind
 from catalog_schema.lock import render_schema
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import ClassState
@@ -17,7 +18,7 @@ from pipeline.lake.layout import MODEL_NORMS, MODEL_TAXONOMY
 from release.checks import consistency, face_checks
 from release.faces.astropy_table import accepting_desi_units
 from release.inputs import MODEL_FILES
-from release.manifest import MANIFEST, read_json, read_manifest
+from release.manifest import MANIFEST, read_json, read_kind, read_manifest
 from release.sealing import CHECKSUMS, hash_file, list_files, read_checksums
 from release.tables.engine import query
 from release.tables.footer import CONTENT_KEY
@@ -53,9 +54,10 @@ def validate(path: Path) -> list[Result]:
     """
     if not (path / MANIFEST).is_file():
         raise UserError(f"{path} is no release: it has no {MANIFEST}; give a folder below releases")
+    kind = read_kind(path)
     return [
         _run(name, check, path, target)
-        for name, (check, targets) in _CHECKS.items()
+        for name, (check, targets) in _list_checks(kind).items()
         for target in targets
     ]
 
@@ -85,13 +87,13 @@ def _check_manifest(path: Path, _: str) -> list[str]:
 
 
 def _check_schema_file(path: Path, target: str) -> list[str]:
-    if read_json(path / target) != render_schema():
+    if read_json(path / target) != render_schema(read_kind(path)):
         return ["differs from the schema of this program"]
     return []
 
 
 def _check_schema(path: Path, target: str) -> list[str]:
-    table = kinds.SPECTRA.files[target]
+    table = read_kind(path).files[target]
     file = pq.ParquetFile(path / target)
     found: dict[str, None] = {}
     for number in range(file.num_row_groups):
@@ -117,13 +119,15 @@ def _check_votable(path: Path, target: str) -> list[str]:
         parsed = votable.parse_single_table(io.BytesIO(footer[CONTENT_KEY.encode()]))
     names = [field.name for field in parsed.fields]
     return (
-        [] if names == kinds.SPECTRA.files[target].names else ["the footer describes other columns"]
+        []
+        if names == read_kind(path).files[target].names
+        else ["the footer describes other columns"]
     )
 
 
 def _check_documentation(path: Path, target: str) -> list[str]:
     text = (path / target).read_text(encoding="utf-8")
-    names = dict.fromkeys(name for table in kinds.SPECTRA.files.values() for name in table.names)
+    names = dict.fromkeys(name for table in read_kind(path).files.values() for name in table.names)
     missing = [name for name in names if f"`{name}`" not in text]
     return [f"does not explain {', '.join(missing)}"] if missing else []
 
@@ -134,7 +138,9 @@ def _check_model(path: Path, target: str) -> list[str]:
     if target.endswith(".parquet"):
         has_rows = pq.ParquetFile(path / target).metadata.num_rows > 0
         # A survey too small to teach the classes leaves no classifier.
-        is_needed = target not in _CLASSIFIER or query(_CLASSIFIED, str(path / contents.QUASARS))
+        is_needed = target not in _CLASSIFIER or query(
+            _CLASSIFIED, str(path / read_kind(path).main_file)
+        )
         return [] if has_rows or not is_needed else ["has no rows"]
     if target.endswith(".json"):
         read_json(path / target)
@@ -145,29 +151,35 @@ _CLASSIFIER = (f"model/{MODEL_NORMS}", f"model/{MODEL_TAXONOMY}")
 _CLASSIFIED = f"""
     SELECT TARGETID FROM read_parquet(?) WHERE class_state = '{ClassState.CLASSIFIED}' LIMIT 1
 """
-_MODEL_TARGETS = (*(f"model/{name}" for name in MODEL_FILES), contents.NULL)
-_CHECKS: dict[str, face_checks.Check] = {
-    "checksums": (_check_checksums, (CHECKSUMS,)),
-    "manifest": (_check_manifest, (MANIFEST,)),
-    "schema": (_check_schema, tuple(kinds.SPECTRA.files)),
-    "schema_file": (_check_schema_file, ("schema/schema.json",)),
-    "votable": (_check_votable, tuple(kinds.SPECTRA.files)),
-    "documentation": (_check_documentation, ("README.md",)),
-    "model": (_check_model, _MODEL_TARGETS),
-    "tiers": (consistency.check_tiers, consistency.GRADED_FILES),
-    "q_values": (consistency.check_q_values, (contents.SIGNIFICANCE,)),
-    "significance": (consistency.check_significance, (contents.QUASARS,)),
-    "anomalies": (consistency.check_anomalies, (contents.ANOMALIES,)),
-    "spectra": (consistency.check_spectra, (contents.SPECTRA,)),
-    "classes": (
-        consistency.check_classes,
-        (contents.QUASARS, contents.ANOMALIES),
-    ),
-    "evidence": (consistency.check_evidence, (contents.EVIDENCE,)),
-    "changes": (consistency.check_changes, (contents.CHANGES,)),
-    "matches": (consistency.check_matches, (contents.CROSSMATCH,)),
-    "reviews": (consistency.check_reviews, (contents.REVIEWS,)),
-    **face_checks.CHECKS,
-    "counts": (consistency.check_counts, (MANIFEST,)),
-    "conservation": (consistency.check_conservation, ("completeness",)),
-}
+
+
+def _list_checks(kind: Kind) -> dict[str, face_checks.Check]:
+    """Return the checks of a release of a kind of data, each with the files that it has of them."""
+    lists, model = (kind.main_file, contents.ANOMALIES), (*MODEL_FILES, *kind.model_files)
+    checks: dict[str, face_checks.Check] = {
+        "checksums": (_check_checksums, (CHECKSUMS,)),
+        "manifest": (_check_manifest, (MANIFEST,)),
+        "schema": (_check_schema, tuple(kind.files)),
+        "schema_file": (_check_schema_file, ("schema/schema.json",)),
+        "votable": (_check_votable, tuple(kind.files)),
+        "documentation": (_check_documentation, ("README.md",)),
+        "model": (_check_model, (*(f"model/{name}" for name in model), contents.NULL)),
+        "tiers": (consistency.check_tiers, (*lists, contents.SIGNIFICANCE)),
+        "q_values": (consistency.check_q_values, (contents.SIGNIFICANCE,)),
+        "significance": (consistency.check_significance, (kind.main_file,)),
+        "anomalies": (consistency.check_anomalies, (contents.ANOMALIES,)),
+        "spectra": (consistency.check_spectra, (contents.SPECTRA,)),
+        "classes": (consistency.check_classes, lists),
+        "evidence": (consistency.check_evidence, (contents.EVIDENCE,)),
+        "changes": (consistency.check_changes, (contents.CHANGES,)),
+        "matches": (consistency.check_matches, (contents.CROSSMATCH,)),
+        "reviews": (consistency.check_reviews, (contents.REVIEWS,)),
+        **face_checks.list_checks(kind),
+        "counts": (consistency.check_counts, (MANIFEST,)),
+        "conservation": (consistency.check_conservation, ("completeness",)),
+    }
+    lacking = set(contents.TABLES) - set(kind.files)
+    return {
+        name: (check, tuple(target for target in targets if target not in lacking))
+        for name, (check, targets) in checks.items()
+    }

@@ -17,8 +17,7 @@ import pyarrow.parquet as pq
 
 from catalog_schema import contents
 from catalog_schema.column import Column
-from catalog_schema.tables import QUASARS
-from release.credit import CITATION, LICENCE_URL
+from release.credit import LICENCE_URL, make_citation
 from release.faces.astropy_table import (
     accepting_desi_units,
     keep_texts,
@@ -27,7 +26,8 @@ from release.faces.astropy_table import (
     to_ascii,
 )
 from release.faces.face import Face, Manifest
-from release.rendering import render
+from release.manifest import find_kind, read_kind
+from release.rendering import find_template, render
 
 TABLE, README = "cds/anomalies.dat", "cds/ReadMe"
 _WIDTH, _INDENT = 80, 50
@@ -51,33 +51,37 @@ class Field:
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write ``cds/anomalies.dat`` and ``cds/ReadMe``: every scalar column of the graded rows."""
-    names = [column.name for column in QUASARS.scalars]
+    kind = find_kind(manifest)
+    table = kind[kind.main]
+    names = [column.name for column in table.scalars]
     rows = pq.read_table(folder / contents.ANOMALIES, columns=names)
-    fields = [_lay_out(rows[column.name], column) for column in QUASARS.scalars]
+    fields = [_lay_out(rows[column.name], column) for column in table.scalars]
     lines = [" ".join(texts) for texts in zip(*(field.texts for field in fields), strict=True)]
     (folder / TABLE).parent.mkdir()
     (folder / TABLE).write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
     facts = {
         **manifest,
-        "citation": CITATION,
+        "citation": make_citation(kind.name),
         "licence_url": LICENCE_URL,
         "record_length": sum(field.width + 1 for field in fields) - 1,
         "n_records": len(lines),
         "fields": _describe(fields),
     }
-    text = render("cds_readme.txt.j2", facts)
+    text = render(find_template("cds_readme.txt.j2", kind.name), facts)
     (folder / README).write_text(text, encoding="ascii", errors="replace")
 
 
 def read_back(folder: Path) -> Mapping[str, Any]:
     """Return every scalar column of the rows."""
+    kind = read_kind(folder)
+    table = kind[kind.main]
     from astropy.io import ascii as text_tables
 
     if not (folder / TABLE).stat().st_size:
-        return {column.name: [] for column in QUASARS.scalars}
+        return {column.name: [] for column in table.scalars}
     with accepting_desi_units():
         rows = text_tables.read(folder / TABLE, format="cds", readme=str(folder / README))
-    return select(rows, QUASARS.scalars)
+    return select(rows, table.scalars)
 
 
 def _lay_out(data: pa.ChunkedArray, column: Column) -> Field:

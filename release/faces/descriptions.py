@@ -9,14 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from catalog_schema import kinds
-from catalog_schema.column import Column
-from release.credit import CITATION, LICENCE_URL
+from catalog_schema.column import Column, Table
+from release.credit import LICENCE_URL, make_citation
 from release.faces.face import Face, Manifest
-from release.manifest import write_json
+from release.manifest import find_kind, write_json
 from release.sealing import hash_file, list_files
-
-FILES = kinds.SPECTRA.files
 
 CROISSANT, DATA_PACKAGE = "croissant.json", "datapackage.json"
 DATACITE, CRATE = "datacite.json", "ro-crate-metadata.json"
@@ -34,7 +31,7 @@ _CROISSANT_TERMS = """
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write the four descriptions into a release whose other files are all there."""
-    checksums = {name: hash_file(folder / name) for name in FILES}
+    checksums = {name: hash_file(folder / name) for name in find_kind(manifest).files}
     write_json(folder / CROISSANT, make_croissant(manifest, checksums))
     write_json(folder / DATA_PACKAGE, make_data_package(manifest, checksums))
     write_json(folder / DATACITE, make_datacite(manifest))
@@ -43,13 +40,14 @@ def write(folder: Path, manifest: Manifest) -> None:
 
 def make_croissant(manifest: Mapping[str, Any], checksums: Mapping[str, str]) -> dict[str, Any]:
     """Describe the tables in Croissant 1.1."""
+    kind = find_kind(manifest)
     return {
         "@context": _make_context(),
         "@type": "sc:Dataset",
         "name": _name(manifest),
         "description": _describe(manifest),
         "conformsTo": "http://mlcommons.org/croissant/1.1",
-        "citeAs": CITATION,
+        "citeAs": make_citation(kind.name),
         "creator": {"@type": "sc:Organization", "name": _CREATOR},
         "datePublished": manifest["date"],
         "license": LICENCE_URL,
@@ -64,9 +62,9 @@ def make_croissant(manifest: Mapping[str, Any], checksums: Mapping[str, str]) ->
                 "encodingFormat": "application/x-parquet",
                 "sha256": checksums[path],
             }
-            for path in FILES
+            for path in kind.files
         ],
-        "recordSet": [_make_record_set(path) for path in FILES],
+        "recordSet": [_make_record_set(path, table) for path, table in kind.files.items()],
     }
 
 
@@ -92,7 +90,7 @@ def make_data_package(manifest: Mapping[str, Any], checksums: Mapping[str, str])
                     "primaryKey": list(table.key),
                 },
             }
-            for path, table in FILES.items()
+            for path, table in find_kind(manifest).files.items()
         ],
     }
 
@@ -130,10 +128,14 @@ def make_datacite(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 def make_crate(manifest: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     """Describe the folder as an RO-Crate 1.1."""
-    described = {path: table.description for path, table in FILES.items()}
+    tables = find_kind(manifest).files
     files = [
         {"@id": name, "@type": "File", "name": name}
-        | ({"description": described[name], "encodingFormat": _PARQUET} if name in FILES else {})
+        | (
+            {"description": tables[name].description, "encodingFormat": _PARQUET}
+            if name in tables
+            else {}
+        )
         for name in names
     ]
     root = {
@@ -183,8 +185,8 @@ def _make_context() -> dict[str, Any]:
     return context
 
 
-def _make_record_set(path: str) -> dict[str, Any]:
-    table, name = FILES[path], _stem(path)
+def _make_record_set(path: str, table: Table) -> dict[str, Any]:
+    name = _stem(path)
     fields = []
     for column in table.columns:
         field: dict[str, Any] = {
@@ -237,11 +239,13 @@ def _name(manifest: Mapping[str, Any]) -> str:
 
 def _describe(manifest: Mapping[str, Any]) -> str:
     note = "Simulated: its objects do not exist. " if manifest["source"]["kind"] == "mock" else ""
-    counts = manifest["counts"]
-    n_graded = counts["quasars"] - counts["tiers"]["none"]
+    kind, counts = find_kind(manifest), manifest["counts"]
+    n_graded = counts[kind.main] - counts["tiers"]["none"]
+    specprod = manifest["source"].get("specprod")
+    what = f"quasar spectra of DESI ({specprod})" if specprod else kind.waist.members
     return (
-        f"{note}{counts['quasars']:,} quasar spectra of DESI ({manifest['source']['specprod']}), "
-        f"each with a calibrated significance of its strangeness; {n_graded:,} are graded."
+        f"{note}{counts[kind.main]:,} {what}, each with a calibrated significance of its "
+        f"strangeness; {n_graded:,} are graded."
     )
 
 

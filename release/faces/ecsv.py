@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from catalog_schema.tables import QUASARS
 from release.faces.astropy_table import (
     accepting_desi_units,
     keep_texts,
@@ -18,14 +17,17 @@ from release.faces.astropy_table import (
     to_line,
 )
 from release.faces.face import Face, Manifest
+from release.manifest import find_kind, read_kind
 
 FILE = "vo/anomalies.ecsv"
 
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write ``vo/anomalies.ecsv``: every scalar column of the graded rows."""
+    kind = find_kind(manifest)
+    table = kind[kind.main]
     (folder / FILE).parent.mkdir(exist_ok=True)
-    rows, text = read_graded(folder, QUASARS.scalars), io.StringIO()
+    rows, text = read_graded(folder, table.scalars), io.StringIO()
     for name in (name for name in rows.colnames if rows[name].dtype.kind == "U"):
         rows[name][:] = [to_line(value) for value in rows[name].filled("")]
     rows.meta = {"title": manifest["title"], "version": manifest["version"]}
@@ -36,11 +38,13 @@ def write(folder: Path, manifest: Manifest) -> None:
 
 def read_back(folder: Path) -> Mapping[str, Any]:
     """Return every scalar column of the rows."""
+    kind = read_kind(folder)
+    table = kind[kind.main]
     from astropy.table import Table
 
     with accepting_desi_units():
         rows = Table.read(folder / FILE, format="ascii.ecsv", encoding="utf-8")
-    return select(rows, QUASARS.scalars)
+    return select(rows, table.scalars)
 
 
 FACE = Face(

@@ -53,6 +53,8 @@ class Face:
         Why nothing is read back, where nothing is.
     spell : callable
         ``spell(column)`` returns what the face makes of the values of a graded column.
+    needs : tuple of str
+        Tables without which there is nothing to write.
     find_faults : callable or None
         ``find_faults(folder)`` lists what else is wrong with it; the check bears the face's name.
     media_types : mapping of str to str
@@ -66,6 +68,7 @@ class Face:
     read_back: Callable[[Path], Mapping[str, Any]] | None = None
     not_read: str = ""
     spell: Callable[[pa.ChunkedArray], Any] = keep
+    needs: tuple[str, ...] = ()
     find_faults: Callable[[Path], list[str]] | None = None
     media_types: Mapping[str, str] = field(default_factory=dict)
 

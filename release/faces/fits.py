@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from catalog_schema.tables import QUASARS
 from release.faces.astropy_table import (
     accepting_desi_units,
     keep_texts,
@@ -15,21 +14,24 @@ from release.faces.astropy_table import (
     to_ascii,
 )
 from release.faces.face import Face, Manifest
+from release.manifest import find_kind, read_kind
 
 FILE = "vo/anomalies.fits"
 
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write ``vo/anomalies.fits``: every column of the graded rows, texts as ASCII."""
+    kind = find_kind(manifest)
+    table = kind[kind.main]
     from astropy.io import fits
 
     (folder / FILE).parent.mkdir(exist_ok=True)
     with accepting_desi_units():
-        rows = read_graded(folder, QUASARS.columns)
+        rows = read_graded(folder, table.columns)
         rewrite_texts(rows, to_ascii)
         hdu = fits.table_to_hdu(rows)
         hdu.name = "ANOMALIES"
-        for number, column in enumerate(QUASARS.columns, start=1):
+        for number, column in enumerate(table.columns, start=1):
             hdu.header[f"TCOMM{number}"] = to_ascii(column.description)
             hdu.header[f"TUCD{number}"] = column.ucd
         # A remark of ours instead of the time, so that bytes repeat.
@@ -39,10 +41,12 @@ def write(folder: Path, manifest: Manifest) -> None:
 
 def read_back(folder: Path) -> Mapping[str, Any]:
     """Return every column of the rows."""
+    kind = read_kind(folder)
+    table = kind[kind.main]
     from astropy.table import Table
 
     with accepting_desi_units():
-        return select(Table.read(folder / FILE, format="fits", hdu=1), QUASARS.columns)
+        return select(Table.read(folder / FILE, format="fits", hdu=1), table.columns)
 
 
 FACE = Face(

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from catalog_schema import contents
 from catalog_schema.columns.sample import healpix_29
 from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
 from release.faces.face import Face, Manifest
+from release.manifest import read_kind
 
 FITS, JSON = "vo/footprint.moc.fits", "vo/footprint.moc.json"
 
 
 def write(folder: Path, _: Manifest) -> None:
-    """Write ``vo/footprint.moc.fits`` and ``.json`` (MOC 2.0) from the pixels of the catalogue."""
+    """Write ``vo/footprint.moc.fits`` and ``.json`` (MOC 2.0) from the catalogue's positions."""
     from mocpy import MOC
 
     cells = _read_pixels(folder)
@@ -31,15 +31,15 @@ def find_faults(folder: Path) -> list[str]:
 
     expected = _read_pixels(folder)
     return [
-        f"{name} has other pixels than quasars.parquet"
+        f"{name} has other pixels than the catalogue"
         for name, kind in ((FITS, "fits"), (JSON, "json"))
         if not np.array_equal(np.sort(MOC.load(folder / name, format=kind).flatten()), expected)
     ]
 
 
 def _read_pixels(folder: Path) -> np.ndarray:
-    name = healpix_29.name
-    cells = pq.read_table(folder / contents.QUASARS, columns=[name])[name].to_numpy()
+    source = folder / read_kind(folder).main_file
+    cells = pq.read_table(source, columns=[healpix_29.name])[healpix_29.name].to_numpy()
     return np.unique(cells >> 2 * (FINE_ORDER - HEALPIX_ORDER)).astype(np.uint64)
 
 

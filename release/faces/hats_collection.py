@@ -9,10 +9,9 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from catalog_schema import contents
 from catalog_schema.columns.sample import healpix_29
 from catalog_schema.desi import FINE_ORDER
-from catalog_schema.tables import QUASARS
+from catalog_schema.kind import Kind
 from release.faces.face import Face, Manifest
 from release.faces.hats_format import (
     MAP_ORDER,
@@ -29,12 +28,12 @@ from release.faces.hats_format import (
     read_ids,
     write_partition,
 )
+from release.manifest import find_kind, read_kind
 
 if TYPE_CHECKING:
     from hats.pixel_math import HealpixPixel
 
 COLLECTION = "hats"
-PRIMARY, MARGIN, INDEX = "quasars", "quasars_10arcs", "quasars_targetid"
 _PARTITION_ROWS = 100_000
 _MARGIN_ARCSEC = 10.0
 _MAP_ALTERNATIVES = [3]
@@ -42,7 +41,7 @@ _BATCH_ROWS = 20_000
 
 
 def write(folder: Path, manifest: Manifest) -> None:
-    """Write ``hats/`` of a release from ``catalog/quasars.parquet``.
+    """Write ``hats/`` of a release from its main table.
 
     The primary catalogue holds every row once. The margin repeats, for each partition, the rows of
     its neighbours within 10 arcsec of the common edge, so that a match finds its partner there. The
@@ -50,19 +49,21 @@ def write(folder: Path, manifest: Manifest) -> None:
     """
     from hats.catalog.dataset.collection_properties import CollectionProperties
 
-    source, root = folder / contents.QUASARS, folder / COLLECTION
+    kind = find_kind(manifest)
+    source, root = folder / kind.main_file, folder / COLLECTION
+    primary, margin, index = _name_parts(kind)
     keys = pq.read_table(source, columns=[healpix_29.name, "TARGETID"])
     cells = keys[healpix_29.name].to_numpy()
     pixels = divide_sky(cells, _PARTITION_ROWS)
-    _write_primary(root / PRIMARY, source, cells, pixels, manifest)
-    has_margin = _write_margin(root / MARGIN, source, cells, pixels, manifest)
-    _write_index(root / INDEX, keys, pixels, manifest)
+    _write_primary(root / primary, source, cells, pixels, manifest)
+    has_margin = _write_margin(root / margin, source, cells, pixels, manifest)
+    _write_index(root / index, keys, pixels, manifest)
     CollectionProperties(
         name="desi_qad",
-        hats_primary_table_url=PRIMARY,
-        all_margins=[MARGIN] if has_margin else None,
-        default_margin=MARGIN if has_margin else None,
-        all_indexes={"TARGETID": INDEX},
+        hats_primary_table_url=primary,
+        all_margins=[margin] if has_margin else None,
+        default_margin=margin if has_margin else None,
+        all_indexes={"TARGETID": index},
         default_index="TARGETID",
         **describe(root, manifest),
     ).to_properties_file(root)
@@ -72,23 +73,34 @@ def find_faults(path: Path) -> list[str]:
     """The collection is valid, and its partitions are the rows of the catalogue in their order."""
     from hats.io.validation import is_valid_collection
 
-    root, source = path / COLLECTION, path / contents.QUASARS
+    kind = read_kind(path)
+    root, source, name = path / COLLECTION, path / kind.main_file, f"{kind.main}.parquet"
+    primary, margin, index = _name_parts(kind)
     problems = find_faults_by(lambda: is_valid_collection(root, strict=True))
-    parts = find_partitions(root / PRIMARY)
+    parts = find_partitions(root / primary)
     sizes = [pq.read_metadata(part).num_rows for part in parts]
     if sum(sizes) != pq.read_metadata(source).num_rows:
-        return [*problems, f"{sum(sizes)} rows are not those of quasars.parquet"]
+        return [*problems, f"{sum(sizes)} rows are not those of {name}"]
     for part, rows in zip(parts, read_pieces(source, sizes), strict=True):
         if not _is_same_table(pq.ParquetFile(part).read(), rows):
-            problems.append(f"{part.relative_to(root)} differs from quasars.parquet")
+            problems.append(f"{part.relative_to(root)} differs from {name}")
     ids = read_ids(source)
-    index = root / INDEX / "dataset" / "index" / "part.0.parquet"
-    if not np.array_equal(read_ids(index), np.sort(ids)):
+    part = root / index / "dataset" / "index" / "part.0.parquet"
+    if not np.array_equal(read_ids(part), np.sort(ids)):
         problems.append("the index names other rows")
-    for part in find_partitions(root / MARGIN):
+    for part in find_partitions(root / margin):
         if not np.isin(read_ids(part), ids).all():
-            problems.append(f"{part.relative_to(root)} holds rows that quasars.parquet has not")
+            problems.append(f"{part.relative_to(root)} holds rows that {name} has not")
     return problems
+
+
+def _name_parts(kind: Kind) -> tuple[str, str, str]:
+    """Return the folders of the primary catalogue, its margin and its index."""
+    return kind.main, f"{kind.main}_10arcs", f"{kind.main}_targetid"
+
+
+def _list_scalars(kind: Kind) -> list[str]:
+    return [column.name for column in kind[kind.main].scalars]
 
 
 def _is_same_table(one: pa.Table, other: pa.Table) -> bool:
@@ -115,7 +127,7 @@ def _write_primary(
         hats_max_rows=_PARTITION_ROWS,
         skymap_order=MAP_ORDER,
         skymap_alt_orders=_MAP_ALTERNATIVES,
-        default_columns=[column.name for column in QUASARS.scalars],
+        default_columns=_list_scalars(find_kind(manifest)),
         **POSITION_COLUMNS,
     )
     write_skymap(count_cells(cells), folder, orders=_MAP_ALTERNATIVES)
@@ -162,7 +174,7 @@ def _write_margin(
         filled,
         manifest,
         catalog_type="margin",
-        primary_catalog=PRIMARY,
+        primary_catalog=find_kind(manifest).main,
         margin_threshold=_MARGIN_ARCSEC,
         **POSITION_COLUMNS,
     )
@@ -203,7 +215,7 @@ def _write_index(
         [],
         manifest,
         catalog_type="index",
-        primary_catalog=PRIMARY,
+        primary_catalog=find_kind(manifest).main,
         indexing_column="TARGETID",
     )
 

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from catalog_schema.columns.sample import healpix_29
 from catalog_schema.desi import FINE_ORDER
 from pipeline.lake.store import parquet_options
-from release.credit import CITATION, LICENCE_URL
+from release.credit import LICENCE_URL, make_citation
+from release.manifest import find_kind
 
 if TYPE_CHECKING:
     from hats.pixel_math import HealpixPixel
@@ -145,8 +146,8 @@ def describe(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "obs_copyright": "CC BY 4.0",
         "obs_copyright_url": LICENCE_URL,
         "obs_ack": "ACKNOWLEDGEMENTS.md of the release",
-        "bib_reference": CITATION,
-        "prov_progenitor": f"DESI Data Release 1, {manifest['source']['specprod']}",
+        "bib_reference": make_citation(find_kind(manifest).name),
+        "prov_progenitor": _name_progenitor(manifest["source"]),
     }
 
 
@@ -193,3 +194,9 @@ def is_same_column(one: pa.ChunkedArray, other: pa.ChunkedArray) -> bool:
         return False
     values = [array.to_numpy(zero_copy_only=False) for array in pair]
     return bool(np.array_equal(values[0], values[1], equal_nan=True))
+
+
+def _name_progenitor(source: Mapping[str, str]) -> str:
+    """Return what the data were made from."""
+    specprod = source.get("specprod")
+    return f"DESI Data Release 1, {specprod}" if specprod else source["name"]

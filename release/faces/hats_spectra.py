@@ -153,4 +153,5 @@ FACE = Face(
     not_read="its rows are the graded ones in the order of the sky",
     find_faults=find_faults,
     media_types=MEDIA_TYPES,
+    needs=(contents.SPECTRA,),
 )

@@ -1,5 +1,6 @@
 """Every face of a release, in the order in which they are made and in which the README has them."""
 
+from catalog_schema.kind import Kind
 from release.faces import (
     cds,
     descriptions,
@@ -27,3 +28,8 @@ FACES: tuple[Face, ...] = (
     # The last, for it lists the files of all others.
     descriptions.FACE,
 )
+
+
+def list_faces(kind: Kind) -> tuple[Face, ...]:
+    """Return the faces of releases of a kind of data: those whose tables it has."""
+    return tuple(face for face in FACES if set(face.needs) <= set(kind.files))

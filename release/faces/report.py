@@ -13,6 +13,7 @@ from catalog_schema import contents
 from catalog_schema.grids import Grid
 from catalog_schema.vocabulary import Tier
 from release.faces.face import Face, Manifest
+from release.manifest import find_kind
 from release.rendering import render
 from release.tables.spectra import read_grid, read_spectra
 
@@ -34,7 +35,7 @@ _REPRODUCIBLE: Any = {"svg.hashsalt": "desi-qad", "svg.fonttype": "none"}
 def write(folder: Path, manifest: Manifest) -> None:
     """Write ``validation/report.html``."""
     columns = ["TARGETID", "TARGET_RA", "TARGET_DEC", "snr", "p_value", "anomaly_score", "tier"]
-    quasars = pq.read_table(folder / contents.QUASARS, columns=columns)
+    quasars = pq.read_table(folder / find_kind(manifest).main_file, columns=columns)
     rows = {name: quasars[name].to_numpy() for name in columns}
     null = pq.read_table(folder / contents.NULL, columns=["anomaly_score"])
     plots = {
@@ -155,4 +156,5 @@ FACE = Face(
     paragraph="Calibration, sky and the strangest spectra, drawn.",
     write=write,
     not_read="it draws, and holds no rows",
+    needs=(contents.SPECTRA,),
 )

@@ -197,4 +197,5 @@ FACE = Face(
     write=write,
     read_back=read_back,
     spell=_show,
+    needs=(contents.SPECTRA,),
 )

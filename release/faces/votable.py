@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from catalog_schema.tables import QUASARS
 from release.faces.astropy_table import accepting_desi_units, read_graded, select
 from release.faces.face import Face, Manifest
+from release.manifest import find_kind, read_kind
 
 FILE = "vo/anomalies.vot"
 _FRAME = "icrs"
@@ -14,12 +14,14 @@ _FRAME = "icrs"
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write ``vo/anomalies.vot``: every column of the graded rows."""
+    kind = find_kind(manifest)
+    table = kind[kind.main]
     from astropy.io.votable import from_table
     from astropy.io.votable.tree import CooSys
 
     (folder / FILE).parent.mkdir(exist_ok=True)
     with accepting_desi_units():
-        votable = from_table(read_graded(folder, QUASARS.columns), table_id="anomalies")
+        votable = from_table(read_graded(folder, table.columns), table_id="anomalies")
         votable.version = "1.4"
         votable.description = f"{manifest['title']}, release {manifest['version']}"
         votable.resources[0].coordinate_systems.append(CooSys(ID=_FRAME, system="ICRS"))
@@ -31,10 +33,12 @@ def write(folder: Path, manifest: Manifest) -> None:
 
 def read_back(folder: Path) -> Mapping[str, Any]:
     """Return every column of the rows."""
+    kind = read_kind(folder)
+    table = kind[kind.main]
     from astropy.io.votable import parse_single_table
 
     with accepting_desi_units():
-        return select(parse_single_table(folder / FILE).to_table(), QUASARS.columns)
+        return select(parse_single_table(folder / FILE).to_table(), table.columns)
 
 
 FACE = Face(

@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog_schema import contents
+from catalog_schema.kinds import KINDS
 from pipeline.errors import UserError
 from pipeline.lake.files import guard_root
 from pipeline.names import check_list, check_version, find_below
@@ -31,7 +31,7 @@ from release.sealing import CHECKSUMS, hash_file, hash_pieces, hold
 # What a subset leaves out.
 SUBSETS: dict[str, tuple[str, ...]] = {
     "all": (),
-    "anomalies": (contents.QUASARS, "hats/", "calibration/", "model/"),
+    "anomalies": (*(kind.main_file for kind in KINDS.values()), "hats/", "calibration/", "model/"),
 }
 _LINE = re.compile(r"(?P<sum>[0-9a-f]{64})  (?P<name>\S.*)")
 # Bytes that changed on the way are fetched once more.

@@ -14,21 +14,8 @@ from catalog_schema import contents
 from catalog_schema.column import Table, arrow_schema
 from catalog_schema.columns.sample import healpix_29
 from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
-from catalog_schema.tables import (
-    CATALOGUES,
-    CHANGES,
-    CLASSES,
-    EVIDENCE,
-    GRADED,
-    MATCHES,
-    QUASARS,
-    RESTFRAME,
-    SCORES,
-    SIGNIFICANCE,
-    TARGETS,
-    TIERS,
-)
 from catalog_schema.vocabulary import MatchState, Parent, ReviewStatus, Tier
+from catalog_schema.waist import KEY
 from pipeline.errors import UserError, first_line
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
@@ -43,25 +30,27 @@ if TYPE_CHECKING:
     import duckdb
     from pyarrow.dataset import Dataset
 
-_KEY = ", ".join(SCORES.key)
+_KEY = ", ".join(KEY)
 _BATCH_ROWS = 50_000
+# Datasets in one piece, and the scores, of which the controls are kept apart.
+_WHOLE = ("significance", "tiers", "classes", "evidence", "scores")
 _IS_CONTROL = f"parent = '{Parent.CONTROL.value}'"
 _CONSTANTS = {
-    "review_status": f"coalesce(v.review_status, '{ReviewStatus.UNREVIEWED.value}')",
+    "review_status": f"coalesce(reviewed.review_status, '{ReviewStatus.UNREVIEWED.value}')",
 }
 _PRIMARIES = f"""
     CREATE TEMP TABLE primaries AS
-    SELECT {_KEY}, s.HEALPIX, c.tier
-    FROM scores s JOIN targets t USING ({_KEY}) JOIN tiers c USING ({_KEY})
+    SELECT {_KEY}, scores.HEALPIX, tiers.tier
+    FROM scores JOIN targets USING ({_KEY}) JOIN tiers USING ({_KEY})
     QUALIFY row_number() OVER (
-        PARTITION BY TARGETID ORDER BY t.COADD_EXPTIME DESC NULLS LAST, SURVEY, PROGRAM
+        PARTITION BY TARGETID ORDER BY {{longest}}SURVEY, PROGRAM
     ) = 1
 """
 _POSITIONS = f"""
     SELECT TARGETID, p.HEALPIX, TARGET_RA, TARGET_DEC FROM primaries p JOIN targets USING ({_KEY})
 """
 _GRADED = f"""
-    FROM quasars WHERE tier != '{Tier.NONE.value}' ORDER BY {contents.STRANGEST_FIRST}
+    FROM catalogue WHERE tier != '{Tier.NONE.value}' ORDER BY {contents.STRANGEST_FIRST}
 """
 _STRANGERS = f"""
     SELECT count(*) FROM tiers WHERE tier != CASE
@@ -122,13 +111,15 @@ class JoinedLake:
     def __init__(
         self, connection: "duckdb.DuckDBPyConnection", store: Store, inputs: Inputs
     ) -> None:
-        self._connection = connection
-        for name in ("significance", "tiers", "classes", "evidence"):
+        self._connection, self._kind = connection, inputs.kind
+        for name in _WHOLE[:-1]:
             connection.register(name, store.open_dataset([store.lake.table(name)]))
-        for name in ("targets", "restframe"):
-            connection.register(name, _open_sharded(store, inputs, name))
-        connection.register("changes", _open_changes(store, inputs))
-        for name in (CATALOGUES.name, MATCHES.name):
+        for name in inputs.kind.joined:
+            if name not in _WHOLE:
+                connection.register(name, _open_sharded(store, inputs, name))
+        if contents.CHANGES in inputs.kind.files:
+            connection.register("changes", _open_changes(store, inputs))
+        for name in ("catalogues", "matches") if inputs.catalogues else ():
             paths = [store.lake.catalogue(name, catalogue) for catalogue in inputs.catalogues]
             connection.register(name, store.open_dataset(paths))
         connection.register("reviewed", tabulate_status(inputs.reviews))
@@ -136,8 +127,12 @@ class JoinedLake:
         connection.register("scored", scored)
         connection.execute(f"CREATE VIEW scores AS FROM scored WHERE NOT {_IS_CONTROL}")
         connection.execute(f"CREATE VIEW controls AS FROM scored WHERE {_IS_CONTROL}")
-        self._n_latent = scored.schema.field("latent").type.list_size
-        connection.execute(_PRIMARIES)
+        self._sizes = {}
+        if "latent" in scored.schema.names:
+            self._sizes["latent"] = scored.schema.field("latent").type.list_size
+        longest = inputs.kind.longest
+        order = f"targets.{longest} DESC NULLS LAST, " if longest else ""
+        connection.execute(_PRIMARIES.format(longest=order))
         connection.register("places", place_objects(connection.sql(_POSITIONS).to_arrow_table()))
 
     def check(self, levels: GradeSettings) -> None:
@@ -147,7 +142,7 @@ class JoinedLake:
         ------
         UserError
         """
-        for name in ("targets", "significance", "tiers", "classes", "restframe"):
+        for name in (name for name in self._kind.joined if name != "scores"):
             query = f"SELECT count(*) FROM scores ANTI JOIN {name} USING ({_KEY})"
             if n_missing := self._count(query):
                 raise UserError(
@@ -155,7 +150,8 @@ class JoinedLake:
                 )
         if self._count("SELECT count(DISTINCT model_id) FROM scores") != 1:
             raise UserError("the scores come from several models; run `qad run` again")
-        if n_missing := self._count(f"SELECT count(*) FROM ({_UNMATCHED})"):
+        has_matches = contents.CROSSMATCH in self._kind.files
+        if has_matches and (n_missing := self._count(f"SELECT count(*) FROM ({_UNMATCHED})")):
             raise UserError(f"{n_missing} objects are not in matches; run `qad run` again")
         if n_strangers := self._count(_STRANGERS, levels.gold, levels.silver, levels.bronze):
             raise UserError(
@@ -164,33 +160,35 @@ class JoinedLake:
             )
 
     def write(self, folder: Path, notes: dict[str, str]) -> dict[str, int]:
-        """Write quasars.parquet and anomalies.parquet; return the number of rows by tier."""
+        """Write the main table and anomalies.parquet; return the number of rows by tier."""
+        main, joined = self._kind[self._kind.main], self._kind.joined
+        joins = " ".join(f"JOIN {name} USING ({_KEY})" for name in joined)
+        reviewed = "LEFT JOIN reviewed USING (TARGETID)"
         rows = f"""
-            SELECT {", ".join(_place(name) for name in QUASARS.names)}
-            FROM primaries p JOIN scores s USING ({_KEY}) JOIN targets t USING ({_KEY})
-            JOIN significance g USING ({_KEY}) JOIN tiers c USING ({_KEY})
-            JOIN classes k USING ({_KEY}) JOIN restframe r USING ({_KEY})
-            JOIN places h USING (TARGETID) LEFT JOIN reviewed v USING (TARGETID)
+            SELECT {", ".join(self._place(name) for name in main.names)}
+            FROM primaries {joins} JOIN places USING (TARGETID) {reviewed}
             ORDER BY {healpix_29.name}, TARGETID
         """
-        source = f"scores s JOIN targets t USING ({_KEY}) LEFT JOIN reviewed v USING (TARGETID)"
-        lengths = self._measure_strings(QUASARS, source)
-        self._publish(folder / contents.QUASARS, QUASARS, rows, notes, lengths)
-        self._connection.read_parquet(str(folder / contents.QUASARS)).create_view("quasars")
-        self._publish(folder / contents.ANOMALIES, QUASARS, _GRADED, notes, lengths)
+        others = joins.removeprefix(f"JOIN {joined[0]} USING ({_KEY})")
+        lengths = self._measure_strings(main, f"{joined[0]} {others} {reviewed}")
+        path = folder / self._kind.main_file
+        self._publish(path, main, rows, notes, lengths)
+        self._connection.read_parquet(str(path)).create_view("catalogue")
+        self._publish(folder / contents.ANOMALIES, main, _GRADED, notes, lengths)
         counts = self._connection.sql("SELECT tier, count(*) FROM primaries GROUP BY tier")
         return dict(counts.fetchall())
 
     def write_significance(self, folder: Path, notes: dict[str, str]) -> None:
         """Write significance.parquet: the grade of every spectrum, also of one not published."""
+        graded = self._kind["graded"]
         query = f"""
-            SELECT {", ".join(GRADED.names)} FROM significance
+            SELECT {", ".join(graded.names)} FROM significance
             JOIN (SELECT {_KEY}, joint_p_value FROM classes) USING ({_KEY})
             JOIN (SELECT {_KEY}, q_value, tier FROM tiers) USING ({_KEY})
             ORDER BY {_KEY}
         """
-        lengths = self._measure_strings(GRADED, "significance")
-        self._publish(folder / contents.SIGNIFICANCE, GRADED, query, notes, lengths)
+        lengths = self._measure_strings(graded, "significance")
+        self._publish(folder / contents.SIGNIFICANCE, graded, query, notes, lengths)
 
     def write_evidence(self, folder: Path, notes: dict[str, str]) -> None:
         """Write evidence.parquet: of each published object, the features that tell its class."""
@@ -198,36 +196,27 @@ class JoinedLake:
             SELECT * FROM evidence SEMI JOIN primaries USING ({_KEY})
             ORDER BY HEALPIX, TARGETID, abs(contribution) DESC, feature
         """
-        lengths = self._measure_strings(EVIDENCE, "evidence")
-        self._publish(folder / contents.EVIDENCE, EVIDENCE, query, notes, lengths)
+        self._publish_long(folder, contents.EVIDENCE, query, notes)
 
     def write_changes(self, folder: Path, notes: dict[str, str]) -> None:
         """Write changes.parquet: of each published object, every earlier spectrum."""
+        if contents.CHANGES not in self._kind.files:
+            return
         query = f"""
             SELECT * FROM changes SEMI JOIN primaries USING ({_KEY})
             ORDER BY HEALPIX, TARGETID, earlier_mjd, earlier_file
         """
-        lengths = self._measure_strings(CHANGES, "changes")
-        self._publish(folder / contents.CHANGES, CHANGES, query, notes, lengths)
+        self._publish_long(folder, contents.CHANGES, query, notes)
 
     def write_matches(self, folder: Path, notes: dict[str, str]) -> pa.Table:
         """Write crossmatch.parquet and catalogues.parquet; return the rows of the latter."""
+        if contents.CROSSMATCH not in self._kind.files:
+            return pa.table({})
         published = f"matches SEMI JOIN primaries USING ({_KEY})"
-        for path, table, query, source in (
-            (
-                folder / contents.CROSSMATCH,
-                MATCHES,
-                f"SELECT * FROM {published} ORDER BY HEALPIX, TARGETID, catalogue, match_rank",
-                "matches",
-            ),
-            (
-                folder / contents.CATALOGUES,
-                CATALOGUES,
-                _COUNTED.format(published=published),
-                "catalogues",
-            ),
-        ):
-            self._publish(path, table, query, notes, self._measure_strings(table, source))
+        query = f"SELECT * FROM {published} ORDER BY HEALPIX, TARGETID, catalogue, match_rank"
+        self._publish_long(folder, contents.CROSSMATCH, query, notes)
+        counted = _COUNTED.format(published=published)
+        self._publish_long(folder, contents.CATALOGUES, counted, notes)
         return pq.read_table(folder / contents.CATALOGUES)
 
     def read_grades(self) -> pa.Table:
@@ -244,14 +233,29 @@ class JoinedLake:
     ) -> None:
         batches = self._connection.sql(query).to_arrow_reader(_BATCH_ROWS)
         parts = (pa.Table.from_batches([batch]) for batch in batches)
-        write_table(path, table, parts, notes, lengths, latent=self._n_latent)
+        write_table(path, table, parts, notes, lengths, **self._sizes)
+
+    def _publish_long(self, folder: Path, path: str, query: str, notes: dict[str, str]) -> None:
+        """Write a table that has a row for each of several things about an object."""
+        table = self._kind.files[path]
+        self._publish(folder / path, table, query, notes, self._measure_strings(table, table.name))
 
     def _measure_strings(self, table: Table, source: str) -> dict[str, int]:
         names = find_open_strings(table)
-        places = [_place(name) if table is QUASARS else name for name in names]
+        is_main = table.name == self._kind.main
+        places = [self._place(name) if is_main else name for name in names]
         longest = ", ".join(f"max(length({place}))" for place in places)
         lengths = self._connection.sql(f"SELECT {longest} FROM {source}").fetchall()[0]
         return {name: length or 1 for name, length in zip(names, lengths, strict=True)}
+
+    def _place(self, name: str) -> str:
+        """Return where a column of the main table comes from, in SQL."""
+        if name == healpix_29.name:
+            return f"places.{name}"
+        if name in _CONSTANTS:
+            return f"{_CONSTANTS[name]} AS {name}"
+        joined = self._kind.joined
+        return next(f"{each}.{name}" for each in joined if name in self._kind[each].names)
 
     def _count(self, query: str, *values: float) -> int:
         return int(self._connection.sql(query, params=list(values)).fetchall()[0][0])
@@ -262,8 +266,10 @@ def _open_sharded(store: Store, inputs: Inputs, dataset: str) -> "Dataset":
 
 
 def _open_changes(store: Store, inputs: Inputs) -> "Dataset | pa.Table":
-    paths = [store.lake.shard(CHANGES.name, shard) for shard in inputs.compared]
-    return store.open_dataset(paths) if paths else arrow_schema(CHANGES).empty_table()
+    paths = [store.lake.shard("changes", shard) for shard in inputs.compared]
+    return (
+        store.open_dataset(paths) if paths else arrow_schema(inputs.kind["changes"]).empty_table()
+    )
 
 
 def place_objects(positions: pa.Table) -> pa.Table:
@@ -286,19 +292,3 @@ def place_objects(positions: pa.Table) -> pa.Table:
     cells = pixels << 2 * (FINE_ORDER - HEALPIX_ORDER)
     cells[is_known] = find_cells(ra.to_numpy()[is_known], dec.to_numpy()[is_known], FINE_ORDER)
     return pa.table({"TARGETID": positions["TARGETID"], healpix_29.name: cells})
-
-
-def _place(name: str) -> str:
-    if name == healpix_29.name:
-        return f"h.{name}"
-    if name in _CONSTANTS:
-        return f"{_CONSTANTS[name]} AS {name}"
-    tables = {
-        "t": TARGETS,
-        "s": SCORES,
-        "g": SIGNIFICANCE,
-        "c": TIERS,
-        "k": CLASSES,
-        "r": RESTFRAME,
-    }
-    return next(f"{alias}.{name}" for alias, table in tables.items() if name in table.names)

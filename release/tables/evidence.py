@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from catalog_schema import contents
+from catalog_schema.kind import Kind
 from catalog_schema.statistics import STRANGE_P_VALUE
-from catalog_schema.tables import CONTROLS, INJECTIONS
 from catalog_schema.vocabulary import Parent, Tier
 from pipeline.judge.science.independence import correlate, measure_leak
 from pipeline.lake.store import Store, to_matrix
@@ -23,35 +23,35 @@ FOLDER = "validation"
 SUMMARY = f"{FOLDER}/summary.json"
 # Median signal-to-noise ratio per pixel above which a host counts as bright.
 BRIGHT_SNR = 2.0
-# What the score of an ordinary quasar should not depend on.
-CONDITIONS = ("snr", "Z", "EBV", "COADD_EXPTIME", "MEAN_MJD")
 _SHARES = 5
 # So many quasars tell the leak; the neighbours of a million would take an hour.
 _LEAK_ROWS = 5000
 _LEAST_LEAK_ROWS = 50
 
 
-def write_evidence(folder: Path, store: Store, notes: dict[str, str]) -> dict[str, Any]:
+def write_evidence(folder: Path, kind: Kind, store: Store, notes: dict[str, str]) -> dict[str, Any]:
     """Publish the tables of the evidence and their summary, which is returned.
 
     Parameters
     ----------
     folder : Path
         The release; its catalogue is there already.
+    kind : Kind
     store : Store
         Reads `controls` and `injections`.
     notes : dict
         Metadata of the files.
     """
     tables = {}
-    for path, table in ((contents.CONTROLS, CONTROLS), (contents.INJECTIONS, INJECTIONS)):
+    for path in (contents.CONTROLS, contents.INJECTIONS):
+        table = kind.files[path]
         rows = store.read(store.lake.table(table.name))
         rows = rows.sort_by([(name, "ascending") for name in table.key])
         write_whole(folder / path, table, rows, notes)
         tables[table.name] = rows
     summary: dict[str, Any] = {
-        "controls": sum_controls(tables[CONTROLS.name]),
-        "injections": sum_injections(tables[INJECTIONS.name]),
+        "controls": sum_controls(tables["controls"]),
+        "injections": sum_injections(tables["injections"]),
     }
     columns = [
         "TARGETID",
@@ -60,12 +60,13 @@ def write_evidence(folder: Path, store: Store, notes: dict[str, str]) -> dict[st
         "anomaly_score",
         "p_value",
         "joint_p_value",
-        "latent",
-        *CONDITIONS,
+        *kind.watched,
     ]
-    quasars = pq.read_table(folder / contents.QUASARS, columns=columns)
-    summary["independence"] = sum_independence(quasars)
-    summary["redshift_leak"] = sum_leak(quasars)
+    leaking = [name for name in ("latent", "Z") if name in kind[kind.main].names]
+    names = dict.fromkeys((*columns, *leaking))
+    members = pq.read_table(folder / kind.main_file, columns=list(names))
+    summary["independence"] = sum_independence(members, kind.watched)
+    summary["redshift_leak"] = sum_leak(members) if len(leaking) == 2 else None
     write_json(folder / SUMMARY, summary)
     return summary
 
@@ -98,10 +99,13 @@ def sum_injections(injections: pa.Table) -> list[dict[str, Any]]:
     """Return the share of features found, by kind and strength, with 95 per cent intervals.
 
     Found is what has a joint p-value, or, by the score alone, a p-value, as low as that of one
-    ordinary quasar in a hundred.
+    ordinary member in a hundred.
     """
     kinds = injections["injection"].to_numpy().astype(str)
-    planted, snr = injections["planted"].to_numpy(), injections["snr"].to_numpy()
+    planted = injections["planted"].to_numpy()
+    is_bright = np.zeros(len(planted), bool)
+    if "snr" in injections.column_names:
+        is_bright = injections["snr"].to_numpy() > BRIGHT_SNR
     found, by_score = (
         pc.fill_null(pc.less(injections[name], STRANGE_P_VALUE), False).to_numpy()
         for name in ("joint_p_value", "p_value")
@@ -113,7 +117,7 @@ def sum_injections(injections: pa.Table) -> list[dict[str, Any]]:
             mine = (kinds == kind) & (planted == strength)
             if mine.any():
                 low, high = find_share_interval(int(found[mine].sum()), int(mine.sum()))
-                bright = mine & (snr > BRIGHT_SNR)
+                bright = mine & is_bright
                 sums.append(
                     {
                         "injection": str(kind),
@@ -130,22 +134,22 @@ def sum_injections(injections: pa.Table) -> list[dict[str, Any]]:
     return sums
 
 
-def sum_independence(quasars: pa.Table) -> list[dict[str, Any]]:
-    """Return how the score of ungraded core quasars hangs on each condition.
+def sum_independence(members: pa.Table, conditions: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return how the score of ungraded core members hangs on each condition.
 
     With Spearman's correlation comes the share of low p-values in fifths of the condition, and the
     correlation of the joint p-value, the other way round.
     """
-    rows = quasars.filter(
+    rows = members.filter(
         pc.and_(
-            pc.equal(quasars["parent"], Parent.CORE.value),
-            pc.equal(quasars["tier"], Tier.NONE.value),
+            pc.equal(members["parent"], Parent.CORE.value),
+            pc.equal(members["tier"], Tier.NONE.value),
         )
     )
     score, low = rows["anomaly_score"].to_numpy(), rows["p_value"].to_numpy() < STRANGE_P_VALUE
     joint = -rows["joint_p_value"].to_numpy(zero_copy_only=False).astype(float)
     sums = []
-    for name in CONDITIONS:
+    for name in conditions:
         condition = rows[name].to_numpy(zero_copy_only=False).astype(float)
         found, of_joint = correlate(score, condition), correlate(joint, condition)
         if found:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from catalog_schema import contents, kinds
-from catalog_schema.tables import PURITY, QUEUE, REVIEWS
+from catalog_schema import contents
+from catalog_schema.kind import Kind
 from pipeline.judge.rank import rank
 from pipeline.reviews.audit import measure_purity
 from pipeline.reviews.consensus import find_consensus
@@ -29,7 +29,11 @@ def tabulate_status(reviews: Sequence[Review]) -> pa.Table:
 
 
 def write_reviews(
-    folder: Path, reviews: Sequence[Review], settings: RankSettings, notes: dict[str, str]
+    folder: Path,
+    kind: Kind,
+    reviews: Sequence[Review],
+    settings: RankSettings,
+    notes: dict[str, str],
 ) -> dict[str, int]:
     """Publish the reviews of the objects in the catalogue; count these and the others.
 
@@ -37,25 +41,26 @@ def write_reviews(
     ----------
     folder : Path
         The release with its catalogue.
+    kind : Kind
     reviews : sequence of Review
     settings : RankSettings
     notes : dict
         As of `docs.make_notes`.
     """
-    catalogue = folder / contents.QUASARS
+    catalogue = folder / kind.main_file
     rows = pq.read_table(catalogue, columns=["TARGETID", "tier"])
     targetid, tier = rows["TARGETID"].to_numpy(), rows["tier"].to_pylist()
     present = set(targetid.tolist())
     published = [review for review in reviews if review.targetid in present]
     consensus = find_consensus(published)
     for name, table, data in (
-        (contents.REVIEWS, REVIEWS, tabulate(published)),
-        (contents.QUEUE, QUEUE, rank(catalogue, kinds.SPECTRA, published, settings)),
+        (contents.REVIEWS, "reviews", tabulate(published)),
+        (contents.QUEUE, "queue", rank(catalogue, kind, published, settings)),
         (
             contents.PURITY,
-            PURITY,
+            "purity",
             measure_purity(targetid, tier, consensus, settings.audit_fraction),
         ),
     ):
-        write_whole(folder / name, table, data, notes)
+        write_whole(folder / name, kind[table], data, notes)
     return {"published": len(published), "left_out": len(reviews) - len(published)}

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from catalog_schema.contents import QUASARS
+from catalog_schema.kinds import SPECTRA
 from pipeline.errors import UserError
 from release.changelog import CHANGELOG, write_changelog
 from release.manifest import MANIFEST, read_json
@@ -18,12 +18,12 @@ def derive(released: Path, version: str, n_lost: int = 0) -> dict[str, Any]:
     """Make the next release of a neighbour and return its manifest."""
     path = released.with_name(version)
     shutil.copytree(released, path)
-    for name in (MANIFEST, QUASARS, CHANGELOG):
+    for name in (MANIFEST, SPECTRA.main_file, CHANGELOG):
         (path / name).chmod(0o644)
     manifest: dict[str, Any] = read_json(path / MANIFEST) | {"version": version}
     (path / MANIFEST).write_text(json.dumps(manifest))
-    rows = pq.read_table(path / QUASARS)
-    pq.write_table(rows.slice(n_lost), path / QUASARS)
+    rows = pq.read_table(path / SPECTRA.main_file)
+    pq.write_table(rows.slice(n_lost), path / SPECTRA.main_file)
     return manifest
 
 

@@ -1,13 +1,25 @@
 """What every file of a release says of its licence, source and thanks."""
 
-from release.credit import CITATION, LICENCE_URL, make_notes
+from catalog_schema.kinds import SPECTRA
+from release.credit import LICENCE_URL, make_citation, make_notes, make_title
 
 
 def test_every_note_is_one_that_may_travel_alone() -> None:
-    notes = make_notes("A title", "1.2.3")
+    notes = make_notes("A title", "1.2.3", "spectra")
     assert (notes["title"], notes["version"]) == ("A title", "1.2.3")
     assert LICENCE_URL in notes["license"]
-    assert notes["citation"] == CITATION
+    assert notes["citation"] == make_citation("spectra")
     assert all(text == text.strip() and text for text in notes.values())
     for words in ("Office of Science", "I’oligam Du’ag", "Tohono O’odham"):
         assert words in notes["acknowledgement"]
+
+
+def test_only_what_was_made_of_desi_thanks_desi() -> None:
+    notes = make_notes("A title", "1.2.3", "tables")
+    assert "acknowledgement" not in notes
+    assert "DESI Collaboration" not in notes["citation"]
+
+
+def test_a_title_is_that_of_the_settings_or_says_what_is_listed() -> None:
+    assert make_title("Own", SPECTRA) == "Own"
+    assert make_title("", SPECTRA) == "DESI-QAD: anomalous quasars"

@@ -20,6 +20,7 @@ def test_help_names_every_stage(call) -> None:
         (["target", "--config", "nothing.toml"], "No such file"),
         (["target", "--source", "nothing"], "no such folder"),
         (["target", "--survey", "desy"], "'desy' is none of desi, desi-healpix, desi-tiles"),
+        (["target", "--kind", "spectre"], "'spectre' is none of spectra"),
         (["score", "--survey", 'de"si\n'], "is none of desi"),
         (["status"], "no such data root"),
         (["run", "--version", "1"], "X.Y.Z"),

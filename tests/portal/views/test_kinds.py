@@ -1,7 +1,7 @@
 """A release of another kind opens on every page, with what it has and no demand for the rest."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +12,7 @@ from points_release import N_POINTS, VERSION, make_points, point_id, write_point
 from portal_release import row_id
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from toy_run import build_points, register
 
 from portal.data.releases import SPECTRA_KIND
 from portal.service.api import ROUTES
@@ -51,6 +52,25 @@ def odd(root: Path) -> Path:
         "word": pa.array(["a", "b", "a"]).dictionary_encode(),
     }
     return write_points(root, pa.table(rows))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A release of points that the pipeline made."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        register(monkeypatch)
+        yield build_points(tmp_path_factory.mktemp("built"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_on_a_release_of_the_pipeline(
+    built: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    best = pq.read_table(built / "catalog/anomalies.parquet")["TARGETID"][0].as_py()
+    app = open_page(monkeypatch, built, page, targetid=str(best))
+    assert [error.value for error in app.error] == []
+    # The words of columns that all kinds share are explained by those of quasars.
+    assert page == "about" or "quasar" not in written(app)
 
 
 @pytest.mark.parametrize("make", [bare, empty, odd])

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from catalog_schema import kinds
 from catalog_schema.contents import (
     ANOMALIES,
     CATALOGUES,
@@ -18,7 +19,6 @@ from catalog_schema.contents import (
     CROSSMATCH,
     EVIDENCE,
     GATES,
-    QUASARS,
     SIGNIFICANCE,
     SPECTRA,
 )
@@ -26,6 +26,7 @@ from catalog_schema.vocabulary import AnomalyClass
 from release.checks import consistency
 from release.manifest import MANIFEST
 
+QUASARS = kinds.SPECTRA.main_file
 Check = Callable[[Path, str], list[str]]
 N_CLASSES = len(AnomalyClass)
 

@@ -32,4 +32,4 @@ def test_other_pixels_are_found(released: Path, name: str, change: Callable[...,
     (released / name).unlink()
     other = MOC.from_healpix_cells(cells, order, max_depth=order)
     other.save(released / name, format=Path(name).suffix[1:])
-    assert footprint.find_faults(released) == [f"{name} has other pixels than quasars.parquet"]
+    assert footprint.find_faults(released) == [f"{name} has other pixels than the catalogue"]

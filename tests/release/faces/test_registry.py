@@ -12,8 +12,8 @@ from graded_rows import NULLABLE_TEXT, draw_rows
 
 from catalog_schema import kinds
 from catalog_schema.contents import ANOMALIES
-from release.checks.face_checks import CHECKS, is_same
-from release.documents import OTHERS
+from release.checks.face_checks import is_same, list_checks
+from release.documents import list_others
 from release.faces import registry
 from release.faces.face import Face
 from release.faces.registry import FACES
@@ -36,13 +36,14 @@ def make_bare(released: Path, folder: Path, rows: pa.Table) -> Path:
     (folder / "catalog").mkdir(parents=True)
     for file in (released / "catalog").iterdir():
         (folder / "catalog" / file.name).symlink_to(file)
-    (folder / "spectra").symlink_to(released / "spectra")
+    for name in ("spectra", "manifest.json"):
+        (folder / name).symlink_to(released / name)
     put(folder, rows)
     return folder
 
 
 def find_faults(face: Face, folder: Path) -> list[str]:
-    check, targets = CHECKS["same_rows"]
+    check, targets = list_checks(kinds.SPECTRA)["same_rows"]
     assert face.files[0] in targets
     return check(folder, face.files[0])
 
@@ -150,7 +151,7 @@ def is_of(name: str, files: tuple[str, ...]) -> bool:
 
 
 def test_every_file_is_of_one_kind_and_in_the_readme(released: Path) -> None:
-    kinds = [*((path,) for path in FILES), *(face.files for face in FACES), *OTHERS]
+    kinds = [*((path,) for path in FILES), *(face.files for face in FACES), *list_others("spectra")]
     names = [*list_files(released), CHECKSUMS]
     text = (released / "README.md").read_text()
     for file in (file for files in kinds for file in files):

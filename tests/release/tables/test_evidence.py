@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from scipy.stats import binomtest
 
+from catalog_schema.kinds import SPECTRA
 from release.tables.evidence import (
     SUMMARY,
     sum_controls,
@@ -87,7 +88,7 @@ def make_quasars(n: int) -> pa.Table:
 
 
 def test_independence_by_condition() -> None:
-    found = {row["condition"]: row for row in sum_independence(make_quasars(400))}
+    found = {row["condition"]: row for row in sum_independence(make_quasars(400), SPECTRA.watched)}
     # A condition that is the same or unknown everywhere cannot be told.
     assert list(found) == ["snr", "Z", "MEAN_MJD"]
     assert found["snr"]["rho"] == pytest.approx(1)
@@ -96,7 +97,7 @@ def test_independence_by_condition() -> None:
     assert found["snr"]["share_low"][:4] == [0, 0, 0, 0]
     assert found["snr"]["share_low"][4] > 0.5
     assert found["Z"]["low"] < 0 < found["Z"]["high"]
-    assert sum_independence(make_quasars(3)) == []
+    assert sum_independence(make_quasars(3), SPECTRA.watched) == []
 
 
 def test_leak_needs_enough_quasars() -> None:

@@ -140,7 +140,7 @@ def rewrite(path: Path, rows: pa.Table) -> None:
 @pytest.mark.parametrize(
     ("name", "spoil", "problem"),
     [
-        ("quasars", drop_first_object, "1 reviewed objects are not in quasars.parquet"),
+        ("quasars", drop_first_object, "1 reviewed objects are not in the catalogue"),
         ("quasars", forget_status, "3 objects have another review_status"),
         ("reviews", deny_force, "5 reviews are wrongly stated"),
     ],
