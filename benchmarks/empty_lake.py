@@ -26,7 +26,7 @@ from catalog_schema.vocabulary import Parent, ShardState, Tier
 from catalog_schema.waist import SHARD_KEY
 from pipeline.config import Config, load_config
 from pipeline.flow.data_path import run_stages, start_run
-from pipeline.flow.paths import find_path
+from pipeline.flow.kinds import find_path
 from pipeline.flow.report import Report
 from pipeline.flow.root import Root
 from pipeline.flow.runner import Piece, list_pieces, run_stage

@@ -11,7 +11,7 @@ from catalog_schema import contents, macros
 from catalog_schema.column import Column
 from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.vocabulary import ChangeState, MatchState, ShardState, Tier
-from pipeline.flow.paths import PATHS
+from pipeline.flow.kinds import PATHS
 from pipeline.ledger.books import Outcome, balance
 from release.conservation import (
     NEGATIVE_CONTROL,

@@ -15,7 +15,7 @@ from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config
 from pipeline.context.catalogues.declared import resolve_catalogues
 from pipeline.errors import UserError
-from pipeline.flow.paths import find_path
+from pipeline.flow.kinds import find_path
 from pipeline.flow.root import Root
 from pipeline.lake.files import exists, local_folder, show
 from pipeline.lake.layout import (

@@ -19,7 +19,7 @@ SHARED = {
         "config",
         "errors",
         "flow.root",
-        "flow.paths",
+        "flow.kinds",
         "lake.files",
         "lake.layout",
         "ledger.books",

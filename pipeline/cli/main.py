@@ -13,7 +13,7 @@ from pipeline.cli.model_commands import model
 from pipeline.cli.options import CONFIG, KIND, SET, SURVEY, root_option
 from pipeline.cli.review_commands import rank, review
 from pipeline.errors import require_extra
-from pipeline.flow.paths import PATHS
+from pipeline.flow.kinds import PATHS
 from pipeline.spectra.data_path import ACQUIRE
 from pipeline.stage import Stage
 

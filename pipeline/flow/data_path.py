@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.config import Config
 from pipeline.errors import QadError
-from pipeline.flow.paths import PATHS, find_path
+from pipeline.flow.kinds import PATHS, find_path
 from pipeline.flow.report import Report
 from pipeline.flow.root import Root, save_config
 from pipeline.flow.runner import Piece, find_done, list_pieces, run_stage

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from catalog_schema.tables import COMPLETENESS, EFFORT, GATES
 from catalog_schema.vocabulary import ShardState
 from pipeline.flow.data_path import inspect_datasets
-from pipeline.flow.paths import find_path
+from pipeline.flow.kinds import find_path
 from pipeline.flow.report import summarise
 from pipeline.flow.root import Root, read_saved_config
 from pipeline.flow.verify import verify_datasets

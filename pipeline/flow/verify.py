@@ -9,7 +9,7 @@ from catalog_schema.vocabulary import ShardState
 from pipeline.context.catalogues.join import verify_index
 from pipeline.errors import DataError, QadError
 from pipeline.fits.index import is_index_whole
-from pipeline.flow.paths import PATHS, find_path
+from pipeline.flow.kinds import PATHS, find_path
 from pipeline.flow.root import Root, read_saved_config
 from pipeline.lake.files import exists, is_object, list_files, measure, opening, show
 from pipeline.lake.layout import MODEL_CARD

@@ -20,7 +20,7 @@ from catalog_schema.vocabulary import (
     Tier,
 )
 from catalog_schema.waist import ARTEFACT, KEY
-from pipeline.flow.paths import PATHS
+from pipeline.flow.kinds import PATHS
 from pipeline.lake.layout import Shard
 from pipeline.ledger.books import Outcome
 from pipeline.reviews.consensus import find_consensus

@@ -11,7 +11,7 @@ from catalog_schema import kinds
 from catalog_schema.tables import TABLES
 from pipeline.config import Config
 from pipeline.flow.data_path import run_stages
-from pipeline.flow.paths import NEUTRAL
+from pipeline.flow.kinds import NEUTRAL
 from pipeline.flow.report import Report
 from pipeline.flow.root import Root
 from pipeline.run import Run

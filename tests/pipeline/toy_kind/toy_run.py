@@ -9,7 +9,7 @@ from toy_points import PATH, POINTS
 from catalog_schema.kinds import KINDS
 from pipeline.config import load_config
 from pipeline.flow.data_path import run_stages
-from pipeline.flow.paths import PATHS
+from pipeline.flow.kinds import PATHS
 from pipeline.flow.root import Root
 from release.build import build
 
