@@ -7,7 +7,7 @@ from sqlalchemy.schema import CreateTable
 
 from catalog_schema.kinds import KINDS
 from catalog_schema.vocabulary import AnomalyClass, ReviewAction, ShardState, Verdict
-from pipeline.flow.paths import PATHS
+from pipeline.flow.kinds import PATHS
 from pipeline.ledger.tables import SHARD_STAGE_KEY, Base, ReviewEvent, ShardGate, ShardStage
 from pipeline.reviews.review import ISSUES, MAX_NAME, SPECTYPES
 

@@ -8,7 +8,7 @@ from toy_run import register
 from catalog_schema.kinds import KINDS
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
-from pipeline.flow.paths import NEUTRAL, PATHS, find_path
+from pipeline.flow.kinds import NEUTRAL, PATHS, find_path
 
 
 def test_a_run_goes_the_path_of_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
