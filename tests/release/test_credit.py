@@ -1,5 +1,8 @@
 """What every file of a release says of its licence, source and thanks."""
 
+import pytest
+from toy_points import POINTS
+
 from catalog_schema.kinds import SPECTRA
 from release.credit import LICENCE_URL, make_citation, make_notes, make_title
 
@@ -23,3 +26,17 @@ def test_only_what_was_made_of_desi_thanks_desi() -> None:
 def test_a_title_is_that_of_the_settings_or_says_what_is_listed() -> None:
     assert make_title("Own", SPECTRA) == "Own"
     assert make_title("", SPECTRA) == "DESI-QAD: anomalous quasars"
+
+
+def test_each_kind_is_titled_by_its_own_members() -> None:
+    titles = {make_title("", kind) for kind in (SPECTRA, POINTS)}
+    assert titles == {"DESI-QAD: anomalous quasars", "DESI-QAD: anomalous points"}
+
+
+@pytest.mark.parametrize("kind", ["spectra", "tables", "never heard of"])
+def test_the_catalogue_itself_is_cited_first_and_once(kind: str) -> None:
+    parts = make_citation(kind).split("; ")
+    assert parts[0] == "DESI-QAD"
+    assert len(parts) == len(set(parts)) == (2 if kind == "spectra" else 1)
+    assert all(parts)
+    assert make_notes("t", "1.0.0", kind)["citation"] == make_citation(kind)

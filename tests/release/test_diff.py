@@ -8,17 +8,20 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from synthetic_lake import LEVELS, Plan, write_lake
+from toy_points import POINTS
+from toy_run import register
 
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
 from pipeline.lake.store import Store
 from release.build import build
 from release.cli import release
-from release.diff import compare
+from release.diff import compare, render_difference
 from release.versions import Change, find_previous
 
 QUASARS = "catalog/quasars.parquet"
@@ -154,6 +157,54 @@ def test_command_line(released: Path, later: Path, tmp_path: Path) -> None:
         done = run.invoke(release, ["diff", *arguments])
         assert isinstance(done.exception, UserError)
         assert "\n" not in str(done.exception)
+
+
+def test_releases_of_two_kinds_are_not_compared(
+    released: Path, later: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(monkeypatch)
+    change_manifest(later, kind=POINTS.name)
+    for pair, words in (
+        ((released, later), "it is of tables, the other of spectra"),
+        ((later, released), "it is of spectra, the other of tables"),
+    ):
+        with pytest.raises(UserError, match=f"{pair[1]} cannot be compared: {words}"):
+            compare(*pair)
+
+
+def test_a_catalogue_of_other_columns_is_one_line(released: Path, later: Path) -> None:
+    change_rows(later, lambda rows: rows.drop_columns(["tier"]))
+    with pytest.raises(UserError, match="has not the columns it should; mend it or move it away"):
+        compare(released, later)
+
+
+def test_ranks_count_graded_objects_from_the_strangest(released: Path, later: Path) -> None:
+    graded = pl.read_parquet(released / "catalog" / "anomalies.parquet")["TARGETID"].to_list()
+    first = graded[0]
+    change_rows(
+        later,
+        lambda rows: rows.filter(pc.not_equal(rows["TARGETID"], first)),
+    )
+    rows = compare(released, later).rows.to_pylist()
+    assert [row["TARGETID"] for row in rows] == graded
+    assert (rows[0]["change"], rows[0]["old_rank"], rows[0]["new_rank"]) == ("left", 1, None)
+    assert [(row["old_rank"], row["new_rank"]) for row in rows[1:]] == [
+        (rank + 1, rank) for rank in range(1, len(graded))
+    ]
+    assert {row["cause"] for row in rows[1:]} == {"others moved"}
+
+
+def test_what_is_said_is_a_table_of_as_many_objects_as_asked_for(
+    released: Path, later: Path
+) -> None:
+    change_rows(later, lambda rows: rows.slice(4))
+    difference = compare(released, later)
+    n = difference.rows.num_rows
+    for shown in (0, 1, n, n + 5):
+        text = render_difference(difference, shown)
+        assert f"The first {min(shown, n)} of {n} objects" in text
+        ids = map(str, difference.rows["TARGETID"].to_pylist())
+        assert sum(f"| {targetid} |" in text for targetid in ids) == min(shown, n)
 
 
 def test_damaged_previous_release(released: Path, later: Path) -> None:

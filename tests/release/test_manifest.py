@@ -6,8 +6,20 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toy_points import POINTS
+from toy_run import register
 
-from release.manifest import MANIFEST, find_code, find_date, read_json, read_manifest, write_json
+from catalog_schema.kinds import SPECTRA
+from release.manifest import (
+    MANIFEST,
+    find_code,
+    find_date,
+    find_kind,
+    read_json,
+    read_kind,
+    read_manifest,
+    write_json,
+)
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -63,3 +75,16 @@ def test_copy_in_a_foreign_checkout_has_no_commit(
 ) -> None:
     monkeypatch.setattr("release.manifest.__file__", str(tmp_path / "manifest.py"))
     assert (find_code()["commit"], find_code()["dirty"]) == (None, None)
+
+
+def test_a_manifest_tells_its_kind_and_older_ones_are_of_spectra(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    register(monkeypatch)
+    assert find_kind({"kind": POINTS.name}) is POINTS
+    assert find_kind({"kind": "spectra"}) is find_kind({}) is SPECTRA
+    with pytest.raises(KeyError):
+        find_kind({"kind": "sounds"})
+    for kind in (SPECTRA, POINTS):
+        write_json(tmp_path / MANIFEST, {"kind": kind.name})
+        assert read_kind(tmp_path) is kind

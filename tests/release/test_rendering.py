@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from release import rendering
-from release.rendering import load_template, render
+from release.rendering import find_template, load_template, render
 
 FOLDER = Path(rendering.__file__).parent / "templates"
 TEMPLATES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.j2"))
@@ -66,3 +66,16 @@ def test_a_fact_that_is_missing_is_an_error() -> None:
         render("site/list.html.j2", {})
     with pytest.raises(jinja2.TemplateNotFound):
         load_template("nothing.j2")
+
+
+@pytest.mark.parametrize("name", ["README.md.j2", "LICENSE.j2", "CITATION.cff.j2"])
+def test_a_kind_with_a_text_of_its_own_has_that_and_others_the_common_one(name: str) -> None:
+    assert find_template(name, "spectra") == f"spectra/{name}"
+    assert find_template(name, "tables") == name
+    assert (FOLDER / name).is_file()
+
+
+def test_of_what_is_nowhere_the_common_name_is_told() -> None:
+    assert find_template("nothing.j2", "spectra") == "nothing.j2"
+    # A folder is no template.
+    assert find_template("verbatim", "spectra") == "verbatim"
