@@ -103,7 +103,7 @@ def _fill(
     folder: Path, store: Store, config: Config, inputs: Inputs, version: str, fingerprint: str
 ) -> dict[str, Any]:
     kind = inputs.kind
-    notes = make_notes(make_title(config.release.title, kind), version, kind.name)
+    notes = make_notes(make_title(config.release.title, kind), version, inputs.source)
     scratch = folder / ".scratch"
     scratch.mkdir()
     with open_lake(store, inputs, scratch) as lake:

@@ -19,7 +19,7 @@ from release.conservation import (
     REPEAT_OBSERVATION,
     SHARD_FAILED,
 )
-from release.credit import LICENCE_URL, make_citation
+from release.credit import LICENCE_URL, find_words, make_citation
 from release.faces.registry import list_faces
 from release.manifest import MANIFEST, find_kind
 from release.rendering import TEMPLATES, find_template, render
@@ -31,7 +31,7 @@ _TEXTS = {
     contents.SIGNIFICANCE: "Calibrated significance of everything that was scored, repeat "
     "observations included.",
 }
-_DOCUMENTS = ("README.md", "ACKNOWLEDGEMENTS.md", "LICENSE", "CITATION.cff")
+README, _CREDIT = "README.md", ("ACKNOWLEDGEMENTS.md", "LICENSE", "CITATION.cff")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
 
 
@@ -56,7 +56,7 @@ def write_documents(
         **manifest,
         "waist": kind.waist,
         "licence_url": LICENCE_URL,
-        "citation": make_citation(kind.name),
+        "citation": make_citation(manifest["source"]),
         "files": kind.files,
         "beside": faces | list_others(kind.name),
         "evidence": evidence,
@@ -89,8 +89,9 @@ def write_documents(
     script = folder / macros.SCRIPT
     script.parent.mkdir(exist_ok=True)
     script.write_text(macros.write_script(kind), encoding="utf-8")
-    for name in _DOCUMENTS:
-        text = render(find_template(f"{name}.j2", kind.name), facts)
+    words = find_words(manifest["source"])
+    for name, folder_of_words in ((README, kind.name), *((name, words) for name in _CREDIT)):
+        text = render(find_template(f"{name}.j2", folder_of_words), facts)
         (folder / name).write_text(text, encoding="utf-8")
 
 

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from catalog_schema.desi import SPECPROD
 from catalog_schema.kind import Kind
 from catalog_schema.kinds import KINDS
 from catalog_schema.tables import SCHEMA_VERSION
@@ -37,6 +36,7 @@ from release.conservation import Account, settle
 from release.sealing import hash_file
 
 MOCK = "mock"
+_REDUCTION = re.compile(r"(?:^|/)spectro/redux/([^/]+)/")
 # Of a model of any kind; each kind has more.
 MODEL_FILES = (MODEL_CARD, MODEL_NULL, MODEL_NORMS, MODEL_TAXONOMY)
 # Datasets that a release is made from, as far as the kind of data has them.
@@ -152,7 +152,7 @@ def read_inputs(store: Root, config: Config, reviews: tuple[Review, ...] | None 
         verify_model(folder)
         model = {name: _content(store, folder / name) for name in _list_model(folder, kind)}
         instruction_set = read_card(folder).get("instruction_set")
-    source = _describe_source(config)
+    source = _describe_source(store, config)
     return Inputs(
         kind,
         account,
@@ -260,14 +260,22 @@ def _read_model_id(store: Store, shard: Shard) -> str:
     return str(column["model_id"][0])
 
 
-def _describe_source(config: Config) -> dict[str, str]:
+def _describe_source(store: Store, config: Config) -> dict[str, str]:
     run = config.run
     name = run.source.rstrip("/").rpartition("/")[2]
     described = {"name": name, "sample": name_sample(config)}
     if run.kind != "spectra":
         return {"kind": run.survey or run.kind, **described}
     kind = MOCK if run.source == MOCK else run.survey or "desi"
-    return {"kind": kind, "specprod": SPECPROD, **described}
+    reductions = _list_reductions(store)
+    return {"kind": kind, **described} | ({"specprod": ", ".join(reductions)} if reductions else {})
+
+
+def _list_reductions(store: Store) -> list[str]:
+    """Return DESI's names of the reductions that the spectra come from; none of another survey."""
+    path = store.lake.table("files")
+    names = store.read(path, ["file_name"])["file_name"].to_pylist() if exists(path) else []
+    return sorted({found[1] for name in names if (found := _REDUCTION.search(name))})
 
 
 def _resolve(config: Config, source: dict[str, str]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def write(folder: Path, manifest: Manifest) -> None:
     (folder / TABLE).write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
     facts = {
         **manifest,
-        "citation": make_citation(kind.name),
+        "citation": make_citation(manifest["source"]),
         "licence_url": LICENCE_URL,
         "record_length": sum(field.width + 1 for field in fields) - 1,
         "n_records": len(lines),

@@ -47,11 +47,11 @@ def make_croissant(manifest: Mapping[str, Any], checksums: Mapping[str, str]) ->
         "name": _name(manifest),
         "description": _describe(manifest),
         "conformsTo": "http://mlcommons.org/croissant/1.1",
-        "citeAs": make_citation(kind.name),
+        "citeAs": make_citation(manifest["source"]),
         "creator": {"@type": "sc:Organization", "name": _CREATOR},
         "datePublished": manifest["date"],
         "license": LICENCE_URL,
-        "url": _SOURCE_URL,
+        **({"url": _SOURCE_URL} if _is_desi(manifest) else {}),
         "version": manifest["version"],
         "distribution": [
             {
@@ -122,7 +122,9 @@ def make_datacite(manifest: Mapping[str, Any]) -> dict[str, Any]:
                 "relatedIdentifierType": "DOI",
                 "relationType": "IsDerivedFrom",
             }
-        ],
+        ]
+        if _is_desi(manifest)
+        else [],
     }
 
 
@@ -147,7 +149,7 @@ def make_crate(manifest: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
         "datePublished": manifest["date"],
         "license": {"@id": LICENCE_URL},
         "creator": {"@id": "#creator"},
-        "isBasedOn": {"@id": _SOURCE_URL},
+        **({"isBasedOn": {"@id": _SOURCE_URL}} if _is_desi(manifest) else {}),
         "hasPart": [{"@id": name} for name in names],
     }
     descriptor = {
@@ -159,12 +161,18 @@ def make_crate(manifest: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     others = [
         {"@id": "#creator", "@type": "Organization", "name": _CREATOR},
         {"@id": LICENCE_URL, "@type": "CreativeWork", "name": "CC BY 4.0"},
-        {"@id": _SOURCE_URL, "@type": "CreativeWork", "name": "DESI Data Release 1"},
     ]
+    if _is_desi(manifest):
+        source = {"@id": _SOURCE_URL, "@type": "CreativeWork", "name": "DESI Data Release 1"}
+        others.append(source)
     return {
         "@context": "https://w3id.org/ro/crate/1.1/context",
         "@graph": [descriptor, root, *others, *files],
     }
+
+
+def _is_desi(manifest: Mapping[str, Any]) -> bool:
+    return "specprod" in manifest["source"]
 
 
 def _make_context() -> dict[str, Any]:

@@ -16,7 +16,6 @@ from catalog_schema.columns.sample import healpix_29
 from catalog_schema.desi import FINE_ORDER
 from pipeline.lake.store import parquet_options
 from release.credit import LICENCE_URL, make_citation
-from release.manifest import find_kind
 
 if TYPE_CHECKING:
     from hats.pixel_math import HealpixPixel
@@ -146,7 +145,7 @@ def describe(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "obs_copyright": "CC BY 4.0",
         "obs_copyright_url": LICENCE_URL,
         "obs_ack": "ACKNOWLEDGEMENTS.md of the release",
-        "bib_reference": make_citation(find_kind(manifest).name),
+        "bib_reference": make_citation(manifest["source"]),
         "prov_progenitor": _name_progenitor(manifest["source"]),
     }
 

@@ -19,6 +19,7 @@ from catalog_schema.vocabulary import (
     ShardState,
     Tier,
 )
+from catalog_schema.waist import SHARD_KEY
 from pipeline.config import Config, load_config
 from pipeline.context.catalogues.declared import resolve_catalogues
 from pipeline.flow.root import Root
@@ -73,6 +74,9 @@ def write_lake(root: Path, plan: Plan | None = None) -> Store:
     for shard, key in keys.items():
         here = (together["SURVEY"] == shard.survey) & (together["HEALPIX"] == shard.healpix)
         _write_shard(store, shard, key, exposure[here], tiers["tier"][here], rng)
+    shards = {name: np.array([getattr(s, name.lower()) for s in keys]) for name in SHARD_KEY}
+    names = [f"spectro/redux/iron/healpix/{shard}.fits" for shard in keys]
+    _write(store, store.lake.table("files"), t.FILES, shards, rng, file_name=names)
     # Those of the default settings too, which look at the mock survey's own catalogues.
     for name in resolve_catalogues(load_config().crossmatch):
         row = {"catalogue": np.array([name])}

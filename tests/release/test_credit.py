@@ -8,17 +8,17 @@ from release.credit import LICENCE_URL, make_citation, make_notes, make_title
 
 
 def test_every_note_is_one_that_may_travel_alone() -> None:
-    notes = make_notes("A title", "1.2.3", "spectra")
+    notes = make_notes("A title", "1.2.3", {"specprod": "iron"})
     assert (notes["title"], notes["version"]) == ("A title", "1.2.3")
     assert LICENCE_URL in notes["license"]
-    assert notes["citation"] == make_citation("spectra")
+    assert notes["citation"] == make_citation({"specprod": "loa"})
     assert all(text == text.strip() and text for text in notes.values())
     for words in ("Office of Science", "I’oligam Du’ag", "Tohono O’odham"):
         assert words in notes["acknowledgement"]
 
 
 def test_only_what_was_made_of_desi_thanks_desi() -> None:
-    notes = make_notes("A title", "1.2.3", "tables")
+    notes = make_notes("A title", "1.2.3", {"kind": "toy"})
     assert "acknowledgement" not in notes
     assert "DESI Collaboration" not in notes["citation"]
 
