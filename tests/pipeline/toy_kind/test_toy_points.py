@@ -23,7 +23,7 @@ def points(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_points_go_from_their_files_to_a_release(tmp_path: Path) -> None:
     source = write_points(tmp_path / "points")
-    config = load_config(None, ("run.kind=tables",), source=str(source))
+    config = load_config(None, ("run.kind=toy",), source=str(source))
     root, told = Root(tmp_path / "root"), {}
     with root.lock():
         run_stages(root, config, lambda name, report: told.update({name: report}))
@@ -44,7 +44,7 @@ def test_points_go_from_their_files_to_a_release(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_points_is_one_line(tmp_path: Path) -> None:
-    config = load_config(None, ("run.kind=tables",), source=str(tmp_path))
+    config = load_config(None, ("run.kind=toy",), source=str(tmp_path))
     root = Root(tmp_path / "root")
     with root.lock(), pytest.raises(UserError, match="no points"):
         run_stages(root, config, lambda *_: None)

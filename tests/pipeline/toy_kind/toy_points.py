@@ -54,7 +54,7 @@ OWN = (desi.TARGET_RA, desi.TARGET_DEC, COLOUR, SIZE, MAGNITUDE)
 SCORED = (sample.parent, sample.control, MAGNITUDE, scores.statistics, scores.model_id)
 LIST = (sample.healpix_29, *OWN, sample.parent, scores.statistics, scores.model_id)
 POINTS = Kind(
-    "tables",
+    "toy",
     "points",
     WAIST,
     (

@@ -51,7 +51,7 @@ def write_points(folder: Path) -> Path:
 def build_points(folder: Path) -> Path:
     """Go from files to a release; the kind must be registered."""
     source = write_points(folder / "points")
-    config = load_config(None, ("run.kind=tables",), source=str(source))
+    config = load_config(None, ("run.kind=toy",), source=str(source))
     root = Root(folder / "root")
     with root.lock():
         run_stages(root, config, lambda *_: None)
