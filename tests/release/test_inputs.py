@@ -211,11 +211,13 @@ def test_only_whole_folders_are_taken_out_of_a_text(parts: list[str]) -> None:
     assert _strip(None, ["/data/root"]) is None
 
 
-def test_another_kind_has_its_own_datasets_and_source(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_kind_has_its_own_datasets_and_source(
+    lake: Root, monkeypatch: pytest.MonkeyPatch
+) -> None:
     register(monkeypatch)
-    config = load_config(None, ["run.kind=tables"], source="/home/somebody/points")
-    found = _describe_source(config)
+    config = load_config(None, ["run.kind=toy"], source="/home/somebody/points")
+    found = _describe_source(lake, config)
     assert (found["kind"], found["name"]) == (POINTS.name, "points")
     assert "specprod" not in found
-    named = load_config(None, ["run.kind=tables", "run.survey=loose"], source="/a/points/")
-    assert _describe_source(named)["kind"] == "loose"
+    named = load_config(None, ["run.kind=toy", "run.survey=loose"], source="/a/points/")
+    assert _describe_source(lake, named)["kind"] == "loose"

@@ -38,9 +38,9 @@ def test_what_does_not_make_the_mock_does_not_name_it() -> None:
 
 def test_other_kinds_are_apart_by_survey_and_source_without_telling_where_it_lies() -> None:
     configs = [
-        make("run.kind=tables", source="/home/somebody/a"),
-        make("run.kind=tables", source="/home/somebody/b"),
-        make("run.kind=tables", "run.survey=loose", source="/home/somebody/a"),
+        make("run.kind=toy", source="/home/somebody/a"),
+        make("run.kind=toy", source="/home/somebody/b"),
+        make("run.kind=toy", "run.survey=loose", source="/home/somebody/a"),
         make("run.kind=images", source="/home/somebody/a"),
     ]
     names = [name_sample(config) for config in configs]
@@ -51,5 +51,5 @@ def test_other_kinds_are_apart_by_survey_and_source_without_telling_where_it_lie
 
 def test_a_name_fits_into_the_ledger() -> None:
     width = ReviewEvent.__table__.c.sample.type.length
-    for config in (make(), make(source="/x" * 300), make("run.kind=tables", source="/x" * 300)):
+    for config in (make(), make(source="/x" * 300), make("run.kind=toy", source="/x" * 300)):
         assert 0 < len(name_sample(config)) <= width
