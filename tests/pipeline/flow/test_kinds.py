@@ -34,7 +34,7 @@ def test_an_unknown_kind_is_refused_with_those_that_there_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     register(monkeypatch)
-    with pytest.raises(UserError, match=r"run\.kind 'images' is none of spectra, tables") as caught:
+    with pytest.raises(UserError, match=r"run\.kind 'images' is none of spectra, toy") as caught:
         find_path(load_config(None, ["run.kind=images"]))
     assert "\n" not in str(caught.value)
 
