@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import DataError
-from pipeline.fits.header import Header, find_cards
+from pipeline.fits.header import CARD, Header, find_cards
 
 KEY = st.text("ABCDEFGHIJ_0123456789", min_size=1, max_size=8).filter(lambda key: key[0].isalpha())
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=150)
@@ -99,3 +99,16 @@ def test_a_string_that_continues_nothing_is_left_alone(first: str) -> None:
     found = Header("it", 0, find_cards(lines, True))
     assert found.integer("B") == 2
     assert found.text("A", "none") in ("5", "none")
+
+
+@given(st.lists(st.sampled_from(["COMMENT", "HISTORY", "HIERARCH", "        "]), min_size=1))
+def test_words_of_people_hold_no_value(keys: list[str]) -> None:
+    cards = [f"{key:8}some = 'words'".encode().ljust(CARD) for key in keys]
+    cards.insert(len(cards) // 2, b"NAXIS   = 2".ljust(CARD))
+    found = Header("it", 0, find_cards(cards, is_continued=False))
+    assert found.integer("NAXIS") == 2
+    assert not any(found.has(key) for key in {*keys, "some"})
+
+
+def test_a_card_is_as_long_as_astropy_writes_it() -> None:
+    assert len(fits.Card("A", 1).image) == CARD

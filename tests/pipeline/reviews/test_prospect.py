@@ -3,13 +3,24 @@
 import csv
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from astropy.table import Table
-from example_reviews import HOSTILE, PUBLISHED, SAMPLE, TARGETIDS, make_review, publish
+from example_reviews import (
+    HOSTILE,
+    PUBLISHED,
+    SAMPLE,
+    SHARD,
+    TARGETIDS,
+    make_review,
+    publish,
+)
 
 from catalog_schema.vocabulary import AnomalyClass, Verdict
+from catalog_schema.waist import ROW_KEY
 from pipeline.errors import UserError
 from pipeline.reviews.prospect import COLUMNS, read_csv, write_csv
+from pipeline.reviews.published import Published
 from pipeline.reviews.review_ledger import ReviewLedger
 
 HEADER = "TARGETID,EXPID,VI_scanner,VI_quality,VI_issue,VI_z,VI_spectype,VI_comment\n"
@@ -119,3 +130,28 @@ def test_objects_of_other_releases_are_not_written(tmp_path: Path) -> None:
     assert write_csv(path, REVIEWS, publish("0.2.0", TARGETIDS[:1])) == 1
     with path.open() as file:
         assert [row["TARGETID"] for row in csv.DictReader(file)] == [str(TARGETIDS[0])]
+
+
+def test_redshift_and_type_of_the_catalogue_are_told_as_far_as_there_are_any(
+    tmp_path: Path,
+) -> None:
+    rows = [
+        dict(zip((*ROW_KEY, "Z", "SPECTYPE"), (*SHARD, targetid, z, spectype), strict=True))
+        for targetid, z, spectype in zip(
+            TARGETIDS, (0.0, 2.34567, None), ("QSO", "GALAXY", None), strict=True
+        )
+    ]
+    published = Published("0.1.0", SAMPLE, "spectra", pa.Table.from_pylist(rows))
+    path = tmp_path / "vi.csv"
+    reviews = [make_review(row, quality=4, verdict=None) for row in range(3)]
+    assert write_csv(path, reviews, published) == 3
+    with path.open(newline="") as file:
+        told = [(row["Redrock_z"], row["Redrock_spectype"]) for row in csv.DictReader(file)]
+    assert told == [("0.0000", "QSO"), ("2.3457", "GALAXY"), ("-1", "")]
+
+
+def test_a_row_without_an_object_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "vi.csv"
+    path.write_text(f"{HEADER}{ROW},-1,ABC,4,R,2.3000,QSO,fine\n")
+    with pytest.raises(UserError, match=r"vi\.csv, row 2: TARGETID is missing"):
+        read_csv(path, PUBLISHED)

@@ -79,3 +79,23 @@ def test_a_retraction_of_the_second_look_brings_back_the_first() -> None:
     first, second = make_review(number=1), make_review(number=2, verdict=Verdict.ORDINARY)
     undone = replace(second.retract(), number=3)
     assert select_in_force([first, second, undone]) == [first]
+
+
+@given(st.floats(0, 1e9))
+def test_time_spent_is_that_told_or_an_hour(seconds: float) -> None:
+    assert make_review(seconds_spent=seconds).seconds_spent == min(seconds, 3600)
+
+
+def test_an_event_is_the_same_wherever_it_stands_in_a_ledger() -> None:
+    review = make_review()
+    assert replace(review, number=17) == review
+    assert replace(review, review_id="f" * 32) != review
+
+
+def test_the_order_in_force_is_that_of_the_ledger() -> None:
+    reviews = [
+        replace(make_review(row, name), number=number)
+        for number, (row, name) in enumerate([(2, "B"), (0, "A"), (2, "A"), (1, "C")], 1)
+    ]
+    assert select_in_force(reviews) == reviews
+    assert [r.number for r in select_in_force(reversed(reviews))] == [1, 2, 3, 4]
