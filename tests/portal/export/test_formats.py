@@ -1,6 +1,9 @@
 """Files that visitors take away, read back by the libraries that they will use."""
 
+import csv
 import io
+import json
+import re
 
 import pandas as pd
 import pyarrow as pa
@@ -8,6 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.io import votable
 from astropy.table import Table
+from hypothesis import given
+from hypothesis import strategies as st
 
 from portal.export import formats
 
@@ -68,3 +73,120 @@ def test_frame_shows_large_integers_as_text() -> None:
     assert shown["n"].isna().tolist() == [False, True]
     assert shown["large"].iloc[0] == "one"
     assert shown["wide"].tolist() == [str(2**70), "1"]
+
+
+NAMES = ("number", "count", "is_it", "word")
+
+
+def draw_rows(max_size: int = 12) -> st.SearchStrategy[pa.Table]:
+    """Draw rows of what most tables hold, any of it missing."""
+    texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+    kinds = {
+        "number": (st.floats(allow_nan=False, allow_infinity=False), pa.float64()),
+        "count": (st.integers(-(2**31), 2**31 - 1), pa.int32()),
+        "is_it": (st.booleans(), pa.bool_()),
+        "word": (texts, pa.string()),
+    }
+    return st.integers(0, max_size).flatmap(
+        lambda n: st.fixed_dictionaries(
+            {
+                name: st.lists(st.none() | values, min_size=n, max_size=n).map(
+                    lambda drawn, kind=kind: pa.array(drawn, kind)
+                )
+                for name, (values, kind) in kinds.items()
+            }
+        ).map(pa.table)
+    )
+
+
+@given(draw_rows())
+def test_json_holds_the_rows_as_they_are(rows: pa.Table) -> None:
+    assert json.loads(formats.write(rows, formats.JSON)) == rows.to_pylist()
+
+
+@given(draw_rows())
+def test_parquet_holds_the_rows_as_they_are(rows: pa.Table) -> None:
+    read = pq.read_table(io.BytesIO(formats.write(rows, formats.PARQUET)))
+    assert read.to_pylist() == rows.to_pylist()
+    assert read.schema.types == rows.schema.types
+
+
+@given(draw_rows())
+def test_raw_csv_holds_texts_and_numbers_as_they_are(rows: pa.Table) -> None:
+    content = formats.write(rows, formats.RAW_CSV).decode()
+    head, *lines = csv.reader(io.StringIO(content, newline=""))
+    assert head == rows.column_names
+    assert set(head) == set(NAMES)
+    assert len(lines) == rows.num_rows
+    for line, row in zip(lines, rows.to_pylist(), strict=True):
+        number, count, is_it, word = (line[head.index(name)] for name in NAMES)
+        assert (float(number) if number else None) == row["number"]
+        assert (int(count) if count else None) == row["count"]
+        assert ({"true": True, "false": False}.get(is_it)) == row["is_it"]
+        assert word == (row["word"] or "")
+
+
+@given(st.lists(st.text(st.sampled_from("=+-@ \t\ra'\"|%0"), min_size=1, max_size=5), min_size=1))
+def test_no_cell_of_a_csv_is_a_formula(words: list[str]) -> None:
+    content = formats.write(pa.table({"=name": words}), formats.CSV).decode()
+    head, *lines = csv.reader(io.StringIO(content, newline=""))
+    assert not head[0].startswith("=")
+    for [cell], word in zip(lines, words, strict=True):
+        assert cell in (word, f"'{word}")
+        is_number = re.fullmatch(r"[+-]?[0-9 ]*", cell)
+        assert is_number or not cell.lstrip().startswith(("=", "+", "-", "@"))
+        assert not cell.startswith(("\t", "\r"))
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 8_191, 8_192, 8_193, 20_000])
+@pytest.mark.parametrize("kind", [formats.JSON, formats.RAW_CSV, formats.VOTABLE])
+def test_rows_of_any_number_of_steps_are_all_there_in_order(
+    kind: formats.Format, n_rows: int
+) -> None:
+    content = formats.write(pa.table({"n": pa.array(range(n_rows), pa.int32())}), kind)
+    if kind is formats.JSON:
+        found = [row["n"] for row in json.loads(content)]
+    elif kind is formats.RAW_CSV:
+        found = [int(line) for line in content.decode().splitlines()[1:]]
+    else:
+        found = votable.parse_single_table(io.BytesIO(content)).array["n"].tolist()
+    assert found == list(range(n_rows))
+
+
+def test_what_a_double_cannot_hold_is_text_in_json() -> None:
+    rows = pa.table({"big": pa.array([2**53 + 1, None]), "wide": ROWS["wide"]})
+    assert json.loads(formats.write(rows, formats.JSON)) == [
+        {"big": str(2**53 + 1), "wide": str(2**70)},
+        {"big": None, "wide": "1"},
+    ]
+
+
+def test_a_votable_tells_that_it_was_cut() -> None:
+    whole, cut = io.BytesIO(), io.BytesIO()
+    formats.write_to(whole, ROWS, "votable")
+    formats.write_to(cut, ROWS, "votable", is_cut=True)
+    assert (b"OVERFLOW" in whole.getvalue(), b"OVERFLOW" in cut.getvalue()) == (False, True)
+
+
+def test_a_cone_search_has_its_own_ucds_and_nothing_else_differs() -> None:
+    rows = pa.table({name: [1] for name in ("TARGETID", "TARGET_RA", "TARGET_DEC", "Z")})
+    found = []
+    for key in ("cone", "votable"):
+        target = io.BytesIO()
+        formats.write_to(target, rows, key)
+        table = votable.parse_single_table(io.BytesIO(target.getvalue()))
+        found.append({field.name: field.ucd for field in table.fields})
+    cone, plain = found
+    assert cone | plain == plain
+    assert [cone[name] for name in rows.column_names[:3]] == [
+        "ID_MAIN",
+        "POS_EQ_RA_MAIN",
+        "POS_EQ_DEC_MAIN",
+    ]
+    assert cone["Z"] == plain["Z"]
+
+
+def test_only_columns_that_the_schema_knows_are_described() -> None:
+    described = formats.describe(pa.table({"Z": [1.0], "own": [2.0]})).schema
+    assert described.field("Z").metadata
+    assert described.field("own").metadata is None
