@@ -14,9 +14,13 @@ import polars as pl
 import pytest
 import yaml
 from astropy.coordinates import SkyCoord
+from hypothesis import given
+from hypothesis import strategies as st
 
 from catalog_schema import kinds
 from catalog_schema.tables import QUASARS
+from release.documents import describe_type, list_others
+from release.faces.registry import list_faces
 
 _RECIPE = re.compile(r"-- ## (.*)\n([^;]*;)")
 
@@ -143,3 +147,38 @@ def test_example_plots_a_spectrum(released: Path, monkeypatch: pytest.MonkeyPatc
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exec(Path("examples/plot_spectrum.py").read_text(), {})
+
+
+@pytest.mark.parametrize("kind", ["spectra", "tables"])
+def test_no_file_is_described_twice_and_each_in_a_sentence(kind: str) -> None:
+    others = list_others(kind)
+    files = [file for group in others for file in group]
+    assert len(files) == len(set(files))
+    assert not set(files) & set(kinds.SPECTRA.files)
+    assert all(text.endswith(".") for text in others.values())
+    # Examples are those of the kind's own texts.
+    assert ("examples/" in files) is (kind == "spectra")
+
+
+def test_every_file_of_a_release_is_described(released: Path) -> None:
+    told = [file for group in list_others("spectra") for file in group]
+    told += [*kinds.SPECTRA.files, *(f for face in list_faces(kinds.SPECTRA) for f in face.files)]
+    whole = {file for file in told if not file.endswith("/")}
+    folders = tuple(file for file in told if file.endswith("/"))
+    files = {path.relative_to(released).as_posix() for path in released.rglob("*.*")}
+    left = {f for f in files if f not in whole and not f.startswith(folders)}
+    assert {f for f in left if (released / f).is_file()} == set()
+
+
+@given(st.integers(1, 10_000))
+def test_the_type_of_an_array_tells_its_length(n_pixels: int) -> None:
+    for table in kinds.SPECTRA.tables:
+        for column in table.columns:
+            told = describe_type(n_pixels, column)
+            base, _, length = told.partition("[")
+            assert base == str(column.type)
+            assert bool(length) is (column.array is not None)
+            if column.array == "wave":
+                assert length == f"{n_pixels}]"
+            elif column.size:
+                assert length == f"{column.size}]"

@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.errors import UserError
 from pipeline.lake.files import show
-from pipeline.lake.layout import Lake, Shard
+from pipeline.lake.layout import Lake, Shard, is_remote
 
 SHARD = Shard("sv3", "dark", 26065)
 
@@ -64,3 +66,61 @@ def test_releases_are_in_the_order_of_their_versions(tmp_path: Path) -> None:
 
 def test_shard_prints_as_in_file_names() -> None:
     assert str(SHARD) == "sv3-dark-26065"
+
+
+@given(
+    st.text(max_size=12) | st.sampled_from(["..", ".", "a/b", "/a", "a\\b", "", ".hidden", "a\n"])
+)
+def test_no_name_leads_out_of_the_lake(name: str) -> None:
+    lake = Lake(Path("/root"))
+    for find in (
+        lake.dataset,
+        lake.table,
+        lake.model,
+        lake.checkpoint,
+        lake.mock,
+        lake.applied,
+        lambda word: lake.catalogue("matches", word),
+        lambda word: lake.source_index(word, "f"),
+        lambda word: lake.source_index("gaia", word),
+        lambda word: lake.shard("coadds", Shard(word, "dark", 1)),
+        lambda word: lake.index(Shard("main", word, 1)),
+    ):
+        try:
+            path = find(name)
+        except UserError:
+            continue
+        assert ".." not in path.parts
+        assert path.is_relative_to("/root")
+        assert any(name in part for part in path.parts)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 30)] * 3), unique=True, max_size=6))
+def test_releases_of_any_numbers_come_in_their_order(
+    tmp_path_factory: pytest.TempPathFactory, versions: list[tuple[int, int, int]]
+) -> None:
+    root = tmp_path_factory.mktemp("root")
+    for version in versions:
+        folder = root / "releases" / ".".join(map(str, version))
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").touch()
+    found = [tuple(map(int, path.name.split("."))) for path in Lake(root).releases]
+    assert found == sorted(versions)
+
+
+@pytest.mark.parametrize(
+    ("location", "is_far"),
+    [
+        ("s3://bucket/x", True),
+        ("http://host/x", True),
+        ("https://host/x", True),
+        ("/data/s3://x", False),
+        ("data", False),
+        ("s3:/bucket", False),
+        ("ftp://host", False),
+        ("mock", False),
+        ("", False),
+    ],
+)
+def test_what_is_far_is_told_by_its_beginning(location: str, is_far: bool) -> None:
+    assert is_remote(location) is is_far
