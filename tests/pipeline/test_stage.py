@@ -140,3 +140,11 @@ def test_work_on_the_whole_survey_is_one_task() -> None:
     assert (task.place, task.inputs, task.n_expected) == ("", ("digest", "other"), None)
     assert job.work(task) is product
     assert calls == ["work"]
+
+
+def test_a_stage_is_plain_unless_it_says_otherwise() -> None:
+    stage = make_stage("x")
+    assert not stage.has_outside
+    assert not stage.books_shards
+    assert stage.rows_of == ""
+    assert Product() == Product(tables=(), n_made=None, is_passing=False)

@@ -165,8 +165,8 @@ def test_releases_of_two_kinds_are_not_compared(
     register(monkeypatch)
     change_manifest(later, kind=POINTS.name)
     for pair, words in (
-        ((released, later), "it is of tables, the other of spectra"),
-        ((later, released), "it is of spectra, the other of tables"),
+        ((released, later), f"it is of {POINTS.name}, the other of spectra"),
+        ((later, released), f"it is of spectra, the other of {POINTS.name}"),
     ):
         with pytest.raises(UserError, match=f"{pair[1]} cannot be compared: {words}"):
             compare(*pair)

@@ -149,7 +149,7 @@ def test_example_plots_a_spectrum(released: Path, monkeypatch: pytest.MonkeyPatc
         exec(Path("examples/plot_spectrum.py").read_text(), {})
 
 
-@pytest.mark.parametrize("kind", ["spectra", "tables"])
+@pytest.mark.parametrize("kind", ["spectra", "points"])
 def test_no_file_is_described_twice_and_each_in_a_sentence(kind: str) -> None:
     others = list_others(kind)
     files = [file for group in others for file in group]

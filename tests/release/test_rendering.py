@@ -71,7 +71,7 @@ def test_a_fact_that_is_missing_is_an_error() -> None:
 @pytest.mark.parametrize("name", ["README.md.j2", "LICENSE.j2", "CITATION.cff.j2"])
 def test_a_kind_with_a_text_of_its_own_has_that_and_others_the_common_one(name: str) -> None:
     assert find_template(name, "spectra") == f"spectra/{name}"
-    assert find_template(name, "tables") == name
+    assert find_template(name, "points") == name
     assert (FOLDER / name).is_file()
 
 
