@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from toy_points import MAGNITUDE, OWN, SCORED, WAIST
+from toy_points import MAGNITUDE, OWN, POINTS, SCORED, WAIST
 
 from catalog_schema.back_half import make_tables
 from catalog_schema.columns import evidence, sample
@@ -37,7 +37,7 @@ def make_kind() -> Kind:
         "measurements", "Their wobble.", KEY, (sample.parent, sample.control, *evidence.MEASURED)
     )
     targets = waist.make_table("targets", "Points.", KEY, OWN)
-    return Kind("tables", "points", waist, (targets, scored, measured, *make_tables(waist)))
+    return Kind(POINTS.name, POINTS.main, waist, (targets, scored, measured, *make_tables(waist)))
 
 
 def make_keys(n: int, first: int = 0) -> dict[str, Any]:

@@ -94,3 +94,20 @@ def test_equivalent_widths_of_nebular_lines(nebular: float, age: float) -> None:
         near = np.abs(WAVE - line) < 12
         assert excess[near].sum() * 0.5 == pytest.approx(nebular * NEBULAR[line], rel=2e-3)
         assert WAVE[near][np.argmax(excess[near])] == pytest.approx(line, abs=0.6)
+
+
+@given(step=st.floats(0, 0.8))
+def test_metals_and_break_of_an_old_galaxy_deepen_together(step: float) -> None:
+    old = galaxy_light(WAVE, 1.0, 0.0, step)
+    bare = galaxy_light(WAVE, 1.0, 0.0, 0.0)
+    np.testing.assert_allclose(bare[WAVE > 4100], WAVE[WAVE > 4100] / 5100)
+    # In the middle of a line half of the step is lost, half of that at half its half width.
+    for line, half in ((5175.3, 45.0), (5895.6, 14.0)):
+        lost = 1 - old / bare
+        near = np.abs(WAVE - line) < half / 2
+        assert lost[near].max() == pytest.approx(0.5 * step, rel=0.15, abs=1e-6)
+        assert np.all(lost[np.abs(WAVE - line) < half / 4] >= 0.25 * step - 1e-9)
+    clear = (WAVE > 6100) & (WAVE < 6150)
+    np.testing.assert_allclose(old[clear], bare[clear])
+    below = (WAVE > 3700) & (WAVE < 3800)
+    np.testing.assert_allclose((old / bare)[below], 1 - step, rtol=1e-6)
