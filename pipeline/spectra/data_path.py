@@ -16,7 +16,7 @@ from pipeline.judge.stages import (
 from pipeline.stage import DataPath, Stage, beside_model, by_shard, whole
 
 _GRID = ("target.z_min", "target.z_max", "preprocess.log10_step", "train.patch")
-_SCORE = ("run.seed", "score.trees", "score.min_valid_fraction", "score.batch_size")
+_SCORE = ("score.trees", "score.min_valid_fraction", "score.batch_size")
 # Of whether a spectrum can be classified, and whether it vanishes at another redshift.
 _KNOWLEDGE = ("classify.min_snr", "classify.vanish_p_value")
 
@@ -114,7 +114,7 @@ SCORE = Stage(
     "latents and statistics of every spectrum",
     makes=by_shard("scores"),
     needs=("restframe", "models"),
-    reads=_SCORE,
+    reads=("run.seed", *_SCORE),
     revision=5,
     run="pipeline.spectra.stages.score:score",
     rows_of="preprocess",
@@ -124,7 +124,7 @@ MEASURE = Stage(
     "physical measurements and rival redshifts",
     makes=by_shard("measurements"),
     needs=("restframe", "scores", "significance", "models", "null"),
-    reads=(*_SCORE, *NULL_SETTINGS, "classify.rivals", "classify.rival_p_value"),
+    reads=("run.seed", *_SCORE, *NULL_SETTINGS, "classify.rivals", "classify.rival_p_value"),
     revision=5,
     run="pipeline.spectra.stages.measure:measure",
 )
@@ -160,11 +160,11 @@ RECONSTRUCT = Stage(
 )
 CLASSIFY = make_classify(
     needs=("coadds", "restframe", "measurements", "changes", "models"),
-    reads=(*_SCORE[1:], *_KNOWLEDGE),
+    reads=(*_SCORE, *_KNOWLEDGE),
 )
 INJECT = make_inject(
     needs=("restframe", "models"),
-    reads=(*_SCORE[1:], *_KNOWLEDGE, "classify.rival_p_value"),
+    reads=(*_SCORE, *_KNOWLEDGE, "classify.rival_p_value"),
 )
 
 SPECTRA = DataPath(
