@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from catalog_schema.column import Column, Table
+from catalog_schema.kind import Kind
 from release.credit import LICENCE_URL, make_citation
 from release.faces.face import Face, Manifest
 from release.manifest import find_kind, write_json
@@ -107,7 +108,7 @@ def make_datacite(manifest: Mapping[str, Any]) -> dict[str, Any]:
         "version": manifest["version"],
         "language": "en",
         "descriptions": [{"description": _describe(manifest), "descriptionType": "Abstract"}],
-        "subjects": [{"subject": word} for word in ("quasars", "spectroscopy", "anomalies")],
+        "subjects": [{"subject": word} for word in _list_subjects(find_kind(manifest))],
         "rightsList": [
             {
                 "rights": "Creative Commons Attribution 4.0 International",
@@ -169,6 +170,11 @@ def make_crate(manifest: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
         "@context": "https://w3id.org/ro/crate/1.1/context",
         "@graph": [descriptor, root, *others, *files],
     }
+
+
+def _list_subjects(kind: Kind) -> tuple[str, ...]:
+    how = ("spectroscopy",) if kind.name == "spectra" else ()
+    return (kind.waist.members, *how, "anomalies")
 
 
 def _is_desi(manifest: Mapping[str, Any]) -> bool:
