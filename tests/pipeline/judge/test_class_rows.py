@@ -5,17 +5,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
 from lake_runs import find_model_id
+from toy_tables import make_kind, make_survey
 
 from catalog_schema.kinds import SPECTRA
 from catalog_schema.tables import CLASSES, JUDGED
 from catalog_schema.validate import find_violations
 from pipeline.config import Config
 from pipeline.flow.data_path import start_run
-from pipeline.judge.class_rows import leave_unclassified
+from pipeline.judge.class_rows import leave_unclassified, make_norms
 from pipeline.judge.knowledge import Surroundings, get_knowledge
 from pipeline.judge.survey import read_survey
-from pipeline.lake.store import Store, replace_columns
+from pipeline.lake.store import Store, replace_columns, to_matrix
 from pipeline.spectra.knowledge import SpectraKnowledge
 from pipeline.spectra.model import models
 
@@ -73,3 +76,21 @@ def test_without_examples_the_score_alone_counts(lake: Store, config: Config) ->
     own = survey.significance["p_value"].to_numpy()
     np.testing.assert_array_equal(rows["joint_p_value"][is_ranked], own[is_ranked])
     assert (found.evidence.num_rows, found.norms.num_rows, found.taxonomy.num_rows) == (0, 0, 0)
+
+
+@given(seed=st.integers(0, 99))
+def test_norms_are_the_core_members_each_with_its_own_numbers(seed: int) -> None:
+    kind = make_kind()
+    survey = make_survey(kind, seed)
+    norms = make_norms(survey, kind)
+    assert find_violations(norms, kind["norms"]) == []
+    parents = survey.scores["parent"].to_pylist()
+    core = [row for row, parent in enumerate(parents) if parent == "core"]
+    assert norms["TARGETID"] == survey.scores["TARGETID"].take(core)
+    assert norms["magnitude"] == survey.scores["magnitude"].take(core)
+    assert norms["p_value"] == survey.significance["p_value"].take(core)
+    assert norms["is_ordinary"].to_pylist() == survey.is_ordinary[core].tolist()
+    # The error of the only measurement is a half.
+    np.testing.assert_allclose(
+        to_matrix(norms["significances"]), 2 * to_matrix(survey.measured["measured"])[core]
+    )
