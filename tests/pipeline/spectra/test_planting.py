@@ -86,3 +86,10 @@ def test_a_host_without_a_good_pixel_bears_nothing() -> None:
     place = HOSTS.column_names.index("rest_weight")
     hosts = HOSTS.set_column(place, "rest_weight", blind)
     assert plant(hosts.slice(0, 2), GRID, "reddening", STRENGTHS, 1).num_rows == 0
+
+
+@given(seed=st.integers(0, 99))
+def test_emission_is_added_and_absorption_taken_away(seed: int) -> None:
+    signs = {"narrow_emission": 1, "broad_emission": 1, "narrow_absorption": -1, "lost_lines": -1}
+    for kind, sign in signs.items():
+        assert (sign * find_changes(add(kind, seed=seed)) > -1e-5).all()
