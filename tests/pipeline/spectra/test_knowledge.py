@@ -6,11 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog_schema.kinds import SPECTRA
+from catalog_schema.lines import LINES
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
+from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config
 from pipeline.flow.data_path import start_run
 from pipeline.flow.root import Root
 from pipeline.judge.knowledge import Knowledge, get_knowledge
+from pipeline.judge.survey import read_survey
+from pipeline.lake.store import columns_to_table
+from pipeline.ledger.outcome import Outcome
 from pipeline.science.measured import Measured
 from pipeline.spectra.knowledge import SpectraKnowledge
 
@@ -100,3 +106,81 @@ def test_a_filter_is_placed_where_it_was_found_and_nothing_else_is(
         for k, width in enumerate(FILTER_WIDTHS):
             np.testing.assert_array_equal(found[:, NAMES.index(f"{sign}_{width}")], wave[:, k])
     assert np.isfinite(found).sum() == waves.size
+
+
+def test_members_were_taken_where_their_coadds_say(lake: Root, config: Config) -> None:
+    """Night, petal and fibre of each row's own coadd, in the members' order; -1 where unknown."""
+    run = start_run(lake, config)
+    shards = run.list_shards("coadds")
+    night, petal, fibre = {}, {}, {}
+    for number, shard in enumerate(shards):
+        rows = run.read_shards("coadds", [shard])[shard]
+        n = rows.num_rows
+        told = {
+            "NIGHT": pa.array([20210101 + number if k % 3 else None for k in range(n)], pa.int32()),
+            "PETAL_LOC": pa.array([k % 10 for k in range(n)], pa.int32()),
+            "FIBER": pa.array([100 * number + k for k in range(n)], pa.int32()),
+        }
+        for name, column in told.items():
+            field = rows.schema.field(name)
+            rows = rows.set_column(rows.column_names.index(name), field, column.cast(field.type))
+        stamp = lake.read_stamp(lake.lake.shard("coadds", shard))
+        made = {"fingerprint": stamp.fingerprint, "n_expected": n, "n_made": n}
+        lake.write(lake.lake.shard("coadds", shard), rows, SPECTRA["coadds"], **made)
+        for k, targetid in enumerate(rows["TARGETID"].to_pylist()):
+            night[targetid] = 20210101 + number if k % 3 else -1
+            petal[targetid], fibre[targetid] = k % 10, 100 * number + k
+    members = read_survey(run).members
+    members = members.take(pa.array(np.random.default_rng(0).permutation(members.num_rows)))
+    found = get_knowledge(run).read_surroundings(members)
+    ids = members["TARGETID"].to_pylist()
+    assert found.places["NIGHT"].tolist() == [night[i] for i in ids]
+    assert found.places["PETAL_LOC"].tolist() == [petal[i] for i in ids]
+    assert found.places["FIBER"].tolist() == [fibre[i] for i in ids]
+    assert found.groups["fibre"].tolist() == [fibre[i] for i in ids]
+    assert found.groups["field"].tolist() == members["HEALPIX"].to_pylist()
+    # Two members share a petal's group where both night and petal are the same, and are known.
+    for one, group in zip(ids, found.groups["petal"], strict=True):
+        assert group == (-1 if night[one] < 0 else 10 * night[one] + petal[one])
+
+
+def test_a_changed_line_is_the_sign_of_its_strongest_change(lake: Root, config: Config) -> None:
+    run = start_run(lake, config)
+    members = read_survey(run).members
+    shard = run.list_shards("scores")[0]
+    mine = [k for k, pixel in enumerate(members["HEALPIX"].to_pylist()) if pixel == shard.healpix]
+    changed, closed, calm = mine[:3]
+    rows = [
+        (changed, "a", 5.0, "civ", True),
+        (changed, "b", -9.0, "mgii", True),
+        (changed, "c", 30.0, "hbeta", False),
+        (closed, "a", 8.0, "civ", True),
+        (calm, "a", 1.0, "civ", False),
+    ]
+    keys = members.take(pa.array([row[0] for row in rows]))
+    columns = {name: pa.nulls(len(rows), pa.null()) for name in SPECTRA["changes"].names}
+    columns |= {name: keys[name] for name in keys.column_names}
+    columns |= {
+        "earlier_file": [row[1] for row in rows],
+        "line_change": [row[2] for row in rows],
+        "changed_line": [row[3] for row in rows],
+        "has_changed": [row[4] for row in rows],
+        "line_ratio": [0.1, 0.2, 0.3, 0.4, 0.5],
+        "line_ratio_error": [0.01] * len(rows),
+        "earlier_mjd": [51000.0 + k for k in range(len(rows))],
+        "change_state": ["measured"] * len(rows),
+    }
+    table = columns_to_table(SPECTRA["changes"], columns)
+    path = lake.lake.shard("changes", shard)
+    lake.write(path, table, SPECTRA["changes"], fingerprint="f", n_expected=5, n_made=5)
+    state = ShardState.DONE
+    lake.ledger.record([Outcome(shard, "earlier", state, len(rows), len(rows), content="c")])
+    is_open = np.ones(members.num_rows, bool)
+    is_open[closed] = False
+    (sign,) = get_knowledge(start_run(lake, config)).read_signs(members, is_open)
+    assert (sign.kind, sign.rows.tolist()) == ("changing_look", [changed])
+    assert list(sign.evidence["feature"]) == ["mgii_change"]
+    assert sign.evidence["feature_value"].to_pylist() == pytest.approx([0.2])
+    assert sign.evidence["departure"].to_pylist() == pytest.approx([-9.0])
+    assert sign.evidence["feature_wave"] == [LINES["mgii"].wave]
+    assert sign.evidence["compared_mjd"].to_pylist() == [51001.0]
