@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from catalog_schema.vocabulary import ShardState
-from pipeline.lake.layout import Shard
+from pipeline.errors import UserError
+from pipeline.lake.layout import Lake, Shard
 from pipeline.ledger.books import Ledger, Outcome, balance
 from pipeline.ledger.database import parse_url
 
@@ -265,3 +266,41 @@ def test_balance_holds_in_every_shard_and_in_total() -> None:
     empty = Outcome(SHARDS[2], "extract", ShardState.RUNNING, 0)
     assert balance([DONE, empty]).broken == (empty,)
     assert balance([]).broken == ()
+
+
+def test_a_lake_in_a_bucket_is_booked_in_a_database_that_all_machines_see(tmp_path: Path) -> None:
+    place = Lake(tmp_path, "s3://bucket/prefix")
+    for url in ("", f"sqlite:///{tmp_path}/ledger.sqlite"):
+        with pytest.raises(UserError, match="needs a PostgreSQL ledger"):
+            Ledger.of_lake(place, url)
+
+
+def test_a_lake_s_books_are_in_its_own_file_or_in_the_named_database(tmp_path: Path) -> None:
+    root, other = tmp_path / "root", tmp_path / "other.sqlite"
+    root.mkdir()
+    with Ledger.of_lake(Lake(root), "").closing() as ledger:
+        ledger.record([DONE])
+    assert Lake(root).ledger.is_file()
+    url = f"sqlite:///{other}"
+    with Ledger.of_lake(Lake(root), url).closing() as ledger:
+        assert ledger.outcomes() == []
+        ledger.record([DONE])
+    assert other.is_file()
+    # In a shared database the books of two roots are apart.
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with Ledger.of_lake(Lake(elsewhere), url).closing() as ledger:
+        assert ledger.outcomes() == []
+
+
+def test_a_copy_fills_an_empty_database_and_no_other(tmp_path: Path, path: Path) -> None:
+    copy, empty = tmp_path / "copy.sqlite", tmp_path / "empty.sqlite"
+    with Ledger(path).closing() as ledger:
+        ledger.record([DONE])
+        ledger.copy_to(copy)
+        with pytest.raises(UserError, match=r"holds rows in shard_\w+ already"):
+            ledger.fill_from(copy)
+    with Ledger(empty).closing() as ledger:
+        ledger.fill_from(copy)
+        [found] = ledger.outcomes()
+    assert (found.shard, found.n_made, found.dropped) == (DONE.shard, DONE.n_made, DONE.dropped)
