@@ -24,7 +24,7 @@ from pipeline.context.catalogues.search import (
 )
 from pipeline.context.catalogues.services import Service
 from pipeline.context.match_rows import make_rows
-from pipeline.context.scored_objects import Objects, read_objects
+from pipeline.context.scored_objects import Objects, ScoredObjects
 from pipeline.context.searches import Search, list_searches
 from pipeline.lake.store import Store, columns_to_table, digest
 from pipeline.run import Run
@@ -51,23 +51,22 @@ def crossmatch(run: Run) -> Job:
     UserError
         If a local catalogue or its settings are wrong.
     """
-    settings, objects = run.config.crossmatch, read_objects(run)
+    scored = ScoredObjects(run)
     searches = {search.name: search for search in list_searches(run.store, run.config)}
     tasks = tuple(
-        Task(name, len(objects.ra), _list_inputs(search, objects))
-        for name, search in searches.items()
+        Task(name, len(scored), _list_inputs(search, scored)) for name, search in searches.items()
     )
-    return Job(tasks, partial(_search, run.store, settings, objects, searches))
+    return Job(tasks, partial(_search, run.store, run.config.crossmatch, scored, searches))
 
 
 def _search(
     store: Store,
     settings: CrossmatchSettings,
-    objects: Objects,
+    scored: ScoredObjects,
     searches: Mapping[str, Search],
     task: Task,
 ) -> Product:
-    search = searches[str(task.place)]
+    search, objects = searches[str(task.place)], scored.objects
     matches, facts, told = _match(store, settings, objects, search)
     return Product(
         (facts, matches),
@@ -158,11 +157,11 @@ def _describe_errors(errors: dict[int, str]) -> Iterator[str]:
         yield f"the service failed for {count} objects, which the next run asks again: {text}"
 
 
-def _list_inputs(search: Search, objects: Objects) -> tuple[str, ...]:
+def _list_inputs(search: Search, scored: ScoredObjects) -> tuple[str, ...]:
     """Digest what decides the rows of one catalogue: how a service is asked changes none."""
     files = (*search.identify_sources(), *search.identify_footprint())
     # Services are asked for the graded objects only.
-    content = objects.graded_content if search.is_remote else objects.content
+    content = scored.graded_content if search.is_remote else scored.content
     return (*files, search.name, search.access, digest(search.catalogue), content)
 
 

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from catalog_schema.tables import SCORES, TARGETS, TIERS
 from catalog_schema.vocabulary import Tier
 from catalog_schema.waist import ROW_KEY
 from pipeline.errors import UserError
 from pipeline.lake.align import align
-from pipeline.lake.store import digest_rows
+from pipeline.lake.layout import Shard
+from pipeline.lake.store import digest, digest_rows
 from pipeline.run import Run
 
 
@@ -31,24 +31,13 @@ class Objects:
         """Which objects have a position, shape (n,)."""
         return np.isfinite(self.ra) & np.isfinite(self.dec)
 
-    @cached_property
-    def content(self) -> str:
-        """Digest of keys and positions."""
-        return digest_rows(self._rows)
 
-    @cached_property
-    def graded_content(self) -> str:
-        """Digest of keys, positions and which are graded."""
-        return digest_rows(self._rows.append_column("is_graded", pa.array(self.is_graded)))
+class ScoredObjects:
+    """The scored objects of a run; their positions, a file for each shard, are read when needed.
 
-    @property
-    def _rows(self) -> pa.Table:
-        positions = {"ra": self.ra, "dec": self.dec}
-        return pa.table({**{name: self.keys[name] for name in ROW_KEY}, **positions})
-
-
-def read_objects(run: Run) -> Objects:
-    """Return the scored objects with the positions of their targets.
+    Parameters
+    ----------
+    run : Run
 
     Raises
     ------
@@ -57,16 +46,42 @@ def read_objects(run: Run) -> Objects:
     UserError
         If nothing was scored.
     """
-    tiers = run.read(TIERS.name, [*ROW_KEY, "tier"])
-    shards = run.list_shards(SCORES.name)
-    if not shards:
-        raise UserError(
-            f"{run.store.root}: no spectrum was scored; `qad status` says where they went"
-        )
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._shards = run, run.list_shards("scores")
+        tiers = run.read("tiers", [*ROW_KEY, "tier"])
+        if not self._shards:
+            raise UserError(
+                f"{run.store.root}: nothing was scored; `qad status` says where they went"
+            )
+        self._tiers = tiers.sort_by([(name, "ascending") for name in ROW_KEY]).combine_chunks()
+        self._is_graded = pc.not_equal(self._tiers["tier"], Tier.NONE.value)
+
+    def __len__(self) -> int:
+        return int(self._tiers.num_rows)
+
+    @cached_property
+    def content(self) -> str:
+        """Digest of keys and of the targets, whose positions are looked at."""
+        return digest(digest_rows(self._tiers.select(ROW_KEY)), self._run.find_content("targets"))
+
+    @cached_property
+    def graded_content(self) -> str:
+        """The same, and which are graded."""
+        return digest(self.content, digest_rows(pa.table({"is_graded": self._is_graded})))
+
+    @cached_property
+    def objects(self) -> Objects:
+        """The objects themselves."""
+        return _read_objects(self._run, self._shards, self._tiers, self._is_graded)
+
+
+def _read_objects(
+    run: Run, shards: list[Shard], tiers: pa.Table, is_graded: pa.ChunkedArray
+) -> Objects:
+    """Return the scored objects with the positions of their targets."""
     columns = [*ROW_KEY, "TARGET_RA", "TARGET_DEC"]
-    targets = pa.concat_tables(run.read_shards(TARGETS.name, shards, columns).values())
-    tiers = tiers.sort_by([(name, "ascending") for name in ROW_KEY])
-    placed = align(targets, tiers, what=TARGETS.name)
+    targets = pa.concat_tables(run.read_shards("targets", shards, columns).values())
+    placed = align(targets, tiers, what="targets")
     ra, dec = (pc.fill_null(placed[f"TARGET_{name}"], np.nan).to_numpy() for name in ("RA", "DEC"))
-    is_graded = pc.not_equal(tiers["tier"], Tier.NONE.value).to_numpy()
-    return Objects(tiers.select(ROW_KEY).combine_chunks(), ra, dec, is_graded)
+    return Objects(tiers.select(ROW_KEY), ra, dec, is_graded.to_numpy())

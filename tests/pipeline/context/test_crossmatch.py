@@ -18,7 +18,7 @@ from catalog_schema.vocabulary import MatchState
 from pipeline.config import Config
 from pipeline.context.catalogues.declared import read_declared, resolve_catalogues
 from pipeline.context.science.match import offset
-from pipeline.context.scored_objects import read_objects
+from pipeline.context.scored_objects import ScoredObjects
 from pipeline.errors import UserError
 from pipeline.flow.data_path import start_run
 from pipeline.flow.report import Report
@@ -44,7 +44,7 @@ def describe(store: Store, name: str) -> dict:
 def sources(lake: Store, tmp_path: Path) -> Path:
     """A catalogue: one source at objects 0 to 9, two at 10 to 14, one 3 arcsec off 15 to 19."""
     with lake.ledger.closing():
-        objects = read_objects(start_run(lake, Config()))
+        objects = ScoredObjects(start_run(lake, Config())).objects
     ra, dec = objects.ra, objects.dec
     near = offset(ra[:20], dec[:20], np.repeat([0.5, 1.5, 3.0], [10, 5, 5]) / 3600, 1.0)
     more = offset(ra[10:15], dec[10:15], 0.2 / 3600, 2.0)
@@ -102,7 +102,7 @@ def test_every_pair_has_its_state(lake: Store, config: Config, sources: Path) ->
 
 def test_literature_is_counted_and_linked(lake: Store, config: Config, tmp_path: Path) -> None:
     with lake.ledger.closing():
-        objects = read_objects(start_run(lake, Config()))
+        objects = ScoredObjects(start_run(lake, Config())).objects
     columns = {
         "ra": objects.ra[:2],
         "dec": objects.dec[:2],
@@ -130,7 +130,7 @@ def test_all_six_states_stand_side_by_side(lake: Store, config: Config, sources:
     # Nobody listens at this address.
     silent = CatalogueSettings(url="http://127.0.0.1:9/tap")
     with lake.ledger.closing():
-        limit = float(np.median(read_objects(start_run(lake, Config())).dec))
+        limit = float(np.median(ScoredObjects(start_run(lake, Config())).objects.dec))
     run(
         lake,
         config,
@@ -153,7 +153,7 @@ def test_outside_the_coverage_is_not_the_same_as_nothing(
     lake: Store, config: Config, sources: Path, tmp_path: Path
 ) -> None:
     with lake.ledger.closing():
-        dec = read_objects(start_run(lake, Config())).dec
+        dec = ScoredObjects(start_run(lake, Config())).objects.dec
     limit = float(np.median(dec))
     run(lake, config, catalogues=declare(sources, dec_min=limit))
     rows = [row for row in read(lake, "mine") if row["match_rank"] == 1]
@@ -208,7 +208,7 @@ def test_only_what_changed_is_searched_again(lake: Store, config: Config, source
 
 def test_failed_service_is_an_error_state_and_asked_again(lake: Store, config: Config) -> None:
     with lake.ledger.closing():
-        objects = read_objects(start_run(lake, Config()))
+        objects = ScoredObjects(start_run(lake, Config())).objects
     near = offset(objects.ra[:3], objects.dec[:3], 0.3 / 3600, 0.0)
     table = Table({"Source": ["a", "b", "c"], "ra": near[0], "dec": near[1], "mag": [1, 2, 3]})
     with serving(table) as observatory:
@@ -244,7 +244,7 @@ def test_failed_service_is_an_error_state_and_asked_again(lake: Store, config: C
 
 def test_only_graded_objects_are_asked_for(lake: Store, config: Config) -> None:
     with lake.ledger.closing():
-        n_graded = int(read_objects(start_run(lake, Config())).is_graded.sum())
+        n_graded = int(ScoredObjects(start_run(lake, Config())).objects.is_graded.sum())
     table = Table({"Source": ["a"], "ra": [1.0], "dec": [1.0], "mag": [1]})
     with serving(table) as observatory:
         catalogue = ask_observatory(observatory)
