@@ -32,5 +32,5 @@ class LooseFiles:
         """
         raise UserError(
             f"source {config.run.source}: loose files, no survey: score them with a finished "
-            "model, or give a folder that holds spectro/"
+            "model, or give the folder that holds spectro/"
         )

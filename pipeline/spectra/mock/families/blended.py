@@ -77,7 +77,7 @@ CONFUSED = {"luck": uniform(0.0, 1.0), "offset": normal(0.0, 900.0, -2500.0, 250
 def star_blend(
     scene: Scene, rng: np.random.Generator, *, temperature: float, faintness: float
 ) -> tuple[Scene, float]:
-    """A cool dwarf of the Milky Way in the fibre, `faintness` mag fainter."""
+    """A cool dwarf of the Milky Way (Pecaut & Mamajek 2013), `faintness` mag fainter."""
     return _blend(scene, star(WAVE, temperature), faintness), np.nan
 
 
@@ -139,7 +139,7 @@ def binary_quasar(
 def wrong_redshift(
     scene: Scene, rng: np.random.Generator, *, luck: float, offset: float
 ) -> tuple[Scene, float]:
-    """Right spectrum, wrong redshift in the catalogue.
+    """Right spectrum, wrong redshift, as one in a hundred (Alexander et al. 2023).
 
     Two thirds are a line taken for another, `offset` km/s from where that would lie, the others
     anywhere, at least 0.1 (1 + z) away. `luck` below two thirds picks the lines.

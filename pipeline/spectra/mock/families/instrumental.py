@@ -85,7 +85,7 @@ def flux_jump(
 def sky_residual(
     flux: np.ndarray, rng: np.random.Generator, *, shift: float, broadening: float
 ) -> tuple[np.ndarray, float]:
-    """Sky lines subtracted at a wrong wavelength and width in one arm."""
+    """Sky lines subtracted at a wrong wavelength and width in one arm (desispec 1598)."""
     pixels = ARM_SLICES[_ARMS[rng.choice(3, p=(0.15, 0.3, 0.55))]]
     step = ARM_WAVE[1] - ARM_WAVE[0]
     first = np.gradient(instrument.sky_brightness()[pixels], step)
@@ -98,7 +98,7 @@ def sky_residual(
 def cosmic_ray(
     flux: np.ndarray, rng: np.random.Generator, *, count: float, log_charge: float
 ) -> tuple[np.ndarray, float]:
-    """Cosmic-ray hits that no mask records.
+    """Cosmic-ray hits that no mask records (desispec 762, 1726).
 
     The strongest leaves 10^log_charge electrons, spread as the optics spread light.
     """
@@ -120,7 +120,7 @@ def scattered_light(
     slope: float,
     dome: float,
 ) -> tuple[np.ndarray, float]:
-    """A bright neighbour's light, spread smoothly over one arm."""
+    """A bright neighbour's light, spread smoothly over one arm (desispec 1580)."""
     pixels = ARM_SLICES[_ARMS[rng.integers(3)]]
     course = np.linspace(-1, 1, ARM_WAVE[pixels].size)
     shape = 1 + slope * course + dome * (1.5 * course**2 - 0.5)
@@ -188,7 +188,7 @@ def calibration_ripple(
     wave: float,
     period: float,
 ) -> tuple[np.ndarray, float]:
-    """A calibration vector with the standard's lines and a slow wave.
+    """A calibration vector with the standard's lines and a slow wave (desispec 1434).
 
     The Balmer lines are imprinted with `depth`, the wave of `period` Å with half of it, in b and r.
     """
