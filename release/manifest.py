@@ -11,12 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from catalog_schema import kinds
 from catalog_schema.grids import Sampling
 from catalog_schema.kind import Kind
-from catalog_schema.kinds import KINDS
 from catalog_schema.tables import SCHEMA_VERSION
 from catalog_schema.vocabulary import MatchState, Tier
 from pipeline.config import Config
+from pipeline.errors import UserError
 from pipeline.ledger.books import Outcome
 from release.conservation import sum_gates
 from release.credit import make_title
@@ -131,13 +132,27 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def find_kind(manifest: Mapping[str, Any]) -> Kind:
-    """Return the kind of data of a release; those of before there were several hold spectra."""
-    return KINDS[manifest.get("kind", "spectra")]
+    """Return the kind of data of a release.
+
+    Raises
+    ------
+    UserError
+        If this program does not know it.
+    """
+    try:
+        return kinds.find_kind(manifest)
+    except ValueError as error:
+        version = manifest.get("version", "without version")
+        raise UserError(f"release {version}: {error}; take the one that made it") from None
 
 
 def read_kind(folder: Path) -> Kind:
-    """Return the kind of data of a release, from its manifest."""
-    return find_kind(read_json(folder / MANIFEST))
+    """Return the kind of data of a release; spectra where its manifest is damaged."""
+    try:
+        values = read_json(folder / MANIFEST)
+    except (OSError, ValueError):
+        values = None
+    return find_kind(values if isinstance(values, dict) else {})
 
 
 def read_json(path: Path) -> Any:

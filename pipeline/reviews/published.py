@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from catalog_schema.contents import name_list
-from catalog_schema.kinds import KINDS
+from catalog_schema.kinds import find_kind
 from catalog_schema.waist import ROW_KEY
 from pipeline.errors import UserError
 from pipeline.lake.layout import Shard
@@ -90,7 +90,7 @@ def read_published(folder: Path) -> Published:
     """
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        kind = KINDS[manifest.get("kind", "spectra")]
+        kind = find_kind(manifest)
         file = folder / name_list(kind.main)
         known = [name for name in _SHOWN if name in pq.read_schema(file).names]
         rows = pq.read_table(file, columns=[*ROW_KEY, *known])

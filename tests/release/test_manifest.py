@@ -10,6 +10,7 @@ from toy_points import POINTS
 from toy_run import register
 
 from catalog_schema.kinds import SPECTRA
+from pipeline.errors import UserError
 from release.manifest import (
     MANIFEST,
     find_code,
@@ -83,7 +84,7 @@ def test_a_manifest_tells_its_kind_and_older_ones_are_of_spectra(
     register(monkeypatch)
     assert find_kind({"kind": POINTS.name}) is POINTS
     assert find_kind({"kind": "spectra"}) is find_kind({}) is SPECTRA
-    with pytest.raises(KeyError):
+    with pytest.raises(UserError, match="it holds 'sounds', of which"):
         find_kind({"kind": "sounds"})
     for kind in (SPECTRA, POINTS):
         write_json(tmp_path / MANIFEST, {"kind": kind.name})

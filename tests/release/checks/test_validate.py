@@ -288,3 +288,17 @@ def test_no_release(tmp_path: Path) -> None:
 def test_adjustment_agrees_with_the_definition() -> None:
     p_value = np.round(np.random.default_rng(3).uniform(0, 1, 200), 2)
     assert np.allclose(adjust(p_value), synthetic_lake.adjust(p_value), rtol=1e-14)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"kind": "spectra"}'])
+def test_damaged_manifest_is_a_failed_check(released: Path, text: str) -> None:
+    (released / "manifest.json").unlink()
+    (released / "manifest.json").write_text(text)
+    assert {"manifest", "checksums", "counts"} <= find_failed(released)
+
+
+def test_kind_of_data_that_is_not_known_is_one_line(released: Path) -> None:
+    change_manifest(released, lambda values: values.update(kind="sonnets"))
+    with pytest.raises(UserError, match=r"^release \d\S+: it holds 'sonnets', of which") as refused:
+        validate(released)
+    assert "\n" not in str(refused.value)
