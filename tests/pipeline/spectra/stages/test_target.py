@@ -1,12 +1,10 @@
 """Candidates: every row of the source is kept or counted under the first gate it fails."""
 
 import os
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from desi_tree import (
@@ -29,9 +27,6 @@ from pipeline.errors import UserError
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
 from pipeline.ledger.books import Ledger
-from pipeline.settings.spectra import TargetSettings
-from pipeline.spectra.candidates import select_candidates
-from pipeline.spectra.desi.selection import choose_blocks
 from pipeline.spectra.science.bricks import find_bricks
 from pipeline.spectra.surveys import find_survey
 
@@ -97,23 +92,6 @@ def test_order_of_the_catalogue_does_not_matter(make: Callable, store: Store) ->
     report = make({name: values[order] for name, values in rows.items()})
     assert report.made == 1
     assert read_targets(store) == first
-
-
-def select(*blocks: Rows) -> tuple[pa.Table, Counter[tuple[Shard, str]]]:
-    settings = TargetSettings()
-    return select_candidates(choose_blocks(blocks, settings), settings)
-
-
-def test_blocks_do_not_matter() -> None:
-    bad = make_rows(6, 40, ZWARN=[4, 0, 4, 4, 4, 4], OBJTYPE="SKY")
-    rows = join_rows(make_rows(9), bad, make_rows(2, 3), make_rows(5, 50, HEALPIX=7))
-    whole, counts = select(rows)
-    parts = [{name: values[i : i + 3] for name, values in rows.items()} for i in range(0, 22, 3)]
-    pieces, same_counts = select(*parts)
-    assert pieces.equals(whole)
-    assert same_counts == counts
-    assert counts.total() == 22
-    assert counts[Shard("main", "dark", 100), "duplicate_row"] == 2
 
 
 def test_done_is_skipped_and_tells_the_same(make: Callable) -> None:
