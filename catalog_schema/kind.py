@@ -59,6 +59,11 @@ class Kind:
         """File of the main table in a release."""
         return contents.name_list(self.main)
 
+    @property
+    def main_table(self) -> Table:
+        """The main table."""
+        return self[self.main]
+
     @cached_property
     def files(self) -> dict[str, Table]:
         """Tables of a release by their files."""
@@ -76,8 +81,8 @@ class Kind:
                 "control",
                 "statistics",
                 "model_id",
-                *(condition.column.name for condition in self.waist.conditions),
-                *(column.name for column in self.waist.carried),
+                *self.waist.condition_names,
+                *self.waist.carried_names,
             ],
             self.main: [*ROW_KEY, "tier", "joint_p_value", "anomaly_score", "reason"],
         }

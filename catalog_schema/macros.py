@@ -38,18 +38,13 @@ CREATE OR REPLACE MACRO top_anomalies(n) AS TABLE
     ORDER BY rank;
 """,
 )
-# Tables that get no view: they are read as they are where somebody asks for them.
-_NO_VIEW = (
-    contents.EVIDENCE,
-    contents.CHANGES,
-    contents.CROSSMATCH,
-    contents.CATALOGUES,
-    contents.REVIEWS,
-    contents.QUEUE,
-    contents.NULL,
-    contents.CONTROLS,
-    contents.INJECTIONS,
-    contents.PURITY,
+# Files that have a view beside that of the main table.
+_VIEWS = (
+    contents.ANOMALIES,
+    contents.SPECTRA,
+    contents.SIGNIFICANCE,
+    contents.COMPLETENESS,
+    contents.GATES,
 )
 _HEAD = """\
 -- Views and macros for DuckDB; run it from the folder of the release:
@@ -59,12 +54,12 @@ _HEAD = """\
 
 def list_macros(kind: Kind) -> list[str]:
     """Return the macros for the releases of a kind of data."""
-    more = " Z," if "Z" in kind[kind.main].names else ""
+    more = " Z," if "Z" in kind.main_table.names else ""
     return [text.replace("{main}", kind.main).replace("{more}", more) for text in _MACROS]
 
 
 def write_script(kind: Kind) -> str:
     """Return the content of `SCRIPT`: views with paths relative to the release, then macros."""
-    paths = [path for path in kind.files if path not in _NO_VIEW]
+    paths = [kind.main_file, *(path for path in _VIEWS if path in kind.files)]
     views = [f"CREATE OR REPLACE VIEW {PurePath(p).stem} AS FROM '{p}';\n" for p in paths]
     return "\n".join([_HEAD + "".join(views), *list_macros(kind)])

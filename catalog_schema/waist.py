@@ -139,6 +139,11 @@ class Waist:
         return tuple(condition.column.name for condition in self.conditions)
 
     @property
+    def carried_names(self) -> tuple[str, ...]:
+        """Names of the columns shown with controls and planted rows."""
+        return tuple(column.name for column in self.carried)
+
+    @property
     def is_two_sided(self) -> NDArray[np.bool_]:
         """Whether a low value of each statistic is as strange as a high one, shape (k,)."""
         return np.array([statistic.two_sided for statistic in self.statistics])

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from pkgutil import resolve_name
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog_schema.column import Table
 from catalog_schema.kind import Kind
+from catalog_schema.kinds import KINDS
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config
 from pipeline.errors import UserError
@@ -61,8 +61,7 @@ class Run:
     @cached_property
     def kind(self) -> Kind:
         """Declaration of the kind of data."""
-        found: Kind = resolve_name(self.path.kind)
-        return found
+        return KINDS[self.path.kind]
 
     def get_outcomes(self, stage: str) -> list[Outcome]:
         """Return the latest outcome of every shard of a stage, in order."""

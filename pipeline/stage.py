@@ -124,10 +124,10 @@ class DataPath:
     Attributes
     ----------
     kind : str
-        ``module:attribute`` of its declaration, a `catalog_schema.kind.Kind`; imported when it is
-        asked for, so that the help of a command loads no library.
+        Its name in `catalog_schema.kinds.KINDS`.
     knowledge : str
-        ``module:attribute`` of its `pipeline.knowledge.Knowledge`.
+        ``module:attribute`` of its `pipeline.judge.knowledge.Knowledge`; imported when it is asked
+        for, so that the help of a command loads no library.
     stages : tuple of Stage
     """
 

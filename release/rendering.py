@@ -15,8 +15,8 @@ def render(name: str, facts: dict[str, Any]) -> str:
 
 
 def find_template(name: str, kind: str) -> str:
-    """Return a kind of data's own template of a name, or the one that all others share."""
-    own = f"{kind}/{name}"
+    """Return the template of a name in a kind's own folder, or the one that all others share."""
+    own = Path(kind, name).as_posix()
     return own if (TEMPLATES / own).is_file() else name
 
 

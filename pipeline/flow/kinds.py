@@ -9,7 +9,7 @@ from pipeline.stage import DataPath
 if TYPE_CHECKING:
     from pipeline.config import Config
 
-PATHS: dict[str, DataPath] = {"spectra": SPECTRA}
+PATHS: dict[str, DataPath] = {path.kind: path for path in (SPECTRA,)}
 # Settings that decide no byte of any dataset: where, how fast and by whom it is made. Where they
 # name files, the files' contents decide.
 NEUTRAL = (

@@ -38,9 +38,8 @@ def _grade(run: Run) -> Product:
         raise UserError(
             f"{run.store.root}: classes and scores are of different controls; run `qad run` again"
         )
-    carried = [column.name for column in run.kind.waist.carried]
     columns = {
-        **{name: controls[name] for name in (*ROW_KEY, "control", *carried)},
+        **{name: controls[name] for name in (*ROW_KEY, "control", *run.kind.waist.carried_names)},
         **{name: classes[name] for name in run.kind["judged"].names if name not in ROW_KEY},
         "tier": take_strictest(to_p_values(classes), read_limits(run)),
     }

@@ -38,7 +38,7 @@ def _inject(run: Run) -> Product:
     knowledge, table = get_knowledge(run), run.kind["injections"]
     null, classifier = run.read("null"), read_classifier(run)
     limits, parts = read_limits(run), [arrow_schema(table).empty_table()]
-    carried = [column.name for column in run.kind.waist.carried]
+    carried = run.kind.waist.carried_names
     for planted in knowledge.plant_features(_choose_hosts(run)):
         scores = planted.scores
         judged = judge(classifier, null, scores, planted.measured, knowledge)

@@ -168,7 +168,7 @@ INJECT = make_inject(
 )
 
 SPECTRA = DataPath(
-    kind="catalog_schema.kinds:SPECTRA",
+    kind="spectra",
     knowledge="pipeline.spectra.knowledge:SpectraKnowledge",
     stages=(
         TARGET,

@@ -32,8 +32,7 @@ from portal.data.releases import (
     open_release,
 )
 
-_KNOWN = kinds.SPECTRA
-FILES = _KNOWN.files
+FILES = kinds.SPECTRA.files
 
 Values = list[object]
 _Rows = TypeVar("_Rows")
@@ -105,7 +104,7 @@ def connect(root: Path) -> Connection:
         If its manifest cannot be read.
     """
     con = duckdb.connect()
-    beside = {name: path for name, path in DATASETS.items() if path != _KNOWN.main_file}
+    beside = {name: path for name, path in DATASETS.items() if path != kinds.SPECTRA.main_file}
     release = open_release(root)
     paths = {MAIN: release.catalogue, **beside}
     faults = {dataset: find_fault(root, path) for dataset, path in paths.items()}
@@ -116,17 +115,15 @@ def connect(root: Path) -> Connection:
     for dataset, fault in faults.items():
         told = fault or _mount(con, dataset, files[dataset])
         con.execute("INSERT INTO faults VALUES (?, ?)", [dataset, told]).fetchall()
-    main = _read_main(files.get(MAIN), release.kind)
+    main = _read_main(files.get(MAIN), release.declared.main_table)
     return Connection(con, paths, main, release.sampling)
 
 
-def _read_main(path: Path | None, kind: str) -> Table:
+def _read_main(path: Path | None, schema: Table) -> Table:
     """Return the columns of the main table; of one that cannot be read, those that it should have.
 
     What is wrong with it is told when it is asked for.
     """
-    known = kinds.KINDS.get(kind, _KNOWN)
-    schema = known[known.main]
     try:
         return schema if path is None else read_table(path, schema)
     except (OSError, pa.ArrowException):

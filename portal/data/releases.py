@@ -12,6 +12,8 @@ from typing import Any
 
 from catalog_schema.desi import SAMPLING
 from catalog_schema.grids import Sampling
+from catalog_schema.kind import Kind
+from catalog_schema.kinds import KINDS, SPECTRA
 from catalog_schema.vocabulary import Tier
 from portal.data import checksums
 from portal.data.texts import clean
@@ -78,6 +80,11 @@ class Release:
     def kind(self) -> str:
         """Kind of data that the objects come from: spectra, tables, images."""
         return str(self.manifest.get("kind", SPECTRA_KIND))
+
+    @property
+    def declared(self) -> Kind:
+        """What is declared of its kind; of one that is not known here, what is of spectra."""
+        return KINDS.get(self.kind, SPECTRA)
 
     @property
     def list_name(self) -> str:

@@ -119,10 +119,10 @@ def _show_dictionary() -> None:
 
 def _show_glossary() -> None:
     st.header("Glossary")
-    known = kinds.KINDS.get(current_release().kind, kinds.SPECTRA)
-    words = {column.name: columns.word_meanings(column) for column in known[known.main].columns}
+    declared = current_release().declared
+    words = {c.name: columns.word_meanings(c) for c in declared.main_table.columns}
     words = {"match_state": columns.word_meanings(MATCHES["match_state"])} | words
-    words["reason"] = dict(known.waist.reasons)
+    words["reason"] = dict(declared.waist.reasons)
     for name, meanings in words.items():
         if meanings:
             with st.expander(f"Words of {name}"):

@@ -118,11 +118,8 @@ def _check_votable(path: Path, target: str) -> list[str]:
     with accepting_desi_units():
         parsed = votable.parse_single_table(io.BytesIO(footer[CONTENT_KEY.encode()]))
     names = [field.name for field in parsed.fields]
-    return (
-        []
-        if names == read_kind(path).files[target].names
-        else ["the footer describes other columns"]
-    )
+    expected = read_kind(path).files[target].names
+    return [] if names == expected else ["the footer describes other columns"]
 
 
 def _check_documentation(path: Path, target: str) -> list[str]:

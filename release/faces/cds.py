@@ -52,7 +52,7 @@ class Field:
 def write(folder: Path, manifest: Manifest) -> None:
     """Write ``cds/anomalies.dat`` and ``cds/ReadMe``: every scalar column of the graded rows."""
     kind = find_kind(manifest)
-    table = kind[kind.main]
+    table = kind.main_table
     names = [column.name for column in table.scalars]
     rows = pq.read_table(folder / contents.ANOMALIES, columns=names)
     fields = [_lay_out(rows[column.name], column) for column in table.scalars]
@@ -73,8 +73,7 @@ def write(folder: Path, manifest: Manifest) -> None:
 
 def read_back(folder: Path) -> Mapping[str, Any]:
     """Return every scalar column of the rows."""
-    kind = read_kind(folder)
-    table = kind[kind.main]
+    table = read_kind(folder).main_table
     from astropy.io import ascii as text_tables
 
     if not (folder / TABLE).stat().st_size:

@@ -24,8 +24,7 @@ FILE = "vo/anomalies.ecsv"
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write ``vo/anomalies.ecsv``: every scalar column of the graded rows."""
-    kind = find_kind(manifest)
-    table = kind[kind.main]
+    table = find_kind(manifest).main_table
     (folder / FILE).parent.mkdir(exist_ok=True)
     rows, text = read_graded(folder, table.scalars), io.StringIO()
     for name in (name for name in rows.colnames if rows[name].dtype.kind == "U"):
@@ -38,8 +37,7 @@ def write(folder: Path, manifest: Manifest) -> None:
 
 def read_back(folder: Path) -> Mapping[str, Any]:
     """Return every scalar column of the rows."""
-    kind = read_kind(folder)
-    table = kind[kind.main]
+    table = read_kind(folder).main_table
     from astropy.table import Table
 
     with accepting_desi_units():

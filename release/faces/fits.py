@@ -21,8 +21,7 @@ FILE = "vo/anomalies.fits"
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write ``vo/anomalies.fits``: every column of the graded rows, texts as ASCII."""
-    kind = find_kind(manifest)
-    table = kind[kind.main]
+    table = find_kind(manifest).main_table
     from astropy.io import fits
 
     (folder / FILE).parent.mkdir(exist_ok=True)
@@ -41,8 +40,7 @@ def write(folder: Path, manifest: Manifest) -> None:
 
 def read_back(folder: Path) -> Mapping[str, Any]:
     """Return every column of the rows."""
-    kind = read_kind(folder)
-    table = kind[kind.main]
+    table = read_kind(folder).main_table
     from astropy.table import Table
 
     with accepting_desi_units():

@@ -100,7 +100,7 @@ def _name_parts(kind: Kind) -> tuple[str, str, str]:
 
 
 def _list_scalars(kind: Kind) -> list[str]:
-    return [column.name for column in kind[kind.main].scalars]
+    return [column.name for column in kind.main_table.scalars]
 
 
 def _is_same_table(one: pa.Table, other: pa.Table) -> bool:

@@ -14,8 +14,7 @@ _FRAME = "icrs"
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write ``vo/anomalies.vot``: every column of the graded rows."""
-    kind = find_kind(manifest)
-    table = kind[kind.main]
+    table = find_kind(manifest).main_table
     from astropy.io.votable import from_table
     from astropy.io.votable.tree import CooSys
 
@@ -33,8 +32,7 @@ def write(folder: Path, manifest: Manifest) -> None:
 
 def read_back(folder: Path) -> Mapping[str, Any]:
     """Return every column of the rows."""
-    kind = read_kind(folder)
-    table = kind[kind.main]
+    table = read_kind(folder).main_table
     from astropy.io.votable import parse_single_table
 
     with accepting_desi_units():

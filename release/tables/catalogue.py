@@ -161,16 +161,16 @@ class JoinedLake:
 
     def write(self, folder: Path, notes: dict[str, str]) -> dict[str, int]:
         """Write the main table and anomalies.parquet; return the number of rows by tier."""
-        main, joined = self._kind[self._kind.main], self._kind.joined
-        joins = " ".join(f"JOIN {name} USING ({_KEY})" for name in joined)
+        main, (first, *others) = self._kind.main_table, self._kind.joined
+        joins = " ".join(f"JOIN {name} USING ({_KEY})" for name in others)
         reviewed = "LEFT JOIN reviewed USING (TARGETID)"
         rows = f"""
             SELECT {", ".join(self._place(name) for name in main.names)}
-            FROM primaries {joins} JOIN places USING (TARGETID) {reviewed}
+            FROM primaries JOIN {first} USING ({_KEY}) {joins}
+            JOIN places USING (TARGETID) {reviewed}
             ORDER BY {healpix_29.name}, TARGETID
         """
-        others = joins.removeprefix(f"JOIN {joined[0]} USING ({_KEY})")
-        lengths = self._measure_strings(main, f"{joined[0]} {others} {reviewed}")
+        lengths = self._measure_strings(main, f"{first} {joins} {reviewed}")
         path = folder / self._kind.main_file
         self._publish(path, main, rows, notes, lengths)
         self._connection.read_parquet(str(path)).create_view("catalogue")

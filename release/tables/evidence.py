@@ -62,7 +62,7 @@ def write_evidence(folder: Path, kind: Kind, store: Store, notes: dict[str, str]
         "joint_p_value",
         *kind.watched,
     ]
-    leaking = [name for name in ("latent", "Z") if name in kind[kind.main].names]
+    leaking = [name for name in ("latent", "Z") if name in kind.main_table.names]
     names = dict.fromkeys((*columns, *leaking))
     members = pq.read_table(folder / kind.main_file, columns=list(names))
     summary["independence"] = sum_independence(members, kind.watched)

@@ -59,7 +59,7 @@ def run_one(root: Root, config: Config, stage: str) -> Report:
 
 def get_stage(name: str) -> Stage:
     """Return a stage of the data path."""
-    return next(stage for stage in SPECTRA.stages if stage.name == name)
+    return SPECTRA[name]
 
 
 def find_model_id(root: Root, config: Config) -> str:

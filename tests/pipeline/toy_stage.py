@@ -33,7 +33,7 @@ TOY = ToyStage(
     "x", "a toy", (Dataset("gates", Per.SHARD),), (), (), revision=1, run="", has_outside=True
 )
 
-PATH = DataPath("catalog_schema.kinds:SPECTRA", "pipeline.judge.knowledge:Knowledge", (TOY,))
+PATH = DataPath("spectra", "pipeline.judge.knowledge:Knowledge", (TOY,))
 
 
 def make_product(task: Task) -> Product:

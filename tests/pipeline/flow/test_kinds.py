@@ -1,7 +1,5 @@
 """The kinds of data that a run may be of, and the settings that decide no byte."""
 
-from pkgutil import resolve_name
-
 import pytest
 from toy_run import register
 
@@ -24,7 +22,7 @@ def test_a_path_declares_the_kind_under_whose_name_it_stands(
     register(monkeypatch)
     assert set(PATHS) == set(KINDS)
     for name, path in PATHS.items():
-        kind = resolve_name(path.kind)
+        kind = KINDS[path.kind]
         assert kind.name == name
         made_as_tables = {dataset for dataset in path.datasets if dataset in kind}
         assert {"targets", "scores", "tiers"} <= made_as_tables

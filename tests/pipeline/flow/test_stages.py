@@ -119,7 +119,7 @@ def test_form_of_a_table_wakes_those_that_make_it_and_words_nobody(
         (wider, {s.name for s in STAGES if table.name in {d.name for d in s.makes}}),
     ):
         tables = tuple(changed if other == table else other for other in TABLES)
-        monkeypatch.setattr(kinds, "SPECTRA", replace(kinds.SPECTRA, tables=tables))
+        monkeypatch.setitem(kinds.KINDS, "spectra", replace(kinds.SPECTRA, tables=tables))
         after = Blank(store, Config(), {}).list_fingerprints()
         assert {name for name in after if after[name] != before[name]} == makers
 

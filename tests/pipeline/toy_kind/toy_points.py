@@ -138,7 +138,7 @@ def _write_model(run: Run, _: Task) -> Product:
 
 
 PATH = DataPath(
-    "toy_points:POINTS",
+    POINTS.name,
     "toy_points:PointKnowledge",
     (
         Stage("fit", "a card", beside_model("models"), (), (), 1, "toy_points:fit"),
