@@ -55,3 +55,10 @@ def launch() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+def settle(page) -> None:  # type: ignore[no-untyped-def]
+    """Wait until nothing is drawn any more: a page drawn anew meanwhile loses a click or a key."""
+    # What was clicked before starts the page anew only a moment later.
+    page.wait_for_timeout(500)
+    page.locator('[data-test-script-state="notRunning"]').wait_for()

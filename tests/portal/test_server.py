@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from browsing import NEEDS_BROWSER, Watcher, launch
+from browsing import NEEDS_BROWSER, Watcher, launch, settle
 from portal_release import N_ROWS, row_id
 from portal_server import serve
 
@@ -71,6 +71,7 @@ def test_spectrum_of_the_next_object_is_as_if_opened_afresh(page, browser, addre
     page.get_by_text("pixels are good").wait_for()
     page.locator(".marks").nth(2).wait_for()
     first = page.evaluate(read_chart)
+    settle(page)
     page.keyboard.press("n")
     page.get_by_text("Number 2 of").wait_for()
     fresh = browser.new_context(viewport=page.viewport_size).new_page()
@@ -96,10 +97,8 @@ def test_a_row_can_be_opened_by_keyboard(page, address: str) -> None:
 
 
 def take(page, button: str) -> bytes:  # type: ignore[no-untyped-def]
-    """Download by a button of a page at rest: one that is drawn anew meanwhile loses the click."""
-    # What was clicked before starts the page anew only a moment later.
-    page.wait_for_timeout(500)
-    page.locator('[data-test-script-state="notRunning"]').wait_for()
+    """Download by a button of a page at rest."""
+    settle(page)
     with page.expect_download() as download:
         page.get_by_role("button", name=button).click()
     return Path(download.value.path()).read_bytes()
@@ -196,7 +195,7 @@ def test_a_part_of_the_sky_is_brushed(page, address: str) -> None:
     page.goto(address)
     box = page.locator(".marks").first.bounding_box()
     page.get_by_text(f"Rows 1 to 50 of {N_ROWS}").wait_for()
-    page.wait_for_timeout(500)
+    settle(page)
     page.mouse.move(box["x"] + 5, box["y"] + 5)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 5, box["y"] + box["height"] - 5, steps=5)
@@ -210,7 +209,7 @@ def test_zoom_brings_the_pixels_in_full(page, address: str) -> None:
     page.goto(f"{address}/object?targetid={row_id(2)}")
     page.locator(".marks").first.wait_for()
     page.get_by_text("the extremes of every 8 pixels").wait_for()
-    page.wait_for_timeout(500)
+    settle(page)
     page.locator(".marks").first.scroll_into_view_if_needed()
     box = page.locator(".marks").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 3)
@@ -223,8 +222,10 @@ def test_keyboard_walks_the_ranking(page, address: str) -> None:
     page.goto(f"{address}/object?targetid={row_id(1)}")
     page.get_by_text(f"Number 2 of {N_ROWS}").wait_for()
     page.locator(".marks").first.wait_for()
+    settle(page)
     page.keyboard.press("n")
     page.get_by_text(f"Number 3 of {N_ROWS}").wait_for()
+    settle(page)
     page.keyboard.press("p")
     page.get_by_text(f"Number 2 of {N_ROWS}").wait_for()
 

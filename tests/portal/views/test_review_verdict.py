@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from browsing import NEEDS_BROWSER, Watcher, launch
+from browsing import NEEDS_BROWSER, Watcher, launch, settle
 from login_provider import CLIENT, providing
 from portal_release import VERSION, row_id
 from portal_server import find_port, serve
@@ -76,8 +76,10 @@ def judge_ten(browser, address: str) -> None:
         page.get_by_text(f"ABC: {LEFT - number} left in this queue").wait_for()
         page.locator(".marks").first.wait_for()
         assert page.get_by_text("gold", exact=True).count() == 0
+        settle(page)
         page.keyboard.press(key)
     page.get_by_text(f"ABC: {LEFT - 10} left in this queue").wait_for()
+    settle(page)
     page.keyboard.press("z")
     page.get_by_text(f"ABC: {LEFT - 9} left in this queue").wait_for()
     wait_for_object(page, 9)
@@ -118,6 +120,7 @@ def test_who_logs_in_reviews_if_listed(
             page.get_by_role("link", name="Review").click()
             if is_reviewer:
                 wait_for_object(page, 0)
+                settle(page)
                 page.keyboard.press("a")
                 page.get_by_text(f"AL: {LEFT - 1} left in this queue").wait_for()
             else:
