@@ -11,6 +11,7 @@ Families that the classifier was taught and families that nobody was taught are 
 import argparse
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from scipy.stats import spearmanr
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
 
+from catalog_schema.statistics import HYPOTHESES, STATISTICS
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import load_config
 from pipeline.flow.data_path import run_stages
@@ -35,7 +37,8 @@ _COMPONENTS, _BIN, _OBSERVED_BIN = 16, 4, 8
 _EPOCHS, _HIDDEN = 40, 64
 _MODEL_ERROR, _WIDTHS, _NEIGHBOURS = 0.05, (1, 2, 4, 8, 16, 32, 64), 200
 _KEY = ["SURVEY", "PROGRAM", "TARGETID"]
-_COLUMNS = [*_KEY, "split", "parent", "Z", "snr", "chi2", "latent"]
+_COLUMNS = [*_KEY, "split", "parent", "Z", "snr", "chi2", "latent", "statistics"]
+_SNR_EDGES = (0, 0.7, 1.5, 3, 6, np.inf)
 _BOOTSTRAPS = 400
 
 
@@ -102,6 +105,7 @@ def report(store: Root, truth: pl.DataFrame) -> None:
             f"{leak.no_skill:.3f} without it"
         )
     print_ours(table, is_odd)
+    print_score_tests(table["statistics"].to_numpy()[~is_odd], snr[~is_odd])
     sky = store.read(store.lake.table("controls")).to_pandas()
     sky = sky[sky["control"] == "sky"]
     print(
@@ -148,6 +152,20 @@ def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
     for tier in ("gold", "silver", "bronze"):
         mine = table.filter(pl.Series(table["tier"] == tier))
         print(f"{tier}: {len(mine)}, of them normal {mine['family'].is_null().sum()}")
+
+
+def print_score_tests(statistics: NDArray, snr: NDArray) -> None:
+    """Print how far the score tests of normal spectra scatter, by SNR; 1 is what theory says."""
+    names = [statistic.name for statistic in STATISTICS]
+    tests = statistics[:, [names.index(name) for name in HYPOTHESES]]
+    print("scatter of the score tests, half the distance of the 16th and 84th percentiles:")
+    for low, high in pairwise(_SNR_EDGES):
+        mine = tests[(snr >= low) & (snr < high)]
+        spread = np.diff(np.quantile(mine, [0.1587, 0.8413], axis=0), axis=0)[0] / 2
+        print(
+            f"SNR {low} to {high}: {len(mine)} spectra, {spread.min():.1f} to {spread.max():.1f},"
+            f" median {np.median(spread):.1f}"
+        )
 
 
 def load(store: Root) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]:

@@ -1,9 +1,12 @@
 """Named explanations of a residual, each tested against what the model itself could absorb.
 
-A smooth template is partly degenerate with the model's own components. With C = N + V Vᵀ, noise
-plus the model's prior scatter, the score of a template t is tᵀC⁻¹r / √(tᵀC⁻¹t), which is a unit
-Gaussian for a normal spectrum, whatever its signal-to-noise ratio (Rao's score test; C⁻¹ by
-Woodbury's identity). Everything here is smooth, so it is computed in bins.
+A smooth template t is partly degenerate with the model's own components V (unit prior variance).
+With C = N + V Vᵀ, noise plus the model's prior scatter, tᵀC⁻¹r is what of the template they cannot
+explain (Rao's score; C⁻¹ by Woodbury's identity). The network's latent lies near the best one, not
+at it, so that r still holds some of V; C⁻¹ takes it off, or it would look like every template that
+resembles it. With the latent at its best the residual of a normal spectrum is r = N C⁻¹ y, where y
+has covariance C, and the score over √(tᵀ C⁻¹ N C⁻¹ N C⁻¹ t) is a unit Gaussian at any
+signal-to-noise ratio. Everything here is smooth, so it is computed in bins.
 """
 
 from collections.abc import Mapping
@@ -32,6 +35,7 @@ _IRON_BANDS = {
 # Width (bins) over which the lower envelope of the mean spectrum is taken for its continuum.
 _ENVELOPE, _SMOOTHING, _LOW = 37, 21, 20
 _NOISE_CEILING = 50.0
+_AMPLITUDE_SPREAD = 0.3
 
 
 class Hypotheses:
@@ -46,16 +50,23 @@ class Hypotheses:
     spans : mapping
         Observed wavelengths (Å) that each arm answers for; the offset of an arm that is not
         among them is 0.
+    amplitude_spread : float
+        Fraction of the mean by which the amplitude, which is fitted too, is free.
     """
 
     def __init__(
-        self, basis: LinearBasis, wave: Tensor, spans: Mapping[str, tuple[float, float]]
+        self,
+        basis: LinearBasis,
+        wave: Tensor,
+        spans: Mapping[str, tuple[float, float]],
+        amplitude_spread: float = _AMPLITUDE_SPREAD,
     ) -> None:
         nothing = (0.0, 0.0)
         self._spans = {arm: spans.get(arm, nothing) for arm in Arm.values()}
         self._wave = wave.reshape(-1, _BIN).mean(1)
         per_bin = _BIN * len(basis.mean) // len(wave)
-        self._components = basis.components.reshape(len(basis.components), -1, per_bin).mean(2).T
+        free = torch.cat([basis.components, amplitude_spread * basis.mean[None]])
+        self._components = free.reshape(len(free), -1, per_bin).mean(2).T
         mean = basis.mean.reshape(-1, per_bin).mean(1).numpy()
         continuum = uniform_filter1d(percentile_filter(mean, _LOW, size=_ENVELOPE), _SMOOTHING)
         self._lines = torch.from_numpy(np.clip(mean - continuum, 0, None))
@@ -72,7 +83,7 @@ class Hypotheses:
         Parameters
         ----------
         residual, weight, model : Tensor, shape (n, m)
-            Flux minus the model at its posterior mean, weight (0 where missing) and the model.
+            Flux minus the model, weight (0 where missing) and the model.
         start : Tensor of int64, shape (n,)
             First pixel of each window on the grid.
         z : Tensor, shape (n,)
@@ -82,15 +93,16 @@ class Hypotheses:
         places = (start // _BIN)[:, None] + torch.arange(smooth.shape[1])
         templates = self._make_templates(smooth, weight_bins, places, z)
         components = self._components[places]
-        weighted = templates * weight_bins[:, :, None]
-        score = torch.einsum("npj,np->nj", weighted, binned)
-        overlap = torch.einsum("npj,npk->njk", weighted, components)
-        normal = torch.einsum("npk,npl->nkl", components * weight_bins[:, :, None], components)
+        free = components * weight_bins[:, :, None]
+        normal = torch.einsum("npk,npl->nkl", free, components)
         normal.diagonal(dim1=1, dim2=2).add_(1.0)
-        absorbed = (
-            overlap * torch.linalg.solve(normal, overlap.transpose(1, 2)).transpose(1, 2)
-        ).sum(2)
-        information = (weighted * templates).sum(1) - absorbed
+        solver = torch.linalg.cholesky(normal)
+        absorbed = torch.cholesky_solve(torch.einsum("npk,npj->nkj", free, templates), solver)
+        left = templates - components @ absorbed
+        weighted = left * weight_bins[:, :, None]
+        score = torch.einsum("npj,np->nj", weighted, binned)
+        shared = (absorbed * torch.cholesky_solve(absorbed, solver)).sum(1)
+        information = (weighted * left).sum(1) - shared
         return score / information.clamp(min=1e-6).sqrt()
 
     def _make_templates(self, model: Tensor, weight: Tensor, places: Tensor, z: Tensor) -> Tensor:

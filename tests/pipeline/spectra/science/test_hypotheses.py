@@ -59,7 +59,7 @@ class Windows:
             target = design.T @ (self.weight[k] * (self.flux[k] - model[k]))
             model[k] += design @ torch.linalg.solve(normal, target)
         residual = torch.where(self.weight > 0, self.flux - model, 0.0)
-        return Hypotheses(basis, WAVE, SAMPLING.spans).test(
+        return Hypotheses(basis, WAVE, SAMPLING.spans, 0.0).test(
             residual, self.weight, model, self.start, self.z
         )
 
@@ -78,23 +78,39 @@ def test_unit_gaussian_on_normal_spectra_at_any_noise(noise: float) -> None:
     torch.testing.assert_close(scores.std(0), torch.ones(len(NAMES)), atol=0.14, rtol=0)
 
 
-def test_equals_the_definition() -> None:
-    """With y the departure from the mean, N C⁻¹ y is the residual about the posterior mean."""
+@pytest.mark.parametrize("spread", [0.0, 0.3])
+def test_equals_the_definition(spread: float) -> None:
     windows = Windows(2)
     rng = torch.Generator().manual_seed(1)
-    departure = torch.randn(2, GRID.window // 16, generator=rng).double()
+    residual = torch.randn(2, GRID.window // 16, generator=rng).double()
     noise = 1 / windows.weight.double().reshape(2, -1, 16).sum(2)
-    residual, expected = torch.zeros(2, GRID.window), []
+    expected = []
     for k in range(2):
-        design = COMPONENTS[:, windows.pixels[k]].double().reshape(len(COMPONENTS), -1, 16).mean(2)
-        inverse = torch.linalg.inv(torch.diag(noise[k]) + design.T @ design)
+        free = torch.cat([COMPONENTS, spread * MEAN[None]])[:, windows.pixels[k]].double()
+        design = free.reshape(len(free), -1, 16).mean(2)
+        n = torch.diag(noise[k])
+        inverse = torch.linalg.inv(n + design.T @ design)
         one = torch.ones(len(inverse)).double()
-        expected.append(float(one @ inverse @ departure[k] / (one @ inverse @ one).sqrt()))
-        residual[k] = (noise[k] * (inverse @ departure[k])).repeat_interleave(16).float()
-    found = Hypotheses(BASIS, WAVE, SAMPLING.spans).test(
-        residual, windows.weight, windows.flux, windows.start, windows.z
+        scatter = one @ inverse @ n @ inverse @ n @ inverse @ one
+        expected.append(float(one @ inverse @ residual[k] / scatter.sqrt()))
+    found = Hypotheses(BASIS, WAVE, SAMPLING.spans, spread).test(
+        residual.repeat_interleave(16, 1).float(),
+        windows.weight,
+        windows.flux,
+        windows.start,
+        windows.z,
     )
     assert column(found, "flat").tolist() == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_latent_off_its_best_looks_like_no_template() -> None:
+    """The residual about a latent one standard deviation off is as that about the best one."""
+    windows = Windows(100, seed=6, noise=0.1)
+    residual = torch.where(windows.weight > 0, windows.flux - MEAN[windows.pixels], 0.0)
+    scores = Hypotheses(BASIS, WAVE, SAMPLING.spans).test(
+        residual, windows.weight, windows.flux, windows.start, windows.z
+    )
+    assert scores.abs().median(0).values.max() < 3
 
 
 def plant(name: str, windows: Windows) -> torch.Tensor:
@@ -182,7 +198,7 @@ def take_templates(mean: torch.Tensor, weight: torch.Tensor, z: float) -> dict[s
     n = GRID.window // 16
     pixels = int(start[0]) + torch.arange(GRID.window)
     residual = torch.eye(n).repeat_interleave(16, dim=1)
-    scores = Hypotheses(nothing, WAVE, SAMPLING.spans).test(
+    scores = Hypotheses(nothing, WAVE, SAMPLING.spans, 0.0).test(
         residual,
         weight.expand(n, -1),
         mean[pixels].expand(n, -1),
