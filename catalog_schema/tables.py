@@ -19,7 +19,7 @@ from catalog_schema.columns import (
 from catalog_schema.spectra import OBSERVED, WAIST
 from catalog_schema.waist import KEY, SHARD_KEY
 
-SCHEMA_VERSION = "1.6.0"
+SCHEMA_VERSION = "1.7.0"
 
 _CATALOGUE = (*desi.CATALOGUE, *sample.PHOTOMETRY)
 _SOURCE = (*_CATALOGUE, sample.parent, sample.z_source, sample.qso_maskbits, sample.split)

@@ -23,7 +23,7 @@ KEY = ("SURVEY", "PROGRAM", "TARGETID")
 SHARD_KEY = ("SURVEY", "PROGRAM", "HEALPIX")
 ROW_KEY = (*SHARD_KEY, "TARGETID")
 # Words that every kind's list of classes has.
-NORMAL, ARTEFACT = "normal", "artefact"
+NORMAL, ARTEFACT, UNKNOWN = "normal", "artefact", "unknown"
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Waist:
     reasons : mapping of str to str
         What a large departure means, by the statistics' `reason`.
     classes : type of Described
-        What a candidate may be; `NORMAL` and `ARTEFACT` are among them.
+        What a candidate may be; `NORMAL`, `ARTEFACT` and `UNKNOWN` are among them.
     controls : type of Described
         Kinds of negative controls.
     measurements : tuple of Measurement

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from catalog_schema.column import arrow_schema
 from catalog_schema.kind import Kind
 from catalog_schema.vocabulary import ClassState
-from catalog_schema.waist import ARTEFACT, NORMAL, Waist
+from catalog_schema.waist import ARTEFACT, NORMAL, UNKNOWN, Waist
 from pipeline.config import Config
 from pipeline.judge import null as population
 from pipeline.judge.knowledge import Knowledge
@@ -285,6 +286,20 @@ def name_classes(
         "artefact_probability": np.where(is_classified, np.clip(of_anomaly, 0, 1), np.nan),
         "artefact_kind": pa.array(fault, mask=~is_fault),
     }
+
+
+def leave_unexplained(anomaly_class: pa.Array, is_found: NDArray[np.bool_]) -> pa.Array:
+    """Return the classes, `UNKNOWN` where one is `NORMAL` although it was found, shape (n,).
+
+    What stands out and resembles nothing that was taught has no name; ordinary it is not.
+
+    Parameters
+    ----------
+    anomaly_class : pyarrow.Array of str
+    is_found : ndarray of bool, shape (n,)
+    """
+    is_unexplained = pc.and_(pc.equal(anomaly_class, NORMAL), pa.array(is_found))
+    return pc.if_else(pc.fill_null(is_unexplained, False), UNKNOWN, anomaly_class)
 
 
 def _leave_unnamed(state: NDArray[np.str_], joint_p_value: NDArray, waist: Waist) -> dict[str, Any]:

@@ -22,7 +22,13 @@ from pipeline.judge.class_rows import (
     make_judged,
     make_norms,
 )
-from pipeline.judge.classifier import compare, find_log_odds, name_classes, prefer
+from pipeline.judge.classifier import (
+    compare,
+    find_log_odds,
+    leave_unexplained,
+    name_classes,
+    prefer,
+)
 from pipeline.judge.knowledge import Examples, Knowledge, Sign, get_knowledge
 from pipeline.judge.science.families import draw_map, find_axes, find_clusters
 from pipeline.judge.science.grades import find_q_values
@@ -110,11 +116,13 @@ def _classify_survey(
     norms = replace_columns(norms, {"log_odds": log_odds[survey.is_core]})
     joint = classifier.join(norms, p_value, log_odds, config.calibrate)
     named = name_classes(probabilities, state, joint, waist)
+    level = np.fmin(*(find_q_values(values[:n]) for values in (p_value, joint)))
+    is_found = np.pad(level <= settings.ordinary_level, (0, len(joint) - n))
+    named["anomaly_class"] = leave_unexplained(named["anomaly_class"], is_found)
     judged = named | {"anomaly_score": score, "p_value": p_value, **found.told}
     layout = _lay_out(survey, departures[:n], state[:n] == ClassState.CLASSIFIED.value, config)
     is_odd = pc.fill_null(pc.not_equal(named["anomaly_class"][:n], NORMAL), False)
-    is_rare = find_q_values(joint[:n]) <= settings.ordinary_level
-    rows = np.flatnonzero(is_odd.to_numpy(zero_copy_only=False) | is_rare)
+    rows = np.flatnonzero(is_odd.to_numpy(zero_copy_only=False))
     waves = knowledge.find_waves(survey.scores.take(pa.array(rows)))
     evidence = gather_evidence(
         survey, kind, rows, taxonomies, departures, probabilities, waves, settings.evidence

@@ -7,14 +7,14 @@ import pyarrow as pa
 
 from catalog_schema.vocabulary import Tier
 from catalog_schema.waist import ROW_KEY, Waist
-from pipeline.judge.classifier import judge, read_classifier
+from pipeline.judge.classifier import judge, leave_unexplained, read_classifier
 from pipeline.judge.knowledge import get_knowledge
 from pipeline.judge.null import locate
 from pipeline.judge.science.domain import LOW, Domain, find_domain
 from pipeline.judge.survey import read_survey
 from pipeline.judge.tiers import grade_rows, to_p_values
 from pipeline.lake.align import align
-from pipeline.lake.store import columns_to_table
+from pipeline.lake.store import columns_to_table, replace_columns
 from pipeline.run import Run
 from pipeline.stage import Job, Product, do_once
 
@@ -83,6 +83,9 @@ def _judge(run: Run) -> Product:
     tiers = grade_rows(rows, kind, run.config.grade)
     domain = find_domain(locate(null, kind.waist), locate(scores, kind.waist), to_p_values(rows))
     tiers, notes = withhold_tiers(tiers, domain, kind.waist)
+    is_found = tiers["tier"].to_numpy().astype(str) != Tier.NONE.value
+    classes = leave_unexplained(rows["anomaly_class"], is_found)
+    rows = replace_columns(rows, {"anomaly_class": classes})
     return Product((rows, tiers), notes=notes)
 
 

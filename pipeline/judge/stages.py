@@ -30,7 +30,7 @@ CONTROL = Stage(
     makes=whole("controls"),
     needs=("scores", "judged", "classes", "tiers"),
     reads=(),
-    revision=4,
+    revision=5,
     run="pipeline.judge.control:control",
 )
 
@@ -63,7 +63,7 @@ def make_classify(needs: tuple[str, ...], reads: tuple[str, ...]) -> Stage:
             "classify.bootstraps",
             "classify.evidence",
         ),
-        revision=12,
+        revision=13,
         run="pipeline.judge.classify:classify",
     )
 
@@ -76,7 +76,7 @@ def make_inject(needs: tuple[str, ...], reads: tuple[str, ...]) -> Stage:
         makes=whole("injections"),
         needs=("scores", "classes", "tiers", "null", "norms", "taxonomy", *needs),
         reads=(*NULL_SETTINGS, *reads, "run.seed", "inject.hosts", "inject.strengths"),
-        revision=6,
+        revision=7,
         run="pipeline.judge.inject:inject",
     )
 
@@ -101,6 +101,6 @@ def make_foreign(needs: tuple[str, ...], reads: tuple[str, ...]) -> Stage:
         makes=whole("judged", "tiers"),
         needs=("scores", "significance", "null", "norms", "taxonomy", *needs),
         reads=(*NULL_SETTINGS, *reads, "classify.ordinary_level", *_TIERS),
-        revision=2,
+        revision=3,
         run="pipeline.judge.foreign:grade_foreign",
     )

@@ -19,7 +19,7 @@ from catalog_schema.vocabulary import (
     ShardState,
     Tier,
 )
-from catalog_schema.waist import ARTEFACT, KEY
+from catalog_schema.waist import ARTEFACT, KEY, NORMAL, UNKNOWN
 from pipeline.flow.kinds import PATHS
 from pipeline.lake.layout import Shard
 from pipeline.ledger.books import Outcome
@@ -119,7 +119,8 @@ def check_spectra(path: Path, target: str) -> list[str]:
 def check_classes(path: Path, target: str) -> list[str]:
     """Classes are the most probable ones, of probabilities that add up to 1, where classified.
 
-    What has no signal is on no list; where nothing taught the classes, the score alone counts.
+    What stands out although normal is its most probable class is unknown: nothing graded is
+    normal. What has no signal is on no list; where nothing taught the classes, the score counts.
     """
     names = [
         "class_state",
@@ -129,6 +130,7 @@ def check_classes(path: Path, target: str) -> list[str]:
         "artefact_kind",
         "p_value",
         "joint_p_value",
+        "tier",
     ]
     data = _read(path, target, names)
     column = data["class_probabilities"].combine_chunks()
@@ -141,6 +143,9 @@ def check_classes(path: Path, target: str) -> list[str]:
     given = probability[is_classified].astype(np.float64)
     best = np.array(words)[np.argmax(given, axis=1)]
     classes = data["anomaly_class"].to_numpy()[is_classified]
+    is_other = (best != classes) & ~((best == NORMAL) & (classes == UNKNOWN))
+    is_graded = pc.not_equal(data["tier"], Tier.NONE.value).to_numpy()
+    is_normal = pc.fill_null(pc.equal(data["anomaly_class"], NORMAL), False).to_numpy()
     silent = (has_class != is_classified) | (has_artefact != is_classified)
     is_untaught = pc.equal(data["class_state"], ClassState.NO_EXAMPLES.value).to_numpy()
     is_listed = data["joint_p_value"].is_valid().to_numpy()
@@ -156,7 +161,8 @@ def check_classes(path: Path, target: str) -> list[str]:
             int((~(np.abs(given.sum(axis=1) - 1) < _ROUNDING)).sum()),
             "rows have probabilities that do not add up to 1",
         ),
-        *_say(int((best != classes).sum()), "classes are not the most probable ones"),
+        *_say(int(is_other.sum()), "classes are not the most probable ones"),
+        *_say(int((is_graded & is_normal).sum()), "graded objects are called normal"),
         *_say(
             int((data["artefact_kind"].is_valid().to_numpy() != is_fault.to_numpy()).sum()),
             "artefact kinds are not those of the class artefact",

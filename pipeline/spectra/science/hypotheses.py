@@ -64,6 +64,13 @@ class Hypotheses:
         nothing = (0.0, 0.0)
         self._spans = {arm: spans.get(arm, nothing) for arm in Arm.values()}
         self._wave = wave.reshape(-1, _BIN).mean(1)
+        tilt = torch.log(self._wave / 3000.0)
+        # Small dust at the quasar dims by a power law of wavelength (SMC; Prevot et al. 1984).
+        self._shapes = {
+            "slope": tilt,
+            "curvature": tilt**2,
+            "reddening": (1e4 / self._wave) ** 1.2,
+        }
         per_bin = _BIN * len(basis.mean) // len(wave)
         free = torch.cat([basis.components, amplitude_spread * basis.mean[None]])
         self._components = free.reshape(len(free), -1, per_bin).mean(2).T
@@ -108,7 +115,6 @@ class Hypotheses:
     def _make_templates(self, model: Tensor, weight: Tensor, places: Tensor, z: Tensor) -> Tensor:
         rest = self._wave[places]
         observed = rest * (1 + z[:, None])
-        tilt = torch.log(rest / 3000.0)
         lines = self._lines[places]
         made = {
             f"{arm}_offset": model * ((observed >= low) & (observed < high))
@@ -118,16 +124,14 @@ class Hypotheses:
         noise = _BIN / weight.clamp(min=1e-6)
         made["sky"] = torch.where(weight > 0, noise.clamp(max=_NOISE_CEILING), 0.0)
         made |= {"lines": lines, "blue_lines": lines * (rest < 2000.0)}
-        # Small dust at the quasar dims by a power law of wavelength (SMC; Prevot et al. 1984).
-        made |= {
-            "slope": model * tilt,
-            "curvature": model * tilt**2,
-            "reddening": model * (1e4 / rest) ** 1.2,
-        }
+        made |= {name: model * shape[places] for name, shape in self._shapes.items()}
+        # In single precision the last bit would depend on how many spectra are computed together.
+        precise = observed.double()
         for kelvin in _BLACKBODIES:
-            planck = (observed / 5000.0) ** -5 / torch.expm1(
-                SECOND_RADIATION_CONSTANT / observed / kelvin
+            planck = (precise / 5000.0) ** -5 / torch.expm1(
+                SECOND_RADIATION_CONSTANT / precise / kelvin
             )
+            planck = planck.float()
             made[f"blackbody_{kelvin:.0f}"] = planck / planck.median(1, keepdim=True).values
         made |= {"flat": torch.ones_like(rest), "iron": self._iron[places]}
         return torch.stack([made[name] for name in HYPOTHESES], 2)

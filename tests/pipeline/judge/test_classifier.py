@@ -1,6 +1,7 @@
 """The classifier beside a model judges others as the survey's own."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from lake_runs import find_model_id
 
@@ -10,6 +11,7 @@ from pipeline.config import Config
 from pipeline.flow.data_path import start_run
 from pipeline.judge.classifier import (
     judge,
+    leave_unexplained,
     prefer,
     read_classifier,
     tabulate_taxonomies,
@@ -77,3 +79,15 @@ def test_vanished_anomaly_is_a_wrong_redshift() -> None:
     assert (found >= 0).all()
     assert (found[is_better, examples.index(WRONG_Z)] >= 0.95).all()
     np.testing.assert_allclose(found[~is_better], odds[~is_better])
+
+
+def test_what_was_found_is_never_called_ordinary() -> None:
+    names = ["normal", "normal", "bal", "bal", "unknown", None, None]
+    is_found = np.array([True, False, True, False, True, True, False])
+    expected = ["unknown", "normal", "bal", "bal", "unknown", None, None]
+    assert leave_unexplained(pa.array(names), is_found).to_pylist() == expected
+    # As the tables hold it, in pieces.
+    pieces = pa.chunked_array([names[:3], names[3:]])
+    assert leave_unexplained(pieces, is_found).to_pylist() == expected
+    nothing = pa.nulls(2, pa.string())
+    assert leave_unexplained(nothing, np.array([True, False])).to_pylist() == [None, None]

@@ -28,6 +28,7 @@ from pipeline.stage import DataPath, Job, Product, Stage, Task, beside_model, by
 class Word(Described):
     NORMAL = "normal", "As its neighbours."
     ARTEFACT = "artefact", "A slip of the pen."
+    UNKNOWN = "unknown", "Like none of these."
 
 
 class Blank(Described):

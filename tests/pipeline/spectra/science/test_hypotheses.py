@@ -267,3 +267,12 @@ def test_sky_is_the_variance_up_to_a_ceiling() -> None:
     found = take_templates(torch.full_like(WAVE, 2.0), weight, 1.5)["sky"]
     same_shape(np.delete(found, 10), np.delete(expected, 10))
     assert found[10] == 0
+
+
+def test_bits_do_not_depend_on_how_many_are_tested_together() -> None:
+    windows = Windows(37, seed=7)
+    tester = Hypotheses(BASIS, WAVE, SAMPLING.spans)
+    values = (windows.flux, windows.weight, windows.flux, windows.start, windows.z)
+    together = tester.test(*values)
+    for n in (1, 2, 5, 13, 36):
+        assert torch.equal(tester.test(*(each[:n] for each in values)), together[:n])
