@@ -95,7 +95,7 @@ def test_every_planted_feature_is_drawn_in_one_of_two_charts(
     write_summary(own_release, injections=rows)
     app = open_page(monkeypatch, own_release, "statistics")
     assert not app.error
-    charts = app.get("vega_lite_chart") or app.get("arrow_vega_lite_chart")
+    charts = app.get("vega_lite_chart")
     assert len(charts) == min(n, 2)
     if n:
         table = find_frame(app, "injection", "planted")
