@@ -126,6 +126,10 @@ def test_the_sky_tells_shares_and_what_has_no_place(
     assert f"28 of {N_ROWS} scored objects are gold, silver or bronze" in text
     text = written(open_page(monkeypatch, release, view="Sky", tier="silver"))
     assert f"8 of {N_ROWS} scored objects are silver" in text
+    # The whole map stays in view when a part of it is chosen.
+    app = open_page(monkeypatch, release, view="Sky", sky="1:0")
+    assert app.metric[0].value != str(N_ROWS)
+    assert f"28 of {N_ROWS} scored objects" in written(app)
 
 
 @pytest.mark.parametrize("view", ["Sky", "Map of latents"])

@@ -133,6 +133,12 @@ def test_only_columns_without_any_value_are_left_out(own_release: Path) -> None:
     write_beside(own_release, "changes", {"flux_scale": [1.5] * N_ROWS, "a": nothing, "b": now})
     assert list(show(own_release, "_show_changes", 0).dataframe[0].value) == ["flux_scale", "b"]
     assert list(show(own_release, "_show_changes", 1).dataframe[0].value) == ["flux_scale"]
+    # What one of two earlier spectra tells is told, whatever the other does not.
+    path = own_release / "catalog/changes.parquet"
+    rows = pq.read_table(path)
+    second = rows.slice(0, 1).set_column(rows.column_names.index("b"), "b", [pa.nulls(1, "double")])
+    pq.write_table(pa.concat_tables([rows, second]), path)
+    assert list(show(own_release, "_show_changes", 0).dataframe[0].value) == ["flux_scale", "b"]
 
 
 def test_without_latents_there_are_no_neighbours(own_release: Path) -> None:
