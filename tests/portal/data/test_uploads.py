@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from hypothesis import given
+from hypothesis import strategies as st
 from portal_release import N_ROWS, row_id
 
 from portal.data import uploads
@@ -251,3 +253,18 @@ def test_of_objects_at_one_place_the_first_is_found_whatever_their_order(
     mine = pd.DataFrame({"ra": [80.0], "dec": [-20.0]})
     found = uploads.match_places(connect(own_release), mine, "ra", "dec", 2.0, ("TARGETID",))
     assert found["desi_TARGETID"].to_pylist() == [row_id(100)]
+
+
+NAMES = st.sampled_from("xy").flatmap(
+    lambda name: st.integers(0, 4).map(lambda times: name + times * "_of_list")
+)
+
+
+@given(st.lists(NAMES, unique=True), st.sets(NAMES))
+def test_no_column_of_a_list_has_the_name_of_another(names: list[str], taken: set[str]) -> None:
+    made = uploads._set_apart(names, taken)
+    assert len(set(made)) == len(names) == len(made)
+    assert not set(made) & taken
+    assert [new for new, old in zip(made, names, strict=True) if old not in taken] == [
+        name for name in names if name not in taken
+    ]
