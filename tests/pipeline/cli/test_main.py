@@ -62,7 +62,7 @@ def test_each_stage_of_every_kind_and_each_plugin_is_a_command() -> None:
 
 @pytest.mark.parametrize("name", ["run", "acquire", "target", "score", "grade", "tune", "status"])
 def test_help_is_there_for_each_option_and_needs_no_data_root(name: str) -> None:
-    result = CliRunner().invoke(qad, [name, "-h"])
+    result = CliRunner().invoke(qad, [name, "--help"])
     assert result.exit_code == 0
     command = qad.get_command(click.Context(qad), name)
     assert command is not None
