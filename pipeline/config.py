@@ -36,7 +36,7 @@ from pipeline.settings.transport import AcquireSettings
 _TOML_FAULTS = (ValueError, RecursionError)
 # Likeness of words from which one may be meant for the other, and from which it surely is.
 _ALIKE, _MISSPELT = 0.4, 0.8
-# Letters of a wrong value that are repeated.
+# Letters of a wrong name or value that are repeated.
 _SHOWN = 100
 
 
@@ -131,24 +131,31 @@ def _parse_override(text: str) -> tuple[str, str, Any]:
         shown = hide_passwords(text)
         raise UserError(f"--set {shown!r} is not of the form section.key=value")
     try:
-        return section, key, tomllib.loads(f"value = {literal}")["value"]
+        values = tomllib.loads(f"value = {literal}")
     except _TOML_FAULTS:
         return section, key, literal
+    # Of several lines the others would be lost without a word.
+    return section, key, literal if len(values) > 1 else values["value"]
 
 
 def _explain(error: ValidationError, origin: str) -> str:
     first = error.errors()[0]
     location = [str(part) for part in first["loc"]]
-    where = f"{origin}: section [{location[0]}]" if location else origin
+    shown = [_show(part) for part in location]
+    where = f"{origin}: section [{shown[0]}]" if location else origin
     if len(location) > 1:
-        where += f", key {'.'.join(location[1:])!r}"
+        where += f", key {'.'.join(shown[1:])!r}"
     if first["type"] == "extra_forbidden":
         return f"{where} is unknown; {_suggest(location)}"
     if not location:
         return f"{where}: {first['msg']}"
-    given = repr(first["input"])
-    given = given if len(given) <= _SHOWN else f"{given[:_SHOWN]}..."
-    return hide_passwords(f"{where}: {first['msg']}, got {given}")
+    return hide_passwords(f"{where}: {first['msg']}, got {_show(repr(first['input']))}")
+
+
+def _show(text: str) -> str:
+    """Return what somebody wrote, short and printable."""
+    plain = "".join(letter if letter.isprintable() else "?" for letter in text[: _SHOWN + 1])
+    return plain if len(plain) <= _SHOWN else f"{plain[:_SHOWN]}..."
 
 
 def _suggest(location: list[str]) -> str:

@@ -37,7 +37,8 @@ def setting_option(name: str, setting: str, about: str) -> Option:
 
     def keep(context: click.Context, _: click.Parameter, value: str | None) -> None:
         if value is not None:
-            text = json.dumps(value, ensure_ascii=False)
+            # The one character that JSON leaves as it is and TOML does not.
+            text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
             context.meta.setdefault(_NAMED, []).append(f"{setting}={text}")
 
     return click.option(

@@ -23,7 +23,6 @@ _RELEASE = click.option(
     metavar="X.Y.Z|FOLDER",
     help="Release of the reviewed objects; without it the newest of the data root.",
 )
-_FILE = click.argument("file", type=click.Path(path_type=Path))
 
 
 @click.group()
@@ -32,7 +31,7 @@ def review() -> None:
 
 
 @review.command("import")
-@_FILE
+@click.argument("file", type=click.Path(path_type=Path))
 @_ROOT
 @_RELEASE
 def import_reviews(file: Path, root: Path, release: str | None) -> None:
@@ -46,7 +45,7 @@ def import_reviews(file: Path, root: Path, release: str | None) -> None:
 
 
 @review.command()
-@_FILE
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @_ROOT
 @_RELEASE
 @click.option(

@@ -112,6 +112,8 @@ def match_places(
 ) -> pa.Table:
     """Join a list to the nearest object of the catalogue within a radius; every row stays.
 
+    Of objects at the same distance the one of the smallest TARGETID is taken.
+
     Parameters
     ----------
     ra, dec : str
@@ -144,8 +146,8 @@ def match_places(
           FROM zoned m JOIN {MAIN} q ON floor(q.TARGET_DEC / {degrees}) = m.zone
           WHERE separation <= {radius}),
         best AS (
-          SELECT row, arg_min(id, separation) AS id, min(separation) AS separation
-          FROM near GROUP BY row)
+          FROM near
+          QUALIFY row_number() OVER (PARTITION BY row ORDER BY separation, id) = 1)
         SELECT best.row, best.separation, {_name_ours(ours)}
         FROM best JOIN {MAIN} q ON q.TARGETID = best.id ORDER BY best.row"""
     return _join(rows, fetch_beside(con, MAIN, sql, mine))
@@ -229,7 +231,19 @@ def _join(rows: pd.DataFrame, found: pa.Table) -> pa.Table:
     """Put the columns found beside all rows of the list, null where nothing was found."""
     matched = found.to_pandas(types_mapper=pd.ArrowDtype).set_index("row")
     matched.insert(0, "desi_separation", matched.pop("separation"))
-    taken = set(matched.columns)
-    mine = rows.rename(columns=lambda name: f"{name}_of_list" if name in taken else str(name))
+    names = _set_apart(list(map(str, rows.columns)), set(matched.columns))
+    mine = rows.set_axis(names, axis="columns")
     joined = mine.join(matched.reindex(mine.index))
     return pa.Table.from_pandas(joined, preserve_index=False).replace_schema_metadata(None)
+
+
+def _set_apart(names: list[str], taken: set[str]) -> list[str]:
+    """Give columns of a list whose names are taken others that no column has."""
+    used, made = {*names, *taken}, []
+    for name in names:
+        free = name
+        while name in taken and free in used:
+            free = f"{free}_of_list"
+        used.add(free)
+        made.append(free)
+    return made

@@ -107,14 +107,17 @@ def _show_dictionary() -> None:
     tables = {table.name: table for table in kinds.SPECTRA.files.values()}
     if (own := current_release().list_name) not in tables:
         tables = {own: current_table()} | tables
-    table = tables[left.selectbox("Table", list(tables), key="table")]
+    name = left.selectbox("Table", list(tables), key="table")
+    table = tables[name]
     search = right.text_input("Search in it", key="word", placeholder="redshift, mag, snr …")
     rows = columns.make_dictionary(table, search)
-    st.markdown(f"{table.description} {len(rows)} of {len(table.columns)} columns.")
+    # A list of a kind that is not known here has the description of another.
+    text = f"{table.description} " if table.name == name else ""
+    st.markdown(f"{text}{len(rows)} of {len(table.columns)} columns.")
     if rows.empty:
-        st.info(f"No column of {table.name} mentions “{escape(search)}”.")
+        st.info(f"No column of {name} mentions “{escape(search)}”.")
         return
-    st.dataframe(rows, hide_index=True, alt=f"Columns of the table {table.name}")
+    st.dataframe(rows, hide_index=True, alt=f"Columns of the table {name}")
 
 
 def _show_glossary() -> None:

@@ -1,5 +1,6 @@
 """Configuration: every fault is one line that names file, section, key and the nearest one."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,23 @@ def test_config_is_frozen_and_survives_json() -> None:
     with pytest.raises(ValueError, match="frozen"):
         config.train.epochs = 4
     assert Config.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize("value", ["3\nfolds = 2", "3\n[train]", '"x"\ny = 1'])
+def test_a_value_is_one_value_and_what_follows_is_not_lost(value: str) -> None:
+    assert "got" in explain(None, [f"train.epochs={value}"])
+    assert load_config(None, [f"release.title={value}"]).release.title == value
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\tb", "\x1b[31m", "x" * 5000, "\u2028"])
+def test_names_that_are_none_are_told_in_one_line(tmp_path: Path, name: str) -> None:
+    quoted = json.dumps(name)
+    for text in (f"[{quoted}]\n", f"[train]\n{quoted} = 1\n", f"{quoted} = 1\n"):
+        message = explain(write(tmp_path, text))
+        assert len(message.splitlines()) == 1
+        assert len(message) < 500
+        assert "\x1b" not in message
+    for override in (f"{name}.epochs=1", f"train.{name}=1"):
+        message = explain(None, [override])
+        assert len(message.splitlines()) == 1
+        assert "\x1b" not in message

@@ -11,7 +11,7 @@ APP = Path(portal.__file__).with_name("app.py")
 
 
 def open_page(
-    monkeypatch: pytest.MonkeyPatch, root: Path, page: str = "explore", **params: str
+    monkeypatch: pytest.MonkeyPatch, root: Path, page: str = "explore", **params: str | list[str]
 ) -> AppTest:
     """Open a page of a release under an address."""
     monkeypatch.setenv("STREAMLIT_BROWSER_GATHER_USAGE_STATS", "false")
@@ -24,13 +24,19 @@ def open_page(
     return follow(app, **params)
 
 
-def follow(app: AppTest, **params: str) -> AppTest:
+def follow(app: AppTest, **params: str | list[str]) -> AppTest:
     """Go to another address of the page."""
     app.query_params.clear()
     app.query_params.update(params)
     app.run()
     assert not app.exception
     return app
+
+
+def asked(app: AppTest, key: str) -> str:
+    """What the page's address says, whoever wrote it there."""
+    told = app.query_params[key]
+    return told if isinstance(told, str) else told[-1]
 
 
 def written(app: AppTest) -> str:

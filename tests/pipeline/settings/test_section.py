@@ -1,5 +1,6 @@
 """Numbers of the configuration: finite and within bounds, in every section and at every depth."""
 
+import json
 from collections.abc import Iterator
 from typing import get_args
 
@@ -78,3 +79,36 @@ def test_what_the_reader_of_toml_cannot_take_is_no_number(value: str) -> None:
 def test_a_rate_of_no_requests_is_refused() -> None:
     assert "0 or at least" in refuse("acquire.max_requests_per_second=1e-300")
     assert load_config(None, ["acquire.max_requests_per_second=0"])
+
+
+SETTINGS = [
+    (section, key, value)
+    for section, part in load_config().model_dump(mode="json").items()
+    for key, value in part.items()
+    # TOML has no word for nothing.
+    if value is not None
+]
+
+
+def write_toml(value: object) -> str:
+    if isinstance(value, dict):
+        told = {key: part for key, part in value.items() if part is not None}
+        return f"{{{', '.join(f'{key} = {write_toml(part)}' for key, part in told.items())}}}"
+    return json.dumps(value)
+
+
+@pytest.mark.parametrize(("section", "key", "value"), SETTINGS)
+def test_a_setting_said_again_changes_nothing(section: str, key: str, value: object) -> None:
+    assert load_config(None, [f"{section}.{key}={write_toml(value)}"]) == load_config()
+
+
+@pytest.mark.parametrize(("section", "key"), [setting[:2] for setting in SETTINGS])
+def test_a_setting_of_another_type_is_refused_by_name(section: str, key: str) -> None:
+    # A date is none of the settings.
+    message = refuse(f"{section}.{key}=1979-05-27")
+    assert f"section [{section}], key '{key}" in message
+
+
+@pytest.mark.parametrize("section", Config.model_fields)
+def test_a_section_has_no_key_but_its_own(section: str) -> None:
+    assert "is unknown" in refuse(f"{section}.no_such_key=1")

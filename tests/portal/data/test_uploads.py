@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from hypothesis import given
+from hypothesis import strategies as st
 from portal_release import N_ROWS, row_id
 
 from portal.data import uploads
@@ -209,3 +211,60 @@ def test_columns_without_meaning_are_one_line(con: Connection) -> None:
         uploads.match_places(con, rows, "a", "b", 1, ("TARGETID",))
     with pytest.raises(UploadError, match="radius"):
         uploads.match_places(con, rows, "a", "b", 1e9, ("TARGETID",))
+
+
+def test_an_answer_may_be_matched_again_and_again(con: Connection) -> None:
+    rows = pd.DataFrame({"TARGETID": [str(row_id(1)), "12"], "mine": ["a", "b"]})
+    ours = ("TARGETID", "tier")
+    for times in range(1, 5):
+        answer = uploads.match_ids(con, rows, "TARGETID", ours)
+        rows = read_list("again.csv", formats.write(answer, formats.CSV))
+        assert len(set(rows.columns)) == len(rows.columns) == 2 + 3 * times
+        assert rows["mine"].tolist() == ["a", "b"]
+        assert answer["desi_TARGETID"].to_pylist() == [row_id(1), None]
+
+
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0], [1, 0, 2]])
+def test_columns_that_stand_aside_keep_their_values(con: Connection, order: list[int]) -> None:
+    names = ["desi_tier", "desi_tier_of_list", "desi_tier_of_list_of_list"]
+    mine = {names[place]: [f"v{place}"] for place in order}
+    rows = pd.DataFrame({"TARGETID": [str(row_id(1))], **mine})
+    answer = uploads.match_ids(con, rows, "TARGETID", ("tier",)).to_pydict()
+    assert [answer.pop("desi_tier"), answer.pop("desi_separation")] == [["gold"], [None]]
+    assert sorted(map(str, answer.values())) == sorted(map(str, rows.to_dict("list").values()))
+    # Only what had the name of one of ours has another.
+    assert {name: answer[name] for name in names[1:]} == {name: mine[name] for name in names[1:]}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_objects_at_one_place_the_first_is_found_whatever_their_order(
+    own_release: Path, seed: int
+) -> None:
+    path = own_release / "catalog/quasars.parquet"
+    rows = pq.read_table(path)
+    for name, value in (("TARGET_RA", 80.0), ("TARGET_DEC", -20.0)):
+        place = rows.column_names.index(name)
+        values = [
+            value if 100 <= row < 140 else old for row, old in enumerate(rows[name].to_pylist())
+        ]
+        rows = rows.set_column(place, rows.schema.field(name), [values])
+    order = np.random.default_rng(seed).permutation(N_ROWS)
+    pq.write_table(rows.take(order), path, row_group_size=64)
+    mine = pd.DataFrame({"ra": [80.0], "dec": [-20.0]})
+    found = uploads.match_places(connect(own_release), mine, "ra", "dec", 2.0, ("TARGETID",))
+    assert found["desi_TARGETID"].to_pylist() == [row_id(100)]
+
+
+NAMES = st.sampled_from("xy").flatmap(
+    lambda name: st.integers(0, 4).map(lambda times: name + times * "_of_list")
+)
+
+
+@given(st.lists(NAMES, unique=True), st.sets(NAMES))
+def test_no_column_of_a_list_has_the_name_of_another(names: list[str], taken: set[str]) -> None:
+    made = uploads._set_apart(names, taken)
+    assert len(set(made)) == len(names) == len(made)
+    assert not set(made) & taken
+    assert [new for new, old in zip(made, names, strict=True) if old not in taken] == [
+        name for name in names if name not in taken
+    ]
