@@ -21,6 +21,7 @@ from pipeline.spectra.model.models import Model, TrainingRecord, save_model
 from pipeline.spectra.model.scorer import Scorer, fit_batches, score_windows
 from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.anomaly import fit_windows
+from pipeline.spectra.science.restframe import find_noise_share
 from pipeline.stage import Product
 
 SETTINGS = ScoreSettings(trees=10)
@@ -170,6 +171,20 @@ def test_the_excess_softens_every_misfit(model: Model) -> None:
     )
     assert (soft["chi2"] < hard["chi2"]).all()
     np.testing.assert_array_equal(soft["latent"], hard["latent"])
+
+
+def test_the_misfit_is_over_the_noise_of_single_pixels_and_the_excess(
+    model: Model, scorer: Scorer
+) -> None:
+    windows, folds = make_windows(N), np.arange(N) % 2
+    found = scorer.measure(windows, folds)["chi2"]
+    share = find_noise_share(GRID, SAMPLING.grid)
+    for _, rows, fit in fit_batches(model.members, SETTINGS, windows, folds):
+        used = fit.is_used
+        noise = np.divide(share, fit.weight, where=used, out=np.ones_like(fit.weight))
+        squares = np.where(used, fit.residual**2 / (noise + (0.03 * fit.model) ** 2), 0)
+        freedom = used.sum(1) - (SHAPE.latent + 1)
+        np.testing.assert_allclose(found[rows], squares.sum(1) / freedom, rtol=1e-4)
 
 
 def test_rows_of_scores_keep_what_the_windows_say(folder: Path) -> None:
