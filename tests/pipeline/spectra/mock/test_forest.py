@@ -120,7 +120,7 @@ def test_transmission_is_a_share_and_red_of_the_lines_is_free(seed: int, z: floa
 
 
 def test_metals_lie_between_the_forest_and_the_quasar() -> None:
-    z, rng = 2.4, np.random.default_rng(3)
+    z, rng = 4.0, np.random.default_rng(3)
     drawn = np.array([forest.metal_systems(rng, WAVE, z) for _ in range(300)])
     is_hit = (drawn < 0.99).any(axis=0)
     # Iron absorbs farthest blueward of MgII, which begins where the forest ends.
@@ -131,6 +131,18 @@ def test_metals_lie_between_the_forest_and_the_quasar() -> None:
     # CIV absorbs up to its own emission line, beyond it only MgII and iron do.
     bluer, redder = ((1 + z) * 1500 > WAVE), ((1 + z) * 1560 < WAVE)
     assert (1 - mean[bluer & ((1 + z) * 1300 < WAVE)]).mean() > (1 - mean[redder]).mean()
+
+
+def test_metals_take_the_light_that_their_rates_say() -> None:
+    """Widths of 0.75 Å at rest on average, as much wider as redshifted."""
+    z, rng = 2.4, np.random.default_rng(6)
+    drawn = [forest.metal_systems(rng, WAVE, z) for _ in range(500)]
+    found = np.mean([find_width(passed, WAVE) for passed in drawn])
+    expected = 0.0
+    for wave, rate, total in ((2796.35, 0.5, 2.85), (1548.20, 1.2, 1.65)):
+        low, high = (1 + z) * forest.LYMAN_ALPHA / wave, (1 + z) * (1 - 3000 / LIGHT_SPEED)
+        expected += rate * total * 0.75 * (high**2 - low**2) / 2
+    assert found == pytest.approx(expected, rel=0.12)
 
 
 def test_the_field_of_the_forest_has_unit_variance_and_two_scales() -> None:
