@@ -83,6 +83,16 @@ def test_the_resolution_is_the_blur_that_was_done(arm: str) -> None:
     np.testing.assert_allclose(matrices.mean(axis=0)[:, middle], done, atol=0.02)
 
 
+@pytest.mark.parametrize("arm", NAMES)
+def test_the_resolution_is_a_twentieth_worse_at_the_ends_of_an_arm(arm: str) -> None:
+    matrices = instrument.resolution(arm)
+    offsets = np.arange(-5, 6)[:, None]
+    width = np.sqrt((matrices * offsets**2).sum(axis=1))
+    middle = width.shape[1] // 2
+    np.testing.assert_allclose(width[:, [0, -1]] / width[:, [middle]], 1.05, rtol=2e-3)
+    assert np.ptp(width[:, middle]) / width[:, middle].mean() < 0.061
+
+
 @given(seed=st.integers(0, 999), exposures=st.integers(1, 4))
 def test_lost_pixels_are_short_runs_and_fewer_with_more_exposures(
     seed: int, exposures: int

@@ -6,10 +6,11 @@ from astropy.cosmology import FlatLambdaCDM
 from hypothesis import given
 from hypothesis import strategies as st
 from mock_scenes import make_scene
+from scipy.stats import ks_2samp
 
-from pipeline.spectra.mock import population
 from pipeline.spectra.mock.instrument import WAVE
 from pipeline.spectra.mock.population import (
+    Quasar,
     draw_magnitude,
     draw_quasar,
     draw_redshift,
@@ -33,18 +34,20 @@ def test_redshifts_stay_in_their_range(seed: int, low: float, width: float) -> N
     assert low - 1e-9 <= draw_redshift(rng, low, low + width) <= low + width + 1e-9
 
 
-def test_redshifts_and_magnitudes_follow_their_counts() -> None:
+def test_a_narrower_draw_is_a_part_of_the_whole_one() -> None:
+    """Limits cut a distribution and do not bend it."""
     rng = np.random.default_rng(0)
-    z = np.array([draw_redshift(rng) for _ in range(20_000)])
-    found, _ = np.histogram(z, population._REDSHIFT_EDGES)
-    expected = population._REDSHIFT_COUNTS / population._REDSHIFT_COUNTS.sum() * 20_000
-    assert (np.abs(found - expected) < 5 * np.sqrt(expected)).all()
-    magnitudes = np.array([draw_magnitude(rng, 22.0) for _ in range(20_000)])
-    assert 17 <= magnitudes.min() < magnitudes.max() <= 22
-    found, _ = np.histogram(magnitudes, population._MAGNITUDE_EDGES[:9])
-    counts = population._MAGNITUDE_COUNTS[:8]
-    expected = counts / counts.sum() * 20_000
-    assert (np.abs(found - expected) < 5 * np.sqrt(expected)).all()
+    z = np.array([draw_redshift(rng) for _ in range(6000)])
+    some = [draw_redshift(rng, 1.1, 2.3) for _ in range(3000)]
+    assert ks_2samp(z[(z > 1.1) & (z < 2.3)], some).pvalue > 0.001
+    magnitudes = np.array([draw_magnitude(rng) for _ in range(6000)])
+    assert 17 <= magnitudes.min() < magnitudes.max() <= 23
+    some = [draw_magnitude(rng, 21.2) for _ in range(3000)]
+    assert max(some) <= 21.2
+    assert ks_2samp(magnitudes[magnitudes < 21.2], some).pvalue > 0.001
+    # More quasars are fainter up to where the survey ends.
+    counts, _ = np.histogram(magnitudes, [17, 18, 19, 20, 21, 22])
+    assert (np.diff(counts) > 0).all()
 
 
 def test_a_magnitude_is_that_of_an_ab_source() -> None:
@@ -77,26 +80,27 @@ def test_every_property_is_within_its_bounds(seed: int, z: float, r_mag: float) 
     assert quasar.line_scatter.shape == (40,)
 
 
-def test_luminosity_follows_distance_magnitude_and_slope() -> None:
-    one, brighter = (population._log_luminosity(1.14, mag, -1.5) for mag in (20.0, 17.5))
-    assert brighter - one == pytest.approx(1)
-    # At this redshift 3000 Å is seen at 6420 Å: the slope does not matter.
-    assert population._log_luminosity(1.14, 20.0, -2.0) == pytest.approx(one, abs=1e-9)
-    flux = magnitude_to_flux(20.0) * 1e-17 * 6420
-    expected = np.log10(4 * np.pi * luminosity_distance(1.14) ** 2 * flux)
-    assert one == pytest.approx(expected, abs=1e-6)
-    redder = population._log_luminosity(3.0, 20.0, -1.0)
-    bluer = population._log_luminosity(3.0, 20.0, -2.0)
-    assert redder - bluer == pytest.approx(np.log10(12_000 / 6420), abs=1e-6)
+def draw(z: float, r_mag: float, seed: int = 3) -> Quasar:
+    return draw_quasar(np.random.default_rng(seed), z, r_mag)
 
 
-def test_hosts_fade_beside_brighter_quasars() -> None:
-    ratios = [population._host_ratio(level) for level in np.arange(43.0, 47.0, 0.1)]
+@given(seed=RNG_SEEDS, z=st.floats(0.05, 4.6), r_mag=st.floats(17, 23))
+def test_luminosity_follows_distance_magnitude_and_slope(seed: int, z: float, r_mag: float) -> None:
+    """λ L_λ at rest 3000 Å: what is seen at 6420 Å, along the power law to where that lies."""
+    quasar = draw(z, r_mag, seed)
+    seen_at = 3000 * (1 + z)
+    flux = magnitude_to_flux(r_mag) * 1e-17 * (seen_at / 6420) ** quasar.slope_uv
+    expected = np.log10(4 * np.pi * luminosity_distance(z) ** 2 * seen_at * flux)
+    assert quasar.log_l3000 == pytest.approx(expected, abs=1e-9)
+
+
+@given(seed=RNG_SEEDS)
+def test_hosts_fade_beside_brighter_quasars(seed: int) -> None:
+    """From four fifths of a faint one's light to a floor that all bright ones share."""
+    ratios = np.array([draw(0.3, r_mag, seed).host_ratio for r_mag in np.arange(24, 12, -0.25)])
     assert (np.diff(ratios) <= 1e-12).all()
-    assert ratios[0] == pytest.approx(0.8052)
-    assert ratios[-1] == 0.03
-    # It has no step where the fit ends.
-    assert population._host_ratio(44.15 + 1.053 - 1e-6) == pytest.approx(0.03, abs=1e-3)
+    assert ratios[-1] == ratios[-2] > 0
+    assert draw(0.05, 24.0, seed).host_ratio / ratios[-1] == pytest.approx(0.8052 / 0.03)
 
 
 @pytest.mark.parametrize("r_mag", [18.0, 21.0])

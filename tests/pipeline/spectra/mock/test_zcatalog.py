@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.spectra.mock import columns
-from pipeline.spectra.mock.zcatalog import _desi_name, build_zcatalog, mark_primary
+from pipeline.spectra.mock.zcatalog import build_zcatalog, mark_primary
 
 ROWS = st.lists(
     st.tuples(
@@ -57,15 +57,22 @@ def test_one_spectrum_of_a_target_is_primary_in_each_part(rows: list) -> None:
     ],
 )
 def test_a_name_is_the_position_cut_off_and_not_rounded(ra: float, dec: float, name: str) -> None:
-    assert _desi_name(ra, dec) == name
+    table = build(np.full(3, ra), np.full(3, dec))
+    assert set(table["DESINAME"].astype(str)) == {name}
 
 
-def test_dates_are_those_of_the_target_s_own_exposures() -> None:
+def build(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """Return the rows of three targets with two, one and three exposures."""
     ids = np.array([7, 3, 9])
     counts = [2, 1, 3]
     days = np.array([10.0, 30.0, 5.0, 1.0, 2.0, 9.0])
     fibermap = columns.fill_table(
-        columns.FIBERMAP_MAIN, 3, TARGETID=ids, COADD_FIBERSTATUS=np.array([1, 2, 3])
+        columns.FIBERMAP_MAIN,
+        3,
+        TARGETID=ids,
+        TARGET_RA=ra,
+        TARGET_DEC=dec,
+        COADD_FIBERSTATUS=np.array([1, 2, 3]),
     )
     exposures = columns.fill_table(
         columns.EXP_FIBERMAP, 6, TARGETID=np.repeat(ids, counts), MJD=days
@@ -73,8 +80,12 @@ def test_dates_are_those_of_the_target_s_own_exposures() -> None:
     redshifts = columns.fill_table(columns.REDSHIFTS, 3, TARGETID=ids, Z=np.array([1.0, 2.0, 3.0]))
     scores = columns.fill_table(columns.SCORES, 3, TARGETID=ids, TSNR2_LRG=np.array([4.0, 5, 6]))
     status = np.array([8, 0, 0])
-    table = build_zcatalog("main", "dark", 42, fibermap, redshifts, scores, exposures, status)
-    assert table["TARGETID"].tolist() == ids.tolist()
+    return build_zcatalog("main", "dark", 42, fibermap, redshifts, scores, exposures, status)
+
+
+def test_dates_are_those_of_the_target_s_own_exposures() -> None:
+    table = build(np.zeros(3), np.zeros(3))
+    assert table["TARGETID"].tolist() == [7, 3, 9]
     assert table["Z"].tolist() == [1, 2, 3]
     assert table["TSNR2_LRG"].tolist() == [4, 5, 6]
     assert table["COADD_FIBERSTATUS"].tolist() == [8, 0, 0]
