@@ -29,7 +29,7 @@ def test_two_layers_are_one_of_their_sum(curve, first: float, second: float) -> 
 
 @pytest.mark.parametrize("curve", [smc_transmission, galactic_transmission])
 def test_blue_light_is_lost_first(curve) -> None:
-    passed = curve(WAVE[WAVE < 9000], 0.1)
+    passed = curve(WAVE, 0.1)
     assert (np.diff(passed) > 0).all()
     assert ((passed > 0) & (passed < 1)).all()
 
@@ -59,6 +59,5 @@ def test_smc_has_no_bump_and_rises_steeply_to_the_far_ultraviolet() -> None:
 
 @pytest.mark.parametrize("ebv", [0.0, 0.02, 0.3])
 def test_galactic_dust_is_that_of_its_source(ebv: float) -> None:
-    wave = WAVE[WAVE < 1e4 / 1.1]
-    expected = 3.1 * ebv * np.array(O94(Rv=3.1)(wave * units.AA))
-    np.testing.assert_allclose(find_depth(galactic_transmission(wave, ebv)), expected, rtol=1e-6)
+    expected = 3.1 * ebv * np.array(O94(Rv=3.1)(WAVE * units.AA))
+    np.testing.assert_allclose(find_depth(galactic_transmission(WAVE, ebv)), expected, rtol=1e-6)
