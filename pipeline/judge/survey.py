@@ -113,7 +113,9 @@ def _sort(table: pa.Table) -> pa.Table:
 
 def _match(scores: pa.Table, measured: pa.Table) -> pa.Table:
     """Return the scores of the measured candidates, both sorted alike."""
-    known = measured.select(ROW_KEY).append_column("known", pa.array([True] * measured.num_rows))
+    known = measured.select(ROW_KEY).append_column(
+        "known", pa.array(np.ones(measured.num_rows, bool))
+    )
     rows = scores.select(ROW_KEY).append_column("row", pa.array(np.arange(scores.num_rows)))
     kept = rows.join(known, ROW_KEY, join_type="inner").sort_by("row")["row"]
     return scores.take(kept).combine_chunks()

@@ -16,11 +16,17 @@ _FLUX = 1e-17 * units.erg / (units.s * units.cm**2 * units.AA)
 _NANOMAGGY = units.def_unit("ABnanomaggy", 3.631e-6 * units.Jy)
 _LONGEST = 200
 _OURS = "1e-17 erg/s/cm2/Angstrom"
+_NO_UNIT = (ValueError, TypeError, ArithmeticError, RecursionError)
 _FORMATS = ("generic", "ogip", "cds", "vounit")
 # A power of ten in front, in its spellings: 10**-17, 10^(-17), 1e-17, 1.0E-17.
 _POWER = re.compile(
     r"^\s*(?:10\s*(?:\*\*|\^)\s*\(?\s*(?P<power>[+-]?\d+)\s*\)?|(?P<number>\d*\.?\d+(?:[eE][+-]?\d+)?))"
     r"(?=[\s*x/(A-Za-z])\s*(?:[*x]\s*)?(?P<rest>.+)$"
+)
+# A unit in brackets to a power, or one over it; of brackets inside there is one level.
+_RAISED = re.compile(
+    r"^\s*(?P<over>/)?\s*\((?P<inner>[^()]*(?:\([^()]*\)[^()]*)*)\)"
+    r"\s*(?:\*\*|\^)\s*\(?\s*(?P<power>[+-]?\d)\s*\)?\s*$"
 )
 _SPELLINGS = (
     (re.compile(r"(?i)\bergs?\b"), "erg"),
@@ -108,17 +114,31 @@ def _read_unit(text: str) -> units.UnitBase | None:
     if match:
         scale = float(f"1e{match['power']}" if match["power"] else match["number"])
         rest = match["rest"]
+    if raised := _RAISED.match(rest):
+        return _raise_unit(scale, raised)
     for pattern, word in _SPELLINGS:
         rest = pattern.sub(word, rest)
     with warnings.catch_warnings(), units.add_enabled_units([_NANOMAGGY]):
         warnings.simplefilter("ignore")
         for form in _FORMATS:
             try:
-                unit = units.Unit(scale * units.Unit(rest, format=form))
-                return unit if 0 < unit.decompose().scale < np.inf else None
-            except (ValueError, TypeError, ArithmeticError, RecursionError):
+                return _check_scale(units.Unit(scale * units.Unit(rest, format=form)))
+            except _NO_UNIT:
                 continue
     return None
+
+
+def _raise_unit(scale: float, raised: re.Match[str]) -> units.UnitBase | None:
+    inner = _read_unit(raised["inner"])
+    power = int(raised["power"]) * (-1 if raised["over"] else 1)
+    try:
+        return None if inner is None else _check_scale(units.Unit(scale * inner**power))
+    except _NO_UNIT:
+        return None
+
+
+def _check_scale(unit: units.UnitBase) -> units.UnitBase | None:
+    return unit if 0 < unit.decompose().scale < np.inf else None
 
 
 def _parse(where: str, text: str, wanted: str) -> units.UnitBase:

@@ -22,8 +22,15 @@ def smc_transmission(rest: np.ndarray, ebv: float) -> np.ndarray:
 
 
 def galactic_transmission(wave: np.ndarray, ebv: float) -> np.ndarray:
-    """Transmission (n,) of Milky Way dust, R_V = 3.1 (Cardelli 1989 with O'Donnell 1994)."""
-    y = 1e4 / wave - 1.82
+    """Transmission (n,) of Milky Way dust, R_V = 3.1.
+
+    O'Donnell 1994 in the optical; Cardelli 1989 beyond 9091 Å, where his polynomials end.
+    """
+    inverse = 1e4 / wave
+    y = inverse - 1.82
     a = np.polyval([-0.505, 1.647, -0.827, -1.718, 1.137, 0.701, -0.609, 0.104, 1.0], y)
     b = np.polyval([3.347, -10.805, 5.491, 11.102, -7.985, -3.989, 2.908, 1.952, 0.0], y)
+    is_infrared = inverse < 1.1
+    a = np.where(is_infrared, 0.574 * inverse**1.61, a)
+    b = np.where(is_infrared, -0.527 * inverse**1.61, b)
     return 10 ** (-0.4 * (3.1 * a + b) * ebv)
