@@ -84,10 +84,17 @@ def _to_flux(
     if known is not None:
         return known
     unit = _parse(where, text, wanted) ** power
+    # Astropy takes an energy flux for wavelength times flux density, which nobody has said it is.
+    if unit.is_equivalent(units.W / units.m**2):
+        raise _refuse(where, text, what, wanted)
     try:
         return np.asarray(unit.to(_FLUX, 1.0, units.spectral_density(wave * units.AA)))
     except units.UnitConversionError:
-        raise DataError(f"{where} is in {text!r}, which is not {what}; give {wanted}") from None
+        raise _refuse(where, text, what, wanted) from None
+
+
+def _refuse(where: str, text: str, what: str, wanted: str) -> DataError:
+    return DataError(f"{where} is in {text!r}, which is not {what}; give {wanted}")
 
 
 @lru_cache(maxsize=64)

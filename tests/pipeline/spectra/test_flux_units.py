@@ -119,6 +119,8 @@ def test_wavelengths_are_scaled(text: str, factor: float) -> None:
         "(1e-300 m)^-9",
         "(m)^",
         "W/m2/sr",
+        "W/m2",
+        "1e-17 erg/s/cm2",
         "x" * 300,
         "0 erg/s/cm2/A",
     ],
@@ -147,6 +149,11 @@ def test_powers_of_parts_are_not_powers_of_the_whole() -> None:
     with pytest.raises(DataError):
         flux_factor("f", "(erg/s)/(cm2 Angstrom)**-1", WAVE)
     assert flux_factor("f", "(erg/s/cm2)/(Angstrom)", WAVE) == pytest.approx(1e17)
+
+
+def test_an_energy_flux_is_not_taken_for_wavelength_times_flux_density() -> None:
+    with pytest.raises(DataError, match="not an inverse variance of a flux density"):
+        ivar_factor("f", "(erg/s/cm2)^-2", WAVE)
 
 
 def test_a_flux_is_no_inverse_variance_nor_the_other_way() -> None:

@@ -117,7 +117,7 @@ FAULTS = [
     ("classes", QUASARS, "class_probabilities", swap(is_probable, halve), "do not add up to 1"),
     ("classes", QUASARS, "class_probabilities", swap(is_probable, turn), "not the most probable"),
     ("classes", QUASARS, "anomaly_class", swap("normal".__eq__, "star"), "not the most probable"),
-    ("classes", QUASARS, "tier", swap("none".__eq__, "gold"), "1 graded objects are called"),
+    ("classes", QUASARS, "tier", lambda tiers: ["gold"] * len(tiers), "graded objects are called"),
     ("classes", QUASARS, "artefact_kind", swap(is_null, "fringes"), "1 artefact kinds are not"),
     ("classes", QUASARS, "joint_p_value", swap(is_null, 0.5), NO_SIGNAL),
     ("classes", QUASARS, "joint_p_value", swap(is_set, None), NO_SIGNAL),
