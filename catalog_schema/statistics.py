@@ -2,12 +2,16 @@
 
 from dataclasses import dataclass
 
+from catalog_schema.vocabulary import Arm
+
 # Widths of the matched filters, pixels of the rest-frame grid (69 km/s each at 1e-4 dex).
 FILTER_WIDTHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 # Up to this width a filter's find is called narrow: 16 pixels are 1100 km/s.
 NARROW_WIDTH = 16
 # Filters at least this wide also give their mean power over the whole spectrum.
 POWER_WIDTHS = (16, 32, 64, 128, 256)
+# Of these widths the power is taken in each arm by itself: faults of an instrument keep to one.
+ARM_POWER_WIDTHS = (1, 4, 16, 64)
 # Hypotheses tested against the model's own freedom; see pipeline/spectra/science/hypotheses.py.
 HYPOTHESES = {
     "b_offset": "arm_offset",
@@ -38,6 +42,7 @@ REASONS = {
     "broad_emission": "Excess flux wider than 16 pixels.",
     "broad_absorption": "Missing flux wider than 16 pixels.",
     "structure": "Residuals correlated over many pixels, all along the spectrum.",
+    "scatter": "Residuals in one arm scatter by more than the noise, pixel by pixel or in ripples.",
     "arm_offset": "One arm too bright or too faint for the others.",
     "sky": "Residual that follows the noise, as sky light does.",
     "lines": "Emission lines stronger or weaker than the continuum leads to expect.",
@@ -82,6 +87,11 @@ def _list_statistics() -> tuple[Statistic, ...]:
         ),
         *filters,
         *(Statistic(f"power_{width}", "structure", is_ratio=True) for width in POWER_WIDTHS),
+        *(
+            Statistic(f"power_{width}_{arm}", "scatter", is_ratio=True)
+            for arm in Arm.values()
+            for width in ARM_POWER_WIDTHS
+        ),
         *(Statistic(name, reason, two_sided=True) for name, reason in HYPOTHESES.items()),
         Statistic("distance", "latent", is_ratio=True),
         Statistic("kl_divergence", "latent", is_ratio=True),

@@ -3,6 +3,7 @@
 import re
 
 from catalog_schema.statistics import (
+    ARM_POWER_WIDTHS,
     FILTER_WIDTHS,
     HYPOTHESES,
     LATENT_AXES,
@@ -12,6 +13,7 @@ from catalog_schema.statistics import (
     STATISTICS,
 )
 from catalog_schema.tables import NULL, SCORES, SIGNIFICANCE
+from catalog_schema.vocabulary import Arm
 
 BY_NAME = {statistic.name: statistic for statistic in STATISTICS}
 
@@ -34,6 +36,9 @@ def test_every_filter_hypothesis_and_axis_is_there() -> None:
             assert BY_NAME[f"{kind}_{width}"].reason == f"{scale}_{kind}"
     assert set(POWER_WIDTHS) < set(FILTER_WIDTHS)
     assert all(BY_NAME[f"power_{width}"].is_ratio for width in POWER_WIDTHS)
+    assert set(ARM_POWER_WIDTHS) < set(FILTER_WIDTHS)
+    for arm in Arm.values():
+        assert all(BY_NAME[f"power_{width}_{arm}"].is_ratio for width in ARM_POWER_WIDTHS)
     assert all(BY_NAME[name].reason == cause for name, cause in HYPOTHESES.items())
     signed = {*HYPOTHESES, *(f"axis_{k}" for k in range(LATENT_AXES))}
     assert {statistic.name for statistic in STATISTICS if statistic.two_sided} == signed

@@ -10,7 +10,13 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from catalog_schema.statistics import FILTER_WIDTHS, HYPOTHESES, LATENT_AXES, POWER_WIDTHS
+from catalog_schema.statistics import (
+    ARM_POWER_WIDTHS,
+    FILTER_WIDTHS,
+    HYPOTHESES,
+    LATENT_AXES,
+    POWER_WIDTHS,
+)
 from catalog_schema.vocabulary import Arm
 from pipeline.spectra.science.filters import scan_widths
 from pipeline.spectra.science.hypotheses import Hypotheses
@@ -178,8 +184,14 @@ def measure_statistics(
         for k, arm in enumerate(spans)
     }
     chi2["chi2"] = reduced_chi2(squares.sum(1), counts.sum(1), counts.sum(1), n_parameters)
-    scan = scan_widths(fit.residual, weight, FILTER_WIDTHS)
+    scan = scan_widths(fit.residual, weight, FILTER_WIDTHS, arms)
     powers = {f"power_{w}": scan.power[:, FILTER_WIDTHS.index(w)] for w in POWER_WIDTHS}
+    for w in ARM_POWER_WIDTHS:
+        powers |= {f"power_{w}_{arm}": unknown for arm in Arm.values()}
+        powers |= {
+            f"power_{w}_{arm}": scan.part_power[:, k, FILTER_WIDTHS.index(w)]
+            for k, arm in enumerate(spans)
+        }
     scores = hypotheses.test(
         torch.from_numpy(fit.residual),
         torch.from_numpy(weight),

@@ -24,6 +24,9 @@ class Scan:
         Middle pixel of the find in the window, -1 without one.
     power : ndarray
         Mean squared signal-to-noise ratio over all places; 0 without any.
+    part_power : ndarray, shape (n, number of parts, number of widths)
+        The same over the places whose middle lies in each part; NaN without any. A ratio that is
+        exactly 0 counts as no place here.
     """
 
     emission: NDArray[np.float32]
@@ -31,9 +34,15 @@ class Scan:
     emission_pixel: NDArray[np.int32]
     absorption_pixel: NDArray[np.int32]
     power: NDArray[np.float32]
+    part_power: NDArray[np.float32]
 
 
-def scan_widths(residual: NDArray, weight: NDArray, widths: tuple[int, ...]) -> Scan:
+def scan_widths(
+    residual: NDArray,
+    weight: NDArray,
+    widths: tuple[int, ...],
+    parts: NDArray[np.int64] | None = None,
+) -> Scan:
     """Slide box filters over residuals.
 
     For a box B the maximum-likelihood excess is Σ w r / Σ w over B, its signal-to-noise ratio
@@ -45,16 +54,24 @@ def scan_widths(residual: NDArray, weight: NDArray, widths: tuple[int, ...]) -> 
         Flux minus model and its weight; weight = 0 marks a missing pixel.
     widths : tuple of int
         Pixels.
+    parts : ndarray of int64, shape (n, number of parts + 1), optional
+        The pixel at which each part of a spectrum begins, and the last one's end; none if not
+        given.
     """
     n, n_widths = len(residual), len(widths)
+    if parts is None:
+        parts = np.zeros((n, 1), np.int64)
+    part_power = np.full((n, parts.shape[1] - 1, n_widths), np.nan, np.float32)
     significance = np.zeros((n, n_widths, 3), np.float32)
     pixel = np.full((n, n_widths, 2), -1, np.int32)
     _scan(
         np.ascontiguousarray(residual),
         np.ascontiguousarray(weight),
         np.array(widths),
+        parts,
         significance,
         pixel,
+        part_power,
     )
     return Scan(
         significance[:, :, 0],
@@ -62,11 +79,14 @@ def scan_widths(residual: NDArray, weight: NDArray, widths: tuple[int, ...]) -> 
         pixel[:, :, 0],
         pixel[:, :, 1],
         significance[:, :, 2],
+        part_power,
     )
 
 
 @njit(cache=True)
-def _scan(residual, weight, widths, significance, pixel):  # type: ignore[no-untyped-def]
+def _scan(  # type: ignore[no-untyped-def]
+    residual, weight, widths, parts, significance, pixel, part_power
+):
     n, m = residual.shape
     total, power, good = np.zeros(m + 1), np.zeros(m + 1), np.zeros(m + 1)
     square = np.empty(m)
@@ -82,6 +102,11 @@ def _scan(residual, weight, widths, significance, pixel):  # type: ignore[no-unt
             sums = total[::stride].copy(), power[::stride].copy(), good[::stride].copy()
             found = square[: max(len(sums[0]) - width // stride, 0)]
             squares, places = _square(sums[0], sums[1], sums[2], _MIN_GOOD * width, found)
+            for part in range(part_power.shape[1]):
+                # The first places whose middle lies at or beyond each limit.
+                first = -(-(parts[k, part] - width // 2) // stride)
+                end = -(-(parts[k, part + 1] - width // 2) // stride)
+                part_power[k, part, j] = _average(found[max(first, 0) : max(end, 0)])
             highest, lowest = _find_extremes(found)
             if highest > 0:
                 pixel[k, j, 0] = _find_first(found, highest) * stride + width // 2
@@ -106,6 +131,16 @@ def _square(total, power, good, least_good, found):  # type: ignore[no-untyped-d
         squares += square
         places += fits
     return squares, places
+
+
+@njit(cache=True, fastmath={"reassoc"}, error_model="numpy")
+def _average(squares):  # type: ignore[no-untyped-def]
+    """Return the mean of the squares whatever their sign, of those that are not 0; NaN of none."""
+    total, places = 0.0, 0.0
+    for i in range(squares.shape[0]):
+        total += abs(squares[i])
+        places += 1.0 if squares[i] != 0 else 0.0
+    return total / places
 
 
 @njit(cache=True, fastmath={"reassoc", "nnan", "nsz"})

@@ -50,6 +50,35 @@ def test_equals_brute_force(seed: int, bad: float) -> None:
                 assert pixel == -1 or at[pixel] == pytest.approx(found, rel=1e-4, abs=1e-4)
 
 
+@given(seed=st.integers(0, 999), bad=st.sampled_from([0.0, 0.2, 0.7]))
+def test_power_of_a_part_is_that_of_the_boxes_whose_middle_is_there(seed: int, bad: float) -> None:
+    residual, weight = draw(seed, bad=bad)
+    limits = np.sort(np.random.default_rng(seed).integers(0, 97, (len(residual), 4)), axis=1)
+    scan = scan_widths(residual, weight, WIDTHS, limits)
+    assert scan.part_power.shape == (len(residual), 3, len(WIDTHS))
+    for k in range(len(residual)):
+        for j, width in enumerate(WIDTHS):
+            boxes = list_boxes(residual[k], weight[k], width)
+            for part in range(3):
+                low, high = limits[k, part : part + 2]
+                inside = [ratio for middle, ratio in boxes if low <= middle < high]
+                expected = np.mean(np.square(inside)) if inside else np.nan
+                found = scan.part_power[k, part, j]
+                assert found == pytest.approx(expected, rel=1e-4, abs=1e-6, nan_ok=True)
+
+
+def test_parts_change_nothing_else() -> None:
+    residual, weight = draw(3)
+    limits = np.tile([0, 40, 96], (len(residual), 1))
+    whole, parted = (
+        scan_widths(residual, weight, WIDTHS),
+        scan_widths(residual, weight, WIDTHS, limits),
+    )
+    assert whole.part_power.shape == (len(residual), 0, len(WIDTHS))
+    for name in ("emission", "absorption", "power", "emission_pixel", "absorption_pixel"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(parted, name))
+
+
 @pytest.mark.parametrize(("width", "sign"), [(1, 1), (4, 1), (4, -1), (16, -1), (64, 1)])
 def test_planted_feature_is_found_where_it_is(width: int, sign: int) -> None:
     """A box of height h over pixels of weight w has the significance h √(w · width)."""
