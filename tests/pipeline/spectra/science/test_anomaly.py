@@ -1,5 +1,7 @@
 """Fit and statistics: pure noise scores 1, what is planted is seen where it is."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -80,8 +82,26 @@ def test_every_statistic_is_there_and_a_number(network: SpectrumVAE) -> None:
     assert set(found) == named | {"emission_wave", "absorption_wave"}
     for name in named:
         assert found[name].shape == (20,), name
-        # Without a pixel in an arm its chi-squared, and nothing else, is not a number.
-        assert np.isfinite(found[name]).all() or name.startswith("chi2_"), name
+        # Without a pixel in an arm what is told of it alone, and nothing else, is not a number.
+        of_arm = name.startswith(("chi2_", "power_")) and name.endswith(("_b", "_r", "_z"))
+        assert np.isfinite(found[name]).all() or of_arm, name
+
+
+def test_noise_in_one_arm_shows_in_the_power_of_that_arm(network: SpectrumVAE) -> None:
+    flux, weight, start = make_windows(network, 30, seed=8)
+    fitted = fit(network, (flux, weight, start))
+    before = measure(network, fitted, start)
+    observed = 2 * REST.wave[start.numpy()[:, None] + np.arange(WINDOW)]
+    for arm, (low, high) in SAMPLING.spans.items():
+        is_loud = (observed >= low) & (observed < high)
+        loud = replace(fitted, residual=np.where(is_loud, 3 * fitted.residual, fitted.residual))
+        after = measure(network, loud, start)
+        for width in (1, 4, 16):
+            for other in SAMPLING.spans:
+                ratio = after[f"power_{width}_{other}"] / before[f"power_{width}_{other}"]
+                # A box over a limit of the arm holds pixels of both sides.
+                expected = 9 if other == arm else 1
+                assert np.nanmedian(ratio) == pytest.approx(expected, rel=0.3)
 
 
 def test_planted_line_is_named_by_width_place_and_sign(network: SpectrumVAE) -> None:
