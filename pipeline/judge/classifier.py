@@ -22,6 +22,7 @@ from pipeline.judge.knowledge import Knowledge
 from pipeline.judge.science.calibration import join_p_values, standardise
 from pipeline.judge.science.taxonomy import Taxonomy
 from pipeline.judge.survey import read_measured
+from pipeline.lake.align import find_rows
 from pipeline.lake.store import columns_to_table, to_matrix
 from pipeline.run import Run
 from pipeline.science.draw import assign_folds
@@ -126,7 +127,7 @@ def judge(
         for sign in signs.signs:
             probabilities = prefer(probabilities, sign.kind, sign.rows, waist)
         log_odds = find_log_odds(probabilities, state, waist)
-        joint = join(classifier.norms, p_value, log_odds, config.calibrate)
+        joint = join(classifier.norms, scores, p_value, log_odds, config.calibrate)
     named = name_classes(probabilities, state, joint, waist)
     return {"anomaly_score": score, "p_value": p_value, **named, **signs.told}
 
@@ -159,6 +160,7 @@ def compare(
         find_significance(measured),
         config.calibrate.neighbours,
         _MIN_SPREAD,
+        (ordinary["TARGETID"].to_numpy(), scores["TARGETID"].to_numpy()),
     )
     return np.hstack([statistics, physical]), score, p_value
 
@@ -220,7 +222,11 @@ def find_log_odds(
 
 
 def join(
-    norms: pa.Table, p_value: NDArray, log_odds: NDArray, settings: CalibrateSettings
+    norms: pa.Table,
+    rows: pa.Table,
+    p_value: NDArray,
+    log_odds: NDArray,
+    settings: CalibrateSettings,
 ) -> NDArray[np.float64]:
     """Return how rare score and odds together are among the core members, shape (n,).
 
@@ -228,6 +234,8 @@ def join(
     ----------
     norms : pyarrow.Table
         Rows of `norms`.
+    rows : pyarrow.Table
+        Keys of the candidates.
     p_value, log_odds : ndarray, shape (n,)
         NaN log odds give NaN.
     settings : CalibrateSettings
@@ -237,7 +245,8 @@ def join(
         return np.where(np.isnan(log_odds), np.nan, p_value)
     reference = (known["p_value"].to_numpy(), known["log_odds"].to_numpy())
     tail = (settings.tail_fraction, settings.contamination)
-    joint = join_p_values(p_value, np.nan_to_num(log_odds), reference, *tail)
+    own = find_rows(known, rows)
+    joint = join_p_values(p_value, np.nan_to_num(log_odds), reference, *tail, own)
     return np.where(np.isnan(log_odds), np.nan, joint)
 
 

@@ -114,7 +114,7 @@ def _classify_survey(
     probabilities, told = _heed_signs(probabilities, signs, survey, kind)
     log_odds = find_log_odds(probabilities, state, waist)
     norms = replace_columns(norms, {"log_odds": log_odds[survey.is_core]})
-    joint = classifier.join(norms, p_value, log_odds, config.calibrate)
+    joint = classifier.join(norms, survey.scores, p_value, log_odds, config.calibrate)
     named = name_classes(probabilities, state, joint, waist)
     level = np.fmin(*(find_q_values(values[:n]) for values in (p_value, joint)))
     is_found = np.pad(level <= settings.ordinary_level, (0, len(joint) - n))

@@ -1,12 +1,20 @@
 """The reference population: what is normal, and how far scores depart from it."""
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from catalog_schema.kind import Kind
 from catalog_schema.waist import ROW_KEY, Waist
-from pipeline.judge.science.calibration import fit_tail, standardise, take_strange_side
+from pipeline.judge.science.calibration import (
+    fit_tail,
+    standardise,
+    take_own,
+    take_strange_side,
+)
+from pipeline.lake.align import find_rows
 from pipeline.lake.store import columns_to_table, to_matrix
 from pipeline.settings.judge import CalibrateSettings
 
@@ -18,9 +26,11 @@ def make_null(scores: pa.Table, kind: Kind, settings: CalibrateSettings) -> pa.T
     """Return the reference population of a run as rows of `null`."""
     waist = kind.waist
     conditions, statistics = locate(scores, waist), _get_statistics(scores, waist)
-    departures = standardise(conditions, statistics, conditions, statistics, settings.neighbours)
+    targetid = scores["TARGETID"].to_numpy()
+    compare_all = partial(standardise, neighbours=settings.neighbours, objects=(targetid, targetid))
+    departures = compare_all(conditions, statistics, conditions, statistics)
     combined = _combine(departures, waist)
-    total = standardise(conditions, combined, conditions, combined, settings.neighbours)
+    total = compare_all(conditions, combined, conditions, combined)
     columns = {
         **{name: scores[name] for name in (*ROW_KEY, "statistics")},
         **{name: scores[name] for name in waist.condition_names},
@@ -63,25 +73,19 @@ def compare(
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Return departures (n, k), combined score (n,) and p-value (n,) of rows of `scores`."""
     reference, conditions = locate(null, waist), locate(scores, waist)
-    departures = standardise(
-        reference,
-        _get_statistics(null, waist),
-        conditions,
-        _get_statistics(scores, waist),
-        settings.neighbours,
+    objects = null["TARGETID"].to_numpy(), scores["TARGETID"].to_numpy()
+    compare_all = partial(standardise, neighbours=settings.neighbours, objects=objects)
+    departures = compare_all(
+        reference, _get_statistics(null, waist), conditions, _get_statistics(scores, waist)
     )
     known = to_matrix(null["departures"]).astype(np.float64)
-    total = standardise(
-        reference,
-        _combine(known, waist),
-        conditions,
-        _combine(departures, waist),
-        settings.neighbours,
-    )[:, 0]
-    tail = fit_tail(
-        null["anomaly_score"].to_numpy(), settings.tail_fraction, settings.contamination
-    )
-    return departures, total, tail.p_values(total)
+    total = compare_all(reference, _combine(known, waist), conditions, _combine(departures, waist))[
+        :, 0
+    ]
+    population = null["anomaly_score"].to_numpy()
+    tail = fit_tail(population, settings.tail_fraction, settings.contamination)
+    own = take_own(population, find_rows(null, scores))
+    return departures, total, tail.p_values(total, own)
 
 
 def rank(score: NDArray) -> NDArray[np.int32]:

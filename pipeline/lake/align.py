@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from catalog_schema.waist import ROW_KEY
 from pipeline.errors import DataError
@@ -53,6 +54,24 @@ def align(
         missing = pc.index(pc.is_null(found[_ROW]), True).as_py()
         raise DataError(f"{what}: no row of {_show(found, missing, key)}; run it again")
     return rows.take(found[_ROW]).combine_chunks()
+
+
+def find_rows(rows: pa.Table, wanted: pa.Table, key: Sequence[str] = ROW_KEY) -> NDArray[np.int64]:
+    """Return where in one table each row of another stands by its key, -1 for nowhere, shape (n,).
+
+    Parameters
+    ----------
+    rows : pyarrow.Table
+        A key stands there once.
+    wanted : pyarrow.Table
+        Of any order; a key may stand there more than once.
+    key : sequence of str
+        Columns that both have.
+    """
+    keys = wanted.select(key)
+    known = _number(rows.select(key).cast(keys.schema), _ROW)
+    found = _number(keys, _PLACE).join(known, list(key), join_type="left outer").sort_by(_PLACE)
+    return pc.fill_null(found[_ROW], -1).to_numpy()
 
 
 def _number(keys: pa.Table, name: str) -> pa.Table:

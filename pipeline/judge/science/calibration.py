@@ -4,6 +4,7 @@ Statistics depend on conditions, as signal-to-noise and redshift are, even for n
 Each is therefore standardised among those that are most alike in all conditions, with the median
 and the spread to either side of it, which the few anomalies among them hardly move. The combined
 statistic is standardised the same way and turned into a p-value by the pooled distribution.
+Nothing is compared with itself, nor with another observation of the same object.
 """
 
 from dataclasses import dataclass
@@ -39,10 +40,19 @@ class Tail:
     scale: float
     fraction: float
 
-    def p_values(self, values: NDArray) -> NDArray[np.float64]:
-        """Return the probability that a normal candidate exceeds each value, shape (n,)."""
-        n = len(self.sorted_values)
-        n_above = n - np.searchsorted(self.sorted_values, values, side="left")
+    def p_values(self, values: NDArray, own: NDArray | None = None) -> NDArray[np.float64]:
+        """Return the probability that a normal candidate exceeds each value, shape (n,).
+
+        Parameters
+        ----------
+        values : ndarray, shape (n,)
+        own : ndarray, shape (n,), optional
+            What the population holds of the candidate itself, NaN where nothing.
+        """
+        own = np.full(len(values), np.nan) if own is None else own
+        n = len(self.sorted_values) - np.isfinite(own)
+        n_below = np.searchsorted(self.sorted_values, values, side="left")
+        n_above = len(self.sorted_values) - n_below - (own >= values)
         body = (n_above + 1) / (n + 1)
         beyond = self.fraction * np.exp(-(values - self.threshold) / self.scale)
         return np.where(values > self.threshold, beyond, body)
@@ -55,6 +65,7 @@ def standardise(
     values: NDArray,
     neighbours: int,
     min_spread: float = _MIN_SPREAD,
+    objects: tuple[NDArray, NDArray] | None = None,
 ) -> NDArray[np.float64]:
     """Express statistics in robust sigma of those of the reference population most alike.
 
@@ -72,13 +83,16 @@ def standardise(
         Members of the population to compare with; fewer where it is small.
     min_spread : float
         Spread of statistics that are alike in most candidates.
+    objects : tuple of ndarray, shapes (r,) and (n,), optional
+        Which objects the members and the candidates are: none is compared with itself. Without
+        them the candidates are no members.
 
     Returns
     -------
     ndarray, shape (n, k)
         0 where the statistic is NaN.
     """
-    near = _find_neighbours(reference, wanted, neighbours)
+    near = _find_neighbours(reference, wanted, neighbours, objects)
     result = np.zeros(values.shape)
     size = max(_BLOCK_VALUES // max(near.shape[1] * values.shape[1], 1), 1)
     for first in range(0, len(values), size):
@@ -116,6 +130,7 @@ def join_p_values(
     reference: tuple[NDArray, NDArray],
     fraction: float,
     contamination: float,
+    own: NDArray[np.intp] | None = None,
 ) -> NDArray[np.float64]:
     """Join two indications of strangeness in one p-value.
 
@@ -131,17 +146,23 @@ def join_p_values(
         Both of the population, anomalies included.
     fraction, contamination : float
         As for `fit_tail`.
+    own : ndarray of int, shape (n,), optional
+        Which member of the population each candidate is, -1 for none.
 
     Returns
     -------
     ndarray, shape (n,)
     """
+    own = np.full(len(p_values), -1) if own is None else own
     of_odds = fit_tail(reference[1], fraction, contamination)
-    known, both = (
-        -np.log(np.maximum(p, _TINY)) - np.log(np.maximum(of_odds.p_values(odds), _TINY))
-        for p, odds in (reference, (p_values, log_odds))
-    )
-    return fit_tail(known, fraction, contamination).p_values(both)
+    known = _add_logarithms(reference[0], of_odds.p_values(reference[1], reference[1]))
+    both = _add_logarithms(p_values, of_odds.p_values(log_odds, take_own(reference[1], own)))
+    return fit_tail(known, fraction, contamination).p_values(both, take_own(known, own))
+
+
+def take_own(values: NDArray, own: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the population's values at these places, NaN at -1, shape (n,)."""
+    return np.append(np.asarray(values, np.float64), np.nan)[own]
 
 
 def take_strange_side(departures: NDArray, is_two_sided: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -156,11 +177,30 @@ def take_strange_side(departures: NDArray, is_two_sided: NDArray[np.bool_]) -> N
     return np.where(is_two_sided, np.abs(departures), np.maximum(departures, 0))
 
 
-def _find_neighbours(reference: NDArray, wanted: NDArray, neighbours: int) -> NDArray[np.intp]:
+def _add_logarithms(one: NDArray, other: NDArray) -> NDArray:
+    """Return -ln of the product of two p-values, shape (n,)."""
+    result: NDArray = -np.log(np.maximum(one, _TINY)) - np.log(np.maximum(other, _TINY))
+    return result
+
+
+def _find_neighbours(
+    reference: NDArray,
+    wanted: NDArray,
+    neighbours: int,
+    objects: tuple[NDArray, NDArray] | None,
+) -> NDArray[np.intp]:
     # A third of a small population at most: more would not be alike.
     k = max(min(neighbours, len(reference) // 3), min(_MIN_GROUP, len(reference)))
-    _, found = cKDTree(reference).query(wanted, k=k)
-    return np.reshape(found, (len(wanted), k))
+    if objects is None:
+        return np.reshape(cKDTree(reference).query(wanted, k=k)[1], (len(wanted), k))
+    members, candidates = objects
+    most = int(np.unique(members, return_counts=True)[1].max(initial=0))
+    n = min(k + most, len(reference))
+    found = np.reshape(cKDTree(reference).query(wanted, k=n)[1], (len(wanted), n))
+    is_own = members[found] == candidates[:, None]
+    # The nearest others, and of a population of hardly anything else the object itself.
+    order = np.argsort(is_own, axis=1, kind="stable")[:, : min(k, max(n - most, 1))]
+    return np.take_along_axis(found, order, axis=1)
 
 
 def _in_local_sigma(local: NDArray, values: NDArray, min_spread: float) -> NDArray:

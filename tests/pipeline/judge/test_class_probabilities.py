@@ -184,42 +184,56 @@ def make_reference(seed: int, n: int = 500, n_known: int = 500) -> pa.Table:
     rank = np.argsort(np.argsort(-strange))
     odds = strange + 0.3 * rng.normal(size=n)
     is_known = np.arange(n) < n_known
-    return pa.table({"p_value": (rank + 1) / n, "log_odds": pa.array(odds, mask=~is_known)})
+    columns = {"p_value": (rank + 1) / n, "log_odds": pa.array(odds, mask=~is_known)}
+    keys = make_keys(np.arange(n))
+    return pa.table(dict(zip(keys.column_names, keys.columns, strict=True)) | columns)
+
+
+def make_keys(targetid: np.ndarray) -> pa.Table:
+    n = len(targetid)
+    shard = {"SURVEY": ["main"] * n, "PROGRAM": ["dark"] * n, "HEALPIX": [7] * n}
+    return pa.table(shard | {"TARGETID": targetid})
+
+
+def join_others(norms: pa.Table, p_value: np.ndarray, odds: np.ndarray) -> np.ndarray:
+    """Join indications of candidates from outside the population."""
+    rows = make_keys(np.arange(10**6, 10**6 + len(odds)))
+    return join(norms, rows, p_value, odds, CalibrateSettings())
 
 
 def test_joined_p_values_of_the_population_are_even() -> None:
-    norms, settings = make_reference(0), CalibrateSettings()
+    norms = make_reference(0)
     columns = (norms[name].to_numpy() for name in ("p_value", "log_odds"))
-    joint = join(norms, *columns, settings)
+    joint = join(norms, norms, *columns, CalibrateSettings())
     for level in (0.05, 0.2, 0.5):
         assert (joint < level).mean() == pytest.approx(level, abs=0.03)
 
 
 def test_either_indication_makes_the_joint_one_rarer() -> None:
-    norms, settings = make_reference(1), CalibrateSettings()
+    norms = make_reference(1)
     p_value, odds = np.array([0.5, 0.01, 0.5, 0.01]), np.array([0.0, 0.0, 4.0, 4.0])
-    plain, by_score, by_odds, both = join(norms, p_value, odds, settings)
+    plain, by_score, by_odds, both = join_others(norms, p_value, odds)
     assert both < min(by_score, by_odds)
     assert max(by_score, by_odds) < plain
 
 
 def test_a_row_without_odds_has_no_joint_p_value_and_weighs_on_no_other() -> None:
-    norms, settings = make_reference(2), CalibrateSettings()
+    norms = make_reference(2)
     p_value, odds = np.array([0.2, 0.3, 0.4]), np.array([1.0, np.nan, -1.0])
-    found = join(norms, p_value, odds, settings)
+    found = join_others(norms, p_value, odds)
     assert np.isnan(found).tolist() == [False, True, False]
-    alone = join(norms, p_value[[0, 2]], odds[[0, 2]], settings)
+    alone = join_others(norms, p_value[[0, 2]], odds[[0, 2]])
     np.testing.assert_array_equal(found[[0, 2]], alone)
 
 
 def test_rows_of_the_population_without_odds_do_not_count() -> None:
-    whole, settings = make_reference(3, n_known=300), CalibrateSettings()
+    whole = make_reference(3, n_known=300)
     p_value, odds = np.array([0.01, 0.5]), np.array([2.0, 0.0])
-    found = join(whole, p_value, odds, settings)
-    np.testing.assert_array_equal(found, join(whole.slice(0, 300), p_value, odds, settings))
+    found = join_others(whole, p_value, odds)
+    np.testing.assert_array_equal(found, join_others(whole.slice(0, 300), p_value, odds))
 
 
 def test_a_population_without_odds_leaves_the_p_value() -> None:
     norms = make_reference(4, n_known=0)
-    found = join(norms, np.array([0.1, 0.2]), np.array([1.0, np.nan]), CalibrateSettings())
+    found = join_others(norms, np.array([0.1, 0.2]), np.array([1.0, np.nan]))
     np.testing.assert_array_equal(found, [0.1, np.nan])

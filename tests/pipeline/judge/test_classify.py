@@ -40,8 +40,6 @@ def test_every_quasar_has_a_class_or_a_reason(finished: Store, config: Config) -
     best = np.array(AnomalyClass.values())[probability[classified].argmax(1)]
     levels = [find_q_values(each) for each in (graded["p_value"], rows["joint_p_value"])]
     is_found = (np.fmin(*levels) <= config.classify.ordinary_level)[classified]
-    assert is_found.any()
-    assert not is_found.all()
     named = np.where(is_found & (best == "normal"), "unknown", best)
     assert (named == rows["anomaly_class"][classified]).all()
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from catalog_schema.waist import ROW_KEY
 from pipeline.errors import DataError
-from pipeline.lake.align import align
+from pipeline.lake.align import align, find_rows
 
 # Of few values, so that keys share most of their parts.
 keys = st.tuples(
@@ -77,3 +77,11 @@ def test_another_key_may_be_named() -> None:
     rows = make_rows([("main", "dark", 1, 5), ("main", "dark", 2, 6)])
     found = align(rows, pa.table({"TARGETID": pa.array([6, 5, 6])}), ["TARGETID"])
     assert found["HEALPIX"].to_pylist() == [2, 1, 2]
+
+
+@given(data=st.data(), chosen=many_keys)
+def test_each_row_is_found_where_it_stands(data: st.DataObject, chosen: list) -> None:
+    known = data.draw(st.lists(st.sampled_from(chosen), unique=True))
+    asked = data.draw(st.lists(st.sampled_from(chosen), max_size=30))
+    places = find_rows(make_rows(known), make_rows(asked))
+    assert places.tolist() == [known.index(key) if key in known else -1 for key in asked]

@@ -256,3 +256,64 @@ def test_what_is_stranger_in_one_is_not_less_strange_in_both(seed: int, step: fl
     joint = join_p_values(p_values, odds, reference, 0.15, 0.05)
     for stranger in ((p_values * np.exp(-step), odds), (p_values, odds + step)):
         assert (join_p_values(*stranger, reference, 0.15, 0.05) <= joint).all()
+
+
+@pytest.mark.parametrize("n_repeats", [0, 30])
+def test_no_object_is_compared_with_itself(n_repeats: int) -> None:
+    """As if each were alone outside a population without it, repeat observations and all."""
+    rng = np.random.default_rng(0)
+    n = 150
+    objects = np.arange(n)
+    objects[n - n_repeats :] = np.arange(n_repeats)
+    at, statistics = rng.normal(size=(n, 2)), rng.normal(size=(n, 3))
+    found = standardise(at, statistics, at, statistics, 40, objects=(objects, objects))
+    for k in range(0, n, 7):
+        others = objects != objects[k]
+        rows = slice(k, k + 1)
+        alone = standardise(at[others], statistics[others], at[rows], statistics[rows], 40)
+        np.testing.assert_array_equal(found[rows], alone)
+
+
+def test_strangers_are_compared_as_without_names() -> None:
+    rng = np.random.default_rng(1)
+    at, statistics = rng.normal(size=(100, 2)), rng.normal(size=(100, 3))
+    wanted, values = rng.normal(size=(9, 2)), rng.normal(size=(9, 3))
+    names = np.arange(100), np.arange(-9, 0)
+    named = standardise(at, statistics, wanted, values, 50, objects=names)
+    np.testing.assert_array_equal(named, standardise(at, statistics, wanted, values, 50))
+
+
+def test_a_population_of_one_object_stands_for_itself() -> None:
+    at, statistics, one = np.zeros((3, 2)), np.arange(3.0)[:, None], np.zeros(3, int)
+    found = standardise(at, statistics, at, statistics, 50, objects=(one, one))
+    assert np.isfinite(found).all()
+
+
+def test_own_value_of_a_member_does_not_count_in_its_p_value() -> None:
+    rng = np.random.default_rng(2)
+    values = rng.normal(size=200)
+    tail = fit_tail(values, 0.15, 0.05)
+    body = values < tail.threshold
+    p_values = tail.p_values(values, values)
+    for k in np.flatnonzero(body)[:20]:
+        others = np.delete(values, k)
+        assert p_values[k] == pytest.approx(((others >= values[k]).sum() + 1) / 200)
+    # What is planted in a member is another value: the member's own is left out of those below it.
+    assert tail.p_values(np.array([0.0]), np.array([-1.0])) == pytest.approx(
+        ((values >= 0).sum() + 1) / 200
+    )
+    unknown = np.full(200, np.nan)
+    np.testing.assert_array_equal(tail.p_values(values, unknown), tail.p_values(values))
+
+
+def test_own_place_of_a_member_in_joined_p_values() -> None:
+    rng = np.random.default_rng(3)
+    p_values, odds = rng.uniform(0.001, 1, 300), rng.normal(size=300)
+    members = np.arange(300)
+    joined = join_p_values(p_values, odds, (p_values, odds), 0.15, 0.05, members)
+    strangers = join_p_values(p_values, odds, (p_values, odds), 0.15, 0.05)
+    # Its own value no longer counts as one above it.
+    assert (joined <= strangers).all()
+    is_body = (strangers > 0.2) & (strangers < 1)
+    assert (joined[is_body] < strangers[is_body]).all()
+    assert joined.min() > 0
