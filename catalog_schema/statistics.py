@@ -32,6 +32,8 @@ HYPOTHESES = {
 }
 # A p-value below which a spectrum counts as strange, wherever strange ones are counted.
 STRANGE_P_VALUE = 0.01
+# As many of the population must be as strange for their share to be counted.
+COUNTED = 10
 # Leading directions of the latent that are looked at one by one.
 LATENT_AXES = 8
 
@@ -72,6 +74,11 @@ class Statistic:
     reason: str
     two_sided: bool = False
     is_ratio: bool = False
+
+
+def find_smallest_counted(population: int) -> float:
+    """Return the p-value below which it is an extrapolation of the population's tail."""
+    return COUNTED / (population + 1)
 
 
 def _list_statistics() -> tuple[Statistic, ...]:

@@ -125,8 +125,8 @@ def _fill(
         )
     shutil.rmtree(scratch)
     write_completeness(folder, outcomes, notes)
-    _copy_calibration(folder, store, inputs, notes)
-    counts = count_rows(inputs, outcomes, tiers, n_spectra)
+    n_population = _copy_calibration(folder, store, inputs, notes)
+    counts = count_rows(inputs, outcomes, tiers, n_spectra) | {"population": n_population}
     counts["reviews"] = write_reviews(folder, kind, inputs.reviews, config.rank, notes)
     evidence = write_evidence(folder, kind, store, notes)
     manifest = make_manifest(version, config, inputs, fingerprint, counts, catalogues, sampling)
@@ -136,10 +136,12 @@ def _fill(
     return manifest
 
 
-def _copy_calibration(folder: Path, store: Store, inputs: Inputs, notes: dict[str, str]) -> None:
+def _copy_calibration(folder: Path, store: Store, inputs: Inputs, notes: dict[str, str]) -> int:
+    """Publish the model and the population of its p-values; return the population's size."""
     (folder / "model").mkdir()
     with local_folder(store.lake.model(inputs.model_id)) as model:
         for name in inputs.model:
             shutil.copyfile(model / name, folder / "model" / name)
     null = store.read(folder / "model" / MODEL_NULL)
     write_whole(folder / contents.NULL, inputs.kind["null"], null, notes)
+    return int(null.num_rows)

@@ -9,7 +9,7 @@ from typing import Any
 
 from catalog_schema import contents, macros
 from catalog_schema.column import Column
-from catalog_schema.statistics import STRANGE_P_VALUE
+from catalog_schema.statistics import COUNTED, STRANGE_P_VALUE, find_smallest_counted
 from catalog_schema.vocabulary import ChangeState, MatchState, ShardState, Tier
 from pipeline.flow.kinds import PATHS
 from pipeline.ledger.books import Outcome, balance
@@ -61,6 +61,8 @@ def write_documents(
         "beside": faces | list_others(kind.name),
         "evidence": evidence,
         "found_below": STRANGE_P_VALUE,
+        "counted": COUNTED,
+        "smallest_counted": find_smallest_counted(manifest["counts"]["population"]),
         "bright_snr": BRIGHT_SNR,
         "texts": _TEXTS
         | {contents.ANOMALIES: f"The graded rows of {kind.main}.parquet, strangest first."},

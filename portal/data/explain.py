@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 
 from catalog_schema.columns.sample import healpix_29
 from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
-from catalog_schema.statistics import REASONS
+from catalog_schema.statistics import COUNTED, REASONS
 from catalog_schema.waist import SHARD_KEY
 from portal.data.texts import escape
 
@@ -21,8 +21,11 @@ class Link(NamedTuple):
     address: str
 
 
-def explain_score(row: Row, levels: Mapping[str, float]) -> str:
-    """Say what score, p, q and tier mean for one object, of which a release may lack some."""
+def explain_score(row: Row, levels: Mapping[str, float], smallest_counted: float = 0.0) -> str:
+    """Say what score, p, q and tier mean for one object, of which a release may lack some.
+
+    A p-value below the smallest counted one is said to be extrapolated.
+    """
     lines = []
     if (score := row.get("anomaly_score")) is not None:
         lines.append(
@@ -31,9 +34,10 @@ def explain_score(row: Row, levels: Mapping[str, float]) -> str:
         )
     if "p_value" in row:
         p = _number(row, "p_value")
-        lines.append(f"**p = {p:.2g}**: {_frequency(p)} as high.")
+        note = _note_extrapolation(p, smallest_counted)
+        lines.append(f"**p = {p:.2g}**: {_frequency(p)} as high{note}.")
     if "q_value" in row:
-        lines += _explain_list(row)
+        lines += _explain_list(row, smallest_counted)
     if tier := row.get("tier"):
         lines.append(f"**Tier {escape(str(tier))}**: {_explain_tier(str(tier), levels)}")
     if reason := row.get("reason"):
@@ -42,7 +46,16 @@ def explain_score(row: Row, levels: Mapping[str, float]) -> str:
     return "\n\n".join(lines) or "This release grades no objects."
 
 
-def _explain_list(row: Row) -> list[str]:
+def _note_extrapolation(p: float, smallest_counted: float) -> str:
+    if p >= smallest_counted:
+        return ""
+    return (
+        f" (extrapolated: below {smallest_counted:.1g} fewer than {COUNTED} of the population are "
+        "as strange)"
+    )
+
+
+def _explain_list(row: Row, smallest_counted: float) -> list[str]:
     """Say where the object stands on the list of anomalies."""
     if row.get("q_value") is None:
         return ["**Not on the list**: too little signal to tell what it is."]
@@ -56,7 +69,8 @@ def _explain_list(row: Row) -> list[str]:
     joint = _number(row, "joint_p_value")
     together = (
         f"**Joint p = {joint:.2g}**: the score and the likeness to known phenomena together; "
-        f"{_share(joint)} of the ordinary objects are as strange in both."
+        f"{_share(joint)} of the ordinary objects are as strange in both"
+        f"{_note_extrapolation(joint, smallest_counted)}."
     )
     return [together, expected]
 

@@ -14,6 +14,7 @@ from catalog_schema.desi import SAMPLING
 from catalog_schema.grids import Sampling
 from catalog_schema.kind import Kind
 from catalog_schema.kinds import KINDS, SPECTRA
+from catalog_schema.statistics import find_smallest_counted
 from catalog_schema.vocabulary import Tier
 from portal.data import checksums
 from portal.data.texts import clean
@@ -128,6 +129,12 @@ class Release:
     def n_objects(self) -> int:
         """Number of rows that the manifest states, 0 where it states none."""
         return int(self._section("counts").get(self.list_name, 0))
+
+    @property
+    def smallest_counted(self) -> float:
+        """The p-value below which it is extrapolated, 0 where the manifest tells no population."""
+        population = self._section("counts").get("population", 0)
+        return find_smallest_counted(population) if population > 0 else 0.0
 
     @property
     def tier_counts(self) -> dict[str, int]:
@@ -294,7 +301,8 @@ def _check_numbers(manifest: dict[str, Any]) -> str | None:
     tiers = counts.get("tiers", {})
     if not isinstance(tiers, dict):
         return "counts.tiers that are no object"
-    whole = [counts.get(manifest.get("list", "quasars"), 0), *tiers.values()]
+    lists = manifest.get("list", "quasars"), "population"
+    whole = [*(counts.get(name, 0) for name in lists), *tiers.values()]
     if not all(_is_number(n) and n == int(n) for n in whole):
         return "counts that are no whole numbers"
     if not all(map(_is_number, manifest.get("tiers", {}).values())):

@@ -62,7 +62,8 @@ def _show_example() -> None:
     assert row is not None
     st.markdown(f"**An example: the strangest object of this release, {row['TARGETID']}**")
     with st.container(border=True):
-        st.markdown(explain.explain_score(row, current_release().levels))
+        release = current_release()
+        st.markdown(explain.explain_score(row, release.levels, release.smallest_counted))
 
 
 def _show_recipes() -> None:

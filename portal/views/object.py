@@ -112,7 +112,8 @@ def _show_header(row: Row, view: ObjectView) -> None:
         st.table(pd.DataFrame(facts, columns=["Quantity", "Value"]).set_index("Quantity"))
     with right:
         st.subheader("What the score says")
-        st.markdown(explain.explain_score(row, current_release().levels))
+        release = current_release()
+        st.markdown(explain.explain_score(row, release.levels, release.smallest_counted))
         _show_columns(row)
 
 

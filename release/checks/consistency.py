@@ -265,6 +265,7 @@ def check_counts(path: Path, target: str) -> list[str]:
     found: dict[str, Any] = {
         kind.main: pq.read_metadata(path / kind.main_file).num_rows,
         "tiers": {tier.value: tiers[tier.value] for tier in Tier},
+        "population": pq.read_metadata(path / contents.NULL).num_rows,
         "gates": sum_gates(outcomes),
         "reviews": _count_reviews(path, read_json(path / target)["counts"]),
         "shards": {

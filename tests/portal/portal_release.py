@@ -49,7 +49,13 @@ def write_release(root: Path) -> None:
         "code": {"version": "0.1.0", "commit": "0123abc"},
         "model": {"id": "vae-7"},
         "config": {},
-        "counts": {"quasars": N_ROWS, "tiers": counts, "spectra": 28 + N_REFERENCE, "gates": {}},
+        "counts": {
+            "quasars": N_ROWS,
+            "population": 999,
+            "tiers": counts,
+            "spectra": 28 + N_REFERENCE,
+            "gates": {},
+        },
         "tiers": LEVELS,
         "surplus": ["a key that a later version may add"],
     }

@@ -11,13 +11,14 @@ import astropy.units as u
 import duckdb
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from astropy.coordinates import SkyCoord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalog_schema import kinds
+from catalog_schema import contents, kinds
 from catalog_schema.tables import QUASARS
 from release.documents import describe_type, list_others
 from release.faces.registry import list_faces
@@ -41,6 +42,13 @@ def test_readme_front_matter(released: Path) -> None:
     assert [c["data_files"] for c in card["configs"]] == list(kinds.SPECTRA.files)
     assert [c["config_name"] for c in card["configs"] if c.get("default")] == ["anomalies"]
     assert all(isinstance(c["config_name"], str) for c in card["configs"])
+
+
+def test_readme_says_what_is_counted_and_what_is_extrapolated(released: Path) -> None:
+    text = " ".join((released / "README.md").read_text().split())
+    null = pq.read_metadata(released / contents.NULL).num_rows
+    assert f"% of the {null:,} quasars that say what is normal" in text
+    assert f"Below p = {10 / (null + 1):.1g} fewer than 10 of them are as strange" in text
 
 
 def test_readme_recipes_run(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:

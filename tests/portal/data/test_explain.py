@@ -56,6 +56,15 @@ def test_extreme_probabilities_in_words(p: float, words: str) -> None:
     assert words in explain_score({**ROW, "p_value": p, "tier": "none"}, {})
 
 
+def test_an_extrapolated_probability_is_said_to_be_one() -> None:
+    row = {**ROW, "p_value": 0.004, "joint_p_value": 0.02}
+    told = [
+        explain_score(row, {}, smallest).count("(extrapolated: below")
+        for smallest in (0.0, 0.004, 0.01, 0.03)
+    ]
+    assert told == [0, 0, 1, 2]
+
+
 def test_object_without_signal_is_on_no_list() -> None:
     text = explain_score({**ROW, "joint_p_value": None, "q_value": None, "tier": "none"}, {})
     assert "Not on the list" in text

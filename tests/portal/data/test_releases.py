@@ -36,6 +36,7 @@ USED = (
     ("model", "id"),
     ("counts",),
     ("counts", "quasars"),
+    ("counts", "population"),
     ("counts", "tiers"),
     ("counts", "tiers", "gold"),
     ("tiers",),
@@ -87,6 +88,7 @@ def test_a_manifest_is_right_or_refused_in_one_line(
     assert opened.catalogue.count("/") == 1
     assert all(isinstance(level, float) for level in opened.levels.values())
     assert isinstance(opened.n_objects, int)
+    assert 0 <= opened.smallest_counted <= 10
     assert all("\n" not in fact for fact in opened.facts.values())
     step = opened.setting("preprocess", "log10_step")
     assert step is None or isinstance(step, float)
@@ -97,6 +99,7 @@ def test_a_manifest_that_says_nothing_is_of_spectra_of_quasars(tmp_path: Path) -
     assert (opened.version, opened.kind, opened.list_name) == ("1.0.0", "spectra", "quasars")
     assert opened.catalogue == "catalog/quasars.parquet"
     assert (opened.n_objects, opened.levels, opened.tier_counts, opened.facts) == (0, {}, {}, {})
+    assert opened.smallest_counted == 0
     assert opened.sample is None
     assert not opened.is_mock
 
@@ -106,6 +109,7 @@ def test_what_it_says_is_told(release: Path) -> None:
     assert opened.n_objects == N_ROWS
     assert opened.tier_counts == {tier: TIERS.count(tier) for tier in set(TIERS)}
     assert opened.levels == LEVELS
+    assert opened.smallest_counted == 0.01
     assert opened.facts["Reduction (specprod)"] == "iron"
 
 

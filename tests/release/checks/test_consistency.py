@@ -195,7 +195,7 @@ def test_lost_rows_are_found(
     assert found in "; ".join(ask(name, released, table))
 
 
-@pytest.mark.parametrize("name", ["quasars", "tiers", "spectra", "gates", "shards"])
+@pytest.mark.parametrize("name", ["quasars", "population", "tiers", "spectra", "gates", "shards"])
 @pytest.mark.parametrize("value", [None, 10**6, {"gold": 1}])
 def test_count_that_is_not_that_of_the_files(released: Path, name: str, value: Any) -> None:
     change_manifest(released, "counts", name, value=value)
