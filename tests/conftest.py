@@ -1,7 +1,8 @@
 """What every test may use."""
 
 import os
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,6 +50,14 @@ def _insist(report: _Report) -> _Report:
             report.outcome = "failed"
             report.longrepr = f"left out, and CI leaves nothing out: {reason}"
     return report
+
+
+@pytest.fixture(autouse=True)
+def own_main() -> Iterator[None]:
+    """Give the main module back: a page under test takes its place, a new process would run it."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,8 @@ def swap(is_old: Callable[[Any], bool], new: Any) -> Callable[[list[Any]], list[
     """Return what replaces the first value of a kind."""
 
     def change(values: list[Any]) -> list[Any]:
-        place = next(number for number, value in enumerate(values) if is_old(value))
+        # What a text says of null, that it cannot tell, counts as true.
+        place = next(number for number, value in enumerate(values) if is_old(value) is True)
         value = new(values[place]) if callable(new) else new
         return [*values[:place], value, *values[place + 1 :]]
 

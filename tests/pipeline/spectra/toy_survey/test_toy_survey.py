@@ -14,6 +14,7 @@ from lake_runs import SMALL, run_one
 from pages import open_page, written
 from toy_survey import ToySurvey
 
+from catalog_schema import contents
 from catalog_schema.desi import SAMPLING as DESI
 from pipeline.config import load_config
 from pipeline.errors import UserError
@@ -78,7 +79,8 @@ def test_from_files_to_a_release_and_to_the_portal(
     assert rows["coverage_r"].to_pylist() == [1.0] * (N - 1)
     for name in ("coverage_b", "coverage_z", "chi2_b", "chi2_z", "snr_b"):
         assert rows[name].null_count == N - 1
-    first = str(rows["TARGETID"][0].as_py())
+    published = pq.read_table(release / contents.SPECTRA, columns=["TARGETID"])["TARGETID"]
+    first = str(published[0].as_py())
     for page in PAGES:
         app = open_page(monkeypatch, release, page, targetid=first)
         assert not app.error
