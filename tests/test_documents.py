@@ -13,10 +13,12 @@ import pytest
 from distributions import EXTRAS
 from documented import DOCUMENTS, ROOT, find_commands, find_examples, find_mentions
 
+from catalog_schema import kinds
 from pipeline.cli.main import qad
 from pipeline.config import Config, load_config
 from pipeline.spectra.data_path import SPECTRA
 from pipeline.stage import Per
+from release.checks.validate import list_checks
 
 _FOLDERS = "benchmarks|catalog_schema|deploy|docs|pipeline|portal|release|tests"
 # Of files, whose names may begin like a section.
@@ -109,3 +111,13 @@ def test_stages_that_run_on_a_cluster_are_named() -> None:
     assert listed
     sharded = [stage.name for stage in SPECTRA.stages if stage.per is Per.SHARD]
     assert re.findall(r"`(\w+)`", listed[1]) == sharded
+
+
+def test_every_check_of_a_release_is_documented() -> None:
+    text = (ROOT / "docs" / "release.md").read_text().partition("## Checks")[2].partition("## ")[0]
+    listed = {
+        name
+        for row in re.findall(r"^\| (`[^|]*) \|", text, re.M)
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    assert listed == set(list_checks(kinds.SPECTRA))

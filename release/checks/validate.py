@@ -57,7 +57,7 @@ def validate(path: Path) -> list[Result]:
     kind = read_kind(path)
     return [
         _run(name, check, path, target)
-        for name, (check, targets) in _list_checks(kind).items()
+        for name, (check, targets) in list_checks(kind).items()
         for target in targets
     ]
 
@@ -150,7 +150,7 @@ _CLASSIFIED = f"""
 """
 
 
-def _list_checks(kind: Kind) -> dict[str, face_checks.Check]:
+def list_checks(kind: Kind) -> dict[str, face_checks.Check]:
     """Return the checks of a release of a kind of data, each with the files that it has of them."""
     lists, model = (kind.main_file, contents.ANOMALIES), (*MODEL_FILES, *kind.model_files)
     checks: dict[str, face_checks.Check] = {
