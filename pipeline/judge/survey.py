@@ -12,6 +12,7 @@ from catalog_schema.vocabulary import Parent
 from catalog_schema.waist import ROW_KEY, Waist
 from pipeline.errors import UserError
 from pipeline.judge.science.grades import find_q_values
+from pipeline.lake.align import find_rows
 from pipeline.lake.store import to_matrix
 from pipeline.run import Run
 from pipeline.science.measured import Measured
@@ -113,9 +114,4 @@ def _sort(table: pa.Table) -> pa.Table:
 
 def _match(scores: pa.Table, measured: pa.Table) -> pa.Table:
     """Return the scores of the measured candidates, both sorted alike."""
-    known = measured.select(ROW_KEY).append_column(
-        "known", pa.array(np.ones(measured.num_rows, bool))
-    )
-    rows = scores.select(ROW_KEY).append_column("row", pa.array(np.arange(scores.num_rows)))
-    kept = rows.join(known, ROW_KEY, join_type="inner").sort_by("row")["row"]
-    return scores.take(kept).combine_chunks()
+    return scores.filter(pa.array(find_rows(measured, scores) >= 0)).combine_chunks()

@@ -39,13 +39,7 @@ def align(
     DataError
         If `rows` have no row of a key, or more than one.
     """
-    keys = to.select(key)
-    known = rows.select(key).cast(keys.schema)
-    found = (
-        _number(keys, _PLACE)
-        .join(_number(known, _ROW), list(key), join_type="left outer")
-        .sort_by(_PLACE)
-    )
+    found = _look_up(rows, to, key)
     if found.num_rows > to.num_rows:
         places = found[_PLACE].to_numpy()
         twice = int(np.flatnonzero(np.diff(places) == 0)[0])
@@ -68,10 +62,14 @@ def find_rows(rows: pa.Table, wanted: pa.Table, key: Sequence[str] = ROW_KEY) ->
     key : sequence of str
         Columns that both have.
     """
+    return pc.fill_null(_look_up(rows, wanted, key)[_ROW], -1).to_numpy()
+
+
+def _look_up(rows: pa.Table, wanted: pa.Table, key: Sequence[str]) -> pa.Table:
+    """Return the wanted keys in their order, each with the place of its row, null without."""
     keys = wanted.select(key)
     known = _number(rows.select(key).cast(keys.schema), _ROW)
-    found = _number(keys, _PLACE).join(known, list(key), join_type="left outer").sort_by(_PLACE)
-    return pc.fill_null(found[_ROW], -1).to_numpy()
+    return _number(keys, _PLACE).join(known, list(key), join_type="left outer").sort_by(_PLACE)
 
 
 def _number(keys: pa.Table, name: str) -> pa.Table:
