@@ -4,13 +4,11 @@ from functools import partial
 
 import pyarrow.compute as pc
 
-from catalog_schema.vocabulary import Parent, Tier
+from catalog_schema.vocabulary import Parent
 from catalog_schema.waist import KEY, ROW_KEY
 from pipeline.errors import UserError
-from pipeline.judge.classifier import leave_unexplained
-from pipeline.judge.science.grades import take_strictest
 from pipeline.judge.scores import read_scores
-from pipeline.judge.tiers import read_limits, to_p_values
+from pipeline.judge.tiers import grade_others, read_limits, to_p_values
 from pipeline.lake.store import columns_to_table
 from pipeline.run import Run
 from pipeline.stage import Job, Product, do_once
@@ -39,11 +37,9 @@ def _grade(run: Run) -> Product:
         raise UserError(
             f"{run.store.root}: classes and scores are of different controls; run `qad run` again"
         )
-    tiers = take_strictest(to_p_values(classes), read_limits(run))
     columns = {
         **{name: controls[name] for name in (*ROW_KEY, "control", *run.kind.waist.carried_names)},
         **{name: classes[name] for name in run.kind["judged"].names if name not in ROW_KEY},
-        "tier": tiers,
-        "anomaly_class": leave_unexplained(classes["anomaly_class"], tiers != Tier.NONE.value),
+        **grade_others(to_p_values(classes), classes["anomaly_class"], read_limits(run)),
     }
     return Product((columns_to_table(run.kind["controls"], columns),))

@@ -9,10 +9,9 @@ import pyarrow.compute as pc
 from catalog_schema.column import arrow_schema
 from catalog_schema.vocabulary import Parent, Tier
 from catalog_schema.waist import ROW_KEY
-from pipeline.judge.classifier import judge, leave_unexplained, read_classifier
+from pipeline.judge.classifier import judge, read_classifier
 from pipeline.judge.knowledge import get_knowledge
-from pipeline.judge.science.grades import take_strictest
-from pipeline.judge.tiers import read_limits
+from pipeline.judge.tiers import grade_others, read_limits
 from pipeline.lake.store import columns_to_table
 from pipeline.run import Run
 from pipeline.science.draw import Stream, hash_to_unit
@@ -43,14 +42,11 @@ def _inject(run: Run) -> Product:
         scores = planted.scores
         judged = judge(classifier, null, scores, planted.measured, knowledge)
         joint = np.asarray(judged["joint_p_value"], np.float64)
-        tiers = take_strictest(joint, limits)
-        is_found = tiers != Tier.NONE.value
         columns = judged | {
             **{name: scores[name] for name in (*ROW_KEY, *carried)},
             "injection": [planted.injection] * scores.num_rows,
             "planted": planted.strengths,
-            "tier": tiers,
-            "anomaly_class": leave_unexplained(judged["anomaly_class"], is_found),
+            **grade_others(joint, judged["anomaly_class"], limits),
         }
         parts.append(columns_to_table(table, columns))
     rows = pa.concat_tables(parts)
