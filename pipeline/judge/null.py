@@ -1,7 +1,5 @@
 """The reference population: what is normal, and how far scores depart from it."""
 
-from functools import partial
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -9,8 +7,9 @@ from numpy.typing import NDArray
 from catalog_schema.kind import Kind
 from catalog_schema.waist import ROW_KEY, Waist
 from pipeline.judge.science.calibration import (
+    find_neighbours,
     fit_tail,
-    standardise,
+    standardise_among,
     take_own,
     take_strange_side,
 )
@@ -27,10 +26,10 @@ def make_null(scores: pa.Table, kind: Kind, settings: CalibrateSettings) -> pa.T
     waist = kind.waist
     conditions, statistics = locate(scores, waist), _get_statistics(scores, waist)
     targetid = scores["TARGETID"].to_numpy()
-    compare_all = partial(standardise, neighbours=settings.neighbours, objects=(targetid, targetid))
-    departures = compare_all(conditions, statistics, conditions, statistics)
+    near = find_neighbours(conditions, conditions, settings.neighbours, (targetid, targetid))
+    departures = standardise_among(near, statistics, statistics)
     combined = _combine(departures, waist)
-    total = compare_all(conditions, combined, conditions, combined)
+    total = standardise_among(near, combined, combined)
     columns = {
         **{name: scores[name] for name in (*ROW_KEY, "statistics")},
         **{name: scores[name] for name in waist.condition_names},
@@ -74,14 +73,12 @@ def compare(
     """Return departures (n, k), combined score (n,) and p-value (n,) of rows of `scores`."""
     reference, conditions = locate(null, waist), locate(scores, waist)
     objects = null["TARGETID"].to_numpy(), scores["TARGETID"].to_numpy()
-    compare_all = partial(standardise, neighbours=settings.neighbours, objects=objects)
-    departures = compare_all(
-        reference, _get_statistics(null, waist), conditions, _get_statistics(scores, waist)
+    near = find_neighbours(reference, conditions, settings.neighbours, objects)
+    departures = standardise_among(
+        near, _get_statistics(null, waist), _get_statistics(scores, waist)
     )
-    known = to_matrix(null["departures"]).astype(np.float64)
-    total = compare_all(reference, _combine(known, waist), conditions, _combine(departures, waist))[
-        :, 0
-    ]
+    known = _combine(to_matrix(null["departures"]).astype(np.float64), waist)
+    total = standardise_among(near, known, _combine(departures, waist))[:, 0]
     population = null["anomaly_score"].to_numpy()
     tail = fit_tail(population, settings.tail_fraction, settings.contamination)
     own = take_own(population, find_rows(null, scores))

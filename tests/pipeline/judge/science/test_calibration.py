@@ -11,9 +11,11 @@ from catalog_schema.spectra import WAIST
 from catalog_schema.statistics import STATISTICS
 from pipeline.judge.science.calibration import (
     Tail,
+    find_neighbours,
     fit_tail,
     join_p_values,
     standardise,
+    standardise_among,
     take_strange_side,
 )
 
@@ -101,6 +103,29 @@ def test_standardise_is_median_and_one_sided_spread_of_the_neighbours() -> None:
     population = np.vstack([values, np.full((2 * n, 2), 1e6)])
     found = standardise(crowd.at, population, one.at, wanted, n)
     np.testing.assert_allclose(found, np.where(wanted > centre, above, below))
+
+
+@pytest.mark.parametrize("n", [41, 150, 700])
+def test_quantiles_are_those_of_numpy_to_the_last_bit(n: int) -> None:
+    """Missing values and infinite ones too; rows in blocks, in any order."""
+    rng = np.random.default_rng(n)
+    at, statistics = rng.normal(size=(n, 3)), rng.normal(size=(n, 4))
+    statistics[rng.random(statistics.shape) < 0.1] = np.nan
+    statistics[::50, 1] = np.inf
+    objects = np.arange(n) // 2
+    near = find_neighbours(at, at, 60, (objects, objects))
+    members = near.members[np.argsort(near.candidates)]
+    assert not (objects[members] == objects[:, None]).any()
+    local = statistics[members]
+    local = np.where(np.isnan(local), statistics[:, None], local)
+    with np.errstate(invalid="ignore"):
+        low, centre, high = np.quantile(local, [0.1587, 0.5, 0.8413], axis=1)
+        departure = statistics - centre
+        spread = np.where(departure > 0, high - centre, centre - low)
+        expected = np.nan_to_num(departure / np.maximum(spread, 1e-6))
+        found = standardise(at, statistics, at, statistics, 60, objects=(objects, objects))
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(standardise_among(near, statistics, statistics), expected)
 
 
 @pytest.mark.parametrize(
