@@ -58,6 +58,7 @@ def _make_significance(waist: Waist) -> tuple[Table, ...]:
             *conditions,
             scores.statistics,
             significance.departures,
+            significance.surprises,
             significance.anomaly_score,
         ),
     )

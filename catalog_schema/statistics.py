@@ -17,6 +17,9 @@ HYPOTHESES = {
     "b_offset": "arm_offset",
     "r_offset": "arm_offset",
     "z_offset": "arm_offset",
+    "b_tilt": "arm_offset",
+    "r_tilt": "arm_offset",
+    "z_tilt": "arm_offset",
     "sky": "sky",
     "lines": "lines",
     "blue_lines": "lines",
@@ -30,6 +33,14 @@ HYPOTHESES = {
     "flat": "second_source",
     "iron": "iron",
 }
+# Second sources of which the best of many templates counts, at any redshift, and the reason.
+SOURCES = {
+    "star": "second_source",
+    "galaxy": "second_source",
+    "second_quasar": "second_source",
+}
+# Several narrow lines at one redshift of their own.
+LINE_SETS = {"emitter": "narrow_emission", "absorber": "narrow_absorption"}
 # A p-value below which a spectrum counts as strange, wherever strange ones are counted.
 STRANGE_P_VALUE = 0.01
 # As many of the population must be as strange for their share to be counted.
@@ -99,7 +110,9 @@ def _list_statistics() -> tuple[Statistic, ...]:
             for arm in Arm.values()
             for width in ARM_POWER_WIDTHS
         ),
+        *(Statistic(f"ripple_{arm}", "scatter") for arm in Arm.values()),
         *(Statistic(name, reason, two_sided=True) for name, reason in HYPOTHESES.items()),
+        *(Statistic(name, reason) for name, reason in (SOURCES | LINE_SETS).items()),
         Statistic("distance", "latent", is_ratio=True),
         Statistic("kl_divergence", "latent", is_ratio=True),
         Statistic("isolation", "latent"),

@@ -173,6 +173,7 @@ class Waist:
     def _sizes(self) -> dict[str, int]:
         return {
             "statistic": len(self.statistics),
+            "reason": len(self.reasons),
             "measurement": len(self.measurements),
             "anomaly_class": len(self.classes),
             "feature": len(self.features),

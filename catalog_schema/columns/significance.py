@@ -49,6 +49,12 @@ departures = number(
     "Statistics, in the same order, in units of the spread of {nouns} alike in {alike}.",
     array="statistic",
 )
+surprises = number(
+    "surprises",
+    "Largest departure of each reason, in the order of its list, in units of its own spread among "
+    "{nouns} alike in {alike}.",
+    array="reason",
+)
 log_snr = number("log_snr", "Decimal logarithm of the floored signal-to-noise ratio.", "stat.snr")
 coverage = number(
     "coverage", "Fraction of the observed pixels that are good.", bounds=UNIT_INTERVAL

@@ -51,7 +51,7 @@ def _add_rank_range(
     for first in range(size, seeds * size, size):
         ours, null = (_take_seed(rows, slice(first, first + size)) for rows in (members, core))
         scored = compare(ours, make_null(null, kind, settings), kind.waist, settings)
-        ranks.append(rank(scored[1]))
+        ranks.append(rank(scored.score))
     extremes = {"score_rank_low": np.min(ranks, axis=0), "score_rank_high": np.max(ranks, axis=0)}
     return replace_columns(rows, extremes)
 

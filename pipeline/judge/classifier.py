@@ -114,7 +114,8 @@ def judge(
     state = knowledge.find_states(scores, measured)
     if classifier is None:
         state = _without_examples(state)
-        _, score, p_value = population.compare(scores, null, waist, config.calibrate)
+        found = population.compare(scores, null, waist, config.calibrate)
+        score, p_value = found.score, found.p_value
         probabilities = np.zeros((len(state), len(waist.kinds)))
         joint = _leave_unjoined(p_value, state)
     else:
@@ -152,7 +153,7 @@ def compare(
     config : Config
     """
     ordinary = norms.filter(norms["is_ordinary"])
-    statistics, score, p_value = population.compare(scores, null, waist, config.calibrate)
+    found = population.compare(scores, null, waist, config.calibrate)
     physical = standardise(
         population.locate(ordinary, waist),
         to_matrix(ordinary["significances"]).astype(np.float64),
@@ -162,7 +163,7 @@ def compare(
         _MIN_SPREAD,
         (ordinary["TARGETID"].to_numpy(), scores["TARGETID"].to_numpy()),
     )
-    return np.hstack([statistics, physical]), score, p_value
+    return np.hstack([found.departures, physical]), found.score, found.p_value
 
 
 def find_probabilities(

@@ -12,11 +12,12 @@ from catalog_schema.spectra import WAIST
 from catalog_schema.tables import MEASURED
 from catalog_schema.waist import ROW_KEY
 from pipeline.config import Config
-from pipeline.judge.null import compare
+from pipeline.judge.null import Population
 from pipeline.lake.layout import MODEL_NULL
 from pipeline.lake.store import columns_to_table, read_dataset, replace_columns, to_matrix
 from pipeline.science.draw import assign_folds
 from pipeline.science.measured import Measured
+from pipeline.settings.judge import CalibrateSettings
 from pipeline.spectra.model.models import Model, load_model
 from pipeline.spectra.model.scorer import fit_batches, score_windows
 from pipeline.spectra.sampled import get_sampling
@@ -138,8 +139,9 @@ def _try_rivals(folder: Path, config: Config, windows: pa.Table) -> tuple[NDArra
     scores, tries = score_rows(folder, config, moved)
     if not len(tries):
         return best_z, best
-    null = read_dataset(folder / MODEL_NULL)
-    _, _, p_values = compare(scores, null, WAIST, config.calibrate)
+    null = folder / MODEL_NULL
+    population = _read_population(null, null.stat().st_mtime_ns, config.calibrate)
+    p_values = population.compare(scores).p_value
     order = np.argsort(p_values, kind="stable")
     best[rows[tries[order]]] = p_values[order]
     best_z[rows[tries[order]]] = scores["Z"].to_numpy()[order]
@@ -149,6 +151,12 @@ def _try_rivals(folder: Path, config: Config, windows: pa.Table) -> tuple[NDArra
 def _make_template(model: Model) -> NDArray[np.float64]:
     mean = model.members[0].network.linear_basis.mean.numpy()
     return np.repeat(mean, model.grid.size // len(mean)).astype(np.float64)
+
+
+@lru_cache(maxsize=1)
+def _read_population(null: Path, _written: int, settings: CalibrateSettings) -> Population:
+    """Return the reference population, read once and not for every shard; written anew, again."""
+    return Population.from_rows(read_dataset(null), WAIST, settings)
 
 
 @lru_cache(maxsize=2)

@@ -14,6 +14,8 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from pipeline.judge.science.tail import fit_tail
+
 # Quantiles of a Gaussian one standard deviation below and above its median.
 _BELOW, _ABOVE = 0.1587, 0.8413
 # A spread below this is rounding, not scatter.
@@ -38,41 +40,6 @@ class Neighbours:
 
     candidates: NDArray[np.intp]
     members: NDArray[np.int32]
-
-
-@dataclass(frozen=True)
-class Tail:
-    """Distribution of the combined statistic: empirical body, exponential tail.
-
-    Attributes
-    ----------
-    sorted_values : ndarray
-        The reference population's values.
-    threshold, scale, fraction : float
-        Above the threshold lies this fraction, falling off with this e-folding scale.
-    """
-
-    sorted_values: NDArray
-    threshold: float
-    scale: float
-    fraction: float
-
-    def p_values(self, values: NDArray, own: NDArray | None = None) -> NDArray[np.float64]:
-        """Return the probability that a normal candidate exceeds each value, shape (n,).
-
-        Parameters
-        ----------
-        values : ndarray, shape (n,)
-        own : ndarray, shape (n,), optional
-            What the population holds of the candidate itself, NaN where nothing.
-        """
-        own = np.full(len(values), np.nan) if own is None else own
-        n = len(self.sorted_values) - np.isfinite(own)
-        n_below = np.searchsorted(self.sorted_values, values, side="left")
-        n_above = len(self.sorted_values) - n_below - (own >= values)
-        body = (n_above + 1) / (n + 1)
-        beyond = self.fraction * np.exp(-(values - self.threshold) / self.scale)
-        return np.where(values > self.threshold, beyond, body)
 
 
 def standardise(
@@ -171,29 +138,6 @@ def standardise_among(
     return result
 
 
-def fit_tail(values: NDArray, fraction: float, contamination: float) -> Tail:
-    """Fit the upper tail of a population that contains anomalies.
-
-    The scale is the maximum-likelihood one of an exponential censored at the contamination: how
-    far out the most extreme values lie does not matter, so anomalies cannot hide themselves.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-    fraction : float
-        Upper part of the population taken as tail.
-    contamination : float
-        Upper part in which anomalies may lie; smaller than `fraction`.
-    """
-    ordered = np.sort(values)
-    threshold, ceiling = np.quantile(ordered, [1 - fraction, 1 - contamination])
-    inside = ordered[(ordered > threshold) & (ordered <= ceiling)]
-    n_beyond = int((ordered > ceiling).sum())
-    total = float((inside - threshold).sum() + n_beyond * (ceiling - threshold))
-    scale = max(total / max(len(inside), 1), _MIN_SPREAD)
-    return Tail(ordered, float(threshold), scale, fraction)
-
-
 def join_p_values(
     p_values: NDArray,
     log_odds: NDArray,
@@ -231,8 +175,9 @@ def join_p_values(
 
 
 def take_own(values: NDArray, own: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return the population's values at these places, NaN at -1, shape (n,)."""
-    return np.append(np.asarray(values, np.float64), np.nan)[own]
+    """Return the population's values at these places, NaN at -1, shape (n, ...)."""
+    unknown = np.full((1, *values.shape[1:]), np.nan)
+    return np.concatenate([np.asarray(values, np.float64), unknown])[own]
 
 
 def take_strange_side(departures: NDArray, is_two_sided: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -24,6 +24,7 @@ from pipeline.spectra.science.anomaly import Fit, add_excess, fit_windows, measu
 from pipeline.spectra.science.hypotheses import Hypotheses
 from pipeline.spectra.science.isolation import Isolation
 from pipeline.spectra.science.restframe import find_noise_share
+from pipeline.spectra.science.ripples import Ripples
 from pipeline.spectra.windows import CARRIED, OF_TARGET
 from pipeline.stage import Product
 
@@ -120,13 +121,14 @@ class Scorer:
         wave = torch.from_numpy(model.grid.wave.astype(np.float32))
         self._tools = {
             member: (
-                Hypotheses(member.network.linear_basis, wave, self._spans),
+                Hypotheses(member.network.linear_basis, wave, sampling),
                 Isolation(member.latents.numpy(), settings.trees, seed),
             )
             for members in model.ensembles
             for member in members
         }
         self._noise_share = find_noise_share(model.grid, sampling.grid)
+        self._ripples = Ripples(sampling, model.grid.log10_step, model.grid.window)
 
     def measure(self, windows: pa.Table, folds: NDArray[np.intp]) -> dict[str, NDArray]:
         """Return the columns of `scores` that the model gives, of every row of `windows`."""
@@ -146,6 +148,7 @@ class Scorer:
                 weight,
                 self._noise_share,
                 hypotheses,
+                self._ripples,
                 start[rows],
                 z[rows],
                 self.model.grid,

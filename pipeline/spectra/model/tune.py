@@ -161,8 +161,8 @@ def measure_recall(
         for kind in KINDS:
             planted = plant(hosts, model.grid, kind, config.inject.strengths, seed)
             scores = score_windows(folder, config.score, seed, planted).tables[0]
-            _, total, _ = compare(scores, null, SPECTRA.waist, config.calibrate)
-            found[kind] = float((total > threshold).mean())
+            score = compare(scores, null, SPECTRA.waist, config.calibrate).score
+            found[kind] = float((score > threshold).mean())
     return {"recall": float(np.mean(list(found.values()))), **found}
 
 

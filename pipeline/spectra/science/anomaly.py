@@ -16,11 +16,14 @@ from catalog_schema.statistics import (
     HYPOTHESES,
     LATENT_AXES,
     POWER_WIDTHS,
+    SOURCES,
 )
 from catalog_schema.vocabulary import Arm
 from pipeline.spectra.science.filters import scan_widths
 from pipeline.spectra.science.hypotheses import Hypotheses
+from pipeline.spectra.science.line_sets import scan_line_sets
 from pipeline.spectra.science.restframe import RestFrameGrid
+from pipeline.spectra.science.ripples import Ripples
 from pipeline.spectra.science.vae import SpectrumVAE, fit_amplitude, soften
 
 # Pixels per bin of the excess scatter, and how many values make a bin worth measuring.
@@ -151,6 +154,7 @@ def measure_statistics(
     weight: NDArray,
     noise_share: NDArray,
     hypotheses: Hypotheses,
+    ripples: Ripples,
     start: NDArray,
     z: NDArray,
     grid: RestFrameGrid,
@@ -168,6 +172,7 @@ def measure_statistics(
         Of `add_excess`.
     noise_share : ndarray, shape (m,)
     hypotheses : Hypotheses
+    ripples : Ripples
     start, z : ndarray, shape (n,)
     grid : RestFrameGrid
     spans : mapping
@@ -192,19 +197,21 @@ def measure_statistics(
             f"power_{w}_{arm}": scan.part_power[:, k, FILTER_WIDTHS.index(w)]
             for k, arm in enumerate(spans)
         }
-    scores = hypotheses.test(
-        torch.from_numpy(fit.residual),
-        torch.from_numpy(weight),
-        torch.from_numpy(fit.model),
+    tensors = [torch.from_numpy(values) for values in (fit.residual, weight, fit.model)]
+    scores, sources = hypotheses.test(
+        *tensors,
         torch.from_numpy(start.astype(np.int64)),
         torch.from_numpy(z.astype(np.float32)),
-    ).numpy()
+    )
     return {
         **chi2,
         **{f"emission_{w}": scan.emission[:, k] for k, w in enumerate(FILTER_WIDTHS)},
         **{f"absorption_{w}": scan.absorption[:, k] for k, w in enumerate(FILTER_WIDTHS)},
         **powers,
-        **dict(zip(HYPOTHESES, scores.T, strict=True)),
+        **dict(zip(HYPOTHESES, scores.numpy().T, strict=True)),
+        **dict(zip(SOURCES, sources.numpy().T, strict=True)),
+        **scan_line_sets(fit.residual, weight, fit.model, grid.log10_step),
+        **{name: values.numpy() for name, values in ripples.measure(*tensors).items()},
         **_measure_latent(fit),
         "emission_wave": _to_wave(wave, start, scan.emission_pixel),
         "absorption_wave": _to_wave(wave, start, scan.absorption_pixel),

@@ -9,18 +9,18 @@ has covariance C, and the score over √(tᵀ C⁻¹ N C⁻¹ N C⁻¹ t) is a u
 signal-to-noise ratio. Everything here is smooth, so it is computed in bins.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from scipy.ndimage import percentile_filter, uniform_filter1d
 from torch import Tensor
 
 from catalog_schema.constants import SECOND_RADIATION_CONSTANT
+from catalog_schema.grids import Sampling
 from catalog_schema.lines import LINES
-from catalog_schema.statistics import HYPOTHESES
+from catalog_schema.statistics import HYPOTHESES, SOURCES
 from catalog_schema.vocabulary import Arm
 from pipeline.spectra.science.pca import LinearBasis, rebin
+from pipeline.spectra.science.second_light import make_bank
 
 _BIN = 16
 _BLACKBODIES = (3200.0, 4000.0, 5000.0, 7000.0)
@@ -36,6 +36,7 @@ _IRON_BANDS = {
 _ENVELOPE, _SMOOTHING, _LOW = 37, 21, 20
 _NOISE_CEILING = 50.0
 _AMPLITUDE_SPREAD = 0.3
+_LEAST_LEFT = 1e-3
 
 
 class Hypotheses:
@@ -47,9 +48,8 @@ class Hypotheses:
         Mean and components of unit prior variance on the global grid, or on bins of it.
     wave : Tensor, shape (g,)
         Rest wavelengths in Å.
-    spans : mapping
-        Observed wavelengths (Å) that each arm answers for; the offset of an arm that is not
-        among them is 0.
+    sampling : Sampling
+        Of the observed spectra. A hypothesis on an arm that is not among theirs has score 0.
     amplitude_spread : float
         Fraction of the mean by which the amplitude, which is fitted too, is free.
     """
@@ -58,11 +58,12 @@ class Hypotheses:
         self,
         basis: LinearBasis,
         wave: Tensor,
-        spans: Mapping[str, tuple[float, float]],
+        sampling: Sampling,
         amplitude_spread: float = _AMPLITUDE_SPREAD,
     ) -> None:
         nothing = (0.0, 0.0)
-        self._spans = {arm: spans.get(arm, nothing) for arm in Arm.values()}
+        self._spans = {arm: sampling.spans.get(arm, nothing) for arm in Arm.values()}
+        self._ends = sampling.grid.ends
         self._wave = wave.reshape(-1, _BIN).mean(1)
         tilt = torch.log(self._wave / 3000.0)
         # Small dust at the quasar dims by a power law of wavelength (SMC; Prevot et al. 1984).
@@ -74,7 +75,10 @@ class Hypotheses:
         per_bin = _BIN * len(basis.mean) // len(wave)
         free = torch.cat([basis.components, amplitude_spread * basis.mean[None]])
         self._components = free.reshape(len(free), -1, per_bin).mean(2).T
-        mean = basis.mean.reshape(-1, per_bin).mean(1).numpy()
+        self._mean = basis.mean.reshape(-1, per_bin).mean(1)
+        self._bin_dex = float(torch.log10(self._wave[-1] / self._wave[0])) / (len(self._wave) - 1)
+        self._banks: dict[int, list[Tensor]] = {}
+        mean = self._mean.numpy()
         continuum = uniform_filter1d(percentile_filter(mean, _LOW, size=_ENVELOPE), _SMOOTHING)
         self._lines = torch.from_numpy(np.clip(mean - continuum, 0, None))
         self._iron = torch.from_numpy(continuum) * sum(
@@ -84,8 +88,10 @@ class Hypotheses:
 
     def test(
         self, residual: Tensor, weight: Tensor, model: Tensor, start: Tensor, z: Tensor
-    ) -> Tensor:
-        """Return the score of every hypothesis, shape (n, number of hypotheses).
+    ) -> tuple[Tensor, Tensor]:
+        """Return the scores of the hypotheses, (n, h), and of the second sources, (n, s).
+
+        Of the templates of a second source, at any redshift, the largest score counts.
 
         Parameters
         ----------
@@ -95,6 +101,11 @@ class Hypotheses:
             First pixel of each window on the grid.
         z : Tensor, shape (n,)
         """
+        if len(residual) == 1:
+            # A product of one matrix is rounded otherwise than one of several.
+            twice = (each.repeat(2, *[1] * (each.ndim - 1)) for each in (residual, weight, model))
+            scores, sources = self.test(*twice, start.repeat(2), z.repeat(2))
+            return scores[:1], sources[:1]
         binned, weight_bins = rebin(residual, weight, _BIN)
         smooth = model.reshape(len(model), -1, _BIN).mean(2)
         places = (start // _BIN)[:, None] + torch.arange(smooth.shape[1])
@@ -110,16 +121,36 @@ class Hypotheses:
         score = torch.einsum("npj,np->nj", weighted, binned)
         shared = (absorbed * torch.cholesky_solve(absorbed, solver)).sum(1)
         information = (weighted * left).sum(1) - shared
-        return score / information.clamp(min=1e-6).sqrt()
+        scores = score / information.clamp(min=1e-6).sqrt()
+        pulled = torch.einsum("npk,np->nk", free, binned)
+        freed = binned * weight_bins - torch.einsum(
+            "npk,nk->np", free, torch.cholesky_solve(pulled[:, :, None], solver)[:, :, 0]
+        )
+        best = [
+            _scan_bank(bank, freed, weight_bins, free, solver)
+            for bank in self._list_banks(smooth.shape[1])
+        ]
+        return scores, torch.stack(best, 1)
+
+    def _list_banks(self, n_bins: int) -> list[Tensor]:
+        """Return the templates of each second source in windows of so many bins."""
+        if n_bins not in self._banks:
+            bank = make_bank(self._ends[0], self._bin_dex, n_bins, self._mean)
+            self._banks[n_bins] = [bank[name] for name in SOURCES]
+        return self._banks[n_bins]
 
     def _make_templates(self, model: Tensor, weight: Tensor, places: Tensor, z: Tensor) -> Tensor:
         rest = self._wave[places]
         observed = rest * (1 + z[:, None])
         lines = self._lines[places]
-        made = {
-            f"{arm}_offset": model * ((observed >= low) & (observed < high))
-            for arm, (low, high) in self._spans.items()
+        inside = {
+            arm: (observed >= low) & (observed < high) for arm, (low, high) in self._spans.items()
         }
+        made = {f"{arm}_offset": model * inside[arm] for arm in inside}
+        for arm, limits in self._spans.items():
+            low, high = np.clip(limits, *self._ends)
+            tilt = (2 * observed - low - high) / max(high - low, 1.0)
+            made[f"{arm}_tilt"] = model * inside[arm] * tilt
         # Sky light raises the noise: where the variance is large, so is the sky.
         noise = _BIN / weight.clamp(min=1e-6)
         made["sky"] = torch.where(weight > 0, noise.clamp(max=_NOISE_CEILING), 0.0)
@@ -135,3 +166,33 @@ class Hypotheses:
             made[f"blackbody_{kelvin:.0f}"] = planck / planck.median(1, keepdim=True).values
         made |= {"flat": torch.ones_like(rest), "iron": self._iron[places]}
         return torch.stack([made[name] for name in HYPOTHESES], 2)
+
+
+def _scan_bank(
+    templates: Tensor, freed: Tensor, weight: Tensor, free: Tensor, solver: Tensor
+) -> Tensor:
+    """Return the largest score of any template, shape (n,): see `Hypotheses.test`.
+
+    Parameters
+    ----------
+    templates : Tensor, shape (t, b)
+    freed : Tensor, shape (n, b)
+        C⁻¹ r.
+    weight : Tensor, shape (n, b)
+    free : Tensor, shape (n, b, k)
+        Components times weight.
+    solver : Tensor, shape (n, k, k)
+        Cholesky factor of 1 + VᵀN⁻¹V.
+    """
+    # Window by window: a product of all at once would round by how many there are.
+    every = templates.T.expand(len(freed), -1, -1)
+    score = torch.bmm(freed[:, None], every)[:, 0]
+    shared = torch.bmm(free.transpose(1, 2), every)
+    absorbed = torch.cholesky_solve(shared, solver)
+    whole = torch.bmm(weight[:, None], every.square())[:, 0]
+    information = whole - (
+        absorbed * (shared + absorbed + torch.cholesky_solve(absorbed, solver))
+    ).sum(1)
+    # What the model explains almost wholly is left to rounding.
+    information = torch.maximum(information, _LEAST_LEFT * whole).clamp(min=1e-6)
+    return (score / information.sqrt()).amax(1)

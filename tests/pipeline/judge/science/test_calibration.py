@@ -10,14 +10,13 @@ from scipy.stats import false_discovery_control, kstest, norm
 from catalog_schema.spectra import WAIST
 from catalog_schema.statistics import STATISTICS
 from pipeline.judge.science.calibration import (
-    Tail,
     find_neighbours,
-    fit_tail,
     join_p_values,
     standardise,
     standardise_among,
     take_strange_side,
 )
+from pipeline.judge.science.tail import fit_tail
 
 # Conditions that lie a number of units from those of an ordinary spectrum.
 UNITS = {
@@ -209,49 +208,6 @@ def test_constant_statistic_is_not_an_anomaly() -> None:
     np.testing.assert_array_equal(standardise(conditions.at, flat, conditions.at, flat, 50), 0)
 
 
-samples = st.lists(st.floats(-50, 50), min_size=20, max_size=200, unique=True)
-
-
-@given(values=samples, asked=st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=30))
-def test_tail_is_monotone(values: list, asked: list) -> None:
-    tail = fit_tail(np.array(values), 0.15, 0.05)
-    ordered = np.sort(np.concatenate([asked, values, [tail.threshold]]))
-    p_values = tail.p_values(ordered)
-    assert (np.diff(p_values) <= 1e-12).all()
-    assert ((p_values >= 0) & (p_values <= 1)).all()
-
-
-def test_tail_of_an_exponential() -> None:
-    values = np.random.default_rng(8).exponential(2.0, 20_000)
-    tail = fit_tail(values, 0.15, 0.05)
-    assert tail.scale == pytest.approx(2, rel=0.05)
-    asked = np.array([4.0, 10.0, 20.0])
-    np.testing.assert_allclose(tail.p_values(asked), np.exp(-asked / 2), rtol=0.4)
-
-
-def test_scale_of_the_tail_by_hand() -> None:
-    """85 of 101 lie below, 5 beyond the ceiling of 95: 1 + … + 10 and five times 10, of ten."""
-    tail = fit_tail(np.random.default_rng(0).permutation(np.arange(101.0)), 0.15, 0.05)
-    assert (tail.threshold, tail.fraction) == (85.0, 0.15)
-    assert tail.scale == pytest.approx(10.5)
-    np.testing.assert_array_equal(tail.sorted_values, np.arange(101.0))
-
-
-def test_how_far_the_outliers_lie_does_not_matter() -> None:
-    values = np.sort(np.random.default_rng(9).exponential(1.0, 2000))
-    far = values.copy()
-    far[-60:] += 1e6
-    one, two = fit_tail(values, 0.15, 0.05), fit_tail(far, 0.15, 0.05)
-    assert (one.threshold, one.scale) == (two.threshold, two.scale)
-
-
-def test_tail_p_value_is_never_smaller_than_counting_says() -> None:
-    tail = Tail(np.arange(100.0), 84.0, 10.0, 0.15)
-    assert tail.p_values(np.array([-1.0])) == pytest.approx(1.0)
-    assert tail.p_values(np.array([50.0])) == pytest.approx(51 / 101)
-    assert tail.p_values(np.array([94.0])) == pytest.approx(0.15 / np.e)
-
-
 def test_joint_p_values_are_uniform_on_the_null_whatever_the_correlation() -> None:
     rng = np.random.default_rng(8)
     odds = rng.normal(size=5000)
@@ -312,23 +268,6 @@ def test_a_population_of_one_object_stands_for_itself() -> None:
     at, statistics, one = np.zeros((3, 2)), np.arange(3.0)[:, None], np.zeros(3, int)
     found = standardise(at, statistics, at, statistics, 50, objects=(one, one))
     assert np.isfinite(found).all()
-
-
-def test_own_value_of_a_member_does_not_count_in_its_p_value() -> None:
-    rng = np.random.default_rng(2)
-    values = rng.normal(size=200)
-    tail = fit_tail(values, 0.15, 0.05)
-    body = values < tail.threshold
-    p_values = tail.p_values(values, values)
-    for k in np.flatnonzero(body)[:20]:
-        others = np.delete(values, k)
-        assert p_values[k] == pytest.approx(((others >= values[k]).sum() + 1) / 200)
-    # What is planted in a member is another value: the member's own is left out of those below it.
-    assert tail.p_values(np.array([0.0]), np.array([-1.0])) == pytest.approx(
-        ((values >= 0).sum() + 1) / 200
-    )
-    unknown = np.full(200, np.nan)
-    np.testing.assert_array_equal(tail.p_values(values, unknown), tail.p_values(values))
 
 
 def test_own_place_of_a_member_in_joined_p_values() -> None:

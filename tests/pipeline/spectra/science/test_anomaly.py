@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from catalog_schema.desi import SAMPLING
+from catalog_schema.grids import Arm, Sampling
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
 from pipeline.spectra.science.anomaly import (
     EXCESS_BIN,
@@ -22,6 +23,7 @@ from pipeline.spectra.science.anomaly import (
 from pipeline.spectra.science.hypotheses import Hypotheses
 from pipeline.spectra.science.pca import LinearBasis
 from pipeline.spectra.science.restframe import RestFrameGrid
+from pipeline.spectra.science.ripples import Ripples
 from pipeline.spectra.science.vae import ModelShape, SpectrumVAE
 
 GRID, WINDOW = 768, 512
@@ -61,10 +63,15 @@ def fit(network: SpectrumVAE, windows, is_learnt: bool = True) -> Fit:
     return fit_windows(network, torch.full((GRID,), is_learnt), *windows)
 
 
-def measure(network: SpectrumVAE, fits: Fit, start, spans=SAMPLING.spans) -> dict[str, np.ndarray]:
+def measure(network: SpectrumVAE, fits: Fit, start, sampling=SAMPLING) -> dict[str, np.ndarray]:
     wave, z = torch.from_numpy(REST.wave.astype(np.float32)), np.full(len(start), 1.0)
-    hypotheses = Hypotheses(network.linear_basis, wave, spans)
-    return measure_statistics(fits, fits.weight, SHARE, hypotheses, start.numpy(), z, REST, spans)
+    tools = (
+        Hypotheses(network.linear_basis, wave, sampling),
+        Ripples(sampling, REST.log10_step, fits.residual.shape[1]),
+    )
+    return measure_statistics(
+        fits, fits.weight, SHARE, *tools, start.numpy(), z, REST, sampling.spans
+    )
 
 
 def test_chi2_of_pure_noise_is_one(network: SpectrumVAE) -> None:
@@ -83,7 +90,9 @@ def test_every_statistic_is_there_and_a_number(network: SpectrumVAE) -> None:
     for name in named:
         assert found[name].shape == (20,), name
         # Without a pixel in an arm what is told of it alone, and nothing else, is not a number.
-        of_arm = name.startswith(("chi2_", "power_")) and name.endswith(("_b", "_r", "_z"))
+        of_arm = name.startswith(("chi2_", "power_", "ripple_")) and name.endswith(
+            ("_b", "_r", "_z")
+        )
         assert np.isfinite(found[name]).all() or of_arm, name
 
 
@@ -247,7 +256,8 @@ def test_misfit_in_one_arm_is_the_chi2_of_that_arm(network: SpectrumVAE, arm: st
 def test_what_a_survey_has_no_arm_for_is_unknown(network: SpectrumVAE) -> None:
     windows = make_windows(network, 20)
     fits = fit(network, windows)
-    found = measure(network, fits, windows[2], {"r": (0.0, float("inf"))})
+    one = Arm("r", 0, SAMPLING.grid.size)
+    found = measure(network, fits, windows[2], Sampling(SAMPLING.grid, (one,)))
     np.testing.assert_allclose(found["chi2_r"], found["chi2"], rtol=1e-6)
     for arm in "bz":
         assert np.isnan(found[f"chi2_{arm}"]).all()

@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from catalog_schema.desi import SAMPLING
-from catalog_schema.statistics import HYPOTHESES
+from catalog_schema.statistics import HYPOTHESES, SOURCES
 from pipeline.spectra.science.hypotheses import Hypotheses
 from pipeline.spectra.science.pca import LinearBasis
 from pipeline.spectra.science.restframe import find_window_starts, make_grid
+from pipeline.spectra.science.templates import galaxy_light, star_light
 
 NAMES = list(HYPOTHESES)
 GRID = make_grid(SAMPLING.grid, 1.0, 2.0, 1e-4, 16)
@@ -51,6 +52,9 @@ class Windows:
         return WAVE[self.pixels] * (1 + self.z[:, None])
 
     def test(self, basis: LinearBasis = BASIS) -> torch.Tensor:
+        return self.examine(basis)[0]
+
+    def examine(self, basis: LinearBasis = BASIS) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the scores about the posterior mean, solved densely in the pixels."""
         model = MEAN[self.pixels]
         for k, place in enumerate(self.pixels):
@@ -59,7 +63,7 @@ class Windows:
             target = design.T @ (self.weight[k] * (self.flux[k] - model[k]))
             model[k] += design @ torch.linalg.solve(normal, target)
         residual = torch.where(self.weight > 0, self.flux - model, 0.0)
-        return Hypotheses(basis, WAVE, SAMPLING.spans, 0.0).test(
+        return Hypotheses(basis, WAVE, SAMPLING, 0.0).test(
             residual, self.weight, model, self.start, self.z
         )
 
@@ -93,13 +97,13 @@ def test_equals_the_definition(spread: float) -> None:
         one = torch.ones(len(inverse)).double()
         scatter = one @ inverse @ n @ inverse @ n @ inverse @ one
         expected.append(float(one @ inverse @ residual[k] / scatter.sqrt()))
-    found = Hypotheses(BASIS, WAVE, SAMPLING.spans, spread).test(
+    found = Hypotheses(BASIS, WAVE, SAMPLING, spread).test(
         residual.repeat_interleave(16, 1).float(),
         windows.weight,
         windows.flux,
         windows.start,
         windows.z,
-    )
+    )[0]
     assert column(found, "flat").tolist() == pytest.approx(expected, rel=1e-3)
 
 
@@ -107,9 +111,9 @@ def test_a_latent_off_its_best_looks_like_no_template() -> None:
     """The residual about a latent one standard deviation off is as that about the best one."""
     windows = Windows(100, seed=6, noise=0.1)
     residual = torch.where(windows.weight > 0, windows.flux - MEAN[windows.pixels], 0.0)
-    scores = Hypotheses(BASIS, WAVE, SAMPLING.spans).test(
+    scores = Hypotheses(BASIS, WAVE, SAMPLING).test(
         residual, windows.weight, windows.flux, windows.start, windows.z
-    )
+    )[0]
     assert scores.abs().median(0).values.max() < 3
 
 
@@ -160,9 +164,9 @@ def test_flux_unit_does_not_matter() -> None:
     windows = Windows(20, seed=4)
     residual = torch.where(windows.weight > 0, windows.flux - MEAN[windows.pixels], 0.0)
     tested = [
-        Hypotheses(LinearBasis(f * MEAN, f * COMPONENTS), WAVE, SAMPLING.spans).test(
+        Hypotheses(LinearBasis(f * MEAN, f * COMPONENTS), WAVE, SAMPLING).test(
             f * residual, windows.weight / f**2, f * windows.flux, windows.start, windows.z
-        )
+        )[0]
         for f in (1.0, 4.0)
     ]
     # Sky and lines come in the unit of the noise, the others in that of the model: any scale goes.
@@ -182,10 +186,34 @@ def test_company_and_binning_of_the_basis_do_not_matter() -> None:
 def test_no_pixel_is_zero_and_not_nan() -> None:
     windows = Windows(2)
     blank = torch.zeros_like(windows.flux)
-    scores = Hypotheses(BASIS, WAVE, SAMPLING.spans).test(
+    scores = Hypotheses(BASIS, WAVE, SAMPLING).test(
         blank, blank, windows.flux, windows.start, windows.z
-    )
+    )[0]
     assert (scores == 0).all()
+
+
+def light_of(name: str, observed: np.ndarray) -> np.ndarray:
+    if name == "star":
+        return star_light(observed, 3300.0)
+    if name == "galaxy":
+        return galaxy_light(observed / 1.43, 1.0, 0.0)
+    return np.interp(observed / 2.9, WAVE.numpy(), MEAN.numpy())
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_light_of_a_second_source_stands_out_whatever_its_redshift(name: str) -> None:
+    windows = Windows(40, seed=3, noise=0.4)
+    light = np.stack([light_of(name, wave.numpy()) for wave in windows.observed])
+    light = torch.from_numpy(light / np.median(light, axis=1, keepdims=True)).float()
+    found, plain_flux = [], windows.flux
+    for share in (0.0, 0.3):
+        windows.flux = plain_flux + share * light
+        found.append(windows.examine()[1])
+    plain, shown = (scores[:, list(SOURCES).index(name)] for scores in found)
+    assert torch.isfinite(plain).all()
+    # The best of many redshifts of pure noise, and light of a third of the quasar's.
+    assert plain.median() < 5
+    assert shown.median() > plain.median() + 4
 
 
 def take_templates(mean: torch.Tensor, weight: torch.Tensor, z: float) -> dict[str, np.ndarray]:
@@ -198,13 +226,13 @@ def take_templates(mean: torch.Tensor, weight: torch.Tensor, z: float) -> dict[s
     n = GRID.window // 16
     pixels = int(start[0]) + torch.arange(GRID.window)
     residual = torch.eye(n).repeat_interleave(16, dim=1)
-    scores = Hypotheses(nothing, WAVE, SAMPLING.spans, 0.0).test(
+    scores = Hypotheses(nothing, WAVE, SAMPLING, 0.0).test(
         residual,
         weight.expand(n, -1),
         mean[pixels].expand(n, -1),
         torch.full((n,), int(start[0])),
         torch.full((n,), z),
-    )
+    )[0]
     shapes = scores / weight.reshape(n, 16).sum(1).clamp(min=1e-9)[:, None]
     rest = WAVE[pixels].reshape(n, 16).mean(1).numpy()
     return {"rest": rest} | {name: shapes[:, k].numpy() for k, name in enumerate(NAMES)}
@@ -271,8 +299,10 @@ def test_sky_is_the_variance_up_to_a_ceiling() -> None:
 
 def test_bits_do_not_depend_on_how_many_are_tested_together() -> None:
     windows = Windows(37, seed=7)
-    tester = Hypotheses(BASIS, WAVE, SAMPLING.spans)
+    tester = Hypotheses(BASIS, WAVE, SAMPLING)
     values = (windows.flux, windows.weight, windows.flux, windows.start, windows.z)
     together = tester.test(*values)
     for n in (1, 2, 5, 13, 36):
-        assert torch.equal(tester.test(*(each[:n] for each in values)), together[:n])
+        alone = tester.test(*(each[:n] for each in values))
+        for one, all_of_them in zip(alone, together, strict=True):
+            assert torch.equal(one, all_of_them[:n])

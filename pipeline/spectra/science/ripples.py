@@ -1,0 +1,58 @@
+"""Ripples of an instrument: the flux multiplied by a wave of one period within one arm."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from catalog_schema.grids import Sampling
+from catalog_schema.vocabulary import Arm
+
+# Waves per Å: periods from what a few resolution elements show to what a model might mistake for
+# a line; so close that a wave between two keeps most of its power over an arm of 2300 Å.
+_FREQUENCIES = np.linspace(1 / 120, 1 / 12, 240)
+
+
+class Ripples:
+    """Waves in the observed frame; a window begins at the blue end of the spectrograph.
+
+    Parameters
+    ----------
+    sampling : Sampling
+        Of the observed spectra.
+    log10_step : float
+        Width of a pixel.
+    window : int
+        Pixels of a window.
+    """
+
+    def __init__(self, sampling: Sampling, log10_step: float, window: int) -> None:
+        low, high = sampling.grid.ends
+        wave = low * 10 ** (log10_step * np.arange(window))
+        phase = 2 * np.pi * wave[:, None] * _FREQUENCIES
+        waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
+        self._waves = torch.from_numpy(waves).float()
+        self._parts = {
+            arm: slice(*np.searchsorted(wave, np.clip(limits, low, high)).tolist())
+            for arm, limits in sampling.spans.items()
+        }
+
+    def measure(self, residual: Tensor, weight: Tensor, model: Tensor) -> dict[str, Tensor]:
+        """Return the significance of the best ripple of each arm, each of shape (n,); NaN: no arm.
+
+        With t = m cos and m sin of a period, √((Σ w r t_cos)² + (Σ w r t_sin)²) over the root of
+        Σ w m² / 2: the phase is free, so that it does not matter where in its first patch a window
+        begins.
+
+        Parameters
+        ----------
+        residual, weight, model : Tensor, shape (n, m)
+        """
+        found = {f"ripple_{arm}": torch.full((len(residual),), torch.nan) for arm in Arm.values()}
+        signal, size = weight * residual * model, weight * model**2
+        for arm, part in self._parts.items():
+            parts = (signal[:, part] @ self._waves[part]).reshape(len(signal), 2, -1)
+            information = 0.5 * size[:, part].sum(1)
+            height = parts.square().sum(1).amax(1) / information.clamp(min=1e-12)
+            is_seen = information > 0
+            found[f"ripple_{arm}"] = torch.where(is_seen, height.sqrt(), torch.nan)
+        return found

@@ -1,0 +1,51 @@
+"""Templates of second sources: the light of stars, and of galaxies and quasars at any redshift.
+
+On a logarithmic grid a redshift is a shift, so one set of templates in the observed frame serves
+every window: each begins at the blue end of the spectrograph.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.spectra.science.templates import galaxy_light, star_light
+
+_TEMPERATURES = (2900.0, 3300.0, 3800.0, 4500.0, 5500.0, 6500.0, 8000.0, 11_000.0, 16_000.0)
+# Age and equivalent width of [OII] (Å): an old galaxy and one that forms stars.
+_GALAXIES = ((1.0, 0.0), (0.4, 15.0))
+_NEAREST, _FARTHEST = 0.02, 1.3
+# Bins between two redshifts that are tried: half the width of a broad line or a break.
+_STRIDE = 2
+
+
+def make_bank(low: float, bin_dex: float, n_bins: int, mean: Tensor) -> dict[str, Tensor]:
+    """Return the templates by name of their statistic, each of shape (templates, n_bins).
+
+    Parameters
+    ----------
+    low : float
+        Observed wavelength (Å) of the first bin.
+    bin_dex : float
+        Width of a bin.
+    n_bins : int
+        Of a window.
+    mean : Tensor, shape (g,)
+        Mean quasar on the same bins of the rest-frame grid.
+    """
+    wave = low * 10 ** (bin_dex * np.arange(n_bins))
+    shifts = np.arange(np.log10(1 + _NEAREST), np.log10(1 + _FARTHEST), _STRIDE * bin_dex)
+    stars = [star_light(wave, temperature) for temperature in _TEMPERATURES]
+    galaxies = [
+        galaxy_light(wave / 10**shift, age, nebular)
+        for age, nebular in _GALAXIES
+        for shift in shifts
+    ]
+    return {
+        "star": _normalise(torch.from_numpy(np.stack(stars)).float()),
+        "galaxy": _normalise(torch.from_numpy(np.stack(galaxies)).float()),
+        "second_quasar": _normalise(mean.unfold(0, n_bins, _STRIDE)),
+    }
+
+
+def _normalise(templates: Tensor) -> Tensor:
+    return templates / templates.square().mean(1, keepdim=True).sqrt()

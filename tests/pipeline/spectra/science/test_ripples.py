@@ -1,0 +1,58 @@
+"""Ripples: a wave of any period and phase in one arm is seen there and nowhere else."""
+
+import numpy as np
+import pytest
+import torch
+
+from catalog_schema.desi import SAMPLING
+from catalog_schema.grids import Arm, Sampling
+from pipeline.spectra.science.ripples import Ripples
+
+STEP, SIZE = 1e-4, 4368
+LOW, HIGH = SAMPLING.grid.ends
+WAVE = LOW * 10 ** (STEP * np.arange(SIZE))
+MODEL = torch.from_numpy((WAVE / 6000) ** -1.0).float().expand(30, -1)
+
+
+def measure(residual: np.ndarray, weight: torch.Tensor | None = None) -> dict[str, np.ndarray]:
+    values = torch.from_numpy(residual).float()
+    weight = torch.ones_like(values) if weight is None else weight
+    found = Ripples(SAMPLING, STEP, SIZE).measure(values, weight, MODEL)
+    return {name: each.numpy() for name, each in found.items()}
+
+
+def draw_noise(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(30, SIZE))
+
+
+@pytest.mark.parametrize("arm", "brz")
+@pytest.mark.parametrize("period", [14.0, 33.0, 90.0])
+def test_a_ripple_shows_in_its_arm_whatever_its_phase(arm: str, period: float) -> None:
+    low, high = SAMPLING.spans[arm]
+    inside = (low <= WAVE) & (high > WAVE)
+    phase = np.random.default_rng(1).uniform(0, 2 * np.pi, (30, 1))
+    wave = np.sin(2 * np.pi * WAVE / period + phase) * inside * MODEL.numpy()
+    plain, found = measure(draw_noise()), measure(draw_noise() + 0.5 * wave)
+    for name, values in found.items():
+        if name.endswith(arm):
+            assert np.median(values) > plain[name].max() + 2
+        else:
+            np.testing.assert_allclose(values, plain[name], rtol=1e-3)
+
+
+def test_noise_scatters_as_two_free_amplitudes_of_many_periods() -> None:
+    for values in measure(draw_noise(2)).values():
+        # The largest of some dozens of independent Rayleigh deviates.
+        assert 1.5 < np.median(values) < 4
+
+
+def test_an_arm_without_pixels_or_that_no_survey_has_is_unknown() -> None:
+    weight = torch.from_numpy(np.broadcast_to(WAVE < 5000, (30, SIZE)).astype(np.float32))
+    found = measure(draw_noise(), weight)
+    assert np.isfinite(found["ripple_b"]).all()
+    assert np.isnan(found["ripple_z"]).all()
+    one = Sampling(SAMPLING.grid, (Arm("r", 0, SAMPLING.grid.size),))
+    values = torch.from_numpy(draw_noise()).float()
+    alone = Ripples(one, STEP, SIZE).measure(values, torch.ones_like(values), MODEL)
+    assert torch.isfinite(alone["ripple_r"]).all()
+    assert torch.isnan(alone["ripple_b"]).all()
