@@ -69,7 +69,7 @@ def _show_lists(release: Release) -> None:
         return
     st.markdown("**Two lists**")
     st.markdown("\n".join(f"- **{finding}**: {finding.meaning}" for finding in Finding))
-    names = ["List", "Tier", "Objects", "At or above it, normal at most"]
+    names = ["List", "Tier", "Objects", "Expected normal at or above it, at most"]
     st.dataframe(pd.DataFrame(rows, columns=names), hide_index=True, alt="Tiers of each list")
 
 
