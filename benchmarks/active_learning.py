@@ -56,7 +56,9 @@ def main() -> None:
 def read_catalogue(root: Path) -> pl.DataFrame:
     """Return what a release's catalogue says of each object, and the truth as a verdict."""
     scores = pl.scan_parquet(root / "lake/scores/*/*/*.parquet").select(*_KEY, "latent")
-    tiers = pl.scan_parquet(root / "lake/tiers/tiers.parquet").select(*_KEY, "tier")
+    tiers = pl.scan_parquet(root / "lake/tiers/tiers.parquet").select(
+        *_KEY, "tier", "finding_p_value"
+    )
     significance = pl.scan_parquet(root / "lake/significance/significance.parquet").select(
         *_KEY, "HEALPIX", "anomaly_score", "p_value", "departures"
     )

@@ -53,7 +53,7 @@ def write_sqlite(root: Path, path: Path) -> None:
     ):
         rows = zip(*(batch[name].to_pylist() for name in names), strict=True)
         con.executemany(f"INSERT INTO quasars VALUES ({places})", rows)
-    for columns in ("TARGETID", "tier, joint_p_value", "TARGET_DEC"):
+    for columns in ("TARGETID", "tier, finding_p_value", "TARGET_DEC"):
         con.execute(f'CREATE INDEX "by_{columns}" ON quasars ({columns})')
     con.execute("ANALYZE")
     con.commit()
@@ -105,7 +105,7 @@ def list_sqlite_questions(draws: "Draws") -> dict[str, Callable[[], str]]:
         "180″ cone": draw_cone,
         "tier page": lambda: (
             f"SELECT {listed} FROM quasars WHERE tier = 'gold' ORDER BY "
-            f"joint_p_value LIMIT 50 OFFSET {50 * (draws.page() - 1)}"
+            f"finding_p_value LIMIT 50 OFFSET {50 * (draws.page() - 1)}"
         ),
         "counts after a filter": lambda: (
             f"SELECT tier, count(*) FROM quasars WHERE Z >= {draws.z()} GROUP BY tier"

@@ -6,11 +6,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from cdshealpix.nested import healpix_to_lonlat
+from numpy.typing import NDArray
 
 from catalog_schema import tables as t
 from catalog_schema.column import Column, Table
 from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER, SAMPLING
-from catalog_schema.vocabulary import AnomalyClass, ClassState, MatchState, ShardState, Tier
+from catalog_schema.vocabulary import (
+    AnomalyClass,
+    ClassState,
+    Finding,
+    MatchState,
+    ShardState,
+    Tier,
+)
+from catalog_schema.waist import NORMAL, UNKNOWN
 from pipeline.config import Config
 from pipeline.context.catalogues.declared import resolve_catalogues
 from pipeline.flow.root import Root
@@ -56,11 +65,12 @@ def write_lake(root: Path, n_shards: int, n_rows: int, n_graded: int, config: Co
         "TARGET_DEC": dec.deg,
         "parent": np.full(n, "core"),
         "model_id": np.full(n, _MODEL),
-        **_grade(rng, n, n_graded, config),
+        **(classes := _classify(rng, n)),
+        **_grade(rng, classes["anomaly_class"], n_graded, config),
     }
     for table in (t.SIGNIFICANCE, t.TIERS):
         _write(store.lake.table(table.name), table, columns, rng)
-    _write(store.lake.table("classes"), t.CLASSES, columns | _classify(rng, n), rng)
+    _write(store.lake.table("classes"), t.CLASSES, columns, rng)
     graded = _take(columns, columns["tier"] != Tier.NONE.value)
     told = graded | {"feature": np.full(len(graded["tier"]), "bi_civ")}
     _write(store.lake.table("evidence"), t.EVIDENCE, told, rng)
@@ -87,18 +97,25 @@ def write_lake(root: Path, n_shards: int, n_rows: int, n_graded: int, config: Co
     return store
 
 
-def _grade(rng: np.random.Generator, n: int, n_graded: int, config: Config) -> Columns:
+def _grade(rng: np.random.Generator, classes: NDArray, n_graded: int, config: Config) -> Columns:
+    n = len(classes)
     p_value = rng.uniform(0, 1, n)
     p_value[rng.choice(n, n_graded, replace=False)] = 10 ** -rng.uniform(9, 12, n_graded)
-    q_value = adjust(p_value)
+    is_plain = np.isin(classes, [NORMAL, UNKNOWN])
+    of_plain, of_named = (adjust(np.where(is_plain == on, p_value, 1)) for on in (True, False))
+    q_value = np.where(is_plain, of_plain, of_named)
     tier = np.full(n, Tier.NONE.value, dtype=object)
     for grade in (Tier.BRONZE, Tier.SILVER, Tier.GOLD):
         tier[q_value <= getattr(config.grade, grade)] = grade.value
+    is_graded_normal = (classes == NORMAL) & (tier != Tier.NONE.value)
     score = -np.log(p_value)
     return {
+        "anomaly_class": np.where(is_graded_normal, UNKNOWN, classes),
         "anomaly_score": score,
         "p_value": p_value,
         "joint_p_value": p_value,
+        "finding": np.where(is_plain, Finding.UNEXPLAINED, Finding.NAMED),
+        "finding_p_value": p_value,
         "q_value": q_value,
         "tier": tier,
     }

@@ -50,7 +50,7 @@ def write_catalogue(root: Path, n_rows: int) -> None:
                 "TARGET_RA": (lon.deg + spread[0]) % 360,
                 "TARGET_DEC": lat.deg + spread[1],
                 "tier": tiers,
-                "joint_p_value": 10**odds,
+                "finding_p_value": 10**odds,
                 "anomaly_score": rng.gumbel(0, 1, n),
                 "Z": rng.gamma(6, 0.3, n),
                 "snr": rng.lognormal(0.8, 0.8, n),
@@ -91,14 +91,14 @@ def draw_column(
 
 def write_rest(root: Path) -> None:
     """Write what the pages ask beside the catalogue: cross-match, spectra, null, evidence."""
-    names = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "tier", "joint_p_value"]
+    names = ["SURVEY", "PROGRAM", "HEALPIX", "TARGETID", "tier", "finding_p_value"]
     keys = pq.read_table(root / _PATHS["quasars"], columns=names)
     graded = keys.filter(pc.not_equal(keys["tier"], "none"))
     rng = np.random.default_rng(3)
     # Those with which the list begins, in the order of the catalogue.
-    strangest = pc.rank(graded["joint_p_value"])
+    strangest = pc.rank(graded["finding_p_value"])
     shown = graded.filter(pc.less_equal(strangest, N_SPECTRA))
-    keys = keys.drop_columns(["joint_p_value"])
+    keys = keys.drop_columns(["finding_p_value"])
     _write(
         root,
         tables.SPECTRA,

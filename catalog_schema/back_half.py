@@ -113,7 +113,7 @@ def _make_classes(waist: Waist) -> tuple[Table, ...]:
 def _make_grades(waist: Waist) -> tuple[Table, ...]:
     make, judgement = partial(_make, waist), _list_judgement(waist)
     return (
-        make("tiers", "Grade by false-discovery level.", *significance.GRADE),
+        make("tiers", "List and grade by false-discovery level.", *significance.GRADE),
         make(
             "graded",
             "Significance and grade of every scored {member}.",

@@ -16,7 +16,7 @@ PURITY = "validation/purity.parquet"
 COMPLETENESS = "completeness/completeness.parquet"
 GATES = "completeness/gates.parquet"
 # How the anomalies are sorted, in SQL.
-STRANGEST_FIRST = "joint_p_value, anomaly_score DESC, TARGETID"
+STRANGEST_FIRST = "finding_p_value, anomaly_score DESC, TARGETID"
 # File: its table. The anomalies have the columns of the list, which `name_list` names.
 TABLES: dict[str, str] = {
     EVIDENCE: "evidence",

@@ -84,7 +84,7 @@ class Kind:
                 *self.waist.condition_names,
                 *self.waist.carried_names,
             ],
-            self.main: [*ROW_KEY, "tier", "joint_p_value", "anomaly_score", "reason"],
+            self.main: [*ROW_KEY, "tier", "finding_p_value", "anomaly_score", "reason"],
         }
         if self.waist.measurements:
             needed["measurements"] = [*ROW_KEY, "measured", "measured_error", "measured_wave"]

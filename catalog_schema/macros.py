@@ -31,8 +31,9 @@ CREATE OR REPLACE MACRO cone(ra, dec, radius) AS TABLE
     """\
 -- The n strangest objects.
 CREATE OR REPLACE MACRO top_anomalies(n) AS TABLE
-    SELECT row_number() OVER (ORDER BY joint_p_value, anomaly_score DESC, TARGETID) AS rank,
-        TARGETID, TARGET_RA, TARGET_DEC,{more} joint_p_value, q_value, tier, anomaly_score, reason
+    SELECT row_number() OVER (ORDER BY finding_p_value, anomaly_score DESC, TARGETID) AS rank,
+        TARGETID, TARGET_RA, TARGET_DEC,{more} finding, finding_p_value, q_value, tier,
+        anomaly_score, reason
     FROM anomalies
     QUALIFY rank <= n
     ORDER BY rank;

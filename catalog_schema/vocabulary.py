@@ -66,6 +66,13 @@ class Tier(Described):
     NONE = "none", "Not anomalous at any published level."
 
 
+class Finding(Described):
+    """List on which an object is graded; each list has false-discovery levels of its own."""
+
+    NAMED = "named", "Its class is an anomaly or an artefact; score and class grade it together."
+    UNEXPLAINED = "unexplained", "No class but normal or unknown; the score alone grades it."
+
+
 class Split(Described):
     """Use of a spectrum in training, decided by its sky pixel."""
 

@@ -29,7 +29,7 @@ from release.tables.reviews import write_reviews
 from release.tables.spectra import find_sampling, write_spectra
 from release.tables.writer import write_whole
 
-REVISION = 8
+REVISION = 9
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _fill(
     scratch.mkdir()
     with open_lake(store, inputs, scratch) as lake:
         lake.check(config.grade)
-        tiers = lake.write(folder, notes)
+        graded = lake.write(folder, notes)
         lake.write_significance(folder, notes)
         lake.write_evidence(folder, notes)
         lake.write_changes(folder, notes)
@@ -126,7 +126,8 @@ def _fill(
     shutil.rmtree(scratch)
     write_completeness(folder, outcomes, notes)
     n_population = _copy_calibration(folder, store, inputs, notes)
-    counts = count_rows(inputs, outcomes, tiers, n_spectra) | {"population": n_population}
+    levels = config.grade.levels
+    counts = count_rows(inputs, outcomes, graded, levels, n_spectra) | {"population": n_population}
     counts["reviews"] = write_reviews(folder, kind, inputs.reviews, config.rank, notes)
     evidence = write_evidence(folder, kind, store, notes)
     manifest = make_manifest(version, config, inputs, fingerprint, counts, catalogues, sampling)

@@ -1,7 +1,7 @@
 """The command group `qad release`; `qad` says every fault in one line."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,11 +46,16 @@ def build_command(
     report = build(store, config, version)
     counts = report.counts
     click.echo(f"release {version}: {'done' if report.is_new else 'already done'}, {report.path}")
-    tiers = ", ".join(f"{count:,} {tier}" for tier, count in counts["tiers"].items())
-    click.echo(f"  {counts['quasars']:,} quasars: {tiers}")
+    click.echo(f"  {counts['quasars']:,} quasars: {_list_tiers(counts['tiers'])}")
+    for finding, tiers in counts["findings"].items():
+        click.echo(f"  {finding}: {_list_tiers(tiers)}")
     click.echo(f"  {counts['spectra']:,} spectra")
     shards = counts["shards"]
     click.echo(f"  {shards['done']:,} shards, {shards['failed']:,} failed and left out")
+
+
+def _list_tiers(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {tier}" for tier, count in counts.items())
 
 
 @release.command("validate")

@@ -16,13 +16,27 @@ from release.manifest import find_kind, read_manifest
 from release.tables.engine import open_engine
 from release.versions import Change
 
-_SCORES = ("anomaly_score", "p_value", "joint_p_value", "q_value", "tier")
+_SCORES = (
+    "anomaly_score",
+    "p_value",
+    "joint_p_value",
+    "finding",
+    "finding_p_value",
+    "q_value",
+    "tier",
+)
 # Settings that decide which objects are there, what they score, and how scores are graded.
 _SETTINGS = ("target", "extract", "preprocess", "train", "score")
+# Before schema 1.7.0 there was one list, by joint_p_value.
 _ROWS = f"""
     CREATE TEMP TABLE {{name}} AS SELECT *, CASE WHEN tier != 'none' THEN row_number() OVER (
         PARTITION BY tier != 'none' ORDER BY {contents.STRANGEST_FIRST}) END AS rank
-    FROM read_parquet(?)
+    FROM (
+        SELECT * REPLACE (coalesce(finding_p_value, joint_p_value) AS finding_p_value) FROM (
+            FROM read_parquet(?)
+            UNION ALL BY NAME SELECT NULL::DOUBLE AS finding_p_value WHERE false
+        )
+    )
 """
 # An object's matches as one number, whatever the order of their rows.
 _MATCHES = """
@@ -166,7 +180,7 @@ def compare(old: Path, new: Path) -> Difference:
             for name in pq.read_schema(old / main).names
             if name not in {*added, *removed, "TARGETID"}
         ]
-        n_rescored = _count(connection, _SCORES)
+        n_rescored = _count(connection, [name for name in _SCORES if name in common])
         n_edited = _count(connection, [name for name in common if name not in _SCORES])
         n_rematched = int(connection.sql(_REMATCHED).fetchall()[0][0])
     versions = [manifest["version"] for manifest in manifests]

@@ -3,9 +3,11 @@
 import json
 import os
 import subprocess
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from catalog_schema import kinds
 from catalog_schema.grids import Sampling
 from catalog_schema.kind import Kind
 from catalog_schema.tables import SCHEMA_VERSION
-from catalog_schema.vocabulary import MatchState, Tier
+from catalog_schema.vocabulary import Finding, MatchState, Tier
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.ledger.books import Outcome
@@ -26,6 +28,8 @@ from release.inputs import MODEL_CARD, Inputs
 MANIFEST = "manifest.json"
 _PACKAGE_DATE = "2026-11-21"
 GRADES = tuple(tier for tier in Tier if tier is not Tier.NONE)
+# Of an expected number of objects: more is rounding.
+_DECIMALS = 6
 
 
 def make_manifest(
@@ -47,7 +51,7 @@ def make_manifest(
     fingerprint : str
         Digest of everything that the release is made from.
     counts : dict
-        Rows by table, tier, gate and shard state (see `count_rows`).
+        Rows by table, tier, list, gate and shard state (see `count_rows`).
     catalogues : pyarrow.Table
         Rows of `catalogues`; those that were searched are named.
     sampling : Sampling
@@ -86,15 +90,68 @@ def _describe_catalogues(catalogues: pa.Table) -> list[dict[str, Any]]:
 
 
 def count_rows(
-    inputs: Inputs, outcomes: tuple[Outcome, ...], tiers: dict[str, int], n_spectra: int | None
+    inputs: Inputs,
+    outcomes: tuple[Outcome, ...],
+    graded: Mapping[tuple[str | None, str], int],
+    levels: Mapping[Tier, float],
+    n_spectra: int | None,
 ) -> dict[str, Any]:
-    """Count what the manifest states and `qad release validate` recounts."""
+    """Count what the manifest states and `qad release validate` recounts.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    outcomes : tuple of Outcome
+    graded : mapping
+        Objects by list, or None where on no list, and tier.
+    levels : mapping
+        False-discovery level of every tier but the last.
+    n_spectra : int or None
+    """
     return {
-        inputs.kind.main: sum(tiers.values()),
-        "tiers": {tier.value: tiers.get(tier, 0) for tier in Tier},
+        inputs.kind.main: sum(graded.values()),
+        **count_grades(graded, levels),
         **({} if n_spectra is None else {"spectra": n_spectra}),
         "gates": sum_gates(outcomes),
         "shards": {"done": len(inputs.shards), "failed": len(inputs.account.failed)},
+    }
+
+
+def count_grades(
+    graded: Mapping[tuple[str | None, str], int], levels: Mapping[Tier, float]
+) -> dict[str, Any]:
+    """Count objects by tier, by list and tier, and how many of these are expected to be false.
+
+    Parameters
+    ----------
+    graded, levels
+        As `count_rows` takes them.
+
+    Returns
+    -------
+    dict
+        ``tiers``; ``findings``, by list; ``expected_false``, by list: of the objects at or above
+        each tier, the share that its level allows.
+    """
+    lists = {
+        finding.value: {tier.value: graded.get((finding.value, tier.value), 0) for tier in Tier}
+        for finding in Finding
+    }
+    counted: Counter[str] = Counter()
+    for (_, tier), count in graded.items():
+        counted[tier] += count
+    return {
+        "tiers": {tier.value: counted[tier.value] for tier in Tier},
+        "findings": lists,
+        "expected_false": {name: _expect_false(counts, levels) for name, counts in lists.items()},
+    }
+
+
+def _expect_false(counts: Mapping[str, int], levels: Mapping[Tier, float]) -> dict[str, float]:
+    n_kept = accumulate(counts[grade.value] for grade in GRADES)
+    return {
+        grade.value: round(levels[grade] * n, _DECIMALS)
+        for grade, n in zip(GRADES, n_kept, strict=True)
     }
 
 

@@ -13,9 +13,11 @@ FROM_ONE = (1, INFINITY)
 UNIT_INTERVAL = (0.0, 1.0)
 
 
-def coded(name: str, enum: type[words.Described], text: str, ucd: str = "meta.code") -> Column:
+def coded(
+    name: str, enum: type[words.Described], text: str, ucd: str = "meta.code", **rest: Any
+) -> Column:
     """Return a column of words of one vocabulary."""
-    return Column(name, pa.string(), text, ucd, vocabulary=enum.values())
+    return Column(name, pa.string(), text, ucd, vocabulary=enum.values(), **rest)
 
 
 def number(name: str, text: str, ucd: str = "stat.value", **rest: Any) -> Column:

@@ -21,8 +21,8 @@ artefact_probability = number(
 anomaly_class = Column(
     "anomaly_class",
     pa.string(),
-    "Most probable class, but unknown where the score or joint_p_value finds a {noun} that is most "
-    "probably normal; null where not classified.",
+    "Most probable class, but unknown where the score finds a {noun} that is most probably normal; "
+    "null where not classified.",
     "src.class",
     nullable=True,
 )

@@ -67,16 +67,33 @@ planted = Column(
     "stat.snr",
     bounds=POSITIVE,
 )
+finding = coded(
+    "finding",
+    words.Finding,
+    "List on which the {noun} is graded, by its class; null without signal.",
+    nullable=True,
+    since="1.7.0",
+)
+finding_p_value = Column(
+    "finding_p_value",
+    pa.float64(),
+    "The p-value that q_value and tier rest on: joint_p_value where named, p_value where "
+    "unexplained; null without signal.",
+    "stat.probability",
+    bounds=UNIT_INTERVAL,
+    nullable=True,
+    since="1.7.0",
+)
 q_value = Column(
     "q_value",
     pa.float64(),
-    "Benjamini-Hochberg false-discovery rate at which the "
-    "object enters the list, from joint_p_value; null without signal.",
+    "Benjamini-Hochberg false-discovery rate at which the object enters its list, from "
+    "finding_p_value; null without signal.",
     "stat.probability",
     bounds=UNIT_INTERVAL,
     nullable=True,
 )
-tier = coded("tier", words.Tier, "Published grade by false-discovery level.")
+tier = coded("tier", words.Tier, "Published grade by false-discovery level of the list.")
 
 SIGNIFICANCE = (
     anomaly_score,
@@ -87,4 +104,4 @@ SIGNIFICANCE = (
     reason,
     departures,
 )
-GRADE = (q_value, tier)
+GRADE = (finding, finding_p_value, q_value, tier)

@@ -65,8 +65,8 @@ def apply(
     -------
     path : Path or None
         None if no spectrum could be scored; else a Parquet table with one row per scored
-        spectrum: scores, p-values, class, tier. The model fluxes are in ``lake/reconstructions``
-        beside it.
+        spectrum: scores, p-values, class, list, tier. The model fluxes are in
+        ``lake/reconstructions`` beside it.
     reports : list of Report
     """
     lake = Lake(root, config.run.lake)

@@ -31,9 +31,9 @@ from pipeline.judge.classifier import (
 )
 from pipeline.judge.knowledge import Examples, Knowledge, Sign, get_knowledge
 from pipeline.judge.science.families import draw_map, find_axes, find_clusters
-from pipeline.judge.science.grades import find_q_values
 from pipeline.judge.science.taxonomy import Taxonomy, fit_taxonomy
 from pipeline.judge.survey import Survey, read_survey
+from pipeline.judge.tiers import list_candidates, to_numbers
 from pipeline.lake.model_files import read_card
 from pipeline.lake.store import replace_columns
 from pipeline.run import Run
@@ -116,8 +116,11 @@ def _classify_survey(
     norms = replace_columns(norms, {"log_odds": log_odds[survey.is_core]})
     joint = classifier.join(norms, survey.scores, p_value, log_odds, config.calibrate)
     named = name_classes(probabilities, state, joint, waist)
-    level = np.fmin(*(find_q_values(values[:n]) for values in (p_value, joint)))
-    is_found = np.pad(level <= settings.ordinary_level, (0, len(joint) - n))
+    # As `grade` lists them: p-values as published, and no level of a tier is above this one.
+    listed = list_candidates(
+        named["anomaly_class"][:n], to_numbers(survey.significance["p_value"]), joint[:n]
+    )
+    is_found = np.pad(listed.q_values <= settings.ordinary_level, (0, len(joint) - n))
     named["anomaly_class"] = leave_unexplained(named["anomaly_class"], is_found)
     judged = named | {"anomaly_score": score, "p_value": p_value, **found.told}
     layout = _lay_out(survey, departures[:n], state[:n] == ClassState.CLASSIFIED.value, config)

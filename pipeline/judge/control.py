@@ -8,7 +8,7 @@ from catalog_schema.vocabulary import Parent
 from catalog_schema.waist import KEY, ROW_KEY
 from pipeline.errors import UserError
 from pipeline.judge.scores import read_scores
-from pipeline.judge.tiers import grade_others, read_limits, to_p_values
+from pipeline.judge.tiers import grade_others, read_limits, to_numbers
 from pipeline.lake.store import columns_to_table
 from pipeline.run import Run
 from pipeline.stage import Job, Product, do_once
@@ -23,7 +23,7 @@ def control(run: Run) -> Job:
     Returns
     -------
     Job
-        Makes `controls` of `scores`, `judged`, `classes` and `tiers`.
+        Makes `controls` of `scores`, `judged` and `tiers`.
     """
     return do_once(partial(_grade, run))
 
@@ -40,6 +40,11 @@ def _grade(run: Run) -> Product:
     columns = {
         **{name: controls[name] for name in (*ROW_KEY, "control", *run.kind.waist.carried_names)},
         **{name: classes[name] for name in run.kind["judged"].names if name not in ROW_KEY},
-        **grade_others(to_p_values(classes), classes["anomaly_class"], read_limits(run)),
+        **grade_others(
+            classes["anomaly_class"],
+            to_numbers(classes["p_value"]),
+            to_numbers(classes["joint_p_value"]),
+            read_limits(run),
+        ),
     }
     return Product((columns_to_table(run.kind["controls"], columns),))

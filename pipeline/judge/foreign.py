@@ -12,7 +12,7 @@ from pipeline.judge.knowledge import get_knowledge
 from pipeline.judge.null import locate
 from pipeline.judge.science.domain import LOW, Domain, find_domain
 from pipeline.judge.survey import read_survey
-from pipeline.judge.tiers import grade_rows, to_p_values
+from pipeline.judge.tiers import grade_rows, to_numbers
 from pipeline.lake.align import align
 from pipeline.lake.store import columns_to_table, replace_columns
 from pipeline.run import Run
@@ -81,7 +81,8 @@ def _judge(run: Run) -> Product:
     judged = judge(read_classifier(run), null, scores, measured, get_knowledge(run))
     rows = columns_to_table(kind["judged"], judged | {name: scores[name] for name in ROW_KEY})
     tiers = grade_rows(rows, kind, run.config.grade)
-    domain = find_domain(locate(null, kind.waist), locate(scores, kind.waist), to_p_values(rows))
+    conditions = locate(null, kind.waist), locate(scores, kind.waist)
+    domain = find_domain(*conditions, to_numbers(tiers["finding_p_value"]))
     tiers, notes = withhold_tiers(tiers, domain, kind.waist)
     is_found = tiers["tier"].to_numpy().astype(str) != Tier.NONE.value
     classes = leave_unexplained(rows["anomaly_class"], is_found)

@@ -27,8 +27,8 @@ def inject(run: Run) -> Job:
     Returns
     -------
     Job
-        Makes `injections` of `scores`, `classes`, `tiers` and the model with its `null`, `norms`
-        and `taxonomy`.
+        Makes `injections` of `scores`, `tiers` and the model with its `null`, `norms` and
+        `taxonomy`.
     """
     return do_once(partial(_inject, run))
 
@@ -41,12 +41,13 @@ def _inject(run: Run) -> Product:
     for planted in knowledge.plant_features(_choose_hosts(run)):
         scores = planted.scores
         judged = judge(classifier, null, scores, planted.measured, knowledge)
-        joint = np.asarray(judged["joint_p_value"], np.float64)
         columns = judged | {
             **{name: scores[name] for name in (*ROW_KEY, *carried)},
             "injection": [planted.injection] * scores.num_rows,
             "planted": planted.strengths,
-            **grade_others(joint, judged["anomaly_class"], limits),
+            **grade_others(
+                judged["anomaly_class"], judged["p_value"], judged["joint_p_value"], limits
+            ),
         }
         parts.append(columns_to_table(table, columns))
     rows = pa.concat_tables(parts)

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from catalog_schema.kind import Kind
@@ -24,7 +23,7 @@ from pipeline.reviews.review import Review
 from pipeline.settings.judge import RankSettings
 
 # From which the interest is expected.
-_EXPECTED = ("p_value", "joint_p_value", "artefact_probability")
+_EXPECTED = ("p_value", "finding_p_value", "artefact_probability")
 _TINY = 1e-300
 # As in the combined score: one freak value does not decide alone.
 _CEILING = 10.0
@@ -56,7 +55,8 @@ def rank(
         Every event of the sample.
     settings : RankSettings
     """
-    rows = pq.read_table(catalogue, columns=[*ROW_KEY, "tier", *_EXPECTED])
+    found = ds.dataset(catalogue)
+    rows = found.to_table(columns=_find_columns(found.schema, *ROW_KEY, "tier", *_EXPECTED))
     targetid = rows["TARGETID"].to_numpy()
     consensus = find_consensus(reviews)
     is_open = np.array([read_verdict(consensus.get(int(i))) is None for i in targetid], bool)
@@ -109,7 +109,16 @@ def _read_features(catalogue: Path, targetid: NDArray[np.int64]) -> pa.Table:
     wanted = pc.field("TARGETID").isin(pa.array(targetid))
     found = ds.dataset(catalogue)
     names = ["TARGETID", *_EXPECTED, "departures", *({"latent"} & set(found.schema.names))]
-    return found.to_table(columns=names, filter=wanted).combine_chunks()
+    columns = _find_columns(found.schema, *names)
+    return found.to_table(columns=columns, filter=wanted).combine_chunks()
+
+
+def _find_columns(schema: pa.Schema, *names: str) -> dict[str, pc.Expression]:
+    """Return where columns come from: before schema 1.7.0 joint_p_value graded everything."""
+    columns = {name: pc.field(name) for name in names}
+    if "finding_p_value" not in schema.names:
+        columns["finding_p_value"] = pc.field("joint_p_value")
+    return columns
 
 
 def _expect(rows: pa.Table) -> NDArray[np.float64]:
@@ -117,7 +126,7 @@ def _expect(rows: pa.Table) -> NDArray[np.float64]:
 
     How rare it is, -ln p, times the probability that it is no artefact.
     """
-    p_value = pc.coalesce(rows["joint_p_value"], rows["p_value"]).to_numpy()
+    p_value = pc.coalesce(rows["finding_p_value"], rows["p_value"]).to_numpy()
     artefact = pc.fill_null(rows["artefact_probability"], 0.0).to_numpy()
     return -np.log(np.maximum(p_value, _TINY)) * (1 - artefact)
 

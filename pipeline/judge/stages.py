@@ -19,18 +19,18 @@ GRADE = Stage(
     "grade",
     "false-discovery rates and tiers",
     makes=whole("tiers"),
-    needs=("classes",),
+    needs=("classes", "significance"),
     reads=_TIERS,
-    revision=3,
+    revision=4,
     run="pipeline.judge.grade:grade",
 )
 CONTROL = Stage(
     "control",
     "negative controls, graded as if they were no controls",
     makes=whole("controls"),
-    needs=("scores", "judged", "classes", "tiers"),
+    needs=("scores", "judged", "tiers"),
     reads=(),
-    revision=5,
+    revision=6,
     run="pipeline.judge.control:control",
 )
 
@@ -63,7 +63,7 @@ def make_classify(needs: tuple[str, ...], reads: tuple[str, ...]) -> Stage:
             "classify.bootstraps",
             "classify.evidence",
         ),
-        revision=13,
+        revision=14,
         run="pipeline.judge.classify:classify",
     )
 
@@ -74,9 +74,9 @@ def make_inject(needs: tuple[str, ...], reads: tuple[str, ...]) -> Stage:
         "inject",
         "planted features, and which of them are found",
         makes=whole("injections"),
-        needs=("scores", "classes", "tiers", "null", "norms", "taxonomy", *needs),
+        needs=("scores", "tiers", "null", "norms", "taxonomy", *needs),
         reads=(*NULL_SETTINGS, *reads, "run.seed", "inject.hosts", "inject.strengths"),
-        revision=7,
+        revision=8,
         run="pipeline.judge.inject:inject",
     )
 
@@ -101,6 +101,6 @@ def make_foreign(needs: tuple[str, ...], reads: tuple[str, ...]) -> Stage:
         makes=whole("judged", "tiers"),
         needs=("scores", "significance", "null", "norms", "taxonomy", *needs),
         reads=(*NULL_SETTINGS, *reads, "classify.ordinary_level", *_TIERS),
-        revision=3,
+        revision=4,
         run="pipeline.judge.foreign:grade_foreign",
     )

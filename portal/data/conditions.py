@@ -102,6 +102,8 @@ SCORE_COLUMNS = frozenset(
         "anomaly_class",
         "p_value",
         "joint_p_value",
+        "finding",
+        "finding_p_value",
         "q_value",
         "log_odds",
         "anomaly_score",

@@ -254,11 +254,14 @@ def _fill_missing(dataset: str, present: list[str]) -> list[str]:
     """Return what stands in the place of columns that a release does without.
 
     Nulls, so that each question can be asked of every release; nothing is graded without tiers.
+    Releases of schemas before 1.7.0 have one list, which joint_p_value grades.
     """
     columns = SCHEMAS[dataset].columns
     taken = {IDENTIFIER.lower(), *(name.lower() for name in present)}
     missing = [c for c in columns if c.name.lower() not in taken]
     values = {"tier": quote_text(Tier.NONE.value)}
+    if "joint_p_value" in present:
+        values["finding_p_value"] = "joint_p_value"
     return [
         f"{values.get(c.name, 'NULL')}::{_SQL_TYPES[str(c.type)]}{'[]' if c.array else ''} "
         f"AS {quote_name(c.name)}"

@@ -8,10 +8,16 @@ from urllib.parse import quote, urlencode
 from catalog_schema.columns.sample import healpix_29
 from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
 from catalog_schema.statistics import COUNTED, REASONS
+from catalog_schema.vocabulary import Finding
 from catalog_schema.waist import SHARD_KEY
 from portal.data.texts import escape
 
 Row = Mapping[str, object]
+# Of each list the p-value that grades it, and why an object is on it.
+_GRADED_BY = {
+    Finding.NAMED: ("the joint p", "its class is an anomaly or an artefact"),
+    Finding.UNEXPLAINED: ("p", "no known class tells it from ordinary objects"),
+}
 
 
 class Link(NamedTuple):
@@ -56,23 +62,27 @@ def _note_extrapolation(p: float, smallest_counted: float) -> str:
 
 
 def _explain_list(row: Row, smallest_counted: float) -> list[str]:
-    """Say where the object stands on the list of anomalies."""
+    """Say on which list the object is, by which p-value, and where it stands there."""
     if row.get("q_value") is None:
-        return ["**Not on the list**: too little signal to tell what it is."]
+        return ["**On no list**: too little signal to tell what it is."]
+    lines = []
+    if row.get("joint_p_value") is not None:
+        joint = _number(row, "joint_p_value")
+        lines.append(
+            f"**Joint p = {joint:.2g}**: the score and the likeness to known phenomena together; "
+            f"{_share(joint)} of the ordinary objects are as strange in both"
+            f"{_note_extrapolation(joint, smallest_counted)}."
+        )
+    if row.get("finding") in Finding.values():
+        finding = Finding.parse(str(row["finding"]))
+        name, text = _GRADED_BY[finding]
+        lines.append(f"**On the list of the {finding}**: {text}, so {name} counts.")
     q = _number(row, "q_value")
-    expected = (
-        f"**q = {q:.2g}**: if everything up to this object is called anomalous, about "
-        f"{_percent(q)} of that list is expected to be normal."
+    lines.append(
+        f"**q = {q:.2g}**: if everything on the list up to this object is called anomalous, about "
+        f"{_percent(q)} of that is expected to be normal."
     )
-    if row.get("joint_p_value") is None:
-        return [expected]
-    joint = _number(row, "joint_p_value")
-    together = (
-        f"**Joint p = {joint:.2g}**: the score and the likeness to known phenomena together; "
-        f"{_share(joint)} of the ordinary objects are as strange in both"
-        f"{_note_extrapolation(joint, smallest_counted)}."
-    )
-    return [together, expected]
+    return lines
 
 
 def _explain_reason(reason: str) -> str:

@@ -16,6 +16,7 @@ from portal.data.own_columns import list_numbers
 
 # What every list is sorted by where the release has it; the first is the usual order.
 _SORTABLE = (
+    "finding_p_value",
     "joint_p_value",
     "p_value",
     "q_value",
@@ -34,14 +35,14 @@ _SORTABLE = (
 )
 _NAME = re.compile(r"[A-Za-z_]\w{0,62}", re.ASCII)
 # The strange have small ones.
-SMALLEST_FIRST = ("joint_p_value", "p_value", "q_value")
+SMALLEST_FIRST = ("finding_p_value", "joint_p_value", "p_value", "q_value")
 
 
 @dataclass(frozen=True)
 class Ranking:
     """An order of rows by one column; ties go by TARGETID and nulls rank last."""
 
-    sort: str = "joint_p_value"
+    sort: str = "finding_p_value"
     descending: bool = False
 
     def __post_init__(self) -> None:

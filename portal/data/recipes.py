@@ -10,7 +10,7 @@ from portal.data.ranking import SMALLEST_FIRST, list_sortable
 from portal.data.releases import Release
 
 # What a recipe shows of an object, of what the release has.
-_SHOWN = ("TARGETID", "Z", "joint_p_value", "q_value")
+_SHOWN = ("TARGETID", "Z", "finding", "finding_p_value", "q_value")
 _DUCKDB = """import duckdb
 
 top = duckdb.sql(

@@ -141,6 +141,16 @@ class Release:
         """Number of objects of each tier that the manifest states."""
         return dict(self._section("counts").get("tiers", {}))
 
+    @property
+    def findings(self) -> dict[str, dict[str, int]]:
+        """Number of objects of each tier of each list that the manifest states."""
+        return dict(self._section("counts").get("findings", {}))
+
+    @property
+    def expected_false(self) -> dict[str, dict[str, float]]:
+        """How many at or above each tier of each list are normal, at most, by the manifest."""
+        return dict(self._section("counts").get("expected_false", {}))
+
     def setting(self, section: str, name: str) -> float | None:
         """Return a number among the settings with which the release was made, None if untold."""
         told = self._section("config").get(section)
@@ -301,13 +311,22 @@ def _check_numbers(manifest: dict[str, Any]) -> str | None:
     tiers = counts.get("tiers", {})
     if not isinstance(tiers, dict):
         return "counts.tiers that are no object"
-    lists = manifest.get("list", "quasars"), "population"
-    whole = [*(counts.get(name, 0) for name in lists), *tiers.values()]
+    lists = {name: counts.get(name, {}) for name in ("findings", "expected_false")}
+    for name, of_lists in lists.items():
+        if not (isinstance(of_lists, dict) and all(map(_has_numbers, of_lists.values()))):
+            return f"counts.{name} that are no numbers by tier"
+    named = manifest.get("list", "quasars"), "population"
+    of_findings = (n for by_tier in lists["findings"].values() for n in by_tier.values())
+    whole = [*(counts.get(name, 0) for name in named), *tiers.values(), *of_findings]
     if not all(_is_number(n) and n == int(n) for n in whole):
         return "counts that are no whole numbers"
     if not all(map(_is_number, manifest.get("tiers", {}).values())):
         return "tiers whose levels are no numbers"
     return None
+
+
+def _has_numbers(values: object) -> bool:
+    return isinstance(values, dict) and all(map(_is_number, values.values()))
 
 
 def _is_record(row: object, words: str, numbers: tuple[str, ...]) -> bool:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from catalog_schema import kinds
 from catalog_schema.tables import MATCHES
-from catalog_schema.vocabulary import Parent, Tier
+from catalog_schema.vocabulary import Finding, Parent, Tier
 from portal.data import catalogue, columns, explain, objects, recipes
 from portal.data.conditions import Filters
 from portal.data.ranking import Ranking
@@ -45,10 +45,32 @@ def _show_tiers(release: Release) -> None:
     ]
     names = ["Tier", "False-discovery level", "Objects", "Meaning"]
     st.dataframe(pd.DataFrame(tiers, columns=names), hide_index=True, alt="Tiers of this release")
+    _show_lists(release)
     if "parent" not in current_table().names:
         return
     st.markdown("**Parent samples**")
     st.markdown("\n".join(f"- **{parent}**: {parent.meaning}" for parent in Parent))
+
+
+def _show_lists(release: Release) -> None:
+    """Draw the tiers of each list, where the release has two."""
+    rows = [
+        (
+            finding.value,
+            tier.value,
+            _write(release.findings[finding.value], tier),
+            _write(release.expected_false.get(finding.value, {}), tier),
+        )
+        for finding in Finding
+        for tier in Tier
+        if finding.value in release.findings
+    ]
+    if not rows:
+        return
+    st.markdown("**Two lists**")
+    st.markdown("\n".join(f"- **{finding}**: {finding.meaning}" for finding in Finding))
+    names = ["List", "Tier", "Objects", "Expected normal at or above it, at most"]
+    st.dataframe(pd.DataFrame(rows, columns=names), hide_index=True, alt="Tiers of each list")
 
 
 def _show_example() -> None:

@@ -16,7 +16,7 @@ from portal.views.access import ask, current_table
 from portal.views.addresses import keep, make_filters, rank
 from portal.views.offers import P_LEVELS, Offer, list_own_numbers, make_offer
 
-_ALWAYS_SHOWN = ("tier", "z", "snr")
+_ALWAYS_SHOWN = ("tier", "finding", "z", "snr")
 
 
 def current_offer() -> Offer:

@@ -11,9 +11,10 @@ from portal.views.object_view import ObjectView, Row
 
 _METHOD = """
 Each object is described by numbers; statistics say how they depart from those of objects alike, and
-a p-value how rarely ordinary objects depart so far. Over the whole list it gives a false-discovery
-rate (q-value); a tier is everything below a level of it that was fixed before anyone looked at the
-counts. What the columns mean is in the data dictionary below and in the documents of the release.
+a p-value how rarely ordinary objects depart so far. Over each of two lists, of objects with a
+named class and of unexplained ones, there is a false-discovery rate (q-value); a tier is everything
+below a level of it that was fixed before anyone looked at the counts. What the columns mean is in
+the data dictionary below and in the documents of the release.
 """
 # Of the columns that are listed, what tells of score, class or tier.
 _TELLING = ("meta.code", "stat.")

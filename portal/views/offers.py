@@ -36,6 +36,7 @@ class Slider(NamedTuple):
 
 _WORDS = {
     "tier": "tier",
+    "finding": "finding",
     "class": "anomaly_class",
     "reason": "reason",
     "arm": "worst_arm",

@@ -28,7 +28,7 @@ KEYS = {
     Verdict.UNSURE: "u",
 }
 SKIP_KEY, UNDO_KEY = "s", "z"
-HIDDEN = ("tier", "anomaly_score", "reason", "anomaly_class", "artefact_probability")
+HIDDEN = ("tier", "finding", "anomaly_score", "reason", "anomaly_class", "artefact_probability")
 _CLASSES = [w for w in AnomalyClass if w not in (AnomalyClass.NORMAL, AnomalyClass.ARTEFACT)]
 _DETAILS = ("class", "quality", "issues", "z", "spectype", "comment")
 

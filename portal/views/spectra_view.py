@@ -42,6 +42,8 @@ FACTS = (
     "PROGRAM",
     "HEALPIX",
     "joint_p_value",
+    "finding",
+    "finding_p_value",
     "anomaly_class",
     "artefact_kind",
     "artefact_probability",
@@ -66,9 +68,11 @@ or in the shape of lines, dust, iron or a second source; how improbable its **la
 how isolated. Each is compared with normal spectra alike in SNR, redshift and coverage, so that a
 score means the same for bright and faint objects; summed in quadrature they are the anomaly score
 with its p-value. A classifier, taught with phenomena planted in ordinary quasars, says how unlike
-an ordinary quasar the spectrum is in what it knows; both together are the **joint p-value**. Over
-the whole list it gives a false-discovery rate (q-value); a tier is everything below a level of it
-that was fixed before anyone looked at the counts. What has too little signal is on no list.
+an ordinary quasar the spectrum is in what it knows; both together are the **joint p-value**. It
+grades the list of the **named**, whose class is an anomaly or an artefact. The list of the
+**unexplained**, which have no such class, is graded by the p-value of the score alone. Over each
+list there is a false-discovery rate (q-value); a tier is everything below a level of it that was
+fixed before anyone looked at the counts. What has too little signal is on no list.
 """
 
 

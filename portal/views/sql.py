@@ -22,7 +22,7 @@ from portal.views.access import current_release, current_table
 from portal.views.parts import offer_files, show_chart, show_objects
 
 # What the first statement asks for, of what the release has.
-_ASKED = ("TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "snr", "joint_p_value", "tier")
+_ASKED = ("TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "snr", "finding", "finding_p_value", "tier")
 # Seconds between looks at a statement under way; each look notices a click on Cancel.
 _TICK = 0.2
 # Rows that a chart draws at most; how many of how many is written below it.

@@ -14,6 +14,7 @@ from catalog_schema.changes import CHANGED_LINES, CHANGES
 from catalog_schema.vocabulary import (
     ChangeState,
     ClassState,
+    Finding,
     MatchState,
     ReviewStatus,
     ShardState,
@@ -27,11 +28,13 @@ from pipeline.reviews.consensus import find_consensus
 from pipeline.reviews.review import select_in_force
 from pipeline.reviews.review_ledger import read_rows
 from release.conservation import RELEASE_STAGE, find_breaks, sum_gates
-from release.manifest import GRADES, MANIFEST, read_json, read_kind
+from release.manifest import GRADES, MANIFEST, count_grades, read_json, read_kind
 from release.tables.completeness import read_completeness
 from release.tables.engine import query
 
 _KEY = list(KEY)
+# By which each list is graded.
+_P_VALUES = {Finding.NAMED: "joint_p_value", Finding.UNEXPLAINED: "p_value"}
 # Published probabilities are single precision.
 _ROUNDING = 1e-5
 _MATCHED = """
@@ -40,7 +43,10 @@ _MATCHED = """
     LEFT JOIN (SELECT DISTINCT TARGETID FROM read_parquet(?)) o USING (TARGETID)
     WHERE match_rank = 1 GROUP BY ALL
 """
-_SAME = f"{', '.join(_KEY)}, anomaly_score, p_value, joint_p_value, q_value, tier, reason"
+_SAME = (
+    f"{', '.join(_KEY)}, anomaly_score, p_value, joint_p_value, finding, finding_p_value, q_value, "
+    "tier, reason"
+)
 _UNLIKE = f"""
     SELECT count(*) FROM (
         SELECT {_SAME} FROM read_parquet(?) EXCEPT SELECT {_SAME} FROM read_parquet(?)
@@ -67,16 +73,26 @@ def check_tiers(path: Path, target: str) -> list[str]:
 
 
 def check_q_values(path: Path, target: str) -> list[str]:
-    """The q-values are the Benjamini-Hochberg transform of the joint p-values that there are."""
-    data = _read(path, target, ["joint_p_value", "q_value"])
-    is_listed = data["joint_p_value"].is_valid()
-    n_strange = pc.sum(pc.xor(is_listed, data["q_value"].is_valid())).as_py()
-    listed = data.filter(is_listed)
-    expected = adjust(listed["joint_p_value"].to_numpy())
-    is_wrong = ~np.isclose(listed["q_value"].to_numpy(), expected, rtol=1e-9, atol=0)
+    """The q-values are the Benjamini-Hochberg transform of each list, in which all others are 1."""
+    told = ["finding", "finding_p_value", "q_value"]
+    data = _read(path, target, [*_P_VALUES.values(), *told])
+    is_listed = data["joint_p_value"].is_valid().to_numpy()
+    is_told = np.stack([data[name].is_valid().to_numpy() for name in told])
+    listed = data.filter(pa.array(is_listed))
+    finding, p_value, q_value = (listed[name].to_numpy() for name in told)
+    n_foreign, n_wrong = 0, 0
+    for each, name in _P_VALUES.items():
+        is_here, own = finding == each.value, listed[name].to_numpy()
+        expected = adjust(np.where(is_here, own, 1.0))
+        n_foreign += int((is_here & (p_value != own)).sum())
+        n_wrong += int((is_here & ~np.isclose(q_value, expected, rtol=1e-9, atol=0)).sum())
     return [
-        *_say(n_strange or 0, "rows have only one of joint_p_value and q_value"),
-        *_say(int(is_wrong.sum()), "q-values are not the Benjamini-Hochberg transform"),
+        *_say(
+            int((is_told != is_listed).any(axis=0).sum()),
+            f"rows have only some of joint_p_value, {', '.join(told)}",
+        ),
+        *_say(n_foreign, "rows are graded by another p-value than that of their list"),
+        *_say(n_wrong, "q-values are not the Benjamini-Hochberg transform of their list"),
     ]
 
 
@@ -88,15 +104,15 @@ def check_significance(path: Path, target: str) -> list[str]:
 
 def check_anomalies(path: Path, target: str) -> list[str]:
     """The anomalies are the graded rows of the catalogue, strangest first."""
-    names = ["TARGETID", "tier", "joint_p_value"]
+    names = ["TARGETID", "tier", "finding_p_value"]
     anomalies = _read(path, target, names)
     graded = _read(path, read_kind(path).main_file, names).filter(
         pc.field("tier") != Tier.NONE.value
     )
     difference = set(map(_freeze, anomalies.to_pylist())) ^ set(map(_freeze, graded.to_pylist()))
     problems = _say(len(difference), "rows are not the graded rows of the catalogue")
-    if np.any(np.diff(anomalies["joint_p_value"].to_numpy()) < 0):
-        problems.append("not sorted by joint_p_value")
+    if np.any(np.diff(anomalies["finding_p_value"].to_numpy()) < 0):
+        problems.append("not sorted by finding_p_value")
     return problems
 
 
@@ -120,7 +136,8 @@ def check_classes(path: Path, target: str) -> list[str]:
     """Classes are the most probable ones, of probabilities that add up to 1, where classified.
 
     What stands out although normal is its most probable class is unknown: nothing graded is
-    normal. What has no signal is on no list; where nothing taught the classes, the score counts.
+    normal. The class says on which list an object is; what has no signal is on none. Where nothing
+    taught the classes, the score counts.
     """
     names = [
         "class_state",
@@ -130,6 +147,7 @@ def check_classes(path: Path, target: str) -> list[str]:
         "artefact_kind",
         "p_value",
         "joint_p_value",
+        "finding",
         "tier",
     ]
     data = _read(path, target, names)
@@ -149,6 +167,9 @@ def check_classes(path: Path, target: str) -> list[str]:
     silent = (has_class != is_classified) | (has_artefact != is_classified)
     is_untaught = pc.equal(data["class_state"], ClassState.NO_EXAMPLES.value).to_numpy()
     is_listed = data["joint_p_value"].is_valid().to_numpy()
+    is_plain = pc.is_in(data["anomaly_class"], pa.array([NORMAL, UNKNOWN, None], pa.string()))
+    lists = np.where(is_plain.to_numpy(), Finding.UNEXPLAINED.value, Finding.NAMED.value)
+    is_astray = is_listed & (data["finding"].to_numpy() != lists)
     untaught = data.filter(pa.array(is_untaught))
     n_other = int((untaught["p_value"].to_numpy() != untaught["joint_p_value"].to_numpy()).sum())
     return [
@@ -163,6 +184,7 @@ def check_classes(path: Path, target: str) -> list[str]:
         ),
         *_say(int(is_other.sum()), "classes are not the most probable ones"),
         *_say(int((is_graded & is_normal).sum()), "graded objects are called normal"),
+        *_say(int(is_astray.sum()), "rows are not on the list of their class"),
         *_say(
             int((data["artefact_kind"].is_valid().to_numpy() != is_fault.to_numpy()).sum()),
             "artefact kinds are not those of the class artefact",
@@ -261,13 +283,16 @@ def check_counts(path: Path, target: str) -> list[str]:
     """The counts of the manifest are those of the files."""
     outcomes = _read_outcomes(path)
     kind = read_kind(path)
-    tiers = Counter(_read_by_id(path, kind.main_file, "tier").values())
+    manifest = read_json(path / target)
+    rows = _read(path, kind.main_file, ["finding", "tier"])
+    graded = Counter(zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True))
+    levels: dict[Tier, float] = {grade: manifest["tiers"][grade] for grade in GRADES}
     found: dict[str, Any] = {
-        kind.main: pq.read_metadata(path / kind.main_file).num_rows,
-        "tiers": {tier.value: tiers[tier.value] for tier in Tier},
+        kind.main: rows.num_rows,
+        **count_grades(graded, levels),
         "population": pq.read_metadata(path / contents.NULL).num_rows,
         "gates": sum_gates(outcomes),
-        "reviews": _count_reviews(path, read_json(path / target)["counts"]),
+        "reviews": _count_reviews(path, manifest["counts"]),
         "shards": {
             "done": sum(outcome.stage == RELEASE_STAGE for outcome in outcomes),
             "failed": sum(outcome.state == ShardState.FAILED for outcome in outcomes),
@@ -275,7 +300,7 @@ def check_counts(path: Path, target: str) -> list[str]:
     }
     if contents.SPECTRA in kind.files:
         found["spectra"] = pq.read_metadata(path / contents.SPECTRA).num_rows
-    stated = read_json(path / target)["counts"]
+    stated = manifest["counts"]
     return [
         f"{name}: the manifest says {stated.get(name)}, the files {count}"
         for name, count in found.items()

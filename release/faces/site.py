@@ -29,7 +29,7 @@ _STYLE = Path(__file__).parents[1] / "templates" / "site" / "style.css"
 # A row of the list, its object and its cells, where Jinja has escaped every text.
 _ROW = re.compile(r'href="objects/(\d+)\.html">\d+</a></td>(.*?)</tr>', re.DOTALL)
 _CELL = re.compile(r"<td>(.*?)</td>", re.DOTALL)
-_SHOWN = ("TARGET_RA", "TARGET_DEC", "Z", "tier", "anomaly_score", "q_value", "reason")
+_SHOWN = ("TARGET_RA", "TARGET_DEC", "Z", "finding", "tier", "anomaly_score", "q_value", "reason")
 _N_TOP = 50
 # Tables that say more about an object, in rows of their own.
 _LONG = {

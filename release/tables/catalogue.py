@@ -40,7 +40,7 @@ _CONSTANTS = {
 }
 _PRIMARIES = f"""
     CREATE TEMP TABLE primaries AS
-    SELECT {_KEY}, scores.HEALPIX, tiers.tier
+    SELECT {_KEY}, scores.HEALPIX, tiers.finding, tiers.tier
     FROM scores JOIN targets USING ({_KEY}) JOIN tiers USING ({_KEY})
     QUALIFY row_number() OVER (
         PARTITION BY TARGETID ORDER BY {{longest}}SURVEY, PROGRAM
@@ -159,8 +159,8 @@ class JoinedLake:
                 "build with the --config and --set of the run"
             )
 
-    def write(self, folder: Path, notes: dict[str, str]) -> dict[str, int]:
-        """Write the main table and anomalies.parquet; return the number of rows by tier."""
+    def write(self, folder: Path, notes: dict[str, str]) -> dict[tuple[str | None, str], int]:
+        """Write the main table and anomalies.parquet; return the rows by finding and tier."""
         main, (first, *others) = self._kind.main_table, self._kind.joined
         joins = " ".join(f"JOIN {name} USING ({_KEY})" for name in others)
         reviewed = "LEFT JOIN reviewed USING (TARGETID)"
@@ -175,8 +175,8 @@ class JoinedLake:
         self._publish(path, main, rows, notes, lengths)
         self._connection.read_parquet(str(path)).create_view("catalogue")
         self._publish(folder / contents.ANOMALIES, main, _GRADED, notes, lengths)
-        counts = self._connection.sql("SELECT tier, count(*) FROM primaries GROUP BY tier")
-        return dict(counts.fetchall())
+        counts = self._connection.sql("SELECT finding, tier, count(*) FROM primaries GROUP BY ALL")
+        return {(finding, tier): count for finding, tier, count in counts.fetchall()}
 
     def write_significance(self, folder: Path, notes: dict[str, str]) -> None:
         """Write significance.parquet: the grade of every spectrum, also of one not published."""
@@ -184,7 +184,7 @@ class JoinedLake:
         query = f"""
             SELECT {", ".join(graded.names)} FROM significance
             JOIN (SELECT {_KEY}, joint_p_value FROM classes) USING ({_KEY})
-            JOIN (SELECT {_KEY}, q_value, tier FROM tiers) USING ({_KEY})
+            JOIN (SELECT {_KEY}, finding, finding_p_value, q_value, tier FROM tiers) USING ({_KEY})
             ORDER BY {_KEY}
         """
         lengths = self._measure_strings(graded, "significance")

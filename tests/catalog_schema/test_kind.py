@@ -16,7 +16,7 @@ READ = {
     "targets": {*ROW_KEY, "TARGET_RA", "TARGET_DEC"},
     "scores": {*ROW_KEY, "parent", "control", "statistics", "model_id"},
     "measurements": {*ROW_KEY, "measured", "measured_error", "measured_wave"},
-    "quasars": {*ROW_KEY, "tier", "joint_p_value", "anomaly_score", "reason"},
+    "quasars": {*ROW_KEY, "tier", "finding_p_value", "anomaly_score", "reason"},
 }
 
 

@@ -28,7 +28,8 @@ def make_objects(seed: int, n: int = 40) -> pd.DataFrame:
             "TARGET_RA": rng.uniform(0, 360, n),
             "TARGET_DEC": 90 - rng.uniform(0, 0.01, n),
             "Z": rng.uniform(1, 3, n),
-            "joint_p_value": rng.choice([0.001, 0.01, 0.5], n),
+            "finding": rng.choice(["named", "unexplained"], n),
+            "finding_p_value": rng.choice([0.001, 0.01, 0.5], n),
             "q_value": rng.random(n),
             "tier": "none",
             "anomaly_score": rng.choice([1.0, 2.0], n),
@@ -87,7 +88,7 @@ def test_the_strangest_are_those_of_the_lowest_p_then_the_highest_score(seed: in
     with open_with(objects) as connection:
         found = connection.execute(f"FROM top_anomalies({n})").df()
     wanted = objects.sort_values(
-        ["joint_p_value", "anomaly_score", "TARGETID"], ascending=[True, False, True]
+        ["finding_p_value", "anomaly_score", "TARGETID"], ascending=[True, False, True]
     )
     assert found.TARGETID.tolist() == wanted.TARGETID.tolist()[:n]
     assert found["rank"].tolist() == list(range(1, min(n, len(objects)) + 1))

@@ -200,6 +200,8 @@ CASES = (
     Case("levels-huge", manifest(tiers={"gold": 10**400}), is_refused=True),
     Case("levels-nan", manifest(tiers={"gold": float("nan")}), is_refused=True),
     Case("counts-words", manifest(counts={"tiers": {"gold": "many"}}), is_refused=True),
+    Case("lists-words", manifest(counts={"findings": {"named": {"gold": "x"}}}), is_refused=True),
+    Case("lists-list", manifest(counts={"findings": {"named": [1]}}), is_refused=True),
     Case("counts-list", manifest(counts=[1]), is_refused=True),
     Case("source-word", manifest(source="mock"), is_refused=True),
     Case("facts", manifest(source={"specprod": f"a){MARKUP}"}), ("about", "object")),

@@ -16,6 +16,7 @@ from catalog_schema.desi import ARM_PIXELS, WAVE_SIZE, WAVE_START, WAVE_STEP
 N_ROWS = 400
 FIRST_ID = 39627000000000001
 TIERS = ["gold"] * 4 + ["silver"] * 8 + ["bronze"] * 16 + ["none"] * (N_ROWS - 28)
+FINDINGS = ["named", "unexplained", "unexplained", "named"] * (N_ROWS // 4)
 LEVELS = {"gold": 0.001, "silver": 0.01, "bronze": 0.05}
 N_REFERENCE = 6
 LATENT = 6
@@ -53,6 +54,14 @@ def write_release(root: Path) -> None:
             "quasars": N_ROWS,
             "population": 999,
             "tiers": counts,
+            "findings": {
+                finding: {
+                    tier: sum(pair == (finding, tier) for pair in zip(FINDINGS, TIERS, strict=True))
+                    for tier in counts
+                }
+                for finding in set(FINDINGS)
+            },
+            "expected_false": {"named": {"gold": 0.002}},
             "spectra": 28 + N_REFERENCE,
             "gates": {},
         },
@@ -110,8 +119,10 @@ def _make_catalogue(rng: np.random.Generator) -> pa.Table:
             **{f"coverage_{arm}": [0.9] * N_ROWS for arm in "brz"},
             "anomaly_score": (3 * strength).tolist(),
             **dict.fromkeys(
-                ("p_value", "joint_p_value"), np.clip(10.0**-strength, 1e-9, 1).tolist()
+                ("p_value", "joint_p_value", "finding_p_value"),
+                np.clip(10.0**-strength, 1e-9, 1).tolist(),
             ),
+            "finding": FINDINGS,
             "q_value": [LEVELS.get(tier, 1.0) * 0.9 for tier in TIERS],
             "artefact_probability": [None] * N_ROWS,
             "anomaly_class": [None] * N_ROWS,

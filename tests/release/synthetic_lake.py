@@ -16,6 +16,7 @@ from catalog_schema.vocabulary import (
     ArtefactKind,
     ChangeState,
     ClassState,
+    Finding,
     ShardState,
     Tier,
 )
@@ -64,10 +65,14 @@ def write_lake(root: Path, plan: Plan | None = None) -> Store:
     keys = {shard: _keys(shard, n, place) for place, (shard, n) in enumerate(plan.rows.items())}
     together = {name: np.concatenate([k[name] for k in keys.values()]) for name in keys[DARK]}
     exposure = _exposures(together, rng)
-    tiers = _grade(together, rng)
+    classes = _classify(len(exposure), rng)
+    tiers = _grade(classes["anomaly_class"], rng)
     for table in (t.SIGNIFICANCE, t.TIERS):
         _write(store, store.lake.table(table.name), table, together, rng, **tiers)
-    classes = _classify(len(exposure), rng) | {"joint_p_value": tiers["joint_p_value"]}
+    # Of what is graded nothing is called normal.
+    is_unknown = (classes["anomaly_class"] == "normal") & (tiers["tier"] != Tier.NONE.value)
+    classes["anomaly_class"][is_unknown] = AnomalyClass.UNKNOWN.value
+    classes["joint_p_value"] = tiers["joint_p_value"]
     _write(store, store.lake.table("classes"), t.CLASSES, together, rng, **classes)
     told = {**together, "feature": np.full(len(exposure), "bi_civ")}
     _write(store, store.lake.table("evidence"), t.EVIDENCE, told, rng)
@@ -127,13 +132,21 @@ def _exposures(keys: dict[str, Any], rng: np.random.Generator) -> np.ndarray:
     return exposure
 
 
-def _grade(keys: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
-    n_rows = len(keys["TARGETID"])
+def _grade(anomaly_class: np.ndarray, rng: np.random.Generator) -> dict[str, Any]:
+    n_rows = len(anomaly_class)
     p_value = rng.uniform(0, 1, n_rows)
     p_value[5::9] = 10.0 ** -rng.uniform(2.5, 5, len(p_value[5::9]))
-    joint = np.where(_is_classified(n_rows), p_value, np.nan)
-    q_value = np.where(np.isnan(joint), np.nan, 1.0)
-    q_value[~np.isnan(joint)] = adjust(joint[~np.isnan(joint)])
+    joint = np.where(_is_classified(n_rows), p_value * rng.uniform(0.5, 1, n_rows), np.nan)
+    is_plain = np.isin(anomaly_class.astype(str), ["normal", "unknown", "None"])
+    finding = np.where(is_plain, Finding.UNEXPLAINED.value, Finding.NAMED.value).astype(object)
+    finding_p_value = np.where(np.isnan(joint), np.nan, np.where(is_plain, p_value, joint))
+    q_value = np.full(n_rows, np.nan)
+    is_listed = ~np.isnan(joint)
+    for each in Finding:
+        is_here = is_listed & (finding == each.value)
+        of_all = adjust(np.where(is_here, finding_p_value, 1.0)[is_listed])
+        q_value[is_here] = of_all[is_here[is_listed]]
+    finding[~is_listed] = None
     tier = np.full(n_rows, Tier.NONE.value, dtype=object)
     for grade in (Tier.BRONZE, Tier.SILVER, Tier.GOLD):
         tier[q_value <= getattr(LEVELS, grade)] = grade.value
@@ -141,6 +154,8 @@ def _grade(keys: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
         "anomaly_score": -np.log(p_value),
         "p_value": p_value,
         "joint_p_value": joint,
+        "finding": finding,
+        "finding_p_value": finding_p_value,
         "q_value": q_value,
         "tier": tier,
     }
@@ -153,6 +168,7 @@ def _is_classified(n_rows: int) -> np.ndarray:
 def _classify(n_rows: int, rng: np.random.Generator) -> dict[str, Any]:
     names = AnomalyClass.values()
     odds = rng.uniform(0, 1, (n_rows, len(names)))
+    odds[::2, names.index(AnomalyClass.NORMAL)] += 1
     probability = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
     name = np.array(names)[probability.argmax(axis=1)]
     is_classified = _is_classified(n_rows)

@@ -24,7 +24,7 @@ from synthetic_lake import (
 )
 
 from catalog_schema.tables import TARGETS, TIERS
-from catalog_schema.vocabulary import ShardState, Tier
+from catalog_schema.vocabulary import Finding, ShardState, Tier
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
 from pipeline.flow.backup import back_up, restore
@@ -108,7 +108,7 @@ def test_catalogue_is_the_join_of_the_lake(store: Store, released: Path) -> None
     key = ["SURVEY", "PROGRAM", "TARGETID"]
     sources = {
         "significance": ["p_value", "reason"],
-        "tiers": ["q_value", "tier"],
+        "tiers": ["finding", "finding_p_value", "q_value", "tier"],
         "classes": ["joint_p_value", "anomaly_class", "artefact_probability", "class_state"],
         "targets": ["EBV", "DESINAME", "z_source", "qso_maskbits"],
         "scores": ["latent", "chi2"],
@@ -135,7 +135,8 @@ def test_anomalies_are_sorted(released: Path) -> None:
     anomalies = pl.read_parquet(released / "catalog" / "anomalies.parquet")
     assert anomalies.height > 3
     assert Tier.NONE not in set(anomalies["tier"])
-    assert anomalies["anomaly_score"].is_sorted(descending=True)
+    assert anomalies["finding_p_value"].is_sorted()
+    assert set(anomalies["finding"]) == set(Finding.values())
 
 
 def test_broken_conservation_is_refused(tmp_path: Path, config: Config) -> None:

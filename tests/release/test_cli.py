@@ -17,7 +17,7 @@ def test_build_and_validate(store: Store) -> None:
     made = run.invoke(release, arguments)
     assert made.exit_code == 0
     assert made.output.startswith("release 0.1.0: done, ")
-    assert "57 quasars: 3 gold" in made.output
+    assert "57 quasars: 4 gold, 0 silver, 0 bronze, 53 none\n  named: 2 gold, " in made.output
     assert "already done" in run.invoke(release, arguments).output
     path = store.root / "releases" / "0.1.0"
     checked = run.invoke(release, ["validate", str(path)])

@@ -76,12 +76,29 @@ def test_objects_that_entered_and_left(released: Path, later: Path) -> None:
 def test_rescored_by_another_model(released: Path, later: Path) -> None:
     change_manifest(later, model={"id": "new", "content": "new"})
     change_rows(later, lambda rows: set_column(rows, "anomaly_score", lambda value: -value))
-    change_rows(later, lambda rows: set_column(rows, "joint_p_value", lambda p: p and 1 - p))
+    for name in ("joint_p_value", "finding_p_value"):
+        change_rows(later, lambda rows, name=name: set_column(rows, name, lambda p: p and 1 - p))
     difference = compare(released, later)
     causes = {row["cause"] for row in difference.rows.to_pylist()}
     assert causes == {"model"}
     assert {row["change"] for row in difference.rows.to_pylist()} == {"rank moved"}
     assert difference.weight == (Change.MAJOR, "57 objects rescored")
+
+
+def test_a_release_of_one_list_is_ranked_by_its_joint_p_values(released: Path, later: Path) -> None:
+    """Releases of schemas before 1.7.0 have neither list nor its p-value."""
+    lists = ["finding", "finding_p_value"]
+    change_rows(released, lambda rows: rows.drop_columns(lists))
+    # The same order then has the same ranks.
+    change_rows(released, lambda rows: set_joint(rows, pq.read_table(later / QUASARS)))
+    difference = compare(released, later)
+    assert difference.rows.num_rows == 0
+    assert difference.added == tuple(lists)
+
+
+def set_joint(rows: pa.Table, later: pa.Table) -> pa.Table:
+    place = rows.column_names.index("joint_p_value")
+    return rows.set_column(place, rows.field("joint_p_value"), later["finding_p_value"])
 
 
 def test_tiers_moved_by_other_levels(released: Path, later: Path) -> None:

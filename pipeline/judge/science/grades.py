@@ -1,7 +1,7 @@
 """Grades by false-discovery level.
 
 The levels are fixed before anything is counted; q-values after Benjamini and Hochberg (1995) say
-which objects keep them. Candidates from outside the list, planted or control ones, get the grade
+which objects keep them. Candidates from outside a list, planted or control ones, get the grade
 that an object of the list with their p-value has.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control
 
-from catalog_schema.vocabulary import Tier
+from catalog_schema.vocabulary import Finding, Tier
 
 _STRICTEST_FIRST = (Tier.GOLD, Tier.SILVER, Tier.BRONZE)
 
@@ -44,6 +44,35 @@ def find_q_values(p_values: NDArray) -> NDArray[np.float64]:
     q_values = np.full(len(p_values), np.nan)
     is_listed = ~np.isnan(p_values)
     q_values[is_listed] = false_discovery_control(p_values[is_listed])
+    return q_values
+
+
+def find_q_values_by_list(p_values: NDArray, findings: NDArray) -> NDArray[np.float64]:
+    """Return the q-value of each object on its own list.
+
+    Which list an object is on depends on the same spectrum as its p-value, so the p-values of a
+    list alone are no longer uniform for normal objects: those that a class was found for are
+    chosen. Each list is therefore one of all n objects, with p = 1 for those of the other. What is
+    p on this list and else 1 is never smaller than p: where p is super-uniform, so is it, however
+    the lists were chosen, and each list keeps its level.
+
+    Parameters
+    ----------
+    p_values : ndarray, shape (n,)
+        By which each object is graded on its list, NaN for what is on none.
+    findings : ndarray of str, shape (n,)
+        The lists.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        NaN where the p-value is.
+    """
+    q_values = np.full(len(p_values), np.nan)
+    for finding in Finding:
+        is_here = findings == finding.value
+        is_elsewhere = ~is_here & ~np.isnan(p_values)
+        q_values[is_here] = find_q_values(np.where(is_elsewhere, 1.0, p_values))[is_here]
     return q_values
 
 

@@ -1,6 +1,7 @@
 """Tiers of foreign candidates: given only where the model's population can vouch for them."""
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 from toy_points import POINTS, WAIST
@@ -17,15 +18,19 @@ ROWS = st.lists(
 )
 
 
+def make_tiers(given_tiers: list) -> pa.Table:
+    n = len(given_tiers)
+    columns = {"finding": ["unexplained"] * n, "tier": given_tiers}
+    numbers = dict.fromkeys(("finding_p_value", "q_value"), np.full(n, 0.5))
+    return columns_to_table(POINTS["tiers"], make_keys(n) | columns | numbers)
+
+
 @given(rows=ROWS, n=st.integers(0, 60), share=st.floats(0, 1))
 def test_a_tier_is_kept_inside_a_domain_that_holds_and_nowhere_else(
     rows: list, n: int, share: float
 ) -> None:
     given_tiers, outside = zip(*rows, strict=True)
-    tiers = columns_to_table(
-        POINTS["tiers"],
-        {**make_keys(len(rows)), "q_value": np.full(len(rows), 0.5), "tier": list(given_tiers)},
-    )
+    tiers = make_tiers(list(given_tiers))
     domain = Domain(np.array(outside), int(n * share), n)
     found, notes = withhold_tiers(tiers, domain, WAIST)
     holds = domain.is_seen and domain.is_alike
@@ -44,9 +49,7 @@ def test_a_tier_is_kept_inside_a_domain_that_holds_and_nowhere_else(
 def test_the_reason_is_the_graver_one() -> None:
     """Too many low ones are told, also where there are few of them in all."""
     none = np.zeros(1, bool)
-    tiers = columns_to_table(
-        POINTS["tiers"], {**make_keys(1), "q_value": np.ones(1), "tier": ["none"]}
-    )
+    tiers = make_tiers(["none"])
     told = [
         withhold_tiers(tiers, Domain(none, n_low, n), WAIST)[1][0].split(":")[0]
         for n_low, n in ((12, 12), (40, 50), (0, 12), (2, 50))

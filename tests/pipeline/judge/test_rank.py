@@ -45,7 +45,7 @@ def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "SPECTYPE": ["QSO"] * N,
         "tier": np.where(score > 3, "gold", "none"),
         "p_value": np.exp(-score),
-        "joint_p_value": pa.array(np.exp(-score), mask=np.arange(N) % 7 == 0),
+        "finding_p_value": pa.array(np.exp(-score), mask=np.arange(N) % 7 == 0),
         "artefact_probability": pa.array(np.zeros(N), mask=np.arange(N) % 7 == 0),
         "departures": to_lists(departures),
         "latent": to_lists(rng.normal(size=(N, 8))),
@@ -80,6 +80,16 @@ def test_without_reviews_rarity_ranks_outside_of_the_audit(catalogue: Path) -> N
     drawn = {i for mine in draw_audit(IDS, rows["tier"].to_pylist(), 0.1).values() for i in mine}
     order = [i for i in np.argsort(rows["p_value"].to_numpy()) if i not in drawn]
     assert active["TARGETID"].to_pylist() == IDS[order[: active.num_rows]].tolist()
+
+
+def test_a_release_of_one_list_is_ranked_by_its_joint_p_value(
+    catalogue: Path, tmp_path: Path
+) -> None:
+    rows = pq.read_table(catalogue)
+    names = [{"finding_p_value": "joint_p_value"}.get(name, name) for name in rows.column_names]
+    pq.write_table(rows.rename_columns(names), tmp_path / "older.parquet")
+    older = rank(tmp_path / "older.parquet", SPECTRA, [], SETTINGS)
+    assert older.equals(rank(catalogue, SPECTRA, [], SETTINGS))
 
 
 def test_a_probable_artefact_comes_after_what_is_none(catalogue: Path, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_graded_objects_are_strangest_first(con: Connection, release: Path) -> N
     graded = catalogue.list_graded(con)
     rows = pq.read_table(release / "catalog/quasars.parquet").to_pandas()
     wanted = rows[rows["tier"] != "none"].sort_values(
-        ["joint_p_value", "anomaly_score", "TARGETID"], ascending=[True, False, True]
+        ["finding_p_value", "anomaly_score", "TARGETID"], ascending=[True, False, True]
     )
     assert graded["TARGETID"].tolist() == wanted["TARGETID"].astype(str).tolist()
 

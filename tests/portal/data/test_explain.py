@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog_schema.statistics import REASONS
-from catalog_schema.vocabulary import Tier
+from catalog_schema.vocabulary import Finding, Tier
 from portal.data.explain import (
     cite_object,
     explain_score,
@@ -44,6 +44,19 @@ def test_score_in_words() -> None:
     assert "b 1.50, r 1.00; the worst is b" in text
 
 
+@pytest.mark.parametrize(
+    ("finding", "words"),
+    [
+        ("named", "its class is an anomaly or an artefact, so the joint p counts"),
+        ("unexplained", "no known class tells it from ordinary objects, so p counts"),
+    ],
+)
+def test_the_list_and_its_p_value_in_words(finding: str, words: str) -> None:
+    text = explain_score({**ROW, "finding": finding}, {})
+    assert f"**On the list of the {finding}**: {words}." in text
+    assert "On the list" not in explain_score({**ROW, "finding": None}, {})
+
+
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_in_words(reason: str) -> None:
     text = explain_score({**ROW, "reason": reason}, {"silver": 0.01})
@@ -67,7 +80,7 @@ def test_an_extrapolated_probability_is_said_to_be_one() -> None:
 
 def test_object_without_signal_is_on_no_list() -> None:
     text = explain_score({**ROW, "joint_p_value": None, "q_value": None, "tier": "none"}, {})
-    assert "Not on the list" in text
+    assert "On no list" in text
     assert "nan" not in text
 
 
@@ -95,6 +108,7 @@ def test_citation_names_object_and_release() -> None:
             "p_value": st.floats(0, 1),
             "joint_p_value": st.floats(0, 1) | st.none(),
             "q_value": st.floats(0, 1) | st.none(),
+            "finding": st.sampled_from([*Finding.values(), "other"]) | st.none(),
             "tier": st.sampled_from([*Tier.values(), "other"]),
             "reason": st.sampled_from([*REASONS, "of its own"]),
             "chi2_b": st.floats(0, 100) | st.none(),

@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from pages import open_page, written
 from points_release import VERSION, make_points, write_points
-from portal_release import LEVELS, TIERS, row_id
+from portal_release import FINDINGS, LEVELS, TIERS, row_id
 from streamlit.testing.v1 import AppTest
 
 from catalog_schema import kinds
 from catalog_schema.tables import QUASARS
-from catalog_schema.vocabulary import MatchState, Parent, Tier
+from catalog_schema.vocabulary import Finding, MatchState, Parent, Tier
 from portal.data.texts import escape
 
 
@@ -49,6 +49,17 @@ def test_tiers_have_the_levels_and_counts_of_the_manifest(
         assert count == str(TIERS.count(tier))
 
 
+def test_each_list_has_its_own_tiers(release: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = open_page(monkeypatch, release, "about")
+    rows = next(frame.value for frame in app.dataframe if "List" in frame.value)
+    assert rows.shape == (len(Finding) * len(Tier), 4)
+    for finding, tier, count, false in rows.itertuples(index=False):
+        pairs = zip(FINDINGS, TIERS, strict=True)
+        assert count == str(sum(pair == (finding, tier) for pair in pairs))
+        # The manifest tells no other one.
+        assert false == ("0.002" if (finding, tier) == ("named", "gold") else "–")
+
+
 def test_counts_that_the_manifest_does_not_tell_are_dashes(
     own_release: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -69,7 +80,7 @@ def test_the_example_is_the_strangest_of_those_in_a_tier(
     pq.write_table(rows.set_column(place, rows.schema.field("tier"), [tiers]), path)
     frame = rows.set_column(place, rows.schema.field("tier"), [tiers]).to_pandas()
     graded = frame[frame["tier"] != "none"]
-    best = graded.sort_values(["joint_p_value", "TARGETID"])["TARGETID"].iloc[0]
+    best = graded.sort_values(["finding_p_value", "TARGETID"])["TARGETID"].iloc[0]
     assert best != row_id(0)
     text = written(open_page(monkeypatch, own_release, "about"))
     assert f"the strangest object of this release, {best}**" in text

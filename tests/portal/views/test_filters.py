@@ -23,7 +23,7 @@ def test_each_filter_of_quasars_has_a_widget(
     assert {slider.key for slider in app.slider} == {"z", "snr", "artefact", "ra", "dec"}
     assert {box.key for box in app.multiselect} >= {"columns", "reason"}
     assert app.selectbox(key="p").options == list(P_LEVELS)
-    assert app.selectbox(key="sort").value == "joint_p_value"
+    assert app.selectbox(key="sort").value == "finding_p_value"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_reset_leaves_no_filter_in_the_address(
         ("both limits", "Z"),
         ("words and limit", "snr"),
         ("counterparts", "Z"),
-        ("p-value", "joint_p_value"),
+        ("p-value", "finding_p_value"),
     ],
 )
 def test_an_objects_page_counts_the_list_that_it_was_opened_from(
@@ -126,7 +126,8 @@ def test_an_objects_page_counts_the_list_that_it_was_opened_from(
 ) -> None:
     params, keep = RULES[rule]
     rows = pq.read_table(release / "catalog/quasars.parquet").to_pandas()
-    rows = rows[keep(rows)].sort_values([sort, "TARGETID"], ascending=[sort[0] == "j", True])
+    is_rising = sort == "finding_p_value"
+    rows = rows[keep(rows)].sort_values([sort, "TARGETID"], ascending=[is_rising, True])
     for place in {0, len(rows) // 2, len(rows) - 1}:
         among = urlencode({**params, "sort": sort}, doseq=True)
         targetid = str(rows["TARGETID"].iloc[place])

@@ -35,8 +35,8 @@ def test_only_columns_that_are_there_are_offered(names: list[str]) -> None:
 def test_a_release_of_quasars_has_all_of_them() -> None:
     offer = make_offer(QUASARS, {})
     assert list(offer.sliders) == ["z", "snr", "artefact", "ra", "dec"]
-    assert list(offer.words)[:2] == ["tier", "class"]
-    assert offer.sortable[0] == "joint_p_value"
+    assert list(offer.words)[:3] == ["tier", "finding", "class"]
+    assert offer.sortable[0] == "finding_p_value"
     assert not any(map(is_own, offer.keys))
 
 

@@ -60,7 +60,7 @@ def test_the_first_statement_is_of_the_graded_strangest_first(
     rows = pq.read_table(release / "catalog/quasars.parquet").to_pandas()
     graded = rows[rows["tier"] != "none"]
     assert sorted(found["TARGETID"]) == sorted(graded["TARGETID"])
-    assert found["joint_p_value"].is_monotonic_increasing
+    assert found["finding_p_value"].is_monotonic_increasing
     # Nothing is answered before it is asked for.
     assert "rows in" not in written(app)
 

@@ -2,5 +2,5 @@
 
 import pandas as pd
 
-columns = ["TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "tier", "q_value"]
+columns = ["TARGETID", "TARGET_RA", "TARGET_DEC", "Z", "finding", "tier", "q_value"]
 print(pd.read_parquet("catalog/anomalies.parquet", columns=columns).head(10))

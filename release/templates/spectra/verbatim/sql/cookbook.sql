@@ -4,15 +4,22 @@
 FROM top_anomalies(10);
 
 -- ## Gold objects in a range of redshift
-SELECT TARGETID, Z, joint_p_value, q_value
+SELECT TARGETID, Z, finding, finding_p_value, q_value
 FROM anomalies
 WHERE tier = 'gold' AND Z BETWEEN 2 AND 3
-ORDER BY joint_p_value;
+ORDER BY finding_p_value;
+
+-- ## Strange and in no known class
+SELECT TARGETID, Z, tier, finding_p_value, anomaly_class, reason
+FROM quasars
+WHERE finding = 'unexplained'
+ORDER BY finding_p_value
+LIMIT 20;
 
 -- ## Strange by score and class together, and probably no artefact
 SELECT TARGETID, Z, tier, joint_p_value, anomaly_class, reason
 FROM quasars
-WHERE artefact_probability < 0.5
+WHERE finding = 'named' AND artefact_probability < 0.5
 ORDER BY joint_p_value
 LIMIT 20;
 
@@ -25,6 +32,12 @@ ORDER BY separation;
 
 -- ## A cone of half a degree around a position
 SELECT separation, TARGETID, Z, tier FROM cone(150.1, 2.2, 1800);
+
+-- ## Objects by list and tier
+SELECT finding, tier, count(*) AS n_objects, max(q_value) AS false_discovery_rate
+FROM quasars
+GROUP BY ALL
+ORDER BY finding, false_discovery_rate;
 
 -- ## Objects by tier and redshift
 SELECT tier, floor(Z * 2) / 2 AS z_from, count(*) AS n_objects
