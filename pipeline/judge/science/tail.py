@@ -137,7 +137,8 @@ def fit_tail(values: NDArray, fraction: float, contamination: float) -> Tail:
     ordered = np.sort(values)
     most = int(contamination * len(ordered))
     tail = _fit_truncated(ordered, most, fraction)
-    found, seen = _count_found(tail, ordered, most), set()
+    seen: set[int] = set()
+    found = _count_found(tail, ordered, most)
     while found not in seen and len(seen) < _ROUNDS:
         seen.add(found)
         tail = _fit_censored(ordered, found, fraction)
@@ -151,7 +152,7 @@ def _count_found(tail: Tail, ordered: NDArray, most: int) -> int:
 
 
 def _fit_truncated(ordered: NDArray, n_out: int, fraction: float) -> Tail:
-    """Fit a tail of the usual shape to what is below the upper `n_out`, of which nothing is known."""
+    """Fit a tail of the usual shape below the upper `n_out`, of which nothing is known."""
     kept = ordered[: len(ordered) - n_out]
     threshold, excess = _cut(kept, fraction * len(kept))
     mean = max(float(excess.mean()), _SMALLEST_SCALE)

@@ -197,9 +197,11 @@ def measure_statistics(
             f"power_{w}_{arm}": scan.part_power[:, k, FILTER_WIDTHS.index(w)]
             for k, arm in enumerate(spans)
         }
-    tensors = [torch.from_numpy(values) for values in (fit.residual, weight, fit.model)]
+    residual, weights, model = map(torch.from_numpy, (fit.residual, weight, fit.model))
     scores, sources = hypotheses.test(
-        *tensors,
+        residual,
+        weights,
+        model,
         torch.from_numpy(start.astype(np.int64)),
         torch.from_numpy(z.astype(np.float32)),
     )
@@ -211,7 +213,10 @@ def measure_statistics(
         **dict(zip(HYPOTHESES, scores.numpy().T, strict=True)),
         **dict(zip(SOURCES, sources.numpy().T, strict=True)),
         **scan_line_sets(fit.residual, weight, fit.model, grid.log10_step),
-        **{name: values.numpy() for name, values in ripples.measure(*tensors).items()},
+        **{
+            name: values.numpy()
+            for name, values in ripples.measure(residual, weights, model).items()
+        },
         **_measure_latent(fit),
         "emission_wave": _to_wave(wave, start, scan.emission_pixel),
         "absorption_wave": _to_wave(wave, start, scan.absorption_pixel),

@@ -103,8 +103,13 @@ class Hypotheses:
         """
         if len(residual) == 1:
             # A product of one matrix is rounded otherwise than one of several.
-            twice = (each.repeat(2, *[1] * (each.ndim - 1)) for each in (residual, weight, model))
-            scores, sources = self.test(*twice, start.repeat(2), z.repeat(2))
+            scores, sources = self.test(
+                torch.cat([residual] * 2),
+                torch.cat([weight] * 2),
+                torch.cat([model] * 2),
+                start.repeat(2),
+                z.repeat(2),
+            )
             return scores[:1], sources[:1]
         binned, weight_bins = rebin(residual, weight, _BIN)
         smooth = model.reshape(len(model), -1, _BIN).mean(2)
