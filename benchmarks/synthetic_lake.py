@@ -113,6 +113,8 @@ def _grade(rng: np.random.Generator, classes: NDArray, n_graded: int, config: Co
         "anomaly_class": np.where(is_graded_normal, UNKNOWN, classes),
         "anomaly_score": score,
         "p_value": p_value,
+        "p_value_low": 0.9 * p_value,
+        "p_value_high": np.minimum(1.1 * p_value, 1),
         "joint_p_value": p_value,
         "finding": np.where(is_plain, Finding.UNEXPLAINED, Finding.NAMED),
         "finding_p_value": p_value,

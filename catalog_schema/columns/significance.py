@@ -17,6 +17,19 @@ p_value = Column(
     "stat.probability",
     bounds=UNIT_INTERVAL,
 )
+p_value_low, p_value_high = (
+    Column(
+        f"p_value_{side}",
+        pa.float64(),
+        f"{word} limit of the 95 per cent interval of p_value for the size of the population: of a "
+        "counted share, or in the tail of the fit, whose form below 10 / (population + 1) no count "
+        "has checked.",
+        f"stat.probability;stat.{end}",
+        bounds=UNIT_INTERVAL,
+        since="1.7.0",
+    )
+    for side, word, end in (("low", "Lower", "min"), ("high", "Upper", "max"))
+)
 score_rank = Column(
     "score_rank",
     pa.int32(),
@@ -98,6 +111,8 @@ tier = coded("tier", words.Tier, "Published grade by false-discovery level of th
 SIGNIFICANCE = (
     anomaly_score,
     p_value,
+    p_value_low,
+    p_value_high,
     score_rank,
     score_rank_low,
     score_rank_high,

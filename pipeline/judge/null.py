@@ -78,6 +78,21 @@ class Population:
             fit_tail(scores, settings.tail_fraction, settings.contamination),
         )
 
+    def find_intervals(
+        self, scores: pa.Table, score: NDArray
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the limits of the 95 per cent interval of each p-value, each of shape (n,).
+
+        Parameters
+        ----------
+        scores : pyarrow.Table
+            Rows of `scores`.
+        score : ndarray, shape (n,)
+            Of their comparison with this population.
+        """
+        own = find_rows(self.keys, scores)
+        return self.of_scores.find_intervals(score, take_own(self.scores, own))
+
     def compare(self, scores: pa.Table) -> Comparison:
         """Compare rows of `scores` with the population; none of its members with itself."""
         waist, own = self.waist, find_rows(self.keys, scores)
@@ -129,11 +144,15 @@ def weigh(scores: pa.Table, null: pa.Table, kind: Kind, settings: CalibrateSetti
     kind : Kind
     settings : CalibrateSettings
     """
-    found = compare(scores, null, kind.waist, settings)
+    population = Population.from_rows(null, kind.waist, settings)
+    found = population.compare(scores)
+    low, high = population.find_intervals(scores, found.score)
     columns = {
         **{name: scores[name] for name in ROW_KEY},
         "anomaly_score": found.score,
         "p_value": found.p_value,
+        "p_value_low": low,
+        "p_value_high": high,
         "score_rank": rank(found.score),
         "score_rank_low": pa.nulls(len(found.score), pa.int32()),
         "score_rank_high": pa.nulls(len(found.score), pa.int32()),

@@ -12,7 +12,7 @@ CALIBRATE = Stage(
     makes=(*beside_model("null"), *whole("significance")),
     needs=("scores",),
     reads=NULL_SETTINGS,
-    revision=9,
+    revision=10,
     run="pipeline.judge.calibrate:calibrate",
 )
 GRADE = Stage(
@@ -88,7 +88,7 @@ WEIGH = Stage(
     makes=whole("significance"),
     needs=("scores", "null"),
     reads=NULL_SETTINGS,
-    revision=9,
+    revision=10,
     run="pipeline.judge.weigh:weigh_foreign",
 )
 

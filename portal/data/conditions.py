@@ -101,6 +101,8 @@ SCORE_COLUMNS = frozenset(
         "reason",
         "anomaly_class",
         "p_value",
+        "p_value_low",
+        "p_value_high",
         "joint_p_value",
         "finding",
         "finding_p_value",

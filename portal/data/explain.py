@@ -30,7 +30,7 @@ class Link(NamedTuple):
 def explain_score(row: Row, levels: Mapping[str, float], smallest_counted: float = 0.0) -> str:
     """Say what score, p, q and tier mean for one object, of which a release may lack some.
 
-    A p-value below the smallest counted one is said to be extrapolated.
+    Of a p-value its interval is told; one below the smallest counted is said to be extrapolated.
     """
     lines = []
     if (score := row.get("anomaly_score")) is not None:
@@ -41,7 +41,7 @@ def explain_score(row: Row, levels: Mapping[str, float], smallest_counted: float
     if "p_value" in row:
         p = _number(row, "p_value")
         note = _note_extrapolation(p, smallest_counted)
-        lines.append(f"**p = {p:.2g}**: {_frequency(p)} as high{note}.")
+        lines.append(f"**p = {p:.2g}**{_tell_interval(row)}: {_frequency(p)} as high{note}.")
     if "q_value" in row:
         lines += _explain_list(row, smallest_counted)
     if tier := row.get("tier"):
@@ -50,6 +50,11 @@ def explain_score(row: Row, levels: Mapping[str, float], smallest_counted: float
         meaning = _explain_reason(str(reason))
         lines.append(f"**What stands out most**: {meaning}{_explain_arm(row)}")
     return "\n\n".join(lines) or "This release grades no objects."
+
+
+def _tell_interval(row: Row) -> str:
+    low, high = (_number(row, f"p_value_{side}") for side in ("low", "high"))
+    return "" if math.isnan(low + high) else f" (95 % interval {low:.2g} to {high:.2g})"
 
 
 def _note_extrapolation(p: float, smallest_counted: float) -> str:

@@ -17,7 +17,14 @@ from portal.drawing.spectrum_chart import ZOOM
 from portal.export.formats import Format
 from portal.views.access import current_table, link_params
 
-_PROBABILITIES = {"p_value", "joint_p_value", "finding_p_value", "q_value"}
+_PROBABILITIES = {
+    "p_value",
+    "p_value_low",
+    "p_value_high",
+    "joint_p_value",
+    "finding_p_value",
+    "q_value",
+}
 
 
 def tell(fault: Exception) -> None:

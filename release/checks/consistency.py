@@ -44,8 +44,8 @@ _MATCHED = """
     WHERE match_rank = 1 GROUP BY ALL
 """
 _SAME = (
-    f"{', '.join(_KEY)}, anomaly_score, p_value, joint_p_value, finding, finding_p_value, q_value, "
-    "tier, reason"
+    f"{', '.join(_KEY)}, anomaly_score, p_value, p_value_low, p_value_high, joint_p_value, "
+    "finding, finding_p_value, q_value, tier, reason"
 )
 _UNLIKE = f"""
     SELECT count(*) FROM (
@@ -97,9 +97,17 @@ def check_q_values(path: Path, target: str) -> list[str]:
 
 
 def check_significance(path: Path, target: str) -> list[str]:
-    """The catalogue repeats the significance of the spectra that it publishes."""
+    """The catalogue repeats the significance of its spectra; p-values lie in their intervals."""
     [(n_other,)] = query(_UNLIKE, str(path / target), str(path / contents.SIGNIFICANCE))
-    return _say(n_other, "rows differ from calibration/significance.parquet")
+    limits = _read(path, target, ["p_value_low", "p_value", "p_value_high"])
+    low, p_value, high = (limits[name].to_numpy() for name in limits.column_names)
+    return [
+        *_say(n_other, "rows differ from calibration/significance.parquet"),
+        *_say(
+            int((~((low <= p_value) & (p_value <= high))).sum()),
+            "p-values are outside their intervals",
+        ),
+    ]
 
 
 def check_anomalies(path: Path, target: str) -> list[str]:

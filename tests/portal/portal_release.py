@@ -120,8 +120,10 @@ def _make_catalogue(rng: np.random.Generator) -> pa.Table:
             "anomaly_score": (3 * strength).tolist(),
             **dict.fromkeys(
                 ("p_value", "joint_p_value", "finding_p_value"),
-                np.clip(10.0**-strength, 1e-9, 1).tolist(),
+                (p_value := np.clip(10.0**-strength, 1e-9, 1)).tolist(),
             ),
+            "p_value_low": (0.9 * p_value).tolist(),
+            "p_value_high": np.minimum(1.1 * p_value, 1).tolist(),
             "finding": FINDINGS,
             "q_value": [LEVELS.get(tier, 1.0) * 0.9 for tier in TIERS],
             "artefact_probability": [None] * N_ROWS,

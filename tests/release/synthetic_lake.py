@@ -153,6 +153,8 @@ def _grade(anomaly_class: np.ndarray, rng: np.random.Generator) -> dict[str, Any
     return {
         "anomaly_score": -np.log(p_value),
         "p_value": p_value,
+        "p_value_low": 0.9 * p_value,
+        "p_value_high": np.minimum(1.1 * p_value, 1),
         "joint_p_value": joint,
         "finding": finding,
         "finding_p_value": finding_p_value,

@@ -99,7 +99,9 @@ def make_survey(kind: Kind, seed: int = 0, n: int = 60, n_controls: int = 5) -> 
         {
             **{name: scores[name].slice(0, m) for name in make_keys(0)},
             "anomaly_score": rng.normal(size=m),
-            "p_value": rng.random(m),
+            "p_value": (p_value := rng.random(m)),
+            "p_value_low": 0.9 * p_value,
+            "p_value_high": np.minimum(1.1 * p_value, 1),
             "score_rank": np.arange(1, m + 1),
             "score_rank_low": pa.nulls(m, pa.int32()),
             "score_rank_high": pa.nulls(m, pa.int32()),

@@ -78,6 +78,12 @@ def test_an_extrapolated_probability_is_said_to_be_one() -> None:
     assert told == [0, 0, 1, 2]
 
 
+def test_the_interval_of_a_p_value_is_told_where_the_release_has_it() -> None:
+    row = {**ROW, "p_value_low": 4e-5, "p_value_high": 3e-4}
+    assert "**p = 0.0001** (95 % interval 4e-05 to 0.0003): about 1 in" in explain_score(row, {})
+    assert "95 %" not in explain_score(ROW, {})
+
+
 def test_object_without_signal_is_on_no_list() -> None:
     text = explain_score({**ROW, "joint_p_value": None, "q_value": None, "tier": "none"}, {})
     assert "On no list" in text
@@ -106,6 +112,8 @@ def test_citation_names_object_and_release() -> None:
         optional={
             "anomaly_score": st.floats(-10, 1e6) | st.none(),
             "p_value": st.floats(0, 1),
+            "p_value_low": st.floats(0, 1),
+            "p_value_high": st.floats(0, 1) | st.none(),
             "joint_p_value": st.floats(0, 1) | st.none(),
             "q_value": st.floats(0, 1) | st.none(),
             "finding": st.sampled_from([*Finding.values(), "other"]) | st.none(),

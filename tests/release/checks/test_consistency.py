@@ -128,6 +128,8 @@ FAULTS = [
     ),
     ("q_values", SIGNIFICANCE, "q_value", swap(is_set, lambda q: 0.99 * q), "1 q-values are not"),
     ("significance", QUASARS, "p_value", swap(any_value, lambda p: p / 2), "1 rows differ"),
+    ("significance", QUASARS, "p_value_low", swap(any_value, 1.0), "1 p-values are outside"),
+    ("significance", QUASARS, "p_value_high", swap(any_value, 0.0), "1 p-values are outside"),
     ("significance", QUASARS, "reason", swap(any_value, "no reason"), "1 rows differ"),
     ("anomalies", ANOMALIES, "finding_p_value", swap(any_value, 0.9), "not sorted by finding_p"),
     ("anomalies", ANOMALIES, "TARGETID", swap(any_value, 7), "2 rows are not the graded rows"),
