@@ -51,7 +51,7 @@ _UNTAUGHT = {
     "amplifier_offset": "artefact",
     "calibration_ripple": "artefact",
 }
-_CLASSES = _UNTAUGHT | {
+RIGHT_CLASSES = _UNTAUGHT | {
     name: EXAMPLES[family.taught_as] for name, family in FAMILIES.items() if family.taught_as
 }
 _FIRST_TARGETID = 10**9
@@ -143,14 +143,14 @@ def classify_drawn(
     """Classify drawn spectra as the run's own; return truth with results, and probabilities."""
     config, folder, null = run.config, run.model, run.read("null")
     scores, rows = score_rows(folder, config, windows)
-    _, _, p_value = compare(scores, null, run.kind.waist, config.calibrate)
+    p_value = compare(scores, null, run.kind.waist, config.calibrate).p_value
     measured = measure_table(folder, config, windows.take(pa.array(rows)), p_value)
     judged = judge(read_classifier(run), null, scores, measured, get_knowledge(run))
     shown = ("p_value", "joint_p_value", "anomaly_class", "artefact_probability", "better_z")
     found = pd.DataFrame({name: np.asarray(judged[name]) for name in shown})
     found = found.assign(TARGETID=scores["TARGETID"], snr=scores["snr"])
     results = truth.join(found.set_index("TARGETID"), how="inner")
-    results["true_class"] = results["family"].replace(_CLASSES | {"quasar": "normal"})
+    results["true_class"] = results["family"].replace(RIGHT_CLASSES | {"quasar": "normal"})
     return results, judged["class_probabilities"]
 
 
