@@ -143,7 +143,7 @@ def classify_drawn(
     """Classify drawn spectra as the run's own; return truth with results, and probabilities."""
     config, folder, null = run.config, run.model, run.read("null")
     scores, rows = score_rows(folder, config, windows)
-    _, _, p_value = compare(scores, null, run.kind.waist, config.calibrate)
+    p_value = compare(scores, null, run.kind.waist, config.calibrate).p_value
     measured = measure_table(folder, config, windows.take(pa.array(rows)), p_value)
     judged = judge(read_classifier(run), null, scores, measured, get_knowledge(run))
     shown = ("p_value", "joint_p_value", "anomaly_class", "artefact_probability", "better_z")
