@@ -111,6 +111,8 @@ def _classify_survey(
     for sign in found.signs:
         is_open[sign.rows] = False
     signs = (*found.signs, *knowledge.read_signs(survey.members, is_open[:n]))
+    for sign in found.missing:
+        probabilities = classifier.doubt(probabilities, sign.kind, sign.rows, waist)
     probabilities, told = _heed_signs(probabilities, signs, survey, kind)
     log_odds = find_log_odds(probabilities, state, waist)
     norms = replace_columns(norms, {"log_odds": log_odds[survey.is_core]})

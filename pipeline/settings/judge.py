@@ -70,7 +70,7 @@ class ClassifySettings(Section):
     min_snr: float = Field(0.3, ge=0, le=1e3)
     rivals: int = Field(5, ge=1, le=1000)
     rival_p_value: float = Field(0.05, ge=0, le=1)
-    vanish_p_value: float = Field(0.2, gt=0, le=1)
+    vanish_p_value: float = Field(0.1, gt=0, le=1)
     map_anchors: int = Field(5000, ge=1, le=10**6)
     cluster_p_value: float = Field(0.1, gt=0, le=1)
     cluster_size: int = Field(6, ge=2, le=10**6)
