@@ -85,7 +85,8 @@ def fit_model(
     _require_spectra_for_basis(folds, settings)
     workers = config.run.workers if settings.device == "cpu" else 1
     open_parts: Callable[[], AbstractContextManager[Parts]] = partial(_hold, parts)
-    if isinstance(windows, ScratchWindows):
+    on_scratch = isinstance(windows, ScratchWindows)
+    if on_scratch:
         if reopen is None:
             workers = 1
         elif workers > 1:
@@ -94,7 +95,14 @@ def fit_model(
     numbers = range(len(checkpoints))
     if workers > 1:
         n_bytes = _WORKER_BYTES + 3 * (training.n_bytes + validation.n_bytes)
-        found = run_on_ray(train_member, numbers, lambda _: None, workers, lambda _: n_bytes)
+        found = run_on_ray(
+            train_member,
+            numbers,
+            lambda _: None,
+            workers,
+            lambda _: n_bytes,
+            spread=on_scratch,
+        )
     else:
         found = run_here(train_member, numbers, lambda _: None)
     trained = dict(found)
