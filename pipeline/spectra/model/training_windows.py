@@ -30,6 +30,8 @@ _ROWS_AT_ONCE = 8192
 _BLOCK_ROWS = 64
 # So few unwanted rows between wanted ones are read with them.
 _GAP_ROWS = 8
+# Wanted rows of one reading.
+_RUN_ROWS = 512
 _FILES_AT_ONCE = 32
 _HALF_MAX = torch.finfo(torch.float16).max
 # In memory: all windows, those of one split, and of these what one member learns from.
@@ -199,7 +201,7 @@ class ScratchWindows(WindowSet):
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of pixels in memory: those read at a time."""
+        """Bytes of pixels in memory: those mixed at a time."""
         return min(len(self), _ROWS_AT_ONCE) * self._row_bytes
 
     @property
@@ -209,7 +211,8 @@ class ScratchWindows(WindowSet):
     def _read(self, place: NDArray[np.int64]) -> NDArray[np.float16]:
         """Return the pixels of windows in the file's order, shape (k, 2, m)."""
         found = np.empty((len(place), 2, self.n_pixels), np.float16)
-        breaks = np.flatnonzero(np.diff(place) > _GAP_ROWS) + 1
+        is_full = np.arange(1, len(place)) % _RUN_ROWS == 0
+        breaks = np.flatnonzero((np.diff(place) > _GAP_ROWS) | is_full) + 1
         edges = [0, *breaks.tolist(), len(place)]
         for first, last in pairwise(edges):
             if first == last:

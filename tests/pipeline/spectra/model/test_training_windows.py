@@ -161,6 +161,7 @@ def test_batches_from_a_file_are_those_asked_for(
     """In any order, of a part, some rows at a time, over gaps that are read and that are not."""
     monkeypatch.setattr(training_windows, "_ROWS_AT_ONCE", 16)
     monkeypatch.setattr(training_windows, "_GAP_ROWS", 2)
+    monkeypatch.setattr(training_windows, "_RUN_ROWS", 3)
     some = np.random.default_rng(0).random(len(pair.held)) < 0.4
     held, scratch = (windows.take(some) for windows in pair)
     order = torch.randperm(len(held), generator=torch.Generator().manual_seed(1))
