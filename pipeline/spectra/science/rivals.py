@@ -115,5 +115,6 @@ def _fit_places(
     flux: Tensor, weight: Tensor, places: Tensor, basis: LinearBasis, pixels: int
 ) -> Tensor:
     """Return the misfit of one window, (1, m), with its first pixel at each place."""
-    binned = (values.expand(len(places), -1).contiguous() for values in rebin(flux, weight, pixels))
-    return measure_misfit(*binned, places // pixels, basis)
+    every = len(places), -1
+    flux, weight = rebin(flux, weight, pixels)
+    return measure_misfit(flux.expand(every), weight.expand(every), places // pixels, basis)
