@@ -86,6 +86,8 @@ bench: $(READY)
 	$(BIN)/python benchmarks/lake_layout.py
 	$(BIN)/python benchmarks/dr1_plan.py
 	$(BIN)/python benchmarks/stream_catalogue.py
+	$(BIN)/python benchmarks/dr1_rehearsal.py --rows 50000 --shards 400 --sources 1000000
+	$(BIN)/python benchmarks/training_windows.py
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/recall.py
 	$(BIN)/python benchmarks/classify.py

@@ -1,8 +1,11 @@
 """Measures which planted anomalies our score and its peers find, on the same spectra.
 
 Usage: python benchmarks/recall.py [--root DIR] [--quasars 3000] [--set section.key=value ...]
+                                   [--injected SOURCE] [--seed 0]
 
 The mock survey is made and run up to the classes (or found below DIR); its truth is read here only.
+With --injected it is a survey of the eigen-spectra and noise of SOURCE (`injected_survey.py`), all
+of whose recipes are taught to nobody, run with the settings for real work.
 Every peer sees the train split, as ours does, and is judged on all core quasars. The threshold is
 the 99th percentile of the normal spectra; intervals are 95 per cent, bootstrapped over objects.
 Families that the classifier was taught and families that nobody was taught are reported apart.
@@ -17,11 +20,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
+from injected_survey import make_survey
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.stats import spearmanr
 from sklearn.ensemble import IsolationForest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import f1_score, roc_auc_score
 
 from catalog_schema.statistics import HYPOTHESES, STATISTICS
 from catalog_schema.vocabulary import ShardState
@@ -47,23 +51,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path)
     parser.add_argument("--quasars", type=int, default=3000)
+    parser.add_argument("--injected", type=Path, metavar="SOURCE")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     call = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         store = Root(call.root or Path(scratch))
-        size = [f"mock.quasars={call.quasars}", f"mock.pixels={max(call.quasars // 125, 1)}"]
-        config = load_config(None, [*size, *call.overrides])
+        if call.injected:
+            tree = (call.root or Path(scratch)) / "injected"
+            truth = tree.with_name("injected-truth.parquet")
+            if not truth.exists():
+                make_survey(call.injected, tree, call.quasars, seed=call.seed)
+            config = load_config(None, call.overrides, source=str(tree))
+        else:
+            size = [f"mock.quasars={call.quasars}", f"mock.pixels={max(call.quasars // 125, 1)}"]
+            config = load_config(None, [*size, *call.overrides])
         with store.lock():
             run_stages(store, config, lambda stage, _: print(stage, flush=True), "control")
-        truth = pl.read_parquet(f"{find_mock(store, config)}-truth.parquet")
-        report(store, truth)
+        if not call.injected:
+            truth = Path(f"{find_mock(store, config)}-truth.parquet")
+        report(store, pl.read_parquet(truth))
 
 
 def report(store: Root, truth: pl.DataFrame) -> None:
     """Print recall, ranking and dependence on SNR of every score."""
     rows, windows, observed = load(store)
     table = rows.join(
-        truth.select(*_KEY, "family", "is_taught", "strength"),
+        truth.select(*_KEY, pl.col(r"^family|is_taught|strength|right_class$")),
         on=_KEY,
         how="left",
         maintain_order="left",
@@ -105,6 +119,8 @@ def report(store: Root, truth: pl.DataFrame) -> None:
             f"{leak.no_skill:.3f} without it"
         )
     print_ours(table, is_odd)
+    if "right_class" in table.columns:
+        print_classes(table.filter(pl.Series(is_odd)))
     print_score_tests(table["statistics"].to_numpy()[~is_odd], snr[~is_odd])
     sky = store.read(store.lake.table("controls")).to_pandas()
     sky = sky[sky["control"] == "sky"]
@@ -149,9 +165,27 @@ def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
         p_values = normal[name].drop_nulls()
         shares = [f"{(p_values < level).mean():.4f}" for level in (0.001, 0.01, 0.1, 0.5)]
         print(f"normal spectra with {name} below 0.001, 0.01, 0.1, 0.5:", *shares)
-    for tier in ("gold", "silver", "bronze"):
-        mine = table.filter(pl.Series(table["tier"] == tier))
-        print(f"{tier}: {len(mine)}, of them normal {mine['family'].is_null().sum()}")
+    graded = table.filter(pl.col("tier") != "none")
+    for (finding, tier), mine in graded.group_by("finding", "tier", maintain_order=True):
+        print(f"{finding}, {tier}: {len(mine)}, of them normal {mine['family'].is_null().sum()}")
+    false = interval(graded["family"].is_null().to_numpy()) if len(graded) else "-"
+    print(f"planted in a tier: {interval((odd['tier'] != 'none').to_numpy())}; false share {false}")
+
+
+def print_classes(odd: pl.DataFrame) -> None:
+    """Print how planted anomalies are classified, artefacts told from astrophysics."""
+    columns = "right_class", "anomaly_class"
+    right, named = (odd[name].fill_null("normal").to_numpy() for name in columns)
+    is_artefact = right == "artefact"
+    probability = odd["artefact_probability"].fill_null(0).to_numpy()
+    print(
+        f"artefacts: AUC of artefact_probability {roc_auc_score(is_artefact, probability):.3f}, "
+        f"labelled so {(named[is_artefact] == 'artefact').mean():.2f} of {is_artefact.sum()}, "
+        f"of others {(named[~is_artefact] == 'artefact').mean():.2f}; macro-F1 "
+        f"{f1_score(right, named, labels=np.unique(right), average='macro'):.2f}"
+    )
+    counts = odd.group_by(*columns).len().sort(*columns)
+    print("right class, class given, number:", *counts.rows(), sep="\n")
 
 
 def print_score_tests(statistics: NDArray, snr: NDArray) -> None:
@@ -191,8 +225,8 @@ def load(store: Root) -> tuple[pl.DataFrame, tuple[torch.Tensor, ...], NDArray]:
     table = pl.concat(parts)
     for name, columns in (
         ("significance", ["anomaly_score", "p_value"]),
-        ("classes", ["joint_p_value", "anomaly_class"]),
-        ("tiers", ["tier"]),
+        ("classes", ["joint_p_value", "anomaly_class", "artefact_probability"]),
+        ("tiers", ["tier", "finding"]),
     ):
         found = pl.from_arrow(store.read(store.lake.table(name), [*_KEY, *columns]))
         assert isinstance(found, pl.DataFrame)

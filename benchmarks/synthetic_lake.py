@@ -69,22 +69,22 @@ def write_lake(root: Path, n_shards: int, n_rows: int, n_graded: int, config: Co
         **_grade(rng, classes["anomaly_class"], n_graded, config),
     }
     for table in (t.SIGNIFICANCE, t.TIERS):
-        _write(store.lake.table(table.name), table, columns, rng)
-    _write(store.lake.table("classes"), t.CLASSES, columns, rng)
+        write_rows(store.lake.table(table.name), table, columns, rng)
+    write_rows(store.lake.table("classes"), t.CLASSES, columns, rng)
     graded = _take(columns, columns["tier"] != Tier.NONE.value)
     told = graded | {"feature": np.full(len(graded["tier"]), "bi_civ")}
-    _write(store.lake.table("evidence"), t.EVIDENCE, told, rng)
+    write_rows(store.lake.table("evidence"), t.EVIDENCE, told, rng)
     for number in range(n_shards):
         rows = slice(number * n_rows, (number + 1) * n_rows)
         _write_shard(store, Shard("main", "dark", number), _take(columns, rows), rng)
     for name in resolve_catalogues(config.crossmatch):
         _write_matches(store, name, columns, rng)
     few = _take(columns, slice(0, 1000))
-    _write(store.lake.table("controls"), t.CONTROLS, few, rng)
-    _write(store.lake.table("injections"), t.INJECTIONS, few, rng)
+    write_rows(store.lake.table("controls"), t.CONTROLS, few, rng)
+    write_rows(store.lake.table("injections"), t.INJECTIONS, few, rng)
     model = store.lake.model(_MODEL)
     for path, table in ((NULL, t.NULL), (NORMS, t.NORMS), (TAXONOMY, t.TAXONOMY)):
-        _write(model / path, table, few, rng)
+        write_rows(model / path, table, few, rng)
     for name in ("weights-0.safetensors", "reference.safetensors"):
         (model / name).write_text("{}")
     write_card(model, {"id": _MODEL})
@@ -138,11 +138,11 @@ def _classify(rng: np.random.Generator, n: int) -> Columns:
 
 def _write_shard(store: Store, shard: Shard, columns: Columns, rng: np.random.Generator) -> None:
     for name, table in (("targets", t.TARGETS), ("scores", t.SCORES), ("restframe", t.RESTFRAME)):
-        _write(store.lake.shard(name, shard), table, columns, rng)
+        write_rows(store.lake.shard(name, shard), table, columns, rng)
     graded = _take(columns, columns["tier"] != Tier.NONE.value)
     # A release reads the spectra of the graded objects only.
     for name, table in (("coadds", t.COADDS), ("reconstructions", t.RECONSTRUCTIONS)):
-        _write(store.lake.shard(name, shard), table, graded, rng)
+        write_rows(store.lake.shard(name, shard), table, graded, rng)
 
 
 def _write_matches(store: Store, name: str, columns: Columns, rng: np.random.Generator) -> None:
@@ -156,24 +156,41 @@ def _write_matches(store: Store, name: str, columns: Columns, rng: np.random.Gen
         "attributes": np.where(is_matched, '{"magnitude": 19.5}', None),
         "service_error": np.full(n, None),
     }
-    _write(store.lake.catalogue("matches", name), t.MATCHES, pairs, rng)
+    write_rows(store.lake.catalogue("matches", name), t.MATCHES, pairs, rng)
     row = {"catalogue": np.array([name])}
-    _write(store.lake.catalogue("catalogues", name), t.CATALOGUES, row, rng)
+    write_rows(store.lake.catalogue("catalogues", name), t.CATALOGUES, row, rng)
 
 
-def _write(path: Path, table: Table, known: Columns, rng: np.random.Generator) -> None:
+def write_rows(
+    path: Path, table: Table, known: Columns, rng: np.random.Generator, **sizes: int
+) -> None:
+    """Write a dataset: the columns that are known, all others of random values.
+
+    Parameters
+    ----------
+    path : Path
+    table : Table
+    known : dict
+        Columns by name, at least one.
+    rng : numpy.random.Generator
+    **sizes : int
+        Of arrays that the schema leaves open, where they are not those of `SIZES`.
+    """
+    sizes = SIZES | sizes
     n = len(next(iter(known.values())))
-    values = {c.name: known[c.name] if c.name in known else _draw(c, n, rng) for c in table.columns}
-    data = columns_to_table(table, values, **SIZES)
+    values = {
+        c.name: known[c.name] if c.name in known else _draw(c, n, rng, sizes) for c in table.columns
+    }
+    data = columns_to_table(table, values, **sizes)
     if any(column.array == "wave" for column in table.columns):
         data = attach_sampling(data, SAMPLING)
     Root(path.parent).write(path, data, table, fingerprint="f", n_expected=n, n_made=n)
 
 
-def _draw(column: Column, n: int, rng: np.random.Generator) -> Any:
+def _draw(column: Column, n: int, rng: np.random.Generator, sizes: dict[str, int]) -> Any:
     size: Any = n
     if column.array is not None:
-        size = (n, column.size or SIZES[column.array])
+        size = (n, column.size or sizes[column.array])
     if column.vocabulary:
         words = np.array(column.vocabulary, dtype=object)
         return words[rng.integers(0, len(words), n)]

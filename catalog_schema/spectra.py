@@ -22,6 +22,8 @@ EXAMPLES: dict[str, str] = {
     "narrow_line": "narrow_line",
     "star_blend": "blend",
     "galaxy_blend": "blend",
+    "quasar_blend": "blend",
+    "absorber": "unknown",
     "iron": "iron",
     "star": "star",
     "galaxy": "galaxy",

@@ -208,3 +208,5 @@ class ArtefactKind(Described):
     COSMIC_RAYS = "cosmic_rays", "Hits that no mask records."
     SCATTERED_LIGHT = "scattered_light", "Smooth light of a bright neighbour on the detector."
     FRINGES = "fringes", "Interference in the red."
+    EXCESS_NOISE = "excess_noise", "Pixels of one arm scatter by more than their errors."
+    FLUX_CALIBRATION = "flux_calibration", "Smooth errors of the response along the spectrum."

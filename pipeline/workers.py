@@ -43,6 +43,8 @@ def run_on_ray(
     start: Callable[[Sequence[_T]], None],
     workers: int,
     estimate_memory: Callable[[_T], int],
+    *,
+    spread: bool = False,
 ) -> Iterator[_R]:
     """Run tasks as Ray tasks, on the cluster at ``RAY_ADDRESS`` if that is set.
 
@@ -58,6 +60,8 @@ def run_on_ray(
         Tasks that run at a time.
     estimate_memory : callable
         Bytes that a task may take.
+    spread : bool
+        Whether tasks go to as many nodes as there are, for each fills a node's disk.
 
     Yields
     ------
@@ -84,7 +88,11 @@ def run_on_ray(
                 task = waiting.pop()
                 start([task])
                 # More than any node has would wait for ever.
-                needs = {"num_cpus": 1, "memory": min(estimate_memory(task), int(roomiest))}
+                needs = {
+                    "num_cpus": 1,
+                    "memory": min(estimate_memory(task), int(roomiest)),
+                    "scheduling_strategy": "SPREAD" if spread else "DEFAULT",
+                }
                 running.append(remote.options(**needs).remote(Path.cwd(), shipped, task))
             ready, running = ray.wait(running, num_returns=1)
             yield _get_result(ready[0])

@@ -24,6 +24,7 @@ NEUTRAL = (
     "acquire",
     "train.device",
     "train.threads",
+    "train.memory_limit",
     "tracking",
     "earlier.index",
     "earlier.spectra",

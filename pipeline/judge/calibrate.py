@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from catalog_schema.kind import Kind
 from catalog_schema.vocabulary import Parent
 from pipeline.judge.null import compare, make_null, rank, weigh
-from pipeline.judge.scores import read_scores
+from pipeline.judge.scores import read_compared
 from pipeline.lake.store import replace_columns, to_matrix
 from pipeline.run import Run
 from pipeline.settings.judge import CalibrateSettings
@@ -29,7 +29,7 @@ def calibrate(run: Run) -> Job:
 
 
 def _calibrate(run: Run) -> Product:
-    scores, settings = read_scores(run), run.config.calibrate
+    scores, settings = read_compared(run, "seed_statistics"), run.config.calibrate
     members = scores.filter(pc.field("parent") != Parent.CONTROL.value)
     core = scores.filter(pc.field("parent") == Parent.CORE.value)
     null = make_null(core, run.kind, settings)

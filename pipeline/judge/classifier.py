@@ -125,6 +125,8 @@ def judge(
         probabilities = find_probabilities(classifier.taxonomies, departures, targetids, waist)
     signs = knowledge.find_signs(rows, state)
     if classifier is not None:
+        for sign in signs.missing:
+            probabilities = doubt(probabilities, sign.kind, sign.rows, waist)
         for sign in signs.signs:
             probabilities = prefer(probabilities, sign.kind, sign.rows, waist)
         log_odds = find_log_odds(probabilities, state, waist)
@@ -204,6 +206,22 @@ def prefer(
     limited[:, others] *= factor[:, None]
     limited[:, own] = np.maximum(1 - limited[:, others].sum(axis=1), 0)
     return limited
+
+
+def doubt(
+    probabilities: NDArray, kind: str, rows: NDArray[np.intp], waist: Waist
+) -> NDArray[np.float64]:
+    """Leave a kind a twentieth of its probability where what must tell it does not.
+
+    Parameters as of `prefer`.
+    """
+    own = waist.kinds.index(kind)
+    doubted = probabilities.copy()
+    doubted[rows, own] *= _DOUBT
+    total = probabilities[rows].sum(axis=1, keepdims=True)
+    left = np.maximum(doubted[rows].sum(axis=1, keepdims=True), NEVER)
+    doubted[rows] *= total / left
+    return doubted
 
 
 def _without_examples(state: NDArray[np.str_]) -> NDArray[np.str_]:

@@ -111,6 +111,8 @@ def _classify_survey(
     for sign in found.signs:
         is_open[sign.rows] = False
     signs = (*found.signs, *knowledge.read_signs(survey.members, is_open[:n]))
+    for sign in found.missing:
+        probabilities = classifier.doubt(probabilities, sign.kind, sign.rows, waist)
     probabilities, told = _heed_signs(probabilities, signs, survey, kind)
     log_odds = find_log_odds(probabilities, state, waist)
     norms = replace_columns(norms, {"log_odds": log_odds[survey.is_core]})
@@ -196,15 +198,29 @@ def _lay_out(
     rows = np.flatnonzero(is_classified)
     if not len(rows):
         return found
-    features = np.arcsinh(departures)
-    plane = draw_map(features[rows], settings.map_anchors, seed)
+    features = departures[rows]
+    np.arcsinh(features, out=features)
+    plane = draw_map(features, settings.map_anchors, seed)
     found["map_x"][rows], found["map_y"][rows] = plane.T
-    is_strange = survey.significance["p_value"].to_numpy()[rows] < settings.cluster_p_value
-    strange = rows[is_strange]
+    chosen = choose_strange(survey.significance["p_value"].to_numpy()[rows], settings)
+    strange = rows[chosen]
     if len(strange) >= 2 * settings.cluster_size:
-        axes = find_axes(features[strange], seed)
+        axes = find_axes(features[chosen], seed)
         cluster, stability = find_clusters(axes, settings.cluster_size, settings.bootstraps, seed)
         is_grouped = cluster > 0
         found["cluster"][strange] = np.where(is_grouped, cluster, np.nan)
         found["cluster_stability"][strange] = np.where(is_grouped, stability, np.nan)
     return found
+
+
+def choose_strange(p_values: NDArray, settings: ClassifySettings) -> NDArray[np.intp]:
+    """Return the rows among which clusters are sought, in order.
+
+    Parameters
+    ----------
+    p_values : ndarray, shape (n,)
+    settings : ClassifySettings
+        At most its `cluster_candidates` smallest p-values, all below its `cluster_p_value`.
+    """
+    smallest = np.argsort(p_values, kind="stable")[: settings.cluster_candidates]
+    return np.sort(smallest[p_values[smallest] < settings.cluster_p_value])

@@ -70,10 +70,13 @@ class Sign:
 
 
 class Signs(NamedTuple):
-    """Signs of candidates, and the columns `Waist.told` in which they are stated, NaN for null."""
+    """Signs of candidates, the columns `Waist.told` in which they are stated, NaN for null, and
+    signs that were looked for and not found.
+    """
 
     signs: tuple[Sign, ...] = ()
     told: Mapping[str, NDArray] = {}
+    missing: tuple[Sign, ...] = ()
 
 
 class Surroundings(NamedTuple):

@@ -59,6 +59,7 @@ def make_classify(needs: tuple[str, ...], reads: tuple[str, ...]) -> Stage:
             "classify.anomalous_share",
             "classify.map_anchors",
             "classify.cluster_p_value",
+            "classify.cluster_candidates",
             "classify.cluster_size",
             "classify.bootstraps",
             "classify.evidence",

@@ -17,6 +17,9 @@ from pipeline.lake.store import to_matrix
 from pipeline.run import Run
 from pipeline.science.measured import Measured
 
+# The widest columns of `scores`; no kind's knowledge asks for them.
+_UNREAD = ("latent", "seed_statistics")
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -73,7 +76,8 @@ def read_survey(run: Run) -> Survey:
     shards = run.list_shards(source)
     if not shards:
         raise UserError(f"{root}: nothing was measured; see `qad status --failed`")
-    scores = _sort(pa.concat_tables(run.read_shards("scores", shards).values()))
+    columns = [name for name in run.kind["scores"].names if name not in _UNREAD]
+    scores = _sort(pa.concat_tables(run.read_shards("scores", shards, columns).values()))
     if waist.measurements:
         measured = _sort(pa.concat_tables(run.read_shards(source, shards).values()))
         scores = _match(scores, measured)

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 from catalog_schema.vocabulary import Parent
 from pipeline.errors import UserError
 from pipeline.judge.null import weigh
-from pipeline.judge.scores import read_scores
+from pipeline.judge.scores import read_compared
 from pipeline.run import Run
 from pipeline.stage import Job, Product, do_once
 
@@ -34,5 +34,5 @@ def weigh_foreign(run: Run) -> Job:
 
 
 def _weigh(run: Run) -> Product:
-    scores = read_scores(run).filter(pc.field("parent") != Parent.CONTROL.value)
+    scores = read_compared(run).filter(pc.field("parent") != Parent.CONTROL.value)
     return Product((weigh(scores, run.read("null"), run.kind, run.config.calibrate),))

@@ -60,7 +60,8 @@ class ClassifySettings(Section):
     has a p-value below `rival_p_value` is tried at up to `rivals` other redshifts; the anomaly has
     vanished where the p-value exceeds `vanish_p_value`. The map has `map_anchors` spectra laid out
     by themselves; clusters of at least `cluster_size` are sought among p-values below
-    `cluster_p_value`, and again in `bootstraps` samples. `evidence` features are kept.
+    `cluster_p_value`, the `cluster_candidates` smallest of them, and again in `bootstraps` samples:
+    the time grows with the square of their number. `evidence` features are kept.
     """
 
     ordinary_level: float = Field(0.10, gt=0, lt=1)
@@ -70,9 +71,10 @@ class ClassifySettings(Section):
     min_snr: float = Field(0.3, ge=0, le=1e3)
     rivals: int = Field(5, ge=1, le=1000)
     rival_p_value: float = Field(0.05, ge=0, le=1)
-    vanish_p_value: float = Field(0.2, gt=0, le=1)
+    vanish_p_value: float = Field(0.1, gt=0, le=1)
     map_anchors: int = Field(5000, ge=1, le=10**6)
     cluster_p_value: float = Field(0.1, gt=0, le=1)
+    cluster_candidates: int = Field(20_000, ge=2, le=ALL_ROWS)
     cluster_size: int = Field(6, ge=2, le=10**6)
     bootstraps: int = Field(20, ge=1, le=10**4)
     evidence: int = Field(10, ge=1, le=1000)

@@ -11,6 +11,9 @@ class TrainSettings(Section):
     One member for each of `folds`; with several `seeds` as many sets of members, of which the
     first makes the scores and all together the range of an object's rank. A rest-frame pixel that
     fewer training spectra than `min_support` cover counts as not learnt, and is not scored.
+
+    Windows that would take more than `memory_limit` GiB, with the copies that training makes of
+    them, are kept as float16 in a scratch file below the data root, 17.5 kB each.
     """
 
     folds: int = Field(4, ge=2, le=100)
@@ -30,6 +33,7 @@ class TrainSettings(Section):
     min_support: int = Field(20, ge=1, le=ALL_ROWS)
     device: str = "cpu"
     threads: int = Field(2, ge=1, le=1024)
+    memory_limit: float = Field(16.0, gt=0, le=1e6)
 
     @model_validator(mode="after")
     def _latent_fits_basis(self) -> "TrainSettings":

@@ -125,7 +125,7 @@ MEASURE = Stage(
     makes=by_shard("measurements"),
     needs=("restframe", "scores", "significance", "models", "null"),
     reads=("run.seed", *_SCORE, *NULL_SETTINGS, "classify.rivals", "classify.rival_p_value"),
-    revision=5,
+    revision=6,
     run="pipeline.spectra.stages.measure:measure",
 )
 EARLIER = Stage(

@@ -70,7 +70,11 @@ class SpectraKnowledge(Knowledge):
         record_recall(self.run.store, self.config, self.run.model.name, injections)
 
     def find_signs(self, measured: pa.Table, state: NDArray[np.str_]) -> Signs:
-        """Return the spectra whose anomaly vanishes at another redshift, and that redshift."""
+        """Return the spectra whose anomaly vanishes at another redshift, and that redshift.
+
+        Where it does not, the redshift is hardly wrong: every other one was tried of what is
+        strange, and what is not strange fits where it is.
+        """
         z, p_value = (
             measured[name].to_numpy(zero_copy_only=False).astype(np.float64)
             for name in ("rival_z", "rival_p_value")
@@ -79,8 +83,10 @@ class SpectraKnowledge(Knowledge):
         better_z = np.where(
             (p_value > self.config.classify.vanish_p_value) & is_classified, z, np.nan
         )
-        sign = Sign(WRONG_Z, np.flatnonzero(~np.isnan(better_z)))
-        return Signs((sign,), {"better_z": better_z})
+        vanishes = ~np.isnan(better_z)
+        sign = Sign(WRONG_Z, np.flatnonzero(vanishes))
+        missing = Sign(WRONG_Z, np.flatnonzero(is_classified & ~vanishes))
+        return Signs((sign,), {"better_z": better_z}, (missing,))
 
     def read_signs(self, members: pa.Table, is_open: NDArray[np.bool_]) -> tuple[Sign, ...]:
         """Return the quasars in which a broad line has changed since an earlier spectrum.

@@ -120,13 +120,14 @@ def move_windows(windows: pa.Table, shift: NDArray, model: Model) -> pa.Table:
 
 def _try_rivals(folder: Path, config: Config, windows: pa.Table) -> tuple[NDArray, NDArray]:
     """Return the rival redshift of the largest p-value and that p-value, NaN without, each (n,)."""
-    model, template = _load(folder), _make_template(_load(folder))
+    model = _load(folder)
+    basis = model.members[0].network.linear_basis
     best_z, best = np.full((2, windows.num_rows), np.nan)
     rivals = np.concatenate(
         [
             find_rivals(
                 fit_residuals(model, config, windows.slice(first, _BLOCK_ROWS)),
-                template,
+                basis,
                 config.classify.rivals,
             )
             for first in range(0, windows.num_rows, _BLOCK_ROWS)
@@ -146,11 +147,6 @@ def _try_rivals(folder: Path, config: Config, windows: pa.Table) -> tuple[NDArra
     best[rows[tries[order]]] = p_values[order]
     best_z[rows[tries[order]]] = scores["Z"].to_numpy()[order]
     return best_z, best
-
-
-def _make_template(model: Model) -> NDArray[np.float64]:
-    mean = model.members[0].network.linear_basis.mean.numpy()
-    return np.repeat(mean, model.grid.size // len(mean)).astype(np.float64)
 
 
 @lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ from pipeline.lake.layout import Shard
 from pipeline.lake.store import Stamp, Store
 from pipeline.run import Run
 from pipeline.spectra.data_path import LOOSE, SPECTRA, TO_FILES
-from pipeline.spectra.model.training_windows import Windows, load_windows
+from pipeline.spectra.model.training_windows import Windows, open_windows
 from pipeline.stage import Stage
 
 # Settings that make every stage small.
@@ -91,7 +91,9 @@ def ingest_files(root: Root, source: Path, redshifts: Path | None = None) -> Rep
 def read_windows(root: Root) -> Windows:
     """Return the core quasars' windows of a root."""
     shards = finished_shards(root, "preprocess")
-    return load_windows(root, [root.lake.shard("restframe", shard) for shard in shards])
+    paths = [root.lake.shard("restframe", shard) for shard in shards]
+    with open_windows(root, paths, on_scratch=False) as windows:
+        return windows
 
 
 def extract_lake(source: str | Path, root: Path, *overrides: str) -> Store:

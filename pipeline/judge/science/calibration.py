@@ -7,6 +7,9 @@ statistic is standardised the same way and turned into a p-value by the pooled d
 Nothing is compared with itself, nor with another observation of the same object.
 """
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +25,9 @@ _BELOW, _ABOVE = 0.1587, 0.8413
 _MIN_SPREAD = 1e-6
 _MIN_GROUP = 40
 _TINY = 1e-300
-# Values looked at together: bounds the memory.
+# Values that a thread looks at together: with their number bounds the memory.
 _BLOCK_VALUES = 4_000_000
+_MAX_THREADS = 8
 
 
 @dataclass(frozen=True)
@@ -101,15 +105,17 @@ def find_neighbours(
         n_kept = min(k, max(n_found - most, 1))
     tree, order = cKDTree(reference), _sort_by_place(wanted)
     members = np.empty((len(wanted), n_kept), np.int32)
-    size = max(_BLOCK_VALUES // n_found, 1)
-    for first in range(0, len(wanted), size):
-        rows = order[first : first + size]
+
+    def find(block: slice) -> None:
+        rows = order[block]
         found = np.reshape(tree.query(wanted[rows], k=n_found)[1], (len(rows), n_found))
         if objects is None:
-            members[first : first + size] = found
+            members[block] = found
         else:
             is_own = objects[0][found] == objects[1][rows][:, None]
-            _keep_others(found, is_own, members[first : first + size])
+            _keep_others(found, is_own, members[block])
+
+    _do_blocks(find, len(wanted), n_found)
     return Neighbours(order, members)
 
 
@@ -130,11 +136,13 @@ def standardise_among(
         0 where the statistic is NaN.
     """
     result = np.zeros(values.shape)
-    size = max(_BLOCK_VALUES // max(near.members.shape[1] * values.shape[1], 1), 1)
-    for first in range(0, len(values), size):
-        rows = near.candidates[first : first + size]
-        local = _gather(near.members[first : first + size], statistics, values[rows])
+
+    def compare(block: slice) -> None:
+        rows = near.candidates[block]
+        local = _gather(near.members[block], statistics, values[rows])
         result[rows] = np.nan_to_num(_in_local_sigma(local, values[rows], min_spread))
+
+    _do_blocks(compare, len(values), near.members.shape[1] * values.shape[1])
     return result
 
 
@@ -198,12 +206,21 @@ def _add_logarithms(one: NDArray, other: NDArray) -> NDArray:
     return result
 
 
+def _do_blocks(work: Callable[[slice], None], n_rows: int, row_values: int) -> None:
+    """Work on blocks of rows, on every core: each row by itself, so that the bits are the same."""
+    size = max(_BLOCK_VALUES // max(row_values, 1), 1)
+    blocks = [slice(first, first + size) for first in range(0, n_rows, size)]
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _MAX_THREADS)) as pool:
+        # A list, for an error in a thread is raised where its result is taken.
+        list(pool.map(work, blocks))
+
+
 def _sort_by_place(places: NDArray) -> NDArray[np.intp]:
     """Return an order in which near places follow each other, shape (n,)."""
     return np.asarray(cKDTree(places).indices, np.intp)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _keep_others(found: NDArray, is_own: NDArray, kept: NDArray) -> None:
     """Fill each row with what is not one's own, in the order found, then with what is."""
     for row in range(len(found)):
@@ -215,7 +232,7 @@ def _keep_others(found: NDArray, is_own: NDArray, kept: NDArray) -> None:
                     n += 1
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _gather(members: NDArray, statistics: NDArray, values: NDArray) -> NDArray:
     """Return the neighbours' statistics, shape (n, k, neighbours); NaN is the candidate's own."""
     local = np.empty((len(members), statistics.shape[1], members.shape[1]))
@@ -232,9 +249,11 @@ def _in_local_sigma(local: NDArray, values: NDArray, min_spread: float) -> NDArr
     # Sorted with the processor's vector instructions, which `np.quantile` has no use of.
     local.sort(axis=2)
     low, centre, high = (_read_quantile(local, q) for q in (_BELOW, 0.5, _ABOVE))
-    departure = values - centre
-    spread = np.where(departure > 0, high - centre, centre - low)
-    return departure / np.maximum(spread, min_spread)
+    # Of infinite ones the difference is no number.
+    with np.errstate(invalid="ignore"):
+        departure = values - centre
+        spread = np.where(departure > 0, high - centre, centre - low)
+        return departure / np.maximum(spread, min_spread)
 
 
 def _read_quantile(ordered: NDArray, q: float) -> NDArray:
@@ -243,6 +262,7 @@ def _read_quantile(ordered: NDArray, q: float) -> NDArray:
     floor = int(place)
     below, above = ordered[..., floor], ordered[..., min(floor + 1, ordered.shape[-1] - 1)]
     share = place - floor
-    if share >= 0.5:
-        return above - (above - below) * (1 - share)
-    return below + (above - below) * share
+    with np.errstate(invalid="ignore"):
+        if share >= 0.5:
+            return above - (above - below) * (1 - share)
+        return below + (above - below) * share

@@ -6,17 +6,17 @@ import torch
 from torch import Tensor
 
 from pipeline.settings.model import TrainSettings
-from pipeline.spectra.model.training_windows import Windows
+from pipeline.spectra.model.training_windows import WindowSet
 from pipeline.spectra.science.vae import SpectrumVAE, limit_influence, negative_elbo
 
 Linear = tuple[Tensor, Tensor]
 
 
 @torch.no_grad()
-def infer_linear(network: SpectrumVAE, windows: Windows, settings: TrainSettings) -> Linear:
+def infer_linear(network: SpectrumVAE, windows: WindowSet, settings: TrainSettings) -> Linear:
     """Return the linear posterior of every window, once: training does not change it."""
-    batches = windows.batches(settings.batch_size)
-    parts = [network.infer_linear(*windows.look(rows)) for rows in batches]
+    batches = windows.read_batches(windows.order, settings.batch_size)
+    parts = [network.infer_linear(*look) for _, look in batches]
     mean, variance = zip(*parts, strict=True)
     return torch.cat(mean), torch.cat(variance)
 
@@ -24,7 +24,7 @@ def infer_linear(network: SpectrumVAE, windows: Windows, settings: TrainSettings
 def run_epoch(
     network: SpectrumVAE,
     optimiser: torch.optim.Optimizer,
-    training: Windows,
+    training: WindowSet,
     known: Linear,
     settings: TrainSettings,
     epoch: int,
@@ -36,7 +36,7 @@ def run_epoch(
     ----------
     network : SpectrumVAE
     optimiser : torch.optim.Optimizer
-    training : Windows
+    training : WindowSet
         On the network's device; on a GPU the products are bfloat16.
     known : pair of Tensor
         Of `infer_linear`.
@@ -52,12 +52,12 @@ def run_epoch(
     rate = 0.5 * settings.learning_rate * (1 + math.cos(math.pi * epoch / settings.epochs))
     for group in optimiser.param_groups:
         group["lr"] = rate
-    order = torch.randperm(len(training), generator=generator).to(device)
-    for rows in order.split(settings.batch_size):
+    order = training.draw_order(generator)
+    for rows, look in training.read_batches(order, settings.batch_size):
         noise = torch.randn(len(rows), settings.latent, generator=generator).to(device)
         linear = known[0][rows], known[1][rows]
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu"):
-            bound = negative_elbo(network, *training.look(rows), noise, beta, linear)
+            bound = negative_elbo(network, *look, noise, beta, linear)
         loss = limit_influence(bound).mean()
         optimiser.zero_grad()
         loss.backward()
@@ -67,14 +67,13 @@ def run_epoch(
 
 @torch.no_grad()
 def evaluate(
-    network: SpectrumVAE, validation: Windows, known: Linear, settings: TrainSettings
+    network: SpectrumVAE, validation: WindowSet, known: Linear, settings: TrainSettings
 ) -> float:
     """Return the validation loss at full β and at the posterior mean: comparable over epochs."""
     network.eval()
     losses = []
-    for rows in validation.batches(settings.batch_size):
+    for rows, look in validation.read_batches(validation.order, settings.batch_size):
         noise = torch.zeros(len(rows), settings.latent, device=rows.device)
         linear = known[0][rows], known[1][rows]
-        look = validation.look(rows)
         losses.append(negative_elbo(network, *look, noise, settings.beta, linear))
     return float(limit_influence(torch.cat(losses)).mean())

@@ -2,7 +2,8 @@
 
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.model.checkpoint import load_checkpoint, save_checkpoint
 from pipeline.spectra.model.epochs import evaluate, infer_linear, run_epoch
 from pipeline.spectra.model.models import CARD, Member, Model, TrainingRecord, save_model
-from pipeline.spectra.model.training_windows import Windows
+from pipeline.spectra.model.training_windows import ScratchWindows, WindowSet
 from pipeline.spectra.science.anomaly import fit_windows, join_fits, measure_excess
 from pipeline.spectra.science.pca import fit_basis
 from pipeline.spectra.science.restframe import find_noise_share
@@ -34,24 +35,37 @@ from pipeline.workers import run_here, run_on_ray
 _BASIS_SPECTRA = 8000
 # As many of each member's unseen spectra tell the excess scatter.
 _EXCESS_SPECTRA = 4000
+# Rows whose support is counted at a time.
+_COUNTED_ROWS = 1024
 # What a worker takes beside its windows: torch and the other libraries.
 _WORKER_BYTES = 600 * 2**20
 
+Opening = Callable[[], AbstractContextManager[WindowSet]]
+# Windows to learn from, and those that say when to stop.
+Parts = tuple[WindowSet, WindowSet]
+
 
 def fit_model(
-    windows: Windows, config: Config, model_id: str, checkpoints: Sequence[Path]
+    windows: WindowSet,
+    config: Config,
+    model_id: str,
+    checkpoints: Sequence[Path],
+    reopen: Opening | None = None,
 ) -> tuple[Model, list[TrainingRecord]]:
     """Train the members of every seed, which are independent of each other.
 
     Parameters
     ----------
-    windows : Windows
+    windows : WindowSet
         With the splits `train` and `validation` among them.
     config : Config
         Reads ``train``, ``run.seed``, ``run.workers`` and what decides the grid.
     model_id : str
     checkpoints : sequence of Path
         Where each member's state is kept after every epoch, seed by seed, and resumed from.
+    reopen : callable, optional
+        Opens the same windows on another machine, to which a scratch file cannot be handed; without
+        it members that learn from one are trained here, one after the other.
 
     Raises
     ------
@@ -61,7 +75,7 @@ def fit_model(
     settings = config.train
     prepare_device(settings)
     instruction_set = find_instruction_set(settings.device)
-    training, validation = (windows.part(split) for split in (Split.TRAIN, Split.VALIDATION))
+    training, validation = parts = _split(windows)
     folds = assign_folds(training.targetid, settings.folds)
     if not len(validation) or len(np.unique(folds)) < 2:
         raise UserError(
@@ -70,13 +84,25 @@ def fit_model(
         )
     _require_spectra_for_basis(folds, settings)
     workers = config.run.workers if settings.device == "cpu" else 1
-    train_member = partial(
-        _train_member, training, validation, config, checkpoints, instruction_set
-    )
+    open_parts: Callable[[], AbstractContextManager[Parts]] = partial(_hold, parts)
+    on_scratch = isinstance(windows, ScratchWindows)
+    if on_scratch:
+        if reopen is None:
+            workers = 1
+        elif workers > 1:
+            open_parts = partial(_reopen_parts, reopen)
+    train_member = partial(_train_member, open_parts, config, checkpoints, instruction_set)
     numbers = range(len(checkpoints))
     if workers > 1:
         n_bytes = _WORKER_BYTES + 3 * (training.n_bytes + validation.n_bytes)
-        found = run_on_ray(train_member, numbers, lambda _: None, workers, lambda _: n_bytes)
+        found = run_on_ray(
+            train_member,
+            numbers,
+            lambda _: None,
+            workers,
+            lambda _: n_bytes,
+            spread=on_scratch,
+        )
     else:
         found = run_here(train_member, numbers, lambda _: None)
     trained = dict(found)
@@ -118,9 +144,23 @@ def prepare_device(settings: TrainSettings) -> torch.device:
     return device
 
 
+def _split(windows: WindowSet) -> Parts:
+    return windows.part(Split.TRAIN), windows.part(Split.VALIDATION)
+
+
+@contextmanager
+def _hold(parts: Parts) -> Iterator[Parts]:
+    yield parts
+
+
+@contextmanager
+def _reopen_parts(reopen: Opening) -> Iterator[Parts]:
+    with reopen() as windows:
+        yield _split(windows)
+
+
 def _train_member(
-    training: Windows,
-    validation: Windows,
+    open_parts: Callable[[], AbstractContextManager[Parts]],
     config: Config,
     checkpoints: Sequence[Path],
     instruction_set: Mapping[str, str],
@@ -128,7 +168,7 @@ def _train_member(
 ) -> tuple[int, tuple[Member, TrainingRecord]]:
     """Train a member without its fold; return its number with it."""
     require_same_instructions(instruction_set, find_instruction_set(config.train.device))
-    with limit_threads(config.train.threads):
+    with limit_threads(config.train.threads), open_parts() as (training, validation):
         return number, _fit_member(training, validation, config, checkpoints, number)
 
 
@@ -154,7 +194,11 @@ def require_same_instructions(wanted: Mapping[str, str], found: Mapping[str, str
 
 
 def _fit_member(
-    training: Windows, validation: Windows, config: Config, checkpoints: Sequence[Path], number: int
+    training: WindowSet,
+    validation: WindowSet,
+    config: Config,
+    checkpoints: Sequence[Path],
+    number: int,
 ) -> tuple[Member, TrainingRecord]:
     settings, grid = config.train, make_run_grid(config)
     device = prepare_device(settings)
@@ -177,22 +221,22 @@ def _fit_member(
     record = _optimise(network, training, validation, settings, seed, checkpoints[number])
     with torch.no_grad():
         latents = [
-            network.encode(*training.look(rows)).mean
-            for rows in training.batches(settings.batch_size)
+            network.encode(*look).mean
+            for _, look in training.read_batches(training.order, settings.batch_size)
         ]
     return Member(network.cpu(), is_learnt, torch.cat(latents).cpu()), record
 
 
 def _measure_excess(
-    members: Sequence[Member], training: Windows, folds: np.ndarray, config: Config
+    members: Sequence[Member], training: WindowSet, folds: np.ndarray, config: Config
 ) -> Tensor:
     """Measure the scatter about the model of spectra that the fitting member has not seen."""
     fits, starts = [], []
     for k, member in enumerate(members):
         unseen = training.take(np.flatnonzero(folds == k)[:_EXCESS_SPECTRA])
         if len(unseen):
-            tensors = unseen.flux, unseen.weight, unseen.start
-            fits.append(fit_windows(member.network, member.is_learnt, *tensors))
+            look = unseen.look(unseen.order)
+            fits.append(fit_windows(member.network, member.is_learnt, *look))
             starts.append(unseen.start.numpy())
     grid = make_run_grid(config)
     share = find_noise_share(grid, find_sampling(config).grid)
@@ -201,23 +245,22 @@ def _measure_excess(
     )
 
 
-def _start_network(shape: ModelShape, training: Windows, seed: int) -> SpectrumVAE:
+def _start_network(shape: ModelShape, training: WindowSet, seed: int) -> SpectrumVAE:
     torch.manual_seed(seed)
     network = SpectrumVAE(shape)
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.randperm(len(training), generator=generator)[:_BASIS_SPECTRA]
-    weight = soften(training.weight[chosen], shape.model_error)
-    basis = fit_basis(
-        training.flux[chosen], weight, training.start[chosen], shape.grid, shape.basis, generator
-    )
+    flux, weight, start = training.look(chosen)
+    weight = soften(weight, shape.model_error)
+    basis = fit_basis(flux, weight, start, shape.grid, shape.basis, generator)
     network.start_from(basis)
     return network
 
 
 def _optimise(
     network: SpectrumVAE,
-    training: Windows,
-    validation: Windows,
+    training: WindowSet,
+    validation: WindowSet,
     settings: TrainSettings,
     seed: int,
     checkpoint: Path,
@@ -257,12 +300,12 @@ def _optimise(
     return record
 
 
-def _count_support(training: Windows, size: int) -> Tensor:
+def _count_support(training: WindowSet, size: int) -> Tensor:
     """Count the training spectra that cover each pixel of the global grid, shape (size,)."""
     support = torch.zeros(size, dtype=torch.int32)
-    pixels = torch.arange(training.flux.shape[1])
-    for start, weight in zip(training.start, training.weight, strict=True):
-        support[start + pixels] += (weight > 0).int()
+    for _, (_, weight, start) in training.read_batches(training.order, _COUNTED_ROWS):
+        pixels = start[:, None] + torch.arange(weight.shape[1])
+        support.scatter_add_(0, pixels.flatten(), (weight > 0).int().flatten())
     return support
 
 

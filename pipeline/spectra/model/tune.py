@@ -23,9 +23,10 @@ from pipeline.lake.layout import Lake
 from pipeline.lake.store import Store
 from pipeline.numerics import limit_threads
 from pipeline.run import Run
+from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.model.scorer import score_windows
 from pipeline.spectra.model.training import fit_model, publish_model
-from pipeline.spectra.model.training_windows import load_windows
+from pipeline.spectra.model.training_windows import needs_scratch, open_windows
 from pipeline.spectra.planting import plant
 from pipeline.workers import call_from, connect, sharing_ray
 
@@ -148,10 +149,13 @@ def measure_recall(
     run = config.run.model_copy(update={"workers": 1})
     config = config.model_copy(update={"train": train, "run": run})
     rows = _read_validation(store, paths)
+    n_rows = sum(store.verify(path, with_rows=False).n_made for path in paths)
+    on_scratch = needs_scratch(n_rows, make_run_grid(config).window, train.memory_limit)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "model")
         checkpoints = [Path(scratch, str(k)) for k in range(train.folds)]
-        model, records = fit_model(load_windows(store, paths), config, "trial", checkpoints)
+        with open_windows(store, paths, on_scratch=on_scratch) as windows:
+            model, records = fit_model(windows, config, "trial", checkpoints)
         publish_model(folder, model, records, config)
         own = score_windows(folder, config.score, seed, rows).tables[0]
         null = make_null(own, SPECTRA, config.calibrate)

@@ -118,6 +118,23 @@ def infer_coefficients(
     return mean, covariance.diagonal(dim1=1, dim2=2)
 
 
+def measure_misfit(flux: Tensor, weight: Tensor, start: Tensor, basis: LinearBasis) -> Tensor:
+    """Return −2 ln of the evidence for windows under the basis, without its constant, shape (n,).
+
+    χ² at the best coefficients, their prior's share, and ln of how much the data narrow them down.
+    Parameters as of `infer_coefficients`.
+    """
+    size = basis.mean.shape[0]
+    grid_flux, grid_weight = (_place(values, start, size) for values in (flux, weight))
+    residual = grid_flux - basis.mean
+    normal = _make_normal(grid_weight, basis.products, len(basis.components), _COEFFICIENT_RIDGE)
+    target = (grid_weight * residual) @ basis.components.T
+    factor = torch.linalg.cholesky(normal)
+    explained = torch.linalg.solve_triangular(factor, target[:, :, None], upper=False)
+    narrowed = 2 * factor.diagonal(dim1=1, dim2=2).log().sum(1)
+    return (grid_weight * residual**2).sum(1) - explained.square().sum((1, 2)) + narrowed
+
+
 def rebin(flux: Tensor, weight: Tensor, factor: int) -> tuple[Tensor, Tensor]:
     """Average windows (n, m) over bins of `factor` pixels; weights add up, shapes (n, m/factor)."""
     shape = (flux.shape[0], -1, factor)

@@ -18,6 +18,8 @@ from pipeline.spectra.science.absorption import TROUGHS, damp
 from pipeline.spectra.science.emission import BROAD_WAVES, LOW_IONISATION
 from pipeline.spectra.science.templates import galaxy_light, star_light
 
+# Lines of an absorber on the line of sight.
+_SYSTEM = ("civ_1548", "civ_1551", "feii_2383", "feii_2600", "mgii_2796", "mgii_2804")
 # Bins and widths (bins) of the lower envelope that is taken for the continuum.
 _BIN, _ENVELOPE, _SMOOTHING, _LOW = 16, 37, 21, 20
 
@@ -79,14 +81,18 @@ RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "narrow_line": {"sigma": (70.0, 400.0), "significance": (6.0, 100.0)},
     "star_blend": {"temperature": (2800.0, 5800.0), "depth": (0.2, 0.7), "ratio": (0.05, 3.0)},
     "galaxy_blend": {"age": (0.2, 1.0), "nebular": (0.0, 30.0), "ratio": (0.04, 3.5)},
+    "quasar_blend": {"shift": (0.02, 0.35), "ratio": (0.2, 1.5)},
+    "absorber": {"velocity": (4000.0, 120_000.0), "width": (60.0, 350.0), "depth": (0.2, 1.0)},
     "iron": {"height": (0.15, 1.2)},
     "star": {"temperature": (2700.0, 9500.0), "depth": (0.15, 0.75)},
     "galaxy": {"redshift": (0.05, 1.3), "nebular": (0.0, 60.0)},
-    "arm_offset": {"size": (0.025, 0.5)},
+    "arm_offset": {"size": (0.025, 0.5), "fading": (0.0, 1.0)},
     "sky_residual": {"significance": (5.0, 120.0)},
     "cosmic_rays": {"count": (1.0, 6.0), "significance": (5.0, 60.0)},
     "scattered_light": {"centre": (4000.0, 9400.0), "width": (100.0, 900.0), "height": (0.05, 1.5)},
     "fringes": {"period": (12.0, 60.0), "amplitude": (0.04, 0.6)},
+    "excess_noise": {"share": (0.05, 1.0), "significance": (20.0, 90.0)},
+    "flux_calibration": {"period": (300.0, 3000.0), "amplitude": (0.02, 0.3)},
     "strange": {"width": (0.004, 0.04), "height": (0.1, 1.5)},
 }
 
@@ -177,6 +183,29 @@ def _galaxy_blend(host: Host, rng: np.random.Generator) -> NDArray | None:
     return light * host.level / _median(host, light) * _draw_log(rng, "galaxy_blend", "ratio")
 
 
+def _quasar_blend(host: Host, rng: np.random.Generator) -> NDArray:
+    # Its own light, moved on the logarithmic grid: a quasar like it at another redshift.
+    ranges, step = RANGES["quasar_blend"], np.log10(host.rest[1] / host.rest[0])
+    shift = rng.choice([-1, 1]) * rng.uniform(*ranges["shift"]) / step
+    pixel = np.arange(len(host.rest))
+    light = np.interp(pixel - shift, pixel, host.model)
+    return light * host.level / _median(host, light) * _draw_log(rng, "quasar_blend", "ratio")
+
+
+def _absorber(host: Host, rng: np.random.Generator) -> NDArray | None:
+    """A system on the line of sight: the same narrow lines, far blueward of the quasar's own."""
+    velocity, width, depth = (rng.uniform(*limits) for limits in RANGES["absorber"].values())
+    places = [LINES[key].wave * (1 - velocity / LIGHT_SPEED) for key in _SYSTEM]
+    seen = [place for place in places if host.sees(place, 0.002)]
+    if len(seen) < 2:
+        return None
+    left = np.ones_like(host.rest)
+    for place in seen:
+        offset = np.abs(host.rest / place - 1) * LIGHT_SPEED / width
+        left *= 1 - depth * rng.uniform(0.4, 1) * np.clip(1 - offset, 0, 1)
+    return -host.model * (1 - left)
+
+
 def _iron(host: Host, rng: np.random.Generator) -> NDArray | None:
     if not (host.sees(2500.0, 0.06) or host.sees(4570.0)):
         return None
@@ -206,7 +235,11 @@ def _arm_offset(host: Host, rng: np.random.Generator) -> NDArray:
     low, high = host.spans[rng.integers(len(host.spans))]
     inside = (host.observed >= low) & (host.observed < high)
     size = _draw_log(rng, "arm_offset", "size")
-    return rng.choice([-1, 1]) * size * host.model * inside
+    # As large all along the arm, or less towards one of its ends.
+    place = np.clip((host.observed - low) / max(min(high, 9900.0) - max(low, 3600.0), 1), 0, 1)
+    place = place if rng.random() < 0.5 else 1 - place
+    fading = 1 - rng.uniform(*RANGES["arm_offset"]["fading"]) * place
+    return rng.choice([-1, 1]) * size * host.model * inside * fading
 
 
 def _sky_residual(host: Host, rng: np.random.Generator) -> NDArray:
@@ -248,6 +281,23 @@ def _fringes(host: Host, rng: np.random.Generator) -> NDArray:
     return host.model * growth * wave * _draw_log(rng, "fringes", "amplitude")
 
 
+def _excess_noise(host: Host, rng: np.random.Generator) -> NDArray:
+    low, high = host.spans[rng.integers(len(host.spans))]
+    inside = (host.observed >= low) & (host.observed < high) & (host.weight > 0)
+    inside &= rng.random(len(inside)) < rng.uniform(*RANGES["excess_noise"]["share"])
+    sigma = np.divide(1, np.sqrt(host.weight), out=np.zeros_like(host.rest), where=inside)
+    significance = _draw_log(rng, "excess_noise", "significance")
+    return _scale(host, sigma * rng.normal(size=len(sigma)), significance)
+
+
+def _flux_calibration(host: Host, rng: np.random.Generator) -> NDArray:
+    waves = np.zeros_like(host.observed)
+    for _ in range(rng.integers(1, 4)):
+        period = _draw_log(rng, "flux_calibration", "period")
+        waves += rng.normal() * np.sin(2 * np.pi * (host.observed / period + rng.random()))
+    return host.model * waves * _draw_log(rng, "flux_calibration", "amplitude")
+
+
 def _strange(host: Host, rng: np.random.Generator) -> NDArray:
     """Broad bumps and dips where no known line or band of a quasar is."""
     added = np.zeros(len(host.rest))
@@ -272,6 +322,8 @@ PHENOMENA: dict[str, Draw] = {
     "narrow_line": _narrow_line,
     "star_blend": _star_blend,
     "galaxy_blend": _galaxy_blend,
+    "quasar_blend": _quasar_blend,
+    "absorber": _absorber,
     "iron": _iron,
     "star": _star,
     "galaxy": _galaxy,
@@ -280,6 +332,8 @@ PHENOMENA: dict[str, Draw] = {
     "cosmic_rays": _cosmic_rays,
     "scattered_light": _scattered_light,
     "fringes": _fringes,
+    "excess_noise": _excess_noise,
+    "flux_calibration": _flux_calibration,
     "strange": _strange,
 }
 

@@ -1,29 +1,33 @@
-"""Rival redshifts: where else the lines of a spectrum would fit, and its window there."""
+"""Rival redshifts: where else a spectrum would fit a normal quasar, and its window there."""
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from pipeline.spectra.science.residuals import Residuals, divide
+from pipeline.spectra.science.pca import LinearBasis, measure_misfit, rebin
+from pipeline.spectra.science.residuals import Residuals
 
-# Pixels per bin, and bins over which the continuum is averaged.
-_BIN, _CONTINUUM = 8, 75
-# Rivals are at least this far from the redshift in question and from each other, in bins.
-_SEPARATION = 12
+# Pixels per bin: for every redshift of the grid, and for the places about the best.
+_BIN, _FINE = 16, 4
+# Rivals are at least this far from the redshift in question and from each other, in pixels.
+_SEPARATION = 96
+# Fraction of the mean by which the amplitude is free.
+_AMPLITUDE_SPREAD = 0.3
 
 
-def find_rivals(spectra: Residuals, template: NDArray, n_rivals: int) -> NDArray[np.intp]:
-    """Find the shifts at which the lines of a spectrum match those of an ordinary quasar best.
+def find_rivals(spectra: Residuals, basis: LinearBasis, n_rivals: int) -> NDArray[np.intp]:
+    """Find the shifts at which a spectrum fits a normal quasar better than where it is.
 
-    Spectrum and template are divided by their running means and correlated at every shift,
-    weighted by inverse variance. Where two lines of the spectrum coincide with two others of the
-    template, there is a peak.
+    At every redshift of the grid it is fitted by the mean quasar and its components, and judged by
+    the evidence: χ² with what the coefficients cost.
 
     Parameters
     ----------
     spectra : Residuals
-        Windows that start at multiples of 8 pixels.
-    template : ndarray, shape (grid.size,)
-        Mean quasar on the global grid.
+        Windows that start at multiples of 16 pixels.
+    basis : LinearBasis
+        Mean quasar and components of unit prior variance, on bins of 1, 2 or 4 pixels of the grid.
     n_rivals : int
 
     Returns
@@ -32,24 +36,29 @@ def find_rivals(spectra: Residuals, template: NDArray, n_rivals: int) -> NDArray
         Pixels by which the window is to be moved on the grid, best first; 0 where there is no
         further rival.
     """
-    n, m = spectra.flux.shape
-    weight = spectra.weight.reshape(n, -1, _BIN).sum(2)
-    flux = divide((spectra.weight * spectra.flux).reshape(n, -1, _BIN).sum(2), weight)
-    lines, weight = _flatten(np.nan_to_num(flux), weight)
-    mean = template.reshape(1, -1, _BIN).mean(2)
-    shape = _flatten(mean, (mean > 0).astype(float))[0][0]
-    shifted = np.lib.stride_tricks.sliding_window_view(shape, m // _BIN)
-    signal = (weight * lines) @ shifted.T
-    match = np.nan_to_num(divide(signal, np.sqrt(weight @ (shifted**2).T)))
-    own = spectra.start // _BIN
-    places = np.arange(match.shape[1])
-    found = np.zeros((n, n_rivals), np.intp)
-    match[np.abs(places - own[:, None]) < _SEPARATION] = 0
-    for k in range(n_rivals):
-        best = np.argmax(match, axis=1)
-        is_match = match[np.arange(n), best] > 0
-        found[:, k] = np.where(is_match, (best - own) * _BIN, 0)
-        match[np.abs(places - best[:, None]) < _SEPARATION] = 0
+    flux, weight = (
+        torch.from_numpy(np.ascontiguousarray(values, np.float32))
+        for values in (spectra.flux, spectra.weight)
+    )
+    coarse, fine = (_free_amplitude(basis, spectra.grid.size, size) for size in (_BIN, _FINE))
+    found = np.zeros((len(spectra), n_rivals), np.intp)
+    for row, own in enumerate(spectra.start.tolist()):
+        one = flux[row : row + 1], weight[row : row + 1]
+        last = spectra.grid.size - flux.shape[1]
+        places = torch.arange(0, last + 1, _BIN)
+        misfit = _fit_places(*one, places, coarse, _BIN)
+        # No rival is what fits worse than the redshift in question.
+        misfit[misfit >= misfit[own // _BIN]] = torch.inf
+        misfit[(places - own).abs() < _SEPARATION] = torch.inf
+        for k in range(n_rivals):
+            best = int(misfit.argmin())
+            if not torch.isfinite(misfit[best]):
+                break
+            near = torch.arange(-_BIN, _BIN + 1, _FINE) + places[best]
+            near = near[(near >= 0) & (near <= last)]
+            finest = _fit_places(*one, near, fine, _FINE)
+            found[row, k] = int(near[finest.argmin()]) - own
+            misfit[(places - places[best]).abs() < _SEPARATION] = torch.inf
     return found
 
 
@@ -94,15 +103,18 @@ def confuse_lines(
     return float(rng.choice(possible)) if possible else None
 
 
-def _flatten(flux: NDArray, weight: NDArray) -> tuple[NDArray, NDArray]:
-    """Return flux over its running mean, minus 1, and the weight of that."""
-    kernel = np.ones(_CONTINUUM)
-    top, total = (
-        np.apply_along_axis(np.convolve, 1, values, kernel, mode="same")
-        for values in (weight * flux, weight)
-    )
-    level = np.nan_to_num(divide(top, total))
-    # A continuum below its own noise makes no line.
-    is_bright = level**2 * total > 1
-    ratio = np.where(is_bright, divide(flux, np.where(level > 0, level, np.nan)) - 1, 0)
-    return np.nan_to_num(ratio), np.where(is_bright & (level > 0), weight * level**2, 0)
+def _free_amplitude(basis: LinearBasis, size: int, pixels: int) -> LinearBasis:
+    """Return a basis in bins of so many pixels, with the mean among the components."""
+    factor = pixels * len(basis.mean) // size
+    mean = basis.mean.reshape(-1, factor).mean(1)
+    components = basis.components.reshape(len(basis.components), -1, factor).mean(2)
+    return LinearBasis(mean, torch.cat([components, _AMPLITUDE_SPREAD * mean[None]]))
+
+
+def _fit_places(
+    flux: Tensor, weight: Tensor, places: Tensor, basis: LinearBasis, pixels: int
+) -> Tensor:
+    """Return the misfit of one window, (1, m), with its first pixel at each place."""
+    every = len(places), -1
+    flux, weight = rebin(flux, weight, pixels)
+    return measure_misfit(flux.expand(every), weight.expand(every), places // pixels, basis)

@@ -5,12 +5,13 @@ from functools import partial
 from catalog_schema.tables import RESTFRAME
 from pipeline.errors import UserError
 from pipeline.lake.files import remove
-from pipeline.lake.store import digest
+from pipeline.lake.store import Store, digest
 from pipeline.numerics import find_instruction_set
 from pipeline.run import Run
+from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.model.tracking import measuring_energy, record_training
 from pipeline.spectra.model.training import fit_model, publish_model
-from pipeline.spectra.model.training_windows import load_windows
+from pipeline.spectra.model.training_windows import needs_scratch, open_windows
 from pipeline.stage import Job, Product, do_once
 
 
@@ -32,23 +33,31 @@ def train(run: Run) -> Job:
         If a split or a member's training sample is too small, or a library for tracking is
         missing.
     """
-    instruction_set = digest(find_instruction_set(run.config.train.device))
-    return do_once(partial(_train, run), instruction_set)
+    config = run.config
+    instruction_set = digest(find_instruction_set(config.train.device))
+    n_rows = sum(run.count_rows(RESTFRAME.name).values())
+    on_scratch = needs_scratch(n_rows, make_run_grid(config).window, config.train.memory_limit)
+    # From there the windows come as float16 and in another order: other weights, another model.
+    inputs = (instruction_set, "windows on scratch") if on_scratch else (instruction_set,)
+    return do_once(partial(_train, run, on_scratch), *inputs)
 
 
-def _train(run: Run) -> Product:
+def _train(run: Run, on_scratch: bool) -> Product:
     store, config = run.store, run.config
     shards = run.list_shards(RESTFRAME.name)
-    windows = load_windows(store, [run.find_path(RESTFRAME.name, shard) for shard in shards])
+    paths = [run.find_path(RESTFRAME.name, shard) for shard in shards]
+    # Of a plain store, for it may travel to a worker.
+    reopen = partial(open_windows, Store(store.root, store.lake.url), paths, on_scratch=on_scratch)
     n_members = config.train.seeds * config.train.folds
     checkpoints = [store.lake.checkpoint(f"{run.model_id}-{k}") for k in range(n_members)]
-    with measuring_energy(config.tracking) as used:
+    with reopen() as windows, measuring_energy(config.tracking) as used:
+        n_windows = len(windows)
         try:
-            model, records = fit_model(windows, config, run.model_id, checkpoints)
+            model, records = fit_model(windows, config, run.model_id, checkpoints, reopen)
         except UserError as error:
             raise UserError(f"{store.root}: {error}") from None
     publish_model(run.model, model, records, config)
     for checkpoint in checkpoints:
         remove(checkpoint)
     record_training(store, config, run.model, used)
-    return Product(n_expected=len(windows), n_made=len(windows))
+    return Product(n_expected=n_windows, n_made=n_windows)

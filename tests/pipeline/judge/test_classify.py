@@ -1,6 +1,8 @@
 """Classes on their way through the lake: accounted for, explained, never silent."""
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 from lake_runs import find_model_id, read_all, run_one
 
 from catalog_schema.measurements import MEASUREMENTS
@@ -9,8 +11,10 @@ from catalog_schema.tables import CLASSES, EVIDENCE, JUDGED, MEASURED, NORMS, TA
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import AnomalyClass
 from pipeline.config import Config
+from pipeline.judge.classify import choose_strange
 from pipeline.judge.science.grades import find_q_values
 from pipeline.lake.store import Store, to_matrix
+from pipeline.settings.judge import ClassifySettings
 from pipeline.spectra.model import models
 
 
@@ -70,3 +74,16 @@ def test_made_once_and_to_the_same_bits(lake: Store, config: Config) -> None:
     path.unlink()
     assert run_one(lake, config, "classify").made == 1
     assert lake.read_stamp(path).content == before
+
+
+@given(n=st.integers(0, 40), most=st.integers(2, 50), seed=st.integers(0, 99))
+def test_clusters_are_sought_among_the_strangest(n: int, most: int, seed: int) -> None:
+    settings = ClassifySettings(cluster_candidates=most, cluster_p_value=0.4)
+    p_values = np.random.default_rng(seed).integers(0, 20, n) / 20
+    rows = choose_strange(p_values, settings)
+    below = np.flatnonzero(p_values < 0.4)
+    assert len(rows) == min(most, len(below))
+    assert set(rows) <= set(below)
+    assert (np.diff(rows) > 0).all()
+    left = np.setdiff1d(below, rows)
+    assert p_values[rows].max(initial=0) <= p_values[left].min(initial=1)
