@@ -8,8 +8,8 @@ calibration of the pipeline; beside it p-values by plain rank, and those of an e
 with the top 5 per cent censored. Intervals are 95 per cent, by the scatter between surveys.
 
 With one: the same shares of its normal candidates, binomial intervals, and how often its classes
-are right. The truth is a table of what is planted: SURVEY, PROGRAM, TARGETID, `family`, and where
-the families are not the mock survey's, `true_class` and `is_taught`. What it does not name is
+are right. The truth is a table of what is planted, SURVEY, PROGRAM, TARGETID, `family` and
+`is_taught`, with families of the mock survey or of `injected_survey.py`; what it does not name is
 normal. The mock's own is found below DIR.
 """
 
@@ -24,6 +24,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 from classify import RIGHT_CLASSES
+from injected_recipes import RECIPES
 from numpy.typing import NDArray
 from scipy.stats import beta
 
@@ -54,6 +55,7 @@ _STRONG, _WEAK, _MANY = (10, 60), (4, 12), 6
 # strange and resembles nothing has no class. They scatter, and are better for what does.
 _ODDS, _ODDS_PER_EVIDENCE, _MOST_EVIDENCE, _ODDS_SCATTER, _ODDS_TAUGHT = -4.0, 0.6, 4.0, 1.0, 5.0
 _PROBABILITIES = (0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99, 1.0)
+_CLASSES = RIGHT_CLASSES | {family: right for family, (_, right) in RECIPES.items()}
 _KEY = ["SURVEY", "PROGRAM", "TARGETID"]
 
 
@@ -341,6 +343,12 @@ def report_run(store: Root, truth_path: Path | None) -> None:
             p_values = table.filter(members)[name].drop_nulls().to_numpy()
             cells = (binomial(p_values < level) for level in _LEVELS)
             print(f"{name + ', ' + part:30s}", *(f"{cell:>28s}" for cell in cells))
+    print(f"{'found, of them normal':30s}", *(f"{level:>28g}" for level in _FDR))
+    for finding in Finding:
+        listed = table.filter(pl.col("finding") == finding.value)
+        found = (listed.filter(pl.col("q_value") <= level) for level in _FDR)
+        cells = (f"{len(rows)}, {rows['family'].null_count()}" for rows in found)
+        print(f"{finding:30s}", *(f"{cell:>28s}" for cell in cells))
     classified = table.drop_nulls("probability")
     for group, chosen in (
         ("every candidate", pl.lit(True)),
@@ -381,24 +389,17 @@ def load(store: Root, truth_path: Path | None) -> pl.DataFrame:
     for name, columns in (
         ("significance", ["p_value"]),
         ("classes", ["joint_p_value", "class_probabilities"]),
-        ("tiers", ["finding_p_value"]),
+        ("tiers", ["finding", "finding_p_value", "q_value"]),
     ):
         table = table.join(read(store, store.lake.table(name), columns), on=_KEY)
-    known = ["true_class", "is_taught"]
     path = truth_path or Path(f"{find_mock(store, load_config(None, []))}-truth.parquet")
-    truth = pl.read_parquet(path).filter(pl.col("family").is_not_null())
-    if "true_class" not in truth.columns:
-        truth = truth.with_columns(
-            true_class=pl.col("family").replace_strict(RIGHT_CLASSES, default=None)
-        )
-    table = table.join(truth.select(*_KEY, "family", *known), on=_KEY, how="left")
+    truth = pl.read_parquet(path).select(*_KEY, "family", "is_taught").drop_nulls("family")
+    right = pl.col("family").replace_strict(_CLASSES).alias("true_class")
+    table = table.join(truth.with_columns(right), on=_KEY, how="left")
     classes = np.array(AnomalyClass.values())
     probabilities = table["class_probabilities"].to_numpy()
     return table.drop("class_probabilities").with_columns(
-        pl.when(pl.col("family").is_null())
-        .then(pl.lit(NORMAL))
-        .otherwise("true_class")
-        .alias("true_class"),
+        pl.col("true_class").fill_null(NORMAL),
         most_probable=classes[np.argmax(np.nan_to_num(probabilities), axis=1)],
         probability=pl.Series(probabilities.max(axis=1)).fill_nan(None),
     )
