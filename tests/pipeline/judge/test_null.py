@@ -73,42 +73,41 @@ def test_order_of_the_rows_does_not_matter(seed: int) -> None:
 def test_a_low_value_is_strange_only_of_a_statistic_with_two_sides(row: int, size: float) -> None:
     far = 10 ** (size + 2)
     for name, low in (("colour", -far), ("size", -far), ("ratio", 10**-size)):
-        departures, total, _ = compare(
-            change(SCORES, row, **{name: low}), NULL, KIND.waist, SETTINGS
-        )
+        found = compare(change(SCORES, row, **{name: low}), NULL, KIND.waist, SETTINGS)
         column = [statistic.name for statistic in STATISTICS].index(name)
-        assert departures[row, column] < -3
-        is_stranger = total[row] > score(SCORES)[row] + 1e-6
+        assert found.departures[row, column] < -3
+        is_stranger = found.score[row] > score(SCORES)[row] + 1e-6
         assert is_stranger == (name == "colour")
 
 
 @given(row=st.integers(0, 299))
-def test_no_freak_value_counts_more_than_the_ceiling(row: int) -> None:
-    freak, wilder, two = (
-        score(change(SCORES, row, **values))[row]
+def test_reasons_add_up_and_of_each_the_strangest_statistic_counts(row: int) -> None:
+    """Of the three statistics size and ratio are of one reason."""
+    one, same, two, none = (
+        score(change(SCORES, row, **{"size": 0.0, "colour": 0.0, "ratio": 1.0} | values))[row]
         for values in (
-            {"size": 1e6, "colour": 0.0, "ratio": 1.0},
-            {"size": 1e9, "colour": 0.0, "ratio": 1.0},
-            {"size": 1e6, "colour": -1e6, "ratio": 1.0},
+            {"size": 60.0},
+            {"size": 60.0, "ratio": 1.5},
+            {"size": 60.0, "colour": 60.0},
+            {},
         )
     )
-    assert freak == pytest.approx(wilder)
-    assert two > freak > score(change(SCORES, row, size=0.0, colour=0.0, ratio=1.0))[row]
+    assert two > one > none
+    assert same == pytest.approx(one, rel=1e-6)
 
 
-def test_departures_add_in_quadrature() -> None:
-    """The score before it is standardised, found again from the departures by hand."""
-    departures = to_matrix(NULL["departures"]).astype(float)
-    strange = np.column_stack(
-        [np.abs(departures[:, 0]), departures[:, 1].clip(0), departures[:, 2].clip(0)]
-    ).clip(max=8)
-    combined = np.sqrt((strange**2).sum(axis=1))
+def test_evidence_is_of_p_values_and_the_strongest_is_added() -> None:
+    found = compare(SCORES, NULL, KIND.waist, SETTINGS)
+    p_values = np.exp(-found.evidence)
+    assert ((p_values > 0) & (p_values <= 1)).all()
+    for level in (0.05, 0.2, 0.5):
+        assert np.mean(p_values < level, axis=0) == pytest.approx([level] * 2, abs=0.05)
     # Among points equally faint the larger sum is the larger score.
     near = np.argsort(NULL["magnitude"].to_numpy())
-    scores = NULL["anomaly_score"].to_numpy()
-    pairs = np.flatnonzero(np.abs(np.diff(combined[near])) > 1.5)
+    total = found.evidence.sum(axis=1)[near]
+    pairs = np.flatnonzero(np.abs(np.diff(total)) > 1.5)
     assert len(pairs) > 30
-    same = np.sign(np.diff(combined[near])[pairs]) == np.sign(np.diff(scores[near])[pairs])
+    same = np.sign(np.diff(total)[pairs]) == np.sign(np.diff(found.score[near])[pairs])
     assert same.all()
 
 
@@ -132,7 +131,7 @@ def test_stranger_is_rarer_and_ranks_higher() -> None:
 
 def test_p_values_of_new_candidates_are_even() -> None:
     fresh = draw_scores(KIND, 12345, 2000)
-    p_values = compare(fresh, NULL, KIND.waist, SETTINGS)[2]
+    p_values = compare(fresh, NULL, KIND.waist, SETTINGS).p_value
     for level in (0.1, 0.3, 0.6):
         assert np.mean(p_values < level) == pytest.approx(level, abs=0.08)
 
@@ -140,13 +139,11 @@ def test_p_values_of_new_candidates_are_even() -> None:
 def test_a_value_is_judged_among_those_as_faint() -> None:
     """A size that is nothing among faint points is much among bright ones."""
     values = np.column_stack([np.zeros(2), np.full(2, 3.0), np.ones(2)])
-    departures, total, p_values = compare(
-        make_scores(KIND, values, np.array([18.2, 21.8])), NULL, KIND.waist, SETTINGS
-    )
-    assert departures[0, 1] > 8
-    assert departures[1, 1] < 2
-    assert total[0] > total[1]
-    assert p_values[0] < p_values[1]
+    found = compare(make_scores(KIND, values, np.array([18.2, 21.8])), NULL, KIND.waist, SETTINGS)
+    assert found.departures[0, 1] > 8
+    assert found.departures[1, 1] < 2
+    assert found.score[0] > found.score[1]
+    assert found.p_value[0] < found.p_value[1]
 
 
 @given(st.lists(st.integers(-5, 5), max_size=20))
@@ -166,9 +163,9 @@ def test_conditions_are_those_of_the_declaration() -> None:
 def test_a_ratio_of_nothing_is_low_and_finite() -> None:
     waist = KIND.waist
     for value in (0.0, -1.0):
-        departures = compare(change(SCORES, 3, ratio=value), NULL, waist, SETTINGS)[0]
+        departures = compare(change(SCORES, 3, ratio=value), NULL, waist, SETTINGS).departures
         assert np.isfinite(departures[3, 2])
         assert departures[3, 2] < -8
     flat = replace(waist, statistics=tuple(replace(s, is_ratio=False) for s in waist.statistics))
-    plain = compare(SCORES, NULL, flat, SETTINGS)[0]
+    plain = compare(SCORES, NULL, flat, SETTINGS).departures
     assert not np.allclose(plain[:, 2], to_matrix(NULL["departures"])[:, 2], atol=0.01)
