@@ -70,8 +70,8 @@ def report(table: pl.DataFrame, windows: tuple) -> float:
         rho = spearmanr(score[~is_odd], snr[~is_odd])[0]
         print(
             f"{name:24s} recall {interval(found[is_odd])}, "
-            f"SNR > 2 {interval(found[is_odd & (snr > 2)])}, AUC {roc_auc_score(is_odd, score):.3f}, "
-            f"rho(SNR) {rho:+.3f}"
+            f"SNR > 2 {interval(found[is_odd & (snr > 2)])}, "
+            f"AUC {roc_auc_score(is_odd, score):.3f}, rho(SNR) {rho:+.3f}"
         )
     normal = table.filter(pl.Series(~is_odd))
     chi2 = normal["chi2"].quantile(0.5), normal["chi2"].quantile(0.9)

@@ -64,8 +64,8 @@ _METHOD = f"""
 Each spectrum is joined over the three arms, resampled to a common rest-frame grid and described by
 an autoencoder that was trained on quasars. {len(STATISTICS)} statistics say how it departs from
 that description: what the **reconstruction** misses, as a whole, as narrow or broad excess or lack,
-or in the shape of lines, dust, iron, ripples or the light of a second source; how improbable its **latent** code is, and
-how isolated. Each is compared with normal spectra alike in SNR, redshift and coverage, so that a
+or in the shape of lines, dust, iron, ripples or the light of a second source; how improbable its
+**latent** code is, and how isolated. Each is compared with normal spectra alike in SNR, redshift and coverage, so that a
 score means the same for bright and faint objects; the strongest reasons together are the anomaly
 score with its p-value. A classifier, taught with phenomena planted in ordinary quasars, says how unlike
 an ordinary quasar the spectrum is in what it knows; both together are the **joint p-value**. It
