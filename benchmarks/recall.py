@@ -56,32 +56,47 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     call = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        store = Root(call.root or Path(scratch))
-        if call.injected:
-            tree = (call.root or Path(scratch)) / "injected"
-            truth = tree.with_name("injected-truth.parquet")
-            if not truth.exists():
-                make_survey(call.injected, tree, call.quasars, seed=call.seed)
-            config = load_config(None, call.overrides, source=str(tree))
-        else:
-            size = [f"mock.quasars={call.quasars}", f"mock.pixels={max(call.quasars // 125, 1)}"]
-            config = load_config(None, [*size, *call.overrides])
-        with store.lock():
-            run_stages(store, config, lambda stage, _: print(stage, flush=True), "control")
-        if not call.injected:
-            truth = Path(f"{find_mock(store, config)}-truth.parquet")
-        report(store, pl.read_parquet(truth))
+        folder = call.root or Path(scratch)
+        report(*make_survey_run(folder, call.quasars, call.injected, call.seed, call.overrides))
+
+
+def make_survey_run(
+    folder: Path, n_quasars: int, injected: Path | None, seed: int, overrides: list[str]
+) -> tuple[Root, pl.DataFrame]:
+    """Make and run a survey below a folder up to `control`, or find it; return it with its truth.
+
+    Parameters
+    ----------
+    folder : Path
+    n_quasars : int
+    injected : Path or None
+        Tree whose eigen-spectra and noise are taken; None: the mock survey.
+    seed : int
+        Of what is injected.
+    overrides : list of str
+        Settings, as ``section.key=value``.
+    """
+    store = Root(folder)
+    if injected:
+        tree = folder / "injected"
+        path = folder / "injected-truth.parquet"
+        if not path.exists():
+            make_survey(injected, tree, n_quasars, seed=seed)
+        config = load_config(None, overrides, source=str(tree))
+    else:
+        size = [f"mock.quasars={n_quasars}", f"mock.pixels={max(n_quasars // 125, 1)}"]
+        config = load_config(None, [*size, *overrides])
+    with store.lock():
+        run_stages(store, config, lambda stage, _: print(stage, flush=True), "control")
+    if not injected:
+        path = Path(f"{find_mock(store, config)}-truth.parquet")
+    return store, pl.read_parquet(path)
 
 
 def report(store: Root, truth: pl.DataFrame) -> None:
     """Print recall, ranking and dependence on SNR of every score."""
     rows, windows, observed = load(store)
-    table = rows.join(
-        truth.select(*_KEY, pl.col(r"^family|is_taught|strength|right_class$")),
-        on=_KEY,
-        how="left",
-        maintain_order="left",
-    )
+    table = join_truth(rows, truth)
     training = (table["split"] == "train").to_numpy()
     by_pca, coefficients = score_by_pca(
         *windows, training, table["snr"].to_numpy(), table["Z"].to_numpy()
@@ -128,6 +143,12 @@ def report(store: Root, truth: pl.DataFrame) -> None:
         f"sky fibres: {len(sky)}, in a tier {(sky['tier'] != 'none').sum()}, with joint p below "
         f"0.01: {(sky['joint_p_value'] < 0.01).sum()}"
     )
+
+
+def join_truth(rows: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
+    """Return rows with what is known of them; null of what is normal."""
+    told = truth.select(*_KEY, pl.col(r"^(family|is_taught|strength|right_class)$"))
+    return rows.join(told, on=_KEY, how="left", maintain_order="left")
 
 
 def print_ours(table: pl.DataFrame, is_odd: NDArray) -> None:
@@ -346,6 +367,8 @@ def score_by_autoencoder(flux: NDArray, training: NDArray) -> NDArray:
 def interval(found: NDArray) -> str:
     """Return a share with its bootstrapped 95 per cent interval."""
     rng = np.random.default_rng(0)
+    if not len(found):
+        return "-"
     drawn = rng.choice(found, (_BOOTSTRAPS, len(found))).mean(1)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return f"{found.mean():.3f} ({low:.2f}-{high:.2f})"

@@ -50,17 +50,17 @@ LATENT_AXES = 8
 
 REASONS = {
     "reconstruction": "The residual as a whole is larger than the noise.",
-    "narrow_emission": "Excess flux up to 16 pixels (1100 km/s) wide.",
-    "narrow_absorption": "Missing flux up to 16 pixels (1100 km/s) wide.",
+    "narrow_emission": "Excess flux up to 16 pixels (1100 km/s) wide, or lines of one system.",
+    "narrow_absorption": "Missing flux up to 16 pixels (1100 km/s) wide, or one system's lines.",
     "broad_emission": "Excess flux wider than 16 pixels.",
     "broad_absorption": "Missing flux wider than 16 pixels.",
     "structure": "Residuals correlated over many pixels, all along the spectrum.",
     "scatter": "Residuals in one arm scatter by more than the noise, pixel by pixel or in ripples.",
-    "arm_offset": "One arm too bright or too faint for the others.",
+    "arm_offset": "One arm too bright, too faint or tilted for the others.",
     "sky": "Residual that follows the noise, as sky light does.",
     "lines": "Emission lines stronger or weaker than the continuum leads to expect.",
     "continuum": "Slope or curvature of the continuum, reddening.",
-    "second_source": "Smooth light added or missing, as of a star or a galaxy.",
+    "second_source": "Light added or missing, as of a star, a galaxy or another quasar.",
     "iron": "Iron blends stronger or weaker than usual.",
     "latent": "Unusual combination of otherwise normal traits.",
 }

@@ -54,7 +54,7 @@ score_rank_low, score_rank_high = (
 reason = Column(
     "reason",
     pa.string(),
-    "Statistic that contributes most to the score.",
+    "Why the score is high: the reason whose largest departure is the rarest.",
     "meta.note",
 )
 departures = number(

@@ -34,7 +34,7 @@ def test_nothing_known_takes_nothing_away(tmp_path: Path) -> None:
     assert knowledge.find_states(rows, nothing).tolist() == ["classified"] * n
     assert knowledge.plant_examples(rows) is None
     assert list(knowledge.plant_features(rows)) == []
-    assert knowledge.find_signs(rows, np.array(["classified"] * n)) == ((), {})
+    assert knowledge.find_signs(rows, np.array(["classified"] * n)) == ((), {}, ())
     assert knowledge.read_signs(rows, np.ones(n, bool)) == ()
     waves = knowledge.find_waves(rows)
     assert waves.shape == (n, len(knowledge.waist.statistics))

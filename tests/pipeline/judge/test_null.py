@@ -81,26 +81,33 @@ def test_a_low_value_is_strange_only_of_a_statistic_with_two_sides(row: int, siz
 
 
 @given(row=st.integers(0, 299))
-def test_a_second_reason_adds_to_a_freak_value(row: int) -> None:
-    freak, two = (
-        score(change(SCORES, row, **values))[row]
+def test_reasons_add_up_and_of_each_the_strangest_statistic_counts(row: int) -> None:
+    """Of the three statistics size and ratio are of one reason."""
+    one, same, two, none = (
+        score(change(SCORES, row, **{"size": 0.0, "colour": 0.0, "ratio": 1.0} | values))[row]
         for values in (
-            {"size": 1e6, "colour": 0.0, "ratio": 1.0},
-            {"size": 1e6, "colour": -1e6, "ratio": 1.0},
+            {"size": 60.0},
+            {"size": 60.0, "ratio": 1.5},
+            {"size": 60.0, "colour": 60.0},
+            {},
         )
     )
-    assert two > freak > score(change(SCORES, row, size=0.0, colour=0.0, ratio=1.0))[row]
+    assert two > one > none
+    assert same == pytest.approx(one, rel=1e-6)
 
 
-def test_evidence_of_the_reasons_adds_up() -> None:
-    """The score before it is standardised, found again from the evidence by hand."""
-    combined = compare(SCORES, NULL, KIND.waist, SETTINGS).evidence.sum(axis=1)
+def test_evidence_is_of_p_values_and_the_strongest_is_added() -> None:
+    found = compare(SCORES, NULL, KIND.waist, SETTINGS)
+    p_values = np.exp(-found.evidence)
+    assert ((p_values > 0) & (p_values <= 1)).all()
+    for level in (0.05, 0.2, 0.5):
+        assert np.mean(p_values < level, axis=0) == pytest.approx([level] * 2, abs=0.05)
     # Among points equally faint the larger sum is the larger score.
     near = np.argsort(NULL["magnitude"].to_numpy())
-    scores = NULL["anomaly_score"].to_numpy()
-    pairs = np.flatnonzero(np.abs(np.diff(combined[near])) > 0.5)
+    total = found.evidence.sum(axis=1)[near]
+    pairs = np.flatnonzero(np.abs(np.diff(total)) > 1.5)
     assert len(pairs) > 30
-    same = np.sign(np.diff(combined[near])[pairs]) == np.sign(np.diff(scores[near])[pairs])
+    same = np.sign(np.diff(total)[pairs]) == np.sign(np.diff(found.score[near])[pairs])
     assert same.all()
 
 
@@ -142,8 +149,7 @@ def test_p_values_lie_in_their_intervals_which_a_larger_population_narrows() -> 
 def test_a_value_is_judged_among_those_as_faint() -> None:
     """A size that is nothing among faint points is much among bright ones."""
     values = np.column_stack([np.zeros(2), np.full(2, 3.0), np.ones(2)])
-    scores = make_scores(KIND, values, np.array([18.2, 21.8]))
-    found = compare(scores, NULL, KIND.waist, SETTINGS)
+    found = compare(make_scores(KIND, values, np.array([18.2, 21.8])), NULL, KIND.waist, SETTINGS)
     assert found.departures[0, 1] > 8
     assert found.departures[1, 1] < 2
     assert found.score[0] > found.score[1]
