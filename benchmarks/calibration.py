@@ -133,8 +133,9 @@ def report_simulation(
     below: dict[tuple[str, str], list[list[float]]] = defaultdict(list)
     found: dict[str, list[list[tuple[float, float]]]] = defaultdict(list)
     for seed in range(n_surveys):
-        survey = simulate(np.random.default_rng(seed), n_candidates, share, dependence)
-        judged = judge(survey, kind, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        survey = simulate(rng, n_candidates, share, dependence)
+        judged = judge(survey, kind, rng)
         parts = dict(
             cut_thirds(
                 survey.scores["log_snr"].to_numpy(), survey.scores["Z"].to_numpy(), ~survey.is_odd
@@ -371,7 +372,7 @@ def report_reliability(name: str, rows: pl.DataFrame) -> None:
         )
         if len(here):
             right = binomial((here["most_probable"] == here["true_class"]).to_numpy())
-            mean = here["probability"].mean()
+            mean = here["probability"].to_numpy().mean()
             print(
                 f"{f'probability {low:g} to {high:g}':44s} {len(here):6d} {mean:6.3f} {right:>28s}"
             )
