@@ -51,7 +51,7 @@ COADDS = _make(
     "coadds",
     "Spectra with b, r and z joined on the 7,781-pixel observed grid.",
     KEY,
-    (*quality.SNRS, *quality.COVERAGES, *OBSERVED, *spectra.OBSERVED),
+    (*quality.SNRS, *quality.COVERAGES, *quality.NOISES, *OBSERVED, *spectra.OBSERVED),
 )
 RESTFRAME = _make(
     "restframe",
