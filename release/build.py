@@ -29,7 +29,7 @@ from release.tables.reviews import write_reviews
 from release.tables.spectra import find_sampling, write_spectra
 from release.tables.writer import write_whole
 
-REVISION = 9
+REVISION = 10
 
 
 @dataclass(frozen=True)
