@@ -107,6 +107,11 @@ def _make_classes(waist: Waist) -> tuple[Table, ...]:
             ("fold", "example_kind"),
             tuple(map(waist.fit, evidence.TAXONOMY)),
         ),
+        make(
+            "traits",
+            "How the core {members} were observed, by which those of other surveys are told.",
+            significance.traits,
+        ),
     )
 
 
@@ -114,6 +119,11 @@ def _make_grades(waist: Waist) -> tuple[Table, ...]:
     make, judgement = partial(_make, waist), _list_judgement(waist)
     return (
         make("tiers", "List and grade by false-discovery level.", *significance.GRADE),
+        make(
+            "domain",
+            "Whether a finished model's population vouches for {nouns} of another survey.",
+            *significance.DOMAIN,
+        ),
         make(
             "graded",
             "Significance and grade of every scored {member}.",

@@ -4,7 +4,7 @@ from catalog_schema import desi
 from catalog_schema.columns import classes, quality, significance
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import REASONS, STATISTICS
-from catalog_schema.vocabulary import AnomalyClass, ArtefactKind, ControlKind
+from catalog_schema.vocabulary import AnomalyClass, Arm, ArtefactKind, ControlKind
 from catalog_schema.waist import NORMAL, Condition, Waist
 
 # Kind of example that no phenomenon is planted for: the spectrum is moved to another redshift.
@@ -31,6 +31,13 @@ EXAMPLES: dict[str, str] = {
     "strange": "unknown",
     WRONG_Z: "wrong_z",
 }
+# Natural logarithms: as much above as below is as far.
+TRAITS = {
+    **{f"noise_{arm}": f"Column noise_{arm} of coadds." for arm in Arm.values()},
+    "ivar_b_r": "Mean inverse variance of the b arm over that of the r arm.",
+    "ivar_z_r": "Mean inverse variance of the z arm over that of the r arm.",
+    "pixel": "Width of a pixel of the observed grid over its wavelength, at its middle.",
+}
 OBSERVED = (desi.NIGHT, desi.PETAL_LOC, desi.FIBER)
 WAIST = Waist(
     noun="spectrum",
@@ -48,6 +55,7 @@ WAIST = Waist(
     reasons=REASONS,
     classes=AnomalyClass,
     controls=ControlKind,
+    traits=TRAITS,
     measurements=MEASUREMENTS,
     faults=ArtefactKind,
     examples=EXAMPLES,

@@ -51,7 +51,7 @@ COADDS = _make(
     "coadds",
     "Spectra with b, r and z joined on the 7,781-pixel observed grid.",
     KEY,
-    (*quality.SNRS, *quality.COVERAGES, *OBSERVED, *spectra.OBSERVED),
+    (*quality.SNRS, *quality.COVERAGES, *quality.NOISES, *OBSERVED, *spectra.OBSERVED),
 )
 RESTFRAME = _make(
     "restframe",
@@ -130,7 +130,9 @@ JUDGED = _MADE["judged"]
 EVIDENCE = _MADE["evidence"]
 NORMS = _MADE["norms"]
 TAXONOMY = _MADE["taxonomy"]
+TRAITS = _MADE["traits"]
 TIERS = _MADE["tiers"]
+DOMAIN = _MADE["domain"]
 GRADED = _MADE["graded"]
 CONTROLS = _MADE["controls"]
 INJECTIONS = _MADE["injections"]
@@ -159,7 +161,9 @@ TABLES: tuple[Table, ...] = (
     EVIDENCE,
     NORMS,
     TAXONOMY,
+    TRAITS,
     TIERS,
+    DOMAIN,
     GRADED,
     CONTROLS,
     INJECTIONS,

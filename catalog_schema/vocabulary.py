@@ -73,6 +73,13 @@ class Finding(Described):
     UNEXPLAINED = "unexplained", "No class but normal or unknown; the score alone grades it."
 
 
+class DomainReason(Described):
+    """Why a model's population vouches for no candidate of a sample, whatever differs else."""
+
+    P_VALUES = "p_values", "More low p-values than anomalies account for."
+    FEW = "few", "Too few candidates to see whether the calibration holds for them."
+
+
 class Split(Described):
     """Use of a spectrum in training, decided by its sky pixel."""
 

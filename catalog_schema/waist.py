@@ -71,6 +71,9 @@ class Waist:
         What a candidate may be; `NORMAL`, `ARTEFACT` and `UNKNOWN` are among them.
     controls : type of Described
         Kinds of negative controls.
+    traits : mapping of str to str
+        How candidates were observed, which another survey may do otherwise: what each number is,
+        on a scale where those of one survey scatter evenly.
     measurements : tuple of Measurement
         From which, with the statistics, it is classified.
     faults : type of Described, optional
@@ -98,6 +101,7 @@ class Waist:
     reasons: Mapping[str, str]
     classes: type[words.Described]
     controls: type[words.Described]
+    traits: Mapping[str, str] = field(default_factory=dict)
     measurements: tuple[Measurement, ...] = ()
     faults: type[words.Described] | None = None
     examples: Mapping[str, str] = field(default_factory=dict)
@@ -167,6 +171,7 @@ class Waist:
             **{name: getattr(self, name) for name in names},
             "statistics": ", ".join(statistic.name for statistic in self.statistics),
             "measurements": ", ".join(m.name for m in self.measurements),
+            "traits": ", ".join(self.traits),
             "classes": ", ".join(self.classes.values()),
         }
 
@@ -174,6 +179,7 @@ class Waist:
         return {
             "statistic": len(self.statistics),
             "reason": len(self.reasons),
+            "trait": len(self.traits),
             "measurement": len(self.measurements),
             "anomaly_class": len(self.classes),
             "feature": len(self.features),
@@ -182,6 +188,12 @@ class Waist:
     def _vocabularies(self) -> dict[str, tuple[str, ...]]:
         return {
             "reason": tuple(self.reasons),
+            "domain_reason": (
+                *self.condition_names,
+                *self.traits,
+                *self.reasons,
+                *words.DomainReason.values(),
+            ),
             "anomaly_class": self.classes.values(),
             "artefact_kind": self.faults.values() if self.faults else (),
             "control": self.controls.values(),

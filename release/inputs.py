@@ -22,6 +22,7 @@ from pipeline.lake.layout import (
     MODEL_NORMS,
     MODEL_NULL,
     MODEL_TAXONOMY,
+    MODEL_TRAITS,
     Shard,
     is_remote,
 )
@@ -38,7 +39,7 @@ from release.sealing import hash_file
 MOCK = "mock"
 _REDUCTION = re.compile(r"(?:^|/)spectro/redux/([^/]+)/")
 # Of a model of any kind; each kind has more.
-MODEL_FILES = (MODEL_CARD, MODEL_NULL, MODEL_NORMS, MODEL_TAXONOMY)
+MODEL_FILES = (MODEL_CARD, MODEL_NULL, MODEL_NORMS, MODEL_TAXONOMY, MODEL_TRAITS)
 # Datasets that a release is made from, as far as the kind of data has them.
 NEEDS = (
     "targets",

@@ -108,6 +108,36 @@ q_value = Column(
 )
 tier = coded("tier", words.Tier, "Published grade by false-discovery level of the list.")
 
+traits = number(
+    "traits",
+    "How the {noun} was observed: {traits}. NaN where that is not known.",
+    may_be_nan=True,
+    array="trait",
+    since="1.7.0",
+)
+condition_distance = number(
+    "condition_distance",
+    "Distance from the model's population in {alike}, above 1 outside it.",
+    bounds=POSITIVE,
+    since="1.7.0",
+)
+trait_distance = number(
+    "trait_distance",
+    "Distance from the model's population in the traits, above 1 outside it.",
+    bounds=POSITIVE,
+    since="1.7.0",
+)
+domain_reason = Column(
+    "domain_reason",
+    pa.string(),
+    "Why the model's population does not vouch for the {noun}, which then has no tier: a condition "
+    "or trait in which it is outside the population, or what tells its sample from that; null "
+    "where it vouches.",
+    "meta.note",
+    nullable=True,
+    since="1.7.0",
+)
+
 SIGNIFICANCE = (
     anomaly_score,
     p_value,
@@ -120,3 +150,4 @@ SIGNIFICANCE = (
     departures,
 )
 GRADE = (finding, finding_p_value, q_value, tier)
+DOMAIN = (condition_distance, trait_distance, domain_reason)

@@ -6,7 +6,7 @@ from catalog_schema.column import Column
 from catalog_schema.columns.build import POSITIVE, number
 
 _FLUX_DENSITY = "10**-17 erg.s**-1.cm**-2.Angstrom**-1"
-_FLUX_DENSITY_IVAR = "10**34 erg**-2.s**2.cm**4.Angstrom**2"
+FLUX_DENSITY_IVAR = "10**34 erg**-2.s**2.cm**4.Angstrom**2"
 
 wave = Column(
     "wave",
@@ -28,7 +28,7 @@ ivar = number(
     "ivar",
     "Inverse variance of the flux; 0 marks a bad pixel.",
     "stat.weight",
-    unit=_FLUX_DENSITY_IVAR,
+    unit=FLUX_DENSITY_IVAR,
     bounds=POSITIVE,
     array="wave",
 )

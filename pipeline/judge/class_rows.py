@@ -21,10 +21,11 @@ LAYOUT = ("map_x", "map_y", "cluster", "cluster_stability")
 
 
 class Classified(NamedTuple):
-    """Rows of `norms`, `taxonomy`, `evidence`, `judged` and `classes`."""
+    """Rows of `norms`, `taxonomy`, `traits`, `evidence`, `judged` and `classes`."""
 
     norms: pa.Table
     taxonomy: pa.Table
+    traits: pa.Table
     evidence: pa.Table
     controls: pa.Table
     classes: pa.Table
@@ -39,6 +40,7 @@ def leave_unclassified(
     return Classified(
         arrow_schema(kind["norms"]).empty_table(),
         arrow_schema(kind["taxonomy"]).empty_table(),
+        make_traits(survey, kind, knowledge),
         arrow_schema(kind["evidence"]).empty_table(),
         make_judged(survey, kind, judged),
         make_classes(survey, kind, judged, columns | find_crowds(survey, knowledge)),
@@ -57,6 +59,16 @@ def make_norms(survey: Survey, kind: Kind) -> pa.Table:
         "log_odds": np.full(len(core), np.nan),
     }
     return columns_to_table(kind["norms"], columns)
+
+
+def make_traits(survey: Survey, kind: Kind, knowledge: Knowledge) -> pa.Table:
+    """Return rows of `traits`, of the core members; none of a kind without traits."""
+    if not kind.waist.traits:
+        return arrow_schema(kind["traits"]).empty_table()
+    keys = survey.members.filter(pa.array(survey.is_core[: survey.n_members]))
+    traits = knowledge.read_traits(keys).astype(np.float32)
+    columns = {name: keys[name] for name in ROW_KEY}
+    return columns_to_table(kind["traits"], columns | {"traits": traits})
 
 
 def make_classes(

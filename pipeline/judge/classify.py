@@ -21,6 +21,7 @@ from pipeline.judge.class_rows import (
     make_classes,
     make_judged,
     make_norms,
+    make_traits,
 )
 from pipeline.judge.classifier import (
     compare,
@@ -52,8 +53,9 @@ def classify(run: Run) -> Job:
     -------
     Job
         Makes `classes`, `judged` and `evidence` and, beside the model, the classifier as `norms`
-        and `taxonomy`, of `scores`, `significance`, the model's `null` and what the kind of data
-        knows; classes are learnt where the kind has examples and the survey hosts for them.
+        and `taxonomy`, and as `traits` how the core members were observed, of `scores`,
+        `significance`, the model's `null` and what the kind of data knows; classes are learnt
+        where the kind has examples and the survey hosts for them.
     """
     return do_once(partial(_classify, run))
 
@@ -135,6 +137,7 @@ def _classify_survey(
     return Classified(
         norms,
         classifier.tabulate_taxonomies(taxonomies, kind),
+        make_traits(survey, kind, knowledge),
         pa.concat_tables([evidence, *told]),
         make_judged(survey, kind, judged),
         make_classes(survey, kind, judged, layout | find_crowds(survey, knowledge)),

@@ -4,19 +4,25 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from catalog_schema.vocabulary import Tier
 from catalog_schema.waist import ROW_KEY, Waist
+from pipeline.errors import UserError
 from pipeline.judge.classifier import judge, leave_unexplained, read_classifier
 from pipeline.judge.knowledge import get_knowledge
 from pipeline.judge.null import locate
-from pipeline.judge.science.domain import LOW, Domain, find_domain
+from pipeline.judge.science.domain import LOW, Difference, Domain, Labels, Sample, find_domain
 from pipeline.judge.survey import read_survey
 from pipeline.judge.tiers import grade_rows, to_numbers
 from pipeline.lake.align import align
-from pipeline.lake.store import columns_to_table, replace_columns
+from pipeline.lake.store import columns_to_table, replace_columns, to_matrix
 from pipeline.run import Run
+from pipeline.science.draw import Stream, hash_to_unit
 from pipeline.stage import Job, Product, do_once
+
+# More would tell no smaller difference than matters.
+_MOST_MEMBERS = 20_000
 
 
 def grade_foreign(run: Run) -> Job:
@@ -25,16 +31,24 @@ def grade_foreign(run: Run) -> Job:
     Returns
     -------
     Job
-        Makes `judged` and `tiers` of `scores`, `measurements`, `significance` and the model with
-        its `null`, `norms` and `taxonomy`, a row for each scored member.
+        Makes `judged`, `domain` and `tiers` of `scores`, `measurements`, `significance` and the
+        model with its `null`, `norms`, `taxonomy` and `traits`, a row for each scored member.
+
+    Raises
+    ------
+    UserError
+        If the model does not say how its population was observed.
     """
+    if not run.find_content("traits"):
+        path = run.find_path("traits")
+        raise UserError(
+            f"model {path.parent} has no {path.name}; run `qad run` on its own data again"
+        )
     return do_once(partial(_judge, run))
 
 
-def withhold_tiers(
-    tiers: pa.Table, domain: Domain, waist: Waist
-) -> tuple[pa.Table, tuple[str, ...]]:
-    """Take the tiers away that the model's population cannot vouch for, and say why.
+def withhold_tiers(tiers: pa.Table, domain: Domain) -> pa.Table:
+    """Take tiers and q-values away where the model's population does not vouch for them.
 
     Parameters
     ----------
@@ -42,15 +56,20 @@ def withhold_tiers(
         Rows of `tiers`.
     domain : Domain
         Of the same rows.
-    waist : Waist
-
-    Returns
-    -------
-    tiers : pyarrow.Table
-    notes : tuple of str
     """
+    is_vouched = domain.reasons == ""
+    given = np.where(is_vouched, tiers["tier"].to_numpy().astype(str), Tier.NONE.value)
+    q_values = np.where(is_vouched, to_numbers(tiers["q_value"]), np.nan)
+    return replace_columns(tiers, {"tier": given, "q_value": q_values})
+
+
+def describe_domain(domain: Domain, waist: Waist) -> tuple[str, ...]:
+    """Return how far the calibration holds, with figures, one sentence or more each."""
     share = f"{domain.n_low} of {domain.n} {waist.nouns} have p < {LOW}"
-    if not domain.is_alike:
+    if domain.mismatches:
+        unlike = ", ".join(map(_tell_difference, domain.mismatches))
+        note = f"calibration does not hold: unlike the model's population in {unlike}; {share}"
+    elif not domain.is_alike:
         note = (
             f"calibration does not hold: {share}; they are unlike the model's population, "
             "or were chosen as anomalies"
@@ -59,17 +78,31 @@ def withhold_tiers(
         note = f"calibration not verified: {share}, too few to see if the model's holds for them"
     else:
         note = f"calibration as expected: {share}"
-    is_vouched = ~domain.is_outside & domain.is_seen & domain.is_alike
-    notes = [note if domain.is_seen and domain.is_alike else f"{note}; no tier is given"]
-    if domain.is_outside.any():
+    notes = [f"{note}; no tier is given" if domain.reason else note]
+    names, counts = np.unique(domain.odd[domain.odd != ""], return_counts=True)
+    if len(names):
+        odd = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
         notes.append(
-            f"{domain.is_outside.sum()} {waist.nouns} are outside the {waist.alike} of the "
-            "model's population; they have no tier"
+            f"{counts.sum()} {waist.nouns} are outside the model's population ({odd}); "
+            "they have no tier"
         )
-    given = np.where(is_vouched, tiers["tier"].to_numpy().astype(str), Tier.NONE.value)
-    place = tiers.column_names.index("tier")
-    field = tiers.schema.field("tier")
-    return tiers.set_column(place, field, pa.array(given).cast(field.type)), tuple(notes)
+    if domain.differences:
+        conditions, others = (
+            ", ".join(f"{each.name} {each.distance:.2f}" for each in found)
+            for found in (domain.ranges, domain.differences)
+        )
+        notes.append(
+            f"Kolmogorov-Smirnov distance from the population: {conditions}; "
+            f"at like {waist.alike}: {others}"
+        )
+    return tuple(notes)
+
+
+def _tell_difference(difference: Difference) -> str:
+    return (
+        f"{difference.name} (distance {difference.distance:.2f}, median "
+        f"{difference.shift:+.1f} sigma, p {difference.p_value:.0e})"
+    )
 
 
 def _judge(run: Run) -> Product:
@@ -77,17 +110,54 @@ def _judge(run: Run) -> Product:
     # Negative controls are scored and measured, but not graded.
     n = survey.n_members
     scores, measured = survey.scores.slice(0, n), survey.measured.slice(0, n)
-    null = run.read("null")
-    judged = judge(read_classifier(run), null, scores, measured, get_knowledge(run))
+    null, knowledge = run.read("null"), get_knowledge(run)
+    judged = judge(read_classifier(run), null, scores, measured, knowledge)
     rows = columns_to_table(kind["judged"], judged | {name: scores[name] for name in ROW_KEY})
     tiers = grade_rows(rows, kind, run.config.grade)
-    conditions = locate(null, kind.waist), locate(scores, kind.waist)
-    domain = find_domain(*conditions, to_numbers(tiers["finding_p_value"]))
-    tiers, notes = withhold_tiers(tiers, domain, kind.waist)
+    domain = find_domain(
+        _draw_members(run, null),
+        _to_sample(scores, survey.significance, knowledge.read_traits(scores), kind.waist),
+        to_numbers(tiers["finding_p_value"]),
+        Labels(
+            kind.waist.condition_names,
+            tuple(kind.waist.traits),
+            tuple(statistic.reason for statistic in kind.waist.statistics),
+        ),
+        run.config.calibrate.neighbours,
+    )
+    tiers = withhold_tiers(tiers, domain)
     is_found = tiers["tier"].to_numpy().astype(str) != Tier.NONE.value
     classes = leave_unexplained(rows["anomaly_class"], is_found)
     rows = replace_columns(rows, {"anomaly_class": classes})
-    return Product((rows, tiers), notes=notes)
+    told = {
+        **{name: scores[name] for name in ROW_KEY},
+        "condition_distance": domain.condition_distance,
+        "trait_distance": domain.trait_distance,
+        "domain_reason": pa.array(domain.reasons, mask=domain.reasons == ""),
+    }
+    notes = describe_domain(domain, kind.waist)
+    return Product((rows, columns_to_table(kind["domain"], told), tiers), notes=notes)
+
+
+def _draw_members(run: Run, null: pa.Table) -> Sample:
+    """Return members of the model's population, drawn by TARGETID where there are many."""
+    draw = hash_to_unit(null["TARGETID"].to_numpy(), Stream.DOMAIN)
+    members = null.take(pa.array(np.sort(np.argsort(draw, kind="stable")[:_MOST_MEMBERS])))
+    waist = run.kind.waist
+    traits = np.full((members.num_rows, len(waist.traits)), np.nan)
+    if waist.traits:
+        traits = to_matrix(align(run.read("traits"), members, what="traits")["traits"])
+    return _to_sample(members, members, traits, waist)
+
+
+def _to_sample(rows: pa.Table, significance: pa.Table, traits: NDArray, waist: Waist) -> Sample:
+    """Return candidates, rows of `scores` or `null` with those that hold departures."""
+    return Sample(
+        locate(rows, waist),
+        traits.astype(np.float64),
+        to_matrix(significance["departures"]).astype(np.float64),
+        rows["TARGETID"].to_numpy(),
+    )
 
 
 def lay_out(run: Run, notes: tuple[str, ...]) -> pa.Table:
@@ -101,12 +171,12 @@ def lay_out(run: Run, notes: tuple[str, ...]) -> pa.Table:
     """
     survey = read_survey(run)
     scores = survey.scores.slice(0, survey.n_members)
-    rows, tiers = run.read("judged"), run.read("tiers")
+    rows, domain, tiers = run.read("judged"), run.read("domain"), run.read("tiers")
     shards = run.list_shards("scores")
     label = [run.kind.label] if run.kind.label else []
     targets = run.read_shards("targets", shards, [*ROW_KEY, *label]).values()
     names = align(pa.concat_tables(targets), rows, what="targets")
-    parts = (scores, survey.significance, rows, tiers, names)
+    parts = (scores, survey.significance, rows, domain, tiers, names)
     fields = {field.name: (field, part) for part in parts for field in part.schema}
     columns = [part[name] for name, (_, part) in fields.items()]
     told = {"calibration": "; ".join(notes)}

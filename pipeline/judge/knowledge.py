@@ -166,6 +166,16 @@ class Knowledge:
         """Return where each statistic was found, shape (n, number of statistics); NaN: nowhere."""
         return np.full((scores.num_rows, len(self.waist.statistics)), np.nan)
 
+    def read_traits(self, candidates: pa.Table) -> NDArray[np.float64]:
+        """Return how candidates were observed, given by their keys.
+
+        Returns
+        -------
+        ndarray, shape (n, number of `Waist.traits`)
+            NaN where that is not known.
+        """
+        return np.full((candidates.num_rows, len(self.waist.traits)), np.nan)
+
     def read_surroundings(self, members: pa.Table) -> Surroundings:
         """Return where the members of the run were taken, given by their keys."""
         return Surroundings({}, {})

@@ -47,7 +47,10 @@ def make_classify(needs: tuple[str, ...], reads: tuple[str, ...]) -> Stage:
     return Stage(
         "classify",
         "classes with their probabilities and evidence, map and clusters",
-        makes=(*beside_model("norms", "taxonomy"), *whole("evidence", "judged", "classes")),
+        makes=(
+            *beside_model("norms", "taxonomy", "traits"),
+            *whole("evidence", "judged", "classes"),
+        ),
         needs=("scores", "significance", "null", *needs),
         reads=(
             *NULL_SETTINGS,
@@ -99,9 +102,9 @@ def make_foreign(needs: tuple[str, ...], reads: tuple[str, ...]) -> Stage:
     return Stage(
         "grade",
         "classes and tiers by a finished model's classifier",
-        makes=whole("judged", "tiers"),
-        needs=("scores", "significance", "null", "norms", "taxonomy", *needs),
+        makes=whole("judged", "domain", "tiers"),
+        needs=("scores", "significance", "null", "norms", "taxonomy", "traits", *needs),
         reads=(*NULL_SETTINGS, *reads, "classify.ordinary_level", *_TIERS),
-        revision=4,
+        revision=5,
         run="pipeline.judge.foreign:grade_foreign",
     )

@@ -11,8 +11,9 @@ from pipeline.names import check_name, check_version, is_version
 _REMOTE = re.compile(r"^(s3|https?)://")
 # A model's folder is whole when it has this file.
 MODEL_CARD = "model.json"
-# Tables beside it: the population of the scores, and the classifier.
+# Tables beside it: the population of the scores, the classifier, and how its members were observed.
 MODEL_NULL, MODEL_NORMS, MODEL_TAXONOMY = "null.parquet", "norms.parquet", "taxonomy.parquet"
+MODEL_TRAITS = "traits.parquet"
 
 
 def is_remote(location: str) -> bool:

@@ -21,6 +21,7 @@ class Stream(IntEnum):
     VALIDATION = 6  # of a model of arrays
     AUDIT = 7  # of the catalogue; its first objects are published as reference
     LEAK = 8  # sample that tells the redshift leak
+    DOMAIN = 9  # members of the population that a foreign sample is compared with
 
 
 def hash_to_unit(

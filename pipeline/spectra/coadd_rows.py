@@ -11,6 +11,7 @@ from pipeline.lake.layout import Shard
 from pipeline.lake.store import columns_to_table
 from pipeline.spectra.sampled import attach_sampling
 from pipeline.spectra.science.coadd import Spectra, measure_coverage, measure_snr
+from pipeline.spectra.science.noise import compare_readings, measure_levels
 
 # Rows measured at a time: their arrays stay in the processor's cache.
 _BLOCK_ROWS = 64
@@ -22,7 +23,7 @@ def spectra_to_table(
     sampling: Sampling,
     places: NDArray[np.int64] | None = None,
 ) -> pa.Table:
-    """Lay joined spectra out as rows of `coadds`, with SNR and coverage per arm.
+    """Lay joined spectra out as rows of `coadds`, with SNR, coverage and noise per arm.
 
     Parameters
     ----------
@@ -62,9 +63,29 @@ def _to_rows(
     for name, values in zip(("NIGHT", "PETAL_LOC", "FIBER"), places, strict=True):
         columns[name] = pa.array(values, mask=values < 0)
     for name in Arm.values():
-        columns[f"snr_{name}"] = columns[f"coverage_{name}"] = np.full(n, np.nan)
+        for measure in ("snr", "coverage", "noise", "ivar"):
+            columns[f"{measure}_{name}"] = np.full(n, np.nan)
+    for arm, noise, ivar in zip(sampling.arms, *_measure_noise(spectra, sampling), strict=True):
+        columns[f"noise_{arm.name}"], columns[f"ivar_{arm.name}"] = noise, ivar
     for arm in sampling.arms:
         flux, ivar = spectra.flux[:, arm.pixels], spectra.ivar[:, arm.pixels]
         columns[f"snr_{arm.name}"] = measure_snr(flux, ivar)
         columns[f"coverage_{arm.name}"] = measure_coverage(ivar)
     return columns_to_table(COADDS, columns)
+
+
+def _measure_noise(spectra: Spectra, sampling: Sampling) -> tuple[NDArray, NDArray]:
+    """Return scatter over what ivar says, and mean ivar, shapes (number of arms, n).
+
+    NaN without pixels enough.
+    """
+    sums = np.zeros((len(spectra.targetid), len(sampling.arms), 3))
+    pixels = [(arm.first, arm.last) for arm in sampling.arms]
+    levels = measure_levels(spectra.flux, spectra.ivar, pixels, sums)
+    is_known = np.isfinite(levels[..., 0]).any(axis=2)
+    noise = np.stack(
+        [compare_readings(levels[:, k : k + 1])[1] for k in range(len(pixels))], axis=1
+    )
+    total, n_good, _ = np.moveaxis(sums, 2, 0)
+    ivar = np.divide(total, n_good, out=np.full(total.shape, np.nan), where=n_good > 0)
+    return np.where(is_known, noise, np.nan).T, ivar.T

@@ -201,7 +201,7 @@ LOOSE = Stage(
     run="pipeline.spectra.loose.ingest:ingest",
     has_outside=True,
 )
-FOREIGN = make_foreign(needs=("measurements",), reads=_KNOWLEDGE)
+FOREIGN = make_foreign(needs=("coadds", "measurements"), reads=_KNOWLEDGE)
 TO_TREE = replace(
     SPECTRA,
     stages=(

@@ -9,14 +9,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from catalog_schema.column import arrow_schema
+from catalog_schema.columns.quality import NOISES
+from catalog_schema.grids import Grid
 from catalog_schema.lines import LINES
-from catalog_schema.spectra import WRONG_Z
+from catalog_schema.spectra import TRAITS, WRONG_Z
 from catalog_schema.statistics import FILTER_WIDTHS
 from catalog_schema.tables import CHANGES, COADDS, RESTFRAME
 from catalog_schema.vocabulary import AnomalyClass, ClassState
 from catalog_schema.waist import ROW_KEY
 from pipeline.judge.knowledge import Examples, Knowledge, Planted, Sign, Signs, Surroundings
 from pipeline.lake.align import align
+from pipeline.lake.rows import split_by_shard
 from pipeline.lake.store import to_matrix
 from pipeline.science.measured import Measured
 from pipeline.spectra.examples import plant_examples
@@ -24,11 +27,13 @@ from pipeline.spectra.measuring import measure_table, score_rows
 from pipeline.spectra.model.models import load_model
 from pipeline.spectra.model.tracking import record_recall
 from pipeline.spectra.planting import plant
+from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.injection import SHAPES
 
 # A spectrum of which less than this can be measured has hardly a pixel.
 _MIN_MEASURED = 12
 _PLACES = ("NIGHT", "PETAL_LOC", "FIBER")
+_NOISES = tuple(column.name for column in NOISES)
 
 
 class SpectraKnowledge(Knowledge):
@@ -133,6 +138,25 @@ class SpectraKnowledge(Knowledge):
         }
         return Surroundings(dict(zip(_PLACES, (night, petal, fibre), strict=True)), groups)
 
+    def read_traits(self, candidates: pa.Table) -> NDArray[np.float64]:
+        """Return noise by arm, its colour and the sampling, as logarithms."""
+        if not candidates.num_rows:
+            return super().read_traits(candidates)
+        shards = list(split_by_shard(candidates))
+        parts = self.run.read_shards(COADDS.name, shards, [*ROW_KEY, *_NOISES]).values()
+        pixels = [np.full(part.num_rows, _find_pixel(get_sampling(part).grid)) for part in parts]
+        rows = pa.concat_tables([part.replace_schema_metadata(None) for part in parts])
+        rows = rows.append_column("pixel", pa.array(np.concatenate(pixels)))
+        rows = align(rows, candidates, what=COADDS.name)
+        values = {
+            name: rows[name].to_numpy(zero_copy_only=False).astype(np.float64)
+            for name in (*_NOISES, "pixel")
+        }
+        with np.errstate(invalid="ignore", divide="ignore"):
+            colours = {f"ivar_{arm}_r": values[f"ivar_{arm}"] / values["ivar_r"] for arm in "bz"}
+            traits = np.log(np.column_stack([(values | colours)[name] for name in TRAITS]))
+        return np.where(np.isfinite(traits), traits, np.nan)
+
     def _read_changes(self, members: pa.Table) -> pa.Table:
         """Return the most significant change of each quasar in which a broad line has changed.
 
@@ -148,3 +172,9 @@ class SpectraKnowledge(Knowledge):
             [("row", "ascending"), ("strength", "descending"), ("earlier_file", "ascending")]
         )
         return changed.take(pa.array(np.unique(changed["row"].to_numpy(), return_index=True)[1]))
+
+
+def _find_pixel(grid: Grid) -> float:
+    """Return the width of the middle pixel over its wavelength."""
+    left, right = grid.to_wave(np.array([grid.size / 2 - 0.5, grid.size / 2 + 0.5]))
+    return float(2 * (right - left) / (right + left))

@@ -14,7 +14,7 @@ from catalog_schema.lock import render_schema
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import ClassState
 from pipeline.errors import UserError, first_line
-from pipeline.lake.layout import MODEL_NORMS, MODEL_TAXONOMY
+from pipeline.lake.layout import MODEL_NORMS, MODEL_TAXONOMY, MODEL_TRAITS
 from release.checks import consistency, face_checks
 from release.faces.astropy_table import accepting_desi_units
 from release.inputs import MODEL_FILES
@@ -134,14 +134,19 @@ def _check_model(path: Path, target: str) -> list[str]:
         return ["is empty"]
     if target.endswith(".parquet"):
         has_rows = pq.ParquetFile(path / target).metadata.num_rows > 0
-        # A survey too small to teach the classes leaves no classifier.
-        is_needed = target not in _CLASSIFIER or query(
-            _CLASSIFIED, str(path / read_kind(path).main_file)
-        )
-        return [] if has_rows or not is_needed else ["has no rows"]
+        return [] if has_rows or not _needs_rows(path, target) else ["has no rows"]
     if target.endswith(".json"):
         read_json(path / target)
     return []
+
+
+def _needs_rows(path: Path, target: str) -> bool:
+    """Say whether a table beside the model may not be empty."""
+    kind = read_kind(path)
+    if target == f"model/{MODEL_TRAITS}":
+        return bool(kind.waist.traits)
+    # A survey too small to teach the classes leaves no classifier.
+    return target not in _CLASSIFIER or bool(query(_CLASSIFIED, str(path / kind.main_file)))
 
 
 _CLASSIFIER = (f"model/{MODEL_NORMS}", f"model/{MODEL_TAXONOMY}")

@@ -18,6 +18,7 @@ def find_sizes(waist: Waist) -> dict[str, int]:
     return {
         "statistic": len(waist.statistics),
         "measurement": len(waist.measurements),
+        "trait": len(waist.traits),
         "anomaly_class": 3,
         "feature": len(waist.statistics) + len(waist.measurements),
     }
@@ -40,6 +41,13 @@ def test_a_coded_column_has_the_words_of_the_kind_and_others_keep_theirs(waist: 
         "anomaly_class": ("normal", "artefact", "crystal"),
         "artefact_kind": ("smeared",) if waist.faults else (),
         "control": ("sand", "brick"),
+        "domain_reason": (
+            *waist.condition_names,
+            *waist.traits,
+            *waist.reasons,
+            "p_values",
+            "few",
+        ),
     }
     for name in (*own, "tier"):
         column = Column(name, pa.string(), "A word.", "meta.code", vocabulary=("other",))
@@ -48,12 +56,15 @@ def test_a_coded_column_has_the_words_of_the_kind_and_others_keep_theirs(waist: 
 
 @given(waist=make_waists())
 def test_a_description_is_in_the_words_of_the_kind(waist: Waist) -> None:
-    text = "{noun}/{nouns}/{member}/{members}/{alike}/{statistics}/{measurements}/{classes}"
+    text = (
+        "{noun}/{nouns}/{member}/{members}/{alike}/{statistics}/{measurements}/{classes}/{traits}"
+    )
     told = waist.fit(Column("c", pa.string(), text, "meta.code")).description.split("/")
     assert told[:5] == ["pebble", "pebbles", "stone", "stones", "weight and colour"]
     assert told[5].split(", ") == [s.name for s in waist.statistics]
     assert [name for name in told[6].split(", ") if name] == [m.name for m in waist.measurements]
     assert told[7] == "normal, artefact, crystal"
+    assert [name for name in told[8].split(", ") if name] == list(waist.traits)
     assert waist.make_table("t", text, ("TARGETID",), ()).description == "/".join(told)
 
 

@@ -62,6 +62,7 @@ def make_waists(draw: st.DrawFn) -> Waist:
         reasons=reasons,
         classes=Pebble,
         controls=Blank,
+        traits={f"trait_{k}": f"Trait {k}." for k in range(draw(st.integers(0, 2)))},
         measurements=tuple(
             Measurement(f"measured_{k}", "Something.") for k in range(draw(st.integers(0, 3)))
         ),

@@ -28,7 +28,7 @@ from pipeline.lake.layout import Shard
 from pipeline.lake.model_files import write_card
 from pipeline.lake.store import Store, columns_to_table
 from pipeline.ledger.books import Ledger, Outcome
-from pipeline.spectra.model.models import NORMS, NULL, TAXONOMY
+from pipeline.spectra.model.models import NORMS, NULL, TAXONOMY, TRAITS
 from pipeline.spectra.sampled import attach_sampling
 
 MODEL_ID = "abc123"
@@ -90,7 +90,8 @@ def write_lake(root: Path, plan: Plan | None = None) -> Store:
         pairs["match_rank"] = np.ones(len(exposure), np.int32)
         _write(store, store.lake.catalogue("matches", name), t.MATCHES, pairs, rng)
     model = store.lake.model(MODEL_ID)
-    for path, table in ((NULL, t.NULL), (NORMS, t.NORMS), (TAXONOMY, t.TAXONOMY)):
+    beside = {NULL: t.NULL, NORMS: t.NORMS, TAXONOMY: t.TAXONOMY, TRAITS: t.TRAITS}
+    for path, table in beside.items():
         _write(store, model / path, table, keys[EAST], rng)
     (model / "reference.safetensors").write_bytes(rng.bytes(100))
     lent = _draw_controls(keys[EAST])

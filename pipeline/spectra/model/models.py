@@ -12,7 +12,7 @@ from torch import Tensor
 from catalog_schema.grids import Sampling
 from pipeline.config import Config
 from pipeline.errors import first_line
-from pipeline.lake.layout import MODEL_CARD, MODEL_NORMS, MODEL_NULL, MODEL_TAXONOMY
+from pipeline.lake.layout import MODEL_CARD, MODEL_NORMS, MODEL_NULL, MODEL_TAXONOMY, MODEL_TRAITS
 from pipeline.lake.model_files import damaged, read_card, read_model_file, write_card
 from pipeline.numerics import find_instruction_set
 from pipeline.spectra.science.restframe import RestFrameGrid
@@ -21,7 +21,7 @@ from pipeline.spectra.science.vae import ModelShape, SpectrumVAE
 WEIGHTS = "weights-{}.safetensors"
 CARD = MODEL_CARD
 REFERENCE = "reference.safetensors"
-NULL, NORMS, TAXONOMY = MODEL_NULL, MODEL_NORMS, MODEL_TAXONOMY
+NULL, NORMS, TAXONOMY, TRAITS = MODEL_NULL, MODEL_NORMS, MODEL_TAXONOMY, MODEL_TRAITS
 
 _READ_FAULTS = (OSError, KeyError, TypeError, RuntimeError, ValueError, SafetensorError)
 

@@ -1,6 +1,7 @@
 """Rows of classes and controls, with the places where candidates crowd."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ from lake_runs import find_model_id
 from toy_tables import make_kind, make_survey
 
 from catalog_schema.kinds import SPECTRA
-from catalog_schema.tables import CLASSES, JUDGED
+from catalog_schema.tables import CLASSES, JUDGED, TRAITS
 from catalog_schema.validate import find_violations
 from pipeline.config import Config
 from pipeline.flow.data_path import start_run
-from pipeline.judge.class_rows import leave_unclassified, make_norms
-from pipeline.judge.knowledge import Surroundings, get_knowledge
+from pipeline.flow.root import Root
+from pipeline.judge.class_rows import leave_unclassified, make_norms, make_traits
+from pipeline.judge.knowledge import Knowledge, Surroundings, get_knowledge
 from pipeline.judge.survey import read_survey
 from pipeline.lake.store import Store, replace_columns, to_matrix
 from pipeline.spectra.knowledge import SpectraKnowledge
@@ -76,6 +78,9 @@ def test_without_examples_the_score_alone_counts(lake: Store, config: Config) ->
     own = survey.significance["p_value"].to_numpy()
     np.testing.assert_array_equal(rows["joint_p_value"][is_ranked], own[is_ranked])
     assert (found.evidence.num_rows, found.norms.num_rows, found.taxonomy.num_rows) == (0, 0, 0)
+    # How they were observed does not depend on the classes.
+    assert found.traits.num_rows == survey.is_core.sum()
+    assert find_violations(found.traits, TRAITS) == []
 
 
 @given(seed=st.integers(0, 99))
@@ -94,3 +99,11 @@ def test_norms_are_the_core_members_each_with_its_own_numbers(seed: int) -> None
     np.testing.assert_allclose(
         to_matrix(norms["significances"]), 2 * to_matrix(survey.measured["measured"])[core]
     )
+
+
+def test_a_kind_without_traits_has_no_rows_of_them(tmp_path: Path) -> None:
+    kind = make_kind()
+    survey = make_survey(kind)
+    traits = make_traits(survey, kind, Knowledge(start_run(Root(tmp_path), Config())))
+    assert traits.num_rows == 0
+    assert find_violations(traits, kind["traits"]) == []

@@ -40,3 +40,6 @@ def test_nothing_known_takes_nothing_away(tmp_path: Path) -> None:
     assert waves.shape == (n, len(knowledge.waist.statistics))
     assert np.isnan(waves).all()
     assert knowledge.read_surroundings(rows) == ({}, {})
+    traits = Knowledge.read_traits(knowledge, rows)
+    assert traits.shape == (n, len(knowledge.waist.traits))
+    assert np.isnan(traits).all()

@@ -192,7 +192,7 @@ def make_coadds(n: int) -> pa.Table:
     rng = np.random.default_rng(1)
     one = {"SURVEY": ["main"] * n, "PROGRAM": ["dark"] * n, "HEALPIX": [7] * n}
     one |= dict.fromkeys(("NIGHT", "PETAL_LOC", "FIBER"), [1] * n)
-    arms = {f"{k}_{a}": np.ones(n) for k in ("snr", "coverage") for a in "brz"}
+    arms = {f"{k}_{a}": np.ones(n) for k in ("snr", "coverage", "noise", "ivar") for a in "brz"}
     spectra = {
         "flux": rng.standard_normal((n, 7781), np.float32),
         "ivar": rng.random((n, 7781), np.float32),

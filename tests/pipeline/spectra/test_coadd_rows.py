@@ -55,7 +55,8 @@ def test_ratio_and_coverage_are_of_the_good_pixels_of_each_arm() -> None:
 
 def test_of_an_arm_that_the_survey_has_not_nothing_is_known() -> None:
     rows = spectra_to_table(SHARD, make_spectra(3), SMALL)
-    assert rows["snr_z"].to_pylist() == rows["coverage_z"].to_pylist() == [None] * 3
+    for measure in ("snr", "coverage", "noise", "ivar"):
+        assert rows[f"{measure}_z"].to_pylist() == [None] * 3
 
 
 def test_an_arm_without_a_good_pixel_has_no_ratio_and_no_coverage() -> None:
@@ -67,6 +68,27 @@ def test_an_arm_without_a_good_pixel_has_no_ratio_and_no_coverage() -> None:
     dark = spectra_to_table(SHARD, spectra, SMALL).slice(1, 1).to_pylist()[0]
     assert [dark[name] for name in ("snr", "snr_b", "snr_r")] == [None] * 3
     assert [dark[name] for name in ("coverage_b", "coverage_r")] == [0, 0]
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.5])
+def test_noise_is_what_pixels_scatter_over_what_their_ivar_says(factor: float) -> None:
+    rng, size = np.random.default_rng(0), SAMPLING.grid.size
+    ivar = rng.gamma(20, 0.1, (5, size)).astype(np.float32)
+    ivar[:, ::10] = 0
+    # The object is smooth, and bright.
+    sigma = factor / np.sqrt(np.where(ivar > 0, ivar, 1))
+    flux = (np.linspace(900, 100, size) + sigma * rng.normal(size=(5, size))).astype(np.float32)
+    ivar[0, SAMPLING.arms[2].first :] = 0
+    spectra = Spectra(np.arange(5), flux, ivar, np.zeros((5, size), np.int32))
+    rows = spectra_to_table(SHARD, spectra, SAMPLING)
+    for arm in SAMPLING.arms:
+        good = [each[each > 0] for each in ivar[:, arm.pixels]]
+        is_known = np.array([len(each) > 300 for each in good])
+        noise = rows[f"noise_{arm.name}"].to_numpy()
+        np.testing.assert_allclose(noise[is_known], factor, rtol=0.1)
+        assert np.isnan(noise[~is_known]).all()
+        mean = [each.mean() if len(each) else np.nan for each in good]
+        np.testing.assert_allclose(rows[f"ivar_{arm.name}"].to_numpy(), mean, rtol=1e-5)
 
 
 def test_places_go_with_their_rows_and_minus_one_is_unknown() -> None:

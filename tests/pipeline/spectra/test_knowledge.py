@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from catalog_schema.kinds import SPECTRA
 from catalog_schema.lines import LINES
+from catalog_schema.spectra import TRAITS
 from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config
@@ -142,6 +143,25 @@ def test_members_were_taken_where_their_coadds_say(lake: Root, config: Config) -
     # Two members share a petal's group where both night and petal are the same, and are known.
     for one, group in zip(ids, found.groups["petal"], strict=True):
         assert group == (-1 if night[one] < 0 else 10 * night[one] + petal[one])
+
+
+def test_traits_are_those_of_each_row_s_own_coadd(lake: Root, config: Config) -> None:
+    run = start_run(lake, config)
+    members = read_survey(run).members
+    members = members.take(pa.array(np.random.default_rng(0).permutation(members.num_rows)))
+    traits = get_knowledge(run).read_traits(members)
+    assert traits.shape == (members.num_rows, len(TRAITS))
+    found = dict(zip(TRAITS, traits.T, strict=True))
+    coadds = pa.concat_tables(run.read_shards("coadds", run.list_shards("coadds")).values())
+    rows = {row["TARGETID"]: row for row in coadds.drop(["flux", "ivar", "mask"]).to_pylist()}
+    own = [rows[targetid] for targetid in members["TARGETID"].to_pylist()]
+    for arm in "brz":
+        np.testing.assert_allclose(np.exp(found[f"noise_{arm}"]), [r[f"noise_{arm}"] for r in own])
+    for arm in "bz":
+        ratio = [r[f"ivar_{arm}"] / r["ivar_r"] for r in own]
+        np.testing.assert_allclose(np.exp(found[f"ivar_{arm}_r"]), ratio)
+    np.testing.assert_allclose(np.exp(found["pixel"]), 0.8 / 6712.0, rtol=1e-4)
+    assert get_knowledge(run).read_traits(members.slice(0, 0)).shape == (0, len(TRAITS))
 
 
 def test_a_changed_line_is_the_sign_of_its_strongest_change(lake: Root, config: Config) -> None:

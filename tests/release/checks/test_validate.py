@@ -266,8 +266,9 @@ def test_readme_without_a_column(released: Path) -> None:
     assert (problem.check, problem.detail) == ("documentation", "does not explain isolation_score")
 
 
-def test_lost_classifier(released: Path) -> None:
-    path = released / "model" / "norms.parquet"
+@pytest.mark.parametrize("name", ["norms", "traits"])
+def test_lost_rows_beside_the_model(released: Path, name: str) -> None:
+    path = released / "model" / f"{name}.parquet"
     rewrite(path, pq.ParquetFile(path).read().slice(0, 0))
     assert find_failed(released) == {"model"}
 
