@@ -14,12 +14,12 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import beta, false_discovery_control
 
 # What stands out at this false-discovery level is taken away, and this share of it put back.
-_LEVEL = 0.1
+_LEVEL = 0.2
 # Rounds after which two sets of anomalies that take turns are left at that.
 _ROUNDS = 20
-# The tail's shape and its standard deviation a priori: normal spectra of two made surveys have 0.12
-# to 0.14. Not below 0, an exponential: no score is impossible.
-_SHAPE, _SHAPE_ERROR, _STEEPEST = 0.12, 0.06, 0.5
+# The tail's shape and its standard deviation a priori, from normal spectra of two made surveys. Not
+# below 0, an exponential: no score is impossible.
+_SHAPE, _SHAPE_ERROR, _STEEPEST = 0.06, 0.02, 0.5
 # A shape below this is rounding.
 _FLAT = 1e-6
 _END = -0.99
@@ -121,7 +121,7 @@ def fit_tail(values: NDArray, fraction: float, contamination: float) -> Tail:
 
     First the upper `contamination` is taken for anomalies, and a generalised Pareto tail (Pickands
     1975) of the usual shape, truncated there, is fitted below. What has a false-discovery level of
-    at most 0.1 (Benjamini & Hochberg 1995) stands out; the tail is fitted to the rest, with as many
+    at most 0.2 (Benjamini & Hochberg 1995) stands out; the tail is fitted to the rest, with as many
     normal members beyond as that level says, and so on until the same members stand out again: from
     above, for a fit through anomalies finds none. The shape is the one of largest posterior
     probability.
@@ -170,7 +170,7 @@ def _fit_truncated(ordered: NDArray, n_out: int, fraction: float) -> Tail:
 
 
 def _fit_censored(ordered: NDArray, n_out: int, fraction: float) -> Tail:
-    """Fit a generalised Pareto tail to what is below the upper `n_out`, normal to one in ten."""
+    """Fit a generalised Pareto tail to what is below the upper `n_out`, normal to one in five."""
     kept, n_beyond = ordered[: len(ordered) - n_out], _LEVEL * n_out
     threshold, excess = _cut(kept, fraction * (len(kept) + n_beyond) - n_beyond)
     ceiling = max(float(kept[-1]) - threshold, 0.0)

@@ -60,7 +60,7 @@ def test_states_are_done_stale_and_missing(lake: Store, config: Config) -> None:
     # Without an index of earlier spectra there is nothing to make of them.
     counts = {stage: 2 if stage in twofold else 1 for stage in NAMES} | {"earlier": 0}
     # Evidence and classes, those of the controls apart; beside the model, what it has learnt.
-    counts["classify"] = 5
+    counts["classify"] = 6
     # Two files for each external catalogue, searched or not.
     counts["crossmatch"] = 2 * len(read_declared())
     assert states == {stage: (count, 0, 0) for stage, count in counts.items()}
