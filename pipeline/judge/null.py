@@ -45,7 +45,26 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Population:
-    """A reference population with all that candidates are compared with; see `from_rows`."""
+    """A reference population with all that candidates are compared with, made by `from_rows`.
+
+    Attributes
+    ----------
+    waist : Waist
+    settings : CalibrateSettings
+    keys : pyarrow.Table
+        ROW_KEY of the members.
+    conditions, statistics : ndarray, shapes (n, d) and (n, k)
+        Scaled, and on scales where normal ones scatter evenly.
+    strangest, surprises : ndarray, shape (n, number of reasons)
+        Largest departure of each reason, and the same in units of its own spread.
+    of_reasons : tuple of Tail
+        Distribution of the surprises of each reason.
+    combined : ndarray, shape (n, 1)
+        Strongest evidence of the members, added up.
+    scores : ndarray, shape (n,)
+    of_scores : Tail
+        Their distribution.
+    """
 
     waist: Waist
     settings: CalibrateSettings
