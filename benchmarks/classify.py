@@ -27,7 +27,7 @@ from pipeline.flow.data_path import run_stages, start_run
 from pipeline.flow.root import Root
 from pipeline.judge.classifier import judge, read_classifier
 from pipeline.judge.knowledge import get_knowledge
-from pipeline.judge.null import compare
+from pipeline.judge.null import read_population
 from pipeline.lake.layout import Shard
 from pipeline.run import Run
 from pipeline.spectra.coadd_rows import spectra_to_table
@@ -141,11 +141,11 @@ def classify_drawn(
     run: Run, windows: pa.Table, truth: pd.DataFrame
 ) -> tuple[pd.DataFrame, NDArray]:
     """Classify drawn spectra as the run's own; return truth with results, and probabilities."""
-    config, folder, null = run.config, run.model, run.read("null")
+    config, folder, population = run.config, run.model, read_population(run)
     scores, rows = score_rows(folder, config, windows)
-    p_value = compare(scores, null, run.kind.waist, config.calibrate).p_value
+    p_value = population.compare(scores).p_value
     measured = measure_table(folder, config, windows.take(pa.array(rows)), p_value)
-    judged = judge(read_classifier(run), null, scores, measured, get_knowledge(run))
+    judged = judge(read_classifier(run), population, scores, measured, get_knowledge(run))
     shown = ("p_value", "joint_p_value", "anomaly_class", "artefact_probability", "better_z")
     found = pd.DataFrame({name: np.asarray(judged[name]) for name in shown})
     found = found.assign(TARGETID=scores["TARGETID"], snr=scores["snr"])

@@ -11,6 +11,7 @@ from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.waist import ROW_KEY
 from pipeline.judge import classifier
 from pipeline.judge.knowledge import Knowledge
+from pipeline.judge.null import Population
 from pipeline.judge.science.crowding import find_crowding
 from pipeline.judge.survey import Survey
 from pipeline.lake.store import columns_to_table
@@ -32,10 +33,10 @@ class Classified(NamedTuple):
 
 
 def leave_unclassified(
-    survey: Survey, null: pa.Table, kind: Kind, knowledge: Knowledge
+    survey: Survey, population: Population, kind: Kind, knowledge: Knowledge
 ) -> Classified:
     """Return rows without classes where there is nothing to learn from, and no evidence."""
-    judged = classifier.judge(None, null, survey.scores, survey.measured, knowledge)
+    judged = classifier.judge(None, population, survey.scores, survey.measured, knowledge)
     columns = dict.fromkeys(LAYOUT, np.full(survey.n_members, np.nan))
     return Classified(
         arrow_schema(kind["norms"]).empty_table(),

@@ -16,9 +16,8 @@ from catalog_schema.column import arrow_schema
 from catalog_schema.kind import Kind
 from catalog_schema.vocabulary import ClassState
 from catalog_schema.waist import ARTEFACT, NORMAL, UNKNOWN, Waist
-from pipeline.config import Config
-from pipeline.judge import null as population
 from pipeline.judge.knowledge import Knowledge
+from pipeline.judge.null import Population, locate
 from pipeline.judge.science.calibration import join_p_values, standardise
 from pipeline.judge.science.taxonomy import Taxonomy
 from pipeline.judge.survey import read_measured
@@ -89,7 +88,7 @@ def tabulate_taxonomies(taxonomies: tuple[Taxonomy, ...], kind: Kind) -> pa.Tabl
 
 def judge(
     classifier: Classifier | None,
-    null: pa.Table,
+    population: Population,
     scores: pa.Table,
     rows: pa.Table,
     knowledge: Knowledge,
@@ -100,8 +99,9 @@ def judge(
     ----------
     classifier : Classifier or None
         Without one there is no class, and the score alone counts.
-    null, scores, rows : pyarrow.Table
-        Rows of `null`, of `scores` and, of the same candidates, of `measurements`.
+    population : Population
+    scores, rows : pyarrow.Table
+        Rows of `scores` and, of the same candidates, of `measurements`.
     knowledge : Knowledge
 
     Returns
@@ -114,13 +114,12 @@ def judge(
     state = knowledge.find_states(scores, measured)
     if classifier is None:
         state = _without_examples(state)
-        found = population.compare(scores, null, waist, config.calibrate)
+        found = population.compare(scores)
         score, p_value = found.score, found.p_value
         probabilities = np.zeros((len(state), len(waist.kinds)))
         joint = _leave_unjoined(p_value, state)
     else:
-        norms = classifier.norms
-        departures, score, p_value = compare(norms, null, scores, measured, waist, config)
+        departures, score, p_value = compare(classifier.norms, population, scores, measured)
         targetids = scores["TARGETID"].to_numpy()
         probabilities = find_probabilities(classifier.taxonomies, departures, targetids, waist)
     signs = knowledge.find_signs(rows, state)
@@ -136,32 +135,26 @@ def judge(
 
 
 def compare(
-    norms: pa.Table,
-    null: pa.Table,
-    scores: pa.Table,
-    measured: Measured,
-    waist: Waist,
-    config: Config,
+    norms: pa.Table, population: Population, scores: pa.Table, measured: Measured
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return departures (n, number of features), combined score (n,) and p-value (n,).
 
     Parameters
     ----------
-    norms, null, scores : pyarrow.Table
+    norms, scores : pyarrow.Table
         Rows of the tables of these names.
+    population : Population
     measured : Measured
         Arrays of shape (n, number of measurements).
-    waist : Waist
-    config : Config
     """
     ordinary = norms.filter(norms["is_ordinary"])
-    found = population.compare(scores, null, waist, config.calibrate)
+    found = population.compare(scores)
     physical = standardise(
-        population.locate(ordinary, waist),
+        locate(ordinary, population.waist),
         to_matrix(ordinary["significances"]).astype(np.float64),
-        population.locate(scores, waist),
+        locate(scores, population.waist),
         find_significance(measured),
-        config.calibrate.neighbours,
+        population.settings.neighbours,
         _MIN_SPREAD,
         (ordinary["TARGETID"].to_numpy(), scores["TARGETID"].to_numpy()),
     )

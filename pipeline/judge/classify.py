@@ -31,6 +31,7 @@ from pipeline.judge.classifier import (
     prefer,
 )
 from pipeline.judge.knowledge import Examples, Knowledge, Sign, get_knowledge
+from pipeline.judge.null import Population, read_population
 from pipeline.judge.science.families import draw_map, find_axes, find_clusters
 from pipeline.judge.science.taxonomy import Taxonomy, fit_taxonomy
 from pipeline.judge.survey import Survey, read_survey
@@ -62,14 +63,14 @@ def classify(run: Run) -> Job:
 
 def _classify(run: Run) -> Product:
     survey, knowledge = read_survey(run), get_knowledge(run)
-    null, n_folds = run.read("null"), int(read_card(run.model)["folds"])
+    population, n_folds = read_population(run), int(read_card(run.model)["folds"])
     hosts = _choose_hosts(survey, knowledge)
     examples = None
     if len(set(assign_folds(hosts["TARGETID"].to_numpy(), n_folds))) > 1:
         examples = knowledge.plant_examples(hosts)
     if examples is None:
-        return Product(leave_unclassified(survey, null, run.kind, knowledge))
-    return Product(_classify_survey(survey, examples, null, run.kind, knowledge, n_folds))
+        return Product(leave_unclassified(survey, population, run.kind, knowledge))
+    return Product(_classify_survey(survey, examples, population, run.kind, knowledge, n_folds))
 
 
 def _choose_hosts(survey: Survey, knowledge: Knowledge) -> pa.Table:
@@ -87,7 +88,7 @@ def _choose_hosts(survey: Survey, knowledge: Knowledge) -> pa.Table:
 def _classify_survey(
     survey: Survey,
     examples: Examples,
-    null: pa.Table,
+    population: Population,
     kind: Kind,
     knowledge: Knowledge,
     n_folds: int,
@@ -99,8 +100,8 @@ def _classify_survey(
     waist, config, n = kind.waist, knowledge.config, survey.n_members
     settings, is_member = config.classify, np.arange(survey.scores.num_rows) < survey.n_members
     norms = make_norms(survey, kind)
-    departures, score, p_value = compare(norms, null, survey.scores, survey.values, waist, config)
-    planted, _, _ = compare(norms, null, examples.scores, examples.measured, waist, config)
+    departures, score, p_value = compare(norms, population, survey.scores, survey.values)
+    planted, _, _ = compare(norms, population, examples.scores, examples.measured)
     taxonomies = tuple(
         _teach(survey, examples, departures, planted, settings, n_folds, fold)
         for fold in range(n_folds)

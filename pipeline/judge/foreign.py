@@ -11,7 +11,7 @@ from catalog_schema.waist import ROW_KEY, Waist
 from pipeline.errors import UserError
 from pipeline.judge.classifier import judge, leave_unexplained, read_classifier
 from pipeline.judge.knowledge import get_knowledge
-from pipeline.judge.null import locate
+from pipeline.judge.null import Population, locate
 from pipeline.judge.science.domain import LOW, Difference, Domain, Labels, Sample, find_domain
 from pipeline.judge.survey import read_survey
 from pipeline.judge.tiers import grade_rows, to_numbers
@@ -111,7 +111,8 @@ def _judge(run: Run) -> Product:
     n = survey.n_members
     scores, measured = survey.scores.slice(0, n), survey.measured.slice(0, n)
     null, knowledge = run.read("null"), get_knowledge(run)
-    judged = judge(read_classifier(run), null, scores, measured, knowledge)
+    population = Population.from_rows(null, kind.waist, run.config.calibrate)
+    judged = judge(read_classifier(run), population, scores, measured, knowledge)
     rows = columns_to_table(kind["judged"], judged | {name: scores[name] for name in ROW_KEY})
     tiers = grade_rows(rows, kind, run.config.grade)
     domain = find_domain(

@@ -11,6 +11,7 @@ from catalog_schema.vocabulary import Parent, Tier
 from catalog_schema.waist import ROW_KEY
 from pipeline.judge.classifier import judge, read_classifier
 from pipeline.judge.knowledge import get_knowledge
+from pipeline.judge.null import read_population
 from pipeline.judge.tiers import grade_others, read_limits
 from pipeline.lake.store import columns_to_table
 from pipeline.run import Run
@@ -35,12 +36,12 @@ def inject(run: Run) -> Job:
 
 def _inject(run: Run) -> Product:
     knowledge, table = get_knowledge(run), run.kind["injections"]
-    null, classifier = run.read("null"), read_classifier(run)
+    population, classifier = read_population(run), read_classifier(run)
     limits, parts = read_limits(run), [arrow_schema(table).empty_table()]
     carried = run.kind.waist.carried_names
     for planted in knowledge.plant_features(_choose_hosts(run)):
         scores = planted.scores
-        judged = judge(classifier, null, scores, planted.measured, knowledge)
+        judged = judge(classifier, population, scores, planted.measured, knowledge)
         columns = judged | {
             **{name: scores[name] for name in (*ROW_KEY, *carried)},
             "injection": [planted.injection] * scores.num_rows,

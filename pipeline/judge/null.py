@@ -17,6 +17,7 @@ from pipeline.judge.science.calibration import (
 from pipeline.judge.science.tail import Tail, fit_tail
 from pipeline.lake.align import find_rows
 from pipeline.lake.store import columns_to_table, to_matrix
+from pipeline.run import Run
 from pipeline.settings.judge import CalibrateSettings
 
 _SMALLEST_RATIO = 1e-6
@@ -127,6 +128,11 @@ class Population:
         score = standardise_among(near, self.combined, _combine(evidence))[:, 0]
         p_value = self.of_scores.p_values(score, take_own(self.scores, own))
         return Comparison(departures, evidence, score, p_value)
+
+
+def read_population(run: Run) -> Population:
+    """Return the reference population of a run's model."""
+    return Population.from_rows(run.read("null"), run.kind.waist, run.config.calibrate)
 
 
 def make_null(scores: pa.Table, kind: Kind, settings: CalibrateSettings) -> pa.Table:

@@ -17,7 +17,7 @@ from catalog_schema.tables import RESTFRAME
 from catalog_schema.vocabulary import Parent, Split
 from pipeline.config import Config
 from pipeline.errors import QadError, UserError, first_line, needing
-from pipeline.judge.null import compare, make_null
+from pipeline.judge.null import Population, make_null
 from pipeline.lake.files import replacing
 from pipeline.lake.layout import Lake
 from pipeline.lake.store import Store
@@ -159,13 +159,14 @@ def measure_recall(
         publish_model(folder, model, records, config)
         own = score_windows(folder, config.score, seed, rows).tables[0]
         null = make_null(own, SPECTRA, config.calibrate)
+        population = Population.from_rows(null, SPECTRA.waist, config.calibrate)
         threshold = np.quantile(null["anomaly_score"].to_numpy(), 1 - FALSE_POSITIVES)
         hosts = rows.filter(pc.is_in(rows["TARGETID"], own["TARGETID"].combine_chunks()))
         hosts, found = hosts.slice(0, config.inject.hosts), {}
         for kind in KINDS:
             planted = plant(hosts, model.grid, kind, config.inject.strengths, seed)
             scores = score_windows(folder, config.score, seed, planted).tables[0]
-            score = compare(scores, null, SPECTRA.waist, config.calibrate).score
+            score = population.compare(scores).score
             found[kind] = float((score > threshold).mean())
     return {"recall": float(np.mean(list(found.values()))), **found}
 

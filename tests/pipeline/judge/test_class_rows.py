@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
-from lake_runs import find_model_id
 from toy_tables import make_kind, make_survey
 
 from catalog_schema.kinds import SPECTRA
@@ -19,14 +18,10 @@ from pipeline.flow.data_path import start_run
 from pipeline.flow.root import Root
 from pipeline.judge.class_rows import leave_unclassified, make_norms, make_traits
 from pipeline.judge.knowledge import Knowledge, Surroundings, get_knowledge
+from pipeline.judge.null import read_population
 from pipeline.judge.survey import read_survey
 from pipeline.lake.store import Store, replace_columns, to_matrix
 from pipeline.spectra.knowledge import SpectraKnowledge
-from pipeline.spectra.model import models
-
-
-def read_null(lake: Store, config: Config) -> pa.Table:
-    return lake.read(lake.lake.model(find_model_id(lake, config)) / models.NULL)
 
 
 def test_crowds_are_told_by_place(lake: Store, config: Config) -> None:
@@ -46,8 +41,8 @@ def test_crowds_are_told_by_place(lake: Store, config: Config) -> None:
 
     rows: Any = replace_columns(survey.significance, {"p_value": np.where(is_crowd, 1e-3, 0.5)})
     placed = replace(survey, significance=rows)
-    null = read_null(lake, config)
-    rows = leave_unclassified(placed, null, SPECTRA, Placed(run)).classes.to_pandas()
+    population = read_population(run)
+    rows = leave_unclassified(placed, population, SPECTRA, Placed(run)).classes.to_pandas()
     assert rows["fibre_p_value"][is_crowd].max() < 0.01
     assert rows["fibre_p_value"][~is_crowd].min() > 0.5
     assert (rows["petal_p_value"].isna() == rows["NIGHT"].isna()).all()
@@ -60,7 +55,7 @@ def test_no_signal_has_no_class(lake: Store, config: Config) -> None:
     run = start_run(lake, config.model_copy(update={"classify": settings}))
     survey, knowledge = read_survey(run), get_knowledge(run)
     assert set(knowledge.find_states(survey.scores, survey.values)) == {"no_signal"}
-    rows = leave_unclassified(survey, read_null(lake, config), SPECTRA, knowledge).classes
+    rows = leave_unclassified(survey, read_population(run), SPECTRA, knowledge).classes
     assert set(rows["class_state"].to_pylist()) == {"no_signal"}
     assert rows["joint_p_value"].null_count == rows.num_rows
 
@@ -68,7 +63,7 @@ def test_no_signal_has_no_class(lake: Store, config: Config) -> None:
 def test_without_examples_the_score_alone_counts(lake: Store, config: Config) -> None:
     run = start_run(lake, config)
     survey = read_survey(run)
-    found = leave_unclassified(survey, read_null(lake, config), SPECTRA, get_knowledge(run))
+    found = leave_unclassified(survey, read_population(run), SPECTRA, get_knowledge(run))
     assert find_violations(found.classes, CLASSES) == []
     assert find_violations(found.controls, JUDGED) == []
     rows = found.classes.to_pandas()

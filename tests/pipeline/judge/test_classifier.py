@@ -17,6 +17,7 @@ from pipeline.judge.classifier import (
     tabulate_taxonomies,
 )
 from pipeline.judge.knowledge import get_knowledge
+from pipeline.judge.null import read_population
 from pipeline.judge.science.taxonomy import Taxonomy
 from pipeline.judge.survey import read_survey
 from pipeline.lake.store import Store
@@ -34,8 +35,8 @@ def judge_quasars(finished: Store, config: Config, folder, classifier) -> dict:
     run = start_run(finished, config)
     survey = read_survey(run)
     n = survey.n_members
-    null, scores = finished.read(folder / models.NULL), survey.scores.slice(0, n)
-    return judge(classifier, null, scores, survey.measured.slice(0, n), get_knowledge(run))
+    population, scores = read_population(run), survey.scores.slice(0, n)
+    return judge(classifier, population, scores, survey.measured.slice(0, n), get_knowledge(run))
 
 
 def test_own_quasars_are_judged_as_before(finished: Store, config: Config, folder) -> None:
