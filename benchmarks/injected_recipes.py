@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-_SPEED = 299_792.458
+from catalog_schema.constants import LIGHT_SPEED
+from catalog_schema.desi import SAMPLING
+
 _BIN = 4
-WAVE = 3600 + 0.8 * np.arange(7781)
+WAVE = SAMPLING.grid.wave
 # Rest wavelengths (Å) of pairs that one line may be taken for another of.
 _CONFUSED = (
     (1215.7, 1549.0),
@@ -164,7 +166,7 @@ def _add(shapes: Iterable[NDArray]) -> NDArray:
 
 
 def _velocity(wave: NDArray, line: float) -> NDArray:
-    return (wave / line - 1) * _SPEED
+    return (wave / line - 1) * LIGHT_SPEED
 
 
 def _one_line(q: Quasar, rng: np.random.Generator, _: Sources) -> NDArray:
@@ -244,7 +246,7 @@ def _damped(q: Quasar, rng: np.random.Generator, _: Sources) -> NDArray | None:
     wave = WAVE / (1 + z)
     column, gamma = 10 ** rng.uniform(20.5, 21.8), 6.265e8
     # Damping wings of Lyman alpha far from its centre.
-    offset = _SPEED * 1e13 * (1 / 1215.67 - 1 / wave)
+    offset = LIGHT_SPEED * 1e13 * (1 / 1215.67 - 1 / wave)
     tau = column * 0.0110 * 0.4164 * gamma / (4 * np.pi**2) / np.maximum(offset**2, 1e20)
     return q.flux * np.exp(-np.minimum(tau, 50))
 

@@ -29,7 +29,7 @@ from injected_recipes import RECIPES, WAVE, Population, Sources
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from catalog_schema.desi import HEALPIX_ORDER
+from catalog_schema.desi import HEALPIX_ORDER, SAMPLING
 from catalog_schema.vocabulary import Parent
 from pipeline.config import load_config
 from pipeline.flow.data_path import run_stages
@@ -42,8 +42,9 @@ from pipeline.spectra.science.pca import fit_basis, infer_coefficients
 _COMPONENTS, _SMOOTHING, _FARTHEST = 10, 3, 4.0
 _FAINTEST, _TRIES = 8.0, 1000
 # First joined pixel of each arm, and the pixels that two arms share.
-_FIRST = {"B": 0, "R": 2700, "Z": 4900}
-_IS_TWICE = ((WAVE >= 5760) & (WAVE <= 5800)) | ((WAVE >= 7520) & (WAVE <= 7620))
+_FIRST = {arm.name.upper(): arm.first for arm in SAMPLING.arms}
+_PIXELS = np.arange(WAVE.size)
+_IS_TWICE = sum((arm.first <= _PIXELS) & (arm.last > _PIXELS) for arm in SAMPLING.arms) > 1
 _IMAGES = ("FLUX", "IVAR", "MASK")
 # Pixels of the sky and numbers of targets between two copies of one file.
 _NEXT_PIXEL, _NEXT_TARGETS = 1009, 10**11

@@ -96,6 +96,14 @@ class Sampling:
         ends = pairwise([0.0, *middles, float("inf")])
         return {arm.name: span for arm, span in zip(self.arms, ends, strict=True)}
 
+    @property
+    def reaches(self) -> dict[str, tuple[float, float]]:
+        """The `spans` as far as there are pixels, Å."""
+        low, high = self.grid.ends
+        return {
+            arm: (max(first, low), min(last, high)) for arm, (first, last) in self.spans.items()
+        }
+
     def to_json(self) -> dict[str, object]:
         """Return what `from_json` reads, for a card or a footer."""
         return asdict(self)

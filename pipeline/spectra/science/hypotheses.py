@@ -19,7 +19,7 @@ from catalog_schema.grids import Sampling
 from catalog_schema.lines import LINES
 from catalog_schema.statistics import HYPOTHESES, SOURCES
 from catalog_schema.vocabulary import Arm
-from pipeline.spectra.science.pca import LinearBasis, rebin
+from pipeline.spectra.science.pca import AMPLITUDE_SPREAD, LinearBasis, free_amplitude, rebin
 from pipeline.spectra.science.second_light import make_bank
 
 _BIN = 16
@@ -35,7 +35,6 @@ _IRON_BANDS = {
 # Width (bins) over which the lower envelope of the mean spectrum is taken for its continuum.
 _ENVELOPE, _SMOOTHING, _LOW = 37, 21, 20
 _NOISE_CEILING = 50.0
-_AMPLITUDE_SPREAD = 0.3
 _LEAST_LEFT = 1e-3
 
 
@@ -59,11 +58,12 @@ class Hypotheses:
         basis: LinearBasis,
         wave: Tensor,
         sampling: Sampling,
-        amplitude_spread: float = _AMPLITUDE_SPREAD,
+        amplitude_spread: float = AMPLITUDE_SPREAD,
     ) -> None:
         nothing = (0.0, 0.0)
         self._spans = {arm: sampling.spans.get(arm, nothing) for arm in Arm.values()}
-        self._ends = sampling.grid.ends
+        self._reaches = {arm: sampling.reaches.get(arm, nothing) for arm in Arm.values()}
+        self._low, _ = sampling.grid.ends
         self._wave = wave.reshape(-1, _BIN).mean(1)
         tilt = torch.log(self._wave / 3000.0)
         # Small dust at the quasar dims by a power law of wavelength (SMC; Prevot et al. 1984).
@@ -72,10 +72,8 @@ class Hypotheses:
             "curvature": tilt**2,
             "reddening": (1e4 / self._wave) ** 1.2,
         }
-        per_bin = _BIN * len(basis.mean) // len(wave)
-        free = torch.cat([basis.components, amplitude_spread * basis.mean[None]])
-        self._components = free.reshape(len(free), -1, per_bin).mean(2).T
-        self._mean = basis.mean.reshape(-1, per_bin).mean(1)
+        binned = free_amplitude(basis, len(self._wave), amplitude_spread)
+        self._components, self._mean = binned.components.T, binned.mean
         self._bin_dex = float(torch.log10(self._wave[-1] / self._wave[0])) / (len(self._wave) - 1)
         self._banks: dict[int, list[Tensor]] = {}
         mean = self._mean.numpy()
@@ -140,7 +138,7 @@ class Hypotheses:
     def _list_banks(self, n_bins: int) -> list[Tensor]:
         """Return the templates of each second source in windows of so many bins."""
         if n_bins not in self._banks:
-            bank = make_bank(self._ends[0], self._bin_dex, n_bins, self._mean)
+            bank = make_bank(self._low, self._bin_dex, n_bins, self._mean)
             self._banks[n_bins] = [bank[name] for name in SOURCES]
         return self._banks[n_bins]
 
@@ -152,8 +150,7 @@ class Hypotheses:
             arm: (observed >= low) & (observed < high) for arm, (low, high) in self._spans.items()
         }
         made = {f"{arm}_offset": model * inside[arm] for arm in inside}
-        for arm, limits in self._spans.items():
-            low, high = np.clip(limits, *self._ends)
+        for arm, (low, high) in self._reaches.items():
             tilt = (2 * observed - low - high) / max(high - low, 1.0)
             made[f"{arm}_tilt"] = model * inside[arm] * tilt
         # Sky light raises the noise: where the variance is large, so is the sky.

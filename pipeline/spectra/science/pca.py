@@ -12,6 +12,8 @@ from torch import Tensor, nn
 _COEFFICIENT_RIDGE = 1.0
 # Pixels seen by few spectra are shrunk towards the mean spectrum: prior weight of the basis.
 _BASIS_RIDGE = 3.0
+# Fraction of the mean by which the amplitude, which is fitted too, is free.
+AMPLITUDE_SPREAD = 0.3
 # Pixels per bin and iterations: the components are found where it is cheap and refined after.
 _COARSE, _COARSE_ITERATIONS, _ROBUST_ITERATIONS = 16, 40, 15
 _FINE, _FINE_ITERATIONS = 4, 3
@@ -81,6 +83,17 @@ def fit_basis(
         torch.cat([basis.mean[None], basis.components])[None], scale_factor=_FINE, mode="linear"
     )[0]
     return LinearBasis(spread[0].contiguous(), spread[1:].contiguous())
+
+
+def free_amplitude(
+    basis: LinearBasis, n_bins: int, spread: float = AMPLITUDE_SPREAD
+) -> LinearBasis:
+    """Return a basis in so many bins, with a share of its mean as one component more."""
+    components = torch.cat([basis.components, spread * basis.mean[None]])
+    return LinearBasis(
+        basis.mean.reshape(n_bins, -1).mean(1),
+        components.reshape(len(components), n_bins, -1).mean(2),
+    )
 
 
 def invert_by_cholesky(matrices: Tensor) -> Tensor:

@@ -26,14 +26,14 @@ class Ripples:
     """
 
     def __init__(self, sampling: Sampling, log10_step: float, window: int) -> None:
-        low, high = sampling.grid.ends
+        low, _ = sampling.grid.ends
         wave = low * 10 ** (log10_step * np.arange(window))
         phase = 2 * np.pi * wave[:, None] * _FREQUENCIES
         waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
         self._waves = torch.from_numpy(waves).float()
         self._parts = {
-            arm: slice(*np.searchsorted(wave, np.clip(limits, low, high)).tolist())
-            for arm, limits in sampling.spans.items()
+            arm: slice(*np.searchsorted(wave, limits).tolist())
+            for arm, limits in sampling.reaches.items()
         }
 
     def measure(self, residual: Tensor, weight: Tensor, model: Tensor) -> dict[str, Tensor]:

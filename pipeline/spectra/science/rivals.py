@@ -5,15 +5,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.spectra.science.pca import LinearBasis, measure_misfit, rebin
+from pipeline.spectra.science.pca import LinearBasis, free_amplitude, measure_misfit, rebin
 from pipeline.spectra.science.residuals import Residuals
 
 # Pixels per bin: for every redshift of the grid, and for the places about the best.
 _BIN, _FINE = 16, 4
 # Rivals are at least this far from the redshift in question and from each other, in pixels.
 _SEPARATION = 96
-# Fraction of the mean by which the amplitude is free.
-_AMPLITUDE_SPREAD = 0.3
 
 
 def find_rivals(spectra: Residuals, basis: LinearBasis, n_rivals: int) -> NDArray[np.intp]:
@@ -40,7 +38,7 @@ def find_rivals(spectra: Residuals, basis: LinearBasis, n_rivals: int) -> NDArra
         torch.from_numpy(np.ascontiguousarray(values, np.float32))
         for values in (spectra.flux, spectra.weight)
     )
-    coarse, fine = (_free_amplitude(basis, spectra.grid.size, size) for size in (_BIN, _FINE))
+    coarse, fine = (free_amplitude(basis, spectra.grid.size // bin_) for bin_ in (_BIN, _FINE))
     found = np.zeros((len(spectra), n_rivals), np.intp)
     for row, own in enumerate(spectra.start.tolist()):
         one = flux[row : row + 1], weight[row : row + 1]
@@ -101,14 +99,6 @@ def confuse_lines(
     mistakes = [(1 + z) * line / other - 1 for line in seen for other in lines if line != other]
     possible = [wrong for wrong in mistakes if wrong > 0]
     return float(rng.choice(possible)) if possible else None
-
-
-def _free_amplitude(basis: LinearBasis, size: int, pixels: int) -> LinearBasis:
-    """Return a basis in bins of so many pixels, with the mean among the components."""
-    factor = pixels * len(basis.mean) // size
-    mean = basis.mean.reshape(-1, factor).mean(1)
-    components = basis.components.reshape(len(basis.components), -1, factor).mean(2)
-    return LinearBasis(mean, torch.cat([components, _AMPLITUDE_SPREAD * mean[None]]))
 
 
 def _fit_places(
