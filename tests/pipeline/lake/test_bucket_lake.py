@@ -3,9 +3,9 @@
 import os
 import shutil
 import signal
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -152,21 +152,27 @@ def test_model_in_the_bucket_scores_other_spectra(made: Bucket, endpoint: str) -
 
 
 def test_another_machine_ends_what_killed_runs_began(
-    bucket: Bucket, expected: str, endpoint: str
+    bucket: Bucket, expected: str, proxy: FaultyProxy
 ) -> None:
-    for appears in ("/lake/coadds/", "/models/.", "/lake/scores/"):
+    for written in ("/lake/coadds/", "/models/.", "/lake/scores/"):
         killed = start_qad(*bucket.name_run("killed"), env=bucket.environment)
-        deadline = time.monotonic() + 200
-        while time.monotonic() < deadline and killed.is_alive():
-            if any(appears in key for key in list_keys(endpoint, bucket.folder.name)):
-                break
-            time.sleep(0.05)
-        os.killpg(killed.pid, signal.SIGKILL)
-        killed.join()
-        assert killed.exitcode == -signal.SIGKILL, f"the run ended before {appears} was seen"
+        proxy.fails = kill_at_write(killed, written)
+        killed.join(200)
+        assert killed.exitcode == -signal.SIGKILL, f"the run ended before it wrote {written}"
+    proxy.fails = lambda *_: None
     resumed = bucket.run("other")
     assert resumed.returncode == 0, resumed.stderr
     assert sums(bucket.folder / "other") == expected
+
+
+def kill_at_write(process: ForkServerProcess, written: str) -> Callable[[str, str], None]:
+    """Kill a run when it first writes such a key, which is kept."""
+
+    def look(method: str, url: str) -> None:
+        if method == "PUT" and written in url and process.is_alive():
+            os.killpg(process.pid, signal.SIGKILL)
+
+    return look
 
 
 def test_refused_writes_end_the_run_which_resumes_though_postgresql_restarts(
