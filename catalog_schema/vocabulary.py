@@ -192,7 +192,7 @@ class AnomalyClass(Described):
     NORMAL = "normal", "An ordinary quasar: nothing tells it from its peers."
     BAL = "bal", "Broad absorption lines."
     FELOBAL = "felobal", "Iron low-ionisation broad absorption lines."
-    DLA = "dla", "Damped Lyman-alpha absorber near the quasar's redshift."
+    DLA = "dla", "Damped Lyman-alpha absorber on the line of sight."
     REDDENED = "reddened", "Strong intrinsic dust reddening."
     WEAK_LINE = "weak_line", "Emission lines unusually weak."
     DOUBLE_PEAKED = "double_peaked", "Double-peaked broad lines."

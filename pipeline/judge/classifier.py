@@ -4,6 +4,7 @@ Stage `classify` teaches it and leaves it beside the model; whatever else is to 
 survey's members are, planted features and foreign rows, is judged by it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -283,7 +284,8 @@ def name_classes(
     -------
     dict
         ``class_state``, ``anomaly_class``, ``class_probabilities``, ``log_odds``,
-        ``joint_p_value``, ``artefact_probability`` and ``artefact_kind``; NaN is null.
+        ``joint_p_value``, ``artefact_probability`` and ``artefact_kind``, the most probable kind
+        of artefact whatever the class; NaN is null.
     """
     is_classified = state == ClassState.CLASSIFIED.value
     if not is_classified.any():
@@ -296,7 +298,6 @@ def name_classes(
     of_anomaly = by_class[:, artefact] / np.maximum(1 - by_class[:, normal], 1e-12)
     faults = [k for k, kind in enumerate(kinds) if waist.examples[kind] == ARTEFACT]
     fault = np.array(kinds)[faults][np.argmax(probabilities[:, faults], axis=1)]
-    is_fault = is_classified & (name == ARTEFACT)
     told = np.where(is_classified[:, None], by_class, np.nan)
     return {
         "class_state": state,
@@ -305,22 +306,46 @@ def name_classes(
         "log_odds": find_log_odds(probabilities, state, waist),
         "joint_p_value": joint_p_value,
         "artefact_probability": np.where(is_classified, np.clip(of_anomaly, 0, 1), np.nan),
-        "artefact_kind": pa.array(fault, mask=~is_fault),
+        "artefact_kind": pa.array(fault, mask=~is_classified),
     }
 
 
-def leave_unexplained(anomaly_class: pa.Array, is_found: NDArray[np.bool_]) -> pa.Array:
-    """Return the classes, `UNKNOWN` where one is `NORMAL` although it was found, shape (n,).
+def name_found(
+    anomaly_class: pa.Array,
+    class_probabilities: NDArray,
+    is_found: Callable[[pa.Array], NDArray[np.bool_]],
+    waist: Waist,
+) -> pa.Array:
+    """Return the classes, where one is `NORMAL` although it was found another, shape (n,).
 
-    What stands out and resembles nothing that was taught has no name; ordinary it is not.
+    What stands out is not ordinary, so what it is probably is asked of the other classes alone. It
+    takes the one that has at least half of what is not `NORMAL`, if it is found by that name as
+    well; else it resembles nothing that was taught, and is `UNKNOWN`.
 
     Parameters
     ----------
     anomaly_class : pyarrow.Array of str
-    is_found : ndarray of bool, shape (n,)
+    class_probabilities : ndarray, shape (n, number of classes)
+    is_found : callable
+        Tells of some classes which candidates would be found if these were theirs, shape (n,).
+    waist : Waist
     """
-    is_unexplained = pc.and_(pc.equal(anomaly_class, NORMAL), pa.array(is_found))
-    return pc.if_else(pc.fill_null(is_unexplained, False), UNKNOWN, anomaly_class)
+    names = np.array(waist.classes.values())
+    others = np.flatnonzero(names != NORMAL)
+    given = np.nan_to_num(class_probabilities[:, others])
+    likeliest, share = names[others][np.argmax(given, axis=1)], given.max(axis=1, initial=0)
+    is_clear = share >= 0.5 * np.maximum(given.sum(axis=1), NEVER)
+    is_odd = pc.and_(pc.equal(anomaly_class, NORMAL), pa.array(is_found(anomaly_class)))
+    is_odd = pc.fill_null(is_odd, False)
+    named = pc.if_else(is_odd, pa.array(np.where(is_clear, likeliest, UNKNOWN)), anomaly_class)
+    is_lost = pc.and_(is_odd, pa.array(~is_found(named)))
+    return pc.if_else(is_lost, UNKNOWN, named)
+
+
+def show_artefact_kind(kinds: pa.Array, anomaly_class: pa.Array) -> pa.Array:
+    """Return the most probable kinds of artefact where the class is one, else null, shape (n,)."""
+    is_fault = pc.fill_null(pc.equal(anomaly_class, ARTEFACT), False)
+    return pc.if_else(is_fault, kinds, pa.scalar(None, pa.string()))
 
 
 def _leave_unnamed(state: NDArray[np.str_], joint_p_value: NDArray, waist: Waist) -> dict[str, Any]:

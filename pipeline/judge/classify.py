@@ -26,9 +26,10 @@ from pipeline.judge.class_rows import (
 from pipeline.judge.classifier import (
     compare,
     find_log_odds,
-    leave_unexplained,
     name_classes,
+    name_found,
     prefer,
+    show_artefact_kind,
 )
 from pipeline.judge.knowledge import Examples, Knowledge, Sign, get_knowledge
 from pipeline.judge.null import Population, read_population
@@ -121,12 +122,14 @@ def _classify_survey(
     norms = replace_columns(norms, {"log_odds": log_odds[survey.is_core]})
     joint = classifier.join(norms, survey.scores, p_value, log_odds, config.calibrate)
     named = name_classes(probabilities, state, joint, waist)
-    # As `grade` lists them: p-values as published, and no level of a tier is above this one.
-    listed = list_candidates(
-        named["anomaly_class"][:n], to_numbers(survey.significance["p_value"]), joint[:n]
+    named["anomaly_class"] = name_found(
+        named["anomaly_class"],
+        named["class_probabilities"],
+        partial(_find_members, survey, joint, settings.ordinary_level),
+        waist,
     )
-    is_found = np.pad(listed.q_values <= settings.ordinary_level, (0, len(joint) - n))
-    named["anomaly_class"] = leave_unexplained(named["anomaly_class"], is_found)
+    kinds = show_artefact_kind(named["artefact_kind"], named["anomaly_class"])
+    named["artefact_kind"] = kinds
     judged = named | {"anomaly_score": score, "p_value": p_value, **found.told}
     layout = _lay_out(survey, departures[:n], state[:n] == ClassState.CLASSIFIED.value, config)
     is_odd = pc.fill_null(pc.not_equal(named["anomaly_class"][:n], NORMAL), False)
@@ -143,6 +146,18 @@ def _classify_survey(
         make_judged(survey, kind, judged),
         make_classes(survey, kind, judged, layout | find_crowds(survey, knowledge)),
     )
+
+
+def _find_members(
+    survey: Survey, joint_p_value: NDArray, level: float, anomaly_class: pa.Array
+) -> NDArray[np.bool_]:
+    """Tell which candidates are members found at a level, as `grade` lists them, shape (n,).
+
+    No level of a tier is above this one.
+    """
+    n, p_value = survey.n_members, to_numbers(survey.significance["p_value"])
+    listed = list_candidates(anomaly_class[:n], p_value, joint_p_value[:n])
+    return np.pad(listed.q_values <= level, (0, len(joint_p_value) - n))
 
 
 def _heed_signs(
@@ -186,11 +201,12 @@ def _teach(
 
 
 def _share_out(waist: Waist, anomalous: float) -> dict[str, float]:
-    """Return the share of every kind of example: anomalous classes have equal ones."""
-    siblings = list(waist.examples.values())
-    share = anomalous / len(set(siblings) - {NORMAL})
-    shares = {kind: share / siblings.count(name) for kind, name in waist.examples.items()}
-    return shares | {NORMAL: 1 - anomalous}
+    """Return the share of every kind of example: anomalous ones have equal shares.
+
+    A class has as many shares as it has kinds: what takes more forms is met more often.
+    """
+    anomalies = [kind for kind, name in waist.examples.items() if name != NORMAL]
+    return dict.fromkeys(anomalies, anomalous / len(anomalies)) | {NORMAL: 1 - anomalous}
 
 
 def _lay_out(

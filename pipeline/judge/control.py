@@ -9,7 +9,7 @@ from catalog_schema.waist import KEY, ROW_KEY
 from pipeline.errors import UserError
 from pipeline.judge.scores import read_scores
 from pipeline.judge.tiers import grade_others, read_limits, to_numbers
-from pipeline.lake.store import columns_to_table
+from pipeline.lake.store import columns_to_table, to_matrix
 from pipeline.run import Run
 from pipeline.stage import Job, Product, do_once
 
@@ -37,14 +37,14 @@ def _grade(run: Run) -> Product:
         raise UserError(
             f"{run.store.root}: classes and scores are of different controls; run `qad run` again"
         )
+    judged = {name: classes[name] for name in run.kind["judged"].names if name not in ROW_KEY}
+    known = judged | {
+        **{name: to_numbers(classes[name]) for name in ("p_value", "joint_p_value")},
+        "class_probabilities": to_matrix(classes["class_probabilities"]),
+    }
     columns = {
         **{name: controls[name] for name in (*ROW_KEY, "control", *run.kind.waist.carried_names)},
-        **{name: classes[name] for name in run.kind["judged"].names if name not in ROW_KEY},
-        **grade_others(
-            classes["anomaly_class"],
-            to_numbers(classes["p_value"]),
-            to_numbers(classes["joint_p_value"]),
-            read_limits(run),
-        ),
+        **judged,
+        **grade_others(known, read_limits(run), run.kind.waist),
     }
     return Product((columns_to_table(run.kind["controls"], columns),))

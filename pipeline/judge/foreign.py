@@ -1,6 +1,7 @@
 """Stage `grade` with a finished model: classes and tiers of foreign candidates."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -9,12 +10,12 @@ from numpy.typing import NDArray
 from catalog_schema.vocabulary import Tier
 from catalog_schema.waist import ROW_KEY, Waist
 from pipeline.errors import UserError
-from pipeline.judge.classifier import judge, leave_unexplained, read_classifier
+from pipeline.judge.classifier import judge, name_found, read_classifier, show_artefact_kind
 from pipeline.judge.knowledge import get_knowledge
 from pipeline.judge.null import Population, locate
 from pipeline.judge.science.domain import LOW, Difference, Domain, Labels, Sample, find_domain
 from pipeline.judge.survey import read_survey
-from pipeline.judge.tiers import grade_rows, to_numbers
+from pipeline.judge.tiers import grade_rows, list_candidates, to_numbers
 from pipeline.lake.align import align
 from pipeline.lake.store import columns_to_table, replace_columns, to_matrix
 from pipeline.run import Run
@@ -113,8 +114,8 @@ def _judge(run: Run) -> Product:
     null, knowledge = run.read("null"), get_knowledge(run)
     population = Population.from_rows(null, kind.waist, run.config.calibrate)
     judged = judge(read_classifier(run), population, scores, measured, knowledge)
-    rows = columns_to_table(kind["judged"], judged | {name: scores[name] for name in ROW_KEY})
-    tiers = grade_rows(rows, kind, run.config.grade)
+    keys = {name: scores[name] for name in ROW_KEY}
+    tiers = grade_rows(pa.table(keys | _pick_graded(judged)), kind, run.config.grade)
     domain = find_domain(
         _draw_members(run, null),
         _to_sample(scores, survey.significance, knowledge.read_traits(scores), kind.waist),
@@ -126,10 +127,18 @@ def _judge(run: Run) -> Product:
         ),
         run.config.calibrate.neighbours,
     )
-    tiers = withhold_tiers(tiers, domain)
-    is_found = tiers["tier"].to_numpy().astype(str) != Tier.NONE.value
-    classes = leave_unexplained(rows["anomaly_class"], is_found)
-    rows = replace_columns(rows, {"anomaly_class": classes})
+
+    def find(anomaly_class: pa.Array) -> NDArray[np.bool_]:
+        listed = list_candidates(anomaly_class, judged["p_value"], judged["joint_p_value"])
+        return (listed.q_values <= run.config.grade.bronze) & (domain.reasons == "")
+
+    named = name_found(judged["anomaly_class"], judged["class_probabilities"], find, kind.waist)
+    judged |= {
+        "anomaly_class": named,
+        "artefact_kind": show_artefact_kind(judged["artefact_kind"], named),
+    }
+    tiers = grade_rows(pa.table(keys | _pick_graded(judged)), kind, run.config.grade)
+    rows = columns_to_table(kind["judged"], judged | keys)
     told = {
         **{name: scores[name] for name in ROW_KEY},
         "condition_distance": domain.condition_distance,
@@ -137,7 +146,12 @@ def _judge(run: Run) -> Product:
         "domain_reason": pa.array(domain.reasons, mask=domain.reasons == ""),
     }
     notes = describe_domain(domain, kind.waist)
-    return Product((rows, columns_to_table(kind["domain"], told), tiers), notes=notes)
+    tables = (rows, columns_to_table(kind["domain"], told), withhold_tiers(tiers, domain))
+    return Product(tables, notes=notes)
+
+
+def _pick_graded(judged: dict[str, Any]) -> dict[str, Any]:
+    return {name: judged[name] for name in ("anomaly_class", "p_value", "joint_p_value")}
 
 
 def _draw_members(run: Run, null: pa.Table) -> Sample:

@@ -46,9 +46,7 @@ def _inject(run: Run) -> Product:
             **{name: scores[name] for name in (*ROW_KEY, *carried)},
             "injection": [planted.injection] * scores.num_rows,
             "planted": planted.strengths,
-            **grade_others(
-                judged["anomaly_class"], judged["p_value"], judged["joint_p_value"], limits
-            ),
+            **grade_others(judged, limits, run.kind.waist),
         }
         parts.append(columns_to_table(table, columns))
     rows = pa.concat_tables(parts)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from catalog_schema.kind import Kind
 from catalog_schema.vocabulary import Finding, Tier
-from catalog_schema.waist import NORMAL, ROW_KEY, UNKNOWN
-from pipeline.judge.classifier import leave_unexplained
+from catalog_schema.waist import NORMAL, ROW_KEY, UNKNOWN, Waist
+from pipeline.judge.classifier import name_found, show_artefact_kind
 from pipeline.judge.science.grades import (
     find_limits,
     find_q_values_by_list,
@@ -100,28 +100,39 @@ def read_limits(run: Run) -> Limits:
     }
 
 
-def grade_others(
-    anomaly_class: pa.Array | pa.ChunkedArray,
-    p_value: NDArray,
-    joint_p_value: NDArray,
-    limits: Limits,
-) -> dict[str, Any]:
-    """Return the columns ``tier`` and ``anomaly_class`` of candidates from outside the lists.
+def grade_others(judged: Mapping[str, Any], limits: Limits, waist: Waist) -> dict[str, Any]:
+    """Return the columns that grading gives to candidates from outside the lists.
 
     Parameters
     ----------
-    anomaly_class, p_value, joint_p_value
-        As `list_candidates` takes them.
+    judged : mapping
+        As `classifier.judge` returns it.
     limits : mapping
         As `read_limits` returns them.
+    waist : Waist
+
+    Returns
+    -------
+    dict
+        ``tier``, ``anomaly_class`` and ``artefact_kind``.
     """
-    listed = list_candidates(anomaly_class, p_value, joint_p_value)
-    tiers = np.full(len(listed.p_values), Tier.NONE.value, object)
-    for finding, of_list in limits.items():
-        is_here = listed.findings == finding.value
-        tiers[is_here] = take_strictest(listed.p_values[is_here], of_list)
-    is_found = tiers != Tier.NONE.value
-    return {"tier": tiers, "anomaly_class": leave_unexplained(anomaly_class, is_found)}
+
+    def take_tiers(anomaly_class: pa.Array) -> NDArray:
+        listed = list_candidates(anomaly_class, judged["p_value"], judged["joint_p_value"])
+        tiers = np.full(len(listed.p_values), Tier.NONE.value, object)
+        for finding, of_list in limits.items():
+            is_here = listed.findings == finding.value
+            tiers[is_here] = take_strictest(listed.p_values[is_here], of_list)
+        return tiers
+
+    named = name_found(
+        judged["anomaly_class"],
+        judged["class_probabilities"],
+        lambda anomaly_class: take_tiers(anomaly_class) != Tier.NONE.value,
+        waist,
+    )
+    kinds = show_artefact_kind(judged["artefact_kind"], named)
+    return {"tier": take_tiers(named), "anomaly_class": named, "artefact_kind": kinds}
 
 
 def to_numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:

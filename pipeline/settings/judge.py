@@ -56,12 +56,12 @@ class ClassifySettings(Section):
     A quasar is ordinary where the score alone has a false-discovery level above `ordinary_level`.
     Phenomena are planted in `hosts` ordinary quasars; at most `normals` others stand for what is
     normal. `anomalous_share` is the prior probability that a spectrum is no ordinary quasar, shared
-    evenly by the classes. A spectrum of a median SNR per pixel below `min_snr` has no signal. What
-    has a p-value below `rival_p_value` is tried at up to `rivals` other redshifts; the anomaly has
-    vanished where the p-value exceeds `vanish_p_value`. The map has `map_anchors` spectra laid out
-    by themselves; clusters of at least `cluster_size` are sought among p-values below
-    `cluster_p_value`, the `cluster_candidates` smallest of them, and again in `bootstraps` samples:
-    the time grows with the square of their number. `evidence` features are kept.
+    evenly by the kinds of examples. A spectrum of a median SNR per pixel below `min_snr` has no
+    signal. What has a p-value below `rival_p_value` is tried at up to `rivals` other redshifts; the
+    anomaly has vanished where the p-value exceeds `vanish_p_value`. The map has `map_anchors`
+    spectra laid out by themselves; clusters of at least `cluster_size` are sought among p-values
+    below `cluster_p_value`, the `cluster_candidates` smallest of them, and again in `bootstraps`
+    samples: the time grows with the square of their number. `evidence` features are kept.
     """
 
     ordinary_level: float = Field(0.10, gt=0, lt=1)
@@ -70,8 +70,8 @@ class ClassifySettings(Section):
     anomalous_share: float = Field(0.1, gt=0, lt=1)
     min_snr: float = Field(0.3, ge=0, le=1e3)
     rivals: int = Field(5, ge=1, le=1000)
-    rival_p_value: float = Field(0.05, ge=0, le=1)
-    vanish_p_value: float = Field(0.1, gt=0, le=1)
+    rival_p_value: float = Field(0.02, ge=0, le=1)
+    vanish_p_value: float = Field(0.04, gt=0, le=1)
     map_anchors: int = Field(5000, ge=1, le=10**6)
     cluster_p_value: float = Field(0.1, gt=0, le=1)
     cluster_candidates: int = Field(20_000, ge=2, le=ALL_ROWS)

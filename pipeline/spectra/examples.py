@@ -20,9 +20,13 @@ from pipeline.spectra.measuring import (
 )
 from pipeline.spectra.model.models import Model, load_model
 from pipeline.spectra.sampled import get_sampling
-from pipeline.spectra.science.phenomena import PHENOMENA, Host
+from pipeline.spectra.science.hosts import Host
+from pipeline.spectra.science.phenomena import PHENOMENA
 from pipeline.spectra.science.residuals import Residuals
 from pipeline.spectra.science.rivals import confuse_lines
+
+# Few hosts can show these: each that can is used so many times.
+_TIMES = {"changing_look": 4, "dla": 3, "double_peaked": 2}
 
 
 def plant_examples(run: Run, hosts: pa.Table) -> Examples:
@@ -56,13 +60,14 @@ def _plant(
     hosts = [_make_host(spectra, row) for row in range(len(spectra))]
     flux = to_matrix(windows["rest_flux"])
     for number, (kind, draw) in enumerate(PHENOMENA.items()):
-        drawn = (
-            draw(host, np.random.default_rng([seed, number, row])) for row, host in enumerate(hosts)
-        )
-        added = {row: change for row, change in enumerate(drawn) if change is not None}
-        if added:
-            rows = list(added)
-            changed = flux[rows] + np.stack(list(added.values()))
+        drawn = [
+            (row, draw(host, np.random.default_rng([seed, number, row, again])))
+            for row, host in enumerate(hosts)
+            for again in range(_TIMES.get(kind, 1))
+        ]
+        rows = [row for row, change in drawn if change is not None]
+        if rows:
+            changed = flux[rows] + np.stack([change for _, change in drawn if change is not None])
             planted = windows.take(pa.array(rows))
             changed = np.where(to_matrix(planted["rest_weight"]) > 0, changed, 0)
             yield kind, replace_columns(planted, {"rest_flux": changed.astype(np.float32)})

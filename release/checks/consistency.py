@@ -143,9 +143,9 @@ def check_spectra(path: Path, target: str) -> list[str]:
 def check_classes(path: Path, target: str) -> list[str]:
     """Classes are the most probable ones, of probabilities that add up to 1, where classified.
 
-    What stands out although normal is its most probable class is unknown: nothing graded is
-    normal. The class says on which list an object is; what has no signal is on none. Where nothing
-    taught the classes, the score counts.
+    What stands out although normal is its most probable class is the most probable other one or
+    unknown: nothing graded is normal. The class says on which list an object is; what has no
+    signal is on none. Where nothing taught the classes, the score counts.
     """
     names = [
         "class_state",
@@ -169,7 +169,9 @@ def check_classes(path: Path, target: str) -> list[str]:
     given = probability[is_classified].astype(np.float64)
     best = np.array(words)[np.argmax(given, axis=1)]
     classes = data["anomaly_class"].to_numpy()[is_classified]
-    is_other = (best != classes) & ~((best == NORMAL) & (classes == UNKNOWN))
+    second = np.array(words)[np.argmax(np.where(np.array(words) == NORMAL, -1, given), axis=1)]
+    is_renamed = (best == NORMAL) & ((classes == UNKNOWN) | (classes == second))
+    is_other = (best != classes) & ~is_renamed
     is_graded = pc.not_equal(data["tier"], Tier.NONE.value).to_numpy()
     is_normal = pc.fill_null(pc.equal(data["anomaly_class"], NORMAL), False).to_numpy()
     silent = (has_class != is_classified) | (has_artefact != is_classified)

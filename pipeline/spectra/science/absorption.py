@@ -31,8 +31,9 @@ _TROUGH_WIDTHS = (1500.0, 3500.0, 7000.0)
 _SMOOTHING = 7
 _LYA = LYMAN_SERIES["lya"]
 _LOG_COLUMNS = np.array([20.3, 20.7, 21.1, 21.5])
-_DLA_SPEEDS = np.arange(-1500.0, 6000.0, 200.0)
-_DLA_REACH = 12_000.0
+_DLA_SPEEDS = np.arange(-1500.0, 45_000.0, 300.0)
+# How far the wings of one reach.
+_DLA_REACH = 6000.0
 
 
 def measure_troughs(spectra: Residuals) -> dict[str, Measured]:
@@ -77,15 +78,16 @@ def measure_indices(spectra: Residuals) -> dict[str, Measured]:
 
 
 def measure_damped(spectra: Residuals) -> dict[str, Measured]:
-    """Fit damped Lyman-alpha absorption near the quasar.
+    """Fit damped Lyman-alpha absorption, at the quasar or anywhere up to 45,000 km/s blueward.
 
     ``dla`` is the depth of the most significant profile relative to a black one (1 for a true
-    damped absorber whose model is right), ``dla_column`` its log10 N(HI) in cm⁻².
+    damped absorber whose model is right), ``dla_column`` its log10 N(HI) in cm⁻². Profiles of which
+    half of what is more than half black has no pixels are not tried.
     """
-    reach = int(_DLA_REACH / spectra.pixel_velocity)
-    offsets = np.arange(-reach, reach + 1)
+    blue, red = _DLA_SPEEDS[-1] + _DLA_REACH, _DLA_SPEEDS[0] - _DLA_REACH
+    offsets = np.arange(-int(blue / spectra.pixel_velocity), -int(red / spectra.pixel_velocity))
     cut = spectra.cut(spectra.find_pixel(_LYA.wave), offsets)
-    velocity = offsets * spectra.pixel_velocity
+    velocity = LIGHT_SPEED * np.expm1(offsets * spectra.pixel_velocity / LIGHT_SPEED)
     shapes = np.stack(
         [
             1 - np.exp(-damp(velocity + speed, 10**column))
@@ -93,14 +95,15 @@ def measure_damped(spectra: Residuals) -> dict[str, Measured]:
             for column in _LOG_COLUMNS
         ]
     )
+    core = (shapes > 0.5).astype(np.float64)
+    is_seen = (cut.weight > 0) @ core.T > 0.5 * core.sum(1)
     signal = -(cut.weight * cut.residual * cut.model) @ shapes.T
-    power = (cut.weight * cut.model**2) @ (shapes**2).T
-    is_seen = (cut.weight > 0).mean(axis=1) > 0.5
-    significance = np.where(is_seen[:, None], np.nan_to_num(divide(signal, np.sqrt(power))), 0.0)
+    power = np.where(is_seen, (cut.weight * cut.model**2) @ (shapes**2).T, 0.0)
+    significance = np.nan_to_num(divide(signal, np.sqrt(power)))
     best = np.argmax(significance, axis=1)
     rows = np.arange(len(spectra))
-    depth = np.where(is_seen, divide(signal[rows, best], power[rows, best]), np.nan)
-    error = np.where(is_seen, divide(np.ones(1), np.sqrt(power[rows, best])), np.nan)
+    depth = divide(signal[rows, best], power[rows, best])
+    error = divide(np.ones(1), np.sqrt(power[rows, best]))
     speed = _DLA_SPEEDS[best // len(_LOG_COLUMNS)]
     wave = _LYA.wave * (1 - speed / LIGHT_SPEED)
     column = np.where(np.isnan(depth), np.nan, _LOG_COLUMNS[best % len(_LOG_COLUMNS)])

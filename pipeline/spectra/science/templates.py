@@ -23,6 +23,9 @@ _METALS = {
     "caii_8665": 13.0,
 }
 _BALMER = waves(*BALMER[:7])
+_DISC = (*_BALMER, *waves("hei_5877", "heii_4687", "hei_7067"))
+# Temperature (K) of the black body whose slope redward of the break an old galaxy has.
+_OLD = 4800.0
 # Lengths (Å) of the molecular bands of cool stars, taken as boxes redward of their heads.
 _BANDS = {
     "tio_4762": 185.0,
@@ -48,7 +51,9 @@ _NEBULAR = {
 }
 
 
-def star_light(wave: NDArray, temperature: float, depth: float = 0.45) -> NDArray:
+def star_light(
+    wave: NDArray, temperature: float, depth: float = 0.45, emission: float = 0.0
+) -> NDArray:
     """Return a star's light at wavelengths in Å, about 1 at 5100 Å.
 
     Parameters
@@ -59,8 +64,12 @@ def star_light(wave: NDArray, temperature: float, depth: float = 0.45) -> NDArra
         broad ones (a white dwarf's) above 13,000 K.
     depth : float
         Share of light that lines and bands take at their deepest.
+    emission : float
+        Height over the black body of lines of hydrogen and helium, as of an accretion disc.
     """
     light = _planck(wave, temperature) / _planck(np.array([5100.0]), temperature)
+    if emission:
+        light = light * (1 + emission * _lie_near(wave, _DISC, 16.0))
     if temperature > 6500:
         width = 110.0 if temperature > 13_000 else 30.0
         for line in _BALMER:
@@ -87,10 +96,10 @@ def galaxy_light(wave: NDArray, age: float, nebular: float, step: float = 0.45) 
     step : float
         Share of light lost below 4000 Å where old.
     """
-    old = (wave / 5100) ** 1.0 * (1 - 0.5 * step * _notches(wave))
-    # A straight ramp through the break, then a power law into the ultraviolet.
+    old = _planck(wave, _OLD) / _planck(np.array([5100.0]), _OLD)
+    # A straight ramp through the break.
+    old = old * (1 - 0.5 * step * _notches(wave))
     old = old * np.interp(wave, (3850.0, 4050.0), (1 - step, 1.0))
-    old = old * np.minimum(wave / 3600, 1.0) ** 4
     young = (wave / 5100) ** -1.6 * (wave > LINES["lyman_limit"].wave)
     light = age * old + (1 - age) * young
     half = 4.0
@@ -111,6 +120,11 @@ def _notches(wave: NDArray) -> NDArray:
         np.zeros_like(wave),
     )
     return total
+
+
+def _lie_near(wave: NDArray, lines: tuple[float, ...], width: float) -> NDArray:
+    """Triangles of unit height and a half width at some lines."""
+    return np.sum([np.clip(1 - np.abs(wave - line) / width, 0, 1) for line in lines], axis=0)
 
 
 def _lies_in_bands(wave: NDArray) -> NDArray:

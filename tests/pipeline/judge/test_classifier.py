@@ -1,17 +1,23 @@
 """The classifier beside a model judges others as the survey's own."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from lake_runs import find_model_id
 
 from catalog_schema import kinds
 from catalog_schema.spectra import WAIST, WRONG_Z
+from catalog_schema.waist import NORMAL
 from pipeline.config import Config
 from pipeline.flow.data_path import start_run
 from pipeline.judge.classifier import (
     judge,
-    leave_unexplained,
+    name_found,
     prefer,
     read_classifier,
     tabulate_taxonomies,
@@ -82,13 +88,48 @@ def test_vanished_anomaly_is_a_wrong_redshift() -> None:
     np.testing.assert_allclose(found[~is_better], odds[~is_better])
 
 
+CLASSES = WAIST.classes.values()
+# Shares of what is not normal that leave no doubt, and that leave one.
+CLEAR, TORN = {"bal": 0.3, "dla": 0.1}, {"bal": 0.2, "dla": 0.1, "star": 0.15}
+
+
+def name(
+    given: list[tuple[str | None, dict[str, float]]], is_found: Callable[[pa.Array], np.ndarray]
+) -> list[str | None]:
+    """Name what has a class and shares of others, normal with the rest."""
+    shares = np.array([[other.get(c, 0.0) for c in CLASSES] for _, other in given])
+    shares[:, CLASSES.index(NORMAL)] = 1 - shares.sum(axis=1)
+    shares[[name is None for name, _ in given]] = np.nan
+    names = pa.array([name for name, _ in given], pa.string())
+    return name_found(names, shares, is_found, WAIST).to_pylist()
+
+
+def find_all(names: pa.Array) -> np.ndarray:
+    return np.ones(len(names), bool)
+
+
 def test_what_was_found_is_never_called_ordinary() -> None:
-    names = ["normal", "normal", "bal", "bal", "unknown", None, None]
-    is_found = np.array([True, False, True, False, True, True, False])
-    expected = ["unknown", "normal", "bal", "bal", "unknown", None, None]
-    assert leave_unexplained(pa.array(names), is_found).to_pylist() == expected
-    # As the tables hold it, in pieces.
-    pieces = pa.chunked_array([names[:3], names[3:]])
-    assert leave_unexplained(pieces, is_found).to_pylist() == expected
-    nothing = pa.nulls(2, pa.string())
-    assert leave_unexplained(nothing, np.array([True, False])).to_pylist() == [None, None]
+    given = [(NORMAL, CLEAR), (NORMAL, TORN), (NORMAL, {}), ("star", CLEAR), (None, {})]
+    assert name(given, find_all) == ["bal", "unknown", "unknown", "star", None]
+    assert name(given, lambda names: ~find_all(names)) == [NORMAL, NORMAL, NORMAL, "star", None]
+    assert name([(None, {})], find_all) == [None]
+
+
+def test_a_name_under_which_it_would_not_be_found_is_not_given() -> None:
+    def is_plain(names: pa.Array) -> np.ndarray:
+        return pc.is_in(names, pa.array([NORMAL, "unknown"])).to_numpy(zero_copy_only=False)
+
+    assert name([(NORMAL, CLEAR), ("bal", CLEAR)], is_plain) == ["unknown", "bal"]
+
+
+@given(
+    share=st.floats(1e-9, 0.5),
+    first=st.floats(0.5, 1),
+    own=st.sampled_from([c for c in CLASSES if c != NORMAL]),
+)
+def test_only_shares_among_the_other_classes_count(share: float, first: float, own: str) -> None:
+    """However sure of normal, what stands out has the name of most of what is left."""
+    other = "iron" if own != "iron" else "bal"
+    given = {own: share * first, other: share * (1 - first)}
+    expected = {own} if first > 0.5 + 1e-9 else {own, other, "unknown"}
+    assert set(name([(NORMAL, given)], find_all)) <= expected

@@ -10,6 +10,8 @@ from toy_tables import make_keys
 
 from catalog_schema.validate import find_violations
 from catalog_schema.vocabulary import Finding, Tier
+from catalog_schema.waist import UNKNOWN
+from pipeline.judge.classifier import name_found
 from pipeline.judge.science.grades import find_limits
 from pipeline.judge.tiers import grade_others, grade_rows, list_candidates, to_numbers
 from pipeline.settings.judge import GradeSettings
@@ -39,6 +41,18 @@ def grade(rows: list, **levels: float) -> pa.Table:
 
 def list_tiers(rows: list, **levels: float) -> list[str]:
     return list(grade(rows, **levels)["tier"].to_pylist())
+
+
+def judge(rows: list) -> dict:
+    """What a classifier says of the rows, which look like nothing that it knows."""
+    table = make(rows)
+    is_unknown = np.array(POINTS.waist.classes.values()) == UNKNOWN
+    return {
+        "anomaly_class": table["anomaly_class"].combine_chunks(),
+        "class_probabilities": np.tile(is_unknown * 1.0, (len(rows), 1)),
+        "artefact_kind": pa.array(["slip"] * len(rows)),
+        **{name: to_numbers(table[name]) for name in ("p_value", "joint_p_value")},
+    }
 
 
 def read_limits(tiers: pa.Table) -> dict[Finding, dict[Tier, float]]:
@@ -112,10 +126,18 @@ def test_looser_levels_lose_nobody(rows: list, factor: float) -> None:
 
 @given(rows=ROWS)
 def test_an_outsider_gets_the_grade_of_the_member_with_its_class_and_p_values(rows: list) -> None:
-    members, tiers = make(rows), grade(rows)
-    numbers = [to_numbers(members[name]) for name in ("p_value", "joint_p_value")]
-    found = grade_others(members["anomaly_class"], *numbers, read_limits(tiers))
+    # What is found although normal is renamed by `classify` before members are listed.
+    once = judge(rows)
+    graded = np.array(list_tiers(rows)) != "none"
+    once["anomaly_class"] = name_found(
+        once["anomaly_class"], once["class_probabilities"], lambda _: graded, POINTS.waist
+    )
+    names = once["anomaly_class"].to_pylist()
+    tiers = grade([(name, *row[1:]) for name, row in zip(names, rows, strict=True)])
+    found = grade_others(judge(rows), read_limits(tiers), POINTS.waist)
     assert list(found["tier"]) == tiers["tier"].to_pylist()
+    kinds = found["artefact_kind"].to_pylist()
+    assert kinds == ["slip" if n == "artefact" else None for n in names]
     names = zip(found["anomaly_class"].to_pylist(), found["tier"], rows, strict=True)
     for name, tier, (before, _, _) in names:
         is_renamed = before == "normal" and tier != "none"
@@ -131,8 +153,7 @@ def test_beyond_the_limit_of_its_own_list_an_outsider_loses_the_tier(
         last = limits[finding][Tier.BRONZE]
         for p, is_graded in ((last, True), (max(last, 0) * (1 + beyond) + 1e-9, False)):
             if p >= 0:
-                given_p = np.array([p])
-                found = grade_others(pa.array([name]), given_p, given_p, limits)
+                found = grade_others(judge([(name, p, p)]), limits, POINTS.waist)
                 assert (found["tier"][0] != "none") == is_graded
 
 

@@ -12,11 +12,14 @@ from mock_scenes import make_scene
 from catalog_schema.spectra import EXAMPLES
 from pipeline.spectra.mock.anomalies import FAMILIES, expected_scene, strength
 from pipeline.spectra.mock.instrument import Conditions, noise_sigma, split_arms
-from pipeline.spectra.science.phenomena import PHENOMENA, RANGES
+from pipeline.spectra.science import faults, phenomena
 
 ROOT = Path(__file__).parents[4]
 # What plants for the classifier, and what the recipes of both sides may have in common: facts.
-TEACHING = {f"pipeline.spectra.{n}" for n in ("examples", "science.phenomena", "science.templates")}
+TEACHING = {"pipeline.spectra.examples"} | {
+    f"pipeline.spectra.science.{n}" for n in ("faults", "hosts", "phenomena", "templates")
+}
+RANGES = phenomena.RANGES | faults.RANGES
 FACTS = re.compile(r"catalog_schema(\.|$)|pipeline(\.spectra(\.mock|\.science)?)?$")
 
 
@@ -123,7 +126,7 @@ def test_teaching_and_testing_share_no_recipe() -> None:
 
 
 def test_no_range_of_testing_is_one_of_teaching() -> None:
-    assert set(RANGES) == set(PHENOMENA)
+    assert set(RANGES) == set(phenomena.PHENOMENA)
     tested = {
         (name, parameter): (drawn.low, drawn.high)
         for name, family in FAMILIES.items()

@@ -5,6 +5,7 @@ import numpy as np
 from catalog_schema.desi import SAMPLING
 from catalog_schema.measurements import MEASUREMENTS
 from pipeline.science.measured import find_significance
+from pipeline.spectra.science.hosts import Host
 from pipeline.spectra.science.measurements import take_measurements
 from pipeline.spectra.science.residuals import Residuals
 from pipeline.spectra.science.restframe import RestFrameGrid, find_window_starts, make_grid
@@ -51,6 +52,15 @@ def make_residuals(
         GRID,
         SAMPLING,
     )
+
+
+def make_host(z: float = 1.8) -> Host:
+    """Return the quasar as something in which phenomena are planted."""
+    spectra = make_residuals(z)
+    first = spectra.start[0]
+    rest = spectra.grid.wave[first : first + spectra.flux.shape[1]]
+    spans = tuple(spectra.sampling.spans.values())
+    return Host(rest, spectra.observed_wave[0], spectra.model[0], spectra.weight[0], z, spans)
 
 
 def measure(spectra: Residuals) -> dict[str, tuple[float, float, float]]:

@@ -158,17 +158,18 @@ def test_half_a_line_unseen_is_no_index() -> None:
 
 @settings(max_examples=12)
 @given(
-    speed=st.floats(-1500, 5700),
+    step=st.integers(0, 120),
     column=st.sampled_from([20.3, 20.7, 21.1, 21.5]),
     depth=st.floats(0.3, 1),
 )
 def test_damped_absorber_is_found_with_its_column_and_place(
-    speed: float, column: float, depth: float
+    step: int, column: float, depth: float
 ) -> None:
-    speed = 100 + 200 * round(speed / 200)
+    """At the quasar as well as far in front of it."""
+    speed = -1500 + 300 * step
 
     def change(rest, observed, model):
-        velocity = np.log(rest / 1215.67) * LIGHT_SPEED
+        velocity = (rest / 1215.67 - 1) * LIGHT_SPEED
         return -depth * model * (1 - np.exp(-damp(velocity + speed, 10**column)))
 
     spectra = make_residuals(2.9, change, noisy=False)
@@ -176,10 +177,24 @@ def test_damped_absorber_is_found_with_its_column_and_place(
     value, significance, wave = see(found, "dla")
     assert value == pytest.approx(depth, rel=0.03)
     assert found["dla_column"].value[0] == pytest.approx(column)
-    assert -np.log(wave / 1215.67) * LIGHT_SPEED == pytest.approx(speed, abs=60)
+    assert (1 - wave / 1215.67) * LIGHT_SPEED == pytest.approx(speed, abs=60)
     # χ² falls by the square of the significance.
     chi2 = (spectra.weight * spectra.residual**2).sum()
     assert significance == pytest.approx(np.sqrt(chi2), rel=0.03)
+
+
+def test_a_damped_line_is_sought_only_where_its_core_is_seen() -> None:
+    """At this redshift the forest begins at 1189 Å: what lies bluer is not sought."""
+
+    def change(rest, observed, model):
+        velocity = (rest / 1215.67 - 1) * LIGHT_SPEED
+        return -model * (1 - np.exp(-damp(velocity + 20_000, 10**20.3)))
+
+    spectra = make_residuals(2.03, change, noisy=False)
+    assert abs(see(measure_damped(spectra), "dla")[1]) < 3
+    found = measure_damped(make_residuals(1.9, noisy=False))
+    assert np.isnan(found["dla"].value[0])
+    assert np.isnan(found["dla_column"].value[0])
 
 
 def test_error_of_an_index_is_that_of_its_pixels_alone() -> None:

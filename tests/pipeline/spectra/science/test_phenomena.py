@@ -2,17 +2,12 @@
 
 import numpy as np
 import pytest
-from quasar_windows import make_residuals
+from quasar_windows import make_host
 
-from pipeline.spectra.science.phenomena import PHENOMENA, RANGES, Host
+from pipeline.spectra.science import faults, phenomena
+from pipeline.spectra.science.phenomena import PHENOMENA
 
-
-def make_host(z: float = 1.8) -> Host:
-    spectra = make_residuals(z)
-    first = spectra.start[0]
-    rest = spectra.grid.wave[first : first + spectra.flux.shape[1]]
-    spans = tuple(spectra.sampling.spans.values())
-    return Host(rest, spectra.observed_wave[0], spectra.model[0], spectra.weight[0], z, spans)
+RANGES = phenomena.RANGES | faults.RANGES
 
 
 def draw(kind: str, z: float = 1.8, seed: int = 0) -> np.ndarray | None:
@@ -48,20 +43,48 @@ def test_what_cannot_be_seen_is_not_planted() -> None:
 
 @pytest.mark.parametrize("speed", [-1200.0, 0.0, 4000.0])
 def test_a_damped_absorber_lies_to_the_blue_by_its_speed(speed, monkeypatch) -> None:
-    monkeypatch.setitem(RANGES, "dla", {"speed": (speed, speed), "log_column": (20.8, 20.8)})
+    monkeypatch.setitem(
+        phenomena.RANGES, "dla", {"speed": (speed, speed), "log_column": (20.8, 20.8)}
+    )
     host = make_host(2.6)
     added = PHENOMENA["dla"](host, np.random.default_rng(0))
     black = host.rest[(added < -0.99 * host.model) & (host.model > 0)]
     assert (1 - black.mean() / 1215.67) * 299_792.458 == pytest.approx(speed, abs=150)
 
 
-@pytest.mark.parametrize("kind", PHENOMENA)
+@pytest.mark.parametrize("kind", RANGES)
 def test_every_range_is_drawn_from(kind, monkeypatch) -> None:
     """A range that is moved moves what is planted."""
     z = {"dla": 2.6, "changing_look": 0.4}.get(kind, 1.8)
+    of_kind = phenomena.RANGES if kind in phenomena.RANGES else faults.RANGES
     for name, (low, high) in RANGES[kind].items():
-        before = draw(kind, z)
+        before = [draw(kind, z, seed) for seed in range(12)]
         shifted = {**RANGES[kind], name: (low + 0.4 * (high - low), low + 0.5 * (high - low))}
         with monkeypatch.context() as patch:
-            patch.setitem(RANGES, kind, shifted)
-            assert not np.array_equal(draw(kind, z), before), name
+            patch.setitem(of_kind, kind, shifted)
+            after = [draw(kind, z, seed) for seed in range(12)]
+        # Not every one has all that its kind may have.
+        assert any(
+            not np.array_equal(one, other) for one, other in zip(before, after, strict=True)
+        ), name
+
+
+def test_an_absorber_anywhere_on_the_line_of_sight_is_planted_where_it_is_seen() -> None:
+    """At high redshift the forest is seen and most are; at low redshift none is."""
+    seen = [sum(draw("dla", z, seed) is not None for seed in range(40)) for z in (1.6, 2.2, 3.0)]
+    assert seen[0] == 0
+    assert 0 < seen[1] < seen[2] == 40
+
+
+def test_some_hot_stars_have_lines_in_emission_and_no_cool_one_has(monkeypatch) -> None:
+    host = make_host(1.8)
+    halpha = np.abs(host.observed - 6564.6) < 10
+    beside = np.abs(np.abs(host.observed - 6564.6) - 150) < 20
+    ratios = {}
+    for temperature in (4000.0, 20_000.0):
+        of_star = phenomena.RANGES["star"] | {"temperature": (temperature, temperature)}
+        monkeypatch.setitem(phenomena.RANGES, "star", of_star)
+        lights = [host.model + draw("star", seed=seed) for seed in range(30)]
+        ratios[temperature] = np.array([x[halpha].max() / np.median(x[beside]) for x in lights])
+    assert (ratios[4000.0] < 1.05).all()
+    assert 5 <= (ratios[20_000.0] > 1.1).sum() <= 20
