@@ -72,7 +72,7 @@ def _list_measurements() -> tuple[Measurement, ...]:
         Measurement("bi_civ", "Balnicity index of CIV.", _VELOCITY),
         Measurement("ai_civ", "Absorption index of CIV.", _VELOCITY),
         Measurement("bi_mgii", "Balnicity index of MgII from 1000 km/s.", _VELOCITY),
-        Measurement("dla", "Depth of damped Lyman-alpha absorption near the quasar."),
+        Measurement("dla", "Depth of damped Lyman-alpha absorption on the line of sight."),
         Measurement("dla_column", "Decimal logarithm of its column density N(HI) in cm**-2."),
         Measurement("continuum_slope", "Power-law slope of the continuum in wavelength."),
         Measurement(

@@ -129,7 +129,10 @@ def _line_columns(line: str, title: str) -> tuple[Column, ...]:
 
     error = {"ucd": "stat.error;phot.flux", "bounds": POSITIVE}
     return (
-        flux("flux", f"Flux of {title} above the continuum, narrow parts included, dereddened;"),
+        flux(
+            "flux",
+            f"Flux of {title} as a Gaussian, narrow parts included, dereddened;",
+        ),
         flux("flux_error", f"One-sigma error of {line}_flux;", **error),
         flux("earlier_flux", f"{line}_flux of the earlier spectrum, multiplied by flux_scale;"),
         flux(

@@ -77,7 +77,7 @@ class EarlierSettings(Section):
     radius: float = Field(1.0, gt=0, le=10)
     grey_error: float = Field(0.15, gt=0, lt=1)
     min_change: float = Field(3.0, gt=0, le=1e3)
-    max_left: float = Field(0.5, gt=0, le=1)
+    max_left: float = Field(0.55, gt=0, le=1)
 
     @model_validator(mode="after")
     def _index_has_files(self) -> "EarlierSettings":

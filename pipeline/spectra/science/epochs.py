@@ -11,27 +11,39 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog_schema.lines import LINES
+
 Limits = tuple[float, float]
 # What may come of a comparison.
 MEASURED, NO_OVERLAP, NO_SIGNAL = "measured", "no_overlap", "no_signal"
 
 
 class LineWindows(NamedTuple):
-    """Rest wavelengths in Å (vacuum): a line's own range and the continuum on both sides."""
+    """Rest wavelengths in Å (vacuum): a line's own range and the continuum on both sides.
+
+    Within its range the line is a Gaussian about `centre` with a standard deviation of `sigma`.
+    """
 
     core: Limits
     blue: Limits
     red: Limits
+    centre: float
+    sigma: float
 
 
+# Widths are those of the mean quasar (Vanden Berk et al. 2001, table 2) times 1.3: broad lines have
+# wings, and some are broader than the mean.
 LINE_WINDOWS = {
-    "civ": LineWindows((1500, 1600), (1430, 1470), (1680, 1720)),
-    "ciii": LineWindows((1840, 1970), (1790, 1830), (1985, 2030)),
-    "mgii": LineWindows((2735, 2865), (2650, 2700), (2900, 2950)),
-    "hbeta": LineWindows((4780, 4935), (4720, 4765), (5080, 5120)),
-    "halpha": LineWindows((6430, 6700), (6370, 6420), (6760, 6830)),
+    name: LineWindows(*limits, LINES[name].wave, 1.3 * width)
+    for name, limits, width in (
+        ("civ", ((1500, 1600), (1430, 1470), (1680, 1720)), 14.33),
+        ("ciii", ((1840, 1970), (1790, 1830), (1985, 2030)), 23.58),
+        ("mgii", ((2735, 2865), (2650, 2700), (2900, 2950)), 34.95),
+        ("hbeta", ((4780, 4935), (4720, 4765), (5080, 5120)), 40.44),
+        ("halpha", ((6430, 6700), (6370, 6420), (6760, 6830)), 47.39),
+    )
 }
-_OIII = LineWindows((4992, 5024), (4970, 4986), (5030, 5050))
+_OIII = LineWindows((4992, 5024), (4970, 4986), (5030, 5050), LINES["oiii"].wave, 5.0)
 _CONTINUUM: tuple[Limits, ...] = (
     (1275, 1290), (1350, 1365), (1430, 1470), (1680, 1720), (1790, 1830), (1985, 2030),
     (2170, 2230), (2650, 2700), (2900, 2950), (3020, 3080), (3450, 3700), (4000, 4060),
@@ -151,7 +163,7 @@ def compare_epochs(wave: NDArray, now: Epoch, then: Epoch, grey_error: float) ->
 
 @dataclass(frozen=True)
 class _Estimator:
-    """Flux of a line above a straight continuum: the sum of `factors` times the pixels.
+    """Flux of a line on a straight continuum: the sum of `factors` times the pixels.
 
     `projector` leaves of the side windows what the straight line does not explain.
     """
@@ -179,19 +191,19 @@ class _Estimator:
 
 def _make_estimator(wave: NDArray, weight: NDArray, windows: LineWindows) -> _Estimator | None:
     width = wave * np.log(wave[1] / wave[0])
-    masks = [_find_good(wave, weight, limits) for limits in windows]
+    ranges = (windows.core, windows.blue, windows.red)
+    masks = [_find_good(wave, weight, limits) for limits in ranges]
     covered = [
-        width[mask].sum() / (high - low) for mask, (low, high) in zip(masks, windows, strict=True)
+        width[mask].sum() / (high - low) for mask, (low, high) in zip(masks, ranges, strict=True)
     ]
     if covered[0] < _MIN_CORE or min(covered[1:]) < _MIN_SIDE:
         return None
-    core, side = masks[0], masks[1] | masks[2]
-    design = np.stack([np.ones_like(wave), wave / np.mean(windows.core) - 1], axis=1)
-    fitted = design.T * np.where(side, weight, 0.0)
-    # Lost pixels of the line are taken for as bright as the others.
-    integral = np.where(core, width, 0.0) / covered[0]
-    below = integral @ design @ np.linalg.solve(fitted @ design, fitted)
-    return _Estimator(integral - below, side, design)
+    profile = np.exp(-0.5 * ((wave - windows.centre) / windows.sigma) ** 2)
+    tilt = wave / windows.centre - 1
+    design = np.stack([np.ones_like(wave), tilt, profile], axis=1)
+    fitted = design.T * np.where(np.any(masks, axis=0), weight, 0.0)
+    height = np.linalg.solve(fitted @ design, fitted)[2]
+    return _Estimator(height * (profile @ width), masks[1] | masks[2], design[:, :2])
 
 
 def _find_windows(wave: NDArray, weight: NDArray) -> Iterable[tuple[float, NDArray[np.bool_]]]:

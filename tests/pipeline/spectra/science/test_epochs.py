@@ -153,13 +153,38 @@ def test_a_straight_continuum_of_any_slope_adds_nothing_to_a_line(
 
 
 def test_flux_of_a_line_is_its_area_above_the_continuum() -> None:
-    light = make_light() - make_light(broad=0)
+    """Of one as wide as in the mean quasar; of a narrower one a part that is alike in both."""
+    heights = dict(zip(LINE_WINDOWS, (3.0, 1.0, 2.0, 4.0, 5.0), strict=True))
+    light = sum(
+        heights[name] * np.exp(-0.5 * ((WAVE - line.centre) / line.sigma) ** 2)
+        for name, line in LINE_WINDOWS.items()
+    )
     found = compare(Epoch(20 + light, np.ones_like(WAVE)), Epoch(20 + light, np.ones_like(WAVE)))
+    for name, line in LINE_WINDOWS.items():
+        area = heights[name] * line.sigma * np.sqrt(2 * np.pi)
+        assert found.lines[name].now.value == pytest.approx(area, rel=0.01)
+    narrow = make_light()
+    found = compare(*(Epoch(scale * narrow, np.ones_like(WAVE)) for scale in (1.0, 0.5)), 1e-6)
+    for name in LINE_WINDOWS:
+        assert found.lines[name].left == pytest.approx(0.5, rel=1e-3)
+
+
+def test_a_line_is_told_better_than_by_adding_up_its_range() -> None:
+    """A sum over the range less what lies below it has more noise beside its flux."""
     width = WAVE * np.log(10) * STEP
-    for name, windows in LINE_WINDOWS.items():
-        inside = (windows.core[0] <= WAVE) & (windows.core[1] > WAVE)
-        area = (light * width)[inside].sum()
-        assert found.lines[name].now.value == pytest.approx(area, rel=0.03)
+    epoch = see(make_light(), 1)
+    found = compare(epoch, epoch)
+    light = make_light(narrow=0) - make_light(broad=0, narrow=0)
+    for name, line in LINE_WINDOWS.items():
+        inside = (line.core[0] <= WAVE) & (line.core[1] > WAVE)
+        summed = SIGMA * np.sqrt((width[inside] ** 2).sum())
+        beside = np.zeros(len(WAVE), bool)
+        for low, high in (line.blue, line.red):
+            beside |= (low <= WAVE) & (high > WAVE)
+        below = SIGMA * width[inside].sum() / np.sqrt(beside.sum())
+        by_sum = (light * width)[inside].sum() / np.hypot(summed, below)
+        value, error = found.lines[name].now
+        assert value / error > by_sum
 
 
 def test_errors_are_what_noise_makes_of_fluxes_and_ratios() -> None:
