@@ -25,6 +25,17 @@ class Measurement:
 # The broad lines whose shape is measured, and the narrow ones whose strength is.
 BROAD_LINES = ("lya", "siiv", "civ", "ciii", "mgii", "hgamma", "hbeta", "halpha")
 NARROW_LINES = ("oii", "oiii")
+# What the whole spectrum is fitted by.
+ALTERNATIVES = {
+    "quasar": "the quasar's model",
+    "weak": "the model's continuum with a slope of its own",
+    "host": "the model with lines of any strength and a galaxy at its redshift",
+    "smooth": "a cubic curve",
+    "star": "a star",
+    "quasar_star": "the model with a star",
+    "galaxy": "a foreground galaxy",
+    "quasar_galaxy": "the model with a foreground galaxy",
+}
 _ANGSTROM, _VELOCITY = "Angstrom", "km.s**-1"
 
 
@@ -104,6 +115,13 @@ def _list_measurements() -> tuple[Measurement, ...]:
         Measurement("fringes", "Relative amplitude of the strongest ripple beyond 8000 Angstrom."),
         Measurement("bump", "Height of the strongest smooth bump in observed wavelength."),
         Measurement("bump_share", "Share of the smooth excess chi-squared that it explains."),
+        *(
+            Measurement(
+                f"misfit_{name}",
+                f"Root of the chi-squared by which {title} fits worse than the best.",
+            )
+            for name, title in ALTERNATIVES.items()
+        ),
     )
 
 

@@ -30,7 +30,7 @@ CONTROL = Stage(
     makes=whole("controls"),
     needs=("scores", "judged", "tiers"),
     reads=(),
-    revision=6,
+    revision=7,
     run="pipeline.judge.control:control",
 )
 
@@ -67,7 +67,7 @@ def make_classify(needs: tuple[str, ...], reads: tuple[str, ...]) -> Stage:
             "classify.bootstraps",
             "classify.evidence",
         ),
-        revision=14,
+        revision=15,
         run="pipeline.judge.classify:classify",
     )
 
@@ -80,7 +80,7 @@ def make_inject(needs: tuple[str, ...], reads: tuple[str, ...]) -> Stage:
         makes=whole("injections"),
         needs=("scores", "tiers", "null", "norms", "taxonomy", *needs),
         reads=(*NULL_SETTINGS, *reads, "run.seed", "inject.hosts", "inject.strengths"),
-        revision=8,
+        revision=9,
         run="pipeline.judge.inject:inject",
     )
 
@@ -105,6 +105,6 @@ def make_foreign(needs: tuple[str, ...], reads: tuple[str, ...]) -> Stage:
         makes=whole("judged", "domain", "tiers"),
         needs=("scores", "significance", "null", "norms", "taxonomy", "traits", *needs),
         reads=(*NULL_SETTINGS, *reads, "classify.ordinary_level", *_TIERS),
-        revision=5,
+        revision=6,
         run="pipeline.judge.foreign:grade_foreign",
     )

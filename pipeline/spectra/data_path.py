@@ -125,7 +125,7 @@ MEASURE = Stage(
     makes=by_shard("measurements"),
     needs=("restframe", "scores", "significance", "models", "null"),
     reads=("run.seed", *_SCORE, *NULL_SETTINGS, "classify.rivals", "classify.rival_p_value"),
-    revision=6,
+    revision=7,
     run="pipeline.spectra.stages.measure:measure",
 )
 EARLIER = Stage(
@@ -145,7 +145,7 @@ EARLIER = Stage(
         "earlier.min_change",
         "earlier.max_left",
     ),
-    revision=3,
+    revision=4,
     run="pipeline.spectra.stages.earlier:earlier",
     has_outside=True,
 )

@@ -7,7 +7,7 @@ import numpy as np
 
 from catalog_schema.measurements import MEASUREMENTS
 from pipeline.science.measured import Measured
-from pipeline.spectra.science import absorption, artefacts, emission, foreign_light
+from pipeline.spectra.science import absorption, alternatives, artefacts, emission, foreign_light
 from pipeline.spectra.science.residuals import Residuals
 
 _MEASURES = (
@@ -25,6 +25,7 @@ _MEASURES = (
     artefacts.measure_joins,
     artefacts.measure_ripples,
     artefacts.measure_bump,
+    alternatives.measure_alternatives,
 )
 
 
