@@ -298,7 +298,9 @@ def name_classes(
     of_anomaly = by_class[:, artefact] / np.maximum(1 - by_class[:, normal], 1e-12)
     faults = [k for k, kind in enumerate(kinds) if waist.examples[kind] == ARTEFACT]
     fault = np.array(kinds)[faults][np.argmax(probabilities[:, faults], axis=1)]
-    told = np.where(is_classified[:, None], by_class, np.nan)
+    # Sums in another order move the last digits, of which single precision keeps those of small
+    # probabilities.
+    told = np.round(np.where(is_classified[:, None], by_class, np.nan), 7)
     return {
         "class_state": state,
         "anomaly_class": pa.array(name, mask=~is_classified),

@@ -65,7 +65,7 @@ class ClassifySettings(Section):
     """
 
     ordinary_level: float = Field(0.10, gt=0, lt=1)
-    hosts: int = Field(300, ge=1, le=ALL_ROWS)
+    hosts: int = Field(600, ge=1, le=ALL_ROWS)
     normals: int = Field(20_000, ge=1, le=ALL_ROWS)
     anomalous_share: float = Field(0.1, gt=0, lt=1)
     min_snr: float = Field(0.3, ge=0, le=1e3)
