@@ -1,7 +1,7 @@
 """The validation report: one HTML page that needs nothing else, from the figures in a release."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,12 @@ import pyarrow.parquet as pq
 from catalog_schema import contents
 from catalog_schema.grids import Grid
 from catalog_schema.vocabulary import Tier
+from release.faces.evidence_plots import (
+    plot_conditions,
+    plot_controls,
+    plot_strengths,
+    plot_tail,
+)
 from release.faces.face import Face, Manifest
 from release.manifest import find_kind
 from release.rendering import render
@@ -19,8 +25,11 @@ from release.tables.spectra import read_grid, read_spectra
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FILE = "validation/report.html"
+_FOUND = ("joint_p_value", "tier")
+_COLUMNS = ("TARGETID", "TARGET_RA", "TARGET_DEC", "snr", "p_value", "anomaly_score", *_FOUND)
 _N_BINS = 20
 _N_SPECTRA = 3
 _N_SNR_BINS = 10
@@ -34,12 +43,15 @@ _REPRODUCIBLE: Any = {"svg.hashsalt": "desi-qad", "svg.fonttype": "none"}
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Write ``validation/report.html``."""
-    columns = ["TARGETID", "TARGET_RA", "TARGET_DEC", "snr", "p_value", "anomaly_score", "tier"]
-    quasars = pq.read_table(folder / find_kind(manifest).main_file, columns=columns)
-    rows = {name: quasars[name].to_numpy() for name in columns}
+    rows = _read(folder / find_kind(manifest).main_file, _COLUMNS)
+    controls = _read(folder / contents.CONTROLS, ("control", *_FOUND))
+    injections = _read(folder / contents.INJECTIONS, ("injection", "planted", "snr", "Z", *_FOUND))
     null = pq.read_table(folder / contents.NULL, columns=["anomaly_score"])
     plots = {
         "p-values": _draw(partial(_plot_p_values, p_value=rows["p_value"])),
+        "Smallest p-values": _draw(
+            partial(plot_tail, p_values={name: rows[name] for name in ("p_value", "joint_p_value")})
+        ),
         "Scores": _draw(
             partial(
                 _plot_scores, score=rows["anomaly_score"], null=null["anomaly_score"].to_numpy()
@@ -48,6 +60,15 @@ def write(folder: Path, manifest: Manifest) -> None:
         "Signal-to-noise ratio": _draw(partial(_plot_by_snr, rows=rows)),
         "Sky": _draw(partial(_plot_sky, rows=rows), projection="mollweide"),
     }
+    if len(controls["control"]):
+        plots["Negative controls"] = _draw(partial(plot_controls, controls=controls))
+    if len(injections["injection"]):
+        plots["Planted features by strength"] = _draw_figure(
+            partial(plot_strengths, injections=injections)
+        )
+        plots["Planted features by signal-to-noise ratio and redshift"] = _draw_figure(
+            partial(plot_conditions, injections=injections)
+        )
     grid = read_grid(folder)
     for targetid, spectrum in _read_strangest(folder).items():
         plot = partial(_plot_spectrum, spectrum=spectrum, grid=grid)
@@ -78,14 +99,25 @@ def average_pixels(values: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ma.Ma
     return wave, np.ma.masked_invalid(values[:size].reshape(-1, _SMOOTHING)).mean(axis=1)
 
 
+def _read(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Return columns of a table, NaN for null."""
+    table = pq.read_table(path, columns=list(names))
+    return {name: table[name].to_numpy() for name in names}
+
+
 def _draw(plot: "Callable[[Axes], None]", projection: str | None = None) -> str:
     """Return a plot as SVG."""
+    return _draw_figure(lambda figure: plot(figure.add_subplot(projection=projection)))
+
+
+def _draw_figure(plot: "Callable[[Figure], None]") -> str:
+    """Return a figure of one or more plots as SVG."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_REPRODUCIBLE):
         figure = Figure(figsize=(7, 3), layout="constrained")
-        plot(figure.add_subplot(projection=projection))
+        plot(figure)
         text = io.StringIO()
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     # Inside HTML a drawing has no XML declaration.
@@ -153,7 +185,7 @@ def _read_strangest(folder: Path) -> dict[int, dict[str, np.ndarray]]:
 FACE = Face(
     name="report",
     files=(FILE,),
-    paragraph="Calibration, sky and the strangest spectra, drawn.",
+    paragraph="Calibration, controls, planted features, sky and the strangest spectra, drawn.",
     write=write,
     not_read="it draws, and holds no rows",
     needs=(contents.SPECTRA,),

@@ -19,7 +19,7 @@ from release.manifest import read_json
 def test_report_needs_nothing_else(released: Path) -> None:
     text = (released / "validation" / "report.html").read_text()
     assert not re.findall(r'(?:src|href)="(?!#)[^"]+"', text.replace("xlink:href", "href"))
-    assert text.count("<svg") == 7
+    assert text.count("<svg") == 11
     for drawing in re.findall(r"<svg.*?</svg>", text, re.DOTALL):
         ElementTree.fromstring(drawing)
 
@@ -38,9 +38,16 @@ def test_average_is_that_of_known_pixels(seed: int, share: float) -> None:
             assert np.isclose(mean[place], np.nanmean(run))
 
 
-@pytest.mark.parametrize("name", ["anomalies", "null"])
+# Drawings that a release has not of which a table is empty.
+N_DRAWINGS = {"anomalies": 3, "null": 0, "controls": 1, "injections": 2}
+
+
+@pytest.mark.parametrize("name", N_DRAWINGS)
 def test_report_is_drawn_when_a_table_is_empty(released: Path, tmp_path: Path, name: str) -> None:
-    for path in ("catalog/quasars", "catalog/anomalies", "calibration/null", "spectra/spectra"):
+    for path in (
+        *("catalog/quasars", "catalog/anomalies", "calibration/null", "spectra/spectra"),
+        *("validation/controls", "validation/injections"),
+    ):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         rows = pq.ParquetFile(released / f"{path}.parquet").read()
         pq.write_table(
@@ -48,5 +55,5 @@ def test_report_is_drawn_when_a_table_is_empty(released: Path, tmp_path: Path, n
         )
     report.write(tmp_path, read_json(released / "manifest.json"))
     text = (tmp_path / report.FILE).read_text(encoding="utf-8")
-    assert text.count("<svg") == (4 if name == "anomalies" else 7)
+    assert text.count("<svg") == 11 - N_DRAWINGS[name]
     assert "nan" not in text.lower().replace("null population", "")
