@@ -1,11 +1,16 @@
-"""Counts how many published changing-look quasars, and ordinary ones, a finished run finds strange.
+"""Counts how many published anomalies, and ordinary quasars, a finished run finds strange.
 
 Usage: python benchmarks/known_objects.py DATA --root DIR
 
-DATA holds ``desi_clagn`` (28 published changing-look quasars, their DESI spectra) and ``sdss``
-(SDSS spectra of ordinary quasars); DIR a finished run, whose model and classifier judge them. The
-list never changes, so that models can be compared. SDSS spectra are interpolated to DESI's grid: to
-a model of DESI's noise they are foreign, and more look strange than ordinary quasars should.
+DIR is a finished run. The lists below DATA never change, so that models can be compared:
+
+- ``catalogs/squad_half.csv``: 1,033 anomalous quasars of SDSS by type (BALs of several colours,
+  FeLoBALs, reddened ones, peculiar CIV and SiIV; the SQuAD catalogue), matched by position with
+  what the run has judged;
+- ``desi_clagn``: 28 published changing-look quasars (Guo et al.), their DESI spectra judged by the
+  run's model and classifier;
+- ``sdss``: SDSS spectra of ordinary quasars, interpolated to DESI's grid. To a model of DESI's
+  noise they are foreign, and more look strange than ordinary quasars should.
 """
 
 import argparse
@@ -15,18 +20,24 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from numpy.typing import NDArray
 
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from catalog_schema.statistics import STRANGE_P_VALUE
+from catalog_schema.waist import KEY
 from pipeline.config import Config
 from pipeline.flow.apply import apply
 from pipeline.flow.data_path import start_run
 from pipeline.flow.root import open_root, read_saved_config
+from pipeline.run import Run
 
 _WAVE = WAVE_START + WAVE_STEP * np.arange(WAVE_SIZE)
 _SDSS_STEP = 1e-4
+# Arcsec. Fibres of both surveys are wider.
+_RADIUS = 1.5
 
 
 def main() -> None:
@@ -38,6 +49,7 @@ def main() -> None:
     store = open_root(call.root)
     config = read_saved_config(store)
     model = str(store.lake.model(start_run(store, config).model_id))
+    report_published(start_run(store, config), call.data / "catalogs" / "squad_half.csv")
     lists = {
         "changing-look": list_changing_look(call.data / "desi_clagn"),
         "SDSS": list_sdss(call.data / "sdss"),
@@ -45,6 +57,38 @@ def main() -> None:
     for name, spectra in lists.items():
         with tempfile.TemporaryDirectory() as scratch:
             report(name, judge(spectra, Path(scratch), config, model), len(spectra))
+
+
+def report_published(run: Run, path: Path) -> None:
+    """Print by type how many objects of a published list the run holds, and finds strange."""
+    published = pl.read_csv(path, columns=["RA", "DEC", "Anomaly_Type"])
+    places = run.read_shards(
+        "targets", run.list_shards("targets"), [*KEY, "TARGET_RA", "TARGET_DEC"]
+    )
+    held = join_key(
+        pa.concat_tables(places.values()),
+        run.read("significance").select([*KEY, "p_value"]),
+        run.read("classes").select([*KEY, "joint_p_value", "anomaly_class"]),
+        run.read("tiers").select([*KEY, "tier"]),
+    )
+    lists = (published["RA"], published["DEC"]), (held["TARGET_RA"], held["TARGET_DEC"])
+    listed, judged = (SkyCoord(*(c.to_numpy() for c in pair), unit="deg") for pair in lists)
+    nearest, distance, _ = listed.match_to_catalog_sky(judged)
+    is_held = distance.arcsec < _RADIUS
+    found = published.filter(is_held).hstack(held[nearest[is_held]])
+    print(
+        f"{path.name}: {len(published)} objects, {len(found)} within {_RADIUS} arcsec of one judged"
+    )
+    for name, rows in found.sort("Anomaly_Type").group_by("Anomaly_Type", maintain_order=True):
+        report(f"  {name[0]}", rows, len(rows))
+
+
+def join_key(*tables: pa.Table) -> pl.DataFrame:
+    """Return the rows that all tables have, with all their columns."""
+    first, *others = (pl.DataFrame(pl.from_arrow(table)) for table in tables)
+    for other in others:
+        first = first.join(other, on=KEY, maintain_order="left")
+    return first
 
 
 def list_changing_look(folder: Path) -> dict[str, tuple[float, NDArray, NDArray]]:
