@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
+from catalog_schema.kinds import SPECTRA
 from catalog_schema.vocabulary import Verdict
 from pipeline.judge.rank import rank
 from pipeline.lake.store import to_matrix
@@ -138,7 +139,7 @@ def hold_session(rows: pl.DataFrame, settings: RankSettings, n_labels: int) -> N
         catalogue = Path(scratch) / "quasars.parquet"
         pq.write_table(rows.drop("verdict", "kind").to_arrow(), catalogue)
         while len(reviews) < n_labels:
-            for row in rank(catalogue, reviews, settings).to_pylist()[:_BATCH]:
+            for row in rank(catalogue, SPECTRA, reviews, settings).to_pylist()[:_BATCH]:
                 place = (row["SURVEY"], row["PROGRAM"], row["HEALPIX"], row["TARGETID"])
                 verdict = Verdict.parse(truth[row["TARGETID"]])
                 number = len(reviews) + 1
