@@ -175,9 +175,8 @@ def report_gpu(n: int, epochs: int, device: str) -> None:
         print(f"epoch {epoch}                  {seconds:8.2f} s   {n / seconds:12.0f} spectra/s")
     begin = _wait()
     with torch.no_grad():
-        for rows in windows.batches(_GPU_BATCH):
-            part = windows.look(rows)
-            network.decode(network.encode(*part).mean, part[2])
+        for _, look in windows.read_batches(torch.arange(n, device=device), _GPU_BATCH):
+            network.decode(network.encode(*look).mean, look[2])
     seconds = _wait() - begin
     print(f"encode and decode        {seconds:8.2f} s   {n / seconds:12.0f} spectra/s")
 
