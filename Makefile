@@ -90,6 +90,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/training_windows.py
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/recall.py
+	$(BIN)/python benchmarks/models.py
 	$(BIN)/python benchmarks/calibration.py --surveys 10
 	$(BIN)/python benchmarks/classify.py
 	$(BIN)/python benchmarks/crossmatch.py
