@@ -11,6 +11,8 @@ signal-to-noise ratio. Everything here is smooth, so it is computed in bins.
 
 import numpy as np
 import torch
+from numba import njit
+from numpy.typing import NDArray
 from scipy.ndimage import percentile_filter, uniform_filter1d
 from torch import Tensor
 
@@ -19,7 +21,14 @@ from catalog_schema.grids import Sampling
 from catalog_schema.lines import LINES
 from catalog_schema.statistics import HYPOTHESES, SOURCES
 from catalog_schema.vocabulary import Arm
-from pipeline.spectra.science.pca import AMPLITUDE_SPREAD, LinearBasis, free_amplitude, rebin
+from pipeline.spectra.science.pca import AMPLITUDE_SPREAD, LinearBasis, free_amplitude
+from pipeline.spectra.science.score_tests import (
+    Bank,
+    find_absorption,
+    join_banks,
+    scan_bank,
+    score_templates,
+)
 from pipeline.spectra.science.second_light import make_bank
 
 _BIN = 16
@@ -35,7 +44,8 @@ _IRON_BANDS = {
 # Width (bins) over which the lower envelope of the mean spectrum is taken for its continuum.
 _ENVELOPE, _SMOOTHING, _LOW = 37, 21, 20
 _NOISE_CEILING = 50.0
-_LEAST_LEFT = 1e-3
+# Windows that are tested together: their matrices stay in the processor's cache.
+_BLOCK = 16
 
 
 class Hypotheses:
@@ -73,9 +83,9 @@ class Hypotheses:
             "reddening": (1e4 / self._wave) ** 1.2,
         }
         binned = free_amplitude(basis, len(self._wave), amplitude_spread)
-        self._components, self._mean = binned.components.T, binned.mean
+        self._components, self._mean = binned.components.contiguous(), binned.mean
         self._bin_dex = float(torch.log10(self._wave[-1] / self._wave[0])) / (len(self._wave) - 1)
-        self._banks: dict[int, list[Tensor]] = {}
+        self._banks: dict[int, Bank] = {}
         mean = self._mean.numpy()
         continuum = uniform_filter1d(percentile_filter(mean, _LOW, size=_ENVELOPE), _SMOOTHING)
         self._lines = torch.from_numpy(np.clip(mean - continuum, 0, None))
@@ -99,47 +109,26 @@ class Hypotheses:
             First pixel of each window on the grid.
         z : Tensor, shape (n,)
         """
-        if len(residual) == 1:
-            # A product of one matrix is rounded otherwise than one of several.
-            scores, sources = self.test(
-                torch.cat([residual] * 2),
-                torch.cat([weight] * 2),
-                torch.cat([model] * 2),
-                start.repeat(2),
-                z.repeat(2),
-            )
-            return scores[:1], sources[:1]
-        binned, weight_bins = rebin(residual, weight, _BIN)
-        smooth = model.reshape(len(model), -1, _BIN).mean(2)
+        n = len(residual)
+        binned, weight_bins, smooth = _bin(residual.numpy(), weight.numpy(), model.numpy())
+        # Blocks of one size: how a product is rounded depends on how many matrices there are.
+        filled = torch.arange(-(-n // _BLOCK) * _BLOCK) % n
         places = (start // _BIN)[:, None] + torch.arange(smooth.shape[1])
         templates = self._make_templates(smooth, weight_bins, places, z)
-        components = self._components[places]
-        free = components * weight_bins[:, :, None]
-        normal = torch.einsum("npk,npl->nkl", free, components)
-        normal.diagonal(dim1=1, dim2=2).add_(1.0)
-        solver = torch.linalg.cholesky(normal)
-        absorbed = torch.cholesky_solve(torch.einsum("npk,npj->nkj", free, templates), solver)
-        left = templates - components @ absorbed
-        weighted = left * weight_bins[:, :, None]
-        score = torch.einsum("npj,np->nj", weighted, binned)
-        shared = (absorbed * torch.cholesky_solve(absorbed, solver)).sum(1)
-        information = (weighted * left).sum(1) - shared
-        scores = score / information.clamp(min=1e-6).sqrt()
-        pulled = torch.einsum("npk,np->nk", free, binned)
-        freed = binned * weight_bins - torch.einsum(
-            "npk,nk->np", free, torch.cholesky_solve(pulled[:, :, None], solver)[:, :, 0]
-        )
-        best = [
-            _scan_bank(bank, freed, weight_bins, free, solver)
-            for bank in self._list_banks(smooth.shape[1])
-        ]
-        return scores, torch.stack(best, 1)
+        bank = self._get_bank(smooth.shape[1])
+        values = [each[filled] for each in (start // _BIN, templates, binned, weight_bins)]
+        scores, best = [], []
+        for first, templates, *light in zip(*(each.split(_BLOCK) for each in values), strict=True):
+            absorption = find_absorption(self._components, first, light[1])
+            scores.append(score_templates(absorption, templates, *light))
+            best.append(scan_bank(absorption, bank, *light))
+        return torch.cat(scores)[:n], torch.cat(best)[:n]
 
-    def _list_banks(self, n_bins: int) -> list[Tensor]:
-        """Return the templates of each second source in windows of so many bins."""
+    def _get_bank(self, n_bins: int) -> Bank:
+        """Return the templates of the second sources in windows of so many bins."""
         if n_bins not in self._banks:
             bank = make_bank(self._low, self._bin_dex, n_bins, self._mean)
-            self._banks[n_bins] = [bank[name] for name in SOURCES]
+            self._banks[n_bins] = join_banks([bank[name] for name in SOURCES])
         return self._banks[n_bins]
 
     def _make_templates(self, model: Tensor, weight: Tensor, places: Tensor, z: Tensor) -> Tensor:
@@ -165,36 +154,27 @@ class Hypotheses:
                 SECOND_RADIATION_CONSTANT / precise / kelvin
             )
             planck = planck.float()
-            made[f"blackbody_{kelvin:.0f}"] = planck / planck.median(1, keepdim=True).values
+            made[f"blackbody_{kelvin:.0f}"] = planck / planck.amax(1, keepdim=True)
         made |= {"flat": torch.ones_like(rest), "iron": self._iron[places]}
-        return torch.stack([made[name] for name in HYPOTHESES], 2)
+        return torch.stack([made[name] for name in HYPOTHESES], 1)
 
 
-def _scan_bank(
-    templates: Tensor, freed: Tensor, weight: Tensor, free: Tensor, solver: Tensor
-) -> Tensor:
-    """Return the largest score of any template, shape (n,): see `Hypotheses.test`.
+def _bin(residual: NDArray, weight: NDArray, model: NDArray) -> tuple[Tensor, Tensor, Tensor]:
+    """Return residual (mean by weight), weight (sum) and model (mean) in bins, (n, b) each."""
+    shape = len(residual), residual.shape[1] // _BIN
+    mean, total, smooth = (torch.empty(shape) for _ in range(3))
+    _fill_bins(residual, weight, model, mean.numpy(), total.numpy(), smooth.numpy())
+    return mean, total, smooth
 
-    Parameters
-    ----------
-    templates : Tensor, shape (t, b)
-    freed : Tensor, shape (n, b)
-        C⁻¹ r.
-    weight : Tensor, shape (n, b)
-    free : Tensor, shape (n, b, k)
-        Components times weight.
-    solver : Tensor, shape (n, k, k)
-        Cholesky factor of 1 + VᵀN⁻¹V.
-    """
-    # Window by window: a product of all at once would round by how many there are.
-    every = templates.T.expand(len(freed), -1, -1)
-    score = torch.bmm(freed[:, None], every)[:, 0]
-    shared = torch.bmm(free.transpose(1, 2), every)
-    absorbed = torch.cholesky_solve(shared, solver)
-    whole = torch.bmm(weight[:, None], every.square())[:, 0]
-    information = whole - (
-        absorbed * (shared + absorbed + torch.cholesky_solve(absorbed, solver))
-    ).sum(1)
-    # What the model explains almost wholly is left to rounding.
-    information = torch.maximum(information, _LEAST_LEFT * whole).clamp(min=1e-6)
-    return (score / information.sqrt()).amax(1)
+
+@njit(cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
+def _fill_bins(residual, weight, model, mean, total, smooth):  # type: ignore[no-untyped-def]
+    for i in range(mean.shape[0]):
+        for b in range(mean.shape[1]):
+            power, product, light = np.float32(0), np.float32(0), np.float32(0)
+            for p in range(b * _BIN, (b + 1) * _BIN):
+                power += weight[i, p]
+                product += weight[i, p] * residual[i, p]
+                light += model[i, p]
+            total[i, b], smooth[i, b] = power, light / np.float32(_BIN)
+            mean[i, b] = product / power if power > 0 else np.float32(0)

@@ -1,0 +1,72 @@
+"""Score tests: equal to the definition in dense algebra, the best of a bank counts."""
+
+import numpy as np
+import torch
+
+from pipeline.spectra.science.score_tests import (
+    Absorption,
+    find_absorption,
+    join_banks,
+    scan_bank,
+    score_templates,
+)
+
+N, GRID, BINS, RANK = 6, 60, 40, 5
+FIRST = np.array([0, 3, 20, 7, 11, 2])
+
+
+def draw(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+COMPONENTS = draw(0, RANK, GRID)
+WEIGHT = np.random.default_rng(1).gamma(1.0, 3.0, (N, BINS)) + 0.01
+RESIDUAL = draw(2, N, BINS)
+
+
+def to_single(values: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(values).float()
+
+
+def absorb(components: np.ndarray = COMPONENTS) -> Absorption:
+    return find_absorption(to_single(components), torch.from_numpy(FIRST), to_single(WEIGHT))
+
+
+def score_densely(row: int, template: np.ndarray) -> float:
+    """Return tᵀC⁻¹r over its scatter where r = N C⁻¹ y and y has covariance C = N + VVᵀ."""
+    design = COMPONENTS[:, FIRST[row] : FIRST[row] + BINS].T
+    noise = np.diag(1 / WEIGHT[row])
+    pull = np.linalg.solve(noise + design @ design.T, template)
+    inner = noise @ np.linalg.solve(noise + design @ design.T, noise @ pull)
+    return float(pull @ RESIDUAL[row] / np.sqrt(pull @ inner))
+
+
+def test_a_template_s_score_is_the_definition() -> None:
+    templates = draw(3, N, 4, BINS)
+    found = score_templates(
+        absorb(), to_single(templates), to_single(RESIDUAL), to_single(WEIGHT)
+    ).numpy()
+    expected = [[score_densely(row, each) for each in templates[row]] for row in range(N)]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_of_a_bank_the_best_template_of_each_source_counts() -> None:
+    sources = [draw(4, 3, BINS), draw(5, 1, BINS), draw(6, 17, BINS)]
+    bank = join_banks([to_single(source) for source in sources])
+    found = scan_bank(absorb(), bank, to_single(RESIDUAL), to_single(WEIGHT)).numpy()
+    expected = [
+        [max(score_densely(row, each) for each in source) for source in sources] for row in range(N)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_what_a_model_explains_wholly_is_left_at_a_thousandth() -> None:
+    design, weight = COMPONENTS[:, FIRST[0] : FIRST[0] + BINS], 30 * WEIGHT
+    bank = join_banks([to_single(design[:1])])
+    absorption = find_absorption(to_single(COMPONENTS), torch.from_numpy(FIRST), to_single(weight))
+    residual = to_single(RESIDUAL + design[0])
+    found = scan_bank(absorption, bank, residual, to_single(weight))[0, 0]
+    covariance = np.diag(1 / weight[0]) + design.T @ design
+    score = design[0] @ np.linalg.solve(covariance, residual[0].numpy())
+    expected = score / np.sqrt(1e-3 * weight[0] @ design[0] ** 2)
+    np.testing.assert_allclose(found, expected, rtol=1e-2)
