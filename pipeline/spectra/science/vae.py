@@ -186,10 +186,11 @@ class SpectrumVAE(nn.Module):
         flux = torch.where(ivar > 0, flux, 0.0)
         compressed = flux.sign() * flux.abs().log1p() * trust
         pixels = [values.reshape(n, -1, patch) for values in (compressed, trust)]
-        patches = self.activate(self.embed(torch.cat(pixels, 2)))
-        # Blocks begin at fixed places of the grid; a window begins anywhere in one.
-        length = patches.shape[1]
-        grid = _place(patches, first % _BLOCK, _count_blocks(length) * _BLOCK)
+        # Blocks begin at fixed places of the grid; a window begins anywhere in one. Pixels are
+        # moved rather than the patches made of them, which have a gradient.
+        n_patches = _count_blocks(pixels[0].shape[1]) * _BLOCK
+        placed = _place(torch.cat(pixels, 2), first % _BLOCK, n_patches)
+        grid = self.activate(self.embed(placed))
         merged = self.activate(self.merge(grid.reshape(n, -1, _MERGED * grid.shape[2])))
         blocks = self.activate(self.merge_again(merged.reshape(n, -1, _MERGED * merged.shape[2])))
         n_blocks = _count_blocks(self.shape.grid // patch)
@@ -209,9 +210,10 @@ def _count_blocks(n_patches: int) -> int:
 
 def _place(values: Tensor, first: Tensor, size: int) -> Tensor:
     """Place rows of values (n, p, c) at the given first places of zeros of shape (n, size, c)."""
+    rows = torch.arange(values.shape[0], device=values.device)[:, None]
     index = first[:, None] + torch.arange(values.shape[1], device=values.device)
     placed = values.new_zeros(values.shape[0], size, values.shape[2])
-    return placed.scatter(1, index[:, :, None].expand_as(values), values)
+    return placed.index_put_((rows, index), values)
 
 
 def soften(ivar: Tensor, error: float | Tensor) -> Tensor:
