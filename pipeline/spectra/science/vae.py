@@ -223,8 +223,9 @@ def soften(ivar: Tensor, error: float | Tensor) -> Tensor:
 
 def fit_amplitude(flux: Tensor, weight: Tensor, model: Tensor) -> Tensor:
     """Return the maximum-likelihood factor Σ w f m / Σ w m², shape (n, 1), drawn weakly to 1."""
-    cross = (weight * flux * model).sum(1, keepdim=True)
-    power = (weight * model * model).sum(1, keepdim=True)
+    weighted = weight * model
+    cross = (weighted * flux).sum(1, keepdim=True)
+    power = (weighted * model).sum(1, keepdim=True)
     return (cross + _AMPLITUDE_PRIOR) / (power + _AMPLITUDE_PRIOR)
 
 
