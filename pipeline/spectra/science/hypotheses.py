@@ -9,6 +9,8 @@ has covariance C, and the score over √(tᵀ C⁻¹ N C⁻¹ N C⁻¹ t) is a u
 signal-to-noise ratio. Everything here is smooth, so it is computed in bins.
 """
 
+import math
+
 import numpy as np
 import torch
 from numba import njit
@@ -27,12 +29,25 @@ from pipeline.spectra.science.score_tests import (
     find_absorption,
     join_banks,
     scan_bank,
-    score_templates,
+    score_left,
 )
 from pipeline.spectra.science.second_light import make_bank
 
 _BIN = 16
-_BLACKBODIES = (3200.0, 4000.0, 5000.0, 7000.0)
+_KELVIN = np.array([3200.0, 4000.0, 5000.0, 7000.0])
+# Light of fixed shape in the rest frame, and shapes by which the model is multiplied.
+_ADDED = ("lines", "blue_lines", "flat", "iron")
+_FACTORS = ("slope", "curvature", "reddening")
+# The order in which the templates are made.
+_ORDER = (
+    *(f"{arm}_offset" for arm in Arm.values()),
+    *(f"{arm}_tilt" for arm in Arm.values()),
+    "sky",
+    *_ADDED,
+    *_FACTORS,
+    *(f"blackbody_{kelvin:.0f}" for kelvin in _KELVIN),
+)
+_PLACES = [_ORDER.index(name) for name in HYPOTHESES]
 # Ultraviolet and optical iron bands: width (rest Å) and relative height; a sketch of the templates
 # of Vestergaard & Wilkes (2001) and Boroson & Green (1992).
 _IRON_BANDS = {
@@ -71,28 +86,40 @@ class Hypotheses:
         amplitude_spread: float = AMPLITUDE_SPREAD,
     ) -> None:
         nothing = (0.0, 0.0)
-        self._spans = {arm: sampling.spans.get(arm, nothing) for arm in Arm.values()}
-        self._reaches = {arm: sampling.reaches.get(arm, nothing) for arm in Arm.values()}
+        self._arms = np.array(
+            [
+                (*sampling.spans.get(arm, nothing), *sampling.reaches.get(arm, nothing))
+                for arm in Arm.values()
+            ]
+        )
         self._low, _ = sampling.grid.ends
         self._wave = wave.reshape(-1, _BIN).mean(1)
-        tilt = torch.log(self._wave / 3000.0)
-        # Small dust at the quasar dims by a power law of wavelength (SMC; Prevot et al. 1984).
-        self._shapes = {
-            "slope": tilt,
-            "curvature": tilt**2,
-            "reddening": (1e4 / self._wave) ** 1.2,
-        }
         binned = free_amplitude(basis, len(self._wave), amplitude_spread)
         self._components, self._mean = binned.components.contiguous(), binned.mean
         self._bin_dex = float(torch.log10(self._wave[-1] / self._wave[0])) / (len(self._wave) - 1)
         self._banks: dict[int, Bank] = {}
         mean = self._mean.numpy()
         continuum = uniform_filter1d(percentile_filter(mean, _LOW, size=_ENVELOPE), _SMOOTHING)
-        self._lines = torch.from_numpy(np.clip(mean - continuum, 0, None))
-        self._iron = torch.from_numpy(continuum) * sum(
+        lines = torch.from_numpy(np.clip(mean - continuum, 0, None))
+        iron = torch.from_numpy(continuum) * sum(
             height * torch.exp(-0.5 * ((self._wave - LINES[key].wave) / width) ** 2)
             for key, (width, height) in _IRON_BANDS.items()
         )
+        added = {
+            "lines": lines,
+            "blue_lines": lines * (self._wave < 2000.0),
+            "flat": torch.ones_like(lines),
+            "iron": iron,
+        }
+        tilt = torch.log(self._wave / 3000.0)
+        factors = {
+            "slope": tilt,
+            "curvature": tilt**2,
+            # Small dust at the quasar dims by a power law of wavelength (SMC; Prevot et al. 1984).
+            "reddening": (1e4 / self._wave) ** 1.2,
+        }
+        self._added = torch.stack([added[name] for name in _ADDED])
+        self._factors = torch.stack([factors[name] for name in _FACTORS])
 
     def test(
         self, residual: Tensor, weight: Tensor, model: Tensor, start: Tensor, z: Tensor
@@ -110,19 +137,24 @@ class Hypotheses:
         z : Tensor, shape (n,)
         """
         n = len(residual)
-        binned, weight_bins, smooth = _bin(residual.numpy(), weight.numpy(), model.numpy())
+        binned = _bin(residual.numpy(), weight.numpy(), model.numpy())
         # Blocks of one size: how a product is rounded depends on how many matrices there are.
         filled = torch.arange(-(-n // _BLOCK) * _BLOCK) % n
-        places = (start // _BIN)[:, None] + torch.arange(smooth.shape[1])
-        templates = self._make_templates(smooth, weight_bins, places, z)
-        bank = self._get_bank(smooth.shape[1])
-        values = [each[filled] for each in (start // _BIN, templates, binned, weight_bins)]
-        scores, best = [], []
-        for first, templates, *light in zip(*(each.split(_BLOCK) for each in values), strict=True):
-            absorption = find_absorption(self._components, first, light[1])
-            scores.append(score_templates(absorption, templates, *light))
-            best.append(scan_bank(absorption, bank, *light))
-        return torch.cat(scores)[:n], torch.cat(best)[:n]
+        blocks = (each[filled].split(_BLOCK) for each in (*binned, start // _BIN, z))
+        tested = [self._test_block(*block) for block in zip(*blocks, strict=True)]
+        scores, sources = (torch.cat(parts)[:n] for parts in zip(*tested, strict=True))
+        return scores, sources
+
+    def _test_block(
+        self, residual: Tensor, weight: Tensor, model: Tensor, first: Tensor, z: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Do as `test` with bins, `first` that of each window."""
+        absorption = find_absorption(self._components, first, weight)
+        templates = self._make_templates(model, weight, first, z)
+        left, shared = absorption.take_off(torch.cat([templates, residual[:, None]], 1))
+        scores = score_left(left, shared, residual, weight)[:, _PLACES]
+        bank = self._get_bank(residual.shape[1])
+        return scores, scan_bank(absorption, bank, left[:, -1], weight)
 
     def _get_bank(self, n_bins: int) -> Bank:
         """Return the templates of the second sources in windows of so many bins."""
@@ -131,32 +163,54 @@ class Hypotheses:
             self._banks[n_bins] = join_banks([bank[name] for name in SOURCES])
         return self._banks[n_bins]
 
-    def _make_templates(self, model: Tensor, weight: Tensor, places: Tensor, z: Tensor) -> Tensor:
-        rest = self._wave[places]
-        observed = rest * (1 + z[:, None])
-        lines = self._lines[places]
-        inside = {
-            arm: (observed >= low) & (observed < high) for arm, (low, high) in self._spans.items()
-        }
-        made = {f"{arm}_offset": model * inside[arm] for arm in inside}
-        for arm, (low, high) in self._reaches.items():
-            tilt = (2 * observed - low - high) / max(high - low, 1.0)
-            made[f"{arm}_tilt"] = model * inside[arm] * tilt
-        # Sky light raises the noise: where the variance is large, so is the sky.
-        noise = _BIN / weight.clamp(min=1e-6)
-        made["sky"] = torch.where(weight > 0, noise.clamp(max=_NOISE_CEILING), 0.0)
-        made |= {"lines": lines, "blue_lines": lines * (rest < 2000.0)}
-        made |= {name: model * shape[places] for name, shape in self._shapes.items()}
-        # In single precision the last bit would depend on how many spectra are computed together.
-        precise = observed.double()
-        for kelvin in _BLACKBODIES:
-            planck = (precise / 5000.0) ** -5 / torch.expm1(
-                SECOND_RADIATION_CONSTANT / precise / kelvin
-            )
-            planck = planck.float()
-            made[f"blackbody_{kelvin:.0f}"] = planck / planck.amax(1, keepdim=True)
-        made |= {"flat": torch.ones_like(rest), "iron": self._iron[places]}
-        return torch.stack([made[name] for name in HYPOTHESES], 1)
+    def _make_templates(self, model: Tensor, weight: Tensor, first: Tensor, z: Tensor) -> Tensor:
+        """Return the template of every hypothesis in each window, in `_ORDER`, shape (n, h, b)."""
+        templates = torch.empty(len(model), len(_ORDER), model.shape[1])
+        inputs = (model, weight, first, z, self._wave, self._added, self._factors)
+        arrays = [each.numpy() for each in (*inputs, templates)]
+        _fill_templates(*arrays[:-1], self._arms, _KELVIN, arrays[-1])
+        return templates
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def _fill_templates(  # type: ignore[no-untyped-def]
+    model, weight, first, z, wave, added, factors, arms, kelvin, templates
+):
+    n, n_bins = model.shape
+    observed = np.empty(n_bins)
+    for i in range(n):
+        rows = templates[i]
+        for b in range(n_bins):
+            observed[b] = wave[first[i] + b] * (1 + z[i])
+        for arm in range(len(arms)):
+            low, high, blue, red = arms[arm]
+            for b in range(n_bins):
+                is_inside = (observed[b] >= low) & (observed[b] < high)
+                light = model[i, b] if is_inside else np.float32(0)
+                rows[arm, b] = light
+                tilt = (2 * observed[b] - blue - red) / max(red - blue, 1.0)
+                rows[len(arms) + arm, b] = light * np.float32(tilt)
+        row = 2 * len(arms)
+        for b in range(n_bins):
+            # Sky light raises the noise: where the variance is large, so is the sky.
+            noise = np.float32(_BIN) / max(weight[i, b], np.float32(1e-6))
+            ceiling = min(noise, np.float32(_NOISE_CEILING))
+            rows[row, b] = ceiling if weight[i, b] > 0 else np.float32(0)
+        row += 1
+        for t in range(len(added)):
+            rows[row + t] = added[t, first[i] : first[i] + n_bins]
+        row += len(added)
+        for t in range(len(factors)):
+            for b in range(n_bins):
+                rows[row + t, b] = model[i, b] * factors[t, first[i] + b]
+        row += len(factors)
+        for t in range(len(kelvin)):
+            for b in range(n_bins):
+                inverse = 5000.0 / observed[b]
+                # Photons here have more than twice the energy kT: minus 1 costs no digits.
+                boltzmann = math.exp(SECOND_RADIATION_CONSTANT / 5000.0 / kelvin[t] * inverse)
+                rows[row + t, b] = inverse**5 / (boltzmann - 1)
+            rows[row + t] /= rows[row + t].max()
 
 
 def _bin(residual: NDArray, weight: NDArray, model: NDArray) -> tuple[Tensor, Tensor, Tensor]:

@@ -63,11 +63,15 @@ class Absorption:
     weighted: Tensor
     inverse: Tensor
 
-    def solve(self, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Return M⁻¹ of VᵀN⁻¹ of targets of shape (n, j, b), and L⁻¹ of it, each (n, k, j)."""
-        half = self.inverse @ (self.weighted @ target.transpose(1, 2))
-        solved = self.inverse.transpose(1, 2) @ half
-        return solved, self.inverse @ solved
+    def take_off(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what the components leave of values of shape (n, j, b), and |L⁻¹u|², (n, j).
+
+        N C⁻¹ t = t − Vu with u = M⁻¹ VᵀN⁻¹ t.
+        """
+        shared = self.weighted @ values.transpose(1, 2)
+        solved = self.inverse.transpose(1, 2) @ (self.inverse @ shared)
+        left = values - solved.transpose(1, 2) @ self.components
+        return left, (self.inverse @ solved).square().sum(1)
 
 
 def find_absorption(components: Tensor, first: Tensor, weight: Tensor) -> Absorption:
@@ -90,49 +94,45 @@ def find_absorption(components: Tensor, first: Tensor, weight: Tensor) -> Absorp
     return Absorption(cut, weighted, _invert_root(torch.linalg.cholesky(normal)))
 
 
-def score_templates(
-    absorption: Absorption, templates: Tensor, residual: Tensor, weight: Tensor
-) -> Tensor:
+def score_left(left: Tensor, shared: Tensor, residual: Tensor, weight: Tensor) -> Tensor:
     """Return the score of each window's own templates, shape (n, j).
 
-    What is left of every template is made explicitly: most are nearly the model's own.
+    From what is left of each of them: most are nearly the model's own, and a difference of two
+    sums over all of the template would be left to rounding.
 
     Parameters
     ----------
-    absorption : Absorption
-    templates : Tensor, shape (n, j, b)
+    left, shared : Tensor, shape (n, j, b) and (n, j)
+        Of `Absorption.take_off`.
     residual, weight : Tensor, shape (n, b)
     """
-    solved, half = absorption.solve(templates)
-    left = templates - solved.transpose(1, 2) @ absorption.components
-    shared = half.square().sum(1)
-    scores = torch.empty(templates.shape[:2])
-    _score_left(*(each.numpy() for each in (left, residual, weight, shared, scores)))
+    scores = torch.empty(shared.shape)
+    _score_left(*(each.numpy() for each in (left, shared, residual, weight, scores)))
     return scores
 
 
-def scan_bank(absorption: Absorption, bank: Bank, residual: Tensor, weight: Tensor) -> Tensor:
+def scan_bank(absorption: Absorption, bank: Bank, left: Tensor, weight: Tensor) -> Tensor:
     """Return the largest score of any template of each source, shape (n, s).
 
     Parameters
     ----------
     absorption : Absorption
     bank : Bank
-    residual, weight : Tensor, shape (n, b)
+    left : Tensor, shape (n, b)
+        What the components leave of the residual.
+    weight : Tensor, shape (n, b)
     """
-    n, inverse = len(residual), absorption.inverse
+    inverse = absorption.inverse
     narrowed = inverse @ inverse.transpose(1, 2)
     middle = narrowed + narrowed @ narrowed
     middle.diagonal(dim1=1, dim2=2).add_(1.0)
     root = torch.linalg.cholesky(middle).transpose(1, 2) @ inverse
-    solved, _ = absorption.solve(residual[:, None])
-    explained = solved.transpose(1, 2) @ absorption.components
-    freed = weight[:, None] * (residual[:, None] - explained)
+    seen = torch.cat([root @ absorption.weighted, (weight * left)[:, None]], 1)
     # Window by window: a product of all at once would round by how many there are.
-    seen = torch.cat([root @ absorption.weighted, freed], 1) @ bank.templates.expand(n, -1, -1)
-    whole = weight[:, None] @ bank.squares.expand(n, -1, -1)
-    best = torch.empty(n, len(bank.ends) - 1)
-    _find_best(seen.numpy(), whole[:, 0].numpy(), bank.ends, best.numpy())
+    seen = seen @ bank.templates.expand(len(left), -1, -1)
+    whole = weight @ bank.squares
+    best = torch.empty(len(left), len(bank.ends) - 1)
+    _find_best(seen.numpy(), whole.numpy(), bank.ends, best.numpy())
     return best
 
 
@@ -154,7 +154,7 @@ def _cut(components, first, weight, cut, weighted):  # type: ignore[no-untyped-d
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
-def _score_left(left, residual, weight, shared, scores):  # type: ignore[no-untyped-def]
+def _score_left(left, shared, residual, weight, scores):  # type: ignore[no-untyped-def]
     n, j, b = left.shape
     for i in range(n):
         for t in range(j):

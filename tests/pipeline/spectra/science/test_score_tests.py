@@ -8,7 +8,7 @@ from pipeline.spectra.science.score_tests import (
     find_absorption,
     join_banks,
     scan_bank,
-    score_templates,
+    score_left,
 )
 
 N, GRID, BINS, RANK = 6, 60, 40, 5
@@ -43,17 +43,28 @@ def score_densely(row: int, template: np.ndarray) -> float:
 
 def test_a_template_s_score_is_the_definition() -> None:
     templates = draw(3, N, 4, BINS)
-    found = score_templates(
-        absorb(), to_single(templates), to_single(RESIDUAL), to_single(WEIGHT)
-    ).numpy()
+    left, shared = absorb().take_off(to_single(templates))
+    found = score_left(left, shared, to_single(RESIDUAL), to_single(WEIGHT)).numpy()
     expected = [[score_densely(row, each) for each in templates[row]] for row in range(N)]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_components_leave_nothing_of_what_is_theirs_where_the_noise_is_small() -> None:
+    design = COMPONENTS[:, FIRST[0] : FIRST[0] + BINS]
+    weight = to_single(np.full((1, BINS), 1e4))
+    first = torch.from_numpy(FIRST[:1])
+    absorption = find_absorption(to_single(COMPONENTS), first, weight)
+    left, _ = absorption.take_off(to_single(np.stack([design[2], RESIDUAL[0]]))[None])
+    assert float(left[0, 0].abs().max()) < 1e-3
+    np.testing.assert_allclose(design @ left[0, 1].numpy(), 0, atol=1e-3)
 
 
 def test_of_a_bank_the_best_template_of_each_source_counts() -> None:
     sources = [draw(4, 3, BINS), draw(5, 1, BINS), draw(6, 17, BINS)]
     bank = join_banks([to_single(source) for source in sources])
-    found = scan_bank(absorb(), bank, to_single(RESIDUAL), to_single(WEIGHT)).numpy()
+    absorption = absorb()
+    left, _ = absorption.take_off(to_single(RESIDUAL)[:, None])
+    found = scan_bank(absorption, bank, left[:, 0], to_single(WEIGHT)).numpy()
     expected = [
         [max(score_densely(row, each) for each in source) for source in sources] for row in range(N)
     ]
@@ -65,7 +76,8 @@ def test_what_a_model_explains_wholly_is_left_at_a_thousandth() -> None:
     bank = join_banks([to_single(design[:1])])
     absorption = find_absorption(to_single(COMPONENTS), torch.from_numpy(FIRST), to_single(weight))
     residual = to_single(RESIDUAL + design[0])
-    found = scan_bank(absorption, bank, residual, to_single(weight))[0, 0]
+    left, _ = absorption.take_off(residual[:, None])
+    found = scan_bank(absorption, bank, left[:, 0], to_single(weight))[0, 0]
     covariance = np.diag(1 / weight[0]) + design.T @ design
     score = design[0] @ np.linalg.solve(covariance, residual[0].numpy())
     expected = score / np.sqrt(1e-3 * weight[0] @ design[0] ** 2)
