@@ -85,7 +85,9 @@ def fit_windows(
     """
     trusted = torch.where(is_learnt.unfold(0, flux.shape[1], 1)[start], weight, 0.0)
     posterior = network.encode(flux, trusted, start)
-    spectrum = network.decode(posterior.mean, start)
+    # As `decode` does, whose gathering is made for gradients.
+    spectrum = torch.empty(flux.shape)
+    _cut(network.decode_grid(posterior.mean).numpy(), start.numpy(), spectrum.numpy())
     amplitude = fit_amplitude(flux, soften(trusted, network.shape.model_error), spectrum)
     model, residual = spectrum.numpy(), np.empty(spectrum.shape, np.float32)
     _subtract(flux.numpy(), trusted.numpy(), amplitude.numpy(), model, residual)
@@ -289,6 +291,12 @@ def _solve_excess(square: NDArray, noise: NDArray, power: NDArray) -> float:
         else:
             high = middle
     return 0.5 * (low + high)
+
+
+@njit(cache=True)
+def _cut(grid, start, window):  # type: ignore[no-untyped-def]
+    for k in range(len(window)):
+        window[k] = grid[k, start[k] : start[k] + window.shape[1]]
 
 
 @njit(cache=True, error_model="numpy")

@@ -92,7 +92,7 @@ class SpectrumVAE(nn.Module):
         self.embed = nn.Linear(2 * shape.patch, channels, bias=False)
         self.merge = nn.Linear(_MERGED * channels, 2 * channels, bias=False)
         self.merge_again = nn.Linear(_MERGED * 2 * channels, 2 * channels, bias=False)
-        self.activate = nn.ReLU()
+        self.activate = nn.ReLU(inplace=True)
         n_features = _count_blocks(shape.grid // shape.patch) * 2 * channels
         self.compress = nn.Sequential(
             nn.Linear(n_features + 2 * shape.latent, shape.hidden), nn.GELU(approximate="tanh")
@@ -149,10 +149,7 @@ class SpectrumVAE(nn.Module):
         invert : callable
             See `infer_coefficients`.
         """
-        weight = soften(ivar, self.shape.model_error)
-        flux = torch.where(ivar > 0, flux, 0.0)
-        binned = rebin(flux, weight, _LINEAR_BIN)
-        return infer_coefficients(*binned, start // _LINEAR_BIN, self.linear_basis, invert)
+        return self._infer(torch.where(ivar > 0, flux, 0.0), ivar, start, invert)
 
     def encode(
         self,
@@ -172,18 +169,28 @@ class SpectrumVAE(nn.Module):
         linear : pair of Tensor, optional
             What `infer_linear` returns: training does not change it.
         """
-        coefficients, variance = linear or self.infer_linear(flux, ivar, start)
+        flux = torch.where(ivar > 0, flux, 0.0)
+        coefficients, variance = linear or self._infer(flux, ivar, start, invert_by_cholesky)
         features = self._convolve(flux, ivar, start // self.shape.patch)
         seen = torch.cat([features, coefficients, variance], 1)
         shift, log_factor = self.to_posterior(self.compress(seen)).chunk(2, dim=1)
         log_variance = (variance.log() + log_factor).clamp(*_LOG_VARIANCE_RANGE)
         return Posterior(coefficients + shift, log_variance)
 
+    def _infer(
+        self, flux: Tensor, ivar: Tensor, start: Tensor, invert: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Do as `infer_linear` with a flux that is 0 where it is missing."""
+        binned = rebin(flux, soften(ivar, self.shape.model_error), _LINEAR_BIN)
+        return infer_coefficients(*binned, start // _LINEAR_BIN, self.linear_basis, invert)
+
     def _convolve(self, flux: Tensor, ivar: Tensor, first: Tensor) -> Tensor:
-        """Return the features of blocks of patches of the global grid, shape (n, features)."""
+        """Return the features of blocks of patches of the global grid, shape (n, features).
+
+        The flux is 0 where it is missing.
+        """
         n, patch = flux.shape[0], self.shape.patch
         trust = ivar / (ivar + 1)
-        flux = torch.where(ivar > 0, flux, 0.0)
         compressed = flux.sign() * flux.abs().log1p() * trust
         pixels = [values.reshape(n, -1, patch) for values in (compressed, trust)]
         # Blocks begin at fixed places of the grid; a window begins anywhere in one. Pixels are
@@ -198,9 +205,12 @@ class SpectrumVAE(nn.Module):
 
     def decode(self, latent: Tensor, start: Tensor) -> Tensor:
         """Return the model spectrum on each window, shape (n, window), before the amplitude."""
-        spectrum = self.paint(self.to_basis(latent) + self.skip(latent))
         pixels = torch.arange(self.shape.window, device=latent.device)
-        return spectrum.gather(1, start[:, None] + pixels)
+        return self.decode_grid(latent).gather(1, start[:, None] + pixels)
+
+    def decode_grid(self, latent: Tensor) -> Tensor:
+        """Return the model spectrum on the whole grid, shape (n, grid), before the amplitude."""
+        return self.paint(self.to_basis(latent) + self.skip(latent))
 
 
 def _count_blocks(n_patches: int) -> int:
