@@ -167,8 +167,8 @@ class Hypotheses:
         """Return the template of every hypothesis in each window, in `_ORDER`, shape (n, h, b)."""
         templates = torch.empty(len(model), len(_ORDER), model.shape[1])
         inputs = (model, weight, first, z, self._wave, self._added, self._factors)
-        arrays = [each.numpy() for each in (*inputs, templates)]
-        _fill_templates(*arrays[:-1], self._arms, _KELVIN, arrays[-1])
+        arrays = [*(each.numpy() for each in inputs), self._arms, _KELVIN, templates.numpy()]
+        _fill_templates(*arrays)
         return templates
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.spectra.science.products import multiply
+
 # Ridge on a spectrum's coefficients, in units of their prior variance (they are whitened).
 _COEFFICIENT_RIDGE = 1.0
 # Pixels seen by few spectra are shrunk towards the mean spectrum: prior weight of the basis.
@@ -207,7 +209,7 @@ def _make_normal(weight: Tensor, products: Tensor, k: int, ridge: float) -> Tens
     upper = np.triu_indices(k)
     place = np.empty((k, k), np.int64)
     place[upper] = place[upper[::-1]] = np.arange(len(upper[0]))
-    packed = weight @ products.T
+    packed = multiply(weight, products)
     index = torch.from_numpy(place).to(weight.device)
     return packed[:, index] + ridge * torch.eye(k, device=weight.device)
 

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from catalog_schema.grids import Sampling
 from catalog_schema.vocabulary import Arm
+from pipeline.spectra.science.products import multiply
 
 # Waves per Å: periods from what a few resolution elements show to what a model might mistake for
 # a line; so close that a wave between two keeps most of its power over an arm of 2300 Å.
@@ -30,10 +31,13 @@ class Ripples:
         wave = low * 10 ** (log10_step * np.arange(window))
         phase = 2 * np.pi * wave[:, None] * _FREQUENCIES
         waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
-        self._waves = torch.from_numpy(waves).float()
         self._parts = {
             arm: slice(*np.searchsorted(wave, limits).tolist())
             for arm, limits in sampling.reaches.items()
+        }
+        self._waves = {
+            arm: torch.from_numpy(waves[part].T).float().contiguous()
+            for arm, part in self._parts.items()
         }
 
     def measure(self, residual: Tensor, weight: Tensor, model: Tensor) -> dict[str, Tensor]:
@@ -50,7 +54,7 @@ class Ripples:
         found = {f"ripple_{arm}": torch.full((len(residual),), torch.nan) for arm in Arm.values()}
         signal, size = weight * residual * model, weight * model**2
         for arm, part in self._parts.items():
-            parts = (signal[:, part] @ self._waves[part]).reshape(len(signal), 2, -1)
+            parts = multiply(signal[:, part], self._waves[arm]).reshape(len(signal), 2, -1)
             information = 0.5 * size[:, part].sum(1)
             height = parts.square().sum(1).amax(1) / information.clamp(min=1e-12)
             is_seen = information > 0

@@ -18,6 +18,8 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipeline.spectra.science.products import multiply
+
 # A variance of this share of tᵀN⁻¹t, or less, is left to rounding: the model explains the template.
 _LEAST_LEFT = 1e-3
 _LEAST = 1e-6
@@ -29,8 +31,8 @@ class Bank:
 
     Attributes
     ----------
-    templates, squares : Tensor, shape (b, t)
-        Light in each bin, side by side, and its square.
+    templates, squares : Tensor, shape (t, b)
+        Light in each bin, and its square.
     ends : ndarray of int64, shape (s + 1,)
         Where the templates of each source begin, and the end of the last one's.
     """
@@ -42,7 +44,7 @@ class Bank:
 
 def join_banks(sources: list[Tensor]) -> Bank:
     """Return one bank of the templates of several sources, each of shape (t, b)."""
-    templates = torch.cat(sources).T.contiguous()
+    templates = torch.cat(sources)
     ends = np.cumsum([0, *(len(source) for source in sources)])
     return Bank(templates, templates.square(), ends)
 
@@ -127,10 +129,8 @@ def scan_bank(absorption: Absorption, bank: Bank, left: Tensor, weight: Tensor) 
     middle = narrowed + narrowed @ narrowed
     middle.diagonal(dim1=1, dim2=2).add_(1.0)
     root = torch.linalg.cholesky(middle).transpose(1, 2) @ inverse
-    seen = torch.cat([root @ absorption.weighted, (weight * left)[:, None]], 1)
-    # Window by window: a product of all at once would round by how many there are.
-    seen = seen @ bank.templates.expand(len(left), -1, -1)
-    whole = weight @ bank.squares
+    rows = torch.cat([root @ absorption.weighted, (weight * left)[:, None]], 1)
+    seen, whole = multiply(rows, bank.templates), multiply(weight, bank.squares)
     best = torch.empty(len(left), len(bank.ends) - 1)
     _find_best(seen.numpy(), whole.numpy(), bank.ends, best.numpy())
     return best

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.spectra.science.pca import LinearBasis, infer_coefficients, invert_by_cholesky, rebin
+from pipeline.spectra.science.products import Linear
 
 # Pixels per bin in which the linear posterior is solved: fine enough for narrow lines.
 _LINEAR_BIN = 4
@@ -89,13 +90,13 @@ class SpectrumVAE(nn.Module):
         channels = shape.channels
         # Convolutions whose kernel is their stride, written as the matrix products that they are:
         # several times faster on CPU. Without a constant term what is missing stays 0.
-        self.embed = nn.Linear(2 * shape.patch, channels, bias=False)
-        self.merge = nn.Linear(_MERGED * channels, 2 * channels, bias=False)
-        self.merge_again = nn.Linear(_MERGED * 2 * channels, 2 * channels, bias=False)
+        self.embed = Linear(2 * shape.patch, channels, bias=False)
+        self.merge = Linear(_MERGED * channels, 2 * channels, bias=False)
+        self.merge_again = Linear(_MERGED * 2 * channels, 2 * channels, bias=False)
         self.activate = nn.ReLU(inplace=True)
         n_features = _count_blocks(shape.grid // shape.patch) * 2 * channels
         self.compress = nn.Sequential(
-            nn.Linear(n_features + 2 * shape.latent, shape.hidden), nn.GELU(approximate="tanh")
+            Linear(n_features + 2 * shape.latent, shape.hidden), nn.GELU(approximate="tanh")
         )
         self.to_posterior = nn.Linear(shape.hidden, 2 * shape.latent)
         self.to_basis = nn.Sequential(
@@ -106,7 +107,7 @@ class SpectrumVAE(nn.Module):
             nn.Linear(shape.hidden, shape.basis),
         )
         self.skip = nn.Linear(shape.latent, shape.basis, bias=False)
-        self.paint = nn.Linear(shape.basis, shape.grid)
+        self.paint = Linear(shape.basis, shape.grid)
         n_bins = shape.grid // _LINEAR_BIN
         self.register_buffer("linear_mean", torch.zeros(n_bins))
         self.register_buffer("linear_components", torch.zeros(shape.latent, n_bins))
