@@ -23,6 +23,7 @@ from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.anomaly import Fit, add_excess, fit_windows, measure_statistics
 from pipeline.spectra.science.hypotheses import Hypotheses
 from pipeline.spectra.science.isolation import Isolation
+from pipeline.spectra.science.products import ROWS
 from pipeline.spectra.science.restframe import find_noise_share
 from pipeline.spectra.science.ripples import Ripples
 from pipeline.spectra.windows import CARRIED, OF_TARGET
@@ -61,9 +62,11 @@ def fit_batches(
     for k, member in enumerate(members):
         for rows in torch.from_numpy(np.flatnonzero(folds == k)).split(settings.batch_size):
             if len(rows):
-                tensors = flux[rows], weight[rows], start[rows]
+                # As many as `multiply` takes at a time: it need not copy them.
+                filled = rows[torch.arange(-(-len(rows) // ROWS) * ROWS) % len(rows)]
+                tensors = flux[filled], weight[filled], start[filled]
                 fit = fit_windows(member.network, member.is_learnt, *tensors)
-                yield k, rows.numpy(), fit
+                yield k, rows.numpy(), fit.first(len(rows))
 
 
 def score_windows(

@@ -68,6 +68,10 @@ class Fit:
         """Pixels that enter the statistics, shape (n, m)."""
         return self.weight > 0
 
+    def first(self, n: int) -> "Fit":
+        """Return the fit of the first n windows."""
+        return Fit(*(getattr(self, f.name)[:n] for f in fields(self)))
+
 
 @torch.no_grad()
 def fit_windows(

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from numba import njit
 from torch import Tensor, nn
 
 from pipeline.spectra.science.pca import LinearBasis, infer_coefficients, invert_by_cholesky, rebin
@@ -221,10 +222,19 @@ def _count_blocks(n_patches: int) -> int:
 
 def _place(values: Tensor, first: Tensor, size: int) -> Tensor:
     """Place rows of values (n, p, c) at the given first places of zeros of shape (n, size, c)."""
+    placed = values.new_zeros(values.shape[0], size, values.shape[2])
+    if values.is_cpu and not (values.requires_grad or torch.jit.is_tracing()):
+        _copy(values.numpy(), first.numpy(), placed.numpy())
+        return placed
     rows = torch.arange(values.shape[0], device=values.device)[:, None]
     index = first[:, None] + torch.arange(values.shape[1], device=values.device)
-    placed = values.new_zeros(values.shape[0], size, values.shape[2])
     return placed.index_put_((rows, index), values)
+
+
+@njit(cache=True)
+def _copy(values, first, placed):  # type: ignore[no-untyped-def]
+    for k in range(len(values)):
+        placed[k, first[k] : first[k] + values.shape[1]] = values[k]
 
 
 def soften(ivar: Tensor, error: float | Tensor) -> Tensor:
