@@ -26,10 +26,9 @@ from catalog_schema.vocabulary import Arm
 from pipeline.spectra.science.pca import AMPLITUDE_SPREAD, LinearBasis, free_amplitude
 from pipeline.spectra.science.score_tests import (
     Bank,
-    find_absorption,
     join_banks,
     scan_bank,
-    score_left,
+    score_templates,
 )
 from pipeline.spectra.science.second_light import make_bank
 
@@ -149,12 +148,9 @@ class Hypotheses:
         self, residual: Tensor, weight: Tensor, model: Tensor, first: Tensor, z: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Do as `test` with bins, `first` that of each window."""
-        absorption = find_absorption(self._components, first, weight)
         templates = self._make_templates(model, weight, first, z)
-        left, shared = absorption.take_off(torch.cat([templates, residual[:, None]], 1))
-        scores = score_left(left, shared, residual, weight)[:, _PLACES]
-        bank = self._get_bank(residual.shape[1])
-        return scores, scan_bank(absorption, bank, left[:, -1], weight)
+        scores, rows = score_templates(self._components, first, residual, weight, templates)
+        return scores[:, _PLACES], scan_bank(self._get_bank(residual.shape[1]), rows, weight)
 
     def _get_bank(self, n_bins: int) -> Bank:
         """Return the templates of the second sources in windows of so many bins."""

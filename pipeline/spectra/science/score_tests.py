@@ -49,35 +49,10 @@ def join_banks(sources: list[Tensor]) -> Bank:
     return Bank(templates, templates.square(), ends)
 
 
-@dataclass(frozen=True)
-class Absorption:
-    """What the components could absorb of each of n windows.
-
-    Attributes
-    ----------
-    components, weighted : Tensor, shape (n, k, b)
-        Vᵀ and VᵀN⁻¹.
-    inverse : Tensor, shape (n, k, k)
-        L⁻¹.
-    """
-
-    components: Tensor
-    weighted: Tensor
-    inverse: Tensor
-
-    def take_off(self, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what the components leave of values of shape (n, j, b), and |L⁻¹u|², (n, j).
-
-        N C⁻¹ t = t − Vu with u = M⁻¹ VᵀN⁻¹ t.
-        """
-        shared = self.weighted @ values.transpose(1, 2)
-        solved = self.inverse.transpose(1, 2) @ (self.inverse @ shared)
-        left = values - solved.transpose(1, 2) @ self.components
-        return left, (self.inverse @ solved).square().sum(1)
-
-
-def find_absorption(components: Tensor, first: Tensor, weight: Tensor) -> Absorption:
-    """Return what components could absorb of windows.
+def score_templates(
+    components: Tensor, first: Tensor, residual: Tensor, weight: Tensor, templates: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the score of each window's own templates, (n, j), and what `scan_bank` looks at.
 
     Parameters
     ----------
@@ -85,86 +60,121 @@ def find_absorption(components: Tensor, first: Tensor, weight: Tensor) -> Absorp
         Of unit prior variance, on the bins of a grid.
     first : Tensor of int64, shape (n,)
         First bin of each window.
-    weight : Tensor, shape (n, b)
-        Inverse variance of each bin.
-    """
-    shape = len(weight), len(components), weight.shape[1]
-    cut, weighted = torch.empty(shape), torch.empty(shape)
-    _cut(*(values.numpy() for values in (components, first, weight, cut, weighted)))
-    normal = weighted @ cut.transpose(1, 2)
-    normal.diagonal(dim1=1, dim2=2).add_(1.0)
-    return Absorption(cut, weighted, _invert_root(torch.linalg.cholesky(normal)))
-
-
-def score_left(left: Tensor, shared: Tensor, residual: Tensor, weight: Tensor) -> Tensor:
-    """Return the score of each window's own templates, shape (n, j).
-
-    From what is left of each of them: most are nearly the model's own, and a difference of two
-    sums over all of the template would be left to rounding.
-
-    Parameters
-    ----------
-    left, shared : Tensor, shape (n, j, b) and (n, j)
-        Of `Absorption.take_off`.
     residual, weight : Tensor, shape (n, b)
+        Of each bin; the weight is its inverse variance.
+    templates : Tensor, shape (n, j, b)
+
+    Returns
+    -------
+    scores : Tensor, shape (n, j)
+    rows : Tensor, shape (n, k + 1, b)
+        KVᵀN⁻¹ and C⁻¹r.
     """
-    scores = torch.empty(shared.shape)
-    _score_left(*(each.numpy() for each in (left, shared, residual, weight, scores)))
-    return scores
+    (n, j, b), k = templates.shape, len(components)
+    # Components, templates and the residual below one another: few products of many rows.
+    light, weighted = torch.empty(n, k + j + 1, b), torch.empty(n, k, b)
+    given = (components, first, residual, weight, templates)
+    _stack(*(each.numpy() for each in (*given, light, weighted)))
+    shared = weighted @ light.transpose(1, 2)
+    factors, beyond = torch.empty(n, k + j + 1, k), torch.empty(n, j + 1)
+    _solve(*(each.numpy() for each in (shared, factors, beyond)))
+    explained = factors @ light[:, :k]
+    scores, rows = torch.empty(n, j), torch.empty(n, k + 1, b)
+    _score(*(each.numpy() for each in (light, explained, weight, beyond, scores, rows)))
+    return scores, rows
 
 
-def scan_bank(absorption: Absorption, bank: Bank, left: Tensor, weight: Tensor) -> Tensor:
+def scan_bank(bank: Bank, rows: Tensor, weight: Tensor) -> Tensor:
     """Return the largest score of any template of each source, shape (n, s).
 
     Parameters
     ----------
-    absorption : Absorption
     bank : Bank
-    left : Tensor, shape (n, b)
-        What the components leave of the residual.
+    rows : Tensor, shape (n, k + 1, b)
+        Of `score_templates`.
     weight : Tensor, shape (n, b)
     """
-    inverse = absorption.inverse
-    narrowed = inverse @ inverse.transpose(1, 2)
-    middle = narrowed + narrowed @ narrowed
-    middle.diagonal(dim1=1, dim2=2).add_(1.0)
-    root = torch.linalg.cholesky(middle).transpose(1, 2) @ inverse
-    rows = torch.cat([root @ absorption.weighted, (weight * left)[:, None]], 1)
     seen, whole = multiply(rows, bank.templates), multiply(weight, bank.squares)
-    best = torch.empty(len(left), len(bank.ends) - 1)
+    best = torch.empty(len(rows), len(bank.ends) - 1)
     _find_best(seen.numpy(), whole.numpy(), bank.ends, best.numpy())
     return best
 
 
-def _invert_root(root: Tensor) -> Tensor:
-    one = torch.eye(root.shape[1]).expand_as(root)
-    return torch.linalg.solve_triangular(root, one, upper=False)
+@njit(cache=True)
+def _stack(components, first, residual, weight, templates, light, weighted):  # type: ignore[no-untyped-def]
+    """Write components, templates and residual of each window, and components times weight."""
+    (n, k, b), j = weighted.shape, templates.shape[1]
+    for i in range(n):
+        for row in range(k):
+            part = components[row, first[i] : first[i] + b]
+            light[i, row] = part
+            _multiply(part, weight[i], weighted[i, row])
+        light[i, k : k + j] = templates[i]
+        light[i, k + j] = residual[i]
+
+
+@njit(cache=True, error_model="numpy")
+def _solve(shared, factors, beyond):  # type: ignore[no-untyped-def]
+    """Write K and u = M⁻¹ VᵀN⁻¹ t of each template t and the residual, and |L⁻¹u|²."""
+    n, k, _ = shared.shape
+    one = np.eye(k, dtype=np.float32)
+    for i in range(n):
+        inverse = _invert_lower(np.linalg.cholesky(one + shared[i, :, :k]))
+        narrowed = np.dot(inverse, inverse.T)
+        root = np.linalg.cholesky(one + narrowed + np.dot(narrowed, narrowed))
+        solved = np.dot(inverse.T, np.dot(inverse, shared[i, :, k:].copy()))
+        factors[i, :k] = np.dot(root.T, inverse)
+        factors[i, k:] = solved.T
+        beyond[i] = (np.dot(inverse, solved) ** 2).sum(0)
+
+
+@njit(cache=True, error_model="numpy")
+def _invert_lower(lower):  # type: ignore[no-untyped-def]
+    """Return the inverse of a lower triangular matrix."""
+    inverse = np.zeros_like(lower)
+    for i in range(len(lower)):
+        for j in range(i):
+            for p in range(i):
+                inverse[i, p] -= lower[i, j] * inverse[j, p]
+        inverse[i, i] = 1
+        inverse[i] /= lower[i, i]
+    return inverse
+
+
+@njit(cache=True, error_model="numpy")
+def _score(light, explained, weight, beyond, scores, rows):  # type: ignore[no-untyped-def]
+    n, k, j = len(scores), rows.shape[1] - 1, scores.shape[1]
+    for i in range(n):
+        for row in range(k):
+            _multiply(explained[i, row], weight[i], rows[i, row])
+        residual = light[i, k + j]
+        for row in range(j):
+            # What is left of every template is made explicitly: most are nearly the model's own,
+            # and a difference of two sums over all of it would be left to rounding.
+            score, variance = _correlate(
+                light[i, k + row], explained[i, k + row], residual, weight[i]
+            )
+            variance = max(variance - beyond[i, row], np.float32(_LEAST))
+            scores[i, row] = score / np.sqrt(variance)
+        _multiply(residual - explained[i, k + j], weight[i], rows[i, k])
 
 
 @njit(cache=True)
-def _cut(components, first, weight, cut, weighted):  # type: ignore[no-untyped-def]
-    """Write each window's part of the components, plain and times the weight."""
-    n, k, b = cut.shape
-    for i in range(n):
-        for j in range(k):
-            part = components[j, first[i] : first[i] + b]
-            for p in range(b):
-                cut[i, j, p] = part[p]
-                weighted[i, j, p] = part[p] * weight[i, p]
+def _multiply(values, weight, product):  # type: ignore[no-untyped-def]
+    for p in range(len(product)):
+        product[p] = values[p] * weight[p]
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
-def _score_left(left, shared, residual, weight, scores):  # type: ignore[no-untyped-def]
-    n, j, b = left.shape
-    for i in range(n):
-        for t in range(j):
-            score, variance = np.float32(0), np.float32(0)
-            for p in range(b):
-                weighted = weight[i, p] * left[i, t, p]
-                score += weighted * residual[i, p]
-                variance += weighted * left[i, t, p]
-            variance = max(variance - shared[i, t], np.float32(_LEAST))
-            scores[i, t] = score / np.sqrt(variance)
+def _correlate(light, explained, residual, weight):  # type: ignore[no-untyped-def]
+    """Return Σ weight × left × residual and Σ weight × left², of light that is not explained."""
+    score, variance = np.float32(0), np.float32(0)
+    for p in range(len(weight)):
+        left = light[p] - explained[p]
+        weighted = weight[p] * left
+        score += weighted * residual[p]
+        variance += weighted * left
+    return score, variance
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")

@@ -4,11 +4,9 @@ import numpy as np
 import torch
 
 from pipeline.spectra.science.score_tests import (
-    Absorption,
-    find_absorption,
     join_banks,
     scan_bank,
-    score_left,
+    score_templates,
 )
 
 N, GRID, BINS, RANK = 6, 60, 40, 5
@@ -28,8 +26,11 @@ def to_single(values: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(values).float()
 
 
-def absorb(components: np.ndarray = COMPONENTS) -> Absorption:
-    return find_absorption(to_single(components), torch.from_numpy(FIRST), to_single(WEIGHT))
+def score(
+    templates: np.ndarray, residual: np.ndarray = RESIDUAL, weight: np.ndarray = WEIGHT
+) -> tuple[torch.Tensor, torch.Tensor]:
+    given = (to_single(each) for each in (residual, weight, templates))
+    return score_templates(to_single(COMPONENTS), torch.from_numpy(FIRST), *given)
 
 
 def score_densely(row: int, template: np.ndarray) -> float:
@@ -43,28 +44,27 @@ def score_densely(row: int, template: np.ndarray) -> float:
 
 def test_a_template_s_score_is_the_definition() -> None:
     templates = draw(3, N, 4, BINS)
-    left, shared = absorb().take_off(to_single(templates))
-    found = score_left(left, shared, to_single(RESIDUAL), to_single(WEIGHT)).numpy()
+    found = score(templates)[0].numpy()
     expected = [[score_densely(row, each) for each in templates[row]] for row in range(N)]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_components_leave_nothing_of_what_is_theirs_where_the_noise_is_small() -> None:
     design = COMPONENTS[:, FIRST[0] : FIRST[0] + BINS]
-    weight = to_single(np.full((1, BINS), 1e4))
-    first = torch.from_numpy(FIRST[:1])
-    absorption = find_absorption(to_single(COMPONENTS), first, weight)
-    left, _ = absorption.take_off(to_single(np.stack([design[2], RESIDUAL[0]]))[None])
-    assert float(left[0, 0].abs().max()) < 1e-3
-    np.testing.assert_allclose(design @ left[0, 1].numpy(), 0, atol=1e-3)
+    residual = RESIDUAL + design[2]
+    weight = np.full((N, BINS), 1e4)
+    _, rows = score(draw(3, N, 1, BINS), RESIDUAL, weight)
+    _, moved = score(draw(3, N, 1, BINS), residual, weight)
+    left, of_both = rows[0, -1] / 1e4, moved[0, -1] / 1e4
+    np.testing.assert_allclose(of_both, left, atol=1e-3)
+    np.testing.assert_allclose(design @ left.numpy(), 0, atol=1e-3)
 
 
 def test_of_a_bank_the_best_template_of_each_source_counts() -> None:
     sources = [draw(4, 3, BINS), draw(5, 1, BINS), draw(6, 17, BINS)]
     bank = join_banks([to_single(source) for source in sources])
-    absorption = absorb()
-    left, _ = absorption.take_off(to_single(RESIDUAL)[:, None])
-    found = scan_bank(absorption, bank, left[:, 0], to_single(WEIGHT)).numpy()
+    _, rows = score(draw(3, N, 1, BINS))
+    found = scan_bank(bank, rows, to_single(WEIGHT)).numpy()
     expected = [
         [max(score_densely(row, each) for each in source) for source in sources] for row in range(N)
     ]
@@ -74,11 +74,10 @@ def test_of_a_bank_the_best_template_of_each_source_counts() -> None:
 def test_what_a_model_explains_wholly_is_left_at_a_thousandth() -> None:
     design, weight = COMPONENTS[:, FIRST[0] : FIRST[0] + BINS], 30 * WEIGHT
     bank = join_banks([to_single(design[:1])])
-    absorption = find_absorption(to_single(COMPONENTS), torch.from_numpy(FIRST), to_single(weight))
-    residual = to_single(RESIDUAL + design[0])
-    left, _ = absorption.take_off(residual[:, None])
-    found = scan_bank(absorption, bank, left[:, 0], to_single(weight))[0, 0]
+    residual = RESIDUAL + design[0]
+    _, rows = score(draw(3, N, 1, BINS), residual, weight)
+    found = scan_bank(bank, rows, to_single(weight))[0, 0]
     covariance = np.diag(1 / weight[0]) + design.T @ design
-    score = design[0] @ np.linalg.solve(covariance, residual[0].numpy())
-    expected = score / np.sqrt(1e-3 * weight[0] @ design[0] ** 2)
+    pulled = design[0] @ np.linalg.solve(covariance, residual[0])
+    expected = pulled / np.sqrt(1e-3 * weight[0] @ design[0] ** 2)
     np.testing.assert_allclose(found, expected, rtol=1e-2)
