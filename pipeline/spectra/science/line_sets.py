@@ -75,24 +75,22 @@ def _scan_sets(  # type: ignore[no-untyped-def]
 ):
     n, m = residual.shape
     # The bluest line may lie before the window, the others beyond it: no line is seen there.
-    margin = offsets.max()
+    margin = offsets.max() + offsets.max() % _STRIDE
     halves = 2, (m + 2 * margin) // 2 + 1
     # Arrays of their own each: of parts of one the compiler could not tell that they lie apart.
-    pulls, pull = np.zeros(halves, np.float32), np.zeros(m + 2 * margin, np.float32)
-    powers, power = np.zeros(halves, np.float32), np.zeros(m + 2 * margin, np.float32)
+    pulls, pull = np.zeros(halves, np.float32), np.zeros(m, np.float32)
+    powers, power = np.zeros(halves, np.float32), np.zeros(m, np.float32)
     shape, signal, size = np.ones(m, np.float32), np.empty(m, np.float32), np.empty(m, np.float32)
     total, square = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
     seen, highest = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
-    inside = slice(margin, margin + m)
+    inside = slice(margin // 2, margin // 2 + (m + 1) // 2)
     for k in range(n):
         if is_absorber:
             shape[:] = -model[k]
-        _sum_boxes(residual[k], weight[k], shape, signal, size, pull[inside], power[inside])
+        _sum_boxes(residual[k], weight[k], shape, signal, size, pull, power)
         # Places that are tried lie two pixels apart: even and odd ones, each in one piece.
-        for parity in range(_STRIDE):
-            half = len(pull[parity::_STRIDE])
-            pulls[parity, :half] = pull[parity::_STRIDE]
-            powers[parity, :half] = power[parity::_STRIDE]
+        _split(pull, pulls[0, inside], pulls[1, inside])
+        _split(power, powers[0, inside], powers[1, inside])
         for s in range(len(ends) - 1):
             lines = slice(ends[s], ends[s + 1])
             reach = offsets[lines].max()
@@ -134,6 +132,17 @@ def _sum_boxes(residual, weight, shape, signal, size, pull, power):  # type: ign
         limit = np.float32(_CEILING) * np.sqrt(square)
         pull[i] = min(max(height, -limit), limit)
         power[i] = square
+
+
+@njit(cache=True)
+def _split(values, even, odd):  # type: ignore[no-untyped-def]
+    half = len(values) // 2
+    for i in range(half):
+        even[i] = values[2 * i]
+    for i in range(half):
+        odd[i] = values[2 * i + 1]
+    if len(values) % 2:
+        even[half] = values[-1]
 
 
 @njit(cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
