@@ -124,10 +124,20 @@ def infer_coefficients(
         Inverts positive definite matrices, shape (n, k, k).
     """
     size = basis.mean.shape[0]
-    grid_flux, grid_weight = (_place(values, start, size) for values in (flux, weight))
-    design = basis.components.T
-    normal = _make_normal(grid_weight, basis.products, design.shape[1], _COEFFICIENT_RIDGE)
-    target = (grid_weight * (grid_flux - basis.mean)) @ design
+    grid_flux, grid_weight = (place_on_grid(values, start, size) for values in (flux, weight))
+    return solve_coefficients(grid_weight, grid_weight * (grid_flux - basis.mean), basis, invert)
+
+
+def solve_coefficients(
+    weight: Tensor,
+    pull: Tensor,
+    basis: LinearBasis,
+    invert: Callable[[Tensor], Tensor] = invert_by_cholesky,
+) -> tuple[Tensor, Tensor]:
+    """Do as `infer_coefficients` from weight and weight × (flux − mean), shape (n, g)."""
+    k = len(basis.components)
+    normal = _make_normal(weight, basis.products, k, _COEFFICIENT_RIDGE)
+    target = pull @ basis.components.T
     covariance = invert(normal)
     mean = (covariance @ target[:, :, None])[:, :, 0]
     return mean, covariance.diagonal(dim1=1, dim2=2)
@@ -140,7 +150,7 @@ def measure_misfit(flux: Tensor, weight: Tensor, start: Tensor, basis: LinearBas
     Parameters as of `infer_coefficients`.
     """
     size = basis.mean.shape[0]
-    grid_flux, grid_weight = (_place(values, start, size) for values in (flux, weight))
+    grid_flux, grid_weight = (place_on_grid(values, start, size) for values in (flux, weight))
     residual = grid_flux - basis.mean
     normal = _make_normal(grid_weight, basis.products, len(basis.components), _COEFFICIENT_RIDGE)
     target = (grid_weight * residual) @ basis.components.T
@@ -165,7 +175,7 @@ def _add_up(values: Tensor, factor: int) -> Tensor:
 def _iterate(
     flux: Tensor, weight: Tensor, start: Tensor, size: int, coefficients: Tensor, n_iterations: int
 ) -> LinearBasis:
-    grid_flux, grid_weight = (_place(values, start, size) for values in (flux, weight))
+    grid_flux, grid_weight = (place_on_grid(values, start, size) for values in (flux, weight))
     mean, components = torch.zeros(size), torch.zeros(coefficients.shape[1], size)
     for _ in range(n_iterations):
         design = torch.cat([torch.ones(len(flux), 1), coefficients], 1)
@@ -185,7 +195,8 @@ def _weigh_down(flux: Tensor, weight: Tensor, start: Tensor, basis: LinearBasis)
     return 1 / (1 + (chi2 / (_HALF_INFLUENCE * chi2.median())) ** 2)[:, None]
 
 
-def _place(windows: Tensor, start: Tensor, size: int) -> Tensor:
+def place_on_grid(windows: Tensor, start: Tensor, size: int) -> Tensor:
+    """Place windows (n, m) at the given first places of zeros of shape (n, size)."""
     index = start[:, None] + torch.arange(windows.shape[1], device=windows.device)
     return windows.new_zeros(windows.shape[0], size).scatter_(1, index, windows)
 

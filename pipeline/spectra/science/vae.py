@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from numba import njit
 from torch import Tensor, nn
 
-from pipeline.spectra.science.pca import LinearBasis, infer_coefficients, invert_by_cholesky, rebin
+from pipeline.spectra.science.encoder_input import bin_residual, make_patches, place, soften
+from pipeline.spectra.science.pca import LinearBasis, invert_by_cholesky, solve_coefficients
 from pipeline.spectra.science.products import Linear
 
 # Pixels per bin in which the linear posterior is solved: fine enough for narrow lines.
@@ -151,7 +151,11 @@ class SpectrumVAE(nn.Module):
         invert : callable
             See `infer_coefficients`.
         """
-        return self._infer(torch.where(ivar > 0, flux, 0.0), ivar, start, invert)
+        basis = self.linear_basis
+        weight, pull = bin_residual(
+            flux, ivar, start, basis.mean, self.shape.model_error, _LINEAR_BIN
+        )
+        return solve_coefficients(weight, pull, basis, invert)
 
     def encode(
         self,
@@ -171,39 +175,25 @@ class SpectrumVAE(nn.Module):
         linear : pair of Tensor, optional
             What `infer_linear` returns: training does not change it.
         """
-        flux = torch.where(ivar > 0, flux, 0.0)
-        coefficients, variance = linear or self._infer(flux, ivar, start, invert_by_cholesky)
+        coefficients, variance = linear or self.infer_linear(flux, ivar, start)
         features = self._convolve(flux, ivar, start // self.shape.patch)
         seen = torch.cat([features, coefficients, variance], 1)
         shift, log_factor = self.to_posterior(self.compress(seen)).chunk(2, dim=1)
         log_variance = (variance.log() + log_factor).clamp(*_LOG_VARIANCE_RANGE)
         return Posterior(coefficients + shift, log_variance)
 
-    def _infer(
-        self, flux: Tensor, ivar: Tensor, start: Tensor, invert: Callable[[Tensor], Tensor]
-    ) -> tuple[Tensor, Tensor]:
-        """Do as `infer_linear` with a flux that is 0 where it is missing."""
-        binned = rebin(flux, soften(ivar, self.shape.model_error), _LINEAR_BIN)
-        return infer_coefficients(*binned, start // _LINEAR_BIN, self.linear_basis, invert)
-
     def _convolve(self, flux: Tensor, ivar: Tensor, first: Tensor) -> Tensor:
-        """Return the features of blocks of patches of the global grid, shape (n, features).
-
-        The flux is 0 where it is missing.
-        """
+        """Return the features of blocks of patches of the global grid, shape (n, features)."""
         n, patch = flux.shape[0], self.shape.patch
-        trust = ivar / (ivar + 1)
-        compressed = flux.sign() * flux.abs().log1p() * trust
-        pixels = [values.reshape(n, -1, patch) for values in (compressed, trust)]
         # Blocks begin at fixed places of the grid; a window begins anywhere in one. Pixels are
         # moved rather than the patches made of them, which have a gradient.
-        n_patches = _count_blocks(pixels[0].shape[1]) * _BLOCK
-        placed = _place(torch.cat(pixels, 2), first % _BLOCK, n_patches)
+        n_patches = _count_blocks(flux.shape[1] // patch) * _BLOCK
+        placed = make_patches(flux, ivar, first % _BLOCK, patch, n_patches)
         grid = self.activate(self.embed(placed))
         merged = self.activate(self.merge(grid.reshape(n, -1, _MERGED * grid.shape[2])))
         blocks = self.activate(self.merge_again(merged.reshape(n, -1, _MERGED * merged.shape[2])))
         n_blocks = _count_blocks(self.shape.grid // patch)
-        return _place(blocks, first // _BLOCK, n_blocks).flatten(1)
+        return place(blocks, first // _BLOCK, n_blocks).flatten(1)
 
     def decode(self, latent: Tensor, start: Tensor) -> Tensor:
         """Return the model spectrum on each window, shape (n, window), before the amplitude."""
@@ -218,28 +208,6 @@ class SpectrumVAE(nn.Module):
 def _count_blocks(n_patches: int) -> int:
     """Return how many blocks a run of patches may touch, wherever it begins."""
     return (n_patches + _BLOCK - 2) // _BLOCK + 1
-
-
-def _place(values: Tensor, first: Tensor, size: int) -> Tensor:
-    """Place rows of values (n, p, c) at the given first places of zeros of shape (n, size, c)."""
-    placed = values.new_zeros(values.shape[0], size, values.shape[2])
-    if values.is_cpu and not (values.requires_grad or torch.jit.is_tracing()):
-        _copy(values.numpy(), first.numpy(), placed.numpy())
-        return placed
-    rows = torch.arange(values.shape[0], device=values.device)[:, None]
-    index = first[:, None] + torch.arange(values.shape[1], device=values.device)
-    return placed.index_put_((rows, index), values)
-
-
-@njit(cache=True)
-def _copy(values, first, placed):  # type: ignore[no-untyped-def]
-    for k in range(len(values)):
-        placed[k, first[k] : first[k] + values.shape[1]] = values[k]
-
-
-def soften(ivar: Tensor, error: float | Tensor) -> Tensor:
-    """Add an error of the model to the noise: 1 / (1 / ivar + error²), 0 where ivar is 0."""
-    return ivar / (1 + error**2 * ivar)
 
 
 def fit_amplitude(flux: Tensor, weight: Tensor, model: Tensor) -> Tensor:
