@@ -24,7 +24,7 @@ from pipeline.spectra.science.hypotheses import Hypotheses
 from pipeline.spectra.science.line_sets import scan_line_sets
 from pipeline.spectra.science.restframe import RestFrameGrid
 from pipeline.spectra.science.ripples import Ripples
-from pipeline.spectra.science.vae import SpectrumVAE, fit_amplitude, soften
+from pipeline.spectra.science.vae import AMPLITUDE_PRIOR, SpectrumVAE
 
 # Pixels per bin of the excess scatter, and how many values make a bin worth measuring.
 EXCESS_BIN = 16
@@ -87,19 +87,20 @@ def fit_windows(
     flux, weight : Tensor, shape (n, m)
     start : Tensor of int64, shape (n,)
     """
-    trusted = torch.where(is_learnt.unfold(0, flux.shape[1], 1)[start], weight, 0.0)
+    trusted = torch.empty(weight.shape)
+    _trust(is_learnt.numpy(), weight.numpy(), start.numpy(), trusted.numpy())
     posterior = network.encode(flux, trusted, start)
-    # As `decode` does, whose gathering is made for gradients.
-    spectrum = torch.empty(flux.shape)
-    _cut(network.decode_grid(posterior.mean).numpy(), start.numpy(), spectrum.numpy())
-    amplitude = fit_amplitude(flux, soften(trusted, network.shape.model_error), spectrum)
-    model, residual = spectrum.numpy(), np.empty(spectrum.shape, np.float32)
-    _subtract(flux.numpy(), trusted.numpy(), amplitude.numpy(), model, residual)
+    # As `decode` and `fit_amplitude` do, in one pass over each window.
+    model, residual = np.empty(flux.shape, np.float32), np.empty(flux.shape, np.float32)
+    amplitude = np.empty(len(flux), np.float32)
+    given = (network.decode_grid(posterior.mean), flux, trusted, start)
+    arrays = [*(each.numpy() for each in given), amplitude, model, residual]
+    _fit(np.float32(network.shape.model_error**2), *arrays)
     return Fit(
         posterior.mean.numpy(),
         posterior.log_variance.exp().numpy(),
         posterior.divergence().numpy(),
-        amplitude[:, 0].numpy(),
+        amplitude,
         model,
         residual,
         trusted.numpy(),
@@ -152,7 +153,8 @@ def measure_excess(
 
 def add_excess(fit: Fit, excess: NDArray, start: NDArray) -> NDArray[np.float32]:
     """Return the weights of a fit with the model's own scatter added to the noise, shape (n, m)."""
-    return _add_excess(fit.weight, fit.model, excess.astype(np.float32), start)
+    scatter = np.repeat(excess.astype(np.float32), EXCESS_BIN)
+    return _add_excess(fit.weight, fit.model, scatter, start)
 
 
 def measure_statistics(
@@ -298,28 +300,45 @@ def _solve_excess(square: NDArray, noise: NDArray, power: NDArray) -> float:
 
 
 @njit(cache=True)
-def _cut(grid, start, window):  # type: ignore[no-untyped-def]
-    for k in range(len(window)):
-        window[k] = grid[k, start[k] : start[k] + window.shape[1]]
+def _trust(is_learnt, weight, start, trusted):  # type: ignore[no-untyped-def]
+    for k in range(len(weight)):
+        learnt = is_learnt[start[k] : start[k] + weight.shape[1]]
+        for i in range(weight.shape[1]):
+            trusted[k, i] = weight[k, i] if learnt[i] else np.float32(0)
 
 
 @njit(cache=True, error_model="numpy")
-def _subtract(flux, weight, amplitude, model, residual):  # type: ignore[no-untyped-def]
-    """Scale the model by the amplitude and write the residual, 0 where there is no weight."""
-    for k in range(len(model)):
-        for i in range(model.shape[1]):
-            model[k, i] *= amplitude[k, 0]
-        for i in range(model.shape[1]):
+def _fit(error2, grid, flux, weight, start, amplitude, model, residual):  # type: ignore[no-untyped-def]
+    prior = np.float32(AMPLITUDE_PRIOR)
+    for k in range(len(flux)):
+        spectrum = grid[k, start[k] : start[k] + flux.shape[1]]
+        cross, power = _sum_products(error2, flux[k], weight[k], spectrum)
+        amplitude[k] = (cross + prior) / (power + prior)
+        for i in range(flux.shape[1]):
+            model[k, i] = amplitude[k] * spectrum[i]
+        for i in range(flux.shape[1]):
             left = flux[k, i] - model[k, i]
             residual[k, i] = left if weight[k, i] > 0 else np.float32(0)
+
+
+@njit(cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
+def _sum_products(error2, flux, weight, spectrum):  # type: ignore[no-untyped-def]
+    """Return Σ w f m and Σ w m² with the softened weight."""
+    cross, power = np.float32(0), np.float32(0)
+    for i in range(len(flux)):
+        weighted = weight[i] / (np.float32(1) + error2 * weight[i]) * spectrum[i]
+        cross += weighted * flux[i]
+        power += weighted * spectrum[i]
+    return cross, power
 
 
 @njit(cache=True, error_model="numpy")
 def _add_excess(weight, model, excess, start):  # type: ignore[no-untyped-def]
     softened = np.empty_like(weight)
     for k in range(len(weight)):
+        part = excess[start[k] : start[k] + weight.shape[1]]
         for i in range(weight.shape[1]):
-            scatter = excess[(start[k] + i) // EXCESS_BIN] * model[k, i]
+            scatter = part[i] * model[k, i]
             softened[k, i] = weight[k, i] / (np.float32(1) + weight[k, i] * scatter * scatter)
     return softened
 

@@ -28,7 +28,7 @@ _LOG_VARIANCE_RANGE = (-10.0, 4.0)
 # Half a reduced chi-squared of 3: beyond it a spectrum is no example of a normal one.
 _INFLUENCE_LIMIT = 1.5
 # The fitted amplitude is drawn to 1 with the weight of a pixel at this signal-to-noise squared.
-_AMPLITUDE_PRIOR = 0.1
+AMPLITUDE_PRIOR = 0.1
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def fit_amplitude(flux: Tensor, weight: Tensor, model: Tensor) -> Tensor:
     weighted = weight * model
     cross = (weighted * flux).sum(1, keepdim=True)
     power = (weighted * model).sum(1, keepdim=True)
-    return (cross + _AMPLITUDE_PRIOR) / (power + _AMPLITUDE_PRIOR)
+    return (cross + AMPLITUDE_PRIOR) / (power + AMPLITUDE_PRIOR)
 
 
 def negative_elbo(
