@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.spectra.science.products import multiply
+from pipeline.spectra.science.products import Factor, multiply
 
 # Ridge on a spectrum's coefficients, in units of their prior variance (they are whitened).
 _COEFFICIENT_RIDGE = 1.0
@@ -31,9 +31,9 @@ class LinearBasis:
     components: Tensor
 
     @cached_property
-    def products(self) -> Tensor:
+    def products(self) -> Factor:
         """Products of every two components, shape (k (k + 1) / 2, g)."""
-        return _multiply_pairs(self.components)
+        return Factor(_multiply_pairs(self.components))
 
 
 def fit_basis(
@@ -212,7 +212,7 @@ def _multiply_pairs(columns: Tensor) -> Tensor:
     return columns[rows] * columns[others]
 
 
-def _make_normal(weight: Tensor, products: Tensor, k: int, ridge: float) -> Tensor:
+def _make_normal(weight: Tensor, products: Tensor | Factor, k: int, ridge: float) -> Tensor:
     """Return Dᵀ diag(w) D + ridge for every row of w (r, q), D (q, k) → (r, k, k).
 
     `products` are those of every two columns of D, shape (k (k + 1) / 2, q).

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from catalog_schema.grids import Sampling
 from catalog_schema.vocabulary import Arm
-from pipeline.spectra.science.products import ROWS, multiply
+from pipeline.spectra.science.products import ROWS, Factor, multiply
 
 # Waves per Å: periods from what a few resolution elements show to what a model might mistake for
 # a line; so close that a wave between two keeps most of its power over an arm of 2300 Å.
@@ -37,7 +37,7 @@ class Ripples:
             for arm, limits in sampling.reaches.items()
         }
         self._waves = {
-            arm: torch.from_numpy(waves[part].T).float().contiguous()
+            arm: Factor(torch.from_numpy(waves[part].T).float().contiguous())
             for arm, part in self._parts.items()
         }
 

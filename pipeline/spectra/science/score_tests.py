@@ -18,7 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.spectra.science.products import multiply
+from pipeline.spectra.science.products import Factor, multiply
 
 # A variance of this share of tᵀN⁻¹t, or less, is left to rounding: the model explains the template.
 _LEAST_LEFT = 1e-3
@@ -31,14 +31,14 @@ class Bank:
 
     Attributes
     ----------
-    templates, squares : Tensor, shape (t, b)
+    templates, squares : Factor, shape (t, b)
         Light in each bin, and its square.
     ends : ndarray of int64, shape (s + 1,)
         Where the templates of each source begin, and the end of the last one's.
     """
 
-    templates: Tensor
-    squares: Tensor
+    templates: Factor
+    squares: Factor
     ends: NDArray[np.int64]
 
 
@@ -46,7 +46,7 @@ def join_banks(sources: list[Tensor]) -> Bank:
     """Return one bank of the templates of several sources, each of shape (t, b)."""
     templates = torch.cat(sources)
     ends = np.cumsum([0, *(len(source) for source in sources)])
-    return Bank(templates, templates.square(), ends)
+    return Bank(Factor(templates), Factor(templates.square()), ends)
 
 
 def score_templates(
