@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipeline.spectra.science.products import Linear, multiply
+from pipeline.spectra.science.products import Factor, Linear, multiply
 
 
 def draw(*shape: int) -> Tensor:
@@ -16,7 +16,8 @@ def draw(*shape: int) -> Tensor:
 def test_a_product_is_torch_s_own(shape: tuple[int, ...], bias: Tensor | None) -> None:
     values, matrix = draw(*shape), draw(9, 40, 1)[:, :, 0]
     expected = nn.functional.linear(values, matrix, bias)
-    torch.testing.assert_close(multiply(values, matrix, bias), expected, rtol=1e-5, atol=1e-5)
+    for each in (matrix, Factor(matrix)):
+        torch.testing.assert_close(multiply(values, each, bias), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_rows_that_do_not_lie_side_by_side_are_multiplied_too() -> None:
@@ -38,3 +39,8 @@ def test_a_trace_holds_plain_operators() -> None:
     with torch.no_grad():
         traced = torch.jit.trace(Linear(6, 3), (draw(4, 6),))
     assert "mkldnn" not in str(traced.inlined_graph)
+
+
+def test_double_precision_stays_so() -> None:
+    values, matrix = draw(4, 6).double(), draw(3, 6).double()
+    torch.testing.assert_close(multiply(values, Factor(matrix)), values @ matrix.T)
