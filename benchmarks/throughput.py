@@ -10,8 +10,8 @@ GPU's memory, and of their latents and reconstructions.
 
 import argparse
 import time
-import warnings
 from functools import partial
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
@@ -35,6 +35,7 @@ from pipeline.spectra.model.models import Member, Model
 from pipeline.spectra.model.scorer import Scorer
 from pipeline.spectra.model.training import prepare_device
 from pipeline.spectra.model.training_windows import Windows
+from pipeline.spectra.science import encoder_input, products
 from pipeline.spectra.science.coadd import Spectra
 from pipeline.spectra.science.restframe import RestFrameGrid
 from pipeline.spectra.science.vae import ModelShape, SpectrumVAE, limit_influence, negative_elbo
@@ -215,12 +216,11 @@ def report_limit() -> None:
     def score() -> None:
         network.decode(network.encode(flux, weight.abs(), start).mean, start)
 
-    # Of a choice for GPUs of Intel that comes with the switch.
-    warnings.filterwarnings("ignore", "TF32 acceleration")
     for name, work in (("train, bfloat16", train), ("encode and decode, float32", score)):
-        # Products of oneDNN are the CPU's own: a GPU has the plain ones.
+        # What the CPU has in place of the operators a GPU does not.
         with (
-            torch.backends.mkldnn.flags(enabled=False),
+            patch.object(encoder_input, "_is_plain", return_value=False),
+            patch.object(products, "_is_served", return_value=False),
             FlopCounterMode(display=False) as flops,
             ByteCounter() as moved,
         ):

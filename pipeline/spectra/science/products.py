@@ -36,6 +36,10 @@ class Factor:
     def __init__(self, matrix: Tensor) -> None:
         self.matrix = matrix
 
+    def __getstate__(self) -> dict[str, Tensor]:
+        """Return what is pickled: the other layout is oneDNN's alone."""
+        return {"matrix": self.matrix}
+
     @cached_property
     def packed(self) -> Tensor:
         """The matrix in that layout; only oneDNN's operators take it."""

@@ -1,5 +1,8 @@
 """Products by oneDNN: equal to torch's own, which gradients and traces still take."""
 
+import copy
+import pickle
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -39,6 +42,13 @@ def test_a_trace_holds_plain_operators() -> None:
     with torch.no_grad():
         traced = torch.jit.trace(Linear(6, 3), (draw(4, 6),))
     assert "mkldnn" not in str(traced.inlined_graph)
+
+
+def test_a_factor_is_pickled_and_copied_once_it_has_been_used() -> None:
+    values, factor = draw(4, 6), Factor(draw(3, 6))
+    expected = multiply(values, factor)
+    for other in (pickle.loads(pickle.dumps(factor)), copy.deepcopy(factor)):
+        torch.testing.assert_close(multiply(values, other), expected)
 
 
 def test_double_precision_stays_so() -> None:
