@@ -273,10 +273,15 @@ def replace_columns(data: pa.Table, columns: Mapping[str, Any]) -> pa.Table:
 
 def to_matrix(column: pa.ChunkedArray) -> np.ndarray:
     """Return a fixed-size list column as an array of shape (n, size)."""
+    # Arrow's memory is read-only; torch wants arrays that could be written to.
+    return view_matrix(column).copy()
+
+
+def view_matrix(column: pa.ChunkedArray) -> np.ndarray:
+    """Do as `to_matrix`, read-only, without a copy where the column lies in one piece."""
     size = column.type.list_size
     flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    # Arrow's memory is read-only; torch wants arrays that could be written to.
-    return flat.reshape(-1, size).copy()
+    return flat.reshape(-1, size)
 
 
 @contextlib.contextmanager

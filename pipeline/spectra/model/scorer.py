@@ -15,7 +15,7 @@ from catalog_schema.grids import Sampling
 from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import SCORES
 from catalog_schema.vocabulary import Arm
-from pipeline.lake.store import columns_to_table, to_matrix
+from pipeline.lake.store import columns_to_table, view_matrix
 from pipeline.science.draw import assign_folds
 from pipeline.settings.model import ScoreSettings
 from pipeline.spectra.model.models import Member, Model, load_model
@@ -23,6 +23,7 @@ from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.anomaly import Fit, add_excess, fit_windows, measure_statistics
 from pipeline.spectra.science.hypotheses import Hypotheses
 from pipeline.spectra.science.isolation import Isolation
+from pipeline.spectra.science.products import ROWS
 from pipeline.spectra.science.restframe import find_noise_share
 from pipeline.spectra.science.ripples import Ripples
 from pipeline.spectra.windows import CARRIED, OF_TARGET
@@ -56,14 +57,17 @@ def fit_batches(
     fit : Fit
         Of these rows.
     """
-    flux, weight = (torch.from_numpy(to_matrix(windows[n])) for n in ("rest_flux", "rest_weight"))
-    start = torch.from_numpy(windows["window_start"].to_numpy().astype(np.int64))
+    flux, weight = (view_matrix(windows[name]) for name in ("rest_flux", "rest_weight"))
+    start = windows["window_start"].to_numpy().astype(np.int64)
     for k, member in enumerate(members):
-        for rows in torch.from_numpy(np.flatnonzero(folds == k)).split(settings.batch_size):
-            if len(rows):
-                tensors = flux[rows], weight[rows], start[rows]
-                fit = fit_windows(member.network, member.is_learnt, *tensors)
-                yield k, rows.numpy(), fit
+        every = np.flatnonzero(folds == k)
+        for first in range(0, len(every), settings.batch_size):
+            rows = every[first : first + settings.batch_size]
+            # As many as `multiply` takes at a time: it need not copy them.
+            filled = np.resize(rows, -(-len(rows) // ROWS) * ROWS)
+            tensors = (torch.from_numpy(each[filled]) for each in (flux, weight, start))
+            fit = fit_windows(member.network, member.is_learnt, *tensors)
+            yield k, rows, fit.first(len(rows))
 
 
 def score_windows(

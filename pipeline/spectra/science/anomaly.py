@@ -24,7 +24,7 @@ from pipeline.spectra.science.hypotheses import Hypotheses
 from pipeline.spectra.science.line_sets import scan_line_sets
 from pipeline.spectra.science.restframe import RestFrameGrid
 from pipeline.spectra.science.ripples import Ripples
-from pipeline.spectra.science.vae import SpectrumVAE, fit_amplitude, soften
+from pipeline.spectra.science.vae import AMPLITUDE_PRIOR, SpectrumVAE
 
 # Pixels per bin of the excess scatter, and how many values make a bin worth measuring.
 EXCESS_BIN = 16
@@ -68,6 +68,10 @@ class Fit:
         """Pixels that enter the statistics, shape (n, m)."""
         return self.weight > 0
 
+    def first(self, n: int) -> "Fit":
+        """Return the fit of the first n windows."""
+        return Fit(*(getattr(self, f.name)[:n] for f in fields(self)))
+
 
 @torch.no_grad()
 def fit_windows(
@@ -83,19 +87,22 @@ def fit_windows(
     flux, weight : Tensor, shape (n, m)
     start : Tensor of int64, shape (n,)
     """
-    trusted = torch.where(is_learnt.unfold(0, flux.shape[1], 1)[start], weight, 0.0)
+    trusted = torch.empty(weight.shape)
+    _trust(is_learnt.numpy(), weight.numpy(), start.numpy(), trusted.numpy())
     posterior = network.encode(flux, trusted, start)
-    spectrum = network.decode(posterior.mean, start)
-    amplitude = fit_amplitude(flux, soften(trusted, network.shape.model_error), spectrum)
-    model = amplitude * spectrum
-    residual = torch.where(trusted > 0, flux - model, 0.0)
+    # As `decode` and `fit_amplitude` do, in one pass over each window.
+    model, residual = np.empty(flux.shape, np.float32), np.empty(flux.shape, np.float32)
+    amplitude = np.empty(len(flux), np.float32)
+    given = (network.decode_grid(posterior.mean), flux, trusted, start)
+    arrays = [*(each.numpy() for each in given), amplitude, model, residual]
+    _fit(np.float32(network.shape.model_error**2), *arrays)
     return Fit(
         posterior.mean.numpy(),
         posterior.log_variance.exp().numpy(),
         posterior.divergence().numpy(),
-        amplitude[:, 0].numpy(),
-        model.numpy(),
-        residual.numpy(),
+        amplitude,
+        model,
+        residual,
         trusted.numpy(),
     )
 
@@ -146,7 +153,8 @@ def measure_excess(
 
 def add_excess(fit: Fit, excess: NDArray, start: NDArray) -> NDArray[np.float32]:
     """Return the weights of a fit with the model's own scatter added to the noise, shape (n, m)."""
-    return _add_excess(fit.weight, fit.model, excess.astype(np.float32), start)
+    scatter = np.repeat(excess.astype(np.float32), EXCESS_BIN)
+    return _add_excess(fit.weight, fit.model, scatter, start)
 
 
 def measure_statistics(
@@ -291,12 +299,46 @@ def _solve_excess(square: NDArray, noise: NDArray, power: NDArray) -> float:
     return 0.5 * (low + high)
 
 
+@njit(cache=True)
+def _trust(is_learnt, weight, start, trusted):  # type: ignore[no-untyped-def]
+    for k in range(len(weight)):
+        learnt = is_learnt[start[k] : start[k] + weight.shape[1]]
+        for i in range(weight.shape[1]):
+            trusted[k, i] = weight[k, i] if learnt[i] else np.float32(0)
+
+
+@njit(cache=True, error_model="numpy")
+def _fit(error2, grid, flux, weight, start, amplitude, model, residual):  # type: ignore[no-untyped-def]
+    prior = np.float32(AMPLITUDE_PRIOR)
+    for k in range(len(flux)):
+        spectrum = grid[k, start[k] : start[k] + flux.shape[1]]
+        cross, power = _sum_products(error2, flux[k], weight[k], spectrum)
+        amplitude[k] = (cross + prior) / (power + prior)
+        for i in range(flux.shape[1]):
+            model[k, i] = amplitude[k] * spectrum[i]
+        for i in range(flux.shape[1]):
+            left = flux[k, i] - model[k, i]
+            residual[k, i] = left if weight[k, i] > 0 else np.float32(0)
+
+
+@njit(cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
+def _sum_products(error2, flux, weight, spectrum):  # type: ignore[no-untyped-def]
+    """Return Σ w f m and Σ w m² with the softened weight."""
+    cross, power = np.float32(0), np.float32(0)
+    for i in range(len(flux)):
+        weighted = weight[i] / (np.float32(1) + error2 * weight[i]) * spectrum[i]
+        cross += weighted * flux[i]
+        power += weighted * spectrum[i]
+    return cross, power
+
+
 @njit(cache=True, error_model="numpy")
 def _add_excess(weight, model, excess, start):  # type: ignore[no-untyped-def]
     softened = np.empty_like(weight)
     for k in range(len(weight)):
+        part = excess[start[k] : start[k] + weight.shape[1]]
         for i in range(weight.shape[1]):
-            scatter = excess[(start[k] + i) // EXCESS_BIN] * model[k, i]
+            scatter = part[i] * model[k, i]
             softened[k, i] = weight[k, i] / (np.float32(1) + weight[k, i] * scatter * scatter)
     return softened
 
@@ -308,10 +350,25 @@ def _sum_squares(residual, noise_weight, weight, noise_share, arms):  # type: ig
     squares, counts = np.zeros((n, n_arms)), np.zeros((n, n_arms), np.int64)
     for k in range(n):
         for arm in range(n_arms):
-            for i in range(arms[k, arm], arms[k, arm + 1]):
-                if noise_weight[k, i] > 0:
-                    # The noise of a single pixel, and the model's scatter that `weight` has too.
-                    variance = (noise_share[i] - 1) / noise_weight[k, i] + 1 / weight[k, i]
-                    squares[k, arm] += residual[k, i] ** 2 / variance
-                    counts[k, arm] += 1
+            part = slice(arms[k, arm], arms[k, arm + 1])
+            squares[k, arm], counts[k, arm] = _sum_part(
+                residual[k, part], noise_weight[k, part], weight[k, part], noise_share[part]
+            )
     return squares, counts
+
+
+# Free of branches, sums in any order: so the compiler turns the loop into vector instructions.
+@njit(cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
+def _sum_part(residual, noise_weight, weight, noise_share):  # type: ignore[no-untyped-def]
+    square, count = np.float32(0), np.float32(0)
+    for i in range(len(residual)):
+        # The noise of a single pixel, and the model's scatter that `weight` has too:
+        # 1 / variance = 1 / ((share - 1) / noise_weight + 1 / weight).
+        both = noise_weight[i] * weight[i]
+        lower = (noise_share[i] - np.float32(1)) * weight[i] + noise_weight[i]
+        used = np.float32(1) if noise_weight[i] > 0 else np.float32(0)
+        square += (
+            residual[i] * residual[i] * both / (lower if noise_weight[i] > 0 else np.float32(1))
+        )
+        count += used
+    return square, count

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 _MIN_GOOD = 0.5
 # Filters move by this part of their width: the loss of significance is below 4 per cent.
 _STRIDE = 8
+# Places that a find is sought in together.
+_BLOCK = 128
+_LANES = 64
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,13 @@ def scan_widths(
     residual, weight : ndarray, shape (n, m)
         Flux minus model and its weight; weight = 0 marks a missing pixel.
     widths : tuple of int
-        Pixels.
+        Pixels; powers of two, from the narrowest to the widest.
     parts : ndarray of int64, shape (n, number of parts + 1), optional
         The pixel at which each part of a spectrum begins, and the last one's end; none if not
         given.
     """
+    if any(width.bit_count() != 1 for width in widths) or sorted(set(widths)) != list(widths):
+        raise ValueError(f"widths must be rising powers of two, not {widths}")
     n, n_widths = len(residual), len(widths)
     if parts is None:
         parts = np.zeros((n, 1), np.int64)
@@ -88,20 +93,27 @@ def _scan(  # type: ignore[no-untyped-def]
     residual, weight, widths, parts, significance, pixel, part_power
 ):
     n, m = residual.shape
-    total, power, good = np.zeros(m + 1), np.zeros(m + 1), np.zeros(m + 1)
-    square = np.empty(m)
+    total, power, good = np.empty(m, np.float32), np.empty(m, np.float32), np.empty(m, np.float32)
+    spare, square = np.empty(m, np.float32), np.empty(m, np.float32)
     for k in range(n):
-        for i in range(m):
-            total[i + 1] = total[i] + weight[k, i] * residual[k, i]
-            power[i + 1] = power[i] + weight[k, i]
-            good[i + 1] = good[i] + (weight[k, i] > 0)
+        _weigh(residual[k], weight[k], total, power, good)
+        width, stride, places = 1, 1, m
         for j in range(len(widths)):
-            width = widths[j]
-            stride = max(width // _STRIDE, 1)
-            # Every stride-th of the running sums, in one piece.
-            sums = total[::stride].copy(), power[::stride].copy(), good[::stride].copy()
-            found = square[: max(len(sums[0]) - width // stride, 0)]
-            squares, places = _square(sums[0], sums[1], sums[2], _MIN_GOOD * width, found)
+            # Boxes side by side make one of twice the width: sums of few terms, that need no
+            # double precision, where running sums over the spectrum would.
+            while width < widths[j]:
+                half, width, before = width // stride, 2 * width, stride
+                stride = max(width // _STRIDE, 1)
+                places = max((m - width) // stride + 1, 0)
+                step = stride // before
+                _merge(total, total[half:], step, spare[:places])
+                total, spare = spare, total
+                _merge(power, power[half:], step, spare[:places])
+                power, spare = spare, power
+                _merge(good, good[half:], step, spare[:places])
+                good, spare = spare, good
+            found = square[:places]
+            squares, counted = _square(total, power, good, np.float32(_MIN_GOOD * width), found)
             for part in range(part_power.shape[1]):
                 # The first places whose middle lies at or beyond each limit.
                 first = -(-(parts[k, part] - width // 2) // stride)
@@ -114,20 +126,38 @@ def _scan(  # type: ignore[no-untyped-def]
                 pixel[k, j, 1] = _find_first(found, lowest) * stride + width // 2
             significance[k, j, 0] = np.sqrt(highest)
             significance[k, j, 1] = np.sqrt(-lowest)
-            significance[k, j, 2] = squares / max(places, 1.0)
+            significance[k, j, 2] = squares / max(counted, np.float32(1))
 
 
-# Free of branches, sums in any order: so the compiler turns the two loops into vector instructions.
+@njit(cache=True, error_model="numpy")
+def _weigh(residual, weight, total, power, good):  # type: ignore[no-untyped-def]
+    for i in range(residual.shape[0]):
+        total[i] = weight[i] * residual[i]
+    for i in range(residual.shape[0]):
+        power[i] = weight[i]
+        good[i] = np.float32(1) if weight[i] > 0 else np.float32(0)
+
+
+@njit(cache=True)
+def _merge(sums, later, step, merged):  # type: ignore[no-untyped-def]
+    """Add the sums at every `step`-th place to those that lie half a box later."""
+    if step == 1:
+        for i in range(merged.shape[0]):
+            merged[i] = sums[i] + later[i]
+    else:
+        for i in range(merged.shape[0]):
+            merged[i] = sums[2 * i] + later[2 * i]
+
+
+# Free of branches, sums in any order: so the compiler turns the loops into vector instructions.
 @njit(cache=True, fastmath={"reassoc"}, error_model="numpy")
 def _square(total, power, good, least_good, found):  # type: ignore[no-untyped-def]
     """Write each place's squared significance with the sign of its excess; sum and count them."""
-    squares, places = 0.0, 0.0
-    span = total.shape[0] - found.shape[0]
+    squares, places = np.float32(0), np.float32(0)
     for i in range(found.shape[0]):
-        excess = total[i + span] - total[i]
-        fits = 1.0 if good[i + span] - good[i] >= least_good else 0.0
-        square = fits * excess * excess / max(power[i + span] - power[i], 1e-30)
-        found[i] = square if excess > 0 else -square
+        fits = np.float32(1) if good[i] >= least_good else np.float32(0)
+        square = fits * total[i] * total[i] / max(power[i], np.float32(1e-30))
+        found[i] = square if total[i] > 0 else -square
         squares += square
         places += fits
     return squares, places
@@ -136,25 +166,39 @@ def _square(total, power, good, least_good, found):  # type: ignore[no-untyped-d
 @njit(cache=True, fastmath={"reassoc"}, error_model="numpy")
 def _average(squares):  # type: ignore[no-untyped-def]
     """Return the mean of the squares whatever their sign, of those that are not 0; NaN of none."""
-    total, places = 0.0, 0.0
+    total, places = np.float32(0), np.float32(0)
     for i in range(squares.shape[0]):
         total += abs(squares[i])
-        places += 1.0 if squares[i] != 0 else 0.0
+        places += np.float32(1) if squares[i] != 0 else np.float32(0)
     return total / places
 
 
-@njit(cache=True, fastmath={"reassoc", "nnan", "nsz"})
+@njit(cache=True, fastmath={"nnan", "nsz"})
 def _find_extremes(values):  # type: ignore[no-untyped-def]
-    highest, lowest = 0.0, 0.0
-    for i in range(values.shape[0]):
-        highest = max(highest, values[i])
-        lowest = min(lowest, values[i])
-    return highest, lowest
+    """Return the largest value and the least, 0 where none lies beyond."""
+    # Of every 64th value first: of a single one the compiler makes no vector instructions.
+    highest, lowest = np.zeros(_LANES, np.float32), np.zeros(_LANES, np.float32)
+    whole = values.shape[0] // _LANES * _LANES
+    for begin in range(0, whole, _LANES):
+        part = values[begin : begin + _LANES]
+        for i in range(_LANES):
+            highest[i] = max(highest[i], part[i])
+            lowest[i] = min(lowest[i], part[i])
+    high, low = highest.max(), lowest.min()
+    for i in range(whole, values.shape[0]):
+        high, low = max(high, values[i]), min(low, values[i])
+    return high, low
 
 
 @njit(cache=True)
 def _find_first(values, wanted):  # type: ignore[no-untyped-def]
-    for i in range(values.shape[0]):
-        if values[i] == wanted:
-            return i
+    # Block by block without a branch, then within the one that holds it.
+    for begin in range(0, values.shape[0], _BLOCK):
+        held = 0
+        for i in range(begin, min(begin + _BLOCK, values.shape[0])):
+            held += values[i] == wanted
+        if held:
+            for i in range(begin, values.shape[0]):
+                if values[i] == wanted:
+                    return i
     return -1

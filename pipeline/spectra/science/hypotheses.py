@@ -9,8 +9,12 @@ has covariance C, and the score over √(tᵀ C⁻¹ N C⁻¹ N C⁻¹ t) is a u
 signal-to-noise ratio. Everything here is smooth, so it is computed in bins.
 """
 
+import math
+
 import numpy as np
 import torch
+from numba import njit
+from numpy.typing import NDArray
 from scipy.ndimage import percentile_filter, uniform_filter1d
 from torch import Tensor
 
@@ -19,11 +23,30 @@ from catalog_schema.grids import Sampling
 from catalog_schema.lines import LINES
 from catalog_schema.statistics import HYPOTHESES, SOURCES
 from catalog_schema.vocabulary import Arm
-from pipeline.spectra.science.pca import AMPLITUDE_SPREAD, LinearBasis, free_amplitude, rebin
+from pipeline.spectra.science.pca import AMPLITUDE_SPREAD, LinearBasis, free_amplitude
+from pipeline.spectra.science.score_tests import (
+    Bank,
+    join_banks,
+    scan_bank,
+    score_templates,
+)
 from pipeline.spectra.science.second_light import make_bank
 
 _BIN = 16
-_BLACKBODIES = (3200.0, 4000.0, 5000.0, 7000.0)
+_KELVIN = np.array([3200.0, 4000.0, 5000.0, 7000.0])
+# Light of fixed shape in the rest frame, and shapes by which the model is multiplied.
+_ADDED = ("lines", "blue_lines", "flat", "iron")
+_FACTORS = ("slope", "curvature", "reddening")
+# The order in which the templates are made.
+_ORDER = (
+    *(f"{arm}_offset" for arm in Arm.values()),
+    *(f"{arm}_tilt" for arm in Arm.values()),
+    "sky",
+    *_ADDED,
+    *_FACTORS,
+    *(f"blackbody_{kelvin:.0f}" for kelvin in _KELVIN),
+)
+_PLACES = [_ORDER.index(name) for name in HYPOTHESES]
 # Ultraviolet and optical iron bands: width (rest Å) and relative height; a sketch of the templates
 # of Vestergaard & Wilkes (2001) and Boroson & Green (1992).
 _IRON_BANDS = {
@@ -35,7 +58,8 @@ _IRON_BANDS = {
 # Width (bins) over which the lower envelope of the mean spectrum is taken for its continuum.
 _ENVELOPE, _SMOOTHING, _LOW = 37, 21, 20
 _NOISE_CEILING = 50.0
-_LEAST_LEFT = 1e-3
+# Windows that are tested together: their matrices stay in the processor's cache.
+_BLOCK = 16
 
 
 class Hypotheses:
@@ -61,28 +85,40 @@ class Hypotheses:
         amplitude_spread: float = AMPLITUDE_SPREAD,
     ) -> None:
         nothing = (0.0, 0.0)
-        self._spans = {arm: sampling.spans.get(arm, nothing) for arm in Arm.values()}
-        self._reaches = {arm: sampling.reaches.get(arm, nothing) for arm in Arm.values()}
+        self._arms = np.array(
+            [
+                (*sampling.spans.get(arm, nothing), *sampling.reaches.get(arm, nothing))
+                for arm in Arm.values()
+            ]
+        )
         self._low, _ = sampling.grid.ends
         self._wave = wave.reshape(-1, _BIN).mean(1)
-        tilt = torch.log(self._wave / 3000.0)
-        # Small dust at the quasar dims by a power law of wavelength (SMC; Prevot et al. 1984).
-        self._shapes = {
-            "slope": tilt,
-            "curvature": tilt**2,
-            "reddening": (1e4 / self._wave) ** 1.2,
-        }
         binned = free_amplitude(basis, len(self._wave), amplitude_spread)
-        self._components, self._mean = binned.components.T, binned.mean
+        self._components, self._mean = binned.components.contiguous(), binned.mean
         self._bin_dex = float(torch.log10(self._wave[-1] / self._wave[0])) / (len(self._wave) - 1)
-        self._banks: dict[int, list[Tensor]] = {}
+        self._banks: dict[int, Bank] = {}
         mean = self._mean.numpy()
         continuum = uniform_filter1d(percentile_filter(mean, _LOW, size=_ENVELOPE), _SMOOTHING)
-        self._lines = torch.from_numpy(np.clip(mean - continuum, 0, None))
-        self._iron = torch.from_numpy(continuum) * sum(
+        lines = torch.from_numpy(np.clip(mean - continuum, 0, None))
+        iron = torch.from_numpy(continuum) * sum(
             height * torch.exp(-0.5 * ((self._wave - LINES[key].wave) / width) ** 2)
             for key, (width, height) in _IRON_BANDS.items()
         )
+        added = {
+            "lines": lines,
+            "blue_lines": lines * (self._wave < 2000.0),
+            "flat": torch.ones_like(lines),
+            "iron": iron,
+        }
+        tilt = torch.log(self._wave / 3000.0)
+        factors = {
+            "slope": tilt,
+            "curvature": tilt**2,
+            # Small dust at the quasar dims by a power law of wavelength (SMC; Prevot et al. 1984).
+            "reddening": (1e4 / self._wave) ** 1.2,
+        }
+        self._added = torch.stack([added[name] for name in _ADDED])
+        self._factors = torch.stack([factors[name] for name in _FACTORS])
 
     def test(
         self, residual: Tensor, weight: Tensor, model: Tensor, start: Tensor, z: Tensor
@@ -99,102 +135,96 @@ class Hypotheses:
             First pixel of each window on the grid.
         z : Tensor, shape (n,)
         """
-        if len(residual) == 1:
-            # A product of one matrix is rounded otherwise than one of several.
-            scores, sources = self.test(
-                torch.cat([residual] * 2),
-                torch.cat([weight] * 2),
-                torch.cat([model] * 2),
-                start.repeat(2),
-                z.repeat(2),
-            )
-            return scores[:1], sources[:1]
-        binned, weight_bins = rebin(residual, weight, _BIN)
-        smooth = model.reshape(len(model), -1, _BIN).mean(2)
-        places = (start // _BIN)[:, None] + torch.arange(smooth.shape[1])
-        templates = self._make_templates(smooth, weight_bins, places, z)
-        components = self._components[places]
-        free = components * weight_bins[:, :, None]
-        normal = torch.einsum("npk,npl->nkl", free, components)
-        normal.diagonal(dim1=1, dim2=2).add_(1.0)
-        solver = torch.linalg.cholesky(normal)
-        absorbed = torch.cholesky_solve(torch.einsum("npk,npj->nkj", free, templates), solver)
-        left = templates - components @ absorbed
-        weighted = left * weight_bins[:, :, None]
-        score = torch.einsum("npj,np->nj", weighted, binned)
-        shared = (absorbed * torch.cholesky_solve(absorbed, solver)).sum(1)
-        information = (weighted * left).sum(1) - shared
-        scores = score / information.clamp(min=1e-6).sqrt()
-        pulled = torch.einsum("npk,np->nk", free, binned)
-        freed = binned * weight_bins - torch.einsum(
-            "npk,nk->np", free, torch.cholesky_solve(pulled[:, :, None], solver)[:, :, 0]
-        )
-        best = [
-            _scan_bank(bank, freed, weight_bins, free, solver)
-            for bank in self._list_banks(smooth.shape[1])
-        ]
-        return scores, torch.stack(best, 1)
+        n = len(residual)
+        binned = _bin(residual.numpy(), weight.numpy(), model.numpy())
+        # Blocks of one size: how a product is rounded depends on how many matrices there are.
+        filled = torch.arange(-(-n // _BLOCK) * _BLOCK) % n
+        blocks = (each[filled].split(_BLOCK) for each in (*binned, start // _BIN, z))
+        tested = [self._test_block(*block) for block in zip(*blocks, strict=True)]
+        scores, sources = (torch.cat(parts)[:n] for parts in zip(*tested, strict=True))
+        return scores, sources
 
-    def _list_banks(self, n_bins: int) -> list[Tensor]:
-        """Return the templates of each second source in windows of so many bins."""
+    def _test_block(
+        self, residual: Tensor, weight: Tensor, model: Tensor, first: Tensor, z: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Do as `test` with bins, `first` that of each window."""
+        templates = self._make_templates(model, weight, first, z)
+        scores, rows = score_templates(self._components, first, residual, weight, templates)
+        return scores[:, _PLACES], scan_bank(self._get_bank(residual.shape[1]), rows, weight)
+
+    def _get_bank(self, n_bins: int) -> Bank:
+        """Return the templates of the second sources in windows of so many bins."""
         if n_bins not in self._banks:
             bank = make_bank(self._low, self._bin_dex, n_bins, self._mean)
-            self._banks[n_bins] = [bank[name] for name in SOURCES]
+            self._banks[n_bins] = join_banks([bank[name] for name in SOURCES])
         return self._banks[n_bins]
 
-    def _make_templates(self, model: Tensor, weight: Tensor, places: Tensor, z: Tensor) -> Tensor:
-        rest = self._wave[places]
-        observed = rest * (1 + z[:, None])
-        lines = self._lines[places]
-        inside = {
-            arm: (observed >= low) & (observed < high) for arm, (low, high) in self._spans.items()
-        }
-        made = {f"{arm}_offset": model * inside[arm] for arm in inside}
-        for arm, (low, high) in self._reaches.items():
-            tilt = (2 * observed - low - high) / max(high - low, 1.0)
-            made[f"{arm}_tilt"] = model * inside[arm] * tilt
-        # Sky light raises the noise: where the variance is large, so is the sky.
-        noise = _BIN / weight.clamp(min=1e-6)
-        made["sky"] = torch.where(weight > 0, noise.clamp(max=_NOISE_CEILING), 0.0)
-        made |= {"lines": lines, "blue_lines": lines * (rest < 2000.0)}
-        made |= {name: model * shape[places] for name, shape in self._shapes.items()}
-        # In single precision the last bit would depend on how many spectra are computed together.
-        precise = observed.double()
-        for kelvin in _BLACKBODIES:
-            planck = (precise / 5000.0) ** -5 / torch.expm1(
-                SECOND_RADIATION_CONSTANT / precise / kelvin
-            )
-            planck = planck.float()
-            made[f"blackbody_{kelvin:.0f}"] = planck / planck.median(1, keepdim=True).values
-        made |= {"flat": torch.ones_like(rest), "iron": self._iron[places]}
-        return torch.stack([made[name] for name in HYPOTHESES], 2)
+    def _make_templates(self, model: Tensor, weight: Tensor, first: Tensor, z: Tensor) -> Tensor:
+        """Return the template of every hypothesis in each window, in `_ORDER`, shape (n, h, b)."""
+        templates = torch.empty(len(model), len(_ORDER), model.shape[1])
+        inputs = (model, weight, first, z, self._wave, self._added, self._factors)
+        arrays = [*(each.numpy() for each in inputs), self._arms, _KELVIN, templates.numpy()]
+        _fill_templates(*arrays)
+        return templates
 
 
-def _scan_bank(
-    templates: Tensor, freed: Tensor, weight: Tensor, free: Tensor, solver: Tensor
-) -> Tensor:
-    """Return the largest score of any template, shape (n,): see `Hypotheses.test`.
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def _fill_templates(  # type: ignore[no-untyped-def]
+    model, weight, first, z, wave, added, factors, arms, kelvin, templates
+):
+    n, n_bins = model.shape
+    observed = np.empty(n_bins)
+    for i in range(n):
+        rows = templates[i]
+        for b in range(n_bins):
+            observed[b] = wave[first[i] + b] * (1 + z[i])
+        for arm in range(len(arms)):
+            low, high, blue, red = arms[arm]
+            for b in range(n_bins):
+                is_inside = (observed[b] >= low) & (observed[b] < high)
+                light = model[i, b] if is_inside else np.float32(0)
+                rows[arm, b] = light
+                tilt = (2 * observed[b] - blue - red) / max(red - blue, 1.0)
+                rows[len(arms) + arm, b] = light * np.float32(tilt)
+        row = 2 * len(arms)
+        for b in range(n_bins):
+            # Sky light raises the noise: where the variance is large, so is the sky.
+            noise = np.float32(_BIN) / max(weight[i, b], np.float32(1e-6))
+            ceiling = min(noise, np.float32(_NOISE_CEILING))
+            rows[row, b] = ceiling if weight[i, b] > 0 else np.float32(0)
+        row += 1
+        for t in range(len(added)):
+            rows[row + t] = added[t, first[i] : first[i] + n_bins]
+        row += len(added)
+        for t in range(len(factors)):
+            for b in range(n_bins):
+                rows[row + t, b] = model[i, b] * factors[t, first[i] + b]
+        row += len(factors)
+        for t in range(len(kelvin)):
+            for b in range(n_bins):
+                inverse = 5000.0 / observed[b]
+                # Photons here have more than twice the energy kT: minus 1 costs no digits.
+                boltzmann = math.exp(SECOND_RADIATION_CONSTANT / 5000.0 / kelvin[t] * inverse)
+                rows[row + t, b] = inverse**5 / (boltzmann - 1)
+            rows[row + t] /= rows[row + t].max()
 
-    Parameters
-    ----------
-    templates : Tensor, shape (t, b)
-    freed : Tensor, shape (n, b)
-        C⁻¹ r.
-    weight : Tensor, shape (n, b)
-    free : Tensor, shape (n, b, k)
-        Components times weight.
-    solver : Tensor, shape (n, k, k)
-        Cholesky factor of 1 + VᵀN⁻¹V.
-    """
-    # Window by window: a product of all at once would round by how many there are.
-    every = templates.T.expand(len(freed), -1, -1)
-    score = torch.bmm(freed[:, None], every)[:, 0]
-    shared = torch.bmm(free.transpose(1, 2), every)
-    absorbed = torch.cholesky_solve(shared, solver)
-    whole = torch.bmm(weight[:, None], every.square())[:, 0]
-    information = whole - (
-        absorbed * (shared + absorbed + torch.cholesky_solve(absorbed, solver))
-    ).sum(1)
-    # What the model explains almost wholly is left to rounding.
-    information = torch.maximum(information, _LEAST_LEFT * whole).clamp(min=1e-6)
-    return (score / information.sqrt()).amax(1)
+
+def _bin(residual: NDArray, weight: NDArray, model: NDArray) -> tuple[Tensor, Tensor, Tensor]:
+    """Return residual (mean by weight), weight (sum) and model (mean) in bins, (n, b) each."""
+    shape = len(residual), residual.shape[1] // _BIN
+    mean, total, smooth = (torch.empty(shape) for _ in range(3))
+    _fill_bins(residual, weight, model, mean.numpy(), total.numpy(), smooth.numpy())
+    return mean, total, smooth
+
+
+@njit(cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
+def _fill_bins(residual, weight, model, mean, total, smooth):  # type: ignore[no-untyped-def]
+    for i in range(mean.shape[0]):
+        for b in range(mean.shape[1]):
+            power, product, light = np.float32(0), np.float32(0), np.float32(0)
+            for p in range(b * _BIN, (b + 1) * _BIN):
+                power += weight[i, p]
+                product += weight[i, p] * residual[i, p]
+                light += model[i, p]
+            total[i, b], smooth[i, b] = power, light / np.float32(_BIN)
+            mean[i, b] = product / power if power > 0 else np.float32(0)

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.spectra.science.products import Factor, multiply
+
 # Ridge on a spectrum's coefficients, in units of their prior variance (they are whitened).
 _COEFFICIENT_RIDGE = 1.0
 # Pixels seen by few spectra are shrunk towards the mean spectrum: prior weight of the basis.
@@ -29,9 +31,9 @@ class LinearBasis:
     components: Tensor
 
     @cached_property
-    def products(self) -> Tensor:
+    def products(self) -> Factor:
         """Products of every two components, shape (k (k + 1) / 2, g)."""
-        return _multiply_pairs(self.components)
+        return Factor(_multiply_pairs(self.components))
 
 
 def fit_basis(
@@ -122,10 +124,20 @@ def infer_coefficients(
         Inverts positive definite matrices, shape (n, k, k).
     """
     size = basis.mean.shape[0]
-    grid_flux, grid_weight = (_place(values, start, size) for values in (flux, weight))
-    design = basis.components.T
-    normal = _make_normal(grid_weight, basis.products, design.shape[1], _COEFFICIENT_RIDGE)
-    target = (grid_weight * (grid_flux - basis.mean)) @ design
+    grid_flux, grid_weight = (place_on_grid(values, start, size) for values in (flux, weight))
+    return solve_coefficients(grid_weight, grid_weight * (grid_flux - basis.mean), basis, invert)
+
+
+def solve_coefficients(
+    weight: Tensor,
+    pull: Tensor,
+    basis: LinearBasis,
+    invert: Callable[[Tensor], Tensor] = invert_by_cholesky,
+) -> tuple[Tensor, Tensor]:
+    """Do as `infer_coefficients` from weight and weight × (flux − mean), shape (n, g)."""
+    k = len(basis.components)
+    normal = _make_normal(weight, basis.products, k, _COEFFICIENT_RIDGE)
+    target = pull @ basis.components.T
     covariance = invert(normal)
     mean = (covariance @ target[:, :, None])[:, :, 0]
     return mean, covariance.diagonal(dim1=1, dim2=2)
@@ -138,7 +150,7 @@ def measure_misfit(flux: Tensor, weight: Tensor, start: Tensor, basis: LinearBas
     Parameters as of `infer_coefficients`.
     """
     size = basis.mean.shape[0]
-    grid_flux, grid_weight = (_place(values, start, size) for values in (flux, weight))
+    grid_flux, grid_weight = (place_on_grid(values, start, size) for values in (flux, weight))
     residual = grid_flux - basis.mean
     normal = _make_normal(grid_weight, basis.products, len(basis.components), _COEFFICIENT_RIDGE)
     target = (grid_weight * residual) @ basis.components.T
@@ -150,16 +162,20 @@ def measure_misfit(flux: Tensor, weight: Tensor, start: Tensor, basis: LinearBas
 
 def rebin(flux: Tensor, weight: Tensor, factor: int) -> tuple[Tensor, Tensor]:
     """Average windows (n, m) over bins of `factor` pixels; weights add up, shapes (n, m/factor)."""
-    shape = (flux.shape[0], -1, factor)
-    total = weight.reshape(shape).sum(2)
-    product = (flux * weight).reshape(shape).sum(2)
+    total, product = _add_up(weight, factor), _add_up(flux * weight, factor)
     return torch.where(total > 0, product / total.clamp(min=1e-30), 0.0), total
+
+
+def _add_up(values: Tensor, factor: int) -> Tensor:
+    # Of a short axis a sum of slices takes a fraction of the time of the library's own.
+    first, *others = values.reshape(values.shape[0], -1, factor).unbind(2)
+    return sum(others, start=first)
 
 
 def _iterate(
     flux: Tensor, weight: Tensor, start: Tensor, size: int, coefficients: Tensor, n_iterations: int
 ) -> LinearBasis:
-    grid_flux, grid_weight = (_place(values, start, size) for values in (flux, weight))
+    grid_flux, grid_weight = (place_on_grid(values, start, size) for values in (flux, weight))
     mean, components = torch.zeros(size), torch.zeros(coefficients.shape[1], size)
     for _ in range(n_iterations):
         design = torch.cat([torch.ones(len(flux), 1), coefficients], 1)
@@ -179,7 +195,8 @@ def _weigh_down(flux: Tensor, weight: Tensor, start: Tensor, basis: LinearBasis)
     return 1 / (1 + (chi2 / (_HALF_INFLUENCE * chi2.median())) ** 2)[:, None]
 
 
-def _place(windows: Tensor, start: Tensor, size: int) -> Tensor:
+def place_on_grid(windows: Tensor, start: Tensor, size: int) -> Tensor:
+    """Place windows (n, m) at the given first places of zeros of shape (n, size)."""
     index = start[:, None] + torch.arange(windows.shape[1], device=windows.device)
     return windows.new_zeros(windows.shape[0], size).scatter_(1, index, windows)
 
@@ -195,7 +212,7 @@ def _multiply_pairs(columns: Tensor) -> Tensor:
     return columns[rows] * columns[others]
 
 
-def _make_normal(weight: Tensor, products: Tensor, k: int, ridge: float) -> Tensor:
+def _make_normal(weight: Tensor, products: Tensor | Factor, k: int, ridge: float) -> Tensor:
     """Return Dᵀ diag(w) D + ridge for every row of w (r, q), D (q, k) → (r, k, k).
 
     `products` are those of every two columns of D, shape (k (k + 1) / 2, q).
@@ -203,7 +220,7 @@ def _make_normal(weight: Tensor, products: Tensor, k: int, ridge: float) -> Tens
     upper = np.triu_indices(k)
     place = np.empty((k, k), np.int64)
     place[upper] = place[upper[::-1]] = np.arange(len(upper[0]))
-    packed = weight @ products.T
+    packed = multiply(weight, products)
     index = torch.from_numpy(place).to(weight.device)
     return packed[:, index] + ridge * torch.eye(k, device=weight.device)
 

@@ -2,10 +2,12 @@
 
 import numpy as np
 import torch
+from numba import njit
 from torch import Tensor
 
 from catalog_schema.grids import Sampling
 from catalog_schema.vocabulary import Arm
+from pipeline.spectra.science.products import ROWS, Factor, multiply
 
 # Waves per Å: periods from what a few resolution elements show to what a model might mistake for
 # a line; so close that a wave between two keeps most of its power over an arm of 2300 Å.
@@ -30,10 +32,13 @@ class Ripples:
         wave = low * 10 ** (log10_step * np.arange(window))
         phase = 2 * np.pi * wave[:, None] * _FREQUENCIES
         waves = np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
-        self._waves = torch.from_numpy(waves).float()
         self._parts = {
             arm: slice(*np.searchsorted(wave, limits).tolist())
             for arm, limits in sampling.reaches.items()
+        }
+        self._waves = {
+            arm: Factor(torch.from_numpy(waves[part].T).float().contiguous())
+            for arm, part in self._parts.items()
         }
 
     def measure(self, residual: Tensor, weight: Tensor, model: Tensor) -> dict[str, Tensor]:
@@ -47,12 +52,29 @@ class Ripples:
         ----------
         residual, weight, model : Tensor, shape (n, m)
         """
-        found = {f"ripple_{arm}": torch.full((len(residual),), torch.nan) for arm in Arm.values()}
-        signal, size = weight * residual * model, weight * model**2
+        n = len(residual)
+        found = {f"ripple_{arm}": torch.full((n,), torch.nan) for arm in Arm.values()}
         for arm, part in self._parts.items():
-            parts = (signal[:, part] @ self._waves[part]).reshape(len(signal), 2, -1)
-            information = 0.5 * size[:, part].sum(1)
+            signal = torch.zeros(-(-n // ROWS) * ROWS, part.stop - part.start)
+            information = torch.empty(n)
+            given = [each.numpy() for each in (residual, weight, model, signal, information)]
+            _weigh(part.start, *given)
+            parts = multiply(signal, self._waves[arm])[:n].reshape(n, 2, -1)
             height = parts.square().sum(1).amax(1) / information.clamp(min=1e-12)
             is_seen = information > 0
             found[f"ripple_{arm}"] = torch.where(is_seen, height.sqrt(), torch.nan)
         return found
+
+
+@njit(cache=True, fastmath={"reassoc", "contract"}, error_model="numpy")
+def _weigh(first, residual, weight, model, signal, information):  # type: ignore[no-untyped-def]
+    """Write w r m and Σ w m² / 2, of as many rows as there are, from the first pixel on."""
+    for i in range(len(residual)):
+        part = slice(first, first + signal.shape[1])
+        left, power, light, product = residual[i, part], weight[i, part], model[i, part], signal[i]
+        total = np.float32(0)
+        for p in range(len(product)):
+            weighted = power[p] * light[p]
+            product[p] = weighted * left[p]
+            total += weighted * light[p]
+        information[i] = np.float32(0.5) * total

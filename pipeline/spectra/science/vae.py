@@ -15,7 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from pipeline.spectra.science.pca import LinearBasis, infer_coefficients, invert_by_cholesky, rebin
+from pipeline.spectra.science.encoder_input import bin_residual, make_patches, place, soften
+from pipeline.spectra.science.pca import LinearBasis, invert_by_cholesky, solve_coefficients
+from pipeline.spectra.science.products import Linear
 
 # Pixels per bin in which the linear posterior is solved: fine enough for narrow lines.
 _LINEAR_BIN = 4
@@ -26,7 +28,7 @@ _LOG_VARIANCE_RANGE = (-10.0, 4.0)
 # Half a reduced chi-squared of 3: beyond it a spectrum is no example of a normal one.
 _INFLUENCE_LIMIT = 1.5
 # The fitted amplitude is drawn to 1 with the weight of a pixel at this signal-to-noise squared.
-_AMPLITUDE_PRIOR = 0.1
+AMPLITUDE_PRIOR = 0.1
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,13 @@ class SpectrumVAE(nn.Module):
         channels = shape.channels
         # Convolutions whose kernel is their stride, written as the matrix products that they are:
         # several times faster on CPU. Without a constant term what is missing stays 0.
-        self.embed = nn.Linear(2 * shape.patch, channels, bias=False)
-        self.merge = nn.Linear(_MERGED * channels, 2 * channels, bias=False)
-        self.merge_again = nn.Linear(_MERGED * 2 * channels, 2 * channels, bias=False)
-        self.activate = nn.ReLU()
+        self.embed = Linear(2 * shape.patch, channels, bias=False)
+        self.merge = Linear(_MERGED * channels, 2 * channels, bias=False)
+        self.merge_again = Linear(_MERGED * 2 * channels, 2 * channels, bias=False)
+        self.activate = nn.ReLU(inplace=True)
         n_features = _count_blocks(shape.grid // shape.patch) * 2 * channels
         self.compress = nn.Sequential(
-            nn.Linear(n_features + 2 * shape.latent, shape.hidden), nn.GELU(approximate="tanh")
+            Linear(n_features + 2 * shape.latent, shape.hidden), nn.GELU(approximate="tanh")
         )
         self.to_posterior = nn.Linear(shape.hidden, 2 * shape.latent)
         self.to_basis = nn.Sequential(
@@ -106,7 +108,7 @@ class SpectrumVAE(nn.Module):
             nn.Linear(shape.hidden, shape.basis),
         )
         self.skip = nn.Linear(shape.latent, shape.basis, bias=False)
-        self.paint = nn.Linear(shape.basis, shape.grid)
+        self.paint = Linear(shape.basis, shape.grid)
         n_bins = shape.grid // _LINEAR_BIN
         self.register_buffer("linear_mean", torch.zeros(n_bins))
         self.register_buffer("linear_components", torch.zeros(shape.latent, n_bins))
@@ -149,10 +151,11 @@ class SpectrumVAE(nn.Module):
         invert : callable
             See `infer_coefficients`.
         """
-        weight = soften(ivar, self.shape.model_error)
-        flux = torch.where(ivar > 0, flux, 0.0)
-        binned = rebin(flux, weight, _LINEAR_BIN)
-        return infer_coefficients(*binned, start // _LINEAR_BIN, self.linear_basis, invert)
+        basis = self.linear_basis
+        weight, pull = bin_residual(
+            flux, ivar, start, basis.mean, self.shape.model_error, _LINEAR_BIN
+        )
+        return solve_coefficients(weight, pull, basis, invert)
 
     def encode(
         self,
@@ -182,24 +185,24 @@ class SpectrumVAE(nn.Module):
     def _convolve(self, flux: Tensor, ivar: Tensor, first: Tensor) -> Tensor:
         """Return the features of blocks of patches of the global grid, shape (n, features)."""
         n, patch = flux.shape[0], self.shape.patch
-        trust = ivar / (ivar + 1)
-        flux = torch.where(ivar > 0, flux, 0.0)
-        compressed = flux.sign() * flux.abs().log1p() * trust
-        pixels = [values.reshape(n, -1, patch) for values in (compressed, trust)]
-        patches = self.activate(self.embed(torch.cat(pixels, 2)))
-        # Blocks begin at fixed places of the grid; a window begins anywhere in one.
-        length = patches.shape[1]
-        grid = _place(patches, first % _BLOCK, _count_blocks(length) * _BLOCK)
+        # Blocks begin at fixed places of the grid; a window begins anywhere in one. Pixels are
+        # moved rather than the patches made of them, which have a gradient.
+        n_patches = _count_blocks(flux.shape[1] // patch) * _BLOCK
+        placed = make_patches(flux, ivar, first % _BLOCK, patch, n_patches)
+        grid = self.activate(self.embed(placed))
         merged = self.activate(self.merge(grid.reshape(n, -1, _MERGED * grid.shape[2])))
         blocks = self.activate(self.merge_again(merged.reshape(n, -1, _MERGED * merged.shape[2])))
         n_blocks = _count_blocks(self.shape.grid // patch)
-        return _place(blocks, first // _BLOCK, n_blocks).flatten(1)
+        return place(blocks, first // _BLOCK, n_blocks).flatten(1)
 
     def decode(self, latent: Tensor, start: Tensor) -> Tensor:
         """Return the model spectrum on each window, shape (n, window), before the amplitude."""
-        spectrum = self.paint(self.to_basis(latent) + self.skip(latent))
         pixels = torch.arange(self.shape.window, device=latent.device)
-        return spectrum.gather(1, start[:, None] + pixels)
+        return self.decode_grid(latent).gather(1, start[:, None] + pixels)
+
+    def decode_grid(self, latent: Tensor) -> Tensor:
+        """Return the model spectrum on the whole grid, shape (n, grid), before the amplitude."""
+        return self.paint(self.to_basis(latent) + self.skip(latent))
 
 
 def _count_blocks(n_patches: int) -> int:
@@ -207,23 +210,12 @@ def _count_blocks(n_patches: int) -> int:
     return (n_patches + _BLOCK - 2) // _BLOCK + 1
 
 
-def _place(values: Tensor, first: Tensor, size: int) -> Tensor:
-    """Place rows of values (n, p, c) at the given first places of zeros of shape (n, size, c)."""
-    index = first[:, None] + torch.arange(values.shape[1], device=values.device)
-    placed = values.new_zeros(values.shape[0], size, values.shape[2])
-    return placed.scatter(1, index[:, :, None].expand_as(values), values)
-
-
-def soften(ivar: Tensor, error: float | Tensor) -> Tensor:
-    """Add an error of the model to the noise: 1 / (1 / ivar + error²), 0 where ivar is 0."""
-    return ivar / (1 + error**2 * ivar)
-
-
 def fit_amplitude(flux: Tensor, weight: Tensor, model: Tensor) -> Tensor:
     """Return the maximum-likelihood factor Σ w f m / Σ w m², shape (n, 1), drawn weakly to 1."""
-    cross = (weight * flux * model).sum(1, keepdim=True)
-    power = (weight * model * model).sum(1, keepdim=True)
-    return (cross + _AMPLITUDE_PRIOR) / (power + _AMPLITUDE_PRIOR)
+    weighted = weight * model
+    cross = (weighted * flux).sum(1, keepdim=True)
+    power = (weighted * model).sum(1, keepdim=True)
+    return (cross + AMPLITUDE_PRIOR) / (power + AMPLITUDE_PRIOR)
 
 
 def negative_elbo(
