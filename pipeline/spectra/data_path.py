@@ -106,7 +106,7 @@ TRAIN = Stage(
         "train.model_error",
         "train.min_support",
     ),
-    revision=5,
+    revision=6,
     run="pipeline.spectra.stages.train:train",
 )
 SCORE = Stage(

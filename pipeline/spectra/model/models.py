@@ -28,9 +28,10 @@ _READ_FAULTS = (OSError, KeyError, TypeError, RuntimeError, ValueError, Safetens
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """How far the optimisation is: epochs run, best loss, epochs since, loss by epoch."""
+    """How far the optimisation is: epochs run, loss before, best, epochs since, loss by epoch."""
 
     epochs: int = 0
+    start_loss: float = float("inf")
     best_loss: float = float("inf")
     epochs_without_gain: int = 0
     losses: list[float] = field(default_factory=list)

@@ -270,13 +270,15 @@ def _optimise(
     network.to(device)
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, fused=True)
     best = {name: value.clone() for name, value in network.state_dict().items()}
-    record = TrainingRecord()
+    known = [infer_linear(network, part, settings) for part in (training, validation)]
+    # The linear start is a model too, and what is learnt has to be better.
+    start = evaluate(network, validation, known[1], settings)
+    record = TrainingRecord(start_loss=start, best_loss=start)
     if exists(checkpoint):
         saved = load_checkpoint(checkpoint, device)
         network.load_state_dict(saved["network"])
         optimiser.load_state_dict(saved["optimiser"])
         best, record = saved["best"], TrainingRecord(**saved["record"])
-    known = [infer_linear(network, part, settings) for part in (training, validation)]
     epochs = range(record.epochs, settings.epochs)
     for epoch in track(epochs, "train", len(epochs)):
         if record.epochs_without_gain >= settings.patience:

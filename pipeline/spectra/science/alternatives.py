@@ -17,6 +17,8 @@ from pipeline.spectra.science.residuals import Residuals
 from pipeline.spectra.science.templates import galaxy_light, star_light
 
 _BIN = 4
+# Through fewer bins any of the fits goes.
+_FEWEST = 64
 # Bins beyond the ends of the observed spectrum to which a window may reach.
 _MARGIN = 8
 _TEMPERATURES = (2800, 3200, 3600, 4200, 5000, 6000, 8000, 10_000, 14_000, 20_000)
@@ -42,7 +44,7 @@ def measure_alternatives(spectra: Residuals) -> dict[str, Measured]:
     -------
     dict of str to Measured
         ``misfit_...`` is the root of what χ² exceeds that of the best of the eight by. NaN where
-        the spectrum has no pixels.
+        the spectrum has fewer than 64 bins.
     """
     flux, weight, model, place = _bin(spectra)
     wave = np.arange(model.shape[1]) * _BIN * spectra.grid.log10_step
@@ -64,10 +66,10 @@ def measure_alternatives(spectra: Residuals) -> dict[str, Measured]:
         explained[name], explained[f"quasar_{name}"] = found
     best = np.max(list(explained.values()), axis=0)
     unknown = np.full(len(spectra), np.nan)
-    has_pixels = weight.any(axis=1)
+    is_told = np.count_nonzero(weight, axis=1) >= _FEWEST
     return {
         f"misfit_{name}": Measured(
-            np.where(has_pixels, np.sqrt(best - power), np.nan), unknown, unknown
+            np.where(is_told, np.sqrt(best - power), np.nan), unknown, unknown
         )
         for name, power in explained.items()
     }

@@ -138,9 +138,13 @@ def test_chi2_is_that_of_a_least_squares_fit() -> None:
     )
 
 
-def test_every_row_is_its_own_and_without_pixels_there_is_nothing() -> None:
+@pytest.mark.parametrize("n_bins", [0, 1, 40])
+def test_every_row_is_its_own_and_of_few_pixels_nothing_is_told(n_bins: int) -> None:
     many = make_residuals(1.8, sigma=0.1, n=4, seed=3)
-    empty = replace(many, weight=many.weight * np.array([1, 0, 1, 1])[:, None])
+    first = np.flatnonzero(many.weight[1])[0]
+    weight = many.weight.copy()
+    weight[1, first + 4 * n_bins :] = 0
+    empty = replace(many, weight=weight)
     found, whole = find_misfits(empty), find_misfits(many)
     for name, values in found.items():
         assert np.isnan(values[1])

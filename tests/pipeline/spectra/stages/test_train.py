@@ -164,7 +164,21 @@ def test_training_lowers_the_loss_and_keeps_the_best(untrained: Store, config: C
     assert len(card["training"]) == config.train.seeds * config.train.folds
     for record in card["training"]:
         assert len(record["losses"]) == 8
-        assert record["best_loss"] == min(record["losses"]) <= record["losses"][0]
+        assert record["best_loss"] == min(record["start_loss"], *record["losses"])
+
+
+def test_what_is_learnt_is_no_worse_than_the_linear_start(untrained: Store, config: Config) -> None:
+    """A rate that ruins every network leaves the start, which is a model too."""
+    ruinous = with_train(config, learning_rate=10.0, epochs=2)
+    assert run_one(untrained, ruinous, "train").made == 1
+    card = read_card(untrained.lake.model(find_model_id(untrained, ruinous)))
+    for record in card["training"]:
+        assert record["best_loss"] == record["start_loss"] < min(record["losses"])
+    # The start has nothing from the layers that are not linear.
+    weights = read_weights(untrained, ruinous)
+    last = [value for name, value in weights.items() if "to_basis.4." in name]
+    assert last
+    assert not any(value.any() for value in last)
 
 
 def test_identity_follows_settings_seed_and_data(lake: Store, config: Config) -> None:
