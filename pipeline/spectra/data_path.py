@@ -115,7 +115,7 @@ SCORE = Stage(
     makes=by_shard("scores"),
     needs=("restframe", "models"),
     reads=("run.seed", *_SCORE),
-    revision=7,
+    revision=8,
     run="pipeline.spectra.stages.score:score",
     rows_of="preprocess",
 )
