@@ -4,7 +4,7 @@ Stage `classify` teaches it and leaves it beside the model; whatever else is to 
 survey's members are, planted features and foreign rows, is judged by it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -310,6 +310,23 @@ def name_classes(
         "artefact_probability": np.where(is_classified, np.clip(of_anomaly, 0, 1), np.nan),
         "artefact_kind": pa.array(fault, mask=~is_classified),
     }
+
+
+def rename_found(
+    judged: Mapping[str, Any], is_found: Callable[[pa.Array], NDArray[np.bool_]], waist: Waist
+) -> dict[str, Any]:
+    """Return ``anomaly_class`` by `name_found` and ``artefact_kind`` where that is a fault.
+
+    Parameters
+    ----------
+    judged : mapping
+        As `name_classes` returns it.
+    is_found, waist
+        As of `name_found`.
+    """
+    named = name_found(judged["anomaly_class"], judged["class_probabilities"], is_found, waist)
+    kinds = show_artefact_kind(judged["artefact_kind"], named)
+    return {"anomaly_class": named, "artefact_kind": kinds}
 
 
 def name_found(

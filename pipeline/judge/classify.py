@@ -27,9 +27,8 @@ from pipeline.judge.classifier import (
     compare,
     find_log_odds,
     name_classes,
-    name_found,
     prefer,
-    show_artefact_kind,
+    rename_found,
 )
 from pipeline.judge.knowledge import Examples, Knowledge, Sign, get_knowledge
 from pipeline.judge.null import Population, read_population
@@ -122,14 +121,8 @@ def _classify_survey(
     norms = replace_columns(norms, {"log_odds": log_odds[survey.is_core]})
     joint = classifier.join(norms, survey.scores, p_value, log_odds, config.calibrate)
     named = name_classes(probabilities, state, joint, waist)
-    named["anomaly_class"] = name_found(
-        named["anomaly_class"],
-        named["class_probabilities"],
-        partial(_find_members, survey, joint, settings.ordinary_level),
-        waist,
-    )
-    kinds = show_artefact_kind(named["artefact_kind"], named["anomaly_class"])
-    named["artefact_kind"] = kinds
+    is_found = partial(_find_members, survey, joint, settings.ordinary_level)
+    named |= rename_found(named, is_found, waist)
     judged = named | {"anomaly_score": score, "p_value": p_value, **found.told}
     layout = _lay_out(survey, departures[:n], state[:n] == ClassState.CLASSIFIED.value, config)
     is_odd = pc.fill_null(pc.not_equal(named["anomaly_class"][:n], NORMAL), False)

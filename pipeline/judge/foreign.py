@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from catalog_schema.vocabulary import Tier
 from catalog_schema.waist import ROW_KEY, Waist
 from pipeline.errors import UserError
-from pipeline.judge.classifier import judge, name_found, read_classifier, show_artefact_kind
+from pipeline.judge.classifier import judge, read_classifier, rename_found
 from pipeline.judge.knowledge import get_knowledge
 from pipeline.judge.null import Population, locate
 from pipeline.judge.science.domain import LOW, Difference, Domain, Labels, Sample, find_domain
@@ -132,11 +132,7 @@ def _judge(run: Run) -> Product:
         listed = list_candidates(anomaly_class, judged["p_value"], judged["joint_p_value"])
         return (listed.q_values <= run.config.grade.bronze) & (domain.reasons == "")
 
-    named = name_found(judged["anomaly_class"], judged["class_probabilities"], find, kind.waist)
-    judged |= {
-        "anomaly_class": named,
-        "artefact_kind": show_artefact_kind(judged["artefact_kind"], named),
-    }
+    judged |= rename_found(judged, find, kind.waist)
     tiers = grade_rows(pa.table(keys | _pick_graded(judged)), kind, run.config.grade)
     rows = columns_to_table(kind["judged"], judged | keys)
     told = {

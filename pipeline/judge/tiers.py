@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from catalog_schema.kind import Kind
 from catalog_schema.vocabulary import Finding, Tier
 from catalog_schema.waist import NORMAL, ROW_KEY, UNKNOWN, Waist
-from pipeline.judge.classifier import name_found, show_artefact_kind
+from pipeline.judge.classifier import rename_found
 from pipeline.judge.science.grades import (
     find_limits,
     find_q_values_by_list,
@@ -125,14 +125,8 @@ def grade_others(judged: Mapping[str, Any], limits: Limits, waist: Waist) -> dic
             tiers[is_here] = take_strictest(listed.p_values[is_here], of_list)
         return tiers
 
-    named = name_found(
-        judged["anomaly_class"],
-        judged["class_probabilities"],
-        lambda anomaly_class: take_tiers(anomaly_class) != Tier.NONE.value,
-        waist,
-    )
-    kinds = show_artefact_kind(judged["artefact_kind"], named)
-    return {"tier": take_tiers(named), "anomaly_class": named, "artefact_kind": kinds}
+    renamed = rename_found(judged, lambda named: take_tiers(named) != Tier.NONE.value, waist)
+    return {"tier": take_tiers(renamed["anomaly_class"]), **renamed}
 
 
 def to_numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
+from catalog_schema.statistics import STRANGE_P_VALUE
 from catalog_schema.vocabulary import Tier
+from pipeline.science.shares import find_share_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 Rows = Mapping[str, NDArray]
 
-_LEVEL = 0.01
 _N_COLUMNS = 4
 _THIRDS = ("low", "middle", "high")
 _FOUND = {"found": "#0072B2", "in a tier": "#D55E00"}
@@ -118,16 +119,9 @@ def plot_controls(axes: "Axes", controls: Rows) -> None:
     """
     kinds, found = np.unique(controls["control"]), find_found(controls)
     for shift, (name, is_so) in zip((-0.1, 0.1), found.items(), strict=True):
-        counts = np.array(
-            [
-                (is_so[controls["control"] == k].sum(), (controls["control"] == k).sum())
-                for k in kinds
-            ]
-        ).reshape(-1, 2)
-        hits, all_of = counts.T
-        share = hits / all_of
-        low = np.where(hits > 0, beta.ppf(0.025, np.maximum(hits, 1), all_of - hits + 1), 0)
-        high = np.where(hits < all_of, beta.ppf(0.975, hits + 1, np.maximum(all_of - hits, 1)), 1)
+        of_kind = [is_so[controls["control"] == kind] for kind in kinds]
+        share = np.array([each.mean() for each in of_kind])
+        low, high = np.transpose([find_share_interval(int(e.sum()), len(e)) for e in of_kind])
         axes.errorbar(
             np.arange(len(kinds)) + shift,
             share,
@@ -138,7 +132,7 @@ def plot_controls(axes: "Axes", controls: Rows) -> None:
         )
     labels = [f"{k} ({(controls['control'] == k).sum()})" for k in kinds]
     axes.set_xticks(range(len(kinds)), labels)
-    axes.axhline(_LEVEL, color="black", ls=":", lw=0.8)
+    axes.axhline(STRANGE_P_VALUE, color="black", ls=":", lw=0.8)
     axes.set(ylabel="share", ylim=(-0.05, 1.05), xlim=(-0.5, len(kinds) - 0.5))
     axes.legend()
 
@@ -146,7 +140,7 @@ def plot_controls(axes: "Axes", controls: Rows) -> None:
 def find_found(rows: Rows) -> dict[str, NDArray[np.bool_]]:
     """Tell which rows have a joint p-value below 0.01, and which are in a tier, each (n,)."""
     with np.errstate(invalid="ignore"):
-        found = rows["joint_p_value"] < _LEVEL
+        found = rows["joint_p_value"] < STRANGE_P_VALUE
     return {"found": found, "in a tier": rows["tier"] != Tier.NONE.value}
 
 

@@ -9,10 +9,10 @@ from functools import lru_cache
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.ndimage import percentile_filter, uniform_filter1d
 
 from catalog_schema.grids import Sampling
 from pipeline.science.measured import Measured
+from pipeline.spectra.science.envelope import BIN, find_envelope
 from pipeline.spectra.science.residuals import Residuals
 from pipeline.spectra.science.templates import galaxy_light, star_light
 
@@ -26,9 +26,6 @@ _TEMPERATURES = (2800, 3200, 3600, 4200, 5000, 6000, 8000, 10_000, 14_000, 20_00
 _HOT = 8000
 # Redshifts of galaxies, and their steps in bins.
 _NEAREST, _FARTHEST, _STEP = 0.02, 1.3, 2
-# The continuum below the lines: bins that are taken together, width (in these) and percentile of
-# the envelope, width of its smoothing.
-_COARSE, _ENVELOPE, _LOW, _SMOOTHING = 4, 37, 20, 21
 # Share of its power by which a component must differ from those before it.
 _NEW = 1e-9
 
@@ -102,10 +99,9 @@ def _shift(values: NDArray, place: NDArray[np.intp]) -> NDArray[np.float64]:
 
 def _find_continuum(model: NDArray) -> NDArray[np.float64]:
     """Return the lower envelope of the models, shape (n, bins)."""
-    coarse = model.reshape(len(model), -1, _COARSE).mean(axis=2)
-    low = percentile_filter(coarse, _LOW, size=(1, _ENVELOPE))
-    low = np.repeat(uniform_filter1d(low, _SMOOTHING, axis=1), _COARSE, axis=1)
-    return np.minimum(low, model)
+    coarse = BIN // _BIN
+    low = find_envelope(model.reshape(len(model), -1, coarse).mean(axis=2))
+    return np.minimum(np.repeat(low, coarse, axis=1), model)
 
 
 @lru_cache(maxsize=4)

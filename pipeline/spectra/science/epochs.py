@@ -165,7 +165,7 @@ def compare_epochs(wave: NDArray, now: Epoch, then: Epoch, grey_error: float) ->
 class _Estimator:
     """Flux of a line on a straight continuum: the sum of `factors` times the pixels.
 
-    `projector` leaves of the side windows what the straight line does not explain.
+    `side` are the pixels of the side windows, `design` constant and slope of the straight line.
     """
 
     factors: NDArray

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import percentile_filter, uniform_filter1d
 
-# Bins and widths (bins) of the lower envelope that is taken for the continuum.
-_BIN, _ENVELOPE, _SMOOTHING, _LOW = 16, 37, 21, 20
+from pipeline.spectra.science.envelope import BIN, find_envelope
+
 # Ends of what a parameter is drawn from, by its name.
 Ranges = dict[str, tuple[float, float]]
 
@@ -45,9 +44,8 @@ class Host:
     @property
     def continuum(self) -> NDArray:
         """Lower envelope of the model, shape (m,)."""
-        bins = self.model.reshape(-1, _BIN).mean(1)
-        smooth = uniform_filter1d(percentile_filter(bins, _LOW, size=_ENVELOPE), _SMOOTHING)
-        return np.minimum(np.repeat(smooth, _BIN), self.model)
+        smooth = find_envelope(self.model.reshape(-1, BIN).mean(1))
+        return np.minimum(np.repeat(smooth, BIN), self.model)
 
     @property
     def level(self) -> float:

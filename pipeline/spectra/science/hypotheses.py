@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from numba import njit
 from numpy.typing import NDArray
-from scipy.ndimage import percentile_filter, uniform_filter1d
 from torch import Tensor
 
 from catalog_schema.constants import SECOND_RADIATION_CONSTANT
@@ -23,6 +22,7 @@ from catalog_schema.grids import Sampling
 from catalog_schema.lines import LINES
 from catalog_schema.statistics import HYPOTHESES, SOURCES
 from catalog_schema.vocabulary import Arm
+from pipeline.spectra.science.envelope import find_envelope
 from pipeline.spectra.science.pca import AMPLITUDE_SPREAD, LinearBasis, free_amplitude
 from pipeline.spectra.science.score_tests import (
     Bank,
@@ -55,8 +55,6 @@ _IRON_BANDS = {
     "feii_4570": (70.0, 0.6),
     "feii_5270": (80.0, 0.5),
 }
-# Width (bins) over which the lower envelope of the mean spectrum is taken for its continuum.
-_ENVELOPE, _SMOOTHING, _LOW = 37, 21, 20
 _NOISE_CEILING = 50.0
 # Windows that are tested together: their matrices stay in the processor's cache.
 _BLOCK = 16
@@ -98,7 +96,7 @@ class Hypotheses:
         self._bin_dex = float(torch.log10(self._wave[-1] / self._wave[0])) / (len(self._wave) - 1)
         self._banks: dict[int, Bank] = {}
         mean = self._mean.numpy()
-        continuum = uniform_filter1d(percentile_filter(mean, _LOW, size=_ENVELOPE), _SMOOTHING)
+        continuum = find_envelope(mean)
         lines = torch.from_numpy(np.clip(mean - continuum, 0, None))
         iron = torch.from_numpy(continuum) * sum(
             height * torch.exp(-0.5 * ((self._wave - LINES[key].wave) / width) ** 2)
