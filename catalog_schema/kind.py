@@ -32,6 +32,10 @@ class Kind:
         Columns of the list on which the score of an ordinary member should not depend.
     model_files : tuple of str
         What a model of this kind has beside its card.
+    family : str
+        Kind whose templates and pages it shares; without one its own.
+    file : str
+        How the file of the main table is called, where that is not `main`.
     """
 
     name: str
@@ -43,6 +47,8 @@ class Kind:
     label: str = ""
     watched: tuple[str, ...] = ()
     model_files: tuple[str, ...] = ()
+    family: str = ""
+    file: str = ""
 
     def __getitem__(self, name: str) -> Table:
         return self._by_name[name]
@@ -57,7 +63,12 @@ class Kind:
     @property
     def main_file(self) -> str:
         """File of the main table in a release."""
-        return contents.name_list(self.main)
+        return contents.name_list(self.file or self.main)
+
+    @property
+    def words(self) -> str:
+        """Kind whose templates and pages it has."""
+        return self.family or self.name
 
     @property
     def main_table(self) -> Table:

@@ -4,21 +4,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalog_schema.kind import Kind
-from catalog_schema.spectra import WAIST
-from catalog_schema.tables import TABLES
+from catalog_schema.parents import ANY, GALAXY, QSO, STAR, ParentSample
+from catalog_schema.tables import TABLES, make_spectra_tables
 
-SPECTRA = Kind(
-    "spectra",
-    "quasars",
-    WAIST,
-    TABLES,
-    joined=("targets", "scores", "significance", "tiers", "classes", "restframe"),
-    longest="COADD_EXPTIME",
-    label="DESINAME",
-    watched=("snr", "Z", "EBV", "COADD_EXPTIME", "MEAN_MJD"),
-    model_files=("weights-0.safetensors", "reference.safetensors"),
-)
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (SPECTRA,)}
+
+def _make_kind(parent: ParentSample, main: str, file: str = "") -> Kind:
+    tables = TABLES if parent is QSO else make_spectra_tables(parent.waist, main)
+    return Kind(
+        parent.kind,
+        main,
+        parent.waist,
+        tables,
+        joined=("targets", "scores", "significance", "tiers", "classes", "restframe"),
+        longest="COADD_EXPTIME",
+        label="DESINAME",
+        watched=("snr", "Z", "EBV", "COADD_EXPTIME", "MEAN_MJD"),
+        model_files=("weights-0.safetensors", "reference.safetensors"),
+        family=QSO.kind,
+        file=file,
+    )
+
+
+SPECTRA = _make_kind(QSO, "quasars")
+GALAXIES = _make_kind(GALAXY, "galaxies")
+STARS = _make_kind(STAR, "stars")
+# Its list is filed as what it is; `spectra` are in every release the published ones.
+OBSERVED = _make_kind(ANY, "observed", file="spectra")
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (SPECTRA, GALAXIES, STARS, OBSERVED)}
 
 
 def find_kind(manifest: Mapping[str, Any]) -> Kind:

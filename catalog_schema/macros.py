@@ -61,6 +61,7 @@ def list_macros(kind: Kind) -> list[str]:
 
 def write_script(kind: Kind) -> str:
     """Return the content of `SCRIPT`: views with paths relative to the release, then macros."""
-    paths = [kind.main_file, *(path for path in _VIEWS if path in kind.files)]
-    views = [f"CREATE OR REPLACE VIEW {PurePath(p).stem} AS FROM '{p}';\n" for p in paths]
+    others = {PurePath(path).stem: path for path in _VIEWS if path in kind.files}
+    named = {kind.main: kind.main_file} | others
+    views = [f"CREATE OR REPLACE VIEW {name} AS FROM '{path}';\n" for name, path in named.items()]
     return "\n".join([_HEAD + "".join(views), *list_macros(kind)])

@@ -4,12 +4,13 @@ from catalog_schema import desi
 from catalog_schema.columns import classes, quality, significance
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import REASONS, STATISTICS
-from catalog_schema.vocabulary import AnomalyClass, Arm, ArtefactKind, ControlKind
-from catalog_schema.waist import NORMAL, Condition, Waist
+from catalog_schema.vocabulary import Arm, ArtefactKind, ControlKind, choose_classes
+from catalog_schema.waist import ARTEFACT, NORMAL, Condition, Waist
 
 # Kind of example that no phenomenon is planted for: the spectrum is moved to another redshift.
 WRONG_Z = "wrong_z"
 # Class of every kind of example from which the classes are learnt.
+ARTEFACTS = dict.fromkeys(ArtefactKind.values(), ARTEFACT)
 EXAMPLES: dict[str, str] = {
     NORMAL: NORMAL,
     "bal": "bal",
@@ -27,7 +28,7 @@ EXAMPLES: dict[str, str] = {
     "iron": "iron",
     "star": "star",
     "galaxy": "galaxy",
-    **dict.fromkeys(ArtefactKind.values(), "artefact"),
+    **ARTEFACTS,
     "strange": "unknown",
     WRONG_Z: "wrong_z",
 }
@@ -53,7 +54,14 @@ WAIST = Waist(
     ),
     statistics=STATISTICS,
     reasons=REASONS,
-    classes=AnomalyClass,
+    classes=choose_classes(
+        "QuasarClass",
+        {*EXAMPLES.values(), "changing_look"},
+        normal="An ordinary quasar: nothing tells it from its peers.",
+        star="A star taken for a quasar.",
+        galaxy="A galaxy taken for a quasar.",
+        wrong_z="Quasar with a wrong redshift.",
+    ),
     controls=ControlKind,
     traits=TRAITS,
     measurements=MEASUREMENTS,

@@ -1,7 +1,8 @@
 """Closed sets of words that coded columns may hold, each with its meaning."""
 
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Self
+from typing import Self, cast
 
 
 class Described(StrEnum):
@@ -33,9 +34,9 @@ class Described(StrEnum):
 class Parent(Described):
     """Sample through which a spectrum entered."""
 
-    CORE = "core", "DESI's own quasar definition: primary, ZWARN = 0, SPECTYPE = QSO, good fibre."
+    CORE = "core", "By the survey's own definition: DESI's is a primary spectrum of a good fibre."
     EXTENDED = "extended", "Quasar by the union of the redshift fitter and the afterburners only."
-    CONTROL = "control", "Sky fibre, standard star, random galaxy or star: a negative control."
+    CONTROL = "control", "Sky fibre, or a random spectrum of another class: a negative control."
     EXTERNAL = "external", "Spectrum handed over by a user and scored with a finished model."
 
 
@@ -46,6 +47,7 @@ class ControlKind(Described):
     STANDARD = "standard", "Standard star, bits 33 to 35 of DESI_TARGET."
     GALAXY = "galaxy", "Random spectrum that the template fitter calls GALAXY, without warning."
     STAR = "star", "Random spectrum that the template fitter calls STAR, without warning."
+    QUASAR = "quasar", "Random spectrum that the template fitter calls QSO, without warning."
 
 
 class TargetClass(Described):
@@ -187,9 +189,9 @@ class ClassState(Described):
 
 
 class AnomalyClass(Described):
-    """What a spectrum is."""
+    """What a spectrum is; the parent samples have some of these words each."""
 
-    NORMAL = "normal", "An ordinary quasar: nothing tells it from its peers."
+    NORMAL = "normal", "An ordinary member of its parent sample: nothing tells it from its peers."
     BAL = "bal", "Broad absorption lines."
     FELOBAL = "felobal", "Iron low-ionisation broad absorption lines."
     DLA = "dla", "Damped Lyman-alpha absorber on the line of sight."
@@ -200,11 +202,36 @@ class AnomalyClass(Described):
     NARROW_LINE = "narrow_line", "Narrow emission line that belongs to no known system."
     IRON = "iron", "Iron emission unusually strong."
     BLEND = "blend", "Second object in the fibre: blend or lens."
-    STAR = "star", "A star taken for a quasar."
-    GALAXY = "galaxy", "A galaxy taken for a quasar."
-    WRONG_Z = "wrong_z", "Quasar with a wrong redshift."
+    STAR = "star", "A star taken for something else."
+    GALAXY = "galaxy", "A galaxy taken for something else."
+    QUASAR = "quasar", "A quasar, or its light, taken for something else."
+    SUPERNOVA = "supernova", "Light of a supernova in a galaxy."
+    WRONG_Z = "wrong_z", "Right class, wrong redshift."
     ARTEFACT = "artefact", "Fault of instrument or reduction."
     UNKNOWN = "unknown", "None of the known kinds."
+
+
+def choose_classes(name: str, words: Iterable[str], **meanings: str) -> type[Described]:
+    """Return the anomaly classes of a parent sample, some with a meaning of their own.
+
+    Parameters
+    ----------
+    name : str
+        Of the enumeration.
+    words : iterable of str
+        Values of `AnomalyClass`; ``normal``, ``artefact`` and ``unknown`` are always among them.
+    **meanings : str
+        By value.
+    """
+    chosen = {AnomalyClass.NORMAL, AnomalyClass.ARTEFACT, AnomalyClass.UNKNOWN, *words}
+    members = {
+        word.name: (word.value, meanings.get(word.value, word.meaning))
+        for word in AnomalyClass
+        if word in chosen
+    }
+    classes = cast(type[Described], Described(name, members))  # type: ignore[arg-type]
+    classes.__doc__ = AnomalyClass.__doc__
+    return classes
 
 
 class ArtefactKind(Described):

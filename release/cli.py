@@ -37,7 +37,9 @@ def build_command(
     overrides: tuple[str, ...],
 ) -> None:
     """Publish the lake below --root as releases/X.Y.Z, with the settings of the run."""
+    from catalog_schema.kinds import KINDS
     from pipeline.config import load_config
+    from pipeline.flow.kinds import find_path
     from pipeline.flow.root import Root
     from release.build import build
 
@@ -46,7 +48,8 @@ def build_command(
     report = build(store, config, version)
     counts = report.counts
     click.echo(f"release {version}: {'done' if report.is_new else 'already done'}, {report.path}")
-    click.echo(f"  {counts['quasars']:,} quasars: {_list_tiers(counts['tiers'])}")
+    main = KINDS[find_path(config).kind].main
+    click.echo(f"  {counts[main]:,} {main}: {_list_tiers(counts['tiers'])}")
     for finding, tiers in counts["findings"].items():
         click.echo(f"  {finding}: {_list_tiers(tiers)}")
     click.echo(f"  {counts['spectra']:,} spectra")

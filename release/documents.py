@@ -1,6 +1,6 @@
 """The documents of a release, rendered from its manifest, its ledger and the schema."""
 
-import shutil
+import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -9,6 +9,7 @@ from typing import Any
 
 from catalog_schema import contents, macros
 from catalog_schema.column import Column
+from catalog_schema.kinds import SPECTRA
 from catalog_schema.statistics import COUNTED, STRANGE_P_VALUE, find_smallest_counted
 from catalog_schema.vocabulary import ChangeState, MatchState, ShardState, Tier
 from pipeline.flow.kinds import PATHS
@@ -58,7 +59,7 @@ def write_documents(
         "licence_url": LICENCE_URL,
         "citation": make_citation(manifest["source"]),
         "files": kind.files,
-        "beside": faces | list_others(kind.name),
+        "beside": faces | list_others(kind.words),
         "evidence": evidence,
         "found_below": STRANGE_P_VALUE,
         "counted": COUNTED,
@@ -86,15 +87,24 @@ def write_documents(
         "n_lost": manifest["counts"]["gates"].get(SHARD_FAILED, 0),
         "describe_type": partial(describe_type, grid.size if grid else 0),
     }
-    if (verbatim := TEMPLATES / kind.name / "verbatim").is_dir():
-        shutil.copytree(verbatim, folder, dirs_exist_ok=True)
+    if (verbatim := TEMPLATES / kind.words / "verbatim").is_dir():
+        _copy(verbatim, folder, kind.main)
     script = folder / macros.SCRIPT
     script.parent.mkdir(exist_ok=True)
     script.write_text(macros.write_script(kind), encoding="utf-8")
     words = find_words(manifest["source"])
-    for name, folder_of_words in ((README, kind.name), *((name, words) for name in _CREDIT)):
+    for name, folder_of_words in ((README, kind.words), *((name, words) for name in _CREDIT)):
         text = render(find_template(f"{name}.j2", folder_of_words), facts)
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def _copy(verbatim: Path, folder: Path, main: str) -> None:
+    """Copy recipes and examples, which know the main table as that of quasars."""
+    for source in sorted(path for path in verbatim.rglob("*") if path.is_file()):
+        target = folder / source.relative_to(verbatim)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        text = source.read_text(encoding="utf-8")
+        target.write_text(re.sub(rf"\b{SPECTRA.main}\b", main, text), encoding="utf-8")
 
 
 def list_others(kind: str) -> dict[tuple[str, ...], str]:

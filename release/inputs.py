@@ -138,7 +138,7 @@ def read_inputs(store: Root, config: Config, reviews: tuple[Review, ...] | None 
     shards = tuple(account.n_scored)
     if not shards:
         raise UserError(f"{store.root}: nothing was scored, the catalogue would be empty")
-    kind = KINDS[config.run.kind]
+    kind = KINDS[find_path(config).kind]
     compared: tuple[Shard, ...] = ()
     if COMPARED in path.datasets:
         compared = _list_compared(outcomes, shards, config.release.accept_failed_shards)

@@ -92,7 +92,6 @@ def rank(
     """Rank the objects of a release for review, from the reviews so far."""
     import pyarrow.parquet as pq
 
-    from catalog_schema.contents import name_list
     from catalog_schema.kinds import KINDS
     from pipeline.config import load_config
     from pipeline.judge.rank import rank as rank_objects
@@ -104,7 +103,7 @@ def rank(
     with _opening(root, release) as (store, published):
         reviews = store.reviews.load(published.sample)
     kind, path = KINDS[published.kind], store.lake.queue(published.version)
-    catalogue = _find_release(root, release) / name_list(kind.main)
+    catalogue = _find_release(root, release) / kind.main_file
     queue = rank_objects(catalogue, kind, reviews, settings)
     store.write(
         path,

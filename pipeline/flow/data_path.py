@@ -7,13 +7,14 @@ from pathlib import Path
 
 from pipeline.config import Config
 from pipeline.errors import QadError
-from pipeline.flow.kinds import PATHS, find_path
+from pipeline.flow.kinds import find_path
 from pipeline.flow.report import Report
 from pipeline.flow.root import Root, save_config
 from pipeline.flow.runner import Piece, find_done, list_pieces, run_stage
 from pipeline.lake.files import exists
 from pipeline.numerics import limit_threads
 from pipeline.run import Run
+from pipeline.spectra.data_path import PARENT_PATHS
 from pipeline.spectra.mock.source import make_mock
 from pipeline.spectra.surveys import recognise_survey
 from pipeline.stage import Stage
@@ -57,7 +58,7 @@ def run_stages(
     recognise_survey(config.run)
     path = find_path(config)
     save_config(root, config)
-    if config.run.source == "mock" and path is PATHS["spectra"]:
+    if config.run.source == "mock" and path in PARENT_PATHS.values():
         make_mock(root, config)
     reports = []
     with root.ledger.closing():

@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError
-from pipeline.spectra.data_path import SPECTRA
+from pipeline.spectra.data_path import PARENT_PATHS, SPECTRA
 from pipeline.stage import DataPath
 
 if TYPE_CHECKING:
     from pipeline.config import Config
 
-PATHS: dict[str, DataPath] = {path.kind: path for path in (SPECTRA,)}
+PATHS: dict[str, DataPath] = {path.kind: path for path in PARENT_PATHS.values()}
 # Settings that decide no byte of any dataset: where, how fast and by whom it is made. Where they
 # name files, the files' contents decide.
 NEUTRAL = (
@@ -50,7 +50,13 @@ def find_path(config: "Config") -> DataPath:
     UserError
         If there is no such kind.
     """
-    name = config.run.kind
+    name, parents = config.run.kind, PARENT_PATHS
+    if name == SPECTRA.kind:
+        return parents[config.target.classes]
     if name not in PATHS:
         raise UserError(f"run.kind {name!r} is none of {', '.join(PATHS)}")
-    return PATHS[name]
+    path = PATHS[name]
+    word = next((word for word, its in parents.items() if its is path), config.target.classes)
+    if word != config.target.classes:
+        raise UserError(f"run.kind {name!r} needs target.classes={word}")
+    return path

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from catalog_schema.contents import name_list
 from catalog_schema.kinds import find_kind
 from catalog_schema.waist import ROW_KEY
 from pipeline.errors import UserError
@@ -91,7 +90,7 @@ def read_published(folder: Path) -> Published:
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         kind = find_kind(manifest)
-        file = folder / name_list(kind.main)
+        file = folder / kind.main_file
         known = [name for name in _SHOWN if name in pq.read_schema(file).names]
         rows = pq.read_table(file, columns=[*ROW_KEY, *known])
         sample = manifest["source"]["sample"]

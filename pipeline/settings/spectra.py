@@ -1,7 +1,10 @@
 """Settings of spectra: the mock survey, samples, joining, windows, earlier spectra."""
 
+from typing import Any, Literal
+
 from pydantic import Field, model_validator
 
+from catalog_schema.parents import PARENTS, QSO, ParentSample
 from pipeline.settings.section import ALL_ROWS, MAX_SEED, Section
 
 # HEALPix pixels of the sky at nside 64.
@@ -17,15 +20,21 @@ class MockSettings(Section):
 
 
 class TargetSettings(Section):
-    """The parent samples.
+    """The parent sample.
 
+    `classes` is which spectra are judged: ``qso``, ``galaxy`` or ``star`` by the class of the
+    redshift fitter, each in its own rest frame, or ``any`` with a spectrum, in the observed frame.
+    `z_min` and `z_max` limit the redshifts; without them the class's own limits count. A redshift
+    is trusted where the fitter prefers it by at least `min_deltachi2`.
     `validation_fraction` and `test_fraction` are of sky pixels, so no object is on both sides; the
     others are of the spectra that may be drawn as negative controls. `quasarnet_threshold` is the
     confidence above which QuasarNet counts.
     """
 
-    z_min: float = Field(0.05, ge=0, le=20)
-    z_max: float = Field(6.8, gt=0, le=20)
+    classes: Literal["qso", "galaxy", "star", "any"] = "qso"
+    z_min: float = Field(QSO.z_min, ge=-1, le=20)
+    z_max: float = Field(QSO.z_max, ge=-1, le=20)
+    min_deltachi2: float = Field(0.0, ge=0, le=1e6)
     validation_fraction: float = Field(0.15, gt=0, lt=1)
     test_fraction: float = Field(0.10, ge=0, lt=1)
     quasarnet_threshold: float = Field(0.95, gt=0, lt=1)
@@ -33,6 +42,21 @@ class TargetSettings(Section):
     standard_fraction: float = Field(0.02, ge=0, le=1)
     galaxy_fraction: float = Field(0.002, ge=0, le=1)
     star_fraction: float = Field(0.002, ge=0, le=1)
+    quasar_fraction: float = Field(0.01, ge=0, le=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _limit_by_class(cls, values: Any) -> Any:
+        """Complete the limits by those of the class."""
+        if not isinstance(values, dict):
+            return values
+        parent = PARENTS.get(str(values.get("classes", "qso")), QSO)
+        return {"z_min": parent.z_min, "z_max": parent.z_max} | values
+
+    @property
+    def parent(self) -> ParentSample:
+        """The parent sample that `classes` asks for."""
+        return PARENTS[self.classes]
 
     @model_validator(mode="after")
     def _ranges_hold(self) -> "TargetSettings":

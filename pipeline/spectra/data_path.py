@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from catalog_schema.parents import PARENTS
 from pipeline.context.stages import CROSSMATCH
 from pipeline.judge.stages import (
     CALIBRATE,
@@ -15,7 +16,7 @@ from pipeline.judge.stages import (
 )
 from pipeline.stage import DataPath, Stage, beside_model, by_shard, whole
 
-_GRID = ("target.z_min", "target.z_max", "preprocess.log10_step", "train.patch")
+_GRID = ("target.classes", "target.z_min", "target.z_max", "preprocess.log10_step", "train.patch")
 _SCORE = ("score.trees", "score.min_valid_fraction", "score.batch_size")
 # Of whether a spectrum can be classified, and whether it vanishes at another redshift.
 _KNOWLEDGE = ("classify.min_snr", "classify.vanish_p_value")
@@ -26,16 +27,19 @@ TARGET = Stage(
     makes=whole("candidates"),
     needs=(),
     reads=(
+        "target.classes",
         "target.z_min",
         "target.z_max",
+        "target.min_deltachi2",
         "target.validation_fraction",
         "target.test_fraction",
         "target.sky_fraction",
         "target.standard_fraction",
         "target.galaxy_fraction",
         "target.star_fraction",
+        "target.quasar_fraction",
     ),
-    revision=4,
+    revision=5,
     run="pipeline.spectra.stages.target:target",
     has_outside=True,
     books_shards=True,
@@ -45,8 +49,8 @@ ADOPT = Stage(
     "the parent samples, with the redshift of every row",
     makes=by_shard("targets"),
     needs=("candidates",),
-    reads=("target.z_min", "target.z_max", "target.quasarnet_threshold"),
-    revision=3,
+    reads=("target.classes", "target.z_min", "target.z_max", "target.quasarnet_threshold"),
+    revision=4,
     run="pipeline.spectra.stages.adopt:adopt",
     rows_of="target",
     has_outside=True,
@@ -189,6 +193,9 @@ SPECTRA = DataPath(
         RECONSTRUCT,
     ),
 )
+
+# By the word that asks for the parent sample: the same stages for all.
+PARENT_PATHS = {word: replace(SPECTRA, kind=parent.kind) for word, parent in PARENTS.items()}
 
 # With a finished model: loose files come in their own way, and the model brings its population.
 LOOSE = Stage(

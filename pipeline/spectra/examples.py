@@ -1,11 +1,12 @@
-"""Known phenomena planted in a survey's own quasars: what the classifier learns from."""
+"""Known phenomena planted in a survey's own spectra: what the classifier learns from."""
 
 from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 
-from catalog_schema.lines import STRONG, waves
+from catalog_schema.lines import waves
+from catalog_schema.parents import ParentSample
 from catalog_schema.spectra import WRONG_Z
 from catalog_schema.tables import RESTFRAME
 from pipeline.judge.knowledge import Examples
@@ -27,6 +28,8 @@ from pipeline.spectra.science.rivals import confuse_lines
 
 # Few hosts can show these: each that can is used so many times.
 _TIMES = {"changing_look": 4, "dla": 3, "double_peaked": 2}
+# Number of the random stream of wrong redshifts, after those of the first phenomena.
+_MISPLACED = 23
 
 
 def plant_examples(run: Run, hosts: pa.Table) -> Examples:
@@ -36,7 +39,7 @@ def plant_examples(run: Run, hosts: pa.Table) -> Examples:
     ----------
     run : Run
     hosts : pyarrow.Table
-        SURVEY, PROGRAM, HEALPIX and TARGETID of ordinary quasars.
+        SURVEY, PROGRAM, HEALPIX and TARGETID of ordinary spectra.
     """
     config, folder = run.config, run.model
     model = load_model(folder)
@@ -44,7 +47,8 @@ def plant_examples(run: Run, hosts: pa.Table) -> Examples:
     spectra = fit_residuals(model, config, windows)
     kinds, scores, measured = [], [], []
     # Kind by kind: the copies of the windows are many times the sample.
-    for kind, planted in _plant(windows, spectra, model, config.run.seed):
+    parent = config.target.parent
+    for kind, planted in _plant(windows, spectra, model, parent, config.run.seed):
         scored, rows = score_rows(folder, config, planted)
         found = measure_windows(model, config, planted.take(pa.array(rows)))
         kinds += [kind] * len(rows)
@@ -55,11 +59,13 @@ def plant_examples(run: Run, hosts: pa.Table) -> Examples:
 
 
 def _plant(
-    windows: pa.Table, spectra: Residuals, model: Model, seed: int
+    windows: pa.Table, spectra: Residuals, model: Model, parent: ParentSample, seed: int
 ) -> Iterator[tuple[str, pa.Table]]:
     hosts = [_make_host(spectra, row) for row in range(len(spectra))]
     flux = to_matrix(windows["rest_flux"])
     for number, (kind, draw) in enumerate(PHENOMENA.items()):
+        if kind not in parent.waist.examples:
+            continue
         drawn = [
             (row, draw(host, np.random.default_rng([seed, number, row, again])))
             for row, host in enumerate(hosts)
@@ -71,21 +77,22 @@ def _plant(
             planted = windows.take(pa.array(rows))
             changed = np.where(to_matrix(planted["rest_weight"]) > 0, changed, 0)
             yield kind, replace_columns(planted, {"rest_flux": changed.astype(np.float32)})
-    misplaced = _misplace(windows, model, seed)
-    if misplaced.num_rows:
-        yield WRONG_Z, misplaced
+    if WRONG_Z in parent.waist.examples:
+        misplaced = _misplace(windows, model, parent.lines, seed)
+        if misplaced.num_rows:
+            yield WRONG_Z, misplaced
 
 
-def _misplace(windows: pa.Table, model: Model, seed: int) -> pa.Table:
+def _misplace(windows: pa.Table, model: Model, lines: tuple[str, ...], seed: int) -> pa.Table:
     """Return the hosts at redshifts at which one of their lines is taken for another."""
     grid, z = model.grid, windows["Z"].to_numpy()
     first, last = get_sampling(windows).grid.ends
     wrong = [
         confuse_lines(
             float(own),
-            waves(*STRONG),
+            waves(*lines),
             (first + 200, last - 200),
-            np.random.default_rng([seed, len(PHENOMENA), row]),
+            np.random.default_rng([seed, _MISPLACED, row]),
         )
         for row, own in enumerate(z)
     ]

@@ -9,4 +9,5 @@ def make_run_grid(config: Config) -> RestFrameGrid:
     """Return the global grid of a run: it depends on the settings only, not on the data."""
     target, settings = config.target, config.preprocess
     observed = find_sampling(config).grid
-    return make_grid(observed, target.z_min, target.z_max, settings.log10_step, config.train.patch)
+    limits = (target.z_min, target.z_max) if target.parent.in_rest_frame else (0.0, 0.0)
+    return make_grid(observed, *limits, settings.log10_step, config.train.patch)

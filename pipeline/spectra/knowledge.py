@@ -80,6 +80,8 @@ class SpectraKnowledge(Knowledge):
         Where it does not, the redshift is hardly wrong: every other one was tried of what is
         strange, and what is not strange fits where it is.
         """
+        if WRONG_Z not in self.waist.examples:
+            return Signs((), {"better_z": np.full(measured.num_rows, np.nan)})
         z, p_value = (
             measured[name].to_numpy(zero_copy_only=False).astype(np.float64)
             for name in ("rival_z", "rival_p_value")
@@ -98,6 +100,8 @@ class SpectraKnowledge(Knowledge):
 
         At another redshift other lines would have been compared.
         """
+        if AnomalyClass.CHANGING_LOOK.value not in self.waist.examples:
+            return ()
         changes = self._read_changes(members)
         changes = changes.filter(pa.array(is_open[changes["row"].to_numpy()]))
         lines = changes["changed_line"].to_pylist()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from catalog_schema.contents import name_list
 from catalog_schema.desi import SAMPLING
 from catalog_schema.grids import Sampling
 from catalog_schema.kind import Kind
@@ -80,12 +81,16 @@ class Release:
     @property
     def kind(self) -> str:
         """Kind of data that the objects come from: spectra, tables, images."""
-        return str(self.manifest.get("kind", SPECTRA_KIND))
+        return self.declared.words if self._kind in KINDS else self._kind
 
     @property
     def declared(self) -> Kind:
         """What is declared of its kind; of one that is not known here, what is of spectra."""
-        return KINDS.get(self.kind, SPECTRA)
+        return KINDS.get(self._kind, SPECTRA)
+
+    @property
+    def _kind(self) -> str:
+        return str(self.manifest.get("kind", SPECTRA_KIND))
 
     @property
     def list_name(self) -> str:
@@ -95,7 +100,8 @@ class Release:
     @property
     def catalogue(self) -> str:
         """Where the main table lies below the release."""
-        return f"catalog/{self.list_name}.parquet"
+        kind = self.declared
+        return kind.main_file if self.list_name == kind.main else name_list(self.list_name)
 
     @property
     def is_mock(self) -> bool:

@@ -61,13 +61,14 @@ def write(folder: Path, manifest: Manifest) -> None:
     (folder / TABLE).write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
     facts = {
         **manifest,
+        "waist": kind.waist,
         "citation": make_citation(manifest["source"]),
         "licence_url": LICENCE_URL,
         "record_length": sum(field.width + 1 for field in fields) - 1,
         "n_records": len(lines),
         "fields": _describe(fields),
     }
-    text = render(find_template("cds_readme.txt.j2", kind.name), facts)
+    text = render(find_template("cds_readme.txt.j2", kind.words), facts)
     (folder / README).write_text(text, encoding="ascii", errors="replace")
 
 

@@ -173,7 +173,7 @@ def make_crate(manifest: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
 
 
 def _list_subjects(kind: Kind) -> tuple[str, ...]:
-    how = ("spectroscopy",) if kind.name == "spectra" else ()
+    how = ("spectroscopy",) if kind.words == "spectra" else ()
     return (kind.waist.members, *how, "anomalies")
 
 

@@ -73,7 +73,7 @@ def write(folder: Path, manifest: Manifest) -> None:
     for targetid, spectrum in _read_strangest(folder).items():
         plot = partial(_plot_spectrum, spectrum=spectrum, grid=grid)
         plots[f"TARGETID {targetid}"] = _draw(plot)
-    facts = {**manifest, "plots": plots, "grades": list(Tier)}
+    facts = {**manifest, "waist": find_kind(manifest).waist, "plots": plots, "grades": list(Tier)}
     path = folder / FILE
     path.parent.mkdir(exist_ok=True)
     path.write_text(render("report.html.j2", facts), encoding="utf-8")

@@ -21,6 +21,7 @@ from catalog_schema.vocabulary import MatchState
 from catalog_schema.waist import ROW_KEY
 from release.faces.face import Face, Manifest
 from release.faces.report import average_pixels
+from release.manifest import find_kind
 from release.rendering import load_template
 from release.tables.spectra import read_grid
 
@@ -47,12 +48,12 @@ def write(folder: Path, manifest: Manifest) -> None:
     (folder / OBJECTS).mkdir(parents=True)
     shutil.copyfile(_STYLE, site / "style.css")
     graded = _read_graded(folder)
-    template = load_template("site/list.html.j2")
+    template, waist = load_template("site/list.html.j2"), find_kind(manifest).waist
     for name, heading, rows, is_home in (
         ("index", manifest["title"], graded[:_N_TOP], True),
         ("anomalies", f"{len(graded):,} graded objects", graded, False),
     ):
-        facts = {"home": "", "heading": heading, "rows": rows, "is_home": is_home}
+        facts = {"home": "", "heading": heading, "rows": rows, "is_home": is_home, "waist": waist}
         text = template.render({**manifest, **facts, "columns": _SHOWN})
         (site / f"{name}.html").write_text(text, encoding="utf-8")
     _write_objects(folder / OBJECTS, folder, manifest, graded)

@@ -1,4 +1,4 @@
-"""Which rows of the redshift catalogue may enter which parent sample."""
+"""Which rows of the redshift catalogue may enter which part of a parent sample."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -20,6 +20,13 @@ _QSO, _ELG, _BGS_ANY = 1 << 2, 1 << 1, 1 << 60
 _STANDARD = 1 << 33 | 1 << 34 | 1 << 35
 _WISE_VAR_QSO = 1 << 35
 _SV_SURVEYS = ("sv1", "sv2", "sv3")
+# What is no negative control of a parent sample, for it may be of it.
+_OWN_KINDS = {
+    "qso": (ControlKind.QUASAR,),
+    "galaxy": (ControlKind.GALAXY,),
+    "star": (ControlKind.STAR, ControlKind.STANDARD),
+    "any": (ControlKind.STANDARD, ControlKind.GALAXY, ControlKind.STAR, ControlKind.QUASAR),
+}
 
 
 def choose_blocks(
@@ -32,6 +39,8 @@ def choose_blocks(
 
 def choose_rows(rows: Mapping[str, NDArray], settings: TargetSettings) -> Choice:
     """Say where each row goes: core before extended before control.
+
+    Only quasars have an extended parent. No control is of the class that is judged.
 
     Parameters
     ----------
@@ -46,6 +55,7 @@ def choose_rows(rows: Mapping[str, NDArray], settings: TargetSettings) -> Choice
     is_placed = ~np.any(list(misplaced.values()), axis=0)
     is_core = gate == ""
     is_extended = ~is_core & is_placed & _may_be_extended(rows, target_class)
+    is_extended &= settings.classes == "qso"
     is_control = ~is_core & ~is_extended & is_placed & (control != "")
     parent = np.select(
         [is_core, is_extended, is_control],
@@ -64,19 +74,32 @@ def find_gates(
 
     `misplaced` is what `find_misplaced` says of the rows, where that is known.
     """
-    redshift = rows["Z"]
+    redshift, parent = rows["Z"], settings.parent
     fails = {
         "no_redshift": ~np.isfinite(redshift),
         "not_a_target": rows["OBJTYPE"] != "TGT",
         "negative_targetid": rows["TARGETID"] <= 0,
-        "not_quasar": rows["SPECTYPE"] != "QSO",
-        "redshift_warning": rows["ZWARN"] != 0,
+    }
+    if parent.in_rest_frame:
+        fails |= {
+            f"not_{parent.waist.member}": rows["SPECTYPE"] != parent.spectype,
+            "redshift_warning": rows["ZWARN"] != 0,
+            "redshift_not_trusted": _read_preference(rows) < settings.min_deltachi2,
+        }
+    else:
+        fails["no_data"] = rows["ZWARN"] & _NO_DATA != 0
+    fails |= {
         "bad_fiberstatus": ~_has_good_fibre(rows),
         "not_primary": ~_is_primary(rows),
         "redshift_outside_range": (redshift < settings.z_min) | (redshift > settings.z_max),
         **(find_misplaced(rows) if misplaced is None else misplaced),
     }
     return np.select(list(fails.values()), list(fails), default="")
+
+
+def _read_preference(rows: Mapping[str, NDArray]) -> NDArray:
+    """Return by how much χ² the fitter prefers the redshift; infinite where it does not say."""
+    return rows.get("DELTACHI2", np.full(len(rows["Z"]), np.inf))
 
 
 def find_target_classes(rows: Mapping[str, NDArray]) -> NDArray[np.str_]:
@@ -131,7 +154,10 @@ def _draw_controls(rows: Mapping[str, NDArray], settings: TargetSettings) -> NDA
         ),
         ControlKind.GALAXY: (is_clear & (rows["SPECTYPE"] == "GALAXY"), settings.galaxy_fraction),
         ControlKind.STAR: (is_clear & (rows["SPECTYPE"] == "STAR"), settings.star_fraction),
+        ControlKind.QUASAR: (is_clear & (rows["SPECTYPE"] == "QSO"), settings.quasar_fraction),
     }
+    mine = _OWN_KINDS[settings.classes]
+    kinds = {kind: drawn for kind, drawn in kinds.items() if kind not in mine}
     masks = [mask for mask, _ in kinds.values()]
     fraction = np.select(masks, [share for _, share in kinds.values()], default=0.0)
     is_drawn = _is_usable(rows) & (hash_to_unit(rows["TARGETID"]) < fraction)

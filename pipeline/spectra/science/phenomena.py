@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_schema.constants import LIGHT_SPEED
-from catalog_schema.lines import LINES
+from catalog_schema.lines import BALMER, LINES, waves
 from pipeline.spectra.science.absorption import TROUGHS, damp
 from pipeline.spectra.science.emission import BROAD_WAVES, LOW_IONISATION
 from pipeline.spectra.science.faults import FAULTS
@@ -46,6 +46,32 @@ RANGES: dict[str, Ranges] = {
     "star": {"temperature": (2700.0, 25_000.0), "depth": (0.0, 0.75), "emission": (0.2, 5.0)},
     "galaxy": {"redshift": (0.05, 1.3), "age": (0.3, 1.0), "nebular": (0.1, 60.0)},
     "strange": {"width": (0.004, 0.04), "height": (0.1, 1.5)},
+    "second_galaxy": {
+        "redshift": (0.05, 1.3),
+        "age": (0.1, 1.0),
+        "nebular": (0.1, 60.0),
+        "ratio": (0.1, 3.5),
+    },
+    "supernova": {
+        "temperature": (5000.0, 14_000.0),
+        "speed": (4000.0, 16_000.0),
+        "depth": (0.1, 0.7),
+        "ratio": (0.1, 2.5),
+    },
+    "quasar": {"redshift": (0.1, 4.0), "slope": (-2.4, -0.2), "width": (1000.0, 9000.0)},
+    "emission": {"sigma": (50.0, 700.0), "significance": (8.0, 120.0)},
+}
+# Lines (Å) in which a supernova absorbs: Ca II, Fe II, S II, He I or Na I, Si II, Hα, Ca II.
+_EJECTA = (3945.0, 4924.0, 5018.0, 5169.0, 5454.0, 5640.0, 5876.0, 6355.0, 6563.0, 8579.0)
+# Heights of a quasar's broad lines over its continuum.
+_BROAD = {
+    "lya": 3.0,
+    "civ": 1.4,
+    "ciii": 0.7,
+    "mgii": 0.8,
+    "hgamma": 0.3,
+    "hbeta": 0.8,
+    "halpha": 3,
 }
 
 
@@ -201,7 +227,52 @@ def _strange(host: Host, rng: np.random.Generator) -> NDArray:
     return added
 
 
-# How each phenomenon is drawn; `catalog_schema.spectra.EXAMPLES` has the class that it teaches.
+def _second_galaxy(host: Host, rng: np.random.Generator) -> NDArray:
+    ranges = RANGES["second_galaxy"]
+    light = _draw_galaxy(host.observed / (1 + rng.uniform(*ranges["redshift"])), ranges, rng)
+    return light * host.level / host.median(light) * draw_log(ranges["ratio"], rng)
+
+
+def _supernova(host: Host, rng: np.random.Generator) -> NDArray | None:
+    """Add a hot photosphere under lines that each absorb blueward of their emission."""
+    if not host.sees(5000.0):
+        return None
+    temperature, speed, depth, _ = draw_even(RANGES["supernova"], rng).values()
+    light = star_light(host.rest, temperature, 0.0)
+    for wave in _EJECTA:
+        velocity = (host.rest / wave - 1) * LIGHT_SPEED / speed
+        share = depth * rng.uniform(0, 1)
+        trough = np.exp(-0.5 * ((velocity + 1) / 0.4) ** 2)
+        light = light * (1 - share * trough + share * rng.uniform(0, 2) * np.exp(-(velocity**2)))
+    ratio = draw_log(RANGES["supernova"]["ratio"], rng)
+    return light * host.level / host.median(light) * ratio
+
+
+def _quasar(host: Host, rng: np.random.Generator) -> NDArray:
+    z, slope, width = draw_even(RANGES["quasar"], rng).values()
+    rest = host.observed / (1 + z)
+    light = (rest / 3000.0) ** slope
+    for key, height in _BROAD.items():
+        velocity = (rest / LINES[key].wave - 1) * LIGHT_SPEED / width
+        strength = height * np.exp(rng.normal(0, 0.3))
+        light = light * (1 + strength * np.exp(-0.5 * velocity**2))
+    # What the forest leaves of the light blueward of Lyα.
+    forest = np.clip(1 - 0.0036 * (1 + z) ** 3.45, 0, 1)
+    light = np.where(rest < LINES["lya"].wave, light * forest, light)
+    return light * host.level / host.median(light) - host.model
+
+
+def _emission(host: Host, rng: np.random.Generator) -> NDArray:
+    """Add hydrogen and helium lines, as a flare, an active star or an accretion disc has them."""
+    sigma = draw_log(RANGES["emission"]["sigma"], rng)
+    shape = np.zeros(len(host.rest))
+    for wave in waves(*BALMER[:6], "hei_5877", "heii_4687"):
+        velocity = (host.rest / wave - 1) * LIGHT_SPEED / sigma
+        shape += rng.uniform(0.1, 1) * np.exp(-0.5 * velocity**2)
+    return host.scale(shape * host.level, draw_log(RANGES["emission"]["significance"], rng))
+
+
+# How each phenomenon is drawn; `catalog_schema.parents` has what each teaches.
 PHENOMENA: dict[str, Draw] = {
     "bal": _bal,
     "felobal": _felobal,
@@ -220,6 +291,10 @@ PHENOMENA: dict[str, Draw] = {
     "galaxy": _galaxy,
     "strange": _strange,
     **FAULTS,
+    "second_galaxy": _second_galaxy,
+    "supernova": _supernova,
+    "quasar": _quasar,
+    "emission": _emission,
 }
 
 

@@ -3,10 +3,13 @@
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+
 from catalog_schema.tables import COADDS, TARGETS
 from catalog_schema.waist import KEY
 from pipeline.lake.align import align
-from pipeline.lake.store import digest_rows, read_dataset
+from pipeline.lake.store import digest_rows, read_dataset, replace_columns
 from pipeline.run import Run
 from pipeline.settings.spectra import PreprocessSettings
 from pipeline.spectra.grids import make_run_grid
@@ -21,6 +24,8 @@ _TARGET_COLUMNS = [*KEY, "Z", "EBV", *OF_TARGET]
 def preprocess(run: Run) -> Job:
     """Deredden, shift to the rest frame, resample and normalise every extracted spectrum.
 
+    A parent sample in the observed frame is not shifted.
+
     Gates: `redshift_outside_grid`, `too_few_pixels` (fewer good pixels than the settings ask).
 
     Returns
@@ -33,6 +38,8 @@ def preprocess(run: Run) -> Job:
     grid = load_model(run.given_model).grid if run.given_model else make_run_grid(config)
     contents, rows = run.list_contents(COADDS.name), run.count_rows(COADDS.name)
     targets = run.read_shards(TARGETS.name, contents, _TARGET_COLUMNS)
+    if not config.target.parent.in_rest_frame:
+        targets = {shard: _stay(rows) for shard, rows in targets.items()}
     coadds = run.read_shards(COADDS.name, contents, KEY)
     tasks = []
     for shard, content in contents.items():
@@ -41,6 +48,11 @@ def preprocess(run: Run) -> Job:
         arguments = (str(run.find_path(COADDS.name, shard)), mine)
         tasks.append(Task(shard, rows[shard], inputs, arguments))
     return Job(tuple(tasks), partial(_preprocess_shard, config.preprocess, grid))
+
+
+def _stay(targets: pa.Table) -> pa.Table:
+    """Return rows of `targets` as what they are in the observed frame: at redshift 0."""
+    return replace_columns(targets, {"Z": np.zeros(targets.num_rows)})
 
 
 def _preprocess_shard(settings: PreprocessSettings, grid: RestFrameGrid, task: Task) -> Product:

@@ -23,10 +23,10 @@ _STAGE = "target"
 def target(run: Run) -> Job:
     """Keep the rows of the redshift catalogue that may enter a parent sample.
 
-    The survey says which. Of DESI the core parent is its own definition of a useful quasar: a
-    primary target spectrum with ZWARN = 0, SPECTYPE = QSO and a good fibre. What fails it may
-    belong to the extended parent, which `adopt` decides, or be drawn as a negative control; other
-    rows are dropped by the first gate of the core that they fail.
+    The survey says which. Of DESI's quasars the core parent is its own definition of a useful
+    one: a primary target spectrum with ZWARN = 0, SPECTYPE = QSO and a good fibre. What fails it
+    may belong to the extended parent, which `adopt` decides, or be drawn as a negative control;
+    other rows are dropped by the first gate of the core that they fail.
 
     Returns
     -------
@@ -37,7 +37,8 @@ def target(run: Run) -> Job:
     Raises
     ------
     UserError
-        If the source holds no survey or no core quasar, or its rows are not to be believed.
+        If the source holds no survey or nothing for the core parent, or its rows are not to be
+        believed.
     """
     survey = find_survey(run.store, run.config)
     return do_once(partial(_select, survey, run.config.target), *survey.identify_catalogue())
@@ -56,8 +57,9 @@ def _select(survey: Survey, settings: TargetSettings) -> Product:
         dropped[gate] += count
     del dropped[""]
     if not pc.any(pc.equal(candidates["parent"], Parent.CORE.value)).as_py():
+        member = settings.parent.waist.member
         raise UserError(
-            f"{survey.location}: none of {counts.total()} rows is a quasar of the core parent"
+            f"{survey.location}: none of {counts.total()} rows is a {member} of the core parent"
         )
     return Product((candidates,), dict(dropped), n_expected=counts.total(), outcomes=outcomes)
 
