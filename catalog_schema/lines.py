@@ -4,7 +4,7 @@ Rest wavelengths are in Å in vacuum. Single transitions: NIST Atomic Spectra Da
 absorb: Morton 2003 (ApJS 149, 205). Doublets and blends that quasars show as one line: laboratory
 means of Vanden Berk et al. 2001 (AJ 122, 549, table 2), and of the SDSS line list for the blends
 Si IV+O IV], Mg b and the G band. Fe 5270 and Fe 5335: centres of the Lick indices (named by their
-places in air). Heads of TiO: Pearse & Gaydon 1976. Iron bands: centres of the multiplets in
+places in air). Heads of molecular bands: Pearse & Gaydon 1976. Iron bands: centres of the multiplets in
 Vestergaard & Wilkes 2001 and Boroson & Green 1992.
 """
 
@@ -174,6 +174,18 @@ _ALL = (
     Line("tio_7591", "TiO", 7591.0, LineKind.MOLECULAR_BAND),
     Line("tio_8208", "TiO", 8208.3, LineKind.MOLECULAR_BAND),
     Line("tio_8434", "TiO", 8434.3, LineKind.MOLECULAR_BAND),
+    # Heads of other bands; but for VO they are degraded to the blue.
+    Line("mgh_5212", "MgH", 5212.0, LineKind.MOLECULAR_BAND),
+    Line("cah_6384", "CaH", 6384.0, LineKind.MOLECULAR_BAND),
+    Line("cah_6910", "CaH", 6910.0, LineKind.MOLECULAR_BAND),
+    Line("vo_7336", "VO", 7336.0, LineKind.MOLECULAR_BAND),
+    Line("vo_7867", "VO", 7867.0, LineKind.MOLECULAR_BAND),
+    Line("c2_4383", "C2", 4383.0, LineKind.MOLECULAR_BAND),
+    Line("c2_4738", "C2", 4738.0, LineKind.MOLECULAR_BAND),
+    Line("c2_5167", "C2", 5166.6, LineKind.MOLECULAR_BAND),
+    Line("c2_5637", "C2", 5637.0, LineKind.MOLECULAR_BAND),
+    Line("cn_3884", "CN", 3884.5, LineKind.MOLECULAR_BAND),
+    Line("cn_4217", "CN", 4217.2, LineKind.MOLECULAR_BAND),
 )
 LINES = {line.key: line for line in _ALL}
 

@@ -249,6 +249,8 @@ def status(root: Path, failed: bool, export: Path | None) -> None:
 
 @qad.command()
 @click.option("--quasars", type=click.IntRange(1), default=1500, show_default=True)
+@click.option("--galaxies", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--stars", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--pixels", type=click.IntRange(1), default=12, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option(
@@ -259,13 +261,13 @@ def status(root: Path, failed: bool, export: Path | None) -> None:
     show_default=True,
     help="New folder; the truth table is written beside it.",
 )
-def mock(quasars: int, pixels: int, seed: int, folder: Path) -> None:
+def mock(folder: Path, **sizes: int) -> None:
     """Write a mock survey in the DR1 layout, with planted anomalies."""
     from pipeline.config import load_config
     from pipeline.spectra.mock.source import write_mock
 
-    sizes = (f"mock.quasars={quasars}", f"mock.pixels={pixels}", f"mock.seed={seed}")
-    write_mock(folder, load_config(None, sizes).mock)
+    settings = [f"mock.{name}={size}" for name, size in sizes.items()]
+    write_mock(folder, load_config(None, settings).mock)
     click.echo(f"mock survey {folder}")
 
 

@@ -12,9 +12,15 @@ _N_PIXELS = 12 * 64**2
 
 
 class MockSettings(Section):
-    """Size of the mock survey."""
+    """Size of the mock survey.
+
+    `galaxies` and `stars` are those of populations of their own, with planted anomalies, beside the
+    companions that come with every quasar.
+    """
 
     quasars: int = Field(1500, ge=1, le=10**7)
+    galaxies: int = Field(0, ge=0, le=10**7)
+    stars: int = Field(0, ge=0, le=10**7)
     pixels: int = Field(12, ge=1, le=_N_PIXELS)
     seed: int = Field(1, ge=0, le=MAX_SEED)
 

@@ -60,7 +60,7 @@ def test_unknown_key_names_the_nearest(tmp_path: Path) -> None:
 
 def test_unknown_key_without_a_neighbour_lists_the_valid_ones(tmp_path: Path) -> None:
     message = explain(write(tmp_path, "[mock]\nxyzzy = 1\n"))
-    assert "valid: quasars, pixels, seed" in message
+    assert "valid: quasars, galaxies, stars, pixels, seed" in message
 
 
 @pytest.mark.parametrize(

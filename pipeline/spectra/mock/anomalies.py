@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from pipeline.spectra.mock.body import Body
 from pipeline.spectra.mock.distributions import Limited
 from pipeline.spectra.mock.families import absorbed, blended, emitting, instrumental
 from pipeline.spectra.mock.instrument import WAVE
@@ -18,9 +19,11 @@ from pipeline.spectra.mock.physics import quasar_components
 from pipeline.spectra.mock.scene import Scene
 
 Kind = Literal["astrophysical", "instrumental"]
-# A change of the scene, or of the 7,958 arm pixels; each takes a generator and the parameters
-# drawn, and also returns the wavelength where it acts (rest Å and observed Å), NaN when everywhere.
+# A change of the scene, of the galaxy or star, or of the 7,958 arm pixels; each takes a generator
+# and the parameters drawn, and also returns the wavelength where it acts (rest Å and observed Å),
+# NaN when everywhere.
 SceneChange = Callable[..., tuple[Scene, float]]
+BodyChange = Callable[..., tuple[Body, float]]
 ArmChange = Callable[..., tuple[np.ndarray, float]]
 
 
@@ -33,7 +36,8 @@ class Family:
     kind : astrophysical or instrumental.
     z_low, z_high : redshifts it can show at.
     draws : distribution of each parameter.
-    change_scene, change_arms : the function that plants one; one of the two is given.
+    change_scene, change_arms, change_body : the function that plants one; one of them is given,
+        the first for quasars, the last for galaxies and stars.
     taught_as : kind of the classifier's examples that resembles it, None if none does.
     """
 
@@ -44,6 +48,7 @@ class Family:
     change_scene: SceneChange | None = None
     change_arms: ArmChange | None = None
     taught_as: str | None = None
+    change_body: BodyChange | None = None
 
     @property
     def is_taught(self) -> bool:
@@ -103,6 +108,16 @@ FAMILIES: dict[str, Family] = {
     "amplifier_offset": _fault(instrumental.AMPLIFIER, instrumental.amplifier_offset),
     "calibration_ripple": _fault(instrumental.RIPPLE, instrumental.calibration_ripple),
 }
+
+# What an instrument does to a quasar's spectrum, it does to all.
+_FAULTS = {name: family for name, family in FAMILIES.items() if family.change_arms}
+FAMILIES_OF: dict[str, dict[str, Family]] = {
+    "quasar": FAMILIES,
+    "galaxy": {**_FAULTS},
+    "star": {**_FAULTS},
+}
+# A name is one family, whatever the class it is planted in.
+ALL_FAMILIES = {name: family for one in FAMILIES_OF.values() for name, family in one.items()}
 
 
 def expected_scene(scene: Scene) -> Scene:

@@ -1,4 +1,4 @@
-"""Dust at the quasar and in the Milky Way."""
+"""Dust at the quasar, in galaxies and in the Milky Way."""
 
 import numpy as np
 
@@ -34,3 +34,14 @@ def galactic_transmission(wave: np.ndarray, ebv: float) -> np.ndarray:
     a = np.where(is_infrared, 0.574 * inverse**1.61, a)
     b = np.where(is_infrared, -0.527 * inverse**1.61, b)
     return 10 ** (-0.4 * (3.1 * a + b) * ebv)
+
+
+def calzetti_transmission(rest: np.ndarray, ebv: float) -> np.ndarray:
+    """Transmission (n,) of a galaxy's dust on its starlight, R_V = 4.05, at `rest` (n,) Å.
+
+    Calzetti et al. 2000, eq. 4, for 1200 Å to 2.2 µm.
+    """
+    x = 1e4 / rest
+    blue = 2.659 * (-2.156 + x * (1.509 + x * (-0.198 + 0.011 * x))) + 4.05
+    red = 2.659 * (-1.857 + 1.040 * x) + 4.05
+    return np.asarray(10 ** (-0.4 * np.where(rest < 6300.0, blue, red) * ebv))

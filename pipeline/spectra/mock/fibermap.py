@@ -132,6 +132,7 @@ def build_fibermap(
     )
     _add_photometry(rng, table, targets, is_sky)
     _add_target_bits(rng, table, survey, program, kinds)
+    _add_selections(table, survey, targets)
     _add_exposure_summaries(table, exposures, is_dead)
     return table
 
@@ -179,6 +180,16 @@ def _add_target_bits(
         table["SV3_DESI_TARGET"] = np.where(is_science, bits, 0)
         bits = np.where(is_science, 0, bits)
     table["DESI_TARGET"] = bits
+
+
+def _add_selections(table: np.ndarray, survey: str, targets: list[Target]) -> None:
+    # What a member of a population was selected as, in place of what its class would be.
+    prefix = "" if survey == "main" else f"{survey.upper()}_"
+    for row, target in enumerate(targets):
+        if target.selection is not None:
+            table["FA_TARGET"][row] = target.selection.desi
+            for kind, bits in zip(("DESI", "BGS", "MWS"), target.selection, strict=True):
+                table[f"{prefix}{kind}_TARGET"][row] = bits
 
 
 def _add_exposure_summaries(table: np.ndarray, exposures: np.ndarray, is_dead: np.ndarray) -> None:

@@ -1,8 +1,10 @@
 """Draws the targets of a shard and observes them: true spectrum, noise, damage."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from pipeline.spectra.mock import anomalies, instrument
 from pipeline.spectra.mock.contaminants import galaxy, star
@@ -20,12 +22,21 @@ DEAD_FIBRE_SHARE = 0.012
 # The family whose present state is the odd one.
 CHANGING_LOOK = "changing_look"
 DEAD_ARM_SHARE = 0.012
+_ARM_PIXELS = tuple(ARM_SLICES.values())
 # Chances of 1, 2, ... exposures in dark time.
 _VISITS = {
     "single": (0.80, 0.20),
     "deep": (0.40, 0.30, 0.20, 0.10),
     "sv3": (0.30, 0.30, 0.20, 0.10, 0.05, 0.05),
 }
+
+
+class Selection(NamedTuple):
+    """Bits of DESI_TARGET, BGS_TARGET and MWS_TARGET."""
+
+    desi: int
+    bgs: int = 0
+    mws: int = 0
 
 
 @dataclass
@@ -42,7 +53,11 @@ class Target:
     family : name of the planted anomaly, None when normal.
     wave_rest : where that acts, rest Å; NaN when everywhere.
     conditions : how it was observed.
-    planting : the random stream of one with an anomaly and of no other; None when normal.
+    planting : the random stream of one with an anomaly or of a member of a population; None for
+        those of the shard's stream.
+    called : SPECTYPE and SUBTYPE that Redrock gives a member of a population; None where its
+        class decides.
+    selection : target bits of such a member.
     """
 
     true_class: str
@@ -55,6 +70,8 @@ class Target:
     wave_rest: float = np.nan
     conditions: Conditions = field(default_factory=lambda: Conditions(1000.0, 1, 1.0, 1.0))
     planting: np.random.Generator | None = None
+    called: tuple[str, str] | None = None
+    selection: Selection | None = None
 
 
 @dataclass
@@ -68,6 +85,8 @@ class Coadd:
     snr : (n,) median of true flux over sigma, 0 for dead fibres.
     strength : (n,) departure of planted anomalies in sigma, NaN when normal.
     is_dead : (n,) the fibre gave nothing.
+    detail : (n,) sum of squares of what lines and edges are in sigma, the continuum aside; of
+        members of populations, NaN for others.
     """
 
     flux: np.ndarray
@@ -76,6 +95,7 @@ class Coadd:
     snr: np.ndarray
     strength: np.ndarray
     is_dead: np.ndarray
+    detail: np.ndarray
 
 
 def draw_target(
@@ -114,6 +134,7 @@ def observe(rng: np.random.Generator, targets: list[Target]) -> Coadd:
         snr=np.zeros(len(targets)),
         strength=np.full(len(targets), np.nan),
         is_dead=np.zeros(len(targets), bool),
+        detail=np.full(len(targets), np.nan),
     )
     for row, target in enumerate(targets):
         _observe_one(target.planting or rng, target, row, coadd)
@@ -124,7 +145,7 @@ def _observe_one(rng: np.random.Generator, target: Target, row: int, coadd: Coad
     calibration = instrument.telluric_residual(rng) * rng.normal(1.0, 0.02)
     true = instrument.split_arms(target.flux) * calibration
     sigma = instrument.noise_sigma(true, target.conditions)
-    family = anomalies.FAMILIES[target.family] if target.family else None
+    family = anomalies.ALL_FAMILIES[target.family] if target.family else None
     if family and family.change_arms:
         true, wave = family.change_arms(true, rng, **family.draw(rng))
         target.wave_rest = wave / (1 + target.z_true)
@@ -134,6 +155,8 @@ def _observe_one(rng: np.random.Generator, target: Target, row: int, coadd: Coad
         expected = instrument.split_arms(target.expected) * calibration
         coadd.strength[row] = anomalies.strength(true[kept], expected[kept], sigma[kept])
     coadd.snr[row] = np.median(true / sigma)
+    if target.called:
+        coadd.detail[row] = np.sum(((true - _smoothed(true)) / sigma)[kept] ** 2)
     noisy = true + sigma * rng.standard_normal(true.size)
     coadd.flux[row], coadd.ivar[row] = noisy * kept, kept / sigma**2
     coadd.mask[row] = mask
@@ -157,6 +180,12 @@ def _damage(rng: np.random.Generator, target: Target, row: int, coadd: Coadd) ->
         return
     for values in (coadd.flux, coadd.ivar, coadd.mask):
         values[row, lost] = 0
+
+
+def _smoothed(arms: np.ndarray) -> np.ndarray:
+    # Over 80 Å, as a second-best redshift fits the continuum and no line.
+    pieces = [gaussian_filter1d(arms[pixels], 100.0, mode="nearest") for pixels in _ARM_PIXELS]
+    return np.concatenate(pieces)
 
 
 def _draw_quasar_target(rng: np.random.Generator, ebv: float, name: str | None) -> Target:

@@ -1,8 +1,8 @@
 """Decides, before anything is drawn, which shards there are and what each will hold."""
 
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from astropy.coordinates import Latitude, Longitude
 from cdshealpix.nested import lonlat_to_healpix
 
 from catalog_schema.desi import HEALPIX_ORDER
-from pipeline.spectra.mock.anomalies import FAMILIES
+from pipeline.spectra.mock.anomalies import FAMILIES, FAMILIES_OF
 
 ANOMALY_SHARE = 0.03
 SHARED_QUASARS = 3
@@ -20,11 +20,20 @@ _MINOR_SHARE = 0.06
 
 
 @dataclass(frozen=True)
+class Members:
+    """Galaxies or stars of a shard that belong to a population: how many, and what to plant."""
+
+    count: int
+    families: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class ShardPlan:
     """What one shard will hold, decided before any is made.
 
     `families` names the anomalies to plant; `ebv` is E(B-V) in mag; `shared` quasars come from
-    `shared_seed`, which the two programs of one pixel have in common.
+    `shared_seed`, which the two programs of one pixel have in common; `members` are those of the
+    populations beside the quasars, by class.
     """
 
     survey: str
@@ -38,6 +47,7 @@ class ShardPlan:
     first_object: int
     seed: np.random.SeedSequence
     shared_seed: np.random.SeedSequence
+    members: Mapping[str, Members] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -46,13 +56,21 @@ class ShardPlan:
         return Path("healpix", self.survey, self.program, group, str(self.healpix))
 
     def planting(self, family: str, number: int) -> np.random.Generator:
-        """Random stream of the shard's anomaly of that number in its family."""
+        """Random stream of the shard's anomaly of that number in its family.
+
+        Members of a population have theirs by class, or class and family.
+        """
         key = (*self.seed.spawn_key, zlib.crc32(family.encode()), number)
         return np.random.default_rng(np.random.SeedSequence(self.seed.entropy, spawn_key=key))
 
 
-def plan_shards(n_quasars: int, n_pixels: int, seed: int) -> list[ShardPlan]:
-    """Decide shards, quasars and anomalies; each shard gets a random stream of its own."""
+def plan_shards(
+    n_quasars: int, n_pixels: int, seed: int, *, n_galaxies: int = 0, n_stars: int = 0
+) -> list[ShardPlan]:
+    """Decide shards, quasars and anomalies; each shard gets a random stream of its own.
+
+    Galaxies and stars are spread evenly over the shards, whatever their program.
+    """
     root = np.random.SeedSequence(seed)
     plan_seed, shared_seed, *seeds = root.spawn(n_pixels + 2)
     rng = np.random.default_rng(plan_seed)
@@ -67,6 +85,11 @@ def plan_shards(n_quasars: int, n_pixels: int, seed: int) -> list[ShardPlan]:
     # Another number of families leaves all other draws as they are.
     [deck_seed] = plan_seed.spawn(1)
     anomalies = _deal_families(rng, np.random.default_rng(deck_seed), n_quasars, counts)
+    others = {
+        true_class: _plan_members(true_class, count, n_pixels, seed)
+        for true_class, count in (("galaxy", n_galaxies), ("star", n_stars))
+        if count
+    }
     plans = []
     for number, (survey, program) in enumerate(kinds):
         place = 0 if program == "bright" else number
@@ -84,6 +107,7 @@ def plan_shards(n_quasars: int, n_pixels: int, seed: int) -> list[ShardPlan]:
                 first_object=4000 if program == "bright" else 0,
                 seed=seeds[number],
                 shared_seed=shared_seed,
+                members={name: shards[number] for name, shards in others.items()},
             )
         )
     return plans
@@ -110,17 +134,35 @@ def _deal_families(
     rng: np.random.Generator, deck_rng: np.random.Generator, n_quasars: int, counts: list[int]
 ) -> list[tuple[str, ...]]:
     wanted = round(ANOMALY_SHARE * n_quasars)
-    deck = _shuffled_forever(deck_rng)
-    names = [next(deck) for _ in range(wanted)]
+    names = _deal(deck_rng, list(FAMILIES), wanted)
     room = [max(count - SHARED_QUASARS, 0) for count in counts]
-    seats = rng.permutation(np.repeat(np.arange(len(counts)), room))[:wanted]
-    dealt: list[list[str]] = [[] for _ in counts]
+    return _seat(rng, names, room)
+
+
+def _plan_members(true_class: str, count: int, n_pixels: int, seed: int) -> list[Members]:
+    # Of a stream of its own: no quasar knows of the galaxies and stars.
+    key = (zlib.crc32(true_class.encode()),)
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+    counts = np.diff(np.round(np.linspace(0, count, n_pixels + 1)).astype(int)).tolist()
+    names = _deal(rng, list(FAMILIES_OF[true_class]), round(ANOMALY_SHARE * count))
+    return [
+        Members(count, families)
+        for count, families in zip(counts, _seat(rng, names, counts), strict=True)
+    ]
+
+
+def _seat(rng: np.random.Generator, names: list[str], room: list[int]) -> list[tuple[str, ...]]:
+    """Give each name a place in a shard that has room for it."""
+    seats = rng.permutation(np.repeat(np.arange(len(room)), room))[: len(names)]
+    dealt: list[list[str]] = [[] for _ in room]
     for seat, name in zip(seats, names, strict=False):
         dealt[seat].append(name)
     return [tuple(part) for part in dealt]
 
 
-def _shuffled_forever(rng: np.random.Generator) -> Iterator[str]:
-    names = list(FAMILIES)
-    while True:
-        yield from (names[at] for at in rng.permutation(len(names)))
+def _deal(rng: np.random.Generator, names: list[str], wanted: int) -> list[str]:
+    """Deal names from a deck that is shuffled anew whenever it is used up."""
+    dealt: list[str] = []
+    while len(dealt) < wanted:
+        dealt += [names[at] for at in rng.permutation(len(names))]
+    return dealt[:wanted]

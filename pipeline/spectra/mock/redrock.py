@@ -12,6 +12,11 @@ MISSED_SHARE, CONFUSED_SHARE = 0.03, 0.02
 # The MgII finder sees no farther.
 _MGII_LIMIT = 2.4
 _ZWARN_LOW_DELTA_CHI2, _ZWARN_NODATA = 1 << 2, 1 << 9
+# Of what lines and edges are above the noise, how much the second-best redshift misses: assumed.
+_SEEN_SHARE = 0.3
+# Below it Redrock warns of members of the populations: its own limit. Of the others, where only
+# the signal to noise is known, a higher one stands for it.
+_MIN_DELTA_CHI2, _MIN_DELTA_CHI2_OTHERS = 9.0, 40.0
 _SCORE_RANGES = {"B": (4000, 5800), "R": (5800, 7600), "Z": (7600, 9800)}
 # Typical TSNR2 of 1000 s in dark time by arm, in the order of columns.TSNR2_CLASSES.
 _TSNR2_LEVEL = {
@@ -53,7 +58,8 @@ def build_redshifts(
     """REDSHIFTS of the redrock file (n rows).
 
     Faint spectra get ZWARN 4, fibres without data 512. Some normal quasars are taken for galaxies
-    or get a wrong redshift with ZWARN 4, which the afterburners put right.
+    or get a wrong redshift with ZWARN 4, which the afterburners put right. Members of populations
+    are what their targets are called; that their lines are seen, DELTACHI2 says.
     """
     n = len(targets)
     kinds = np.array([target.true_class for target in targets])
@@ -71,14 +77,20 @@ def build_redshifts(
         ["QSO", "STAR"],
         "GALAXY",
     )
+    spectype = _called(spectype, targets, 0)
     zerr = (
         np.where(kinds == "quasar", 4e-4, 3e-5) * (1 + np.nan_to_num(z)) * rng.lognormal(0, 0.4, n)
     )
     z = np.where(has_no_redshift, rng.uniform(0.05, 1.6, n), z + zerr * rng.standard_normal(n))
-    delta_chi2 = 1500 * (coadd.snr + 0.05) ** 2 * rng.lognormal(0.0, 0.7, n)
+    luck = rng.lognormal(0.0, 0.7, n)
+    is_member = np.isfinite(coadd.detail)
+    delta_chi2 = np.where(
+        is_member, _SEEN_SHARE * coadd.detail * np.sqrt(luck), 1500 * (coadd.snr + 0.05) ** 2 * luck
+    )
     delta_chi2 = np.where(is_sky, rng.exponential(3, n), delta_chi2)
     n_pixels = np.count_nonzero(coadd.ivar, axis=1)
-    is_unclear = (delta_chi2 < 40) & is_normal | is_sky | is_confused
+    limit = np.where(is_member, _MIN_DELTA_CHI2, _MIN_DELTA_CHI2_OTHERS)
+    is_unclear = (delta_chi2 < limit) & is_normal | is_sky | is_confused
     zwarn = np.where(is_unclear, _ZWARN_LOW_DELTA_CHI2, 0)
     zwarn = np.where(n_pixels == 0, _ZWARN_NODATA, zwarn)
     n_coefficients = np.select([spectype == "QSO", spectype == "STAR"], [4, 5], 10)
@@ -95,7 +107,7 @@ def build_redshifts(
         COEFF=coefficients,
         NPIXELS=n_pixels,
         SPECTYPE=spectype,
-        SUBTYPE=_subtypes(spectype, kinds, z),
+        SUBTYPE=_called(_subtypes(spectype, kinds, z), targets, 1),
         NCOEFF=n_coefficients,
         DELTACHI2=delta_chi2,
     )
@@ -107,4 +119,12 @@ def _subtypes(spectype: np.ndarray, kinds: np.ndarray, z: np.ndarray) -> np.ndar
         [(spectype == "QSO") & (z > 1.6), spectype == "QSO", spectype == "STAR"],
         ["HIZ", "LOZ", stars],
         "",
+    )
+
+
+def _called(usual: np.ndarray, targets: list[Target], which: int) -> np.ndarray:
+    own = [target.called[which] if target.called else None for target in targets]
+    return np.array(
+        [given if name is None else name for given, name in zip(usual, own, strict=True)],
+        dtype="U20",
     )

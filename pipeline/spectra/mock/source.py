@@ -41,6 +41,8 @@ def write_mock(folder: Path, settings: MockSettings) -> None:
             make_survey(
                 folder,
                 n_quasars=settings.quasars,
+                n_galaxies=settings.galaxies,
+                n_stars=settings.stars,
                 n_pixels=settings.pixels,
                 seed=settings.seed,
                 progress=track_counts("mock"),

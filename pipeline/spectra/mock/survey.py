@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,10 @@ from pipeline.spectra.mock import (
     redrock,
     zcatalog,
 )
-from pipeline.spectra.mock.anomalies import FAMILIES
+from pipeline.spectra.mock.anomalies import ALL_FAMILIES
 from pipeline.spectra.mock.columns import TSNR2, fill_table, table_dtype
 from pipeline.spectra.mock.identity import Identity, draw_identity
+from pipeline.spectra.mock.members import draw_members
 from pipeline.spectra.mock.observe import Coadd, Target, draw_conditions, draw_target, observe
 from pipeline.spectra.mock.plan import ShardPlan, plan_shards
 
@@ -37,6 +39,8 @@ def make_survey(
     n_quasars: int,
     n_pixels: int,
     seed: int,
+    n_galaxies: int = 0,
+    n_stars: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write a mock of DESI DR1 below `destination`, and its truth table beside it.
@@ -48,6 +52,8 @@ def make_survey(
     n_pixels : number of shards. The last is sv3/dark (from 3), the one before it main/bright in
         the pixel of the first (from 2), all others main/dark.
     seed : the same seed gives the same bytes in every file.
+    n_galaxies, n_stars : numbers over all shards of the populations beside the quasars and their
+        companions. They leave the spectra of these as they are.
     progress : called with (shards done, shards in all).
 
     Raises
@@ -68,7 +74,8 @@ def make_survey(
     building = Path(tempfile.mkdtemp(prefix=f".{destination.name}-", dir=destination.parent))
     try:
         tree = building / "tree"
-        table, rows = _write_tree(tree, plan_shards(n_quasars, n_pixels, seed), progress)
+        plans = plan_shards(n_quasars, n_pixels, seed, n_galaxies=n_galaxies, n_stars=n_stars)
+        table, rows = _write_tree(tree, plans, progress)
         external.write_catalogues(tree / "external", rows, seed)
         pq.write_table(table, building / "truth.parquet")
         (building / "truth.parquet").rename(truth)
@@ -101,6 +108,37 @@ def _write_shard(
 ) -> tuple[np.ndarray, pa.Table, list[earlier_spectra.Sighting]]:
     rng = np.random.default_rng(plan.seed)
     identity, sample = _draw_sample(rng, plan)
+    parts = [_observe(rng, plan, identity, sample)]
+    # Of these and of no other stream: what was drawn before the mock had a past, or populations
+    # of galaxies and stars, stays as it was.
+    past_seed, members_seed = plan.seed.spawn(2)
+    if plan.members:
+        rng = np.random.default_rng(members_seed)
+        parts.append(_observe(rng, plan, *draw_members(plan, rng)))
+    _write_files(root, plan, parts)
+    rng = np.random.default_rng(past_seed)
+    sightings = earlier_spectra.write_spectra(past, rng, plan.tile, identity, sample)
+    rows = np.concatenate([part.zcatalog for part in parts])
+    return rows, pa.concat_tables([part.truth for part in parts]), sightings
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is known of some targets of a shard; all tables and spectra have their rows in order.
+
+    `tables` are those of the coadd file, `fits` those of the other files by name.
+    """
+
+    coadd: Coadd
+    tables: dict[str, np.ndarray]
+    fits: dict[str, np.ndarray]
+    zcatalog: np.ndarray
+    truth: pa.Table
+
+
+def _observe(
+    rng: np.random.Generator, plan: ShardPlan, identity: Identity, sample: list[Target]
+) -> _Part:
     coadd = observe(rng, sample)
     status = fibermap.draw_fiberstatus(rng, sample, coadd)
     exposures = fibermap.build_exposures(rng, plan.survey, plan.tile, identity, sample, status)
@@ -110,42 +148,41 @@ def _write_shard(
     scores = redrock.build_scores(rng, identity.targetid, sample, coadd)
     redshifts = redrock.build_redshifts(rng, identity.targetid, sample, coadd)
     mgii, quasarnet = afterburner.build_afterburners(rng, fibers, redshifts, sample, coadd)
-    tables = {"FIBERMAP": fibers, "EXP_FIBERMAP": exposures, "SCORES": scores}
-    _write_files(root, plan, coadd, tables, redshifts, mgii, quasarnet)
     rows = zcatalog.build_zcatalog(
         plan.survey, plan.program, plan.healpix, fibers, redshifts, scores, exposures, status
     )
-    # Of this and of no other stream: what was drawn before the mock had a past stays as it was.
-    [past_seed] = plan.seed.spawn(1)
-    rng = np.random.default_rng(past_seed)
-    sightings = earlier_spectra.write_spectra(past, rng, plan.tile, identity, sample)
-    return rows, _truth_table(plan, identity, sample, coadd), sightings
+    return _Part(
+        coadd,
+        {"FIBERMAP": fibers, "EXP_FIBERMAP": exposures, "SCORES": scores},
+        {"REDSHIFTS": redshifts, "MGII": mgii, "QN_RR": quasarnet},
+        rows,
+        _truth_table(plan, identity, sample, coadd),
+    )
 
 
-def _write_files(
-    root: Path,
-    plan: ShardPlan,
-    coadd: Coadd,
-    tables: dict[str, np.ndarray],
-    redshifts: np.ndarray,
-    mgii: np.ndarray,
-    quasarnet: np.ndarray,
-) -> None:
+def _write_files(root: Path, plan: ShardPlan, parts: list[_Part]) -> None:
     header = fits.shard_header(plan.survey, plan.program, plan.healpix)
     stem = f"{plan.survey}-{plan.program}-{plan.healpix}.fits"
     folder = root / plan.folder
+    tables = {name: np.concatenate([p.tables[name] for p in parts]) for name in parts[0].tables}
+    fitted = {name: np.concatenate([p.fits[name] for p in parts]) for name in parts[0].fits}
     exposures = tables["EXP_FIBERMAP"]
     first = np.flatnonzero(np.r_[True, np.diff(exposures["TARGETID"]) != 0])
-    spectra = (coadd.flux, coadd.ivar, coadd.mask)
+    spectra = (
+        np.concatenate([part.coadd.flux for part in parts]),
+        np.concatenate([part.coadd.ivar for part in parts]),
+        np.concatenate([part.coadd.mask for part in parts]),
+    )
     petal = exposures["PETAL_LOC"][first]
     fits.write_coadd(folder / f"coadd-{stem}", header, tables, spectra, petal)
     scores = tables["SCORES"]
     tsnr2 = {name: scores[name] for name in table_dtype(TSNR2).names or ()}
-    redrock = {"REDSHIFTS": redshifts, "FIBERMAP": tables["FIBERMAP"], "EXP_FIBERMAP": exposures}
+    redrock = {"REDSHIFTS": fitted["REDSHIFTS"], "FIBERMAP": tables["FIBERMAP"]}
+    redrock["EXP_FIBERMAP"] = exposures
     redrock["TSNR2"] = fill_table(TSNR2, scores.size, **tsnr2)
     fits.write_tables(folder / f"redrock-{stem}", {**fits.redrock_header(), **header}, redrock)
-    fits.write_tables(folder / f"qso_mgii-{stem}", {}, {"MGII": mgii})
-    fits.write_tables(folder / f"qso_qn-{stem}", {}, {"QN_RR": quasarnet})
+    fits.write_tables(folder / f"qso_mgii-{stem}", {}, {"MGII": fitted["MGII"]})
+    fits.write_tables(folder / f"qso_qn-{stem}", {}, {"QN_RR": fitted["QN_RR"]})
 
 
 def _draw_sample(rng: np.random.Generator, plan: ShardPlan) -> tuple[Identity, list[Target]]:
@@ -187,8 +224,8 @@ def _truth_table(
         "true_class": ["sky" if t.true_class == "stuck" else t.true_class for t in sample],
         "z_true": _null_where_nan([target.z_true for target in sample]),
         "family": families,
-        "kind": [FAMILIES[name].kind if name else None for name in families],
-        "is_taught": [FAMILIES[name].is_taught if name else None for name in families],
+        "kind": [ALL_FAMILIES[name].kind if name else None for name in families],
+        "is_taught": [ALL_FAMILIES[name].is_taught if name else None for name in families],
         "strength": _null_where_nan(coadd.strength.tolist()),
         "wave_rest": _null_where_nan([target.wave_rest for target in sample]),
         "snr_true": coadd.snr,

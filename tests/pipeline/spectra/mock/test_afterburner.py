@@ -20,7 +20,8 @@ def tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     targets = [Target("quasar", NOTHING, NOTHING, NOTHING, z, z) for z in Z_TRUE]
     spectra = np.ones((N, 3), np.float32)
     dead = np.zeros(N, bool)
-    coadd = Coadd(spectra, spectra, spectra, np.full(N, 4.0), np.full(N, np.nan), dead)
+    unknown = np.full(N, np.nan)
+    coadd = Coadd(spectra, spectra, spectra, np.full(N, 4.0), unknown, dead, unknown)
     ids = 39627000000000000 + np.arange(N)
     fibers = columns.fill_table(
         columns.FIBERMAP_MAIN, N, TARGETID=ids, OBJTYPE=np.full(N, "TGT"), FA_TARGET=np.full(N, 4)
