@@ -141,7 +141,7 @@ ANY = ParentSample(
         normal="Like many other spectra of the survey in the observed frame.",
     ),
     "",
-    -1.0,
+    -0.1,
     20.0,
 )
 # By the word that asks for them.

@@ -38,8 +38,8 @@ class TargetSettings(Section):
     """
 
     classes: Literal["qso", "galaxy", "star", "any"] = "qso"
-    z_min: float = Field(QSO.z_min, ge=-1, le=20)
-    z_max: float = Field(QSO.z_max, ge=-1, le=20)
+    z_min: float = Field(QSO.z_min, ge=-0.1, le=20)
+    z_max: float = Field(QSO.z_max, ge=-0.1, le=20)
     min_deltachi2: float = Field(0.0, ge=0, le=1e6)
     validation_fraction: float = Field(0.15, gt=0, lt=1)
     test_fraction: float = Field(0.10, ge=0, lt=1)

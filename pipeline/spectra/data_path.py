@@ -164,7 +164,7 @@ RECONSTRUCT = Stage(
 )
 CLASSIFY = make_classify(
     needs=("coadds", "restframe", "measurements", "changes", "models"),
-    reads=(*_SCORE, *_KNOWLEDGE),
+    reads=(*_SCORE, *_KNOWLEDGE, "target.classes"),
 )
 INJECT = make_inject(
     needs=("restframe", "models"),

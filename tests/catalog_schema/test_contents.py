@@ -34,7 +34,7 @@ def test_every_constant_of_a_path_is_in_the_list() -> None:
 
 def test_the_main_file_is_called_as_its_table() -> None:
     for kind in KINDS.values():
-        assert PurePosixPath(kind.main_file).stem == kind.main
+        assert PurePosixPath(kind.main_file).stem == (kind.file or kind.main)
         assert kind.main_file not in PATHS
         sorted_by = [word.split()[0] for word in contents.STRANGEST_FIRST.split(", ")]
         assert set(sorted_by) <= set(kind[kind.main].names)

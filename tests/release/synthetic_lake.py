@@ -11,6 +11,7 @@ import pyarrow as pa
 from catalog_schema import tables as t
 from catalog_schema.column import Column, Table
 from catalog_schema.desi import SAMPLING
+from catalog_schema.kinds import SPECTRA
 from catalog_schema.vocabulary import (
     AnomalyClass,
     ArtefactKind,
@@ -169,7 +170,7 @@ def _is_classified(n_rows: int) -> np.ndarray:
 
 
 def _classify(n_rows: int, rng: np.random.Generator) -> dict[str, Any]:
-    names = AnomalyClass.values()
+    names = SPECTRA.waist.classes.values()
     odds = rng.uniform(0, 1, (n_rows, len(names)))
     odds[::2, names.index(AnomalyClass.NORMAL)] += 1
     probability = (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -5,11 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lake_runs import find_model_id, read_all, run_one
 
+from catalog_schema.kinds import SPECTRA
 from catalog_schema.measurements import MEASUREMENTS
 from catalog_schema.statistics import STATISTICS
 from catalog_schema.tables import CLASSES, EVIDENCE, JUDGED, MEASURED, NORMS, TAXONOMY
 from catalog_schema.validate import find_violations
-from catalog_schema.vocabulary import AnomalyClass
 from pipeline.config import Config
 from pipeline.judge.classify import choose_strange
 from pipeline.judge.science.grades import find_q_values
@@ -41,7 +41,7 @@ def test_every_quasar_has_a_class_or_a_reason(finished: Store, config: Config) -
     probability = np.stack(rows["class_probabilities"])
     np.testing.assert_allclose(probability[classified].sum(1), 1, atol=1e-5)
     assert np.isnan(probability[~classified]).all()
-    names, given = np.array(AnomalyClass.values()), probability[classified]
+    names, given = np.array(SPECTRA.waist.classes.values()), probability[classified]
     best = names[given.argmax(1)]
     is_plain = np.isin(best, ["normal", "unknown"])
     p_values = np.where(is_plain, graded["p_value"][classified], 1.0)

@@ -142,3 +142,75 @@ def test_share_of_the_controls_is_that_of_the_settings_and_their_draw_never_chan
     order = np.random.default_rng(0).permutation(n)
     again = {name: values[order] for name, values in rows.items()}
     assert (choose_rows(again, TargetSettings(star_fraction=0.1)).parent[drawn[order]] != "").all()
+
+
+PARENT_OF = {"QSO": "qso", "GALAXY": "galaxy", "STAR": "star"}
+
+
+def judge(classes: str, **columns: object) -> tuple[str, str, str]:
+    """Return parent, control and gate of one row where a class is judged."""
+    shares = dict.fromkeys(
+        (f"{kind}_fraction" for kind in ("sky", "standard", "galaxy", "star", "quasar")), 1.0
+    )
+    settings = TargetSettings.model_validate({"classes": classes, **shares})
+    choice = choose_rows(make_rows(1, **({"Z": 0.002} | columns)), settings)
+    return str(choice.parent[0]), str(choice.control[0]), str(choice.gate[0])
+
+
+@pytest.mark.parametrize("judged", ["galaxy", "star"])
+@pytest.mark.parametrize("spectype", PARENT_OF)
+def test_the_core_is_of_the_class_that_is_judged_and_others_are_controls(
+    judged: str, spectype: str
+) -> None:
+    parent, control, gate = judge(judged, SPECTYPE=spectype)
+    if PARENT_OF[spectype] == judged:
+        assert (parent, control, gate) == ("core", "", "")
+    else:
+        kind = {"QSO": "quasar"}.get(spectype, spectype.lower())
+        assert (parent, control, gate) == ("control", kind, f"not_{judged}")
+
+
+@pytest.mark.parametrize("spectype", PARENT_OF)
+@pytest.mark.parametrize("warning", [0, 1 << 2, 1 << 6])
+def test_any_spectrum_is_judged_in_the_observed_frame(spectype: str, warning: int) -> None:
+    assert judge("any", SPECTYPE=spectype, ZWARN=warning, Z=1.0)[0] == "core"
+
+
+@pytest.mark.parametrize("classes", ["galaxy", "star", "any"])
+def test_a_sky_fibre_is_a_control_of_every_class(classes: str) -> None:
+    assert judge(classes, OBJTYPE="SKY", ZWARN=5)[:2] == ("control", "sky")
+
+
+def test_a_fibre_without_data_is_in_no_parent() -> None:
+    assert judge("any", ZWARN=1 << 9) == ("", "", "no_data")
+
+
+def test_no_class_but_quasars_has_an_extended_parent() -> None:
+    assert judge("qso", ZWARN=4, DESI_TARGET=QSO, Z=1.0)[0] == "extended"
+    for classes in ("galaxy", "star"):
+        assert judge(classes, ZWARN=4, DESI_TARGET=QSO)[0] == ""
+
+
+def test_a_standard_star_is_a_star_among_stars() -> None:
+    assert judge("star", SPECTYPE="STAR", DESI_TARGET=STANDARD)[0] == "core"
+    assert judge("galaxy", SPECTYPE="STAR", DESI_TARGET=STANDARD)[:2] == ("control", "standard")
+
+
+def test_a_redshift_that_is_hardly_preferred_is_not_trusted() -> None:
+    rows = make_rows(3, SPECTYPE="GALAXY", Z=0.3, DELTACHI2=np.array([5.0, 9.0, 30.0]))
+    settings = TargetSettings.model_validate({"classes": "galaxy", "min_deltachi2": 9.0})
+    assert find_gates(rows, settings).tolist() == ["redshift_not_trusted", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("values", "limits"),
+    [
+        ({}, (0.05, 6.8)),
+        ({"classes": "galaxy"}, (0.001, 1.7)),
+        ({"classes": "star"}, (-0.005, 0.005)),
+        ({"classes": "galaxy", "z_max": 0.6}, (0.001, 0.6)),
+    ],
+)
+def test_the_limits_of_redshift_are_those_of_the_class_unless_told(values, limits) -> None:
+    settings = TargetSettings.model_validate(values)
+    assert (settings.z_min, settings.z_max) == limits
