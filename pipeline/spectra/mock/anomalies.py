@@ -13,7 +13,15 @@ import numpy as np
 
 from pipeline.spectra.mock.body import Body
 from pipeline.spectra.mock.distributions import Limited
-from pipeline.spectra.mock.families import absorbed, blended, emitting, instrumental
+from pipeline.spectra.mock.families import (
+    absorbed,
+    blended,
+    emitting,
+    foreign,
+    galactic,
+    instrumental,
+    stellar,
+)
 from pipeline.spectra.mock.instrument import WAVE
 from pipeline.spectra.mock.physics import quasar_components
 from pipeline.spectra.mock.scene import Scene
@@ -34,7 +42,7 @@ class Family:
     Attributes
     ----------
     kind : astrophysical or instrumental.
-    z_low, z_high : redshifts it can show at.
+    z_low, z_high : redshifts it can show at; of stars nobody asks.
     draws : distribution of each parameter.
     change_scene, change_arms, change_body : the function that plants one; one of them is given,
         the first for quasars, the last for galaxies and stars.
@@ -74,6 +82,22 @@ def _fault(draws: Mapping[str, Limited], change: ArmChange, taught_as: str | Non
     return Family("instrumental", 0.05, 4.6, draws, change_arms=change, taught_as=taught_as)
 
 
+def _own(
+    z_low: float,
+    z_high: float,
+    draws: Mapping[str, Limited],
+    change: BodyChange,
+    taught_as: str | None = None,
+) -> Family:
+    return Family("astrophysical", z_low, z_high, draws, change_body=change, taught_as=taught_as)
+
+
+def _wrong(
+    draws: Mapping[str, Limited], change: BodyChange, taught_as: str | None = None
+) -> Family:
+    return Family("instrumental", 0.05, 1.6, draws, change_body=change, taught_as=taught_as)
+
+
 FAMILIES: dict[str, Family] = {
     "bal": _sky(1.6, 4.6, absorbed.BAL, absorbed.bal, "bal"),
     "felobal": _sky(0.6, 2.6, absorbed.FELOBAL, absorbed.felobal, "felobal"),
@@ -111,11 +135,48 @@ FAMILIES: dict[str, Family] = {
 
 # What an instrument does to a quasar's spectrum, it does to all.
 _FAULTS = {name: family for name, family in FAMILIES.items() if family.change_arms}
-FAMILIES_OF: dict[str, dict[str, Family]] = {
-    "quasar": FAMILIES,
-    "galaxy": {**_FAULTS},
-    "star": {**_FAULTS},
+_EMITTER = _own(0.05, 1.2, foreign.EMITTER, foreign.background_emitter)
+_SECOND_GALAXY = _own(
+    0.05, 0.95, foreign.BACKGROUND, foreign.background_galaxy, taught_as="galaxy_blend"
+)
+_LINE = _own(0.05, 1.6, foreign.ALONE, foreign.unidentified_line, taught_as="narrow_line")
+GALAXY_FAMILIES: dict[str, Family] = {
+    "supernova_ia": _own(0.05, 0.45, galactic.SUPERNOVA_IA, galactic.supernova_ia),
+    "supernova_ii": _own(0.05, 0.35, galactic.SUPERNOVA_II, galactic.supernova_ii),
+    "type1_nucleus": _own(0.05, 1.2, galactic.NUCLEUS, galactic.type1_nucleus),
+    "extreme_emission": _own(0.05, 0.9, galactic.EXTREME, galactic.extreme_emission),
+    "extreme_balmer": _own(0.05, 1.1, galactic.BURST, galactic.extreme_balmer),
+    "background_emitter": _EMITTER,
+    "background_galaxy": _SECOND_GALAXY,
+    "foreground_star": _own(
+        0.05, 1.6, foreign.FOREGROUND, foreign.foreground_star, taught_as="star_blend"
+    ),
+    "unidentified_line": _LINE,
+    "galaxy_wrong_redshift": _wrong(foreign.CONFUSED, foreign.galaxy_wrong_redshift, "wrong_z"),
+    "star_called_galaxy": _wrong({}, foreign.star_called_galaxy),
+    "quasar_called_galaxy": _wrong({}, foreign.quasar_called_galaxy),
+    **_FAULTS,
 }
+STAR_FAMILIES: dict[str, Family] = {
+    "flare_star": _own(0.0, 0.0, stellar.FLARE, stellar.flare_star),
+    "cataclysmic": _own(0.0, 0.0, stellar.CATACLYSM, stellar.cataclysmic),
+    "white_dwarf_red_dwarf": _own(0.0, 0.0, stellar.COMPOSITE, stellar.white_dwarf_red_dwarf),
+    "carbon_star": _own(0.0, 0.0, stellar.CARBON, stellar.carbon_star),
+    "carbon_white_dwarf": _own(0.0, 0.0, stellar.CARBON_DWARF, stellar.carbon_white_dwarf),
+    "metal_white_dwarf": _own(0.0, 0.0, stellar.METAL_DWARF, stellar.metal_white_dwarf),
+    "magnetic_white_dwarf": _own(0.0, 0.0, stellar.MAGNETIC, stellar.magnetic_white_dwarf),
+    "background_emitter": _EMITTER,
+    "background_galaxy": _SECOND_GALAXY,
+    "background_quasar": _own(
+        0.0, 0.0, foreign.BEHIND, foreign.background_quasar, taught_as="quasar_blend"
+    ),
+    "unidentified_line": _LINE,
+    "extreme_velocity": _wrong(foreign.VELOCITY, foreign.extreme_velocity),
+    "quasar_called_star": _wrong({}, foreign.quasar_called_star),
+    "galaxy_called_star": _wrong({}, foreign.galaxy_called_star),
+    **_FAULTS,
+}
+FAMILIES_OF = {"quasar": FAMILIES, "galaxy": GALAXY_FAMILIES, "star": STAR_FAMILIES}
 # A name is one family, whatever the class it is planted in.
 ALL_FAMILIES = {name: family for one in FAMILIES_OF.values() for name, family in one.items()}
 

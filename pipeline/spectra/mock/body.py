@@ -18,7 +18,8 @@ class Body:
 
     Attributes
     ----------
-    of : what was drawn, and what the target is selected as.
+    of : the galaxy or star that the catalogue leads one to expect: what was drawn, or of a rare
+        kind of star an ordinary one of its temperature.
     parts : its components in one unit of its own, each (7781,): stars, and gas of a galaxy.
     screen : transmission of the Milky Way, (7781,).
     z_catalog : the redshift the catalogue will give.
@@ -64,23 +65,16 @@ class Body:
 
 def embody(of: Galaxy | Star, ebv: float) -> Body:
     """Put a galaxy or star behind Galactic dust of E(B-V) = `ebv` mag."""
+    true_class = "galaxy" if isinstance(of, Galaxy) else "star"
+    return Body(of, _parts(of), galactic_transmission(WAVE, ebv), of.z, true_class, of.z)
+
+
+def expected_flux(body: Body) -> np.ndarray:
+    """What the catalogue leads one to expect, (7781,): an ordinary one at the redshift it gives."""
+    of = replace(body.of, z=body.z_catalog)
+    return replace(body, of=of, parts=_parts(of), other=np.zeros(WAVE.size)).flux()
+
+
+def _parts(of: Galaxy | Star) -> dict[str, np.ndarray]:
     rest = WAVE / (1 + of.z)
-    if isinstance(of, Galaxy):
-        parts, true_class = galaxy_components(of, rest), "galaxy"
-    else:
-        parts, true_class = {"stars": starlight(of, rest)}, "star"
-    return Body(of, parts, galactic_transmission(WAVE, ebv), of.z, true_class, of.z)
-
-
-def expected_flux(normal: Body, changed: Body) -> np.ndarray:
-    """What the catalogue leads one to expect of `changed`: `normal`, at the redshift it gives."""
-    if changed.z_catalog == normal.z_catalog:
-        return normal.flux()
-    moved = replace(normal.of, z=changed.z_catalog)
-    rest = WAVE / (1 + moved.z)
-    parts = (
-        galaxy_components(moved, rest)
-        if isinstance(moved, Galaxy)
-        else {"stars": starlight(moved, rest)}
-    )
-    return replace(normal, of=moved, parts=parts).flux()
+    return galaxy_components(of, rest) if isinstance(of, Galaxy) else {"stars": starlight(of, rest)}

@@ -56,10 +56,9 @@ def _draw_member(
     # What a family cannot show at this redshift, it shows in another galaxy.
     while family and true_class == "galaxy" and not family.z_low <= of.z <= family.z_high:
         of = _draw(rng, plan.program, true_class)
-    normal = embody(of, plan.ebv)
-    body, wave = normal, np.nan
+    body, wave = embody(of, plan.ebv), np.nan
     if family and family.change_body:
-        body, wave = family.change_body(normal, rng, **family.draw(rng))
+        body, wave = family.change_body(body, rng, **family.draw(rng))
     is_failure = isinstance(of, Galaxy) and of.program == "ELG" and rng.random() < ELG_FAILURES
     if is_failure and family is None:
         body = _mistake_line(body, rng)
@@ -67,14 +66,14 @@ def _draw_member(
     target = Target(
         body.true_class,
         flux,
-        expected_flux(normal, body) if family else flux,
+        expected_flux(body) if family else flux,
         flux,
         body.z_true,
         body.z_catalog,
         name,
         wave_rest=wave,
         planting=rng,
-        called=("STAR", of.subtype) if isinstance(of, Star) else ("GALAXY", ""),
+        called=("STAR", body.of.subtype) if isinstance(body.of, Star) else ("GALAXY", ""),
         selection=_SELECTIONS["MWS" if isinstance(of, Star) else of.program],
     )
     target.conditions = draw_conditions(rng, plan.survey, plan.program, 0.0)

@@ -35,7 +35,7 @@ _CONFUSIONS = (
 )  # fmt: skip
 # Line, speed over that of SiII 6355, depth and FWHM in km/s of a type Ia supernova at maximum
 # (Filippenko 1997).
-_SUPERNOVA = (
+SUPERNOVA_LINES = (
     (3951.0, 1.2, 0.75, 11_000.0), (4131.0, 1.0, 0.30, 7000.0), (4481.0, 1.1, 0.50, 12_000.0),
     (5018.0, 1.0, 0.45, 13_000.0), (5454.0, 0.9, 0.25, 6000.0), (5640.0, 0.9, 0.35, 6500.0),
     (5972.0, 1.0, 0.20, 7000.0), (6355.0, 1.0, 0.55, 8500.0), (7774.0, 1.1, 0.35, 11_000.0),
@@ -116,7 +116,7 @@ def supernova(
     )
     # Iron-peak lines all but close the ultraviolet.
     light *= 0.05 + 0.95 / (1 + np.exp((3400 - rest) / 120))
-    for wave, share, depth, fwhm in _SUPERNOVA:
+    for wave, share, depth, fwhm in SUPERNOVA_LINES:
         outflow = (1 - rest / wave) * LIGHT_SPEED
         light *= 1 - depth * np.exp(-0.5 * ((outflow - share * speed) / (fwhm / 2.3548)) ** 2)
     other = scene.other + light * _flux_at(scene.quasar.z, magnitude) * scene.screen

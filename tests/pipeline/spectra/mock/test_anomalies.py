@@ -7,10 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mock_bodies import plant
 from mock_scenes import make_scene
 
 from catalog_schema.spectra import EXAMPLES
-from pipeline.spectra.mock.anomalies import FAMILIES, expected_scene, strength
+from pipeline.spectra.mock.anomalies import (
+    ALL_FAMILIES,
+    FAMILIES,
+    FAMILIES_OF,
+    expected_scene,
+    strength,
+)
+from pipeline.spectra.mock.body import expected_flux
 from pipeline.spectra.mock.instrument import Conditions, noise_sigma, split_arms
 from pipeline.spectra.science import faults, phenomena
 
@@ -51,15 +59,44 @@ def test_a_family_changes_the_spectrum_and_keeps_it_finite(name: str) -> None:
     assert max(strengths) > 6
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    ("true_class", "name"),
+    [
+        (true_class, name)
+        for true_class in ("galaxy", "star")
+        for name, family in FAMILIES_OF[true_class].items()
+        if family.change_body
+    ],
+)
+def test_a_family_changes_a_galaxy_or_star(true_class: str, name: str) -> None:
+    strengths = []
+    for seed in range(4):
+        _, body, wave = plant(true_class, name, seed)
+        flux = split_arms(body.flux())
+        assert np.isfinite(flux).all()
+        assert (flux >= 0).all()
+        assert np.isnan(wave) or 1000 < wave < 10_000
+        sigma = noise_sigma(flux, Conditions(1000, 1, 1, 1))
+        strengths.append(strength(flux, split_arms(expected_flux(body)), sigma))
+    assert min(strengths) > 3
+    assert max(strengths) > 15
+
+
+def test_a_name_is_one_family_whatever_the_class() -> None:
+    for families in FAMILIES_OF.values():
+        for name, family in families.items():
+            assert ALL_FAMILIES[name] is family
+
+
+@pytest.mark.parametrize("name", ALL_FAMILIES)
 def test_a_family_has_one_recipe_with_a_source(name: str) -> None:
-    family = FAMILIES[name]
-    [recipe] = [each for each in (family.change_scene, family.change_arms) if each]
+    family = ALL_FAMILIES[name]
+    recipes = (family.change_scene, family.change_arms, family.change_body)
+    [recipe] = [each for each in recipes if each]
     assert recipe.__name__ == name
     assert re.search(r"\b(19|20)\d\d\b|desispec", recipe.__doc__ or ""), name
-    assert (family.kind == "instrumental") == (
-        family.change_arms is not None or name == "wrong_redshift"
-    )
+    is_wrong = "wrong" in name or "called" in name or name == "extreme_velocity"
+    assert (family.kind == "instrumental") == (family.change_arms is not None or is_wrong)
 
 
 def test_a_third_of_the_families_is_taught_to_nobody() -> None:
@@ -68,6 +105,10 @@ def test_a_third_of_the_families_is_taught_to_nobody() -> None:
     taught_as = [family.taught_as for family in FAMILIES.values() if family.is_taught]
     assert set(taught_as) <= set(EXAMPLES)
     assert len(set(taught_as)) == len(taught_as)
+    for families in FAMILIES_OF.values():
+        taught = {family.taught_as for family in families.values() if family.is_taught}
+        assert taught <= set(EXAMPLES)
+        assert len(taught) < 2 * len(families) / 3
     # A kind that is taught is not called untaught under its own name.
     assert not set(untaught) & set(EXAMPLES)
 
@@ -129,7 +170,7 @@ def test_no_range_of_testing_is_one_of_teaching() -> None:
     assert set(RANGES) == set(phenomena.PHENOMENA)
     tested = {
         (name, parameter): (drawn.low, drawn.high)
-        for name, family in FAMILIES.items()
+        for name, family in ALL_FAMILIES.items()
         for parameter, drawn in family.draws.items()
     }
     taught = {
@@ -140,7 +181,7 @@ def test_no_range_of_testing_is_one_of_teaching() -> None:
     # From 0 to 1 is no range but a share of everything.
     for (one, low_high), (other, limits) in itertools.product(tested.items(), taught.items()):
         assert low_high == (0.0, 1.0) or low_high != limits, (one, other)
-    for name, family in FAMILIES.items():
+    for name, family in ALL_FAMILIES.items():
         for parameter in set(family.draws) & set(RANGES.get(family.taught_as or "", ())):
             drawn, limits = family.draws[parameter], RANGES[str(family.taught_as)][parameter]
             # None and one are where a number begins.
