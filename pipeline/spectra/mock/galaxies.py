@@ -81,9 +81,9 @@ class Galaxy:
     gas_width: float
 
 
-# Redshifts: of LRGs and ELGs counts in the shape of Zhou et al. (2023, fig. 8) and Raichoor et al.
-# (2023, fig. 12), read off; of bright galaxies a spread about a median that grows with magnitude,
-# 0.2 at 19.3 (Hahn et al. 2023), the form assumed.
+# Redshifts: of LRGs and ELGs counts in the range and roughly the shape of Zhou et al. (2023) and
+# Raichoor et al. (2023), the numbers assumed; of bright galaxies a spread about a median that grows
+# with magnitude, 0.2 at 19.3 (Hahn et al. 2023), the form assumed.
 REDSHIFTS: Mapping[str, Limited] = {
     "LRG": tabulated(
         (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1), (3.0, 5.5, 6.5, 8.0, 9.5, 9.0, 5.0, 1.5)

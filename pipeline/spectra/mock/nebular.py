@@ -8,12 +8,12 @@ from catalog_schema.constants import LIGHT_SPEED
 from catalog_schema.lines import LINES
 from pipeline.spectra.mock.dust import calzetti_transmission
 
-# Case B at 10,000 K over Halpha (Osterbrock & Ferland 2006, table 4.4), and ratios of doublets that
+# Case B at 10,000 K over Halpha (Osterbrock & Ferland 2006), and ratios of doublets that
 # atomic physics sets (Storey & Zeippen 2000).
 _CASE_B = {"hbeta": 1 / 2.86, "hgamma": 0.468 / 2.86, "hdelta": 0.259 / 2.86, "h8": 0.105 / 2.86}
 _OIII_RATIO, _NII_RATIO, _NEIII_RATIO = 2.98, 3.05, 3.3
 # Ends of the active branch as log [NII]/Halpha, [OIII]/Hbeta, [SII]/Halpha, [OI]/Halpha,
-# [OII]/Hbeta: LINER and Seyfert (Kewley et al. 2006, figs. 1 and 4, middles of the clouds).
+# [OII]/Hbeta: LINER and Seyfert (about the middles of the clouds in Kewley et al. 2006).
 _LINER = (0.10, 0.30, -0.02, -0.72, 0.75)
 _SEYFERT = (0.02, 0.92, -0.32, -1.05, 0.55)
 _SCATTER = (0.05, 0.08, 0.06, 0.08, 0.08, 0.05)
@@ -28,7 +28,7 @@ def ratios(oxygen: float, agn: float, hardness: float, scatter: np.ndarray) -> d
     Parameters
     ----------
     oxygen : log [NII]/Halpha of the star-forming regions; [OIII]/Hbeta follows the ridge of
-        Kewley et al. (2013, eq. 3), [SII] and [OII] after the spectra of Kewley et al. (2006).
+        Kewley et al. (2013), [SII], [OI] and [OII] by curves assumed after Kewley et al. (2006).
     agn : share of Halpha that the nucleus lights.
     hardness : 0 LINER to 1 Seyfert.
     scatter : (6,) standard normal; of [NII], [OIII], [SII], [OI], [OII] and the [OII] doublet.

@@ -41,7 +41,7 @@ EMITTER = {
     "oxygen": normal(-0.85, 0.2, -1.4, -0.45),
 }
 # Two galaxies in one fibre: pairs of similar light, as spectroscopic blends are found (Holwerda et
-# al. 2015, redshifts to 0.9); ratios assumed even in the logarithm over a decade.
+# al. 2015); ratios assumed.
 BACKGROUND = {"ratio": lognormal(0.45, 0.22, 0.17, 1.4), "distance": uniform(0.04, 0.96)}
 # Stars in front of galaxies: as bright as these, more or less; assumed.
 FOREGROUND = {"ratio": lognormal(0.5, 0.3, 0.13, 2.2)}

@@ -19,8 +19,8 @@ from pipeline.spectra.mock.profile import add_gaussian
 from pipeline.spectra.mock.stellar_lines import GRID, balmer, step
 
 _FWHM_TO_SIGMA = 1 / 2.3548
-# Of a supernova with hydrogen: line, depth, height of the emission over the depth (Filippenko
-# 1997, fig. 6; Gutiérrez et al. 2017, figs. 1-2).
+# Of a supernova with hydrogen: line, depth, height of the emission over the depth (after
+# Filippenko 1997 and Gutiérrez et al. 2017, the numbers assumed).
 _HYDROGEN = (
     ("halpha", 0.45, 2.0), ("hbeta", 0.45, 1.0), ("hgamma", 0.35, 0.8), ("hdelta", 0.25, 0.6),
     ("nad", 0.15, 0.8), ("mgb", 0.20, 0.4),
@@ -28,8 +28,8 @@ _HYDROGEN = (
 # Equivalent widths (Å) of broad lines over the nucleus, after Vanden Berk et al. (2001).
 _BROAD = {"halpha": 195.0, "hbeta": 46.0, "hgamma": 13.0, "mgii": 32.0, "hei_5877": 5.0}
 
-# Light of supernovae in the fibre over the galaxy's in r: what Graur & Maoz (2013) and Graur et al.
-# (2015) find in galaxy spectra, 0.1 to 1; the shape is assumed. SiII at 10,800 +- 1,000 km/s
+# Supernovae are found in galaxy spectra (Graur & Maoz 2013); their light over the galaxy's in r,
+# 0.11 to 0.98, is assumed. SiII at 10,800 +- 1,000 km/s
 # (Wang et al. 2009); photospheres of 10,000 to 14,000 K near maximum (Filippenko 1997).
 _RATIO = lognormal(0.32, 0.22, 0.11, 0.98)
 SUPERNOVA_IA = {

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
+from lake_runs import extract_lake, read_all
 
 from pipeline.spectra.mock import members, plan
 from pipeline.spectra.mock.anomalies import ALL_FAMILIES, FAMILIES_OF
@@ -110,6 +111,14 @@ def test_only_faint_ones_get_a_warning(surveys) -> None:
     assert (rows["ZWARN"][seen][~is_unsure] == 0).all()
     assert is_unsure.mean() < 0.25
     assert truth["snr_true"][seen][is_unsure].median() < truth["snr_true"][seen].median()
+
+
+def test_the_tree_is_read(tmp_path) -> None:
+    make_survey(tmp_path / "dr1", n_quasars=6, n_pixels=2, seed=3, n_galaxies=12, n_stars=8)
+    store = extract_lake(tmp_path / "dr1", tmp_path / "root")
+    rows = read_all(store, "candidates").num_rows
+    assert rows >= 5
+    assert read_all(store, "coadds").num_rows == read_all(store, "targets").num_rows
 
 
 def test_an_emission_line_galaxy_in_a_hundred_has_a_wrong_line(monkeypatch) -> None:
