@@ -34,11 +34,14 @@ from pipeline.flow.data_path import run_stages
 from pipeline.flow.root import Root
 from pipeline.judge.science.independence import measure_leak
 from pipeline.lake.store import to_matrix
+from pipeline.spectra.science.encoder_input import soften
 from pipeline.spectra.science.pca import LinearBasis, fit_basis, infer_coefficients, rebin
 from pipeline.transport.places import find_mock
 
 _COMPONENTS, _BIN, _OBSERVED_BIN = 16, 4, 8
 _EPOCHS, _HIDDEN = 40, 64
+# Relative error of the flux that nobody falls below.
+_LEAST_ERROR = 2e-3
 _MODEL_ERROR, _WIDTHS, _NEIGHBOURS = 0.05, (1, 2, 4, 8, 16, 32, 64), 200
 _KEY = ["SURVEY", "PROGRAM", "TARGETID"]
 _COLUMNS = [*_KEY, "split", "parent", "Z", "snr", "chi2", "latent", "statistics"]
@@ -112,7 +115,7 @@ def report(store: Root, truth: pl.DataFrame) -> None:
     is_taught = table["is_taught"].fill_null(False).to_numpy()
     snr = table["snr"].to_numpy()
     print(
-        f"\n{len(table)} core quasars, {is_odd.sum()} planted, {is_taught.sum()} of families that "
+        f"\n{len(table)} core spectra, {is_odd.sum()} planted, {is_taught.sum()} of families that "
         f"were taught; {(is_odd & (snr > 2)).sum()} with SNR > 2"
     )
     parts = {
@@ -275,6 +278,8 @@ def score_by_pca(
 ) -> tuple[dict[str, NDArray], NDArray]:
     """Score by a weighted PCA: chi-squared, filters on the residual, forest on coefficients."""
     size = int(start.max()) + flux.shape[1]
+    # Of the brightest stars the normal equations were singular in single precision.
+    weight = soften(weight, _LEAST_ERROR)
     chosen = torch.from_numpy(np.flatnonzero(training))
     basis = fit_basis(
         flux[chosen],

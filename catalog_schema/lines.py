@@ -4,8 +4,8 @@ Rest wavelengths are in Å in vacuum. Single transitions: NIST Atomic Spectra Da
 absorb: Morton 2003 (ApJS 149, 205). Doublets and blends that quasars show as one line: laboratory
 means of Vanden Berk et al. 2001 (AJ 122, 549, table 2), and of the SDSS line list for the blends
 Si IV+O IV], Mg b and the G band. Fe 5270 and Fe 5335: centres of the Lick indices (named by their
-places in air). Heads of molecular bands: Pearse & Gaydon 1976. Iron bands: centres of the multiplets in
-Vestergaard & Wilkes 2001 and Boroson & Green 1992.
+places in air). Heads of molecular bands: Pearse & Gaydon 1976. Iron bands: centres of the
+multiplets in Vestergaard & Wilkes 2001 and Boroson & Green 1992.
 """
 
 from enum import StrEnum

@@ -137,12 +137,12 @@ FAMILIES: dict[str, Family] = {
 _FAULTS = {name: family for name, family in FAMILIES.items() if family.change_arms}
 _EMITTER = _own(0.05, 1.2, foreign.EMITTER, foreign.background_emitter)
 _SECOND_GALAXY = _own(
-    0.05, 0.95, foreign.BACKGROUND, foreign.background_galaxy, taught_as="galaxy_blend"
+    0.05, 0.95, foreign.BACKGROUND, foreign.background_galaxy, taught_as="second_galaxy"
 )
 _LINE = _own(0.05, 1.6, foreign.ALONE, foreign.unidentified_line, taught_as="narrow_line")
 GALAXY_FAMILIES: dict[str, Family] = {
-    "supernova_ia": _own(0.05, 0.45, galactic.SUPERNOVA_IA, galactic.supernova_ia),
-    "supernova_ii": _own(0.05, 0.35, galactic.SUPERNOVA_II, galactic.supernova_ii),
+    "supernova_ia": _own(0.05, 0.45, galactic.SUPERNOVA_IA, galactic.supernova_ia, "supernova"),
+    "supernova_ii": _own(0.05, 0.35, galactic.SUPERNOVA_II, galactic.supernova_ii, "supernova"),
     "type1_nucleus": _own(0.05, 1.2, galactic.NUCLEUS, galactic.type1_nucleus),
     "extreme_emission": _own(0.05, 0.9, galactic.EXTREME, galactic.extreme_emission),
     "extreme_balmer": _own(0.05, 1.1, galactic.BURST, galactic.extreme_balmer),
@@ -153,27 +153,27 @@ GALAXY_FAMILIES: dict[str, Family] = {
     ),
     "unidentified_line": _LINE,
     "galaxy_wrong_redshift": _wrong(foreign.CONFUSED, foreign.galaxy_wrong_redshift, "wrong_z"),
-    "star_called_galaxy": _wrong({}, foreign.star_called_galaxy),
-    "quasar_called_galaxy": _wrong({}, foreign.quasar_called_galaxy),
+    "star_called_galaxy": _wrong({}, foreign.star_called_galaxy, "star"),
+    "quasar_called_galaxy": _wrong({}, foreign.quasar_called_galaxy, "quasar"),
     **_FAULTS,
 }
 STAR_FAMILIES: dict[str, Family] = {
-    "flare_star": _own(0.0, 0.0, stellar.FLARE, stellar.flare_star),
-    "cataclysmic": _own(0.0, 0.0, stellar.CATACLYSM, stellar.cataclysmic),
-    "white_dwarf_red_dwarf": _own(0.0, 0.0, stellar.COMPOSITE, stellar.white_dwarf_red_dwarf),
+    "flare_star": _own(0.0, 0.0, stellar.FLARE, stellar.flare_star, "emission"),
+    "cataclysmic": _own(0.0, 0.0, stellar.CATACLYSM, stellar.cataclysmic, "emission"),
+    "white_dwarf_red_dwarf": _own(
+        0.0, 0.0, stellar.COMPOSITE, stellar.white_dwarf_red_dwarf, "star_blend"
+    ),
     "carbon_star": _own(0.0, 0.0, stellar.CARBON, stellar.carbon_star),
     "carbon_white_dwarf": _own(0.0, 0.0, stellar.CARBON_DWARF, stellar.carbon_white_dwarf),
     "metal_white_dwarf": _own(0.0, 0.0, stellar.METAL_DWARF, stellar.metal_white_dwarf),
     "magnetic_white_dwarf": _own(0.0, 0.0, stellar.MAGNETIC, stellar.magnetic_white_dwarf),
     "background_emitter": _EMITTER,
     "background_galaxy": _SECOND_GALAXY,
-    "background_quasar": _own(
-        0.0, 0.0, foreign.BEHIND, foreign.background_quasar, taught_as="quasar_blend"
-    ),
+    "background_quasar": _own(0.0, 0.0, foreign.BEHIND, foreign.background_quasar),
     "unidentified_line": _LINE,
     "extreme_velocity": _wrong(foreign.VELOCITY, foreign.extreme_velocity),
-    "quasar_called_star": _wrong({}, foreign.quasar_called_star),
-    "galaxy_called_star": _wrong({}, foreign.galaxy_called_star),
+    "quasar_called_star": _wrong({}, foreign.quasar_called_star, "quasar"),
+    "galaxy_called_star": _wrong({}, foreign.galaxy_called_star, "galaxy"),
     **_FAULTS,
 }
 FAMILIES_OF = {"quasar": FAMILIES, "galaxy": GALAXY_FAMILIES, "star": STAR_FAMILIES}

@@ -53,7 +53,7 @@ RANGES: dict[str, Ranges] = {
         "ratio": (0.1, 3.5),
     },
     "supernova": {
-        "temperature": (5000.0, 14_000.0),
+        "temperature": (5000.0, 15_000.0),
         "speed": (4000.0, 16_000.0),
         "depth": (0.1, 0.7),
         "ratio": (0.1, 2.5),
