@@ -67,7 +67,7 @@ def make_classify(needs: tuple[str, ...], reads: tuple[str, ...]) -> Stage:
             "classify.bootstraps",
             "classify.evidence",
         ),
-        revision=15,
+        revision=16,
         run="pipeline.judge.classify:classify",
     )
 

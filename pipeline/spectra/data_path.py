@@ -119,7 +119,7 @@ SCORE = Stage(
     makes=by_shard("scores"),
     needs=("restframe", "models"),
     reads=("run.seed", *_SCORE),
-    revision=8,
+    revision=9,
     run="pipeline.spectra.stages.score:score",
     rows_of="preprocess",
 )

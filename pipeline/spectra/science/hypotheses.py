@@ -70,7 +70,7 @@ class Hypotheses:
     wave : Tensor, shape (g,)
         Rest wavelengths in Å.
     sampling : Sampling
-        Of the observed spectra. A hypothesis on an arm that is not among theirs has score 0.
+        Of the observed spectra. What a window does not show, as an arm that it lacks, scores NaN.
     amplitude_spread : float
         Fraction of the mean by which the amplitude, which is fitted too, is free.
     """

@@ -262,8 +262,10 @@ def _quasar(host: Host, rng: np.random.Generator) -> NDArray:
     return light * host.level / host.median(light) - host.model
 
 
-def _emission(host: Host, rng: np.random.Generator) -> NDArray:
+def _emission(host: Host, rng: np.random.Generator) -> NDArray | None:
     """Add hydrogen and helium lines, as a flare, an active star or an accretion disc has them."""
+    if not host.sees(LINES["hbeta"].wave):
+        return None
     sigma = draw_log(RANGES["emission"]["sigma"], rng)
     shape = np.zeros(len(host.rest))
     for wave in waves(*BALMER[:6], "hei_5877", "heii_4687"):

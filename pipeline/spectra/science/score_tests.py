@@ -67,6 +67,7 @@ def score_templates(
     Returns
     -------
     scores : Tensor, shape (n, j)
+        NaN where a window shows nothing of the template, or the model explains it all.
     rows : Tensor, shape (n, k + 1, b)
         KVᵀN⁻¹ and C⁻¹r.
     """
@@ -154,8 +155,8 @@ def _score(light, explained, weight, beyond, scores, rows):  # type: ignore[no-u
             score, variance = _correlate(
                 light[i, k + row], explained[i, k + row], residual, weight[i]
             )
-            variance = max(variance - beyond[i, row], np.float32(_LEAST))
-            scores[i, row] = score / np.sqrt(variance)
+            variance -= beyond[i, row]
+            scores[i, row] = score / np.sqrt(variance) if variance > _LEAST else np.float32(np.nan)
         _multiply(residual - explained[i, k + j], weight[i], rows[i, k])
 
 

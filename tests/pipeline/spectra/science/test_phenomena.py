@@ -39,6 +39,8 @@ def test_what_cannot_be_seen_is_not_planted() -> None:
     assert draw("bal", 0.7) is None
     assert draw("changing_look", 2.8) is None
     assert draw("galaxy_blend", 0.1) is None
+    assert draw("supernova", 1.8) is None
+    assert draw("emission", 1.8) is None
 
 
 @pytest.mark.parametrize("speed", [-1200.0, 0.0, 4000.0])
@@ -55,7 +57,7 @@ def test_a_damped_absorber_lies_to_the_blue_by_its_speed(speed, monkeypatch) -> 
 @pytest.mark.parametrize("kind", RANGES)
 def test_every_range_is_drawn_from(kind, monkeypatch) -> None:
     """A range that is moved moves what is planted."""
-    z = {"dla": 2.6, "changing_look": 0.4}.get(kind, 1.8)
+    z = {"dla": 2.6, "changing_look": 0.4, "supernova": 0.2, "emission": 0.2}.get(kind, 1.8)
     of_kind = phenomena.RANGES if kind in phenomena.RANGES else faults.RANGES
     for name, (low, high) in RANGES[kind].items():
         before = [draw(kind, z, seed) for seed in range(12)]
