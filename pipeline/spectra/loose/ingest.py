@@ -22,8 +22,9 @@ from pipeline.settings.spectra import TargetSettings
 from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.coadd_rows import spectra_to_table
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd
-from pipeline.spectra.desi.joined_file import join_file, join_spectra
+from pipeline.spectra.desi.joined_file import join_file
 from pipeline.spectra.desi.row_identity import find_strangers, read_fibres
+from pipeline.spectra.joining import join_spectra
 from pipeline.spectra.loose.coadds import explain_stranger, find_redrock, is_companion, is_fits
 from pipeline.spectra.loose.foreign import choose_rows, judge_spectra
 from pipeline.spectra.loose.redshift_table import NO_REDSHIFTS, Redshifts, read_redshifts
@@ -154,7 +155,9 @@ def _read_table(
     # A file without a TARGETID gets a negative number from its name: no DESI target has one.
     identity = targetid if targetid is not None else -int(digest(path.name)[:12], 16)
     whole = ArmSpectra(0, flux[None], ivar[None], np.zeros((1, SAMPLING.grid.size), np.int32))
-    spectra, dropped, notes = join_spectra(path.name, np.array([identity]), [whole], ivar_floor)
+    spectra, dropped, notes = join_spectra(
+        path.name, np.array([identity]), [whole], ivar_floor, SAMPLING
+    )
     return spectra, dropped, (*spectrum.notes, *notes)
 
 
