@@ -252,6 +252,13 @@ def status(root: Path, failed: bool, export: Path | None) -> None:
 @click.option("--pixels", type=click.IntRange(1), default=12, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option(
+    "--layout",
+    type=click.Choice(["desi", "sdss"]),
+    default="desi",
+    show_default=True,
+    help="Whose files it is written in, and whose spectrograph observes it.",
+)
+@click.option(
     "--to",
     "folder",
     type=click.Path(path_type=Path),
@@ -259,13 +266,13 @@ def status(root: Path, failed: bool, export: Path | None) -> None:
     show_default=True,
     help="New folder; the truth table is written beside it.",
 )
-def mock(quasars: int, pixels: int, seed: int, folder: Path) -> None:
-    """Write a mock survey in the DR1 layout, with planted anomalies."""
+def mock(quasars: int, pixels: int, seed: int, layout: str, folder: Path) -> None:
+    """Write a mock survey in a published layout, with planted anomalies."""
     from pipeline.config import load_config
     from pipeline.spectra.mock.source import write_mock
 
     sizes = (f"mock.quasars={quasars}", f"mock.pixels={pixels}", f"mock.seed={seed}")
-    write_mock(folder, load_config(None, sizes).mock)
+    write_mock(folder, load_config(None, sizes).mock, layout)
     click.echo(f"mock survey {folder}")
 
 

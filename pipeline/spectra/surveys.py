@@ -8,6 +8,7 @@ from pipeline.settings.run import RunSettings
 from pipeline.spectra.desi.survey import DesiSurvey
 from pipeline.spectra.desi.tree import LAYOUTS
 from pipeline.spectra.loose.files import LooseFiles
+from pipeline.spectra.sdss.survey import SdssSurvey
 from pipeline.spectra.survey import Survey
 from pipeline.transport.sources import share_limits
 
@@ -15,6 +16,7 @@ from pipeline.transport.sources import share_limits
 SURVEYS: dict[str, type[Survey] | type[LooseFiles]] = {
     "desi": DesiSurvey,
     "mock": DesiSurvey,
+    "sdss": SdssSurvey,
     "loose": LooseFiles,
     **dict.fromkeys(LAYOUTS, DesiSurvey),
 }

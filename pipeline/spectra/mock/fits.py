@@ -25,7 +25,7 @@ _TEMPLATES = (
     ("STAR:::WD", "0.1"),
 )
 
-Header = Mapping[str, str | int | bool]
+Header = Mapping[str, str | int | float | bool]
 
 
 def shard_header(survey: str, program: str, healpix: int) -> dict[str, str | int | bool]:

@@ -12,6 +12,9 @@ from pipeline.progress import track_counts
 from pipeline.settings.spectra import MockSettings
 from pipeline.transport.places import find_mock
 
+# In which a mock survey can be written.
+LAYOUTS = ("desi", "sdss")
+
 
 def make_mock(store: Store, config: Config) -> Path:
     """Make the mock survey of the settings below the data root, unless it is there."""
@@ -25,16 +28,25 @@ def make_mock(store: Store, config: Config) -> Path:
 
 
 @limit_threads()
-def write_mock(folder: Path, settings: MockSettings) -> None:
+def write_mock(folder: Path, settings: MockSettings, layout: str = "desi") -> None:
     """Write a mock survey to a new folder and its truth table beside it.
+
+    Parameters
+    ----------
+    folder : Path
+    settings : MockSettings
+    layout : str
+        One of `LAYOUTS`.
 
     Raises
     ------
     UserError
         If the folder exists, cannot be written, or the sizes make no survey.
     """
-    from pipeline.spectra.mock.survey import make_survey
+    from pipeline.spectra.mock.sdss_tree import write_sdss_tree
+    from pipeline.spectra.mock.survey import make_survey, write_desi_tree
 
+    writers = {"desi": write_desi_tree, "sdss": write_sdss_tree}
     try:
         with guard_root(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -44,6 +56,7 @@ def write_mock(folder: Path, settings: MockSettings) -> None:
                 n_pixels=settings.pixels,
                 seed=settings.seed,
                 progress=track_counts("mock"),
+                write=writers[layout],
             )
     except (FileExistsError, ValueError) as error:
         raise UserError(f"mock survey: {error}") from None

@@ -30,6 +30,18 @@ from pipeline.spectra.mock.plan import ShardPlan, plan_shards
 _COMPANIONS = {"galaxy": 0.25, "star": 0.15, "standard": 0.05, "sky": 0.18, "stuck": 0.03}
 _TRUTH = pa.schema([(field.name, field.type) for field in arrow_schema(TRUTH)])
 
+# Told shards done and shards in all.
+Progress = Callable[[int, int], None]
+# Writes a tree of the planned shards and returns its truth table; also given the seed.
+Writer = Callable[[Path, list[ShardPlan], int, Progress], pa.Table]
+
+
+def write_desi_tree(tree: Path, plans: list[ShardPlan], seed: int, progress: Progress) -> pa.Table:
+    """Write the tree of DR1, from ``spectro/redux/iron``, and external catalogues."""
+    table, rows = _write_tree(tree, plans, progress)
+    external.write_catalogues(tree / "external", rows, seed)
+    return table
+
 
 def make_survey(
     destination: Path,
@@ -37,18 +49,20 @@ def make_survey(
     n_quasars: int,
     n_pixels: int,
     seed: int,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = lambda *_: None,
+    write: Writer = write_desi_tree,
 ) -> None:
-    """Write a mock of DESI DR1 below `destination`, and its truth table beside it.
+    """Write a mock survey below `destination`, and its truth table beside it.
 
     Parameters
     ----------
-    destination : folder to make; the tree below it is that of DR1, from ``spectro/redux/iron``.
+    destination : folder to make.
     n_quasars : number of quasar spectra over all shards.
     n_pixels : number of shards. The last is sv3/dark (from 3), the one before it main/bright in
         the pixel of the first (from 2), all others main/dark.
     seed : the same seed gives the same bytes in every file.
     progress : called with (shards done, shards in all).
+    write : writes the tree, by default in DR1's layout.
 
     Raises
     ------
@@ -68,8 +82,7 @@ def make_survey(
     building = Path(tempfile.mkdtemp(prefix=f".{destination.name}-", dir=destination.parent))
     try:
         tree = building / "tree"
-        table, rows = _write_tree(tree, plan_shards(n_quasars, n_pixels, seed), progress)
-        external.write_catalogues(tree / "external", rows, seed)
+        table = write(tree, plan_shards(n_quasars, n_pixels, seed), seed, progress)
         pq.write_table(table, building / "truth.parquet")
         (building / "truth.parquet").rename(truth)
         (building / "tree").rename(destination)
@@ -78,7 +91,7 @@ def make_survey(
 
 
 def _write_tree(
-    tree: Path, plans: list[ShardPlan], progress: Callable[[int, int], None] | None
+    tree: Path, plans: list[ShardPlan], progress: Progress
 ) -> tuple[pa.Table, np.ndarray]:
     root = tree / "spectro" / "redux" / "iron"
     catalogs, truths, sightings = [], [], []
@@ -87,8 +100,7 @@ def _write_tree(
         catalogs.append(rows)
         truths.append(truth)
         sightings += seen
-        if progress is not None:
-            progress(done, len(plans))
+        progress(done, len(plans))
     table = np.concatenate(catalogs)
     zcatalog.mark_primary(table)
     fits.write_zcatalog(root / "zcatalog" / "v1" / "zall-pix-iron.fits", table)
@@ -100,7 +112,7 @@ def _write_shard(
     root: Path, plan: ShardPlan, past: Path
 ) -> tuple[np.ndarray, pa.Table, list[earlier_spectra.Sighting]]:
     rng = np.random.default_rng(plan.seed)
-    identity, sample = _draw_sample(rng, plan)
+    identity, sample = draw_sample(rng, plan)
     coadd = observe(rng, sample)
     status = fibermap.draw_fiberstatus(rng, sample, coadd)
     exposures = fibermap.build_exposures(rng, plan.survey, plan.tile, identity, sample, status)
@@ -119,7 +131,7 @@ def _write_shard(
     [past_seed] = plan.seed.spawn(1)
     rng = np.random.default_rng(past_seed)
     sightings = earlier_spectra.write_spectra(past, rng, plan.tile, identity, sample)
-    return rows, _truth_table(plan, identity, sample, coadd), sightings
+    return rows, make_truth(plan, identity, sample, coadd), sightings
 
 
 def _write_files(
@@ -148,7 +160,8 @@ def _write_files(
     fits.write_tables(folder / f"qso_qn-{stem}", {}, {"QN_RR": quasarnet})
 
 
-def _draw_sample(rng: np.random.Generator, plan: ShardPlan) -> tuple[Identity, list[Target]]:
+def draw_sample(rng: np.random.Generator, plan: ShardPlan) -> tuple[Identity, list[Target]]:
+    """Draw who is in a shard and how each target is."""
     own = plan.n_quasars - plan.shared
     jobs: list[tuple[str, str | None]] = [("quasar", name) for name in plan.families]
     jobs += [("quasar", None)] * (own - len(plan.families))
@@ -174,9 +187,8 @@ def _draw_sample(rng: np.random.Generator, plan: ShardPlan) -> tuple[Identity, l
     return identity, sample
 
 
-def _truth_table(
-    plan: ShardPlan, identity: Identity, sample: list[Target], coadd: Coadd
-) -> pa.Table:
+def make_truth(plan: ShardPlan, identity: Identity, sample: list[Target], coadd: Coadd) -> pa.Table:
+    """Return the rows of the truth table of a shard."""
     n = len(sample)
     families = [target.family for target in sample]
     columns = {
