@@ -80,7 +80,7 @@ class Spectrograph:
         return np.asarray(np.sqrt(variance) / (FIBRE_SHARE * electrons))
 
 
-# BOSS on the 2.5 m telescope, fibres of 2 arcsec; the level is that of the errors of public spectra.
+# BOSS on the 2.5 m telescope, fibres of 2 arcsec; errors as large as in public spectra.
 BOSS = Spectrograph(
     first=564,
     last=4921,
