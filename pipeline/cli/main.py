@@ -253,7 +253,7 @@ def status(root: Path, failed: bool, export: Path | None) -> None:
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option(
     "--layout",
-    type=click.Choice(["desi", "sdss"]),
+    type=click.Choice(["desi", "sdss", "lamost"]),
     default="desi",
     show_default=True,
     help="Whose files it is written in, and whose spectrograph observes it.",

@@ -1,6 +1,7 @@
 """Surveys that publish a file for each spectrum: what they share of the protocol."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -48,6 +49,10 @@ class FileSpectrum:
         ivar is 0 where a pixel is bad.
     place : tuple of int
         Night (YYYYMMDD), spectrograph and fibre; -1 is not known.
+    n_beyond : int
+        Good pixels beyond the grid that are not among these any more.
+    remark : str
+        What was done to it, told with the number of spectra to which it was.
     """
 
     targetid: int
@@ -58,6 +63,8 @@ class FileSpectrum:
     flux: NDArray[np.float64]
     ivar: NDArray[np.float64]
     place: tuple[int, int, int]
+    n_beyond: int = 0
+    remark: str = ""
 
 
 class FaultList:
@@ -263,7 +270,7 @@ class SingleFiles(ABC):
 def _lay_out(
     name: str, found: list[FileSpectrum], sampling: Sampling
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[str, ...]]:
-    """Put spectra on the grid, shapes (n, size); say how many good pixels lie beyond it."""
+    """Put spectra on the grid, shapes (n, size); with what is to be told of them."""
     size = sampling.grid.size
     flux, ivar = np.zeros((2, len(found), size), np.float32)
     n_cut = np.zeros(len(found), np.int64)
@@ -273,10 +280,13 @@ def _lay_out(
         onto = slice(low + spectrum.first, max(high, low) + spectrum.first)
         flux[row, onto], ivar[row, onto] = spectrum.flux[taken], spectrum.ivar[taken]
         n_cut[row] = np.count_nonzero(spectrum.ivar) - np.count_nonzero(spectrum.ivar[taken])
-    if not n_cut.any():
-        return flux, ivar, ()
-    what = f"{name}: {n_cut.sum()} good pixels of {np.count_nonzero(n_cut)} spectra"
-    return flux, ivar, (f"{what} lie beyond the grid, {sampling.grid}; left out",)
+        n_cut[row] += spectrum.n_beyond
+    remarks = Counter(spectrum.remark for spectrum in found if spectrum.remark)
+    notes = [f"{name}: {n} of {len(found)} spectra {remark}" for remark, n in remarks.items()]
+    if n_cut.any():
+        what = f"{name}: {n_cut.sum()} good pixels of {np.count_nonzero(n_cut)} spectra"
+        notes.append(f"{what} lie beyond the grid, {sampling.grid}; left out")
+    return flux, ivar, tuple(notes)
 
 
 def find_night(mjd: int) -> int:

@@ -7,6 +7,7 @@ from pipeline.lake.store import Store
 from pipeline.settings.run import RunSettings
 from pipeline.spectra.desi.survey import DesiSurvey
 from pipeline.spectra.desi.tree import LAYOUTS
+from pipeline.spectra.lamost.survey import LamostSurvey
 from pipeline.spectra.loose.files import LooseFiles
 from pipeline.spectra.sdss.survey import SdssSurvey
 from pipeline.spectra.survey import Survey
@@ -17,6 +18,7 @@ SURVEYS: dict[str, type[Survey] | type[LooseFiles]] = {
     "desi": DesiSurvey,
     "mock": DesiSurvey,
     "sdss": SdssSurvey,
+    "lamost": LamostSurvey,
     "loose": LooseFiles,
     **dict.fromkeys(LAYOUTS, DesiSurvey),
 }

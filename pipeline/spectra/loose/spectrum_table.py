@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
 from pipeline.errors import DataError, UserError
+from pipeline.spectra.science.air import to_vacuum
 from pipeline.user_tables.names import simplify
 from pipeline.user_tables.reader import open_tables
 from pipeline.user_tables.table import UserTable
@@ -250,20 +251,9 @@ def _explain_grid(wave: NDArray[np.float64]) -> str:
     with np.errstate(all="ignore"):
         if _fits_grid(10**wave, 0.05):
             return ": they are logarithms; give wavelengths"
-        if _fits_grid(_to_vacuum(wave), 0.15):
+        if _fits_grid(to_vacuum(wave), 0.15):
             return ": they are in air; convert them to vacuum"
     return f"; they run from {wave.min():g} to {wave.max():g}"
-
-
-def _to_vacuum(wave: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Convert air to vacuum wavelengths, Å (Ciddor 1996 as inverted by N. Piskunov for VALD)."""
-    s = (1e4 / wave) ** 2
-    return wave * (
-        1
-        + 8.336624212083e-5
-        + 2.408926869968e-2 / (130.1065924522 - s)
-        + 1.599740894897e-4 / (38.92568793293 - s)
-    )
 
 
 def _find_flux_factor(

@@ -85,6 +85,13 @@ def write_tables(path: Path, header: Header, tables: Mapping[str, np.ndarray]) -
     _write(path, [_primary(header), *(_table(name, table) for name, table in tables.items())])
 
 
+def write_image(path: Path, header: Header, image: np.ndarray) -> None:
+    """Write a file whose primary HDU is an image."""
+    hdu = fits.PrimaryHDU(image)
+    hdu.header.update(header)
+    _write(path, [hdu])
+
+
 def write_zcatalog(path: Path, table: np.ndarray) -> None:
     """Write zall-pix: the ZCATALOG table with its units."""
     definitions = fits.ColDefs(table)

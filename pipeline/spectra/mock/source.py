@@ -12,9 +12,6 @@ from pipeline.progress import track_counts
 from pipeline.settings.spectra import MockSettings
 from pipeline.transport.places import find_mock
 
-# In which a mock survey can be written.
-LAYOUTS = ("desi", "sdss")
-
 
 def make_mock(store: Store, config: Config) -> Path:
     """Make the mock survey of the settings below the data root, unless it is there."""
@@ -36,17 +33,18 @@ def write_mock(folder: Path, settings: MockSettings, layout: str = "desi") -> No
     folder : Path
     settings : MockSettings
     layout : str
-        One of `LAYOUTS`.
+        desi, sdss or lamost.
 
     Raises
     ------
     UserError
         If the folder exists, cannot be written, or the sizes make no survey.
     """
+    from pipeline.spectra.mock.lamost_tree import write_lamost_tree
     from pipeline.spectra.mock.sdss_tree import write_sdss_tree
     from pipeline.spectra.mock.survey import make_survey, write_desi_tree
 
-    writers = {"desi": write_desi_tree, "sdss": write_sdss_tree}
+    writers = {"desi": write_desi_tree, "sdss": write_sdss_tree, "lamost": write_lamost_tree}
     try:
         with guard_root(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)

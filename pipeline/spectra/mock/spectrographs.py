@@ -96,6 +96,23 @@ BOSS = Spectrograph(
     resolution=2000.0,
 )
 
+# LAMOST, whose mirrors collect as one of 4 m, fibres of 3.3 arcsec. Its quasars are brighter than
+# the mock's, so that it gets more light here than it has.
+LAMOST = Spectrograph(
+    first=682,
+    last=4590,
+    throughput=(
+        (3600, 3800, 4000, 4500, 5000, 5500, 6000, 6500, 7000, 7500, 8000, 8500, 9100),
+        (0.02, 0.05, 0.09, 0.14, 0.17, 0.17, 0.16, 0.22, 0.24, 0.24, 0.22, 0.18, 0.12),
+    ),
+    area=1.2e5,
+    sky=4.8,
+    read_variance=16.0,
+    exptime=5400.0,
+    n_exposures=3,
+    resolution=1800.0,
+)
+
 
 def observe(rng: np.random.Generator, spectrograph: Spectrograph, targets: list[Target]) -> Coadd:
     """Observe targets: blur, add noise, lose pixels and fibres; mask is 1 where a pixel is lost."""

@@ -1,8 +1,12 @@
 """Weighted means of flux density over the pixels of another grid, whatever the two grids are."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from catalog_schema.grids import Grid
 
 
 def find_edges(wave: NDArray) -> NDArray[np.float64]:
@@ -15,6 +19,58 @@ def find_edges(wave: NDArray) -> NDArray[np.float64]:
     """
     inner = 0.5 * (wave[1:] + wave[:-1])
     return np.concatenate([[2 * wave[0] - inner[0]], inner, [2 * wave[-1] - inner[-1]]])
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A spectrum on a grid: flux and ivar, shape (size,), ivar 0 where there is nothing.
+
+    Attributes
+    ----------
+    n_beyond : int
+        Good pixels that lie beyond the grid.
+    is_resampled : bool
+        Whether its own pixels are others than the grid's.
+    """
+
+    flux: NDArray[np.float64]
+    ivar: NDArray[np.float64]
+    n_beyond: int
+    is_resampled: bool
+
+
+def lay_out(
+    wave: NDArray, flux: NDArray, ivar: NDArray, grid: Grid, tolerance: float = 0.05
+) -> Laid:
+    """Put a spectrum of any rising wavelengths on a grid.
+
+    Where its wavelengths are the grid's, to a part of a pixel, values stay as they are, and pixels
+    that it lacks are bad. Other ones are averaged by `rebin`; a gap of more than twice the usual
+    distance of pixels is no pixel.
+
+    Parameters
+    ----------
+    wave : ndarray, shape (p,)
+        Rising, Å in vacuum; at least two.
+    flux, ivar : ndarray, shape (p,)
+        ivar = 0 marks a bad pixel.
+    grid : Grid
+    tolerance : float
+        In pixels of the grid.
+    """
+    pixel = (np.log10(wave) if grid.is_log else wave) / grid.step - grid.start / grid.step
+    nearest = np.rint(pixel).astype(np.int64)
+    is_inside = (nearest >= 0) & (nearest < grid.size)
+    n_beyond = int(np.count_nonzero(ivar[~is_inside] > 0))
+    laid = np.zeros((2, grid.size))
+    if np.abs(pixel - nearest).max() <= tolerance and (np.diff(nearest) > 0).all():
+        laid[:, nearest[is_inside]] = flux[is_inside], ivar[is_inside]
+        return Laid(laid[0], laid[1], n_beyond, False)
+    wave, flux, ivar = _fill_gaps(wave, flux, ivar)
+    edges = grid.to_wave(np.arange(grid.size + 1) - 0.5)
+    own = find_edges(wave)
+    place = np.interp(edges, own, np.arange(len(own)))
+    return Laid(*rebin(np.where(ivar > 0, flux, 0.0), ivar, place), n_beyond, True)
 
 
 def rebin(
@@ -71,3 +127,20 @@ def sum_bins(weight, product, pixel, part, total, weighted):  # type: ignore[no-
             total[j] = low * weight[first] + inner_weight + right * weight[last]
             weighted[j] = low * product[first] + inner_product + right * product[last]
         first, left = last, right
+
+
+def _fill_gaps(wave: NDArray, flux: NDArray, ivar: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Put bad pixels at both ends of a gap, so that its neighbours stay as wide as they are."""
+    step = np.diff(wave)
+    # The usual distance nearby, for that changes along a grid.
+    usual = np.minimum(np.append(step[1:], np.inf), np.insert(step[:-1], 0, np.inf))
+    gaps = np.flatnonzero((step > 2 * usual) & np.isfinite(usual))
+    if not len(gaps):
+        return wave, flux, ivar
+    added = np.column_stack([wave[gaps] + usual[gaps], wave[gaps + 1] - usual[gaps]]).ravel()
+    places = np.repeat(gaps + 1, 2)
+    return (
+        np.insert(wave, places, added),
+        np.insert(flux, places, 0.0),
+        np.insert(ivar, places, 0.0),
+    )

@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog_schema.vocabulary import ControlKind, Parent
-from pipeline.science.draw import hash_to_unit
+from catalog_schema.vocabulary import ControlKind
 from pipeline.science.sky import are_positions
 from pipeline.settings.spectra import TargetSettings
+from pipeline.spectra.choosing import choose, list_faults
 from pipeline.spectra.survey import Choice, Columns
 
 QUASAR, GALAXY, STAR = "QSO", "GALAXY", "STAR"
@@ -37,7 +37,7 @@ def choose_rows(rows: Columns, settings: TargetSettings, fault: NDArray[np.str_]
     is_primary = rows.get("is_primary", np.ones(n, bool))
     is_placed = are_positions(rows["TARGET_RA"], rows["TARGET_DEC"])
     fails = {
-        **{name: fault == name for name in np.unique(fault[fault != ""]).tolist()},
+        **list_faults(fault),
         "no_position": ~is_placed,
         "not_a_target": is_sky,
         "unknown_class": ~np.isin(spectype, (QUASAR, GALAXY, STAR)),
@@ -47,7 +47,6 @@ def choose_rows(rows: Columns, settings: TargetSettings, fault: NDArray[np.str_]
         "not_primary": ~is_primary,
         "redshift_outside_range": (z < settings.z_min) | (z > settings.z_max),
     }
-    gate = np.select(list(fails.values()), list(fails), default="")
     is_clear = ~is_sky & (warning & ~_MANY_OUTLIERS == 0)
     kinds = {
         ControlKind.SKY: (is_sky, settings.sky_fraction),
@@ -55,13 +54,6 @@ def choose_rows(rows: Columns, settings: TargetSettings, fault: NDArray[np.str_]
         ControlKind.GALAXY: (is_clear & (spectype == GALAXY), settings.galaxy_fraction),
         ControlKind.STAR: (is_clear & (spectype == STAR), settings.star_fraction),
     }
-    masks = [mask for mask, _ in kinds.values()]
-    share = np.select(masks, [fraction for _, fraction in kinds.values()], default=0.0)
     is_usable = (fault == "") & is_placed & np.isfinite(z) & (warning & _NO_DATA == 0)
     is_usable &= is_primary | is_sky
-    is_drawn = (gate != "") & is_usable & (hash_to_unit(rows["TARGETID"]) < share)
-    kind = np.select(masks, [name.value for name in kinds], default="")
-    parent = np.select(
-        [gate == "", is_drawn], [Parent.CORE.value, Parent.CONTROL.value], default=""
-    )
-    return Choice(parent, np.where(is_drawn, kind, ""), np.full(n, ""), gate)
+    return choose(fails, kinds, is_usable, rows["TARGETID"])
