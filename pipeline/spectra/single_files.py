@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -287,6 +287,14 @@ def _lay_out(
         what = f"{name}: {n_cut.sum()} good pixels of {np.count_nonzero(n_cut)} spectra"
         notes.append(f"{what} lie beyond the grid, {sampling.grid}; left out")
     return flux, ivar, tuple(notes)
+
+
+def tell_others(source: Source, names: Sequence[str]) -> list[str]:
+    """Return a note on the files of a source that are not read; folders are none."""
+    files = names if source.is_remote else [n for n in names if Path(source.location, n).is_file()]
+    if not files:
+        return []
+    return [f"{len(files)} other files are not read, {files[0]} among them"]
 
 
 def find_night(mjd: int) -> int:

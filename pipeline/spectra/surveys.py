@@ -10,6 +10,7 @@ from pipeline.spectra.desi.tree import LAYOUTS
 from pipeline.spectra.lamost.survey import LamostSurvey
 from pipeline.spectra.loose.files import LooseFiles
 from pipeline.spectra.sdss.survey import SdssSurvey
+from pipeline.spectra.single_files import SingleFiles
 from pipeline.spectra.survey import Survey
 from pipeline.transport.sources import share_limits
 
@@ -27,17 +28,27 @@ SURVEYS: dict[str, type[Survey] | type[LooseFiles]] = {
 def recognise_survey(settings: RunSettings) -> type[Survey] | type[LooseFiles]:
     """Return the survey that a source is of: the named one, or the first that recognises it.
 
+    Where redshifts are handed over, they are those of loose files, whatever lies beside these.
+
     Raises
     ------
     UserError
-        If no survey has that name.
+        If no survey has that name, or the named one has its own redshifts alone.
     """
     name = settings.survey
     if name and name not in SURVEYS:
         raise UserError(f"run.survey {name!r} is none of {', '.join(sorted(SURVEYS))}")
-    if name:
-        return SURVEYS[name]
-    return next(survey for survey in SURVEYS.values() if survey.recognise(settings.source))
+    if not name:
+        asked = (survey for survey in SURVEYS.values() if not _ignores(survey, settings))
+        return next(survey for survey in asked if survey.recognise(settings.source))
+    if _ignores(SURVEYS[name], settings):
+        raise UserError(f"redshifts are for loose files; {name} has its own: leave --redshifts out")
+    return SURVEYS[name]
+
+
+def _ignores(survey: type[Survey] | type[LooseFiles], settings: RunSettings) -> bool:
+    """Say whether redshifts are handed over to a survey that would not look at them."""
+    return bool(settings.redshifts) and issubclass(survey, SingleFiles)
 
 
 def find_survey(store: Store, config: Config, workers: int = 1) -> Survey:

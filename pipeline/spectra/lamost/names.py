@@ -46,11 +46,14 @@ class LamostFiles:
         Further files of the same spectra.
     table : str
         The catalogue; empty where there is none.
+    others : tuple of str
+        What is neither.
     """
 
     paths: dict[Name, str]
     repeats: tuple[Name, ...]
     table: str
+    others: tuple[str, ...]
 
     @cached_property
     def by_plan(self) -> dict[tuple[str, int], list[Name]]:
@@ -78,13 +81,15 @@ def sort_files(location: str, paths: Iterable[str]) -> LamostFiles:
         If there are several catalogues: one of them must count.
     """
     found: dict[Name, str] = {}
-    repeats, tables = [], []
+    repeats, tables, others = [], [], []
     for path in sorted(paths):
         if name := parse_name(path):
             if found.setdefault(name, path) != path:
                 repeats.append(name)
         elif _TABLE.fullmatch(path):
             tables.append(path)
+        else:
+            others.append(path)
     if len(tables) > 1:
         raise UserError(f"source {location}: {' and '.join(tables)} are catalogues; keep one")
-    return LamostFiles(found, tuple(repeats), tables[0] if tables else "")
+    return LamostFiles(found, tuple(repeats), tables[0] if tables else "", tuple(others))

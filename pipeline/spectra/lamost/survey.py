@@ -19,7 +19,7 @@ from pipeline.spectra.lamost.selection import choose_rows
 from pipeline.spectra.lamost.spec_file import open_spec
 from pipeline.spectra.science.rebin import lay_out
 from pipeline.spectra.science.restframe import normalise
-from pipeline.spectra.single_files import FileSpectrum, SingleFiles, find_night
+from pipeline.spectra.single_files import FileSpectrum, SingleFiles, find_night, tell_others
 from pipeline.spectra.survey import Choice, Columns
 from pipeline.transport.sources import Source, SourceFile
 
@@ -84,6 +84,7 @@ class LamostSurvey(SingleFiles):
         self, settings: TargetSettings, unreadable: dict[Shard, str], notes: list[str]
     ) -> Iterator[tuple[Columns, Choice]]:
         """See `Survey.catalogue`; in one piece, for the best spectrum of each object is sought."""
+        notes += tell_others(self.source, self.files.others)
         rows, fault = read_catalogue(self.source, self.files, notes)
         yield rows, choose_rows(rows, settings, fault)
 

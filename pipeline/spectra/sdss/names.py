@@ -45,11 +45,14 @@ class SpecFiles:
         TARGETIDs of further files of the same spectra.
     table : str
         The summary catalogue; empty where there is none.
+    others : tuple of str
+        What is neither.
     """
 
     paths: dict[int, str]
     repeats: tuple[int, ...]
     table: str
+    others: tuple[str, ...]
 
     @cached_property
     def by_plate(self) -> dict[int, list[int]]:
@@ -69,7 +72,7 @@ def sort_files(location: str, names: Iterable[str]) -> SpecFiles:
         If there are several catalogues: one of them must count.
     """
     paths: dict[int, str] = {}
-    repeats, tables = [], []
+    repeats, tables, others = [], [], []
     for name in sorted(names):
         if match := _SPEC.fullmatch(name):
             targetid = int(make_targetid(*(int(word) for word in match.groups())))
@@ -77,6 +80,8 @@ def sort_files(location: str, names: Iterable[str]) -> SpecFiles:
                 repeats.append(targetid)
         elif _TABLE.fullmatch(name):
             tables.append(name)
+        else:
+            others.append(name)
     if len(tables) > 1:
         raise UserError(f"source {location}: {' and '.join(tables)} are catalogues; keep one")
-    return SpecFiles(paths, tuple(repeats), tables[0] if tables else "")
+    return SpecFiles(paths, tuple(repeats), tables[0] if tables else "", tuple(others))

@@ -17,7 +17,7 @@ from pipeline.spectra.sdss.catalogue import FIRST_BOSS_PLATE, IDENTITY, read_cat
 from pipeline.spectra.sdss.names import SpecFiles, make_targetid, sort_files, split_targetid
 from pipeline.spectra.sdss.selection import choose_rows
 from pipeline.spectra.sdss.spec_file import LOG10_STEP, SpecFile, open_spec
-from pipeline.spectra.single_files import FileSpectrum, SingleFiles, find_night
+from pipeline.spectra.single_files import FileSpectrum, SingleFiles, find_night, tell_others
 from pipeline.spectra.survey import Choice, Columns
 from pipeline.transport.sources import Source, SourceFile
 
@@ -86,6 +86,7 @@ class SdssSurvey(SingleFiles):
         self, settings: TargetSettings, unreadable: dict[Shard, str], notes: list[str]
     ) -> Iterator[tuple[Columns, Choice]]:
         """See `Survey.catalogue`."""
+        notes += tell_others(self.source, self.files.others)
         for rows, fault in read_catalogue(self.source, self.files, notes):
             yield rows, choose_rows(rows, settings, fault)
 

@@ -276,6 +276,21 @@ def test_sdss_is_recognised(folder: Path, tmp_path: Path) -> None:
     assert recognise_survey(RunSettings(source=str(tmp_path))) is LooseFiles
 
 
+def test_redshifts_handed_over_are_of_loose_files(folder: Path) -> None:
+    write_files(folder, ROWS[:1])
+    given = RunSettings(source=str(folder), redshifts="z.csv")
+    assert recognise_survey(given) is LooseFiles
+    with pytest.raises(UserError, match="sdss has its own"):
+        recognise_survey(given.model_copy(update={"survey": "sdss"}))
+
+
+def test_other_files_are_told(store: Store, folder: Path) -> None:
+    write_files(folder, ROWS)
+    (folder / "a.csv").write_text("wave,flux,ivar\n")
+    [report] = run(store, folder, "target")
+    assert report.notes == ("1 other files are not read, a.csv among them",)
+
+
 def test_names_are_reversible() -> None:
     plate, mjd, fibre = np.array([266, 16383]), np.array([51630, 59999]), np.array([1, 1000])
     for number, *words in zip(make_targetid(plate, mjd, fibre), plate, mjd, fibre, strict=True):
