@@ -16,7 +16,8 @@ def to_vacuum(wave: NDArray[np.float64]) -> NDArray[np.float64]:
     -------
     ndarray
         Å in vacuum: the refractive index of Ciddor (1996, Appl. Opt. 35, 1566), in the closed form
-        for air that N. Piskunov fitted for VALD, good to 1e-9.
+        for air that N. Piskunov fitted for VALD. With `to_air` there and back is exact to 1e-8
+        above 3000 Å, and to 3e-7 below.
     """
     s = (1e4 / wave) ** 2
     return wave * (
