@@ -33,7 +33,10 @@ class Described(StrEnum):
 class Parent(Described):
     """Sample through which a spectrum entered."""
 
-    CORE = "core", "DESI's own quasar definition: primary, ZWARN = 0, SPECTYPE = QSO, good fibre."
+    CORE = (
+        "core",
+        "The survey's own definition, of DESI: primary, ZWARN = 0, SPECTYPE = QSO, good fibre.",
+    )
     EXTENDED = "extended", "Quasar by the union of the redshift fitter and the afterburners only."
     CONTROL = "control", "Sky fibre, standard star, random galaxy or star: a negative control."
     EXTERNAL = "external", "Spectrum handed over by a user and scored with a finished model."
@@ -91,9 +94,9 @@ class Split(Described):
 class Arm(Described):
     """Spectrograph arm."""
 
-    B = "b", "3600 to 5800 Angstrom."
-    R = "r", "5760 to 7620 Angstrom."
-    Z = "z", "7520 to 9824 Angstrom."
+    B = "b", "DESI: 3600 to 5800 Angstrom; SDSS and LAMOST: the blue arm."
+    R = "r", "DESI: 5760 to 7620 Angstrom; SDSS and LAMOST: the red arm."
+    Z = "z", "DESI: 7520 to 9824 Angstrom; SDSS and LAMOST have none."
 
 
 class RedshiftSource(Described):
