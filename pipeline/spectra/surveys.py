@@ -18,9 +18,10 @@ from pipeline.transport.sources import share_limits
 SURVEYS: dict[str, type[Survey] | type[LooseFiles]] = {
     "desi": DesiSurvey,
     "mock": DesiSurvey,
+    "loose": LooseFiles,
+    # By name alone: their files may lie beside loose ones, and earlier spectra are SDSS's.
     "sdss": SdssSurvey,
     "lamost": LamostSurvey,
-    "loose": LooseFiles,
     **dict.fromkeys(LAYOUTS, DesiSurvey),
 }
 
@@ -28,27 +29,20 @@ SURVEYS: dict[str, type[Survey] | type[LooseFiles]] = {
 def recognise_survey(settings: RunSettings) -> type[Survey] | type[LooseFiles]:
     """Return the survey that a source is of: the named one, or the first that recognises it.
 
-    Where redshifts are handed over, they are those of loose files, whatever lies beside these.
-
     Raises
     ------
     UserError
-        If no survey has that name, or the named one has its own redshifts alone.
+        If no survey has that name, or redshifts are handed over to one that has its own.
     """
     name = settings.survey
     if name and name not in SURVEYS:
         raise UserError(f"run.survey {name!r} is none of {', '.join(sorted(SURVEYS))}")
     if not name:
-        asked = (survey for survey in SURVEYS.values() if not _ignores(survey, settings))
-        return next(survey for survey in asked if survey.recognise(settings.source))
-    if _ignores(SURVEYS[name], settings):
+        return next(survey for survey in SURVEYS.values() if survey.recognise(settings.source))
+    survey = SURVEYS[name]
+    if settings.redshifts and issubclass(survey, SingleFiles):
         raise UserError(f"redshifts are for loose files; {name} has its own: leave --redshifts out")
-    return SURVEYS[name]
-
-
-def _ignores(survey: type[Survey] | type[LooseFiles], settings: RunSettings) -> bool:
-    """Say whether redshifts are handed over to a survey that would not look at them."""
-    return bool(settings.redshifts) and issubclass(survey, SingleFiles)
+    return survey
 
 
 def find_survey(store: Store, config: Config, workers: int = 1) -> Survey:

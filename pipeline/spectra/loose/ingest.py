@@ -105,7 +105,8 @@ def _list_files(source: Path, redshifts: Path | None) -> tuple[list[Path], list[
     if not spectra:
         why = f" ({strays[0]})" if strays else ""
         raise UserError(
-            f"source {source}: no coadd file and no CSV with wave, flux, ivar in it{why}"
+            f"source {source}: no coadd file and no CSV with wave, flux, ivar in it{why}; files of "
+            "another survey are read with --survey"
         )
     return spectra, strays
 

@@ -276,10 +276,12 @@ def test_a_bad_catalogue_is_one_line(
         run(store, folder, "target")
 
 
-def test_lamost_is_recognised(folder: Path) -> None:
+def test_lamost_is_named(folder: Path, tmp_path: Path) -> None:
     write_files(folder / PLAN, ROWS[:1])
-    assert recognise_survey(RunSettings(source=str(folder))) is LamostSurvey
-    assert recognise_survey(RunSettings(source=str(folder / PLAN))) is LamostSurvey
+    assert LamostSurvey.recognise(str(folder))
+    assert LamostSurvey.recognise(str(folder / PLAN))
+    assert not LamostSurvey.recognise(str(tmp_path))
+    assert recognise_survey(RunSettings(source=str(folder), survey="lamost")) is LamostSurvey
 
 
 def test_names_are_read_and_written() -> None:

@@ -269,19 +269,17 @@ def test_a_catalogue_without_its_columns(store: Store, folder: Path) -> None:
         run(store, folder, "target")
 
 
-def test_sdss_is_recognised(folder: Path, tmp_path: Path) -> None:
+def test_sdss_is_named(folder: Path, tmp_path: Path) -> None:
     write_files(folder / "4055", ROWS[:1])
-    assert recognise_survey(RunSettings(source=str(folder))) is SdssSurvey
-    assert recognise_survey(RunSettings(source=str(folder / "4055"))) is SdssSurvey
-    assert recognise_survey(RunSettings(source=str(tmp_path))) is LooseFiles
-
-
-def test_redshifts_handed_over_are_of_loose_files(folder: Path) -> None:
-    write_files(folder, ROWS[:1])
-    given = RunSettings(source=str(folder), redshifts="z.csv")
-    assert recognise_survey(given) is LooseFiles
+    assert SdssSurvey.recognise(str(folder))
+    assert SdssSurvey.recognise(str(folder / "4055"))
+    assert not SdssSurvey.recognise(str(tmp_path))
+    named = RunSettings(source=str(folder), survey="sdss")
+    assert recognise_survey(named) is SdssSurvey
+    # Spectra of SDSS lie beside loose ones, too.
+    assert recognise_survey(RunSettings(source=str(folder))) is LooseFiles
     with pytest.raises(UserError, match="sdss has its own"):
-        recognise_survey(given.model_copy(update={"survey": "sdss"}))
+        recognise_survey(named.model_copy(update={"redshifts": "z.csv"}))
 
 
 def test_other_files_are_told(store: Store, folder: Path) -> None:
