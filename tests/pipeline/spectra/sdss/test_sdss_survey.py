@@ -2,16 +2,17 @@
 
 import os
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
+from forked import run_qad
 from lake_runs import SMALL, read_all, run_one
 from sdss_source import MJD, PLATE, make_row, write_catalogue, write_file, write_files
 
+from catalog_schema.statistics import STATISTICS
 from pipeline.config import Config, load_config
 from pipeline.errors import UserError
 from pipeline.flow.report import Report
@@ -325,29 +326,55 @@ def test_real_files_go_to_coadds(store: Store, real_data: Path) -> None:
     assert min(coadds["coverage_b"].to_pylist()) > 0.9
 
 
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Data root of one command on a mock in SDSS's files, and the mock's truth."""
+    folder = tmp_path_factory.mktemp("mock")
+    mock = ("mock", "--layout", "sdss", "--quasars", 90, "--pixels", 3, "--seed", 5)
+    assert run_qad(*mock, "--to", folder / "tree").returncode == 0
+    sets = [word for s in SMALL if not s.startswith("target.z") for word in ("--set", s)]
+    where = ("--survey", "sdss", "--source", folder / "tree", "--root", folder / "root")
+    done = run_qad("run", *where, "--version", "0.1.0", *sets)
+    assert done.returncode == 0, done.stderr
+    return folder / "root", folder / "tree-truth.parquet"
+
+
 @pytest.mark.slow
-def test_from_a_mock_to_a_release(call: Callable, tmp_path: Path) -> None:
-    """One command from files in SDSS's layout to a release that passes its checks."""
-    tree = tmp_path / "tree"
-    words = ("--quasars", 90, "--pixels", 3, "--seed", 5, "--to", tree)
-    assert call("mock", "--layout", "sdss", *words)[0] == 0
-    truth = pq.read_table(tree.with_name("tree-truth.parquet"))
-    given = [
-        word
-        for setting in SMALL
-        if not setting.startswith("target.z")
-        for word in ("--set", setting)
-    ]
-    where = ("--survey", "sdss", "--source", tree, "--root", tmp_path / "root")
-    code, out, err = call("run", *where, "--version", "0.1.0", *given)
-    assert code == 0, err
-    release = tmp_path / "root/releases/0.1.0"
-    code, out, _ = call("release", "validate", release)
-    assert (code, " 0 failed" in out) == (0, True), out
+def test_one_command_goes_from_files_to_a_release(released: tuple[Path, Path]) -> None:
+    root, truth = released
+    release = root / "releases/0.1.0"
+    done = run_qad("release", "validate", release)
+    assert (done.returncode, " 0 failed" in done.stdout) == (0, True), done.stdout
     rows = pq.read_table(release / "catalog/quasars.parquet")
     assert rows.num_rows > 70
-    assert set(rows["TARGETID"].to_pylist()) <= set(truth["TARGETID"].to_pylist())
+    known = pq.read_table(truth)["TARGETID"].to_pylist()
+    assert set(rows["TARGETID"].to_pylist()) <= set(known)
     assert set(rows["PROGRAM"].to_pylist()) == {"boss", "eboss"}
     for name in ("coverage_z", "chi2_z", "snr_z"):
         assert rows[name].null_count == rows.num_rows
     assert set(rows["worst_arm"].to_pylist()) <= {"b", "r"}
+
+
+@pytest.mark.slow
+def test_what_an_arm_that_is_not_there_would_say_is_absent(released: tuple[Path, Path]) -> None:
+    root, _ = released
+    scores = pq.ParquetDataset(root / "lake/scores").read()["statistics"].to_pylist()
+    is_absent = np.isnan(np.array(scores))
+    of_z = [s.name.endswith("_z") or s.name.startswith("z_") for s in STATISTICS]
+    np.testing.assert_array_equal(is_absent.all(axis=0), of_z)
+
+
+@pytest.mark.slow
+def test_real_spectra_do_not_belong_to_the_mock(
+    released: tuple[Path, Path], real_data: Path
+) -> None:
+    root, _ = released
+    [card] = root.glob("models/*/model.json")
+    where = ("--survey", "sdss", "--source", real_data / "sdss", "--root", root)
+    done = run_qad("score", "--model", card.parent, *where)
+    assert done.returncode == 0, done.stderr
+    rows = pq.read_table(Path(done.stdout.split("results")[1].strip()))
+    assert rows.num_rows == 33
+    assert "calibration does not hold: unlike the model's population in" in done.stdout
+    assert set(rows["tier"].to_pylist()) == {"none"}
+    assert rows["domain_reason"].null_count == 0
