@@ -2,7 +2,8 @@
 
 To DR7 the primary HDU is an image of five rows: flux, inverse variance, wavelength, and-mask and
 or-mask. Later files have a table COADD of one row whose cells are arrays: FLUX, IVAR, WAVELENGTH,
-ANDMASK, ORMASK. Source: the descriptions of data products of DR3, DR5 and DR9 (lamost.org).
+ANDMASK, ORMASK. Sources: the data production descriptions of DR2 to DR10 (lamost.org), and programs
+that read files of DR9; no file of LAMOST's own was at hand.
 """
 
 from dataclasses import dataclass

@@ -25,7 +25,7 @@ from pipeline.transport.sources import Source, SourceFile
 
 # Spectra begin at log10 Å = 3.5682, 3700 Å, with pixels of 1e-4, and end at 9100 Å.
 _GRID = Grid(3.5660, 1e-4, 3950, is_log=True)
-# The blue arm ends at 5900 Å, the red one begins at 5700 Å (Luo et al. 2015).
+# The blue arm ends at 5900 Å, the red one begins at 5700 Å (Cui et al. 2012).
 _BLUE_END, _RED_START = 2049, 1899
 _FIBRES = 250
 

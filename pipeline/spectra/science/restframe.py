@@ -72,6 +72,12 @@ def find_window_starts(
     return start, (start >= 0) & (start + grid.window <= grid.size)
 
 
+def find_reach(grid: RestFrameGrid, observed: Grid) -> float:
+    """Return the observed wavelength in Å up to which every window reaches."""
+    low, _ = _log10_edges(observed)
+    return float(10 ** (low + (grid.window - grid.align) * grid.log10_step))
+
+
 def resample(
     flux: Floats,
     ivar: Floats,
