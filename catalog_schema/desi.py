@@ -53,7 +53,8 @@ HEALPIX = Column(
 TARGETID = Column(
     "TARGETID",
     pa.int64(),
-    "DESI target identifier; exceeds 2^53, so show it as text.",
+    "DESI target identifier; exceeds 2^53, so show it as text. Of SDSS PLATE 10^9 + MJD 10^4 + "
+    "FIBERID, of LAMOST OBSID, of another survey its own.",
     "meta.id;meta.main",
     source="zcatalog",
 )
@@ -197,10 +198,10 @@ NIGHT = Column(
 PETAL_LOC = Column(
     "PETAL_LOC",
     pa.int32(),
-    "Petal of the focal plane" + _MOST,
+    "Petal of the focal plane, of other surveys the spectrograph," + _MOST,
     "instr",
     source="EXP_FIBERMAP",
-    bounds=(0, 9),
+    bounds=(0, 15),
     nullable=True,
     since="1.4.0",
 )

@@ -27,6 +27,8 @@ class ParentSample:
         Class of the redshift fitter; empty where it is not asked.
     z_min, z_max : float
         Redshifts that count where the settings name none.
+    own : tuple of ControlKind
+        What is no negative control here, for it may be of the sample.
     lines : tuple of str
         Lines of which the fitter takes one for another.
     """
@@ -36,7 +38,13 @@ class ParentSample:
     spectype: str
     z_min: float
     z_max: float
+    own: tuple[ControlKind, ...]
     lines: tuple[str, ...] = ()
+
+    @property
+    def gate(self) -> str:
+        """Gate of what the fitter puts into another class."""
+        return f"not_{self.waist.member}"
 
     @property
     def in_rest_frame(self) -> bool:
@@ -77,7 +85,7 @@ def _make_waist(
     )
 
 
-QSO = ParentSample("spectra", WAIST, "QSO", 0.05, 6.8, STRONG)
+QSO = ParentSample("spectra", WAIST, "QSO", 0.05, 6.8, (ControlKind.QUASAR,), STRONG)
 GALAXY = ParentSample(
     "galaxies",
     _make_waist(
@@ -101,6 +109,7 @@ GALAXY = ParentSample(
     "GALAXY",
     0.001,
     1.7,
+    (ControlKind.GALAXY,),
     ("oii", "hbeta", "oiii", "halpha"),
 )
 STAR = ParentSample(
@@ -125,6 +134,7 @@ STAR = ParentSample(
     "STAR",
     -0.005,
     0.005,
+    (ControlKind.STAR, ControlKind.STANDARD),
 )
 ANY = ParentSample(
     "observed",
@@ -143,6 +153,7 @@ ANY = ParentSample(
     "",
     -0.1,
     20.0,
+    (ControlKind.STANDARD, ControlKind.GALAXY, ControlKind.STAR, ControlKind.QUASAR),
 )
 # By the word that asks for them.
 PARENTS: dict[str, ParentSample] = {"qso": QSO, "galaxy": GALAXY, "star": STAR, "any": ANY}

@@ -93,9 +93,9 @@ class Split(Described):
 class Arm(Described):
     """Spectrograph arm."""
 
-    B = "b", "3600 to 5800 Angstrom."
-    R = "r", "5760 to 7620 Angstrom."
-    Z = "z", "7520 to 9824 Angstrom."
+    B = "b", "DESI: 3600 to 5800 Angstrom; SDSS and LAMOST: the blue arm."
+    R = "r", "DESI: 5760 to 7620 Angstrom; SDSS and LAMOST: the red arm."
+    Z = "z", "DESI: 7520 to 9824 Angstrom; SDSS and LAMOST have none."
 
 
 class RedshiftSource(Described):

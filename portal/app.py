@@ -11,7 +11,7 @@ from portal.service.observe import time_page
 from portal.views import access
 from portal.views.parts import tell
 
-# Of releases of spectra, all of which are DESI's.
+# Of releases of DESI's spectra.
 ACKNOWLEDGEMENT = (
     "This portal uses data obtained with the Dark Energy Spectroscopic Instrument (DESI). "
     "DESI construction and operations is managed by the Lawrence Berkeley National Laboratory. "
@@ -75,7 +75,7 @@ def _choose_version(versions: list[str], default: str) -> str:
 
 def _draw_footer(release: Release) -> None:
     st.divider()
-    thanks = ACKNOWLEDGEMENT if release.kind == SPECTRA_KIND else ""
+    thanks = ACKNOWLEDGEMENT if release.kind == SPECTRA_KIND and release.is_desi else ""
     st.caption(f"**{escape(release.title)}**, release {release.version}. {thanks}{LICENCES}")
 
 

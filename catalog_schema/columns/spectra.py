@@ -19,7 +19,7 @@ wave = Column(
 )
 flux = number(
     "flux",
-    "Observed-frame flux density, arms joined.",
+    "Observed-frame flux density, arms joined; of LAMOST relative, over the spectrum's median.",
     "phot.flux.density;em.wl",
     unit=_FLUX_DENSITY,
     array="wave",
@@ -35,7 +35,8 @@ ivar = number(
 mask = Column(
     "mask",
     pa.int32(),
-    "DESI SPECMASK bits of the pixel; in an overlap the bits that both arms share.",
+    "DESI SPECMASK bits of the pixel; in an overlap the bits that both arms share. 0 of other "
+    "surveys.",
     "meta.code.qual",
     array="wave",
 )

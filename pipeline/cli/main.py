@@ -254,6 +254,13 @@ def status(root: Path, failed: bool, export: Path | None) -> None:
 @click.option("--pixels", type=click.IntRange(1), default=12, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
 @click.option(
+    "--layout",
+    type=click.Choice(["desi", "sdss", "lamost"]),
+    default="desi",
+    show_default=True,
+    help="Whose files it is written in, and whose spectrograph observes it.",
+)
+@click.option(
     "--to",
     "folder",
     type=click.Path(path_type=Path),
@@ -261,13 +268,13 @@ def status(root: Path, failed: bool, export: Path | None) -> None:
     show_default=True,
     help="New folder; the truth table is written beside it.",
 )
-def mock(folder: Path, **sizes: int) -> None:
-    """Write a mock survey in the DR1 layout, with planted anomalies."""
+def mock(folder: Path, layout: str, **sizes: int) -> None:
+    """Write a mock survey in a published layout, with planted anomalies."""
     from pipeline.config import load_config
     from pipeline.spectra.mock.source import write_mock
 
     settings = [f"mock.{name}={size}" for name, size in sizes.items()]
-    write_mock(folder, load_config(None, settings).mock)
+    write_mock(folder, load_config(None, settings).mock, layout)
     click.echo(f"mock survey {folder}")
 
 

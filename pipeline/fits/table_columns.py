@@ -127,6 +127,14 @@ def take_column(where: str, data: bytes, row_bytes: int, field: Field, name: str
     return _convert(f"{where}: column {name}", values, name)
 
 
+def take_array(data: bytes, row_bytes: int, field: Field) -> NDArray:
+    """Return numbers of some rows, native and scaled, shape (n, k) where a cell holds k."""
+    layout = np.dtype(
+        {"names": ["v"], "formats": [field.dtype], "offsets": [field.offset], "itemsize": row_bytes}
+    )
+    return apply_scale(np.frombuffer(data, layout)["v"], field.zero, field.scale)
+
+
 def decode(values: NDArray[np.bytes_]) -> NDArray[np.str_]:
     """Return strings without the blanks around them: ASCII, or else UTF-8, or else Latin-1."""
     try:

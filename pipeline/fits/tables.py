@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pipeline.errors import DataError
 from pipeline.fits.index import FileIndex, Hdu, ReadAhead, read_header, walk_headers
 from pipeline.fits.integrity import compare_datasum, decompress, sum_words
-from pipeline.fits.table_columns import Fields, take_column
+from pipeline.fits.table_columns import Fields, take_array, take_column
 from pipeline.transport.sources import SourceFile
 
 # Rows are fetched in blocks: of a remote source large enough for any link, of a local one small
@@ -101,6 +101,31 @@ def _iterate_table(
         yield {name: take_column(where, data, row_bytes, f, name) for name, f in wanted.items()}
     if file.source.is_remote and place.n_bytes == n_rows * row_bytes:
         compare_datasum(file, place, total)
+
+
+def read_arrays(ahead: ReadAhead, index: FileIndex, hdu: str) -> dict[str, NDArray]:
+    """Read the columns of numbers of a small table, by their names in upper case.
+
+    Whatever they are called, they are numbers and nothing else, and a cell may hold an array: (n,)
+    or (n, k).
+
+    Raises
+    ------
+    DataError
+        If there is no such table, or it is damaged.
+    """
+    place = find_hdu(ahead.file, index, hdu)
+    if not place.is_table:
+        raise DataError(f"{ahead.file}: HDU {hdu} is not a binary table")
+    n_rows, row_bytes = place.shape
+    data = ahead.read(place.start, place.data + n_rows * row_bytes)[place.data - place.start :]
+    fields = Fields(read_header(ahead, place.start)[0], row_bytes)
+    found = {name: fields.find(f"{ahead.file}: HDU {hdu}", name) for name in fields.names}
+    return {
+        name.upper(): take_array(data, row_bytes, field)
+        for name, field in found.items()
+        if field is not None and not field.is_logical and field.dtype.base.kind in "iuf"
+    }
 
 
 def find_rows(

@@ -76,7 +76,7 @@ def apply(
         raise UserError(f"source {source}: no such file or folder")
     place = source if is_remote(source) else str(Path(source).resolve())
     name = f"{read_card(folder)['id']}-{digest(place, str(redshifts))[:8]}"
-    survey = recognise_survey(config.run)
+    survey = recognise_survey(config.run.model_copy(update={"redshifts": str(redshifts or "")}))
     way = TO_TREE if survey.has_catalogue else TO_FILES
     target = Root(lake.applied(name), config.run.ledger_url)
     reports: dict[str, Report] = {}

@@ -136,7 +136,7 @@ class SpectraKnowledge(Knowledge):
         )
         groups = {
             "night": night,
-            "petal": np.where(night < 0, -1, 10 * night + petal),
+            "petal": np.where(night < 0, -1, 100 * night + petal),
             "fibre": fibre,
             "field": members["HEALPIX"].to_numpy().astype(np.int64),
         }

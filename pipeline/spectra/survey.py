@@ -158,7 +158,7 @@ class Survey(Protocol):
         """Return what changes whenever a file that `catalogue` reads does."""
 
     def catalogue(
-        self, settings: TargetSettings, unreadable: dict[Shard, str]
+        self, settings: TargetSettings, unreadable: dict[Shard, str], notes: list[str]
     ) -> Iterator[tuple[Columns, Choice]]:
         """Yield the rows of the catalogue in blocks, and where they go.
 
@@ -167,6 +167,8 @@ class Survey(Protocol):
         settings : TargetSettings
         unreadable : dict
             Filled with the shards whose rows cannot be read, and why.
+        notes : list of str
+            Filled with what is to be told of single rows.
 
         Yields
         ------

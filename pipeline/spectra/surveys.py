@@ -7,7 +7,10 @@ from pipeline.lake.store import Store
 from pipeline.settings.run import RunSettings
 from pipeline.spectra.desi.survey import DesiSurvey
 from pipeline.spectra.desi.tree import LAYOUTS
+from pipeline.spectra.lamost.survey import LamostSurvey
 from pipeline.spectra.loose.files import LooseFiles
+from pipeline.spectra.sdss.survey import SdssSurvey
+from pipeline.spectra.single_files import SingleFiles
 from pipeline.spectra.survey import Survey
 from pipeline.transport.sources import share_limits
 
@@ -16,6 +19,9 @@ SURVEYS: dict[str, type[Survey] | type[LooseFiles]] = {
     "desi": DesiSurvey,
     "mock": DesiSurvey,
     "loose": LooseFiles,
+    # By name alone: their files may lie beside loose ones, and earlier spectra are SDSS's.
+    "sdss": SdssSurvey,
+    "lamost": LamostSurvey,
     **dict.fromkeys(LAYOUTS, DesiSurvey),
 }
 
@@ -26,14 +32,17 @@ def recognise_survey(settings: RunSettings) -> type[Survey] | type[LooseFiles]:
     Raises
     ------
     UserError
-        If no survey has that name.
+        If no survey has that name, or redshifts are handed over to one that has its own.
     """
     name = settings.survey
     if name and name not in SURVEYS:
         raise UserError(f"run.survey {name!r} is none of {', '.join(sorted(SURVEYS))}")
-    if name:
-        return SURVEYS[name]
-    return next(survey for survey in SURVEYS.values() if survey.recognise(settings.source))
+    if not name:
+        return next(survey for survey in SURVEYS.values() if survey.recognise(settings.source))
+    survey = SURVEYS[name]
+    if settings.redshifts and issubclass(survey, SingleFiles):
+        raise UserError(f"redshifts are for loose files; {name} has its own: leave --redshifts out")
+    return survey
 
 
 def find_survey(store: Store, config: Config, workers: int = 1) -> Survey:

@@ -146,7 +146,7 @@ def cite_object(row: Row, title: str, version: str) -> str:
     """Return a sentence that cites the object as published in a release."""
     name = f"TARGETID {row['TARGETID']}"
     if row.get("DESINAME"):
-        name = f"{row['DESINAME']} (DESI {name})"
+        name = f"{row['DESINAME']} ({name})"
     return f"{name}, in: DESI-QAD developers, {title}, release {version}."
 
 

@@ -109,6 +109,11 @@ class Release:
         return self._section("source").get("kind") == "mock"
 
     @property
+    def is_desi(self) -> bool:
+        """Whether the spectra are of one of DESI's reductions."""
+        return "specprod" in self._section("source")
+
+    @property
     def sample(self) -> str | None:
         """Name of the sample whose TARGETIDs the release holds; older releases tell none."""
         sample: str | None = self._section("source").get("sample")

@@ -2,11 +2,14 @@
 
 import gzip
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+import lamost_source
 import numpy as np
 import pyarrow as pa
+import sdss_source
 from astropy.io import fits
 from desi_tree import (
     CONFIDENCES,
@@ -31,8 +34,11 @@ from pipeline.spectra.desi.joined_file import join_file
 from pipeline.spectra.desi.redshift_catalogue import read_catalogue
 from pipeline.spectra.desi.selection import choose_blocks
 from pipeline.spectra.desi.tree import HealpixTree
+from pipeline.spectra.lamost.survey import LamostSurvey
 from pipeline.spectra.science.exposures import find_main_places
 from pipeline.spectra.sdss.spec_file import read_spectrum
+from pipeline.spectra.sdss.survey import SdssSurvey
+from pipeline.spectra.single_files import SingleFiles
 from pipeline.spectra.stages.adopt import adopt_redshifts, lend_redshifts
 from pipeline.transport.sources import local_file, open_source
 
@@ -157,6 +163,27 @@ def _read_afterburner(path: Path) -> None:
     adopt_redshifts(rows, findings, settings)
 
 
+def _write_sdss(folder: Path) -> Path:
+    return sdss_source.write_file(folder, sdss_source.make_row(1))
+
+
+def _write_spall(folder: Path) -> Path:
+    rows = [sdss_source.make_row(fibre) for fibre in range(1, 9)]
+    sdss_source.write_files(folder, rows[:2])
+    return sdss_source.write_catalogue(folder, rows)
+
+
+def _write_lamost(folder: Path, is_old: bool) -> Path:
+    return lamost_source.write_file(folder, lamost_source.make_row(1), is_old=is_old)
+
+
+def _read_survey(path: Path, kind: type[SingleFiles]) -> None:
+    survey, settings = kind(str(path.parent), AcquireSettings()), TargetSettings()
+    select_candidates(survey.catalogue(settings, {}, []), settings)
+    for name in path.parent.glob("spec-*"):
+        survey.read_file(local_file(name))
+
+
 KINDS = {
     "coadd": Kind(_write_coadd, _read_coadd),
     "coadd.gz": Kind(_write_packed, _read_coadd, is_packed=True),
@@ -168,5 +195,13 @@ KINDS = {
     "SDSS spec": Kind(
         lambda folder: write_spec(folder / "spec.fits"),
         lambda path: read_spectrum(local_file(path)),
+    ),
+    "SDSS survey": Kind(_write_sdss, partial(_read_survey, kind=SdssSurvey)),
+    "spAll": Kind(_write_spall, partial(_read_survey, kind=SdssSurvey)),
+    "LAMOST image": Kind(
+        partial(_write_lamost, is_old=True), partial(_read_survey, kind=LamostSurvey)
+    ),
+    "LAMOST table": Kind(
+        partial(_write_lamost, is_old=False), partial(_read_survey, kind=LamostSurvey)
     ),
 }

@@ -10,8 +10,8 @@ from pipeline.lake.layout import Lake, Shard
 from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.coadd_file import CoaddFile, open_coadd, read_arms, read_targetids
 from pipeline.spectra.desi.tree import recognise_tree
-from pipeline.spectra.plausibility import keep_plausible
-from pipeline.spectra.science.coadd import ArmSpectra, Spectra, join_arms
+from pipeline.spectra.joining import join_spectra
+from pipeline.spectra.science.coadd import Spectra
 from pipeline.transport.sources import open_source
 
 
@@ -37,27 +37,8 @@ def join_file(
         If the file cannot be read, or most of its spectra are implausible.
     """
     arms = read_arms(coadd, rows, reading)
-    spectra, dropped, notes = join_spectra(coadd.file.name, targetids, arms, ivar_floor)
+    spectra, dropped, notes = join_spectra(coadd.file.name, targetids, arms, ivar_floor, SAMPLING)
     return spectra, dropped, coadd.notes + notes
-
-
-def join_spectra(
-    name: str, targetids: NDArray[np.int64], arms: list[ArmSpectra], ivar_floor: float
-) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
-    """Join the arms of a file's spectra; see `join_file`."""
-    spectra, n_invalid, n_filled = join_arms(targetids, arms, SAMPLING.grid.size, ivar_floor)
-    is_alive = spectra.ivar.max(axis=1, initial=0) > 0
-    notes = tuple(
-        f"{name}: {int(n_bad.sum())} pixels of {np.count_nonzero(n_bad)} spectra "
-        f"{what}; taken as bad pixels"
-        for n_bad, what in (
-            (n_invalid, "are not finite or have negative ivar"),
-            (n_filled, "are filled with one flux, though their ivar is above 0"),
-        )
-        if n_bad.any()
-    )
-    kept, dropped, doubts = keep_plausible(name, spectra.keep(is_alive), SAMPLING)
-    return kept, {"dead": int((~is_alive).sum()), **dropped}, notes + doubts
 
 
 def fetch_object(source: str, lake: Lake, shard: Shard, targetid: int, config: Config) -> Spectra:

@@ -6,16 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_schema.desi import WAVE_START, WAVE_STEP
-from pipeline.errors import DataError
 from pipeline.fits.tables import read_table
 from pipeline.spectra.desi.coadd_file import CoaddFile
+from pipeline.spectra.mismatch import Positions, refuse_most
 from pipeline.spectra.science.coadd import Spectra
 from pipeline.spectra.science.median import median_of_good
 
-Positions = tuple[NDArray, NDArray]
-
-# Degrees: what proper motion and rounding leave between two positions of one target.
-_SAME_PLACE = 3e-3
 _FIBRES = ("OBJTYPE", "COADD_FIBERSTATUS", "TARGET_RA", "TARGET_DEC")
 # Medians of SCORES and their wavelengths, Å; b is left out, where a median may be near 0.
 _MEDIANS = {"MEDIAN_COADD_FLUX_R": (5800, 7600), "MEDIAN_COADD_FLUX_Z": (7600, 9800)}
@@ -41,35 +37,6 @@ def get_positions(fibres: Mapping[str, NDArray]) -> Positions:
     nowhere = np.full(len(fibres["TARGETID"]), np.nan)
     ra, dec = (np.asarray(fibres.get(name, nowhere), float) for name in ("TARGET_RA", "TARGET_DEC"))
     return ra, dec
-
-
-def find_elsewhere(what: str, here: Positions, there: Positions) -> NDArray[np.bool_]:
-    """Mark targets that two tables put in different places, shape (n,).
-
-    Parameters
-    ----------
-    what : str
-        The tables, for the message.
-    here, there : tuple of ndarray, shape (n,)
-        RA and Dec, ICRS, degrees; NaN where there is none.
-
-    Raises
-    ------
-    DataError
-        If most are.
-    """
-    away = np.hypot(
-        (np.mod(here[0] - there[0] + 180, 360) - 180) * np.cos(np.radians(here[1])),
-        here[1] - there[1],
-    )
-    is_elsewhere = np.isfinite(away) & (away > _SAME_PLACE)
-    refuse_most(
-        is_elsewhere,
-        np.isfinite(away),
-        f"targets lie elsewhere in {what}: rows of one of the two are shifted or permuted, or "
-        "positions are not degrees",
-    )
-    return is_elsewhere
 
 
 def find_strangers(coadd: CoaddFile, rows: NDArray[np.intp], spectra: Spectra) -> NDArray[np.bool_]:
@@ -105,13 +72,6 @@ def find_strangers(coadd: CoaddFile, rows: NDArray[np.intp], spectra: Spectra) -
         "its images and tables are shifted or permuted",
     )
     return is_stranger
-
-
-def refuse_most(is_wrong: NDArray[np.bool_], is_compared: NDArray[np.bool_], what: str) -> None:
-    """Raise DataError if more than one row and more than half of them are wrong."""
-    n_wrong, n = np.count_nonzero(is_wrong), np.count_nonzero(is_compared)
-    if n_wrong > max(1, n / 2):
-        raise DataError(f"{n_wrong} of {n} {what}")
 
 
 def _read_medians(coadd: CoaddFile) -> dict[str, NDArray]:

@@ -20,13 +20,6 @@ _QSO, _ELG, _BGS_ANY = 1 << 2, 1 << 1, 1 << 60
 _STANDARD = 1 << 33 | 1 << 34 | 1 << 35
 _WISE_VAR_QSO = 1 << 35
 _SV_SURVEYS = ("sv1", "sv2", "sv3")
-# What is no negative control of a parent sample, for it may be of it.
-_OWN_KINDS = {
-    "qso": (ControlKind.QUASAR,),
-    "galaxy": (ControlKind.GALAXY,),
-    "star": (ControlKind.STAR, ControlKind.STANDARD),
-    "any": (ControlKind.STANDARD, ControlKind.GALAXY, ControlKind.STAR, ControlKind.QUASAR),
-}
 
 
 def choose_blocks(
@@ -82,7 +75,7 @@ def find_gates(
     }
     if parent.in_rest_frame:
         fails |= {
-            f"not_{parent.waist.member}": rows["SPECTYPE"] != parent.spectype,
+            parent.gate: rows["SPECTYPE"] != parent.spectype,
             "redshift_warning": rows["ZWARN"] != 0,
             "redshift_not_trusted": _read_preference(rows) < settings.min_deltachi2,
         }
@@ -156,8 +149,7 @@ def _draw_controls(rows: Mapping[str, NDArray], settings: TargetSettings) -> NDA
         ControlKind.STAR: (is_clear & (rows["SPECTYPE"] == "STAR"), settings.star_fraction),
         ControlKind.QUASAR: (is_clear & (rows["SPECTYPE"] == "QSO"), settings.quasar_fraction),
     }
-    mine = _OWN_KINDS[settings.classes]
-    kinds = {kind: drawn for kind, drawn in kinds.items() if kind not in mine}
+    kinds = {kind: drawn for kind, drawn in kinds.items() if kind not in settings.parent.own}
     masks = [mask for mask, _ in kinds.values()]
     fraction = np.select(masks, [share for _, share in kinds.values()], default=0.0)
     is_drawn = _is_usable(rows) & (hash_to_unit(rows["TARGETID"]) < fraction)

@@ -6,12 +6,8 @@ from pipeline.fits.tables import find_rows
 from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.desi.coadd_file import open_coadd, read_tables
 from pipeline.spectra.desi.joined_file import join_file
-from pipeline.spectra.desi.row_identity import (
-    find_elsewhere,
-    find_strangers,
-    get_positions,
-    read_fibres,
-)
+from pipeline.spectra.desi.row_identity import find_strangers, get_positions, read_fibres
+from pipeline.spectra.mismatch import find_elsewhere
 from pipeline.spectra.science.exposures import find_main_places
 from pipeline.spectra.survey import Reading, Wanted
 from pipeline.transport.sources import Source

@@ -79,7 +79,7 @@ class DesiSurvey:
         return identify_catalogue(self.tree)
 
     def catalogue(
-        self, settings: TargetSettings, unreadable: dict[Shard, str]
+        self, settings: TargetSettings, unreadable: dict[Shard, str], notes: list[str]
     ) -> Iterator[tuple[Columns, Choice]]:
         """See `Survey.catalogue`; rows that are not where they say are dropped, if they are few."""
         blocks = choose_blocks(read_catalogue(self.tree, unreadable), settings)

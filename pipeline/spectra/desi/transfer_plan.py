@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_schema.tables import TARGETS
-from pipeline.errors import DataError
+from pipeline.errors import DataError, UserError
 from pipeline.fits.tables import find_rows
 from pipeline.lake.layout import Shard
 from pipeline.lake.store import Store
@@ -25,6 +25,7 @@ from pipeline.spectra.desi.coadd_file import (
 )
 from pipeline.spectra.desi.survey import DesiSurvey
 from pipeline.spectra.desi.tree import DesiTree
+from pipeline.spectra.surveys import recognise_survey
 from pipeline.transport.ranges import Link
 
 _MODES = {"whole file": None, "whole HDUs": "hdus", "rows": "rows", "as set": "set"}
@@ -49,8 +50,15 @@ def describe_transfer(run: Run) -> Iterator[str]:
         Reads `targets`; keeps the indices of the coadds, so that `acquire` need not read them.
         Hours are those of ``run.workers`` workers that do not slow each other down, on the link
         as measured while the headers were read.
+
+    Raises
+    ------
+    UserError
+        If the source is of another survey.
     """
     store, config = run.store, run.config
+    if recognise_survey(config.run) is not DesiSurvey:
+        raise UserError("--plan is for DESI's coadds; of other surveys whole files are read")
     tree = DesiSurvey.open(store, config).tree
     shards = [shard for shard, n in run.count_rows(TARGETS.name).items() if n]
     targets = run.read_shards(TARGETS.name, shards, ["TARGETID"])

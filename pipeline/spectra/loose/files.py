@@ -32,5 +32,5 @@ class LooseFiles:
         """
         raise UserError(
             f"source {config.run.source}: loose files, no survey: score them with a finished "
-            "model, or give the folder that holds spectro/"
+            "model, give the folder that holds spectro/, or name their survey with --survey"
         )

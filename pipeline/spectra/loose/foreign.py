@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from pipeline.settings.spectra import TargetSettings
 from pipeline.spectra.desi.placement import explain_by_bricks
-from pipeline.spectra.desi.row_identity import find_elsewhere, get_positions, refuse_most
+from pipeline.spectra.desi.row_identity import get_positions
 from pipeline.spectra.desi.selection import find_gates
 from pipeline.spectra.loose.redshift_table import Redshifts
 from pipeline.spectra.loose.spectrum_table import is_table
+from pipeline.spectra.mismatch import find_elsewhere, refuse_most
 
 # Redshifts of one spectrum by two tables, in units of 1 + z: the same; of two pipelines: alike.
 _SAME, _ALIKE = 1e-5, 1e-2

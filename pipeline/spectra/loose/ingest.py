@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_schema.desi import SAMPLING
+from catalog_schema.grids import Sampling
 from catalog_schema.tables import TARGETS
 from catalog_schema.vocabulary import Parent, RedshiftSource, Split
 from pipeline.errors import DataError, UserError
@@ -22,13 +23,16 @@ from pipeline.settings.spectra import TargetSettings
 from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.coadd_rows import spectra_to_table
 from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd
-from pipeline.spectra.desi.joined_file import join_file, join_spectra
+from pipeline.spectra.desi.joined_file import join_file
 from pipeline.spectra.desi.row_identity import find_strangers, read_fibres
+from pipeline.spectra.joining import join_spectra
 from pipeline.spectra.loose.coadds import explain_stranger, find_redrock, is_companion, is_fits
 from pipeline.spectra.loose.foreign import choose_rows, judge_spectra
 from pipeline.spectra.loose.redshift_table import NO_REDSHIFTS, Redshifts, read_redshifts
 from pipeline.spectra.loose.spectrum_table import check_spectrum, is_table, read_spectrum
+from pipeline.spectra.model.models import load_model
 from pipeline.spectra.science.coadd import ArmSpectra, Spectra
+from pipeline.spectra.science.rebin import lay_out
 from pipeline.stage import Job, Product, Task, get_shard
 from pipeline.transport.sources import local_file
 
@@ -40,9 +44,10 @@ def ingest(run: Run) -> Job:
     """Lay out the spectra of loose files as `targets` and `coadds`.
 
     ``run.source`` is a coadd FITS file, or a folder of coadd files and spectra in tables (CSV and
-    its kin, with columns wave, flux, ivar on DESI's grid). Other tables and FITS files in the
-    folder are named in a note. ``run.redshifts`` is a table with Z and TARGETID, or with a column
-    of file names (see `read_redshifts`); without it the redrock file beside each coadd is read.
+    its kin, with columns wave, flux, ivar), resampled to the model's grid where theirs is another.
+    Other tables and FITS files in the folder are named in a note. ``run.redshifts`` is a table with
+    Z and TARGETID, or with a column of file names (see `read_redshifts`); without it the redrock
+    file beside each coadd is read.
 
     Returns
     -------
@@ -60,6 +65,7 @@ def ingest(run: Run) -> Job:
     redshifts = Path(settings.redshifts) if settings.redshifts else None
     given = read_redshifts(redshifts) if redshifts else None
     files, strays = _list_files(source, redshifts)
+    sampling = load_model(run.given_model).sampling if run.given_model else SAMPLING
     tasks = []
     for number, path in enumerate(files):
         known = given or _read_redrock(path)
@@ -67,9 +73,9 @@ def ingest(run: Run) -> Job:
         shard = Shard(_SURVEY, f"file{number}", 0)
         beside = _read_redrock(path) if given else NO_REDSHIFTS
         digests = known.fingerprint, beside.fingerprint
-        inputs = (path.name, local_file(path).stat().identity, *digests)
+        inputs = (path.name, local_file(path).stat().identity, *digests, repr(sampling))
         tasks.append(Task(shard, _count_rows(path), inputs, (str(path), known, beside)))
-    work = partial(_ingest_file, run.config.extract.ivar_floor, run.config.target)
+    work = partial(_ingest_file, run.config.extract.ivar_floor, run.config.target, sampling)
     return Job(tuple(tasks), work, (*strays, *(given.notes if given else ())))
 
 
@@ -99,7 +105,8 @@ def _list_files(source: Path, redshifts: Path | None) -> tuple[list[Path], list[
     if not spectra:
         why = f" ({strays[0]})" if strays else ""
         raise UserError(
-            f"source {source}: no coadd file and no CSV with wave, flux, ivar in it{why}"
+            f"source {source}: no coadd file and no CSV with wave, flux, ivar in it{why}; files of "
+            "another survey are read with --survey"
         )
     return spectra, strays
 
@@ -114,13 +121,15 @@ def _count_rows(path: Path) -> int:
         return 0
 
 
-def _ingest_file(ivar_floor: float, settings: TargetSettings, task: Task) -> Product:
+def _ingest_file(
+    ivar_floor: float, settings: TargetSettings, sampling: Sampling, task: Task
+) -> Product:
     name, known, beside = task.arguments
     shard = get_shard(task)
     path = Path(name)
     fibres = None
     if is_table(path):
-        spectra, dropped, notes = _read_table(path, known, ivar_floor)
+        spectra, dropped, notes = _read_table(path, known, ivar_floor, sampling)
     else:
         coadd = open_coadd(local_file(path))
         check_coadd(coadd, is_strict=False)
@@ -132,7 +141,8 @@ def _ingest_file(ivar_floor: float, settings: TargetSettings, task: Task) -> Pro
         notes = (*coadd.doubts, *notes)
         dropped["spectrum_mismatch"] = int(is_stranger.sum())
         fibres = {column: values[spectra.targetid] for column, values in fibres.items()}
-        spectra = replace(spectra, targetid=fibres["TARGETID"])
+        spectra, told = _resample(replace(spectra, targetid=fibres["TARGETID"]), sampling)
+        notes = (*notes, *(f"{path.name}: {note}" for note in told))
     verdict = judge_spectra(path, spectra.targetid, known, settings, fibres, beside)
     notes = (*notes, *verdict.notes)
     if len(spectra.targetid) and (verdict.gate == "no_redshift").all():
@@ -140,22 +150,40 @@ def _ingest_file(ivar_floor: float, settings: TargetSettings, task: Task) -> Pro
     kept = spectra.take(verdict.row >= 0)
     rows = list(_describe(path, known, settings, shard, kept.targetid))
     columns = {name: [row.get(name) for row in rows] for name in TARGETS.names}
-    tables = (columns_to_table(TARGETS, columns), spectra_to_table(shard, kept, SAMPLING))
+    tables = (columns_to_table(TARGETS, columns), spectra_to_table(shard, kept, sampling))
     return Product(tables, {**dropped, **verdict.dropped}, notes)
 
 
 def _read_table(
-    path: Path, known: Redshifts, ivar_floor: float
+    path: Path, known: Redshifts, ivar_floor: float, sampling: Sampling
 ) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
-    spectrum = read_spectrum(path)
+    spectrum = read_spectrum(path, sampling.grid)
     flux, ivar = spectrum.flux, spectrum.ivar
     row = known.by_file.get(path.name)
     targetid = known.targetid[row] if row is not None else None
     # A file without a TARGETID gets a negative number from its name: no DESI target has one.
     identity = targetid if targetid is not None else -int(digest(path.name)[:12], 16)
-    whole = ArmSpectra(0, flux[None], ivar[None], np.zeros((1, SAMPLING.grid.size), np.int32))
-    spectra, dropped, notes = join_spectra(path.name, np.array([identity]), [whole], ivar_floor)
+    whole = ArmSpectra(0, flux[None], ivar[None], np.zeros((1, sampling.grid.size), np.int32))
+    spectra, dropped, notes = join_spectra(
+        path.name, np.array([identity]), [whole], ivar_floor, sampling
+    )
     return spectra, dropped, (*spectrum.notes, *notes)
+
+
+def _resample(spectra: Spectra, sampling: Sampling) -> tuple[Spectra, tuple[str, ...]]:
+    """Put spectra on DESI's grid on that of a model of another survey; bits of masks are lost."""
+    if sampling == SAMPLING or not len(spectra.targetid):
+        return spectra, ()
+    laid = [
+        lay_out(SAMPLING.grid.wave, flux, ivar, sampling.grid)
+        for flux, ivar in zip(spectra.flux, spectra.ivar, strict=True)
+    ]
+    flux, ivar = (
+        np.array([getattr(each, name) for each in laid], np.float32) for name in ("flux", "ivar")
+    )
+    mask = np.zeros(flux.shape, np.int32)
+    note = f"spectra are resampled to the model's grid, {sampling.grid}"
+    return Spectra(spectra.targetid, flux, ivar, mask), (note,)
 
 
 def _describe(

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog_schema.desi import WAVE_SIZE, WAVE_START, WAVE_STEP
+from catalog_schema.desi import SAMPLING
+from catalog_schema.grids import Grid
 from pipeline.errors import DataError, UserError
+from pipeline.spectra.loose.placement import place
+from pipeline.spectra.science.air import to_vacuum
 from pipeline.user_tables.names import simplify
 from pipeline.user_tables.reader import open_tables
 from pipeline.user_tables.table import UserTable
@@ -79,19 +82,13 @@ _AIR = re.compile(r"(wave|wavelength|lambda|wl)\w*air|air(wave|wavelength|lambda
 _UNIT_IN_NAME = re.compile(r"[\[(](.*)[\])]\s*$")
 _UNIT_AT_END = {"nm": "nm", "um": "um", "micron": "um", "angstrom": "Angstrom", "aa": "Angstrom"}
 _FLUX_UNIT = "1e-17 erg / (s cm2 Angstrom)"
-# Of a pixel: what rounding of the wavelengths may cost.
-_TOLERANCE = 0.01
-_GRID = (
-    f"DESI's grid, {WAVE_START:g} to {WAVE_START + WAVE_STEP * (WAVE_SIZE - 1):g} Å in "
-    f"{WAVE_STEP:g} Å in vacuum"
-)
 
 
 @dataclass(frozen=True)
 class TableSpectrum:
-    """Flux and ivar on DESI's grid, shape (WAVE_SIZE,), ivar 0 where there is no pixel; notes.
+    """Flux and ivar on a grid, shape (size,), ivar 0 where there is no pixel; notes.
 
-    A pixel whose flux or ivar is missing has NaN.
+    A pixel of the grid whose flux or ivar is missing has NaN.
     """
 
     flux: NDArray[np.float32]
@@ -115,20 +112,21 @@ def check_spectrum(path: Path) -> None:
         raise UserError(str(error)) from None
 
 
-def read_spectrum(path: Path) -> TableSpectrum:
-    """Read a spectrum.
+def read_spectrum(path: Path, grid: Grid = SAMPLING.grid) -> TableSpectrum:
+    """Read a spectrum, and put it on the grid of a model.
 
     Columns are known by their usual names. Wavelengths may be in any unit of length that the table
     states, fluxes in any that the stated unit can be converted to; without a unit they are Å and
-    1e-17 erg s-1 cm-2 Å-1. An error or a variance in the place of ivar is converted.
+    1e-17 erg s-1 cm-2 Å-1. An error or a variance in the place of ivar is converted, wavelengths
+    in a column that says air to vacuum.
 
     Raises
     ------
     DataError
-        If it is no such table, or its wavelengths are not DESI's.
+        If it is no such table, or its wavelengths are in no order or not the grid's range.
     """
     try:
-        return _read(_open(path))
+        return _read(_open(path), grid)
     except UserError as error:
         raise DataError(str(error)) from None
 
@@ -149,9 +147,9 @@ def _find_columns(table: UserTable) -> dict[str, int]:
             raise DataError(f"{table.origin}: {could} could each be {ours}; keep one of them")
         if found and is_needed:
             places[ours] = (exact or found)[0]
-    air = [name for name in table.names if _AIR.search(name)]
-    if air and "wave" not in places:
-        raise DataError(f"{table.origin}: {air[0]} is in air; give wavelengths in vacuum as wave")
+    air = [place for place, name in enumerate(table.names) if _AIR.search(name)]
+    if len(air) == 1 and "wave" not in places:
+        places["wave"] = air[0]
     lacking = [name for name in ("wave", "flux") if name not in places]
     if not set(_WIDTHS) & set(places):
         lacking.append("ivar")
@@ -162,7 +160,7 @@ def _find_columns(table: UserTable) -> dict[str, int]:
     return places
 
 
-def _read(table: UserTable) -> TableSpectrum:
+def _read(table: UserTable, grid: Grid) -> TableSpectrum:
     places = _find_columns(table)
     width = next(name for name in _WIDTHS if name in places)
     wanted = [name for name in ("wave", "flux", width, "mask") if name in places]
@@ -185,7 +183,9 @@ def _read(table: UserTable) -> TableSpectrum:
         bare = simplify(table.names[places["wave"]])
         unit = next((known for end, known in _UNIT_AT_END.items() if bare.endswith(end)), "")
     wave = _to_angstrom(table, values["wave"], unit, notes)
-    index = _find_pixels(table, wave)
+    if _AIR.search(table.names[places["wave"]]):
+        notes.append("wavelengths in air are converted to vacuum")
+        wave = to_vacuum(wave)
     factor = _find_flux_factor(table, _find_unit(table, places["flux"]), wave)
     flux = values["flux"] * factor
     ivar = _to_ivar(values[width], width, factor)
@@ -193,11 +193,10 @@ def _read(table: UserTable) -> TableSpectrum:
         notes.append(f"ivar is made of column {table.names[places[width]]}, taken as {width}")
     if "mask" in values:
         ivar = np.where(values["mask"] == 0, ivar, 0.0)
-    joined = np.zeros((2, WAVE_SIZE), np.float32)
-    with np.errstate(over="ignore"):
-        joined[:, index] = flux, ivar
+    placed = place(table.origin, wave, flux, ivar, grid)
     name = Path(table.origin).name
-    return TableSpectrum(joined[0], joined[1], tuple(f"{name}: {note}" for note in notes))
+    told = tuple(f"{name}: {note}" for note in (*notes, *placed.notes))
+    return TableSpectrum(placed.flux, placed.ivar, told)
 
 
 def _find_unit(table: UserTable, place: int) -> str:
@@ -223,47 +222,6 @@ def _to_angstrom(
     if factor != 1:
         notes.append(f"wavelengths are converted from {unit} to Å")
     return wave * factor
-
-
-def _find_pixels(table: UserTable, wave: NDArray[np.float64]) -> NDArray[np.intp]:
-    if not _fits_grid(wave):
-        raise DataError(f"{table.origin}: wavelengths are not on {_GRID}{_explain_grid(wave)}")
-    index = np.rint((wave - WAVE_START) / WAVE_STEP).astype(np.intp)
-    listed, count = np.unique(index, return_counts=True)
-    if (count > 1).any():
-        twice = WAVE_START + WAVE_STEP * listed[count > 1][0]
-        raise DataError(f"{table.origin}: wavelength {twice:.1f} stands in more than one row")
-    return index
-
-
-def _fits_grid(wave: NDArray[np.float64], tolerance: float = _TOLERANCE) -> bool:
-    pixels = (wave - WAVE_START) / WAVE_STEP
-    is_near = np.abs(pixels - np.rint(pixels)) <= tolerance
-    return bool((is_near & (pixels > -0.5) & (pixels < WAVE_SIZE - 0.5)).all())
-
-
-def _explain_grid(wave: NDArray[np.float64]) -> str:
-    """Say what the wavelengths are, where that is plain."""
-    for factor, unit in ((10, "nm"), (1e4, "µm"), (1e10, "m")):
-        if _fits_grid(wave * factor, 0.05):
-            return f": they are in {unit}; multiply them by {factor:g} or state the unit"
-    with np.errstate(all="ignore"):
-        if _fits_grid(10**wave, 0.05):
-            return ": they are logarithms; give wavelengths"
-        if _fits_grid(_to_vacuum(wave), 0.15):
-            return ": they are in air; convert them to vacuum"
-    return f"; they run from {wave.min():g} to {wave.max():g}"
-
-
-def _to_vacuum(wave: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Convert air to vacuum wavelengths, Å (Ciddor 1996 as inverted by N. Piskunov for VALD)."""
-    s = (1e4 / wave) ** 2
-    return wave * (
-        1
-        + 8.336624212083e-5
-        + 2.408926869968e-2 / (130.1065924522 - s)
-        + 1.599740894897e-4 / (38.92568793293 - s)
-    )
 
 
 def _find_flux_factor(

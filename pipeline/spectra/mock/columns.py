@@ -5,6 +5,7 @@ zcatalog does. Sources: the files of DR1 and desidatamodel.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 _DTYPES = {"K": "i8", "J": "i4", "I": "i2", "B": "u1", "E": "f4", "D": "f8", "L": "?"}
 
@@ -99,7 +100,7 @@ def parse(layout: str) -> list[tuple[str, str, str | None]]:
     return columns
 
 
-def fill_table(layout: str, n_rows: int, **values: np.ndarray) -> np.ndarray:
+def fill_table(layout: str, n_rows: int, **values: ArrayLike) -> np.ndarray:
     """A table of a layout with the given columns; those not given are zero or empty."""
     table = np.zeros(n_rows, dtype=table_dtype(layout))
     for name, column in values.items():

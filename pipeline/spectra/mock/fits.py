@@ -25,7 +25,7 @@ _TEMPLATES = (
     ("STAR:::WD", "0.1"),
 )
 
-Header = Mapping[str, str | int | bool]
+Header = Mapping[str, str | int | float | bool]
 
 
 def shard_header(survey: str, program: str, healpix: int) -> dict[str, str | int | bool]:
@@ -83,6 +83,13 @@ def write_coadd(
 def write_tables(path: Path, header: Header, tables: Mapping[str, np.ndarray]) -> None:
     """Write a file of binary tables, in the order given, after an empty primary HDU."""
     _write(path, [_primary(header), *(_table(name, table) for name, table in tables.items())])
+
+
+def write_image(path: Path, header: Header, image: np.ndarray) -> None:
+    """Write a file whose primary HDU is an image."""
+    hdu = fits.PrimaryHDU(image)
+    hdu.header.update(header)
+    _write(path, [hdu])
 
 
 def write_zcatalog(path: Path, table: np.ndarray) -> None:

@@ -118,21 +118,34 @@ def sensitivity() -> np.ndarray:
 @cache
 def atmosphere() -> np.ndarray:
     """Telluric transmission (7958,)."""
-    passed = np.ones_like(ARM_WAVE)
-    for centre, half_width, depth in _TELLURIC:
-        passed *= 1 - depth * np.exp(-(((ARM_WAVE - centre) / half_width) ** 4))
-    return passed
+    return atmosphere_at(ARM_WAVE)
 
 
 @cache
 def sky_brightness() -> np.ndarray:
-    """Dark sky in a fibre, (7958,) in 1e-17 erg/s/cm2/Å: continuum, lines and the O2 band."""
-    sky = np.interp(ARM_WAVE, _SKY_WAVE, _SKY_LEVEL)
+    """Dark sky in a fibre, (7958,) in 1e-17 erg/s/cm2/Å."""
+    return sky_at(ARM_WAVE)
+
+
+def atmosphere_at(wave: np.ndarray) -> np.ndarray:
+    """Telluric transmission at wavelengths (p,) in Å."""
+    passed = np.ones_like(wave)
+    for centre, half_width, depth in _TELLURIC:
+        passed *= 1 - depth * np.exp(-(((wave - centre) / half_width) ** 4))
+    return passed
+
+
+def sky_at(wave: np.ndarray, sigma: float = 0.72) -> np.ndarray:
+    """Dark sky in a fibre of DESI at wavelengths (p,): continuum, lines and the O2 band.
+
+    In 1e-17 erg/s/cm2/Å; `sigma` (Å) is the width to which a line is blurred.
+    """
+    sky = np.interp(wave, _SKY_WAVE, _SKY_LEVEL)
     for centre, strength in _SKY_LINES:
-        offset = (ARM_WAVE - centre) / 0.72
-        sky += strength / (0.72 * np.sqrt(2 * np.pi)) * np.exp(-0.5 * offset**2)
+        offset = (wave - centre) / sigma
+        sky += strength / (sigma * np.sqrt(2 * np.pi)) * np.exp(-0.5 * offset**2)
     for centre, width, level in ((8649.0, 13.0, 11.0), (8675.0, 14.0, 6.0)):
-        sky += level * np.exp(-0.5 * ((ARM_WAVE - centre) / width) ** 2)
+        sky += level * np.exp(-0.5 * ((wave - centre) / width) ** 2)
     return sky
 
 

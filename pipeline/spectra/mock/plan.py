@@ -139,6 +139,17 @@ def _deal_families(
     return _seat(rng, names, room)
 
 
+def refuse_members(plans: list[ShardPlan]) -> None:
+    """Refuse populations of galaxies and stars, which one layout alone is written with.
+
+    Raises
+    ------
+    ValueError
+    """
+    if any(plan.members for plan in plans):
+        raise ValueError("populations of galaxies and stars are written in DESI's layout alone.")
+
+
 def _plan_members(true_class: str, count: int, n_pixels: int, seed: int) -> list[Members]:
     # Of a stream of its own: no quasar knows of the galaxies and stars.
     key = (zlib.crc32(true_class.encode()),)

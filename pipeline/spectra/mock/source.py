@@ -25,16 +25,26 @@ def make_mock(store: Store, config: Config) -> Path:
 
 
 @limit_threads()
-def write_mock(folder: Path, settings: MockSettings) -> None:
+def write_mock(folder: Path, settings: MockSettings, layout: str = "desi") -> None:
     """Write a mock survey to a new folder and its truth table beside it.
+
+    Parameters
+    ----------
+    folder : Path
+    settings : MockSettings
+    layout : str
+        desi, sdss or lamost.
 
     Raises
     ------
     UserError
         If the folder exists, cannot be written, or the sizes make no survey.
     """
-    from pipeline.spectra.mock.survey import make_survey
+    from pipeline.spectra.mock.lamost_tree import write_lamost_tree
+    from pipeline.spectra.mock.sdss_tree import write_sdss_tree
+    from pipeline.spectra.mock.survey import make_survey, write_desi_tree
 
+    writers = {"desi": write_desi_tree, "sdss": write_sdss_tree, "lamost": write_lamost_tree}
     try:
         with guard_root(folder):
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -46,6 +56,7 @@ def write_mock(folder: Path, settings: MockSettings) -> None:
                 n_pixels=settings.pixels,
                 seed=settings.seed,
                 progress=track_counts("mock"),
+                write=writers[layout],
             )
     except (FileExistsError, ValueError) as error:
         raise UserError(f"mock survey: {error}") from None

@@ -32,6 +32,18 @@ from pipeline.spectra.mock.plan import ShardPlan, plan_shards
 _COMPANIONS = {"galaxy": 0.25, "star": 0.15, "standard": 0.05, "sky": 0.18, "stuck": 0.03}
 _TRUTH = pa.schema([(field.name, field.type) for field in arrow_schema(TRUTH)])
 
+# Told shards done and shards in all.
+Progress = Callable[[int, int], None]
+# Writes a tree of the planned shards and returns its truth table; also given the seed.
+Writer = Callable[[Path, list[ShardPlan], int, Progress], pa.Table]
+
+
+def write_desi_tree(tree: Path, plans: list[ShardPlan], seed: int, progress: Progress) -> pa.Table:
+    """Write the tree of DR1, from ``spectro/redux/iron``, and external catalogues."""
+    table, rows = _write_tree(tree, plans, progress)
+    external.write_catalogues(tree / "external", rows, seed)
+    return table
+
 
 def make_survey(
     destination: Path,
@@ -41,13 +53,14 @@ def make_survey(
     seed: int,
     n_galaxies: int = 0,
     n_stars: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = lambda *_: None,
+    write: Writer = write_desi_tree,
 ) -> None:
-    """Write a mock of DESI DR1 below `destination`, and its truth table beside it.
+    """Write a mock survey below `destination`, and its truth table beside it.
 
     Parameters
     ----------
-    destination : folder to make; the tree below it is that of DR1, from ``spectro/redux/iron``.
+    destination : folder to make.
     n_quasars : number of quasar spectra over all shards.
     n_pixels : number of shards. The last is sv3/dark (from 3), the one before it main/bright in
         the pixel of the first (from 2), all others main/dark.
@@ -55,6 +68,7 @@ def make_survey(
     n_galaxies, n_stars : numbers over all shards of the populations beside the quasars and their
         companions. They leave the spectra of these as they are.
     progress : called with (shards done, shards in all).
+    write : writes the tree, by default in DR1's layout.
 
     Raises
     ------
@@ -75,8 +89,7 @@ def make_survey(
     try:
         tree = building / "tree"
         plans = plan_shards(n_quasars, n_pixels, seed, n_galaxies=n_galaxies, n_stars=n_stars)
-        table, rows = _write_tree(tree, plans, progress)
-        external.write_catalogues(tree / "external", rows, seed)
+        table = write(tree, plans, seed, progress)
         pq.write_table(table, building / "truth.parquet")
         (building / "truth.parquet").rename(truth)
         (building / "tree").rename(destination)
@@ -85,7 +98,7 @@ def make_survey(
 
 
 def _write_tree(
-    tree: Path, plans: list[ShardPlan], progress: Callable[[int, int], None] | None
+    tree: Path, plans: list[ShardPlan], progress: Progress
 ) -> tuple[pa.Table, np.ndarray]:
     root = tree / "spectro" / "redux" / "iron"
     catalogs, truths, sightings = [], [], []
@@ -94,8 +107,7 @@ def _write_tree(
         catalogs.append(rows)
         truths.append(truth)
         sightings += seen
-        if progress is not None:
-            progress(done, len(plans))
+        progress(done, len(plans))
     table = np.concatenate(catalogs)
     zcatalog.mark_primary(table)
     fits.write_zcatalog(root / "zcatalog" / "v1" / "zall-pix-iron.fits", table)
@@ -107,7 +119,7 @@ def _write_shard(
     root: Path, plan: ShardPlan, past: Path
 ) -> tuple[np.ndarray, pa.Table, list[earlier_spectra.Sighting]]:
     rng = np.random.default_rng(plan.seed)
-    identity, sample = _draw_sample(rng, plan)
+    identity, sample = draw_sample(rng, plan)
     parts = [_observe(rng, plan, identity, sample)]
     # Of these and of no other stream: what was drawn before the mock had a past, or populations
     # of galaxies and stars, stays as it was.
@@ -156,7 +168,7 @@ def _observe(
         {"FIBERMAP": fibers, "EXP_FIBERMAP": exposures, "SCORES": scores},
         {"REDSHIFTS": redshifts, "MGII": mgii, "QN_RR": quasarnet},
         rows,
-        _truth_table(plan, identity, sample, coadd),
+        make_truth(plan, identity, sample, coadd),
     )
 
 
@@ -185,7 +197,8 @@ def _write_files(root: Path, plan: ShardPlan, parts: list[_Part]) -> None:
     fits.write_tables(folder / f"qso_qn-{stem}", {}, {"QN_RR": fitted["QN_RR"]})
 
 
-def _draw_sample(rng: np.random.Generator, plan: ShardPlan) -> tuple[Identity, list[Target]]:
+def draw_sample(rng: np.random.Generator, plan: ShardPlan) -> tuple[Identity, list[Target]]:
+    """Draw who is in a shard and how each target is."""
     own = plan.n_quasars - plan.shared
     jobs: list[tuple[str, str | None]] = [("quasar", name) for name in plan.families]
     jobs += [("quasar", None)] * (own - len(plan.families))
@@ -211,9 +224,8 @@ def _draw_sample(rng: np.random.Generator, plan: ShardPlan) -> tuple[Identity, l
     return identity, sample
 
 
-def _truth_table(
-    plan: ShardPlan, identity: Identity, sample: list[Target], coadd: Coadd
-) -> pa.Table:
+def make_truth(plan: ShardPlan, identity: Identity, sample: list[Target], coadd: Coadd) -> pa.Table:
+    """Return the rows of the truth table of a shard."""
     n = len(sample)
     families = [target.family for target in sample]
     columns = {

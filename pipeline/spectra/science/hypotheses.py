@@ -89,6 +89,13 @@ class Hypotheses:
                 for arm in Arm.values()
             ]
         )
+        absent = [
+            f"{arm}_{fault}"
+            for arm in Arm.values()
+            if arm not in sampling.spans
+            for fault in ("offset", "tilt")
+        ]
+        self._is_absent = torch.tensor([name in absent for name in HYPOTHESES])
         self._low, _ = sampling.grid.ends
         self._wave = wave.reshape(-1, _BIN).mean(1)
         binned = free_amplitude(basis, len(self._wave), amplitude_spread)
@@ -140,7 +147,7 @@ class Hypotheses:
         blocks = (each[filled].split(_BLOCK) for each in (*binned, start // _BIN, z))
         tested = [self._test_block(*block) for block in zip(*blocks, strict=True)]
         scores, sources = (torch.cat(parts)[:n] for parts in zip(*tested, strict=True))
-        return scores, sources
+        return scores.masked_fill(self._is_absent, torch.nan), sources
 
     def _test_block(
         self, residual: Tensor, weight: Tensor, model: Tensor, first: Tensor, z: Tensor

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from catalog_schema.grids import Grid
 from pipeline.spectra.science.median import median_of_good
+from pipeline.spectra.science.rebin import rebin, sum_bins
 
 Floats = NDArray[np.float32]
 # A norm below this many standard errors would blow noise up to the size of a signal.
@@ -69,6 +70,12 @@ def find_window_starts(
     pixel = np.floor((low - np.log10(1 + z) - grid.log10_start) / grid.log10_step + 1e-9)
     start = (pixel // grid.align * grid.align).astype(np.int32)
     return start, (start >= 0) & (start + grid.window <= grid.size)
+
+
+def find_reach(grid: RestFrameGrid, observed: Grid) -> float:
+    """Return the observed wavelength in Å up to which every window reaches."""
+    low, _ = _log10_edges(observed)
+    return float(10 ** (low + (grid.window - grid.align) * grid.log10_step))
 
 
 def resample(
@@ -144,13 +151,8 @@ def resample_log(
         As of `resample`.
     """
     edges = grid.log10_start + grid.log10_step * (start + np.arange(grid.window + 1))
-    place = np.clip((edges + np.log10(1 + z) - log10_first) / log10_step + 0.5, 0, len(flux))
-    pixel = place.astype(np.int32)
-    weight = np.append(ivar.astype(np.float64), [0.0, 0.0])
-    product = weight * np.append(flux.astype(np.float64), [0.0, 0.0])
-    total, weighted = np.empty(grid.window), np.empty(grid.window)
-    _sum_bins(weight, product, pixel, place - pixel, total, weighted)
-    return np.divide(weighted, total, out=np.zeros(grid.window), where=total > 0), total
+    place = (edges + np.log10(1 + z) - log10_first) / log10_step + 0.5
+    return rebin(flux, ivar, place)
 
 
 def find_noise_share(grid: RestFrameGrid, observed: Grid) -> Floats:
@@ -229,32 +231,9 @@ def _resample(flux, ivar, first_edge, ratios, offset):  # type: ignore[no-untype
             place = place if place < n_in else float(n_in)
             pixel[j] = np.int32(place)
             part[j] = place - pixel[j]
-        _sum_bins(weight, product, pixel, part, *sums)
+        sum_bins(weight, product, pixel, part, *sums)
         for j in range(n_out):
             total, weighted = sums[0][j], sums[1][j]
             out_flux[k, j] = weighted / total if total > 0.0 else 0.0
             out_weight[k, j] = total
     return out_flux, out_weight
-
-
-@njit(cache=True)
-def _sum_bins(weight, product, pixel, part, total, weighted):  # type: ignore[no-untyped-def]
-    """Write Σ a w and Σ a w f of each bin; only its first and last pixel have a < 1."""
-    first, left = np.int64(pixel[0]), part[0]
-    for j in range(total.shape[0]):
-        last, right = np.int64(pixel[j + 1]), part[j + 1]
-        if last - first < 2:
-            is_cut = last > first
-            low = 1.0 - left if is_cut else right - left
-            high = right if is_cut else 0.0
-            total[j] = low * weight[first] + high * weight[first + 1]
-            weighted[j] = low * product[first] + high * product[first + 1]
-        else:
-            low = 1.0 - left
-            inner_weight, inner_product = weight[first + 1], product[first + 1]
-            for i in range(first + 2, last):
-                inner_weight += weight[i]
-                inner_product += product[i]
-            total[j] = low * weight[first] + inner_weight + right * weight[last]
-            weighted[j] = low * product[first] + inner_product + right * product[last]
-        first, left = last, right

@@ -1,19 +1,21 @@
 """One spectrum in a file of the SDSS data model (spec-PLATE-MJD-FIBER.fits, whole or lite)."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
-from pipeline.fits.index import ReadAhead, walk_headers
+from pipeline.fits.header import Header
+from pipeline.fits.index import FileIndex, ReadAhead, read_header, walk_headers
 from pipeline.fits.integrity import decompress
 from pipeline.fits.tables import read_table
 from pipeline.spectra.flux_units import flux_factor
 from pipeline.transport.sources import SourceFile
 
 LOG10_STEP = 1e-4
-_HDU = "COADD"
+_HDU, _SUMMARY = "COADD", "SPALL"
 _COLUMNS = ("loglam", "flux", "ivar", "and_mask")
 # SPPIXMASK bits that say that a pixel holds no light of the object, in all exposures: FULLREJECT,
 # NOSKY, NODATA, COMBINEREJ, BADFLUXFACTOR, BADSKYCHI, REDMONSTER. The others warn of the whole
@@ -53,11 +55,68 @@ def read_spectrum(file: SourceFile) -> LogSpectrum:
         If it is damaged, or holds no spectrum of SDSS.
     """
     ahead = ReadAhead(decompress(file))
-    index = walk_headers(ahead, until=_HDU)
+    return _read(file, ahead, walk_headers(ahead, until=_HDU))
+
+
+@dataclass(frozen=True)
+class SpecFile:
+    """A file that has been walked: its keywords, its spectrum, and its row of the catalogue."""
+
+    file: SourceFile
+    ahead: ReadAhead
+    index: FileIndex
+
+    @property
+    def header(self) -> Header:
+        """Keywords of the file."""
+        return read_header(self.ahead, 0)[0]
+
+    @property
+    def has_summary(self) -> bool:
+        """Whether it carries its row of spAll or specObj."""
+        return self.index.find(_SUMMARY) is not None
+
+    def read_spectrum(self) -> LogSpectrum:
+        """See `read_spectrum`."""
+        return _read(self.file, self.ahead, self.index)
+
+    def read_summary(
+        self, required: Sequence[str], optional: Sequence[str] = ()
+    ) -> dict[str, NDArray]:
+        """Read columns of its row of the catalogue, each of shape (1, …); DataError without one."""
+        row = read_table(self.ahead, self.index, _SUMMARY, required, optional)
+        if any(len(values) != 1 for values in row.values()):
+            raise DataError(f"{self.file}: not one row of the catalogue in it; fetch it again")
+        return row
+
+
+def open_spec(file: SourceFile) -> SpecFile:
+    """Walk a file, whose tables are known by their order: some copies have lost their names.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    DataError
+        If it is damaged.
+    """
+    ahead = ReadAhead(decompress(file))
+    index = walk_headers(ahead)
+    names = iter((_HDU, _SUMMARY))
+    hdus = tuple(
+        hdu._replace(name=next(names, hdu.name)) if hdu.is_table else hdu for hdu in index.hdus
+    )
+    return SpecFile(file, ahead, replace(index, hdus=hdus))
+
+
+def _read(file: SourceFile, ahead: ReadAhead, index: FileIndex) -> LogSpectrum:
     # Some copies have lost the names of their HDUs: the coadd is the first table.
     name = next((hdu.name for hdu in index.hdus if hdu.is_table), None)
     if name is None:
         raise DataError(f"{file}: no table in it; give a spec file of SDSS")
+    header = read_header(ahead, 0)[0]
+    if header.has("VACUUM") and not header.flag("VACUUM"):
+        raise DataError(f"{file}: VACUUM says that its wavelengths are in air; SDSS's are not")
     columns = read_table(ahead, index, name, (), _COLUMNS)
     lacking = [name for name in _COLUMNS if name not in columns]
     if lacking:

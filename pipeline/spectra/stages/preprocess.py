@@ -14,7 +14,8 @@ from pipeline.run import Run
 from pipeline.settings.spectra import PreprocessSettings
 from pipeline.spectra.grids import make_run_grid
 from pipeline.spectra.model.models import load_model
-from pipeline.spectra.science.restframe import RestFrameGrid
+from pipeline.spectra.science.restframe import RestFrameGrid, find_reach
+from pipeline.spectra.surveys import recognise_survey
 from pipeline.spectra.windows import CARRIED, OF_TARGET, make_windows
 from pipeline.stage import Job, Product, Task
 
@@ -47,7 +48,20 @@ def preprocess(run: Run) -> Job:
         inputs = (content, digest_rows(mine), repr(grid))
         arguments = (str(run.find_path(COADDS.name, shard)), mine)
         tasks.append(Task(shard, rows[shard], inputs, arguments))
-    return Job(tuple(tasks), partial(_preprocess_shard, config.preprocess, grid))
+    work = partial(_preprocess_shard, config.preprocess, grid)
+    return Job(tuple(tasks), work, _tell_reach(run, grid))
+
+
+def _tell_reach(run: Run, grid: RestFrameGrid) -> tuple[str, ...]:
+    """Say what a finished model's windows leave out of another survey's spectra."""
+    survey = recognise_survey(run.config.run)
+    # Loose spectra come on the model's own grid.
+    if not run.given_model or not survey.has_catalogue:
+        return ()
+    observed, reach = survey.sampling.grid, find_reach(grid, survey.sampling.grid)
+    if reach >= observed.ends[1]:
+        return ()
+    return (f"the model's windows end at {reach:.0f} Å observed: redder pixels are left out",)
 
 
 def _stay(targets: pa.Table) -> pa.Table:

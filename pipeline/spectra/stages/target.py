@@ -46,7 +46,8 @@ def target(run: Run) -> Job:
 
 def _select(survey: Survey, settings: TargetSettings) -> Product:
     unreadable: dict[Shard, str] = {}
-    blocks = survey.catalogue(settings, unreadable)
+    notes: list[str] = []
+    blocks = survey.catalogue(settings, unreadable, notes)
     candidates, counts = select_candidates(blocks, settings)
     outcomes = (
         *_book(counts),
@@ -61,7 +62,13 @@ def _select(survey: Survey, settings: TargetSettings) -> Product:
         raise UserError(
             f"{survey.location}: none of {counts.total()} rows is a {member} of the core parent"
         )
-    return Product((candidates,), dict(dropped), n_expected=counts.total(), outcomes=outcomes)
+    return Product(
+        (candidates,),
+        dict(dropped),
+        tuple(notes),
+        n_expected=counts.total(),
+        outcomes=outcomes,
+    )
 
 
 def _book(counts: Counter[tuple[Shard, str]]) -> Iterable[Outcome]:

@@ -137,12 +137,22 @@ def test_csv_keeps_its_pixels(tmp_path: Path, store: Store) -> None:
     assert rows["TARGETID"][0].as_py() < 0
 
 
-def test_csv_on_another_grid_fails_alone(folder: Path, store: Store) -> None:
-    write_csv(folder / "other.csv", wave=WAVE * 1.001)
+def test_csv_in_no_order_fails_alone(folder: Path, store: Store) -> None:
+    write_csv(folder / "other.csv", wave=np.roll(WAVE, 4000) + 0.3)
     report = ingest_files(store, folder, write_redshifts(folder.parent / "z.csv"))
     assert report.n_made == 3
     [failed] = report.failed
-    assert "not on DESI's grid" in (failed.error or "")
+    assert "neither rise nor fall" in (failed.error or "")
+
+
+def test_csv_on_another_grid_is_resampled(folder: Path, store: Store) -> None:
+    write_csv(folder / "other.csv", wave=WAVE * 1.001)
+    table = folder.parent / "z.csv"
+    table.write_text("TARGETID,Z,file\n11,1.5,\n12,1.6,\n99,1.7,other.csv\n")
+    report = ingest_files(store, folder, table)
+    assert (report.n_made, report.failed) == (3, ())
+    assert any("other.csv: its 7781 wavelengths are resampled" in note for note in report.notes)
+    assert "other" in read_targets(store)["DESINAME"]
 
 
 def test_redrock_file_beside_the_coadd(folder: Path, store: Store) -> None:

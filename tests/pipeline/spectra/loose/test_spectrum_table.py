@@ -8,6 +8,7 @@ from astropy import units
 from astropy.table import Table
 
 from catalog_schema.desi import WAVE_SIZE
+from catalog_schema.grids import Grid
 from pipeline.errors import DataError, UserError
 from pipeline.spectra.loose.spectrum_table import check_spectrum, is_table, read_spectrum
 
@@ -97,6 +98,60 @@ def test_units_of_flux_are_converted_with_their_errors(tmp_path: Path) -> None:
         check(tmp_path / "a.ecsv")
 
 
+def make_grid(kind: str) -> np.ndarray:
+    """Return wavelengths that are not the model's."""
+    return {
+        "linear": np.arange(4400, 4720, 1.3),
+        "fine": np.arange(4400, 4720, 0.31),
+        "log": 10 ** np.arange(3.6435, 3.674, 1e-4),
+        "irregular": np.sort(RNG.uniform(4400, 4720, 300)),
+        "falling": np.arange(4720, 4400, -1.3),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["linear", "fine", "log", "irregular", "falling"])
+def test_any_grid_is_resampled_with_its_weights(tmp_path: Path, kind: str) -> None:
+    wave = make_grid(kind)
+    light = 5 + np.sin(wave / 30)
+    table = Table({"wave": wave, "flux": light, "ivar": np.full(len(wave), 4.0)})
+    table.write(tmp_path / "a.ecsv", format="ascii.ecsv")
+    found = read_spectrum(tmp_path / "a.ecsv")
+    is_there = found.ivar > 0
+    inside = is_there & (WAVE > 4410) & (WAVE < 4710)
+    np.testing.assert_allclose(found.flux[inside], 5 + np.sin(WAVE[inside] / 30), atol=0.03)
+    # The information is neither more nor less.
+    assert found.ivar.sum() == pytest.approx(4.0 * len(wave), rel=1e-5)
+    mean = np.average(found.flux[is_there], weights=found.ivar[is_there])
+    assert mean == pytest.approx(light.mean(), rel=1e-4)
+    assert "are resampled to the model's grid" in found.notes[0]
+    assert "share their noise" in found.notes[0]
+
+
+def test_a_gap_is_no_pixel(tmp_path: Path) -> None:
+    wave = np.r_[np.arange(4400, 4500, 1.3), np.arange(4600, 4700, 1.3)]
+    table = Table({"wave": wave, "flux": np.ones(len(wave)), "ivar": np.ones(len(wave))})
+    table.write(tmp_path / "a.ecsv", format="ascii.ecsv")
+    found = read_spectrum(tmp_path / "a.ecsv")
+    assert not found.ivar[(WAVE > 4502) & (WAVE < 4598)].any()
+
+
+def test_the_grid_is_that_of_the_model(tmp_path: Path) -> None:
+    grid = Grid(3.6, 1e-4, 3000, is_log=True)
+    rows = np.column_stack([grid.wave, np.ones(3000), np.ones(3000)])
+    np.savetxt(tmp_path / "a.csv", rows, delimiter=",", header="wave,flux,ivar", comments="")
+    found = read_spectrum(tmp_path / "a.csv", grid)
+    assert (found.flux == 1).all()
+    assert (found.ivar == 1).all()
+    assert found.notes == ()
+
+
+def test_what_says_that_it_is_in_air_is_converted(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "wave_air,flux,ivar", [to_air(WAVE), FLUX, IVAR])
+    found = read_spectrum(path)
+    assert "in air are converted to vacuum" in found.notes[0]
+    np.testing.assert_allclose(found.flux[ROWS], FLUX[ROWS], atol=0.05)
+
+
 def to_air(wave: np.ndarray) -> np.ndarray:
     """Convert to air (Ciddor 1996 as given by Morton 2000)."""
     s = (1e4 / wave) ** 2
@@ -110,10 +165,9 @@ def to_air(wave: np.ndarray) -> np.ndarray:
         ("wave,flux,ivar", to_air(WAVE).round(1), "they are in air"),
         ("wave,flux,ivar", WAVE / 10, "they are in nm"),
         ("wave,flux,ivar", np.log10(WAVE), "logarithms"),
-        ("wave,flux,ivar", WAVE * 1.001, "not on DESI's grid"),
-        ("wave,flux,ivar", WAVE + 6000, "not on DESI's grid"),
-        ("wave,flux,ivar", WAVE.round(-1), "not on DESI's grid|more than one row"),
-        ("wave_air,flux,ivar", WAVE, "is in air"),
+        ("wave,flux,ivar", WAVE + 6000, "not on the model's grid.*run from 10400"),
+        ("wave,flux,ivar", WAVE.round(-1), "more than one row"),
+        ("wave,flux,ivar", np.roll(WAVE, 1200) + 0.3, "neither rise nor fall.*after row 200"),
         ("wave [Jy],flux,ivar", WAVE, "no length"),
         ("wave,flux [m],ivar", WAVE, "fluxes are in 'm'"),
         ("wave,flux,weight", WAVE, "no column ivar; it has wave, flux, weight"),
@@ -121,7 +175,7 @@ def to_air(wave: np.ndarray) -> np.ndarray:
         ("a,b,c", WAVE, "no column wave, flux, ivar"),
     ],
 )
-def test_what_is_no_spectrum_of_desi_is_one_line(
+def test_what_is_no_spectrum_is_one_line(
     tmp_path: Path, header: str, wave: np.ndarray, fault: str
 ) -> None:
     columns = [wave, FLUX, IVAR] if header.count(",") == 2 else [wave, wave, FLUX, IVAR]
@@ -136,6 +190,7 @@ def test_what_is_no_spectrum_of_desi_is_one_line(
 @pytest.mark.parametrize(
     ("rows", "fault"),
     [
+        ("4000.1,1,1\n", "one wavelength is no spectrum"),
         ("", "no rows"),
         ("4000,1\n", "row 1 has 2 cells"),
         ("4000,bad,1\n", "column flux, row 1: 'bad' is no number"),

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from catalog_schema.desi import SAMPLING
+from catalog_schema.grids import Sampling
 from catalog_schema.statistics import HYPOTHESES, SOURCES
 from pipeline.spectra.science.hypotheses import Hypotheses
 from pipeline.spectra.science.pca import LinearBasis
@@ -115,6 +116,16 @@ def test_a_latent_off_its_best_looks_like_no_template() -> None:
         residual, windows.weight, windows.flux, windows.start, windows.z
     )[0]
     assert scores.abs().median(0).values.max() < 3
+
+
+def test_an_arm_that_is_not_there_has_no_score() -> None:
+    windows = Windows(4, seed=1)
+    two = Sampling(SAMPLING.grid, SAMPLING.arms[:2])
+    scores = Hypotheses(BASIS, WAVE, two).test(
+        windows.flux, windows.weight, windows.flux, windows.start, windows.z
+    )[0]
+    absent = [name for name in NAMES if column(scores, name).isnan().any()]
+    assert absent == ["z_offset", "z_tilt"]
 
 
 def plant(name: str, windows: Windows) -> torch.Tensor:

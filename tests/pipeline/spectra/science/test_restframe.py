@@ -9,6 +9,7 @@ from catalog_schema.grids import Grid
 from pipeline.spectra.science.restframe import (
     RestFrameGrid,
     find_noise_share,
+    find_reach,
     find_window_starts,
     make_grid,
     normalise,
@@ -321,3 +322,14 @@ def test_beyond_a_logarithmic_grid_is_nothing() -> None:
     flux, weight = resample_log(np.ones(10), np.ones(10), 4.5, 1e-4, 0.5, 0, grid)
     assert not flux.any()
     assert not weight.any()
+
+
+@given(step=st.floats(5e-5, 5e-4), align=st.integers(1, 64))
+def test_windows_reach_to_the_end_of_their_own_survey_and_no_further(
+    step: float, align: int
+) -> None:
+    wide = Grid(3.545, 1e-4, 4801, is_log=True)
+    for own, other in ((wide, DESI), (DESI, wide)):
+        grid = make_grid(own, 0.5, 2.0, step, align)
+        assert find_reach(grid, own) > own.ends[1]
+        assert (find_reach(grid, other) > other.ends[1]) == (own == wide)

@@ -52,7 +52,7 @@ class ToySurvey:
         return [_identify(Path(self.location, "redshifts.csv"))]
 
     def catalogue(
-        self, settings: TargetSettings, unreadable: dict[Shard, str]
+        self, settings: TargetSettings, unreadable: dict[Shard, str], notes: list[str]
     ) -> Iterator[tuple[Columns, Choice]]:
         table = np.genfromtxt(
             Path(self.location, "redshifts.csv"), delimiter=",", names=True, dtype=None

@@ -1,0 +1,1 @@
+"""LAMOST's low-resolution survey."""
