@@ -133,8 +133,8 @@ def report(store: Root, truth: pl.DataFrame) -> None:
     for name, latent in (("ours", table["latent"].to_numpy()), ("PCA", coefficients)):
         leak = measure_leak(latent.astype(float), table["Z"].to_numpy())
         print(
-            f"redshift from the latent, {name}: sigma {leak.sigma:.3f} (1+z), "
-            f"{leak.no_skill:.3f} without it"
+            f"redshift from the latent, {name}: sigma {leak.sigma:.3f} (1+z), off by 0.05 (1+z) "
+            f"{leak.outliers:.3f}; sigma {leak.no_skill:.3f} without it"
         )
     print_ours(table, is_odd)
     if "right_class" in table.columns:

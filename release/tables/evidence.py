@@ -184,6 +184,7 @@ def sum_leak(quasars: pa.Table) -> dict[str, Any] | None:
     return {
         "n": rows.num_rows,
         "sigma": leak.sigma,
+        "outliers": leak.outliers,
         "no_skill": leak.no_skill,
         "importance": leak.importance.tolist(),
     }

@@ -11,6 +11,8 @@ _NEIGHBOURS, _FOLDS = 20, 5
 _RANK_VARIANCE = 1.06
 _Z95 = 1.96
 _MAD_TO_SIGMA = 1.4826
+# Error of a redshift, over 1 + z, beyond which it counts as another one.
+_OUTLIER = 0.05
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,16 @@ class Leak:
     sigma : float
         Normalised median absolute deviation of (z' - z) / (1 + z), z' predicted from the latent of
         spectra that the predictor has not seen.
+    outliers : float
+        Share with |z' - z| / (1 + z) above 0.05.
     no_skill : float
-        The same of a predictor without the latent: the median redshift.
+        Sigma of a predictor without the latent: the median redshift.
     importance : ndarray, shape (k,)
         By how much sigma grows when one dimension is shuffled.
     """
 
     sigma: float
+    outliers: float
     no_skill: float
     importance: NDArray[np.float64]
 
@@ -88,7 +93,8 @@ def measure_leak(latent: NDArray, z: NDArray, seed: int = 0) -> Leak:
             shuffled[axis, unseen] = model.predict(changed)
     sigma = _spread(predicted, z)
     importance = np.array([_spread(values, z) - sigma for values in shuffled])
-    return Leak(sigma, _spread(np.median(z), z), importance)
+    outliers = float((np.abs(predicted - z) / (1 + z) > _OUTLIER).mean())
+    return Leak(sigma, outliers, _spread(np.median(z), z), importance)
 
 
 def _spread(predicted: NDArray | float, z: NDArray) -> float:

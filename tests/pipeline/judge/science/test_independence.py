@@ -94,6 +94,8 @@ def test_sigma_is_that_of_a_gaussian_and_shuffling_is_measured_against_it() -> N
     assert leak.no_skill == pytest.approx(0.1, rel=0.06)
     assert leak.sigma == pytest.approx(0.1 * np.sqrt(1.05), rel=0.06)
     assert np.abs(leak.importance).max() < 0.01
+    # Of a Gaussian of this width 62 % lie beyond half of it.
+    assert leak.outliers == pytest.approx(0.62, abs=0.04)
     told = measure_leak(np.column_stack([z, rng.standard_normal(4000)]), z)
     assert told.importance[0] == pytest.approx(np.sqrt(2) * 0.1 - told.sigma, rel=0.2)
     scaled = measure_leak(np.column_stack([1e3 * z + 5, rng.standard_normal(4000)]), z)
