@@ -69,7 +69,7 @@ EXTRACT = Stage(
     makes=by_shard("coadds"),
     needs=("targets", "files"),
     reads=("extract.ivar_floor",),
-    revision=5,
+    revision=6,
     run="pipeline.spectra.stages.extract:extract",
     rows_of="acquire",
 )
@@ -79,7 +79,7 @@ PREPROCESS = Stage(
     makes=by_shard("restframe"),
     needs=("targets", "coadds"),
     reads=(*_GRID, "preprocess.min_valid_fraction", "preprocess.r_v"),
-    revision=4,
+    revision=5,
     run="pipeline.spectra.stages.preprocess:preprocess",
     rows_of="extract",
 )
@@ -125,7 +125,7 @@ MEASURE = Stage(
     makes=by_shard("measurements"),
     needs=("restframe", "scores", "significance", "models", "null"),
     reads=("run.seed", *_SCORE, *NULL_SETTINGS, "classify.rivals", "classify.rival_p_value"),
-    revision=7,
+    revision=8,
     run="pipeline.spectra.stages.measure:measure",
 )
 EARLIER = Stage(
@@ -197,7 +197,7 @@ LOOSE = Stage(
     makes=by_shard("targets", "coadds"),
     needs=(),
     reads=("extract.ivar_floor", "target.z_min", "target.z_max"),
-    revision=4,
+    revision=5,
     run="pipeline.spectra.loose.ingest:ingest",
     has_outside=True,
 )
