@@ -76,8 +76,8 @@ def _list_measurements() -> tuple[Measurement, ...]:
         ),
         Measurement(
             "width_beyond_resolution",
-            "Width of the strongest narrow excess over the instrument's resolution, minus 1: no "
-            "source is below 0.",
+            "Width of the strongest narrow excess over the instrument's resolution, minus 1 (no "
+            "source is below 0).",
         ),
         Measurement(
             "line_noise",

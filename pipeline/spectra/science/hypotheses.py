@@ -186,13 +186,18 @@ class Hypotheses:
             finds.value[:, k] = scale * error[:, k] * scores[:, k]
             finds.error[:, k] = np.abs(scale) * error[:, k]
             finds.wave[:, k] = self._wave.numpy()[first + place[:, k]]
-            finds.name[:, k] = _NAMES.get(name, "")
             if arm in self._spans:
                 low, high = self._spans[arm]
                 finds.wave[:, k] = (low or high) / (1 + shifts)
                 finds.name[:, k] = self._name_arm(name, arm)
+            elif name in _NAMES:
+                finds.name[:, k] = _NAMES[name]
         self._name_sources(finds, best, shifts, first)
         finds.wave[np.isnan(finds.error)] = np.nan
+        is_placed = [name in _NAMES or name in SOURCES for name in (*HYPOTHESES, *SOURCES)]
+        places = [f", seen best at {wave:,.0f} Å" for wave in finds.wave[:, is_placed].ravel()]
+        shape = len(finds.name), sum(is_placed)
+        finds.name[:, is_placed] += np.array(places, object).reshape(shape)
         return finds
 
     def _name_arm(self, name: str, arm: str) -> str:

@@ -234,7 +234,11 @@ def test_amplitude_over_error_is_the_score_of_every_hypothesis_and_source() -> N
     scores = torch.cat(windows.examine(), 1).numpy()
     sign = np.where(np.array([*HYPOTHESES, *SOURCES]) == "reddening", -1, 1)
     np.testing.assert_allclose(sign * finds.value / finds.error, scores, rtol=1e-5, atol=1e-5)
-    assert (finds.name != "").all()
+    for names, waves in zip(finds.name, finds.wave, strict=True):
+        for name, what, wave in zip((*HYPOTHESES, *SOURCES), names, waves, strict=True):
+            is_arm = name.endswith(("_offset", "_tilt"))
+            assert what.endswith(f"seen best at {wave:,.0f} Å") != is_arm
+            assert (f"arm {name[0]}, " in what) == is_arm
     rest = windows.observed.numpy() / (1 + windows.z.numpy()[:, None])
     assert (finds.wave > 0.99 * rest.min(1, keepdims=True)).all()
     assert (finds.wave < 1.01 * rest.max(1, keepdims=True)).all()
