@@ -166,8 +166,8 @@ class Hypotheses:
         Value over error is what `test` returns, but of dust, which dims, its negative. Of added
         light the value is its share of the mean flux of the bins that are seen, of what multiplies
         the model that factor, of slope and curvature the coefficient of ln λ and its square, of
-        dust E(B−V). The place is the edge of an arm towards its neighbour; for
-        others where the template, as far as the model cannot absorb it, is seen best.
+        dust E(B−V). The place is the edge of an arm towards its neighbour; for others where the
+        template, as far as the model cannot absorb it, is seen best.
 
         Parameters
         ----------
@@ -194,10 +194,10 @@ class Hypotheses:
                 finds.name[:, k] = _NAMES[name]
         self._name_sources(finds, best, shifts, first)
         finds.wave[np.isnan(finds.error)] = np.nan
-        is_placed = [name in _NAMES or name in SOURCES for name in (*HYPOTHESES, *SOURCES)]
-        places = [f", seen best at {wave:,.0f} Å" for wave in finds.wave[:, is_placed].ravel()]
-        shape = len(finds.name), sum(is_placed)
-        finds.name[:, is_placed] += np.array(places, object).reshape(shape)
+        # Arms are named with their limits already.
+        is_told = np.array([name in _NAMES or name in SOURCES for name in (*HYPOTHESES, *SOURCES)])
+        for row, k in np.argwhere(is_told & np.isfinite(finds.wave)):
+            finds.name[row, k] += f", seen best at {finds.wave[row, k]:,.0f} Å"
         return finds
 
     def _name_arm(self, name: str, arm: str) -> str:
@@ -235,8 +235,7 @@ class Hypotheses:
             flux > 0, (torch.cat(lights, 1) * is_used[:, None]).sum(2) / flux, np.nan
         )
         scored = torch.cat([scores[:, _PLACES], scan_bank(bank, rows, weight)], 1)
-        first_of = bank.ends[:-1]
-        return scored.numpy(), error, place, share.numpy(), best - first_of
+        return scored.numpy(), error, place, share.numpy(), best - bank.ends[:-1]
 
     def _test_block(
         self, residual: Tensor, weight: Tensor, model: Tensor, first: Tensor, z: Tensor

@@ -311,6 +311,17 @@ def test_an_arm_that_no_survey_has_is_not_located() -> None:
     absent, there = pick(finds, "b_offset"), pick(finds, "slope")
     assert np.isnan(np.stack(absent[:3])).all()
     assert np.isfinite(np.stack(there[:3])).all()
+    assert set(absent.name) == {""}
+
+
+def test_without_a_pixel_nothing_is_located_and_no_place_named() -> None:
+    windows = Windows(2)
+    blank = torch.zeros_like(windows.flux)
+    finds = Hypotheses(BASIS, WAVE, SAMPLING).locate(
+        blank, blank, windows.flux, windows.start, windows.z
+    )
+    assert np.isnan(np.stack(finds[:3])).all()
+    assert not any("seen best" in name for name in finds.name.ravel())
 
 
 def take_templates(mean: torch.Tensor, weight: torch.Tensor, z: float) -> dict[str, np.ndarray]:
