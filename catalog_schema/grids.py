@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import pairwise
 
@@ -58,11 +58,22 @@ class Grid:
 
 @dataclass(frozen=True)
 class Arm:
-    """One arm of a spectrograph: its first pixel on the grid and one past its last."""
+    """One arm of a spectrograph.
+
+    Attributes
+    ----------
+    name : str
+    first, last : int
+        Its first pixel on the grid, and one past its last.
+    fwhm : float, optional
+        Full width at half maximum of an infinitely narrow line, Å, where it is known. Spectra are
+        sampled alike whatever it is.
+    """
 
     name: str
     first: int
     last: int
+    fwhm: float | None = field(default=None, compare=False)
 
     @property
     def pixels(self) -> slice:

@@ -71,20 +71,39 @@ def _list_measurements() -> tuple[Measurement, ...]:
             "unidentified_line",
             "Signal-to-noise ratio of the strongest narrow excess away from all known lines.",
         ),
-        Measurement("line_sharpness", "Share of its flux in the central 3 of 9 pixels."),
-        Measurement("line_noise", "Noise variance of its pixels over that of their surroundings."),
+        Measurement(
+            "line_sharpness", "Share of the strongest narrow excess in the central 3 of 9 pixels."
+        ),
+        Measurement(
+            "width_beyond_resolution",
+            "Width of the strongest narrow excess over the instrument's resolution, minus 1 (no "
+            "source is below 0).",
+        ),
+        Measurement(
+            "line_noise",
+            "Noise variance in the strongest narrow excess over that of its surroundings.",
+        ),
         Measurement("n_spikes", "Number of separate narrow excesses above 5 sigma."),
         Measurement("hibal", "Depth of the best common trough of CIV, SiIV, NV and Lyman-alpha."),
-        Measurement("hibal_speed", "Outflow speed of that trough.", _VELOCITY),
+        Measurement(
+            "hibal_speed", "Outflow speed of the best common trough of CIV and others.", _VELOCITY
+        ),
         Measurement("lobal", "Depth of the best common trough of MgII and AlIII."),
-        Measurement("lobal_speed", "Outflow speed of that trough.", _VELOCITY),
+        Measurement(
+            "lobal_speed", "Outflow speed of the best common trough of MgII and AlIII.", _VELOCITY
+        ),
         Measurement("iron_trough", "Depth of the best common trough of the FeII multiplets."),
-        Measurement("iron_trough_speed", "Outflow speed of that trough.", _VELOCITY),
+        Measurement(
+            "iron_trough_speed", "Outflow speed of the best common trough of FeII.", _VELOCITY
+        ),
         Measurement("bi_civ", "Balnicity index of CIV.", _VELOCITY),
         Measurement("ai_civ", "Absorption index of CIV.", _VELOCITY),
         Measurement("bi_mgii", "Balnicity index of MgII from 1000 km/s.", _VELOCITY),
         Measurement("dla", "Depth of damped Lyman-alpha absorption on the line of sight."),
-        Measurement("dla_column", "Decimal logarithm of its column density N(HI) in cm**-2."),
+        Measurement(
+            "dla_column",
+            "Decimal logarithm of the damped absorption's column density N(HI) in cm**-2.",
+        ),
         Measurement("continuum_slope", "Power-law slope of the continuum in wavelength."),
         Measurement(
             "dust_reddening", "E(B-V) of dust at the quasar if its slope were ordinary.", "mag"
@@ -98,12 +117,12 @@ def _list_measurements() -> tuple[Measurement, ...]:
             "second_emission",
             "Summed signal-to-noise ratio of a foreground galaxy's emission lines.",
         ),
-        Measurement("second_emission_z", "Redshift of that galaxy."),
+        Measurement("second_emission_z", "Redshift of the foreground galaxy in emission."),
         Measurement(
             "second_absorption",
             "Summed signal-to-noise ratio of a foreground galaxy's absorption lines.",
         ),
-        Measurement("second_absorption_z", "Redshift of that galaxy."),
+        Measurement("second_absorption_z", "Redshift of the foreground galaxy in absorption."),
         Measurement("share_sky", "Share of the excess chi-squared on sky lines."),
         Measurement("share_telluric", "Share of the excess chi-squared in telluric bands."),
         Measurement("share_joins", "Share of the excess chi-squared where the arms overlap."),
@@ -114,7 +133,9 @@ def _list_measurements() -> tuple[Measurement, ...]:
         Measurement("step_rz", "Step of residual over model where r hands over to z."),
         Measurement("fringes", "Relative amplitude of the strongest ripple beyond 8000 Angstrom."),
         Measurement("bump", "Height of the strongest smooth bump in observed wavelength."),
-        Measurement("bump_share", "Share of the smooth excess chi-squared that it explains."),
+        Measurement(
+            "bump_share", "Share of the smooth excess chi-squared that this bump explains."
+        ),
         *(
             Measurement(
                 f"misfit_{name}",

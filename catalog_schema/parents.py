@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from catalog_schema.lines import STRONG
+from catalog_schema.parent_kinds import PARENT_KINDS
 from catalog_schema.spectra import ARTEFACTS, WAIST, WRONG_Z
 from catalog_schema.vocabulary import ControlKind, choose_classes
 from catalog_schema.waist import NORMAL, UNKNOWN, Waist
@@ -85,9 +86,9 @@ def _make_waist(
     )
 
 
-QSO = ParentSample("spectra", WAIST, "QSO", 0.05, 6.8, (ControlKind.QUASAR,), STRONG)
+QSO = ParentSample(PARENT_KINDS["qso"], WAIST, "QSO", 0.05, 6.8, (ControlKind.QUASAR,), STRONG)
 GALAXY = ParentSample(
-    "galaxies",
+    PARENT_KINDS["galaxy"],
     _make_waist(
         "galaxy",
         "galaxies",
@@ -113,7 +114,7 @@ GALAXY = ParentSample(
     ("oii", "hbeta", "oiii", "halpha"),
 )
 STAR = ParentSample(
-    "stars",
+    PARENT_KINDS["star"],
     _make_waist(
         "star",
         "stars",
@@ -137,7 +138,7 @@ STAR = ParentSample(
     (ControlKind.STAR, ControlKind.STANDARD),
 )
 ANY = ParentSample(
-    "observed",
+    PARENT_KINDS["any"],
     _make_waist(
         "object",
         "objects",

@@ -41,6 +41,24 @@ SOURCES = {
 }
 # Several narrow lines at one redshift of their own.
 LINE_SETS = {"emitter": "narrow_emission", "absorber": "narrow_absorption"}
+_OF_FLUX = ("{} of the flux", "")
+# What a significance is one of, as words about a number, and its unit. Added light is a share of
+# the mean flux, what multiplies the quasar's light one of that; widths are at rest.
+AMPLITUDES: dict[str, tuple[str, str]] = {
+    **{
+        f"{kind}_{width}": ("equivalent width {}", "Angstrom")
+        for kind in ("emission", "absorption")
+        for width in FILTER_WIDTHS
+    },
+    **{f"ripple_{arm}": _OF_FLUX for arm in Arm.values()},
+    **dict.fromkeys((*HYPOTHESES, *SOURCES), _OF_FLUX),
+    **{f"{arm}_tilt": ("{} of the flux at the red end", "") for arm in Arm.values()},
+    "slope": ("power-law index changed by {}", ""),
+    "curvature": ("second-order index changed by {}", ""),
+    "reddening": ("E(B-V) {}", "mag"),
+    "emitter": ("[OII] with {}", "10**-17.erg.s**-1.cm**-2"),
+    "absorber": ("equivalent width of its strongest line {}", "Angstrom"),
+}
 # A p-value below which a spectrum counts as strange, wherever strange ones are counted.
 STRANGE_P_VALUE = 0.01
 # As many of the population must be as strange for their share to be counted.
@@ -85,6 +103,16 @@ class Statistic:
     reason: str
     two_sided: bool = False
     is_ratio: bool = False
+
+    @property
+    def amplitude(self) -> str:
+        """Words about the amplitude whose significance it is, a number in braces; none if empty."""
+        return AMPLITUDES.get(self.name, ("", ""))[0]
+
+    @property
+    def unit(self) -> str:
+        """VOUnit string of that amplitude; empty for a dimensionless one."""
+        return AMPLITUDES.get(self.name, ("", ""))[1]
 
 
 def find_smallest_counted(population: int) -> float:

@@ -115,8 +115,28 @@ feature = Column(
     "meta.id",
     since="1.4.0",
 )
+statement = Column(
+    "statement",
+    pa.string(),
+    "The feature in words with its numbers; wavelengths are at rest unless called observed.",
+    "meta.note",
+    nullable=True,
+    since="1.7.0",
+)
 feature_value = number(
-    "feature_value", "Value of the feature, in its own unit.", nullable=True, since="1.4.0"
+    "feature_value",
+    "Value of the feature, in feature_unit: of a statistic that is the significance of an "
+    "amplitude, that amplitude.",
+    nullable=True,
+    since="1.4.0",
+)
+feature_unit = Column(
+    "feature_unit",
+    pa.string(),
+    "VOUnit string of value and error; empty for a dimensionless one.",
+    "meta.unit",
+    nullable=True,
+    since="1.7.0",
 )
 feature_error = number(
     "feature_error",
@@ -133,6 +153,28 @@ feature_wave = number(
     unit="Angstrom",
     nullable=True,
     since="1.4.0",
+)
+feature_snr = number(
+    "feature_snr",
+    "Significance of the feature in its own standard errors; null where no error is known.",
+    "stat.snr",
+    nullable=True,
+    since="1.7.0",
+)
+feature_z = number(
+    "feature_z",
+    "Redshift of the second source or of the system of lines; null for other features.",
+    "src.redshift",
+    nullable=True,
+    since="1.7.0",
+)
+feature_period = number(
+    "feature_period",
+    "Observed period of a ripple; null for other features.",
+    "em.wl",
+    unit="Angstrom",
+    nullable=True,
+    since="1.7.0",
 )
 departure = number(
     "departure",
@@ -151,9 +193,14 @@ RIVAL = (rival_z, rival_p_value)
 TAXONOMY = (fold, example_kind, intercept, weights_above, weights_below)
 FEATURES = (
     feature,
+    statement,
     feature_value,
     feature_error,
+    feature_unit,
+    feature_snr,
     feature_wave,
+    feature_z,
+    feature_period,
     compared_mjd,
     departure,
     contribution,

@@ -127,9 +127,9 @@ def _classify_survey(
     layout = _lay_out(survey, departures[:n], state[:n] == ClassState.CLASSIFIED.value, config)
     is_odd = pc.fill_null(pc.not_equal(named["anomaly_class"][:n], NORMAL), False)
     rows = np.flatnonzero(is_odd.to_numpy(zero_copy_only=False))
-    waves = knowledge.find_waves(survey.scores.take(pa.array(rows)))
+    finds = knowledge.locate_statistics(survey.members.take(pa.array(rows)))
     evidence = gather_evidence(
-        survey, kind, rows, taxonomies, departures, probabilities, waves, settings.evidence
+        survey, kind, rows, taxonomies, departures, probabilities, finds, settings.evidence
     )
     return Classified(
         norms,

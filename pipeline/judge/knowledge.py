@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from catalog_schema.vocabulary import ClassState
 from pipeline.run import Run
-from pipeline.science.measured import Measured
+from pipeline.science.measured import Finds, Measured
 
 
 class Examples(NamedTuple):
@@ -162,9 +162,16 @@ class Knowledge:
         """
         return ()
 
-    def find_waves(self, scores: pa.Table) -> NDArray[np.float64]:
-        """Return where each statistic was found, shape (n, number of statistics); NaN: nowhere."""
-        return np.full((scores.num_rows, len(self.waist.statistics)), np.nan)
+    def locate_statistics(self, candidates: pa.Table) -> Finds:
+        """Return what each statistic of candidates, given by their keys, found.
+
+        Returns
+        -------
+        Finds
+            Arrays of shape (n, number of statistics); of those without `Statistic.amplitude`
+            nothing.
+        """
+        return Finds.nothing(candidates.num_rows, len(self.waist.statistics))
 
     def read_traits(self, candidates: pa.Table) -> NDArray[np.float64]:
         """Return how candidates were observed, given by their keys.

@@ -80,7 +80,7 @@ def make_inject(needs: tuple[str, ...], reads: tuple[str, ...]) -> Stage:
         makes=whole("injections"),
         needs=("scores", "tiers", "null", "norms", "taxonomy", *needs),
         reads=(*NULL_SETTINGS, *reads, "run.seed", "inject.hosts", "inject.strengths"),
-        revision=9,
+        revision=10,
         run="pipeline.judge.inject:inject",
     )
 

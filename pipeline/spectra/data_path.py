@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from catalog_schema.parents import PARENTS
+from catalog_schema.parent_kinds import PARENT_KINDS
 from pipeline.context.stages import CROSSMATCH
 from pipeline.judge.stages import (
     CALIBRATE,
@@ -73,7 +73,7 @@ EXTRACT = Stage(
     makes=by_shard("coadds"),
     needs=("targets", "files"),
     reads=("extract.ivar_floor",),
-    revision=5,
+    revision=6,
     run="pipeline.spectra.stages.extract:extract",
     rows_of="acquire",
 )
@@ -83,7 +83,7 @@ PREPROCESS = Stage(
     makes=by_shard("restframe"),
     needs=("targets", "coadds"),
     reads=(*_GRID, "preprocess.min_valid_fraction", "preprocess.r_v"),
-    revision=4,
+    revision=5,
     run="pipeline.spectra.stages.preprocess:preprocess",
     rows_of="extract",
 )
@@ -129,7 +129,7 @@ MEASURE = Stage(
     makes=by_shard("measurements"),
     needs=("restframe", "scores", "significance", "models", "null"),
     reads=("run.seed", *_SCORE, *NULL_SETTINGS, "classify.rivals", "classify.rival_p_value"),
-    revision=7,
+    revision=8,
     run="pipeline.spectra.stages.measure:measure",
 )
 EARLIER = Stage(
@@ -195,7 +195,7 @@ SPECTRA = DataPath(
 )
 
 # By the word that asks for the parent sample: the same stages for all.
-PARENT_PATHS = {word: replace(SPECTRA, kind=parent.kind) for word, parent in PARENTS.items()}
+PARENT_PATHS = {word: replace(SPECTRA, kind=kind) for word, kind in PARENT_KINDS.items()}
 
 # With a finished model: loose files come in their own way, and the model brings its population.
 LOOSE = Stage(
@@ -204,7 +204,7 @@ LOOSE = Stage(
     makes=by_shard("targets", "coadds"),
     needs=(),
     reads=("extract.ivar_floor", "target.z_min", "target.z_max"),
-    revision=4,
+    revision=5,
     run="pipeline.spectra.loose.ingest:ingest",
     has_outside=True,
 )

@@ -8,23 +8,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from catalog_schema.changes import CHANGED_LINES
 from catalog_schema.column import arrow_schema
 from catalog_schema.columns.quality import NOISES
 from catalog_schema.grids import Grid
 from catalog_schema.lines import LINES
 from catalog_schema.spectra import TRAITS, WRONG_Z
-from catalog_schema.statistics import FILTER_WIDTHS
 from catalog_schema.tables import CHANGES, COADDS, RESTFRAME
 from catalog_schema.vocabulary import AnomalyClass, ClassState
 from catalog_schema.waist import ROW_KEY
 from pipeline.judge.knowledge import Examples, Knowledge, Planted, Sign, Signs, Surroundings
+from pipeline.judge.statements import state_amplitude
 from pipeline.lake.align import align
 from pipeline.lake.rows import split_by_shard
-from pipeline.lake.store import to_matrix
-from pipeline.science.measured import Measured
+from pipeline.science.measured import Finds, Measured
 from pipeline.spectra.examples import plant_examples
 from pipeline.spectra.measuring import measure_table, score_rows
 from pipeline.spectra.model.models import load_model
+from pipeline.spectra.model.scorer import locate_in_windows
 from pipeline.spectra.model.tracking import record_recall
 from pipeline.spectra.planting import plant
 from pipeline.spectra.sampled import get_sampling
@@ -32,6 +33,8 @@ from pipeline.spectra.science.injection import SHAPES
 
 # A spectrum of which less than this can be measured has hardly a pixel.
 _MIN_MEASURED = 12
+# Windows that are held in memory while their statistics are located.
+_LOCATED_ROWS = 4096
 _PLACES = ("NIGHT", "PETAL_LOC", "FIBER")
 _NOISES = tuple(column.name for column in NOISES)
 
@@ -105,10 +108,22 @@ class SpectraKnowledge(Knowledge):
         changes = self._read_changes(members)
         changes = changes.filter(pa.array(is_open[changes["row"].to_numpy()]))
         lines = changes["changed_line"].to_pylist()
+        ratio, error, change = (
+            changes[name].to_numpy(zero_copy_only=False).astype(np.float64)
+            for name in ("line_ratio", "line_ratio_error", "line_change")
+        )
         evidence: dict[str, Any] = {
             "feature": [f"{line}_change" for line in lines],
+            "statement": [
+                state_amplitude(f"{CHANGED_LINES[line]} since MJD {mjd:.0f}", "{} times", *told)
+                for line, mjd, *told in zip(
+                    lines, changes["earlier_mjd"].to_pylist(), ratio, error, change, strict=True
+                )
+            ],
             "feature_value": changes["line_ratio"],
             "feature_error": changes["line_ratio_error"],
+            "feature_unit": [""] * len(lines),
+            "feature_snr": changes["line_change"],
             "feature_wave": [LINES[line].wave for line in lines],
             "compared_mjd": changes["earlier_mjd"],
             "departure": changes["line_change"],
@@ -116,14 +131,15 @@ class SpectraKnowledge(Knowledge):
         rows = changes["row"].to_numpy()
         return (Sign(AnomalyClass.CHANGING_LOOK.value, rows, evidence),)
 
-    def find_waves(self, scores: pa.Table) -> NDArray[np.float64]:
-        """Return the rest wavelength at which each matched filter has its maximum, Å."""
-        waves = super().find_waves(scores)
-        names = [statistic.name for statistic in self.waist.statistics]
-        for sign in ("emission", "absorption"):
-            first = names.index(f"{sign}_{FILTER_WIDTHS[0]}")
-            waves[:, first : first + len(FILTER_WIDTHS)] = to_matrix(scores[f"{sign}_wave"])
-        return waves
+    def locate_statistics(self, candidates: pa.Table) -> Finds:
+        """Return amplitude, error and place of what each statistic of spectra found."""
+        config, parts = self.config, [super().locate_statistics(candidates.slice(0, 0))]
+        for first in range(0, candidates.num_rows, _LOCATED_ROWS):
+            keys = candidates.slice(first, _LOCATED_ROWS)
+            rows = self.run.read_rows(RESTFRAME.name, keys)
+            windows = align(rows, keys, what=RESTFRAME.name)
+            parts.append(locate_in_windows(self.run.model, config.score, config.run.seed, windows))
+        return Finds(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     def read_surroundings(self, members: pa.Table) -> Surroundings:
         """Return night, petal and fibre that gave most of the exposure time, and the field."""

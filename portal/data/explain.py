@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
+import pandas as pd
+
 from catalog_schema.columns.sample import healpix_29
 from catalog_schema.desi import FINE_ORDER, HEALPIX_ORDER
 from catalog_schema.statistics import COUNTED, REASONS
@@ -93,6 +95,18 @@ def _explain_list(row: Row, smallest_counted: float) -> list[str]:
 def _explain_reason(reason: str) -> str:
     meaning = REASONS.get(reason) or escape(reason)
     return meaning[0].lower() + meaning[1:].rstrip(".")
+
+
+def list_statements(rows: pd.DataFrame) -> list[str]:
+    """Return what rows of `evidence` state, the most telling first, ready for Markdown.
+
+    An older release has none.
+    """
+    if "statement" not in rows:
+        return []
+    if "contribution" in rows:
+        rows = rows.loc[rows["contribution"].abs().sort_values(ascending=False).index]
+    return [escape(text) for text in rows["statement"] if isinstance(text, str)]
 
 
 def list_links(row: Row) -> list[Link]:

@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from catalog_schema.vocabulary import MatchState
-from portal.data import crossmatch, objects
+from portal.data import crossmatch, explain, objects
 from portal.views.access import ask
 from portal.views.parts import show_objects, tell_fault
 
@@ -33,7 +33,13 @@ def _show_class(targetid: int) -> None:
     if rows.empty:
         st.markdown("This release has none for this object.")
         return
+    if statements := explain.list_statements(rows):
+        st.markdown("\n".join(f"- {statement}" for statement in statements))
     st.dataframe(rows, hide_index=True, alt="Features that decided the class")
+    st.caption(
+        "What tells the class from an ordinary quasar, the most telling first. Wavelengths are at "
+        "rest unless called observed; departures are in units of the spread of quasars alike."
+    )
 
 
 def _show_changes(targetid: int) -> None:

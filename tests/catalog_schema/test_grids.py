@@ -73,3 +73,12 @@ def test_desi_s_arms_overlap_where_the_data_model_says() -> None:
 @given(linear | log)
 def test_the_written_rule_gives_the_grid(grid: Grid) -> None:
     np.testing.assert_array_equal(eval(grid.rule, {"np": np}), grid.wave)
+
+
+def test_a_resolution_travels_and_does_not_make_another_sampling() -> None:
+    known = Sampling(Grid(4000.0, 1.0, 60), (Arm("b", 0, 30, 1.6), Arm("r", 20, 60)))
+    read = Sampling.from_json(known.to_json())
+    assert [arm.fwhm for arm in read.arms] == [1.6, None]
+    assert read == Sampling(known.grid, (Arm("b", 0, 30), Arm("r", 20, 60)))
+    older = known.to_json() | {"arms": [{"name": "b", "first": 0, "last": 60}]}
+    assert Sampling.from_json(older).arms[0].fwhm is None

@@ -2,7 +2,10 @@
 
 import re
 
+from astropy import units
+
 from catalog_schema.statistics import (
+    AMPLITUDES,
     ARM_POWER_WIDTHS,
     FILTER_WIDTHS,
     HYPOTHESES,
@@ -43,6 +46,16 @@ def test_every_filter_hypothesis_and_axis_is_there() -> None:
     signed = {*HYPOTHESES, *(f"axis_{k}" for k in range(LATENT_AXES))}
     assert {statistic.name for statistic in STATISTICS if statistic.two_sided} == signed
     assert not any(statistic.two_sided and statistic.is_ratio for statistic in STATISTICS)
+
+
+def test_amplitudes_are_of_statistics_and_have_a_place_for_one_number() -> None:
+    assert set(AMPLITUDES) < set(BY_NAME)
+    assert not any(BY_NAME[name].is_ratio for name in AMPLITUDES)
+    for name, (words, unit) in AMPLITUDES.items():
+        assert words.count("{}") == 1
+        assert (BY_NAME[name].amplitude, BY_NAME[name].unit) == (words, unit)
+        units.Unit(unit, format="vounit")
+    assert (BY_NAME["chi2"].amplitude, BY_NAME["chi2"].unit) == ("", "")
 
 
 def test_columns_are_as_long_as_the_list() -> None:

@@ -17,10 +17,12 @@ from catalog_schema.tables import SCORES
 from catalog_schema.vocabulary import Arm
 from pipeline.lake.store import columns_to_table, view_matrix
 from pipeline.science.draw import assign_folds
+from pipeline.science.measured import Finds
 from pipeline.settings.model import ScoreSettings
 from pipeline.spectra.model.models import Member, Model, load_model
 from pipeline.spectra.sampled import get_sampling
 from pipeline.spectra.science.anomaly import Fit, add_excess, fit_windows, measure_statistics
+from pipeline.spectra.science.finds import locate_statistics
 from pipeline.spectra.science.hypotheses import Hypotheses
 from pipeline.spectra.science.isolation import Isolation
 from pipeline.spectra.science.products import ROWS
@@ -114,6 +116,19 @@ def score_windows(
     return Product((table,), {"outside_training_range": int((~kept).sum())})
 
 
+def locate_in_windows(folder: Path, settings: ScoreSettings, seed: int, windows: pa.Table) -> Finds:
+    """Return what the statistics of rows of `restframe` found, arrays of shape (n, statistics).
+
+    Parameters
+    ----------
+    folder, settings, seed, windows
+        As of `score_windows`.
+    """
+    scorer = _load(folder, settings, seed, get_sampling(windows))
+    folds = assign_folds(windows["TARGETID"].to_numpy(), len(scorer.model.members))
+    return scorer.locate(windows, folds)
+
+
 class Scorer:
     """A model with what is derived from it once: hypotheses and forest of each member."""
 
@@ -138,6 +153,20 @@ class Scorer:
         """Return the columns of `scores` that the model gives, of every row of `windows`."""
         every = [self._measure(members, windows, folds) for members in self.model.ensembles]
         return every[0] | {"seed_statistics": np.hstack([found["statistics"] for found in every])}
+
+    def locate(self, windows: pa.Table, folds: NDArray[np.intp]) -> Finds:
+        """Return what the statistics of every row of `windows` found."""
+        start, z = windows["window_start"].to_numpy(), windows["Z"].to_numpy()
+        norm, members = windows["norm"].to_numpy(), self.model.members
+        found = Finds.nothing(windows.num_rows, len(STATISTICS))
+        for k, rows, fit in fit_batches(members, self._settings, windows, folds):
+            hypotheses, _ = self._tools[members[k]]
+            weight = add_excess(fit, self.model.excess.numpy(), start[rows])
+            given = (start[rows], z[rows], norm[rows], self.model.grid)
+            parts = locate_statistics(fit, weight, hypotheses, self._ripples, *given)
+            for array, part in zip(found, parts, strict=True):
+                array[rows] = part
+        return found
 
     def _measure(
         self, members: Sequence[Member], windows: pa.Table, folds: NDArray[np.intp]

@@ -8,6 +8,7 @@ from catalog_schema.constants import LIGHT_SPEED
 from catalog_schema.lines import LINES, LineKind, waves_of
 from catalog_schema.measurements import BROAD_LINES, NARROW_LINES
 from pipeline.science.measured import Measured
+from pipeline.spectra.science.line_width import measure_width
 from pipeline.spectra.science.residuals import Residuals, divide, slide_sum
 
 # Rest wavelengths (Å) of the lines measured.
@@ -53,7 +54,8 @@ def measure_narrow_lines(spectra: Residuals) -> dict[str, Measured]:
 
     ``unidentified_line`` is its signal-to-noise ratio above the mean of its surroundings,
     ``line_sharpness`` the share of its flux in the central 3 of 9 pixels (a cosmic ray has all of
-    it there), ``line_noise`` how much noisier than its surroundings its pixels are (as on a sky
+    it there), ``width_beyond_resolution`` its width against the instrument's (`measure_width`),
+    ``line_noise`` how much noisier than its surroundings its pixels are (as on a sky
     line), ``n_spikes`` the number of excesses above 5 σ that lie 7 pixels apart.
     """
     raised = _raise_narrow(spectra)
@@ -78,8 +80,10 @@ def measure_narrow_lines(spectra: Residuals) -> dict[str, Measured]:
         "line_sharpness": np.where(signal > 0, np.clip(sharpness, 0, 2), np.nan),
         "line_noise": np.where(signal > 0, noise, np.nan),
     }
+    width = measure_width(spectra, place)
     return {name: Measured(value, unknown, wave) for name, value in found.items()} | {
-        "n_spikes": Measured(np.where(is_seen, is_peak.sum(1), np.nan), unknown, unknown)
+        "width_beyond_resolution": width._replace(value=np.where(signal > 0, width.value, np.nan)),
+        "n_spikes": Measured(np.where(is_seen, is_peak.sum(1), np.nan), unknown, unknown),
     }
 
 

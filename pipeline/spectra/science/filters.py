@@ -88,6 +88,32 @@ def scan_widths(
     )
 
 
+def measure_boxes(
+    residual: NDArray, weight: NDArray, model: NDArray, pixel: NDArray, width: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the excess in a box as a part of the model there, and its error, each of shape (n,).
+
+    Their ratio is what `scan_widths` finds there. NaN without a box or a model above 0.
+
+    Parameters
+    ----------
+    residual, weight, model : ndarray, shape (n, m)
+    pixel : ndarray of int, shape (n,)
+        Middle pixel, as `Scan` has it; -1 without one.
+    width : int
+    """
+    places = np.maximum(pixel - width // 2, 0)[:, None] + np.arange(width)
+    left, power, light = (
+        np.take_along_axis(each, places, axis=1).astype(np.float64)
+        for each in (residual, weight, model)
+    )
+    total, level = power.sum(1), (power * light).sum(1)
+    is_seen = (pixel >= 0) & (level > 0)
+    unknown = np.full(len(pixel), np.nan)
+    excess = np.divide((power * left).sum(1), level, out=unknown.copy(), where=is_seen)
+    return excess, np.divide(np.sqrt(total), level, out=unknown, where=is_seen)
+
+
 @njit(cache=True)
 def _scan(  # type: ignore[no-untyped-def]
     residual, weight, widths, parts, significance, pixel, part_power

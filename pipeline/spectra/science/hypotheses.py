@@ -22,15 +22,19 @@ from catalog_schema.grids import Sampling
 from catalog_schema.lines import LINES
 from catalog_schema.statistics import HYPOTHESES, SOURCES
 from catalog_schema.vocabulary import Arm
+from pipeline.science.measured import Finds
 from pipeline.spectra.science.envelope import find_envelope
 from pipeline.spectra.science.pca import AMPLITUDE_SPREAD, LinearBasis, free_amplitude
 from pipeline.spectra.science.score_tests import (
+    LEAST_LEFT,
     Bank,
+    find_best_templates,
     join_banks,
+    measure_response,
     scan_bank,
     score_templates,
 )
-from pipeline.spectra.science.second_light import make_bank
+from pipeline.spectra.science.second_light import make_bank, name_template
 
 _BIN = 16
 _KELVIN = np.array([3200.0, 4000.0, 5000.0, 7000.0])
@@ -56,6 +60,21 @@ _IRON_BANDS = {
     "feii_5270": (80.0, 0.5),
 }
 _NOISE_CEILING = 50.0
+# What the hypotheses are called beside a number; arms are named with their limits.
+_NAMES = {
+    "sky": "light that follows the noise, as the sky's does",
+    "lines": "emission lines beyond what the continuum leads to expect",
+    "blue_lines": "emission lines below 2,000 Å beyond what the continuum leads to expect",
+    "slope": "slope of the continuum",
+    "curvature": "curvature of the continuum",
+    "reddening": "dust as in the SMC",
+    "flat": "light as bright at all wavelengths",
+    "iron": "iron blends",
+    **{f"blackbody_{kelvin:.0f}": f"black body of {kelvin:,.0f} K" for kelvin in _KELVIN},
+}
+# Of a factor 1 + a (1 µm/λ)^1.2, E(B−V) over a, to first order: A = 1.39 E(B−V) (1 µm/λ)^1.2.
+_DUST = -1 / (0.4 * math.log(10) * 1.39)
+_FACTOR_SCALES = {"slope": 1.0, "curvature": 1.0, "reddening": _DUST}
 # Windows that are tested together: their matrices stay in the processor's cache.
 _BLOCK = 16
 
@@ -89,13 +108,7 @@ class Hypotheses:
                 for arm in Arm.values()
             ]
         )
-        absent = [
-            f"{arm}_{fault}"
-            for arm in Arm.values()
-            if arm not in sampling.spans
-            for fault in ("offset", "tilt")
-        ]
-        self._is_absent = torch.tensor([name in absent for name in HYPOTHESES])
+        self._reaches, self._spans = sampling.reaches, sampling.spans
         self._low, _ = sampling.grid.ends
         self._wave = wave.reshape(-1, _BIN).mean(1)
         binned = free_amplitude(basis, len(self._wave), amplitude_spread)
@@ -140,14 +153,89 @@ class Hypotheses:
             First pixel of each window on the grid.
         z : Tensor, shape (n,)
         """
-        n = len(residual)
-        binned = _bin(residual.numpy(), weight.numpy(), model.numpy())
-        # Blocks of one size: how a product is rounded depends on how many matrices there are.
-        filled = torch.arange(-(-n // _BLOCK) * _BLOCK) % n
-        blocks = (each[filled].split(_BLOCK) for each in (*binned, start // _BIN, z))
-        tested = [self._test_block(*block) for block in zip(*blocks, strict=True)]
-        scores, sources = (torch.cat(parts)[:n] for parts in zip(*tested, strict=True))
-        return scores.masked_fill(self._is_absent, torch.nan), sources
+        blocks = _cut(residual, weight, model, start, z)
+        tested = [self._test_block(*block) for block in blocks]
+        scores, sources = (torch.cat(parts)[: len(z)] for parts in zip(*tested, strict=True))
+        return scores, sources
+
+    def locate(
+        self, residual: Tensor, weight: Tensor, model: Tensor, start: Tensor, z: Tensor
+    ) -> Finds:
+        """Return the amplitudes of hypotheses and second sources, arrays of shape (n, h + s).
+
+        Value over error is what `test` returns, but of dust, which dims, its negative. Of added
+        light the value is its share of the mean flux of the bins that are seen, of what multiplies
+        the model that factor, of slope and curvature the coefficient of ln λ and its square, of
+        dust E(B−V). The place is the edge of an arm towards its neighbour; for others where the
+        template, as far as the model cannot absorb it, is seen best.
+
+        Parameters
+        ----------
+        residual, weight, model, start, z : Tensor
+            As of `test`.
+        """
+        blocks = _cut(residual, weight, model, start, z)
+        located = [self._locate_block(*block) for block in blocks]
+        found = (np.concatenate(parts)[: len(z)] for parts in zip(*located, strict=True))
+        scores, error, place, share, best = found
+        shifts, first = z.numpy().astype(np.float64), (start // _BIN).numpy()
+        finds = Finds.nothing(*scores.shape)
+        for k, name in enumerate((*HYPOTHESES, *SOURCES)):
+            arm = name[0] if name.endswith(("_offset", "_tilt")) else ""
+            scale = _FACTOR_SCALES.get(name, 1.0 if arm else share[:, k])
+            finds.value[:, k] = scale * error[:, k] * scores[:, k]
+            finds.error[:, k] = np.abs(scale) * error[:, k]
+            finds.wave[:, k] = self._wave.numpy()[first + place[:, k]]
+            if arm in self._spans:
+                low, high = self._spans[arm]
+                finds.wave[:, k] = (low or high) / (1 + shifts)
+                finds.name[:, k] = self._name_arm(name, arm)
+            elif name in _NAMES:
+                finds.name[:, k] = _NAMES[name]
+        self._name_sources(finds, best, shifts, first)
+        finds.wave[np.isnan(finds.error)] = np.nan
+        # Arms are named with their limits already.
+        is_told = np.array([name in _NAMES or name in SOURCES for name in (*HYPOTHESES, *SOURCES)])
+        for row, k in np.argwhere(is_told & np.isfinite(finds.wave)):
+            finds.name[row, k] += f", seen best at {finds.wave[row, k]:,.0f} Å"
+        return finds
+
+    def _name_arm(self, name: str, arm: str) -> str:
+        low, high = self._reaches[arm]
+        what = f"arm {arm}, {low:,.0f} to {high:,.0f} Å observed, against the others"
+        return what if name.endswith("_offset") else f"tilt of {what}"
+
+    def _name_sources(self, finds: Finds, best: NDArray, z: NDArray, first: NDArray) -> None:
+        """Write which template of each source is the best, and its redshift."""
+        wave = self._wave.numpy().astype(np.float64)
+        for j, source in enumerate(SOURCES, len(HYPOTHESES)):
+            for row, k in enumerate(best[:, j - len(HYPOTHESES)]):
+                observed = wave[first[row]] * (1 + z[row])
+                finds.z[row, j], finds.name[row, j] = name_template(
+                    source, int(k), self._bin_dex, observed, self._low, wave[0]
+                )
+
+    def _locate_block(
+        self, residual: Tensor, weight: Tensor, model: Tensor, first: Tensor, z: Tensor
+    ) -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray]:
+        """Return score, error, bin and share of the mean flux, (n, h + s), and which of a bank."""
+        templates = self._make_templates(model, weight, first, z)
+        scores, rows = score_templates(self._components, first, residual, weight, templates)
+        bank = self._get_bank(residual.shape[1])
+        best = find_best_templates(bank, rows, weight)
+        lights = templates[:, _PLACES], bank.templates.matrix[torch.from_numpy(best)]
+        found = [
+            measure_response(self._components, first, weight, light, least)
+            for light, least in zip(lights, (0.0, LEAST_LEFT), strict=True)
+        ]
+        error, place = (np.hstack(parts) for parts in zip(*found, strict=True))
+        is_used = weight > 0
+        flux = ((model + residual) * is_used).sum(1, keepdim=True)
+        share = torch.where(
+            flux > 0, (torch.cat(lights, 1) * is_used[:, None]).sum(2) / flux, np.nan
+        )
+        scored = torch.cat([scores[:, _PLACES], scan_bank(bank, rows, weight)], 1)
+        return scored.numpy(), error, place, share.numpy(), best - bank.ends[:-1]
 
     def _test_block(
         self, residual: Tensor, weight: Tensor, model: Tensor, first: Tensor, z: Tensor
@@ -212,6 +300,20 @@ def _fill_templates(  # type: ignore[no-untyped-def]
                 boltzmann = math.exp(SECOND_RADIATION_CONSTANT / 5000.0 / kelvin[t] * inverse)
                 rows[row + t, b] = inverse**5 / (boltzmann - 1)
             rows[row + t] /= rows[row + t].max()
+
+
+def _cut(
+    residual: Tensor, weight: Tensor, model: Tensor, start: Tensor, z: Tensor
+) -> list[tuple[Tensor, ...]]:
+    """Return bins of the windows, the first bin and the redshift of each, in blocks of one size.
+
+    How a product is rounded depends on how many matrices there are: the last block is filled up.
+    """
+    n = len(residual)
+    binned = _bin(residual.numpy(), weight.numpy(), model.numpy())
+    filled = torch.arange(-(-n // _BLOCK) * _BLOCK) % n
+    blocks = (each[filled].split(_BLOCK) for each in (*binned, start // _BIN, z))
+    return list(zip(*blocks, strict=True))
 
 
 def _bin(residual: NDArray, weight: NDArray, model: NDArray) -> tuple[Tensor, Tensor, Tensor]:

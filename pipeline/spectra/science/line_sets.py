@@ -1,10 +1,14 @@
 """Several narrow lines at one redshift of their own: emitters and absorbers before the quasar."""
 
+from operator import itemgetter
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from catalog_schema.lines import LINES
+from pipeline.science.measured import Finds
 
 # Relative heights of the lines of an H II region, and equivalent widths of intervening systems.
 _EMITTERS = ({"oii": 1.0, "hbeta": 0.5, "oiii_4960": 0.4, "oiii": 1.2, "halpha": 1.1},)
@@ -28,6 +32,9 @@ _MIN_LINES = 2
 _BLOCK = 512
 
 
+_SETS = (("emitter", _EMITTERS, False), ("absorber", _ABSORBERS, True))
+
+
 def scan_line_sets(
     residual: NDArray, weight: NDArray, model: NDArray, log10_step: float
 ) -> dict[str, NDArray[np.float32]]:
@@ -45,7 +52,7 @@ def scan_line_sets(
         Width of a pixel.
     """
     found = {}
-    for name, sets, is_absorber in (("emitter", _EMITTERS, False), ("absorber", _ABSORBERS, True)):
+    for name, sets, is_absorber in _SETS:
         offsets = [_find_offsets(lines, log10_step) for lines in sets]
         ends = np.cumsum([0, *map(len, offsets)])
         strengths = np.concatenate([list(lines.values()) for lines in sets]).astype(np.float32)
@@ -61,6 +68,133 @@ def scan_line_sets(
             found[name],
         )
     return found
+
+
+def locate_line_sets(
+    residual: NDArray, weight: NDArray, model: NDArray, wave: NDArray, z: NDArray, norm: NDArray
+) -> dict[str, Finds]:
+    """Return amplitude, redshift and lines of the best emitter and the best absorber.
+
+    At the place that `scan_line_sets` finds, the amplitude is Σ e_j p_j / Σ e_j² q_j with p_j the
+    box Σ w r s of a line, unlimited, q_j = Σ w s² and e_j its relative strength, the error one over
+    the root of the divisor: their ratio is the significance where no line is beyond its limit, and
+    larger where one is. Of an absorber it is given as the equivalent width, in its rest frame, of a
+    line of strength 1 (MgII 2796, CIV 1548), of an emitter as the flux of [OII]. The place is that
+    of the line that tells most.
+
+    Parameters
+    ----------
+    residual, weight, model : ndarray, shape (n, m)
+        As of `scan_line_sets`.
+    wave : ndarray, shape (n, m)
+        Rest wavelengths of the quasars' pixels, Å.
+    z : ndarray, shape (n,)
+    norm : ndarray, shape (n,)
+        Flux density by which the windows are divided.
+    """
+    found = {name: Finds.nothing(len(z)) for name, _, _ in _SETS}
+    for name, sets, is_absorber in _SETS:
+        for row, (left, power, light) in enumerate(zip(residual, weight, model, strict=True)):
+            shape = -light if is_absorber else np.ones_like(light)
+            system = _find_system(left, power, shape, wave[row], sets)
+            if system is not None:
+                _write_system(found[name], row, name, system, z[row], norm[row])
+    return found
+
+
+class _System(NamedTuple):
+    """Lines at one redshift.
+
+    Attributes
+    ----------
+    amplitude, error : float
+    ratio : float
+        Wavelength in the quasar's rest frame over that in the system's.
+    wave : float
+        Of the line that tells most, in the quasar's rest frame, Å.
+    width : float
+        Of a box over its wavelength.
+    lines : tuple of str
+        Keys of those that are seen.
+    strongest : str
+        Key of the line of strength 1.
+    """
+
+    amplitude: float
+    error: float
+    ratio: float
+    wave: float
+    width: float
+    lines: tuple[str, ...]
+    strongest: str
+
+
+def _find_system(
+    residual: NDArray,
+    weight: NDArray,
+    shape: NDArray,
+    wave: NDArray,
+    sets: tuple[dict[str, float], ...],
+) -> _System | None:
+    """Return the best system of one window, None where there is none."""
+    step, m = float(np.log10(wave[-1] / wave[0])) / (len(wave) - 1), len(wave)
+    signal, size, pull, power = np.zeros((4, m), np.float32)
+    _sum_boxes(residual, weight, shape, signal, size, pull, power)
+    scanned = [(*_scan_set(pull, power, lines, step), lines) for lines in sets]
+    height, place, lines = max(scanned, key=itemgetter(0))
+    if height <= 0:
+        return None
+    offsets = _find_offsets(lines, step)
+    pixels = place + offsets
+    is_seen = (pixels >= 0) & (pixels < m) & (power[np.clip(pixels, 0, m - 1)] > 0)
+    keys = tuple(key for key, seen in zip(lines, is_seen, strict=True) if seen)
+    boxes = pixels[is_seen][:, None] + np.arange(_WIDTH)
+    strength = np.array([lines[key] for key in keys])
+    top, bottom = (values[boxes].astype(np.float64).sum(1) for values in (signal, size))
+    information = (strength**2 * bottom).sum()
+    middle = wave[boxes[:, _WIDTH // 2]]
+    ratio = float(np.mean(middle / [LINES[key].wave for key in keys]))
+    return _System(
+        float((strength * top).sum() / information),
+        float(1 / np.sqrt(information)),
+        ratio,
+        float(middle[np.argmax(strength**2 * bottom)]),
+        _WIDTH * step * np.log(10),
+        keys,
+        max(lines, key=lambda key: lines[key] == 1),
+    )
+
+
+def _scan_set(
+    pull: NDArray, power: NDArray, lines: dict[str, float], step: float
+) -> tuple[float, int]:
+    """Return the squared significance of the best place of a set, and its bluest line's pixel."""
+    offsets = _find_offsets(lines, step)
+    reach = int(offsets.max())
+    n_places = (len(pull) + reach + 1) // _STRIDE
+    padded = [np.pad(values, (reach, reach + _STRIDE)) for values in (pull, power)]
+    total, square, seen, height = np.zeros((4, n_places), np.float32)
+    for offset, strength in zip(offsets, lines.values(), strict=True):
+        pulls, powers = (np.ascontiguousarray(each[offset::_STRIDE][:n_places]) for each in padded)
+        _add_line(pulls, powers, np.float32(strength), total, square, seen)
+    _keep_highest(total, square, seen, height)
+    best = int(np.argmax(height))
+    return float(height[best]), _STRIDE * best - reach
+
+
+def _write_system(
+    found: Finds, row: int, name: str, system: _System, z: float, norm: float
+) -> None:
+    z_system = system.ratio * (1 + z) - 1
+    line = LINES[system.strongest].wave
+    # Of an emitter flux per Å as observed, of an absorber a part of the light.
+    scale = system.width * line
+    scale *= norm * (1 + z_system) if name == "emitter" else 1.0
+    *species, last = dict.fromkeys(LINES[key].name.replace(" ", "") for key in system.lines)
+    named = f"{', '.join(species)} and {last}" if species else last
+    found.value[row], found.error[row] = scale * system.amplitude, scale * system.error
+    found.wave[row], found.z[row] = system.wave, z_system
+    found.name[row] = f"{name} at z = {z_system:.3f}, {named}"
 
 
 def _find_offsets(lines: dict[str, float], log10_step: float) -> NDArray[np.int64]:

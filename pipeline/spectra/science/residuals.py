@@ -116,6 +116,15 @@ class Residuals:
         )
         return Cut(flux, model, residual, np.where(is_inside, weight, 0.0))
 
+    def find_fwhm(self, wave: NDArray) -> NDArray[np.float64]:
+        """Return the instrument's FWHM in Å at observed wavelengths, NaN where not known, (n,)."""
+        found = np.full(np.shape(wave), np.nan)
+        spans = self.sampling.spans
+        for arm in self.sampling.arms:
+            low, high = spans[arm.name]
+            found[(wave >= low) & (wave < high)] = np.nan if arm.fwhm is None else arm.fwhm
+        return found
+
     def to_wave(self, pixel: NDArray) -> NDArray:
         """Return the rest wavelength in Å of a pixel of each window, shape (n,)."""
         place = np.clip(self.start + pixel, 0, self.grid.size - 1)

@@ -11,6 +11,7 @@ equation to solve for each.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from torch import Tensor
 from pipeline.spectra.science.products import Factor, multiply
 
 # A variance of this share of tᵀN⁻¹t, or less, is left to rounding: the model explains the template.
-_LEAST_LEFT = 1e-3
+LEAST_LEFT = 1e-3
 _LEAST = 1e-6
 
 
@@ -99,6 +100,48 @@ def scan_bank(bank: Bank, rows: Tensor, weight: Tensor) -> Tensor:
     best = torch.empty(len(rows), len(bank.ends) - 1)
     _find_best(seen.numpy(), whole.numpy(), bank.ends, best.numpy())
     return best
+
+
+def find_best_templates(bank: Bank, rows: Tensor, weight: Tensor) -> NDArray[np.int64]:
+    """Return which template of the bank has the score that `scan_bank` returns, shape (n, s)."""
+    seen, whole = multiply(rows, bank.templates), multiply(weight, bank.squares)
+    scores = np.empty(seen.shape[::2], np.float32)
+    for row in range(len(scores)):
+        _score_bank(seen[row].numpy(), whole[row].numpy(), scores[row])
+    parts = pairwise(bank.ends)
+    return np.stack([first + scores[:, first:last].argmax(1) for first, last in parts], axis=1)
+
+
+def measure_response(
+    components: Tensor, first: Tensor, weight: Tensor, templates: Tensor, least_left: float = 0.0
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Return the error of each template's amplitude, and the bin where it is best seen, (n, j).
+
+    Of light a t, added to a spectrum of the model, tᵀC⁻¹N C⁻¹t a is expected as its tᵀC⁻¹r: so the
+    amplitude is the score times √variance / tᵀC⁻¹N C⁻¹t. NaN where nothing of the template is seen.
+
+    Parameters
+    ----------
+    components, first, weight, templates : Tensor
+        As of `score_templates`.
+    least_left : float
+        Share of tᵀN⁻¹t which the variance has at least: `LEAST_LEFT` of templates of a bank.
+    """
+    places = first.numpy()[:, None] + np.arange(weight.shape[1])
+    given = components.numpy().astype(np.float64)[:, places].transpose(1, 0, 2)
+    power, light = (each.numpy().astype(np.float64) for each in (weight, templates))
+    weighted = given * power[:, None]
+    inner = np.eye(given.shape[1]) + weighted @ given.transpose(0, 2, 1)
+    solved = np.linalg.solve(inner, weighted @ light.transpose(0, 2, 1))
+    left = light - solved.transpose(0, 2, 1) @ given
+    seen = power[:, None] * left**2
+    information = seen.sum(2)
+    beyond = (solved * np.linalg.solve(inner, solved)).sum(1)
+    least = np.maximum(least_left * (power[:, None] * light**2).sum(2), _LEAST)
+    unknown = np.full(information.shape, np.nan)
+    scatter = np.sqrt(np.maximum(information - beyond, least))
+    error = np.divide(scatter, information, out=unknown, where=information > _LEAST)
+    return error, seen.argmax(2)
 
 
 @njit(cache=True)
@@ -180,16 +223,22 @@ def _correlate(light, explained, residual, weight):  # type: ignore[no-untyped-d
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
 def _find_best(seen, whole, ends, best):  # type: ignore[no-untyped-def]
-    """Write the best score; the last row of `seen` are the scores, the others their variance."""
-    n, rows, t = seen.shape
-    variance = np.empty(t, np.float32)
-    for i in range(n):
-        variance[:] = whole[i]
-        for j in range(rows - 1):
-            for p in range(t):
-                variance[p] -= seen[i, j, p] * seen[i, j, p]
-        for p in range(t):
-            least = max(np.float32(_LEAST_LEFT) * whole[i, p], np.float32(_LEAST))
-            variance[p] = seen[i, rows - 1, p] / np.sqrt(max(variance[p], least))
+    scores = np.empty(seen.shape[2], np.float32)
+    for i in range(len(seen)):
+        _score_bank(seen[i], whole[i], scores)
         for s in range(len(ends) - 1):
-            best[i, s] = variance[ends[s] : ends[s + 1]].max()
+            best[i, s] = scores[ends[s] : ends[s + 1]].max()
+
+
+@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+def _score_bank(seen, whole, scores):  # type: ignore[no-untyped-def]
+    """Write the scores; the last row of `seen` are their numerators, the others the variance."""
+    last = len(seen) - 1
+    # First the variance, then in its place the score.
+    scores[:] = whole
+    for j in range(last):
+        for p in range(len(scores)):
+            scores[p] -= seen[j, p] * seen[j, p]
+    for p in range(len(scores)):
+        least = max(np.float32(LEAST_LEFT) * whole[p], np.float32(_LEAST))
+        scores[p] = seen[last, p] / np.sqrt(max(scores[p], least))

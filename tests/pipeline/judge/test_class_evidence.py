@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from toy_tables import make_kind, make_survey
 
+from catalog_schema.statistics import AMPLITUDES
 from catalog_schema.validate import find_violations
 from pipeline.judge.class_evidence import describe_sign, gather_evidence
 from pipeline.judge.knowledge import Sign
 from pipeline.judge.science.taxonomy import Taxonomy
 from pipeline.lake.store import to_matrix
 from pipeline.science.draw import assign_folds
+from pipeline.science.measured import Finds
 
 KIND = make_kind()
 WAIST, KINDS = KIND.waist, ("blot", "normal", "smear")
@@ -22,6 +24,13 @@ SEEDS = st.integers(0, 999)
 
 def make_taxonomies(rng: np.random.Generator) -> tuple[Taxonomy, ...]:
     return tuple(Taxonomy(KINDS, rng.normal(size=(3, 2, 4)), rng.normal(size=3)) for _ in range(2))
+
+
+def draw_finds(rng: np.random.Generator, n: int) -> Finds:
+    """Return what three statistics found; nobody asks for what none of them is declared to find."""
+    finds = Finds.nothing(n, 3)
+    finds.wave[:] = rng.uniform(1000, 2000, (n, 3))
+    return finds
 
 
 def make(seed: int, n_told: int) -> dict[str, Any]:
@@ -36,7 +45,7 @@ def make(seed: int, n_told: int) -> dict[str, Any]:
         "taxonomies": make_taxonomies(rng),
         "departures": rng.normal(size=(n, 4)) * 3,
         "probabilities": rng.dirichlet(np.ones(3), n),
-        "waves": rng.uniform(1000, 2000, (len(rows), 3)),
+        "finds": draw_finds(rng, len(rows)),
     }
     return facts | {"found": gather_evidence(kind=KIND, n_told=n_told, **facts)}
 
@@ -58,7 +67,7 @@ def test_evidence_is_that_of_brute_force(seed: int, n_told: int) -> None:
             weights = taxonomy.coefficients[likely] - taxonomy.coefficients[1]
             term = np.arcsinh(abs(departure)) * weights[0 if departure > 0 else 1, j]
             value = statistics[row, j] if j < 3 else survey.values.value[row, 0]
-            wave = made["waves"][k, j] if j < 3 else np.nan
+            wave = made["finds"].wave[k, j] if j < 3 else np.nan
             if not np.isnan(value):
                 told.append((abs(term), targetid, feature, value, wave, departure, term))
         wanted += sorted(told, key=lambda one: -one[0])[:n_told]
@@ -86,7 +95,44 @@ def test_an_error_is_known_of_measurements_alone() -> None:
     assert is_measured.any()
     assert (found["feature_error"][is_measured] == 0.5).all()
     assert found["feature_error"][~is_measured].isna().all()
+    assert found["feature_snr"][~is_measured].isna().all()
+    measured = found[is_measured]
+    np.testing.assert_allclose(measured["feature_snr"], measured["feature_value"] / 0.5)
     assert set(found["anomaly_class"]) == {"artefact"}
+
+
+def test_of_an_amplitude_s_significance_the_amplitude_is_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(AMPLITUDES, "colour", ("{} of the light", "mag"))
+    rng = np.random.default_rng(0)
+    survey, rows = make_survey(KIND, 0), np.array([4, 1])
+    finds = Finds.nothing(2, 3)
+    finds.value[:, 0], finds.error[:, 0], finds.wave[:, 0] = (31.0, np.nan), (2.0, np.nan), 1500.0
+    finds.z[0, 0], finds.period[0, 0], finds.name[:, 0] = 0.5, 45.0, "ghost at z = 0.5"
+    n = survey.n_members
+    departures = np.full((n, 4), [9.0, 0.0, 0.0, 0.0])
+    weights = np.zeros((3, 2, 4))
+    weights[0] = 1.0
+    taxonomies = (Taxonomy(KINDS, weights, np.zeros(3)),) * 2
+    probabilities = rng.dirichlet(np.ones(3), n)
+    probabilities[:, 0] = 1
+    found = gather_evidence(
+        survey, KIND, rows, taxonomies, departures, probabilities, finds, 1
+    ).to_pylist()
+    assert [row["feature"] for row in found] == ["colour"] * 2
+    snr = to_matrix(survey.scores["statistics"])[rows, 0]
+    np.testing.assert_allclose([row["feature_snr"] for row in found], snr, rtol=1e-6)
+    first, second = found
+    told = {name: first[f"feature_{name}"] for name in ("value", "error", "wave", "z", "period")}
+    assert told == {"value": 31, "error": 2, "wave": 1500, "z": 0.5, "period": 45}
+    assert first["feature_unit"] == "mag"
+    assert (
+        first["statement"] == f"ghost at z = 0.5: 31.0 ± 2.0 mag of the light, {abs(snr[0]):.1f} σ"
+    )
+    # An amplitude that nothing tells is still significant.
+    assert second["feature_value"] is None
+    assert second["statement"] == f"ghost at z = 0.5: {abs(snr[1]):.1f} σ"
 
 
 @given(seed=SEEDS, example=st.sampled_from(["blot", "smear"]))

@@ -36,9 +36,10 @@ def test_nothing_known_takes_nothing_away(tmp_path: Path) -> None:
     assert list(knowledge.plant_features(rows)) == []
     assert knowledge.find_signs(rows, np.array(["classified"] * n)) == ((), {}, ())
     assert knowledge.read_signs(rows, np.ones(n, bool)) == ()
-    waves = knowledge.find_waves(rows)
-    assert waves.shape == (n, len(knowledge.waist.statistics))
-    assert np.isnan(waves).all()
+    finds = knowledge.locate_statistics(rows)
+    assert {each.shape for each in finds} == {(n, len(knowledge.waist.statistics))}
+    assert np.isnan(np.stack(finds[:-1])).all()
+    assert set(finds.name.ravel()) == {""}
     assert knowledge.read_surroundings(rows) == ({}, {})
     traits = Knowledge.read_traits(knowledge, rows)
     assert traits.shape == (n, len(knowledge.waist.traits))

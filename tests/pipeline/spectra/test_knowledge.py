@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from catalog_schema.kinds import SPECTRA
 from catalog_schema.lines import LINES
 from catalog_schema.spectra import TRAITS
-from catalog_schema.statistics import FILTER_WIDTHS, STATISTICS
+from catalog_schema.statistics import FILTER_WIDTHS, LINE_SETS, STATISTICS
 from catalog_schema.vocabulary import ShardState
 from pipeline.config import Config
 from pipeline.flow.data_path import start_run
 from pipeline.flow.root import Root
 from pipeline.judge.knowledge import Knowledge, get_knowledge
 from pipeline.judge.survey import read_survey
-from pipeline.lake.store import columns_to_table
+from pipeline.lake.store import columns_to_table, to_matrix
 from pipeline.ledger.outcome import Outcome
 from pipeline.science.measured import Measured
 from pipeline.spectra.knowledge import SpectraKnowledge
@@ -91,22 +91,38 @@ def test_an_anomaly_vanishes_at_a_redshift_that_makes_it_common(
     assert not sign.evidence
 
 
-@given(seed=st.integers(0, 999), n=st.integers(1, 4))
-def test_a_filter_is_placed_where_it_was_found_and_nothing_else_is(
-    knowledge: Knowledge, seed: int, n: int
-) -> None:
-    widths = len(FILTER_WIDTHS)
-    waves = np.random.default_rng(seed).uniform(1000, 9000, (2, n, widths)).astype(np.float32)
-    columns = {
-        f"{sign}_wave": pa.FixedSizeListArray.from_arrays(pa.array(wave.ravel()), widths)
-        for sign, wave in zip(("emission", "absorption"), waves, strict=True)
-    }
-    found = knowledge.find_waves(pa.table(columns))
-    assert found.shape == (n, len(STATISTICS))
-    for sign, wave in zip(("emission", "absorption"), waves, strict=True):
-        for k, width in enumerate(FILTER_WIDTHS):
-            np.testing.assert_array_equal(found[:, NAMES.index(f"{sign}_{width}")], wave[:, k])
-    assert np.isfinite(found).sum() == waves.size
+def test_statistics_are_located_in_each_row_s_own_window(lake: Root, config: Config) -> None:
+    """Amplitude over error is the published statistic, the filters' places are the published."""
+    run = start_run(lake, config)
+    survey = read_survey(run)
+    order = np.random.default_rng(0).permutation(survey.n_members)[:30]
+    finds = get_knowledge(run).locate_statistics(survey.members.take(pa.array(order)))
+    scores = survey.scores.take(pa.array(order))
+    statistics = to_matrix(scores["statistics"])
+    for k, statistic in enumerate(STATISTICS):
+        if not statistic.amplitude:
+            assert set(finds.name[:, k]) == {""}
+            assert np.isnan(finds.value[:, k]).all()
+            continue
+        ratio = finds.value[:, k] / finds.error[:, k]
+        is_known = np.isfinite(ratio)
+        # Where the model is not above 0 there is no equivalent width.
+        assert is_known.mean() > 0.7, statistic.name
+        assert all(finds.name[is_known, k])
+        sign = -1 if statistic.name == "reddening" else 1
+        if statistic.name in LINE_SETS:
+            # Of a line no more counts than its limit.
+            assert (ratio[is_known] > statistics[is_known, k] - 1e-3).all()
+        else:
+            np.testing.assert_allclose(
+                sign * ratio[is_known], statistics[is_known, k], rtol=2e-3, atol=2e-3
+            )
+    for sign in ("emission", "absorption"):
+        first = NAMES.index(f"{sign}_{FILTER_WIDTHS[0]}")
+        places = finds.wave[:, first : first + len(FILTER_WIDTHS)]
+        np.testing.assert_allclose(places, to_matrix(scores[f"{sign}_wave"]), rtol=1e-6)
+    nothing = get_knowledge(run).locate_statistics(survey.members.slice(0, 0))
+    assert nothing.value.shape == (0, len(STATISTICS))
 
 
 def test_members_were_taken_where_their_coadds_say(lake: Root, config: Config) -> None:
@@ -203,4 +219,5 @@ def test_a_changed_line_is_the_sign_of_its_strongest_change(lake: Root, config: 
     assert sign.evidence["feature_value"].to_pylist() == pytest.approx([0.2])
     assert sign.evidence["departure"].to_pylist() == pytest.approx([-9.0])
     assert sign.evidence["feature_wave"] == [LINES["mgii"].wave]
+    assert sign.evidence["statement"] == ["MgII since MJD 51001: 0.200 ± 0.010 times, 9.0 σ"]
     assert sign.evidence["compared_mjd"].to_pylist() == [51001.0]

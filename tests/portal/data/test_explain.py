@@ -1,5 +1,6 @@
 """Plain words, links and citation of one object."""
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from portal.data.explain import (
     cite_object,
     explain_score,
     list_links,
+    list_statements,
     locate_coadd,
     write_bibtex,
     write_sparcl,
@@ -34,6 +36,15 @@ ROW = {
     "chi2_r": 1.0,
     "chi2_z": None,
 }
+
+
+def test_statements_come_by_their_weight_and_are_no_markup() -> None:
+    rows = pd.DataFrame(
+        {"statement": ["small", "large *x*", None, "less"], "contribution": [0.1, -5.0, 9.0, 2.0]}
+    )
+    assert list_statements(rows) == ["large \\*x\\*", "less", "small"]
+    assert list_statements(rows.drop(columns="contribution"))[0] == "small"
+    assert list_statements(rows.drop(columns="statement")) == []
 
 
 def test_score_in_words() -> None:

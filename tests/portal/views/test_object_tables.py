@@ -127,6 +127,14 @@ def test_rows_are_those_of_this_object(own_release: Path) -> None:
         assert not set(KEY) & set(rows)
 
 
+def test_features_are_stated_in_words(own_release: Path) -> None:
+    stated = [f"star of 3,900 K: {row} ± 2 of the flux, 14 σ" for row in range(N_ROWS)]
+    write_beside(own_release, "evidence", {"feature": ["star"] * N_ROWS, "statement": stated})
+    app = show(own_release, "_show_class", 5)
+    assert app.markdown[0].value == "- star of 3,900 K\\: 5 ± 2 of the flux, 14 σ"
+    assert app.dataframe[0].value["statement"].tolist() == [stated[5]]
+
+
 def test_only_columns_without_any_value_are_left_out(own_release: Path) -> None:
     nothing = pa.nulls(N_ROWS, pa.float64())
     now = [None if row else 0.0 for row in range(N_ROWS)]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.spectra.science.filters import scan_widths
+from pipeline.spectra.science.filters import measure_boxes, scan_widths
 
 WIDTHS = (1, 2, 4, 16, 32)
 
@@ -149,3 +149,41 @@ def test_nothing_to_see_is_zero_and_not_nan(shape: tuple[int, int]) -> None:
 def test_widths_that_are_no_rising_powers_of_two_are_refused(widths: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="powers of two"):
         scan_widths(*draw(2), widths)
+
+
+@pytest.mark.parametrize("width", [4, 64])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_planted_box_is_recovered_at_its_place_within_its_error(width: int, sign: int) -> None:
+    n, m, middle, level, excess = 400, 1024, 512, 3.0, 1.5 / np.sqrt(width)
+    rng = np.random.default_rng(5)
+    weight = rng.gamma(4.0, 4.0, (n, m)).astype(np.float32)
+    weight[rng.random((n, m)) < 0.1] = 0
+    noise = np.divide(1, np.sqrt(weight), where=weight > 0, out=np.zeros_like(weight))
+    residual = (rng.normal(size=(n, m)) * noise).astype(np.float32)
+    inside = slice(middle - width // 2, middle + width // 2)
+    residual[:, inside] += np.where(weight[:, inside] > 0, sign * excess, 0)
+    model = np.full((n, m), level, np.float32)
+    scan = scan_widths(residual, weight, (width,))
+    pixel, snr = (
+        (scan.emission_pixel, scan.emission)
+        if sign > 0
+        else (scan.absorption_pixel, scan.absorption)
+    )
+    part, error = measure_boxes(residual, weight, model, pixel[:, 0], width)
+    np.testing.assert_allclose(sign * part / error, snr[:, 0], rtol=1e-4)
+    is_found = np.abs(pixel[:, 0] - middle) <= width // 4
+    assert is_found.mean() > 0.8
+    off = np.abs(sign * part - excess / level)[is_found] / error[is_found]
+    # The best of several places is a little too high.
+    assert 0.55 < np.mean(off < 1) < 0.8
+    assert np.mean(off < 2) > 0.9
+
+
+def test_without_a_box_or_a_model_above_0_nothing_is_measured() -> None:
+    one = np.ones((2, 32), np.float32)
+    model = np.stack([one[0], -one[1]])
+    for pixel, model_of in (([-1, -1], one), ([10, 10], model)):
+        found = measure_boxes(one, one, model_of, np.array(pixel), 4)
+        is_known = np.isfinite(np.stack(found))
+        assert not is_known[:, 1].any()
+        assert is_known[:, 0].all() == (pixel[0] >= 0)

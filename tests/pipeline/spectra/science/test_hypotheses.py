@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from catalog_schema.desi import SAMPLING
-from catalog_schema.grids import Sampling
+from catalog_schema.grids import Arm, Sampling
 from catalog_schema.statistics import HYPOTHESES, SOURCES
+from pipeline.science.measured import Finds
 from pipeline.spectra.science.hypotheses import Hypotheses
 from pipeline.spectra.science.pca import LinearBasis
 from pipeline.spectra.science.restframe import find_window_starts, make_grid
@@ -45,8 +46,8 @@ class Windows:
         self.weight = torch.full((n, GRID.window), noise**-2)
         self.weight[torch.rand(n, GRID.window, generator=g) < 0.1] = 0
         latent = torch.randn(n, len(COMPONENTS), generator=g)
-        self.flux = (MEAN + latent @ COMPONENTS).gather(1, self.pixels)
-        self.flux = self.flux + noise * torch.randn(self.flux.shape, generator=g)
+        self.light = (MEAN + latent @ COMPONENTS).gather(1, self.pixels)
+        self.flux = self.light + noise * torch.randn(self.light.shape, generator=g)
 
     @property
     def observed(self) -> torch.Tensor:
@@ -56,7 +57,15 @@ class Windows:
         return self.examine(basis)[0]
 
     def examine(self, basis: LinearBasis = BASIS) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the scores about the posterior mean, solved densely in the pixels."""
+        """Return the scores about the posterior mean."""
+        return Hypotheses(basis, WAVE, SAMPLING, 0.0).test(*self.fit())
+
+    def locate(self) -> Finds:
+        """Return what they are the significances of."""
+        return Hypotheses(BASIS, WAVE, SAMPLING, 0.0).locate(*self.fit())
+
+    def fit(self) -> tuple[torch.Tensor, ...]:
+        """Return residual, weight, model, start and z, the posterior mean solved in the pixels."""
         model = MEAN[self.pixels]
         for k, place in enumerate(self.pixels):
             design = COMPONENTS[:, place].T
@@ -64,9 +73,7 @@ class Windows:
             target = design.T @ (self.weight[k] * (self.flux[k] - model[k]))
             model[k] += design @ torch.linalg.solve(normal, target)
         residual = torch.where(self.weight > 0, self.flux - model, 0.0)
-        return Hypotheses(basis, WAVE, SAMPLING, 0.0).test(
-            residual, self.weight, model, self.start, self.z
-        )
+        return residual, self.weight, model, self.start, self.z
 
 
 def column(scores: torch.Tensor, name: str) -> torch.Tensor:
@@ -225,6 +232,106 @@ def test_light_of_a_second_source_stands_out_whatever_its_redshift(name: str) ->
     # The best of many redshifts of pure noise, and light of a third of the quasar's.
     assert plain.median() < 5
     assert shown.median() > plain.median() + 4
+
+
+def pick(finds: Finds, name: str) -> Finds:
+    return Finds(*(each[:, [*HYPOTHESES, *SOURCES].index(name)] for each in finds))
+
+
+def test_amplitude_over_error_is_the_score_of_every_hypothesis_and_source() -> None:
+    windows = Windows(24, seed=9)
+    finds = windows.locate()
+    scores = torch.cat(windows.examine(), 1).numpy()
+    sign = np.where(np.array([*HYPOTHESES, *SOURCES]) == "reddening", -1, 1)
+    np.testing.assert_allclose(sign * finds.value / finds.error, scores, rtol=1e-5, atol=1e-5)
+    for names, waves in zip(finds.name, finds.wave, strict=True):
+        for name, what, wave in zip((*HYPOTHESES, *SOURCES), names, waves, strict=True):
+            is_arm = name.endswith(("_offset", "_tilt"))
+            assert what.endswith(f"seen best at {wave:,.0f} Å") != is_arm
+            assert (f"arm {name[0]}, " in what) == is_arm
+    rest = windows.observed.numpy() / (1 + windows.z.numpy()[:, None])
+    assert (finds.wave > 0.99 * rest.min(1, keepdims=True)).all()
+    assert (finds.wave < 1.01 * rest.max(1, keepdims=True)).all()
+
+
+def count_covered(finds: Finds, truth: np.ndarray, n_sigma: float) -> float:
+    return float(np.mean(np.abs(finds.value - truth) < n_sigma * finds.error))
+
+
+# Factors of the model are told to first order: where the model takes much of one for its own
+# light, they come out too large.
+@pytest.mark.parametrize(
+    ("name", "amplitude"),
+    [
+        ("b_offset", 0.015),
+        ("z_offset", -0.03),
+        ("slope", 0.06),
+        ("reddening", 0.004),
+        ("flat", 0.1),
+    ],
+)
+def test_a_planted_amplitude_is_recovered_within_its_error(name: str, amplitude: float) -> None:
+    windows = Windows(300, seed=11, noise=0.1)
+    plain, rest = windows.flux, WAVE[windows.pixels]
+    light, truth = windows.light, np.full(300, amplitude)
+    if name.endswith("_offset"):
+        low, high = SAMPLING.spans[name[0]]
+        added = amplitude * light * ((windows.observed >= low) & (windows.observed < high))
+    elif name == "slope":
+        added = amplitude * light * torch.log(rest / 3000)
+    elif name == "reddening":
+        added = -0.4 * np.log(10) * 1.39 * amplitude * light * (1e4 / rest) ** 1.2
+    else:
+        added = torch.full_like(light, amplitude)
+    windows.flux = plain + added
+    finds = pick(windows.locate(), name)
+    if name == "flat":
+        used = windows.weight > 0
+        truth = ((added * used).sum(1) / (windows.flux * used).sum(1)).numpy()
+    assert np.median(np.abs(finds.value) / finds.error) > 3
+    assert np.median(finds.value / truth) == pytest.approx(1, abs=0.15)
+    assert 0.55 < count_covered(finds, truth, 1) < 0.8
+    assert count_covered(finds, truth, 2) > 0.88
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_second_source_is_recovered_with_its_redshift_and_share(name: str) -> None:
+    windows = Windows(200, seed=13)
+    light = np.stack([light_of(name, wave.numpy()) for wave in windows.observed])
+    light = torch.from_numpy(0.5 * light / np.median(light, axis=1, keepdims=True)).float()
+    windows.flux, used = windows.flux + light, windows.weight > 0
+    truth = ((light * used).sum(1) / (windows.flux * used).sum(1)).numpy()
+    finds = pick(windows.locate(), name)
+    assert np.isfinite(finds.value).mean() > 0.97
+    is_found = np.isfinite(finds.value)
+    if name != "star":
+        wanted = {"galaxy": 0.43, "second_quasar": 1.9}[name]
+        is_found &= np.abs(finds.z - wanted) < 0.02 * (1 + wanted)
+    assert is_found.mean() > 0.95
+    expected = {"star": "star of 3,300 K", "galaxy": "old galaxy", "second_quasar": "second quasar"}
+    assert np.mean([each.startswith(expected[name]) for each in finds.name]) > 0.9
+    here = Finds(*(each[is_found] for each in finds))
+    assert np.median(here.value / truth[is_found]) == pytest.approx(1, abs=0.05)
+    assert 0.5 < count_covered(here, truth[is_found], 1) < 0.85
+
+
+def test_an_arm_that_no_survey_has_is_not_located() -> None:
+    one = Sampling(SAMPLING.grid, (Arm("r", 0, SAMPLING.grid.size),))
+    finds = Hypotheses(BASIS, WAVE, one, 0.0).locate(*Windows(3).fit())
+    absent, there = pick(finds, "b_offset"), pick(finds, "slope")
+    assert np.isnan(np.stack(absent[:3])).all()
+    assert np.isfinite(np.stack(there[:3])).all()
+    assert set(absent.name) == {""}
+
+
+def test_without_a_pixel_nothing_is_located_and_no_place_named() -> None:
+    windows = Windows(2)
+    blank = torch.zeros_like(windows.flux)
+    finds = Hypotheses(BASIS, WAVE, SAMPLING).locate(
+        blank, blank, windows.flux, windows.start, windows.z
+    )
+    assert np.isnan(np.stack(finds[:3])).all()
+    assert not any("seen best" in name for name in finds.name.ravel())
 
 
 def take_templates(mean: torch.Tensor, weight: torch.Tensor, z: float) -> dict[str, np.ndarray]:

@@ -56,3 +56,33 @@ def test_an_arm_without_pixels_or_that_no_survey_has_is_unknown() -> None:
     alone = Ripples(one, STEP, SIZE).measure(values, torch.ones_like(values), MODEL)
     assert torch.isfinite(alone["ripple_r"]).all()
     assert torch.isnan(alone["ripple_b"]).all()
+
+
+# Periods that are tried: between two of them up to a sixth of the amplitude is lost.
+PERIODS = 1 / np.linspace(1 / 120, 1 / 12, 240)
+
+
+@pytest.mark.parametrize(("arm", "period"), [("b", PERIODS[80]), ("z", PERIODS[40])])
+def test_a_ripple_is_recovered_with_its_period_within_its_error(arm: str, period: float) -> None:
+    n, amplitude, z = 300, 0.3, np.full(300, 1.5)
+    low, high = SAMPLING.spans[arm]
+    inside, model = (low <= WAVE) & (high > WAVE), MODEL[:1].expand(n, -1)
+    rng = np.random.default_rng(3)
+    phase = rng.uniform(0, 2 * np.pi, (n, 1))
+    wave = amplitude * np.sin(2 * np.pi * WAVE / period + phase) * inside * model.numpy()
+    residual = torch.from_numpy(rng.normal(size=(n, SIZE)) + wave).float()
+    given = (residual, torch.ones_like(residual), model)
+    tool = Ripples(SAMPLING, STEP, SIZE)
+    finds, scores = tool.locate(*given, torch.from_numpy(z)), tool.measure(*given)
+    name = f"ripple_{arm}"
+    found = finds[name]
+    np.testing.assert_allclose(found.value / found.error, scores[name].numpy(), rtol=1e-4)
+    assert np.median(np.abs(found.period / period - 1)) < 0.02
+    off = np.abs(found.value - amplitude) / found.error
+    assert 0.55 < np.mean(off < 1) < 0.8
+    assert np.mean(off < 2) > 0.9
+    observed = found.wave * 2.5
+    assert ((low < observed) & (observed < high)).all()
+    assert found.name[0] == f"ripple of period {found.period[0]:.1f} Å in arm {arm}"
+    dark = tool.locate(residual, 0 * given[1], model, torch.from_numpy(z))[name]
+    assert np.isnan(np.stack(dark[:-1])).all()
