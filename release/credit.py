@@ -13,9 +13,16 @@ _DESI = (
 )
 
 
+# Surveys beside DESI that ask for an acknowledgement, which the folder of their name holds.
+_OTHERS = ("sdss", "lamost")
+
+
 def find_words(source: Mapping[str, str]) -> str:
     """Return the folder of templates that credit those who made the data; empty: nobody else."""
-    return "spectra" if "specprod" in source else ""
+    if "specprod" in source:
+        return "spectra"
+    kind = source.get("kind", "")
+    return kind if kind in _OTHERS else ""
 
 
 def make_title(title: str, kind: Kind) -> str:

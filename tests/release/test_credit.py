@@ -4,7 +4,8 @@ import pytest
 from toy_points import POINTS
 
 from catalog_schema.kinds import SPECTRA
-from release.credit import LICENCE_URL, make_citation, make_notes, make_title
+from release.credit import LICENCE_URL, find_words, make_citation, make_notes, make_title
+from release.rendering import find_template, render
 
 
 def test_every_note_is_one_that_may_travel_alone() -> None:
@@ -21,6 +22,14 @@ def test_only_what_was_made_of_desi_thanks_desi() -> None:
     notes = make_notes("A title", "1.2.3", {"kind": "toy"})
     assert "acknowledgement" not in notes
     assert "DESI Collaboration" not in notes["citation"]
+
+
+@pytest.mark.parametrize(("kind", "name"), [("sdss", "Sloan"), ("lamost", "Guoshoujing")])
+def test_other_surveys_are_thanked_by_name(kind: str, name: str) -> None:
+    source = {"kind": kind}
+    assert name in make_notes("A title", "1.2.3", source)["acknowledgement"]
+    words = find_template("ACKNOWLEDGEMENTS.md.j2", find_words(source))
+    assert name in render(words, {"catalogues": []})
 
 
 def test_a_title_is_that_of_the_settings_or_says_what_is_listed() -> None:

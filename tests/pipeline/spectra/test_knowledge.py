@@ -158,7 +158,7 @@ def test_members_were_taken_where_their_coadds_say(lake: Root, config: Config) -
     assert found.groups["field"].tolist() == members["HEALPIX"].to_pylist()
     # Two members share a petal's group where both night and petal are the same, and are known.
     for one, group in zip(ids, found.groups["petal"], strict=True):
-        assert group == (-1 if night[one] < 0 else 10 * night[one] + petal[one])
+        assert group == (-1 if night[one] < 0 else 100 * night[one] + petal[one])
 
 
 def test_traits_are_those_of_each_row_s_own_coadd(lake: Root, config: Config) -> None:

@@ -115,6 +115,12 @@ def test_what_it_says_is_told(release: Path) -> None:
     assert opened.levels == LEVELS
     assert opened.smallest_counted == 0.01
     assert opened.facts["Reduction (specprod)"] == "iron"
+    assert opened.is_desi
+
+
+def test_another_survey_is_not_desi(tmp_path: Path) -> None:
+    opened = open_release(write(tmp_path / "1.0.0", {"source": {"kind": "sdss"}}))
+    assert not opened.is_desi
 
 
 def test_settings_are_numbers_or_untold(tmp_path: Path) -> None:
