@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _METADATA_KEY = b"qad.sampling"
+# Å.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,10 @@ class Sampling:
     def cut(self, low: float, high: float) -> tuple["Sampling", slice]:
         """Return the sampling between two wavelengths in Å, and the pixels that it keeps.
 
-        A pixel is kept with its centre; without one the sampling is empty.
+        A pixel is kept with its centre, ends included; without one the sampling is empty.
         """
-        first, last = np.searchsorted(self.grid.wave, [low, high])
-        last += int(last < self.grid.size and self.grid.wave[last] == high)
+        # What rounding leaves between a wavelength and the centre that it names.
+        first, last = np.searchsorted(self.grid.wave, [low - _ROUNDING, high + _ROUNDING])
         # The place of a pixel in decimals, as the grid's own start and step are.
         start = round(self.grid.start + self.grid.step * int(first), 9)
         grid = replace(self.grid, start=start, size=int(last - first))

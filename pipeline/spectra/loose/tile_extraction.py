@@ -127,7 +127,7 @@ def extract_qso_tile_to_parquet(
     for path in paths:
         place = store.root / path.relative_to(source).with_name(f"{_strip(path)}.parquet")
         try:
-            redrock = read_redrock(path)
+            redrock = _read_redrock(path)
             known, beside = (given, redrock) if given else (redrock, NO_REDSHIFTS)
             inputs = local_file(path).stat().identity, known.fingerprint, beside.fingerprint
             rule = targets.model_dump(mode="json"), floor, sampling.to_json()
@@ -187,6 +187,14 @@ def _list(walk: Callable, is_wanted: Callable[[Path], bool]) -> list[Path]:
 
 def _is_coadd(path: Path) -> bool:
     return path.name.startswith("coadd-") and is_fits(path)
+
+
+def _read_redrock(coadd: Path) -> Redshifts:
+    """Return the redshifts beside a coadd; what is wrong with them is of this coadd alone."""
+    try:
+        return read_redrock(coadd)
+    except UserError as error:
+        raise DataError(str(error)) from None
 
 
 def _strip(path: Path) -> str:

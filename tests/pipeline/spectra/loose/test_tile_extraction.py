@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
 from desi_tree import WAVE, make_quasars, write_coadd, write_table
 
 from catalog_schema.grids import read_sampling
@@ -133,6 +134,29 @@ def test_damaged_coadd_is_named_and_the_others_go_on(tile: Path, tmp_path: Path)
     other.write_bytes(b"no FITS file")
     with pytest.raises(DataError, match="none of 2 coadd files can be read"):
         extract_qso_tile_to_parquet(tile, tmp_path / "new")
+
+
+@pytest.mark.parametrize("fault", ["cut", "text", "empty", "column"])
+def test_damaged_redrock_fails_its_coadd_alone(tile: Path, tmp_path: Path, fault: str) -> None:
+    bad = tile / NIGHT / f"redrock-0-80693-thru{NIGHT}.fits"
+    if fault == "column":
+        write_table(bad, REDSHIFTS={"NUMBER": np.arange(4), "Z": Z})
+    else:
+        whole = bad.read_bytes()
+        bad.write_bytes({"cut": whole[:4000], "text": b"no FITS file", "empty": b""}[fault])
+    done = extract_qso_tile_to_parquet(tile, tmp_path / "out")
+    assert list(done.failed) == [tile / NIGHT / f"coadd-0-80693-thru{NIGHT}.fits"]
+    assert str(bad) in next(iter(done.failed.values()))
+    assert (len(done.paths), done.n_spectra) == (1, 2)
+
+
+def test_every_row_of_a_tree_is_kept_or_counted(mock_survey: Path, tmp_path: Path) -> None:
+    done = extract_qso_tile_to_parquet(mock_survey, tmp_path / "out", 4000, 9000)
+    n_rows = sum(len(fits.getdata(p, "FIBERMAP")) for p in mock_survey.rglob("coadd-*.fits"))
+    assert done.failed == {}
+    assert done.n_spectra + sum(done.dropped.values()) == n_rows
+    assert done.n_spectra == read_tiles(tmp_path / "out").rows.num_rows > 0
+    assert done.dropped["not_quasar"] > 0
 
 
 @pytest.mark.parametrize(
