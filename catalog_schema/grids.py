@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _METADATA_KEY = b"qad.sampling"
+# Å.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,21 @@ class Grid:
         """How to compute the pixel centres, in numpy."""
         place = f"{self.start} + {self.step} * np.arange({self.size})"
         return f"10 ** ({place})" if self.is_log else place
+
+    def describe(self) -> str:
+        """Return the rule, its numbers, unit, medium and frame, as JSON for a file's metadata."""
+        rule = "start + step * arange(size)"
+        return json.dumps(
+            {
+                "rule": f"10 ** ({rule})" if self.is_log else rule,
+                "start": self.start,
+                "step": self.step,
+                "size": self.size,
+                "unit": "Angstrom",
+                "medium": "vacuum",
+                "frame": "barycentric, observed",
+            }
+        )
 
     def __str__(self) -> str:
         low, high = self.ends
@@ -114,6 +131,20 @@ class Sampling:
         return {
             arm: (max(first, low), min(last, high)) for arm, (first, last) in self.spans.items()
         }
+
+    def cut(self, low: float, high: float) -> tuple["Sampling", slice]:
+        """Return the sampling between two wavelengths in Å, and the pixels that it keeps.
+
+        A pixel is kept with its centre, ends included; without one the sampling is empty.
+        """
+        # What rounding leaves between a wavelength and the centre that it names.
+        first, last = np.searchsorted(self.grid.wave, [low - _ROUNDING, high + _ROUNDING])
+        # The place of a pixel in decimals, as the grid's own start and step are.
+        start = round(self.grid.start + self.grid.step * int(first), 9)
+        grid = replace(self.grid, start=start, size=int(last - first))
+        arms = [(a.name, max(a.first, first), min(a.last, last)) for a in self.arms]
+        kept = tuple(Arm(n, int(i - first), int(j - first)) for n, i, j in arms if i < j)
+        return Sampling(grid, kept), slice(int(first), int(last))
 
     def to_json(self) -> dict[str, object]:
         """Return what `from_json` reads, for a card or a footer."""

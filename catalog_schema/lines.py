@@ -208,6 +208,17 @@ def waves_of(*kinds: LineKind) -> tuple[float, ...]:
 
 # Lines that stand out in the spectrum of nearly every quasar: one is easily taken for another.
 STRONG = ("lya", "civ", "ciii", "mgii", "hbeta")
+# Lines that are marked in drawings of a spectrum.
+MARKED = {
+    "emission": (
+        *("lybeta", "ovi", "lya", "nv", "siiv", "civ", "heii_1640", "ciii", "mgii", "nev", "oii"),
+        *("neiii", "hgamma", "hbeta", "oiii_4960", "oiii", "hei_5877", "halpha", "s_ii"),
+    ),
+    "absorption": (
+        *("si_ii_1260", "cii_1334", "alii_1671", "aliii_1855", "aliii_1863", "feii_2383"),
+        *("feii_2600", "mgii_2796", "mgii_2804", "caii_k", "caii_h", "mgb", "nad"),
+    ),
+}
 BALMER = ("halpha", "hbeta", "hgamma", "hdelta", "hepsilon", "h8", "h9", "h10", "h11", "h12")
 
 

@@ -31,8 +31,8 @@ def _parse(words: list[str], *, whole: bool) -> None:
     """Read the words of a call as the command line does; a part of one need not have them all."""
     command: click.Command | None = qad
     words = [word.strip("[]").removesuffix("]…") for word in words[1:]]
-    # A number by its letter.
-    words = ["1" if re.fullmatch("[A-Z]", word) else word for word in words]
+    # A number by its letter or name.
+    words = ["1" if re.fullmatch("[A-Z]|TARGETID", word) else word for word in words]
     while isinstance(command, click.Group) and words:
         command = command.get_command(click.Context(command), words.pop(0))
     assert command, "no such command"

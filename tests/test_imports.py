@@ -68,7 +68,9 @@ PORTAL_ROOMS = {
 }
 # Rooms of the pipeline from the top down: each imports from those below it alone.
 PIPELINE_ROOMS = (
+    ("notebook",),
     ("cli",),
+    ("plots",),
     ("flow",),
     ("spectra",),
     ("judge",),
@@ -115,6 +117,7 @@ DOORS = {
     "torch": ("pipeline/",),
     "onnx": ("pipeline/spectra/model/export.py",),
     "mlflow": ("pipeline/spectra/model/tracking.py",),
+    "matplotlib": ("pipeline/plots/", "release/faces/", "release/templates/"),
     "codecarbon": ("pipeline/spectra/model/tracking.py",),
     "sklearn": ("pipeline/",),
     "threadpoolctl": ("pipeline/numerics.py",),
@@ -292,6 +295,16 @@ def test_help_loads_no_heavy_library() -> None:
     out = run_python(code)
     assert "reconstruct" in out
     assert out.endswith("loaded: []\n")
+
+
+def test_notebook_loads_no_heavy_library_before_it_is_used() -> None:
+    heavy = ["torch", "ray", "astropy", "duckdb", "numba", "sklearn", "matplotlib"]
+    code = (
+        "import sys, pipeline.notebook as n\n"
+        f"print('loaded:', [m for m in {heavy} if m in sys.modules])\n"
+        "print('lacking:', sorted(set(n.__all__) - set(dir(n))))"
+    )
+    assert run_python(code) == "loaded: []\nlacking: []\n"
 
 
 def test_portal_and_schema_import_without_the_libraries_of_the_pipeline() -> None:

@@ -11,6 +11,7 @@ from pipeline.cli.faults import require_memory, run_command
 from pipeline.cli.lake_commands import lake
 from pipeline.cli.model_commands import model
 from pipeline.cli.options import CONFIG, KIND, SET, SURVEY, root_option
+from pipeline.cli.plot_command import plot
 from pipeline.cli.review_commands import rank, review
 from pipeline.errors import require_extra
 from pipeline.flow.kinds import PATHS
@@ -312,6 +313,7 @@ qad.add_command(lake)
 qad.add_command(model)
 qad.add_command(review)
 qad.add_command(rank)
+qad.add_command(plot)
 
 
 def main() -> None:

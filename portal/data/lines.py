@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from catalog_schema.lines import LINES
+from catalog_schema.lines import LINES, MARKED
 
 
 class Line(NamedTuple):
@@ -13,18 +13,8 @@ class Line(NamedTuple):
     kind: str
 
 
-_EMISSION = (
-    *("lybeta", "ovi", "lya", "nv", "siiv", "civ", "heii_1640", "ciii", "mgii", "nev", "oii"),
-    *("neiii", "hgamma", "hbeta", "oiii_4960", "oiii", "hei_5877", "halpha", "s_ii"),
-)
-_ABSORPTION = (
-    *("si_ii_1260", "cii_1334", "alii_1671", "aliii_1855", "aliii_1863", "feii_2383"),
-    *("feii_2600", "mgii_2796", "mgii_2804", "caii_k", "caii_h", "mgb", "nad"),
-)
 _MARKED = tuple(
-    Line(LINES[key].name, LINES[key].wave, kind)
-    for kind, keys in (("emission", _EMISSION), ("absorption", _ABSORPTION))
-    for key in keys
+    Line(LINES[key].name, LINES[key].wave, kind) for kind, keys in MARKED.items() for key in keys
 )
 
 

@@ -71,7 +71,7 @@ def write_spectra(
     n_pixels = sampling.grid.size
     _fill_buckets(buckets, bounds, store, shards, published, n_pixels)
     lengths = measure_strings(grades, SPECTRA)
-    notes = {**notes, "wavelength": _describe_wavelength(sampling.grid)}
+    notes = {**notes, "wavelength": sampling.grid.describe()}
     return write_table(path, SPECTRA, _read_sorted(buckets), notes, lengths, wave=n_pixels)
 
 
@@ -97,21 +97,6 @@ def find_sampling(store: Store, shards: Sequence[Shard]) -> Sampling:
     if found or sampling is None:
         raise UserError("spectra of several grids, or of none, in one lake; run `qad run` again")
     return sampling
-
-
-def _describe_wavelength(grid: Grid) -> str:
-    rule = "start + step * arange(size)"
-    return json.dumps(
-        {
-            "rule": f"10 ** ({rule})" if grid.is_log else rule,
-            "start": grid.start,
-            "step": grid.step,
-            "size": grid.size,
-            "unit": "Angstrom",
-            "medium": "vacuum",
-            "frame": "barycentric, observed",
-        }
-    )
 
 
 def read_spectra(folder: Path, ids: Sequence[int], names: Sequence[str]) -> pa.Table:

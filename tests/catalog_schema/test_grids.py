@@ -1,6 +1,7 @@
 """Grids and arms: there and back between pixels and wavelengths, and through a file's metadata."""
 
 import itertools
+import json
 
 import numpy as np
 import pyarrow as pa
@@ -82,3 +83,22 @@ def test_a_resolution_travels_and_does_not_make_another_sampling() -> None:
     assert read == Sampling(known.grid, (Arm("b", 0, 30), Arm("r", 20, 60)))
     older = known.to_json() | {"arms": [{"name": "b", "first": 0, "last": 60}]}
     assert Sampling.from_json(older).arms[0].fwhm is None
+
+
+@given(st.floats(3000, 10_000), st.floats(3000, 10_000))
+def test_cut_keeps_the_pixels_between_two_wavelengths(low: float, high: float) -> None:
+    sampling, pixels = SAMPLING.cut(min(low, high), max(low, high))
+    wave = SAMPLING.grid.wave
+    is_kept = (wave >= min(low, high) - 1e-6) & (wave <= max(low, high) + 1e-6)
+    np.testing.assert_array_equal(wave[pixels], wave[is_kept])
+    np.testing.assert_allclose(sampling.grid.wave, wave[is_kept], rtol=1e-12)
+    for arm in sampling.arms:
+        [whole] = [a for a in SAMPLING.arms if a.name == arm.name]
+        here = np.zeros(wave.size, bool)
+        here[whole.pixels] = True
+        assert np.flatnonzero(here[pixels]).tolist() == list(range(arm.first, arm.last))
+
+
+def test_ends_of_a_cut_are_kept() -> None:
+    assert SAMPLING.cut(*SAMPLING.grid.ends)[0] == SAMPLING
+    assert json.loads(SAMPLING.grid.describe())["size"] == SAMPLING.grid.size

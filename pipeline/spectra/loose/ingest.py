@@ -4,12 +4,10 @@ From `coadds` on nothing knows the survey, so the ordinary stages take over from
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from catalog_schema.desi import SAMPLING
 from catalog_schema.grids import Sampling
@@ -17,22 +15,16 @@ from catalog_schema.tables import TARGETS
 from catalog_schema.vocabulary import Parent, RedshiftSource, Split
 from pipeline.errors import DataError, UserError
 from pipeline.lake.layout import Shard
-from pipeline.lake.store import columns_to_table, digest
+from pipeline.lake.store import columns_to_table
 from pipeline.run import Run
 from pipeline.settings.spectra import TargetSettings
-from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.coadd_rows import spectra_to_table
-from pipeline.spectra.desi.coadd_file import check_coadd, open_coadd
-from pipeline.spectra.desi.joined_file import join_file
-from pipeline.spectra.desi.row_identity import find_strangers, read_fibres
-from pipeline.spectra.joining import join_spectra
-from pipeline.spectra.loose.coadds import explain_stranger, find_redrock, is_companion, is_fits
-from pipeline.spectra.loose.foreign import choose_rows, judge_spectra
+from pipeline.spectra.desi.coadd_file import open_coadd
+from pipeline.spectra.loose.chosen_spectra import ChosenSpectra, read_chosen, read_redrock
+from pipeline.spectra.loose.coadds import explain_stranger, is_companion, is_fits
 from pipeline.spectra.loose.redshift_table import NO_REDSHIFTS, Redshifts, read_redshifts
-from pipeline.spectra.loose.spectrum_table import check_spectrum, is_table, read_spectrum
+from pipeline.spectra.loose.spectrum_table import check_spectrum, is_table
 from pipeline.spectra.model.models import load_model
-from pipeline.spectra.science.coadd import ArmSpectra, Spectra
-from pipeline.spectra.science.rebin import lay_out
 from pipeline.stage import Job, Product, Task, get_shard
 from pipeline.transport.sources import local_file
 
@@ -68,10 +60,10 @@ def ingest(run: Run) -> Job:
     sampling = load_model(run.given_model).sampling if run.given_model else SAMPLING
     tasks = []
     for number, path in enumerate(files):
-        known = given or _read_redrock(path)
+        known = given or read_redrock(path)
         # A program for each file: one object in two files is two spectra with different keys.
         shard = Shard(_SURVEY, f"file{number}", 0)
-        beside = _read_redrock(path) if given else NO_REDSHIFTS
+        beside = read_redrock(path) if given else NO_REDSHIFTS
         digests = known.fingerprint, beside.fingerprint
         inputs = (path.name, local_file(path).stat().identity, *digests, repr(sampling))
         tasks.append(Task(shard, _count_rows(path), inputs, (str(path), known, beside)))
@@ -125,76 +117,18 @@ def _ingest_file(
     ivar_floor: float, settings: TargetSettings, sampling: Sampling, task: Task
 ) -> Product:
     name, known, beside = task.arguments
-    shard = get_shard(task)
-    path = Path(name)
-    fibres = None
-    if is_table(path):
-        spectra, dropped, notes = _read_table(path, known, ivar_floor, sampling)
-    else:
-        coadd = open_coadd(local_file(path))
-        check_coadd(coadd, is_strict=False)
-        fibres, every = read_fibres(coadd), np.arange(coadd.n_rows)
-        # Numbered, so that what the file says of a row finds it again.
-        spectra, dropped, notes = join_file(coadd, every, every, ivar_floor, AcquireSettings())
-        is_stranger = find_strangers(coadd, spectra.targetid, spectra)
-        spectra = spectra.keep(~is_stranger)
-        notes = (*coadd.doubts, *notes)
-        dropped["spectrum_mismatch"] = int(is_stranger.sum())
-        fibres = {column: values[spectra.targetid] for column, values in fibres.items()}
-        spectra, told = _resample(replace(spectra, targetid=fibres["TARGETID"]), sampling)
-        notes = (*notes, *(f"{path.name}: {note}" for note in told))
-    verdict = judge_spectra(path, spectra.targetid, known, settings, fibres, beside)
-    notes = (*notes, *verdict.notes)
-    if len(spectra.targetid) and (verdict.gate == "no_redshift").all():
-        notes = (*notes, known.explain_absence(path, spectra.targetid.tolist()))
-    kept = spectra.take(verdict.row >= 0)
-    rows = list(_describe(path, known, settings, shard, kept.targetid))
+    shard, path = get_shard(task), Path(name)
+    found = read_chosen(path, known, beside, settings, ivar_floor, sampling)
+    rows = list(_describe(path, known, found, shard))
     columns = {name: [row.get(name) for row in rows] for name in TARGETS.names}
-    tables = (columns_to_table(TARGETS, columns), spectra_to_table(shard, kept, sampling))
-    return Product(tables, {**dropped, **verdict.dropped}, notes)
-
-
-def _read_table(
-    path: Path, known: Redshifts, ivar_floor: float, sampling: Sampling
-) -> tuple[Spectra, dict[str, int], tuple[str, ...]]:
-    spectrum = read_spectrum(path, sampling.grid)
-    flux, ivar = spectrum.flux, spectrum.ivar
-    row = known.by_file.get(path.name)
-    targetid = known.targetid[row] if row is not None else None
-    # A file without a TARGETID gets a negative number from its name: no DESI target has one.
-    identity = targetid if targetid is not None else -int(digest(path.name)[:12], 16)
-    whole = ArmSpectra(0, flux[None], ivar[None], np.zeros((1, sampling.grid.size), np.int32))
-    spectra, dropped, notes = join_spectra(
-        path.name, np.array([identity]), [whole], ivar_floor, sampling
-    )
-    return spectra, dropped, (*spectrum.notes, *notes)
-
-
-def _resample(spectra: Spectra, sampling: Sampling) -> tuple[Spectra, tuple[str, ...]]:
-    """Put spectra on DESI's grid on that of a model of another survey; bits of masks are lost."""
-    if sampling == SAMPLING or not len(spectra.targetid):
-        return spectra, ()
-    laid = [
-        lay_out(SAMPLING.grid.wave, flux, ivar, sampling.grid)
-        for flux, ivar in zip(spectra.flux, spectra.ivar, strict=True)
-    ]
-    flux, ivar = (
-        np.array([getattr(each, name) for each in laid], np.float32) for name in ("flux", "ivar")
-    )
-    mask = np.zeros(flux.shape, np.int32)
-    note = f"spectra are resampled to the model's grid, {sampling.grid}"
-    return Spectra(spectra.targetid, flux, ivar, mask), (note,)
+    coadds = spectra_to_table(shard, found.spectra, sampling)
+    return Product((columns_to_table(TARGETS, columns), coadds), found.dropped, found.notes)
 
 
 def _describe(
-    path: Path,
-    known: Redshifts,
-    settings: TargetSettings,
-    shard: Shard,
-    targetids: NDArray[np.int64],
+    path: Path, known: Redshifts, found: ChosenSpectra, shard: Shard
 ) -> Iterator[dict[str, object]]:
-    rows, _ = choose_rows(path, targetids, known, settings)
-    for targetid, row in zip(targetids.tolist(), rows.tolist(), strict=True):
+    for targetid, row in zip(found.spectra.targetid.tolist(), found.row.tolist(), strict=True):
         yield {
             "SURVEY": shard.survey,
             "PROGRAM": shard.program,
@@ -209,11 +143,6 @@ def _describe(
             "qso_maskbits": 0,
             "split": Split.TEST.value,
         }
-
-
-def _read_redrock(path: Path) -> Redshifts:
-    beside = find_redrock(path)
-    return read_redshifts(beside) if beside else NO_REDSHIFTS
 
 
 def _to_float(value: float) -> float | None:

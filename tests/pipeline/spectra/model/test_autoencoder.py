@@ -1,177 +1,145 @@
-"""The model on arrays: its own, and one of the lake."""
+"""The plain autoencoder: training on tiles, gaps, files of its own."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from desi_tree import make_quasars
-from lake_runs import find_model_id, finished_shards, read_all
+from desi_tree import make_quasars, write_coadd, write_table
 
-from catalog_schema.desi import SAMPLING
-from pipeline.config import Config
-from pipeline.errors import QadError, UserError
-from pipeline.lake.store import Store, digest_rows, to_matrix
-from pipeline.numerics import limit_threads
+from pipeline.errors import UserError
+from pipeline.lake.store import to_matrix
+from pipeline.spectra.loose.tile_extraction import extract_qso_tile_to_parquet
+from pipeline.spectra.loose.tiles import Tiles, read_tiles
 from pipeline.spectra.model.autoencoder import QSOAutoencoder
-from pipeline.spectra.science.extinction import transmission
 
-Z = np.array([1.5, 1.7, 1.9])
-# Enough spectra for two folds and a validation sample.
-N = 60
+N = 40
+LOW, HIGH = 5000.0, 5500.0
 
 
-@pytest.fixture(scope="session")
-def model(finished: Store, config: Config) -> QSOAutoencoder:
-    return QSOAutoencoder(finished.lake.model(find_model_id(finished, config)), config)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tiles of quasars, of which every fourth has a gap and one no signal."""
+    place = tmp_path_factory.mktemp("tiles")
+    z, ids = np.linspace(1.5, 1.9, N), np.arange(1, N + 1)
+    flux, ivar = make_quasars(z, 3, noise=0.03)
+    ivar[::4, 2000:2100] = 0
+    flux[0] = 0.3 * np.random.default_rng(0).standard_normal(flux.shape[1])
+    ivar[0] = np.where(ivar[0] > 0, 1 / 0.3**2, 0)
+    write_coadd(place / "in" / "coadd-a.fits", ids, flux, ivar)
+    write_table(place / "in" / "redrock-a.fits", REDSHIFTS={"TARGETID": ids, "Z": z})
+    extract_qso_tile_to_parquet(place / "in", place / "out", LOW, HIGH)
+    return place / "out"
 
 
-@pytest.fixture(scope="session")
-def spectra() -> tuple[np.ndarray, np.ndarray]:
-    return make_quasars(Z, seed=9)
+@pytest.fixture(scope="module")
+def tiles(folder: Path) -> Tiles:
+    return read_tiles(folder)
 
 
-@pytest.fixture(scope="session")
-def sample() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    z = np.linspace(1.5, 1.9, N)
-    return *make_quasars(z, seed=5), z
+@pytest.fixture(scope="module")
+def spectra(tiles: Tiles) -> tuple[np.ndarray, np.ndarray]:
+    return to_matrix(tiles.rows["flux"]), to_matrix(tiles.rows["ivar"])
 
 
-@pytest.fixture(scope="session")
-def fitted(sample, config: Config, tmp_path_factory: pytest.TempPathFactory) -> QSOAutoencoder:
-    folder = tmp_path_factory.mktemp("arrays") / "model"
-    return QSOAutoencoder(folder, config, epochs=2).fit(*sample)
+@pytest.fixture(scope="module")
+def size(tiles: Tiles) -> int:
+    return tiles.sampling.grid.size
 
 
-def test_fitted_model_tells_the_strange_from_its_own(fitted: QSOAutoencoder, sample) -> None:
-    flux, ivar, z = (values[:10].copy() for values in sample)
-    own = fitted.score(flux, ivar, z, np.arange(10))
-    assert np.isfinite(own["anomaly_score"].to_numpy()).all()
-    flux[:, 3000:3040] += 30 / np.sqrt(np.maximum(ivar[:, 3000:3040], 1e-6))
-    strange = fitted.score(flux, ivar, z, np.arange(10))
-    assert (strange["anomaly_score"].to_numpy() > own["anomaly_score"].to_numpy()).all()
-    assert set(strange["reason"].to_pylist()) != set()
+@pytest.fixture(scope="module")
+def trained(folder: Path, size: int) -> QSOAutoencoder:
+    model = QSOAutoencoder(size, 4, [32])
+    model.train(folder, batch_size=8, epochs=30)
+    return model
 
 
-def test_threads_decide_no_bit(fitted: QSOAutoencoder, sample) -> None:
-    scores, fluxes = [], []
-    for n in (1, 5):
-        with limit_threads(n):
-            scores.append(fitted.score(*sample))
-            fluxes.append(fitted.reconstruct(*sample))
-    assert digest_rows(scores[0]) == digest_rows(scores[1])
-    np.testing.assert_array_equal(*fluxes)
+def test_training_learns_and_repeats_itself(folder: Path, size: int, spectra) -> None:
+    models = [QSOAutoencoder(size, 4, [32], seed=3) for _ in range(2)]
+    first, second = (model.train(folder, 8, 20) for model in models)
+    assert first == second
+    assert first.losses[-1] < 0.5 * first.losses[0]
+    assert (first.n_spectra, first.dropped) == (N - 1, {"no_signal": 1})
+    np.testing.assert_array_equal(models[0].score(*spectra), models[1].score(*spectra))
 
 
-def test_reconstruction_follows_the_spectrum(fitted: QSOAutoencoder, sample) -> None:
-    flux, ivar, z = sample
-    rebuilt = fitted.reconstruct(flux, ivar, z)
+def test_shapes_and_units(trained: QSOAutoencoder, spectra) -> None:
+    flux, ivar = spectra
+    assert trained.encode(flux, ivar).shape == (N, 4)
+    rebuilt = trained.reconstruct(flux, ivar)
     assert rebuilt.shape == flux.shape
-    known = np.isfinite(rebuilt) & (ivar > 0)
-    assert known.mean() > 0.5
-    chi2 = np.mean(ivar[known] * (flux - rebuilt)[known] ** 2)
-    assert chi2 < 0.5 * np.mean(ivar[known] * (flux - flux.mean())[known] ** 2)
-    outside = fitted.reconstruct(flux[:2], ivar[:2], np.array([z[0], 5.0]))
-    assert np.isfinite(outside[0]).any()
-    assert np.isnan(outside[1]).all()
+    assert np.isnan(trained.score(flux, ivar)[0])
+    assert np.isnan(rebuilt[0]).all()
+    np.testing.assert_allclose(np.median(rebuilt[1:], 1), np.median(flux[1:], 1), rtol=0.2)
+    scaled = trained.reconstruct(1000 * flux[1:], ivar[1:] / 1e6)
+    np.testing.assert_allclose(scaled, 1000 * rebuilt[1:], rtol=1e-3)
 
 
-def test_the_same_arrays_make_the_same_model(
-    fitted: QSOAutoencoder, sample, config: Config, tmp_path: Path
-) -> None:
-    again = QSOAutoencoder(tmp_path / "again", config, epochs=2).fit(*sample)
-    names = sorted(path.name for path in fitted.folder.iterdir())
-    assert names == sorted(path.name for path in again.folder.iterdir())
-    for name in names:
-        assert (fitted.folder / name).read_bytes() == (again.folder / name).read_bytes(), name
+def test_missing_pixels_decide_nothing(trained: QSOAutoencoder, spectra) -> None:
+    flux, ivar = (values[1:].copy() for values in spectra)
+    ivar[:, 50:90] = 0
+    expected = trained.score(flux, ivar)
+    for value in (0, 1e6, np.nan, np.inf):
+        flux[:, 50:90] = value
+        np.testing.assert_array_equal(trained.score(flux, ivar), expected)
+    rebuilt = trained.reconstruct(flux, ivar)
+    assert np.isfinite(rebuilt).all()
+    nothing = np.zeros_like(ivar)
+    assert np.isnan(trained.score(flux, nothing)).all()
 
 
-def test_a_model_is_not_overwritten(fitted: QSOAutoencoder, sample) -> None:
-    with pytest.raises(UserError, match="holds a model already"):
-        fitted.fit(*sample)
+def test_score_follows_noise_and_strangeness(trained: QSOAutoencoder, spectra) -> None:
+    flux, ivar = (values[1:] for values in spectra)
+    own = trained.score(flux, ivar)
+    strange = flux.copy()
+    strange[:, 100:140] *= 3
+    assert (trained.score(strange, ivar) > own).all()
+    noisy = flux + 0.2 * np.random.default_rng(1).standard_normal(flux.shape)
+    assert (trained.score(noisy, np.full_like(ivar, 1 / 0.2**2)) > own).all()
 
 
-def test_too_few_spectra_are_refused(sample, config: Config, tmp_path: Path) -> None:
-    few = [values[:3] for values in sample]
-    with pytest.raises(UserError, match="too few"):
-        QSOAutoencoder(tmp_path / "few", config).fit(*few)
-    assert not (tmp_path / "few").exists()
+def test_round_trip(trained: QSOAutoencoder, spectra, folder: Path, tmp_path: Path) -> None:
+    path = trained.save(tmp_path / "model.safetensors")
+    again = QSOAutoencoder.load(path)
+    assert again.sampling == trained.sampling
+    assert again.hidden_layers == (32,)
+    np.testing.assert_array_equal(again.score(*spectra), trained.score(*spectra))
+    again.train(folder, epochs=1)
+    unlearnt = QSOAutoencoder(7, 2, []).save(tmp_path / "unlearnt.safetensors")
+    assert QSOAutoencoder.load(unlearnt).sampling is None
 
 
-def test_unknown_setting_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="epoch"):
-        QSOAutoencoder(tmp_path, epoch=3)
+def test_file_that_is_no_model(trained: QSOAutoencoder, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        QSOAutoencoder.load(tmp_path / "none")
+    path = trained.save(tmp_path / "model.safetensors")
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(UserError, match="damaged"):
+        QSOAutoencoder.load(path)
+    (tmp_path / "text").write_text("no model at all")
+    with pytest.raises(UserError, match="not an autoencoder"):
+        QSOAutoencoder.load(tmp_path / "text")
 
 
-def test_arrays_are_scored(model: QSOAutoencoder, spectra) -> None:
-    table = model.score(*spectra, Z)
-    assert table["row"].to_pylist() == [0, 1, 2]
-    assert {"anomaly_score", "p_value", "q_value", "tier", "latent"} <= set(table.column_names)
-    assert np.isfinite(table["anomaly_score"].to_numpy()).all()
-    one = model.score(spectra[0][1], spectra[1][1], 1.7)
-    assert one["chi2"][0].as_py() == pytest.approx(table["chi2"][1].as_py(), rel=1e-4)
+def test_bad_input(trained: QSOAutoencoder, folder: Path, size: int, tmp_path: Path) -> None:
+    for sizes in ((0, 3, [4]), (5, -1, [4]), (5, 3, [2.5])):
+        with pytest.raises(UserError, match="positive whole number"):
+            QSOAutoencoder(*sizes)
+    with pytest.raises(UserError, match="cannot be used"):
+        QSOAutoencoder(5, 3, device="no-such")
+    with pytest.raises(UserError, match="at least 1"):
+        trained.train(folder, epochs=0)
+    with pytest.raises(UserError, match=f"{size} pixels"):
+        QSOAutoencoder(7, 2).train(folder)
+    with pytest.raises(UserError, match=rf"\(n, {size}\)"):
+        trained.score(np.ones((2, 5)), np.ones((2, 5)))
+    with pytest.raises(UserError, match="no such file or folder"):
+        trained.train(tmp_path / "none")
 
 
-def test_bad_values_are_missing_pixels(model: QSOAutoencoder, spectra) -> None:
-    flux, ivar = (values.copy() for values in spectra)
-    masked = ivar.copy()
-    masked[:, 100:200] = 0
-    flux[:, 100:150], ivar[:, 150:180], ivar[:, 180:200] = np.nan, -1, np.inf
-    one, two = model.score(flux, ivar, Z), model.score(spectra[0], masked, Z)
-    for name in ("chi2", "kl_divergence", "anomaly_score", "snr"):
-        np.testing.assert_array_equal(one[name].to_numpy(), two[name].to_numpy())
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_redshift_outside_is_left_out(model: QSOAutoencoder, spectra) -> None:
-    table = model.score(*spectra, np.array([1.5, 5.0, np.nan]))
-    assert table["row"].to_pylist() == [0]
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_nothing_left_is_an_empty_table(model: QSOAutoencoder, spectra) -> None:
-    outside = model.score(*spectra, np.array([0.1, 5.0, np.nan]))
-    dead = model.score(spectra[0], spectra[1] * 0, Z)
-    none = model.score(np.zeros((0, 7781)), np.zeros((0, 7781)), np.zeros(0))
-    full = model.score(*spectra, Z)
-    for table in (outside, dead, none):
-        assert table.num_rows == 0
-        assert table.column_names == full.column_names
-
-
-@pytest.mark.parametrize(
-    ("flux", "ivar", "z"),
-    [
-        ((3, 7780), (3, 7780), 3),
-        ((3, 7781), (2, 7781), 3),
-        ((3, 7781), (3, 7781), 2),
-        ((7,), (7,), 1),
-    ],
-)
-def test_wrong_shapes_are_named(model: QSOAutoencoder, flux, ivar, z) -> None:
-    with pytest.raises(UserError, match=r"\(n, 7781\)"):
-        model.score(np.ones(flux), np.ones(ivar), np.ones(z))
-
-
-def test_folder_that_is_no_model(tmp_path: Path, lake: Store, config: Config, spectra) -> None:
-    with pytest.raises(UserError, match="is no model"):
-        QSOAutoencoder(tmp_path, config).score(*spectra, Z)
-    folder = lake.lake.model(find_model_id(lake, config))
-    (folder / "null.parquet").unlink()
-    with pytest.raises(QadError, match=r"null\.parquet"):
-        QSOAutoencoder(folder, config).score(*spectra, Z)
-
-
-def test_scores_of_arrays_are_those_of_the_lake(model: QSOAutoencoder, finished: Store) -> None:
-    shard = finished_shards(finished, "score")[0]
-    coadds = finished.read(finished.lake.shard("coadds", shard))[:4]
-    scores = finished.read(finished.lake.shard("scores", shard))[:4]
-    targets = {row["TARGETID"]: row for row in read_all(finished, "targets").to_pylist()}
-    ids = coadds["TARGETID"].to_pylist()
-    dust = transmission(SAMPLING.grid.wave, [targets[i]["EBV"] for i in ids], 3.1)
-    table = model.score(
-        to_matrix(coadds["flux"]) / dust,
-        to_matrix(coadds["ivar"]) * dust**2,
-        np.array([targets[i]["Z"] for i in ids]),
-        np.array(ids),
-    )
-    np.testing.assert_allclose(table["chi2"].to_numpy(), scores["chi2"].to_numpy(), rtol=1e-3)
+def test_other_wavelengths_are_refused(folder: Path, size: int, tmp_path: Path) -> None:
+    shift = 8.0
+    extract_qso_tile_to_parquet(folder.parent / "in", tmp_path / "out", LOW + shift, HIGH + shift)
+    model = QSOAutoencoder(size, 2, [8])
+    model.train(folder, epochs=1)
+    with pytest.raises(UserError, match="learnt from before"):
+        model.train(tmp_path / "out")

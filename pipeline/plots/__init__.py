@@ -1,0 +1,1 @@
+"""Pictures of single objects, for a notebook or a paper."""
