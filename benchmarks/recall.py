@@ -219,10 +219,10 @@ def print_score_tests(statistics: NDArray, snr: NDArray) -> None:
     print("scatter of the score tests, half the distance of the 16th and 84th percentiles:")
     for low, high in pairwise(_SNR_EDGES):
         mine = tests[(snr >= low) & (snr < high)]
-        spread = np.diff(np.quantile(mine, [0.1587, 0.8413], axis=0), axis=0)[0] / 2
+        spread = np.diff(np.nanquantile(mine, [0.1587, 0.8413], axis=0), axis=0)[0] / 2
         print(
-            f"SNR {low} to {high}: {len(mine)} spectra, {spread.min():.1f} to {spread.max():.1f},"
-            f" median {np.median(spread):.1f}"
+            f"SNR {low} to {high}: {len(mine)} spectra, {np.nanmin(spread):.1f} to {np.nanmax(spread):.1f},"
+            f" median {np.nanmedian(spread):.1f}"
         )
 
 
