@@ -220,9 +220,10 @@ def print_score_tests(statistics: NDArray, snr: NDArray) -> None:
     for low, high in pairwise(_SNR_EDGES):
         mine = tests[(snr >= low) & (snr < high)]
         spread = np.diff(np.nanquantile(mine, [0.1587, 0.8413], axis=0), axis=0)[0] / 2
+        least, middle, most = np.nanquantile(spread, [0, 0.5, 1])
         print(
-            f"SNR {low} to {high}: {len(mine)} spectra, {np.nanmin(spread):.1f} to {np.nanmax(spread):.1f},"
-            f" median {np.nanmedian(spread):.1f}"
+            f"SNR {low} to {high}: {len(mine)} spectra, {least:.1f} to {most:.1f}, "
+            f"median {middle:.1f}"
         )
 
 
