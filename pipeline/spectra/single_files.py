@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -67,6 +67,22 @@ class FileSpectrum:
     remark: str = ""
 
 
+class ListedFiles(Protocol):
+    """The files of a source: one of each spectrum by its identity, and the others."""
+
+    @property
+    def paths(self) -> Mapping[Any, str]:
+        """The first file of each spectrum."""
+
+    @property
+    def repeats(self) -> Sequence[object]:
+        """Identities of further files of the same spectra."""
+
+    @property
+    def table(self) -> str:
+        """The catalogue; empty where there is none."""
+
+
 class FaultList:
     """Faults of single files, told one by one as long as they are few."""
 
@@ -116,7 +132,7 @@ class SingleFiles(ABC):
             If none is there.
         """
         survey = cls(open_source(config.run.source, config.acquire).location, config.acquire)
-        if not survey.has_files:
+        if not survey.files.paths:
             raise UserError(
                 f"source {survey.location}: no file {cls.file_form} below it; give the folder "
                 "that holds them"
@@ -130,13 +146,23 @@ class SingleFiles(ABC):
 
     @property
     @abstractmethod
-    def has_files(self) -> bool:
-        """Whether there is a spectrum at all."""
+    def files(self) -> ListedFiles:
+        """Its files, listed once."""
 
     @property
-    @abstractmethod
     def has_summary(self) -> bool:
         """Whether the catalogue is a table of its own, and not what each file says of itself."""
+        return bool(self.files.table)
+
+    def identify_catalogue(self) -> list[str]:
+        """See `Survey.identify_catalogue`."""
+        paths = sorted(self.files.paths.values())
+        names = [*paths, *map(str, self.files.repeats)]
+        read = [self.files.table] if self.files.table else paths
+        try:
+            return [*names, *(self.source.stat(path).identity for path in read)]
+        except DataError as error:
+            raise UserError(str(error)) from None
 
     @abstractmethod
     def list_shard(self, shard: Shard) -> list[str]:

@@ -60,26 +60,6 @@ class LamostSurvey(SingleFiles):
         except DataError as error:
             raise UserError(str(error)) from None
 
-    @property
-    def has_files(self) -> bool:
-        """See `SingleFiles.has_files`."""
-        return bool(self.files.paths)
-
-    @property
-    def has_summary(self) -> bool:
-        """See `SingleFiles.has_summary`."""
-        return bool(self.files.table)
-
-    def identify_catalogue(self) -> list[str]:
-        """See `Survey.identify_catalogue`."""
-        paths = sorted(self.files.paths.values())
-        names = [*paths, *map(str, self.files.repeats)]
-        read = [self.files.table] if self.files.table else paths
-        try:
-            return [*names, *(self.source.stat(path).identity for path in read)]
-        except DataError as error:
-            raise UserError(str(error)) from None
-
     def catalogue(
         self, settings: TargetSettings, unreadable: dict[Shard, str], notes: list[str]
     ) -> Iterator[tuple[Columns, Choice]]:

@@ -97,6 +97,20 @@ class Coadd:
     is_dead: np.ndarray
     detail: np.ndarray
 
+    @classmethod
+    def blank(cls, n: int, n_pixels: int) -> "Coadd":
+        """Return spectra in which nothing has been observed yet."""
+        flux, ivar = np.zeros((2, n, n_pixels), np.float32)
+        return cls(
+            flux,
+            ivar,
+            mask=np.zeros((n, n_pixels), np.uint32),
+            snr=np.zeros(n),
+            strength=np.full(n, np.nan),
+            is_dead=np.zeros(n, bool),
+            detail=np.full(n, np.nan),
+        )
+
 
 def draw_target(
     rng: np.random.Generator, true_class: str, ebv: float, family: str | None = None
@@ -126,16 +140,7 @@ def draw_conditions(rng: np.random.Generator, survey: str, program: str, z: floa
 
 def observe(rng: np.random.Generator, targets: list[Target]) -> Coadd:
     """Observe `targets` with DESI: blur, calibrate, add noise, lose pixels, arms and fibres."""
-    shape = (len(targets), ARM_WAVE.size)
-    coadd = Coadd(
-        flux=np.zeros(shape, np.float32),
-        ivar=np.zeros(shape, np.float32),
-        mask=np.zeros(shape, np.uint32),
-        snr=np.zeros(len(targets)),
-        strength=np.full(len(targets), np.nan),
-        is_dead=np.zeros(len(targets), bool),
-        detail=np.full(len(targets), np.nan),
-    )
+    coadd = Coadd.blank(len(targets), ARM_WAVE.size)
     for row, target in enumerate(targets):
         _observe_one(target.planting or rng, target, row, coadd)
     return coadd

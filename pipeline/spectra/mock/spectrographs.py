@@ -116,16 +116,7 @@ LAMOST = Spectrograph(
 
 def observe(rng: np.random.Generator, spectrograph: Spectrograph, targets: list[Target]) -> Coadd:
     """Observe targets: blur, add noise, lose pixels and fibres; mask is 1 where a pixel is lost."""
-    shape = (len(targets), spectrograph.wave.size)
-    coadd = Coadd(
-        flux=np.zeros(shape, np.float32),
-        ivar=np.zeros(shape, np.float32),
-        mask=np.zeros(shape, np.uint32),
-        snr=np.zeros(len(targets)),
-        strength=np.full(len(targets), np.nan),
-        is_dead=np.zeros(len(targets), bool),
-        detail=np.full(len(targets), np.nan),
-    )
+    coadd = Coadd.blank(len(targets), spectrograph.wave.size)
     for row, target in enumerate(targets):
         true = spectrograph.blur(target.flux)
         sigma = spectrograph.noise_sigma(true, target.conditions.efficiency)
