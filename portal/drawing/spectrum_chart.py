@@ -29,7 +29,7 @@ from portal.drawing.charts import Chart, write_spec
 Masked = list[tuple[str, float, float, int]]
 
 # Middle tones, which show on light and on dark ground.
-_MODEL, _BAND, _NORMAL = "reconstruction", "±1 sigma", "normal quasars alike"
+_MODEL, _BAND, _NORMAL = "reconstruction", "±1 sigma", "normal spectra alike"
 _ARMS = {"b": "#3B8BC9", "r": "#C05A9A", "z": "#129C73"}
 _CURVES = {
     **{f"flux {arm}": colour for arm, colour in _ARMS.items()},

@@ -61,19 +61,19 @@ N_NULL = 200
 # Pixels of a normal spectrum that are averaged into one.
 _NORMAL_WIDTH = 16
 _METHOD = f"""
-Each spectrum is joined over the three arms, resampled to a common rest-frame grid and described by
-an autoencoder that was trained on quasars. {len(STATISTICS)} statistics say how it departs from
-that description: what the **reconstruction** misses, as a whole, as narrow or broad excess or lack,
-or in the shape of lines, dust, iron, ripples or the light of a second source; how improbable its
-**latent** code is, and how isolated. Each is compared with normal spectra alike in SNR, redshift
-and coverage, so that a score means the same for bright and faint objects; the strongest reasons
-together are the anomaly score with its p-value. A classifier, taught with phenomena planted in
-ordinary quasars, says how unlike an ordinary quasar the spectrum is in what it knows; both together
-are the **joint p-value**. It grades the list of the **named**, whose class is an anomaly or an
-artefact. The list of the **unexplained**, which have no such class, is graded by the p-value of the
-score alone. Over each list there is a false-discovery rate (q-value); a tier is everything below a
-level of it that was fixed before anyone looked at the counts. What has too little signal is on no
-list.
+Each spectrum is joined over its arms, resampled to a common grid (in the rest frame of its class,
+or as observed) and described by an autoencoder that was trained on the survey's own spectra of
+that class. {len(STATISTICS)} statistics say how it departs from that description: what the **reconstruction**
+misses, as a whole, as narrow or broad excess or lack, or in the shape of lines, dust, iron,
+ripples or the light of a second source; how improbable its **latent** code is, and how isolated.
+Each is compared with normal spectra alike in SNR, redshift and coverage, so that a score means
+the same for bright and faint objects; the strongest reasons together are the anomaly score with
+its p-value. A classifier, taught with phenomena planted in ordinary spectra, says how unlike
+those a spectrum is in what it knows; both together are the **joint p-value**. It grades the list
+of the **named**, whose class is an anomaly or an artefact. The list of the **unexplained**, which
+have no such class, is graded by the p-value of the score alone. Over each list there is a false-
+discovery rate (q-value); a tier is everything below a level of it that was fixed before anyone
+looked at the counts. What has too little signal is on no list.
 """
 
 
@@ -202,9 +202,9 @@ def _choose_look(z: float | None, targetid: int) -> _Look:
     with top[3]:
         is_full = st.toggle("Whole range", key="full", help="Include pixels that dwarf all others.")
         has_normals = z is not None and st.toggle(
-            "Normal quasars",
+            "Normal spectra",
             key="normals",
-            help=f"The {N_NORMALS} published ungraded quasars most alike in redshift and SNR, "
+            help=f"The {N_NORMALS} published ungraded ones most alike in redshift and SNR, "
             "moved to this redshift and level.",
         )
     trial = st.slider(
