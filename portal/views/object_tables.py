@@ -37,8 +37,8 @@ def _show_class(targetid: int) -> None:
         st.markdown("\n".join(f"- {statement}" for statement in statements))
     st.dataframe(rows, hide_index=True, alt="Features that decided the class")
     st.caption(
-        "What tells the class from an ordinary spectrum, the most telling first. Wavelengths are at "
-        "rest unless called observed; departures are in units of the spread of spectra alike."
+        "What tells the class from an ordinary spectrum, the most telling first. Wavelengths are "
+        "at rest unless called observed; departures are in units of the spread of spectra alike."
     )
 
 

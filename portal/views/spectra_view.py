@@ -63,17 +63,17 @@ _NORMAL_WIDTH = 16
 _METHOD = f"""
 Each spectrum is joined over its arms, resampled to a common grid (in the rest frame of its class,
 or as observed) and described by an autoencoder that was trained on the survey's own spectra of
-that class. {len(STATISTICS)} statistics say how it departs from that description: what the **reconstruction**
-misses, as a whole, as narrow or broad excess or lack, or in the shape of lines, dust, iron,
-ripples or the light of a second source; how improbable its **latent** code is, and how isolated.
-Each is compared with normal spectra alike in SNR, redshift and coverage, so that a score means
-the same for bright and faint objects; the strongest reasons together are the anomaly score with
-its p-value. A classifier, taught with phenomena planted in ordinary spectra, says how unlike
-those a spectrum is in what it knows; both together are the **joint p-value**. It grades the list
-of the **named**, whose class is an anomaly or an artefact. The list of the **unexplained**, which
-have no such class, is graded by the p-value of the score alone. Over each list there is a false-
-discovery rate (q-value); a tier is everything below a level of it that was fixed before anyone
-looked at the counts. What has too little signal is on no list.
+that class. {len(STATISTICS)} statistics say how it departs from that description: what the
+**reconstruction** misses, as a whole, as narrow or broad excess or lack, or in the shape of
+lines, dust, iron, ripples or the light of a second source; how improbable its **latent** code is,
+and how isolated. Each is compared with normal spectra alike in SNR, redshift and coverage, so
+that a score means the same for bright and faint objects; the strongest reasons together are the
+anomaly score with its p-value. A classifier, taught with phenomena planted in ordinary spectra,
+says how unlike those a spectrum is in what it knows; both together are the **joint p-value**. It
+grades the list of the **named**, whose class is an anomaly or an artefact. The list of the
+**unexplained**, which have no such class, is graded by the p-value of the score alone. Over each
+list there is a false- discovery rate (q-value); a tier is everything below a level of it that was
+fixed before anyone looked at the counts. What has too little signal is on no list.
 """
 
 
