@@ -15,7 +15,8 @@ class MockSettings(Section):
     """Size of the mock survey.
 
     `galaxies` and `stars` are those of populations of their own, with planted anomalies, beside the
-    companions that come with every quasar.
+    companions that come with every quasar. Without `resolution` a coadd has no resolution matrices,
+    which nothing here reads and which are three quarters of its bytes.
     """
 
     quasars: int = Field(1500, ge=1, le=10**7)
@@ -23,6 +24,7 @@ class MockSettings(Section):
     stars: int = Field(0, ge=0, le=10**7)
     pixels: int = Field(12, ge=1, le=_N_PIXELS)
     seed: int = Field(1, ge=0, le=MAX_SEED)
+    resolution: bool = True
 
 
 class TargetSettings(Section):

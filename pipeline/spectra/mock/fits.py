@@ -56,6 +56,8 @@ def write_coadd(
     tables: Mapping[str, np.ndarray],
     spectra: tuple[np.ndarray, np.ndarray, np.ndarray],
     petal: np.ndarray,
+    *,
+    has_resolution: bool = True,
 ) -> None:
     """Write a coadd file.
 
@@ -64,6 +66,7 @@ def write_coadd(
     tables : FIBERMAP, EXP_FIBERMAP and SCORES.
     spectra : flux, ivar (float32) and mask (uint32), each (n, 7958) arm pixels.
     petal : (n,) which spectrograph, 0-9, saw the target; chooses its resolution matrix.
+    has_resolution : whether there are any.
     """
     source = path.name.replace("coadd", "spectra")
     keywords = {**header, "FIBERMIN": int(petal.min()) * 500, "INFIL000": source}
@@ -75,8 +78,10 @@ def write_coadd(
             _image(f"{arm}_FLUX", flux, _FLUX_UNIT),
             _image(f"{arm}_IVAR", ivar, _IVAR_UNIT),
             _image(f"{arm}_MASK", mask, None),
-            _image(f"{arm}_RESOLUTION", resolution(arm)[petal % N_SPECTROGRAPHS], None),
         ]
+        if has_resolution:
+            matrices = resolution(arm)[petal % N_SPECTROGRAPHS]
+            hdus.append(_image(f"{arm}_RESOLUTION", matrices, None))
     _write(path, [*hdus, _table("SCORES", tables["SCORES"])])
 
 

@@ -33,7 +33,7 @@ class ShardPlan:
 
     `families` names the anomalies to plant; `ebv` is E(B-V) in mag; `shared` quasars come from
     `shared_seed`, which the two programs of one pixel have in common; `members` are those of the
-    populations beside the quasars, by class.
+    populations beside the quasars, by class. Coadds have their resolution matrices or not.
     """
 
     survey: str
@@ -48,6 +48,7 @@ class ShardPlan:
     seed: np.random.SeedSequence
     shared_seed: np.random.SeedSequence
     members: Mapping[str, Members] = field(default_factory=dict)
+    has_resolution: bool = True
 
     @property
     def folder(self) -> Path:

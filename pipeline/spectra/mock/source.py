@@ -55,6 +55,7 @@ def write_mock(folder: Path, settings: MockSettings, layout: str = "desi") -> No
                 n_stars=settings.stars,
                 n_pixels=settings.pixels,
                 seed=settings.seed,
+                has_resolution=settings.resolution,
                 progress=track_counts("mock"),
                 write=writers[layout],
             )

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,7 @@ def make_survey(
     seed: int,
     n_galaxies: int = 0,
     n_stars: int = 0,
+    has_resolution: bool = True,
     progress: Progress = lambda *_: None,
     write: Writer = write_desi_tree,
 ) -> None:
@@ -67,6 +68,7 @@ def make_survey(
     seed : the same seed gives the same bytes in every file.
     n_galaxies, n_stars : numbers over all shards of the populations beside the quasars and their
         companions. They leave the spectra of these as they are.
+    has_resolution : whether coadds have their resolution matrices.
     progress : called with (shards done, shards in all).
     write : writes the tree, by default in DR1's layout.
 
@@ -89,6 +91,7 @@ def make_survey(
     try:
         tree = building / "tree"
         plans = plan_shards(n_quasars, n_pixels, seed, n_galaxies=n_galaxies, n_stars=n_stars)
+        plans = [replace(plan, has_resolution=has_resolution) for plan in plans]
         table = write(tree, plans, seed, progress)
         pq.write_table(table, building / "truth.parquet")
         (building / "truth.parquet").rename(truth)
@@ -186,7 +189,8 @@ def _write_files(root: Path, plan: ShardPlan, parts: list[_Part]) -> None:
         np.concatenate([part.coadd.mask for part in parts]),
     )
     petal = exposures["PETAL_LOC"][first]
-    fits.write_coadd(folder / f"coadd-{stem}", header, tables, spectra, petal)
+    path = folder / f"coadd-{stem}"
+    fits.write_coadd(path, header, tables, spectra, petal, has_resolution=plan.has_resolution)
     scores = tables["SCORES"]
     tsnr2 = {name: scores[name] for name in table_dtype(TSNR2).names or ()}
     redrock = {"REDSHIFTS": fitted["REDSHIFTS"], "FIBERMAP": tables["FIBERMAP"]}

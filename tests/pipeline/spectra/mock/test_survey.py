@@ -274,3 +274,17 @@ def test_other_families_leave_ordinary_spectra_as_they_are(tmp_path, monkeypatch
     np.testing.assert_array_equal(ordinary, [family is None for family in second])
     np.testing.assert_array_equal(flux[ordinary], other[ordinary])
     assert not np.array_equal(flux[~ordinary], other[~ordinary])
+
+
+def test_without_resolution_all_else_is_the_same(tmp_path):
+    files = []
+    for has_resolution in (True, False):
+        tree = tmp_path / str(has_resolution)
+        make_survey(tree, n_quasars=2, n_pixels=1, seed=1, has_resolution=has_resolution)
+        [path] = tree.rglob("coadd-*.fits")
+        with fits.open(path) as hdus:
+            files.append({h.name: h.data.tobytes() for h in hdus if h.data is not None})
+    whole, small = files
+    lost = {f"{arm}_RESOLUTION" for arm in "BRZ"}
+    assert small == {name: data for name, data in whole.items() if name not in lost}
+    assert lost <= set(whole)
