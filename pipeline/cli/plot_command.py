@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from pipeline.cli.options import root_option
+from pipeline.errors import require_extra
 
 
 @click.command()
@@ -23,6 +24,7 @@ def plot(targetid: int, root: Path, version: str | None, path: Path | None) -> N
 
     Where the release does not publish its spectrum, that of the lake is drawn.
     """
+    require_extra("release")
     from pipeline.plots.figure import plot_candidate
 
     path = path or Path(f"{targetid}.png")

@@ -12,8 +12,9 @@ from command_line import SMALL, Run
 from documented import ROOT, find_commands
 
 pytestmark = pytest.mark.slow
-# Other tests start the portal, and publish; these would talk to a server.
-_ELSEWHERE = ("portal", "publish")
+# Other tests start the portal, publish, which would talk to a server, and go from files of SDSS
+# and LAMOST to a release.
+_ELSEWHERE = ("portal", "publish", "sdss", "lamost")
 _SETTINGS = [word for key, value in SMALL.items() for word in ("--set", f"{key}={value}")]
 
 

@@ -32,7 +32,8 @@ for command, words in leaves(qad, []):
         continue
     needed = [p for p in command.params if p.required]
     options = [word for p in needed if isinstance(p, click.Option) for word in (p.opts[0], "0.1.0")]
-    arguments = ["nothing" for p in needed if isinstance(p, click.Argument)]
+    given = [p for p in needed if isinstance(p, click.Argument)]
+    arguments = ["1" if p.type is click.INT else "nothing" for p in given]
     sys.argv = ["qad", *words, *options, *arguments]
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
@@ -78,7 +79,8 @@ def test_with_the_portal_alone(tmp_path: Path) -> None:
     assert ended.keys() - named.keys() == {"portal"}
     assert "no release in data" in ended["portal"][1]
     for command, extra in named.items():
-        assert extra == ("release" if command.startswith("release ") else "pipeline"), command
+        is_of_release = command.startswith(("release ", "plot"))
+        assert extra == ("release" if is_of_release else "pipeline"), command
 
 
 def test_with_the_release_generator_alone(tmp_path: Path) -> None:

@@ -73,7 +73,8 @@ def test_a_row_is_fitted_by_the_member_of_its_fold(model: Model) -> None:
         flux, weight = (torch.from_numpy(to_matrix(windows[name])[rows]) for name in columns)
         start = torch.from_numpy(windows["window_start"].to_numpy().astype(np.int64)[rows])
         expected = fit_windows(member.network, member.is_learnt, flux, weight, start)
-        np.testing.assert_array_equal(fit.latent, expected.latent)
+        # How a product is rounded depends on how many rows it has.
+        np.testing.assert_allclose(fit.latent, expected.latent, rtol=1e-4, atol=1e-5)
         np.testing.assert_array_equal(fit.weight, expected.weight)
         seen += rows.tolist()
     assert sorted(seen) == list(range(N))
