@@ -33,6 +33,8 @@ _TEXTS = {
     "observations included.",
 }
 README, _CREDIT = "README.md", ("ACKNOWLEDGEMENTS.md", "LICENSE", "CITATION.cff")
+# Python may have left it beside the examples.
+_COMPILED = ".pyc"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (10**6, "100K<n<1M"))
 
 
@@ -100,7 +102,7 @@ def write_documents(
 
 def _copy(verbatim: Path, folder: Path, main: str) -> None:
     """Copy recipes and examples, which know the main table as that of quasars."""
-    for source in sorted(path for path in verbatim.rglob("*") if path.is_file()):
+    for source in sorted(path for path in verbatim.rglob("*.*") if path.suffix != _COMPILED):
         target = folder / source.relative_to(verbatim)
         target.parent.mkdir(parents=True, exist_ok=True)
         text = source.read_text(encoding="utf-8")
