@@ -67,8 +67,13 @@ class SdssSurvey(SingleFiles):
     ) -> Iterator[tuple[Columns, Choice]]:
         """See `Survey.catalogue`."""
         notes += tell_others(self.source, self.files.others)
+        n_unknown = 0
         for rows, fault in read_catalogue(self.source, self.files, notes):
+            ebv = rows.get("EBV", np.full(len(fault), np.nan))
+            n_unknown += int((np.isnan(ebv) & (fault == "")).sum())
             yield rows, choose_rows(rows, settings, fault)
+        if n_unknown:
+            notes.append(f"{n_unknown} rows have no EXTINCTION: their spectra are not dereddened")
 
     def list_shard(self, shard: Shard) -> list[str]:
         """See `SingleFiles.list_shard`."""

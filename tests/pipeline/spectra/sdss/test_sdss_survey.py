@@ -270,6 +270,15 @@ def test_a_catalogue_without_its_columns(store: Store, folder: Path) -> None:
         run(store, folder, "target")
 
 
+def test_without_extinction_it_is_told_that_spectra_are_not_dereddened(
+    store: Store, folder: Path
+) -> None:
+    write_files(folder, ROWS)
+    write_catalogue(folder, [{k: v for k, v in row.items() if k != "EXTINCTION"} for row in ROWS])
+    note = f"{len(ROWS)} rows have no EXTINCTION: their spectra are not dereddened"
+    assert note in run(store, folder, "target")[-1].notes
+
+
 def test_sdss_is_named(folder: Path, tmp_path: Path) -> None:
     write_files(folder / "4055", ROWS[:1])
     assert SdssSurvey.recognise(str(folder))
