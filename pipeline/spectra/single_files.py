@@ -2,11 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,7 @@ from pipeline.lake.store import Store, digest
 from pipeline.settings.spectra import ExtractSettings, TargetSettings
 from pipeline.settings.transport import AcquireSettings
 from pipeline.spectra.joining import join_spectra
+from pipeline.spectra.listed_files import ListedFiles
 from pipeline.spectra.mismatch import find_elsewhere, refuse_most
 from pipeline.spectra.science.coadd import ArmSpectra
 from pipeline.spectra.survey import CheckedFile, Findings, Reading, Wanted, keep_redshifts
@@ -65,22 +67,6 @@ class FileSpectrum:
     place: tuple[int, int, int]
     n_beyond: int = 0
     remark: str = ""
-
-
-class ListedFiles(Protocol):
-    """The files of a source: one of each spectrum by its identity, and the others."""
-
-    @property
-    def paths(self) -> Mapping[Any, str]:
-        """The first file of each spectrum."""
-
-    @property
-    def repeats(self) -> Sequence[object]:
-        """Identities of further files of the same spectra."""
-
-    @property
-    def table(self) -> str:
-        """The catalogue; empty where there is none."""
 
 
 class FaultList:
@@ -144,10 +130,23 @@ class SingleFiles(ABC):
         """The source, on connections that are kept."""
         return open_source(self.location, self.acquire)
 
-    @property
     @abstractmethod
-    def files(self) -> ListedFiles:
+    def sort_files(self, paths: Iterable[str]) -> ListedFiles[Any]:
+        """Tell spectra and the catalogue among the paths of the source.
+
+        Raises
+        ------
+        UserError
+            If there are several catalogues.
+        """
+
+    @cached_property
+    def files(self) -> ListedFiles[Any]:
         """Its files, listed once."""
+        try:
+            return self.sort_files(self.source.list(""))
+        except DataError as error:
+            raise UserError(str(error)) from None
 
     @property
     def has_summary(self) -> bool:

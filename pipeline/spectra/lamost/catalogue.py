@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from pipeline.errors import DataError, UserError
 from pipeline.lake.layout import is_remote
 from pipeline.names import is_name
-from pipeline.spectra.lamost.names import LamostFiles, Name, parse_name
+from pipeline.spectra.lamost.names import Name, parse_name
 from pipeline.spectra.lamost.spec_file import SpecFile, open_spec
+from pipeline.spectra.listed_files import ListedFiles
 from pipeline.spectra.single_files import FaultList
 from pipeline.spectra.survey import Columns
 from pipeline.transport.sources import Source
@@ -47,7 +48,7 @@ _UNDEREDDENED = "LAMOST has no E(B-V): its spectra are not dereddened"
 
 
 def read_catalogue(
-    source: Source, files: LamostFiles, notes: list[str]
+    source: Source, files: ListedFiles[Name], notes: list[str]
 ) -> tuple[Columns, NDArray[np.str_]]:
     """Return the catalogue under our names, with the gate of the rows without a spectrum.
 
@@ -58,7 +59,7 @@ def read_catalogue(
     Parameters
     ----------
     source : Source
-    files : LamostFiles
+    files : ListedFiles
     notes : list of str
         Filled with what is to be told.
 
@@ -103,7 +104,7 @@ def check_identity(spec: SpecFile) -> int:
 
 
 def _read_table(
-    source: Source, files: LamostFiles, notes: list[str]
+    source: Source, files: ListedFiles[Name], notes: list[str]
 ) -> tuple[Columns, list[Name], NDArray[np.str_]]:
     if is_remote(source.location):
         raise UserError(f"{source.location}: LAMOST's catalogue is read from a local folder only")
@@ -154,7 +155,7 @@ def _read_cells(table: UserTable) -> dict[str, list | NDArray]:
 
 
 def _read_headers(
-    source: Source, files: LamostFiles, notes: list[str]
+    source: Source, files: ListedFiles[Name], notes: list[str]
 ) -> tuple[Columns, list[Name], NDArray[np.str_]]:
     faults = FaultList()
     cells: dict[str, list] = {name: [] for name in (*_NEEDED, *_OPTIONAL)}

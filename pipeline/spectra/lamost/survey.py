@@ -1,8 +1,7 @@
 """LAMOST's low-resolution spectra as a survey, in any folders below the source."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_schema.grids import Arm, Grid, Sampling
-from pipeline.errors import DataError, UserError
+from pipeline.errors import DataError
 from pipeline.lake.layout import Shard, is_remote
 from pipeline.settings.spectra import TargetSettings
 from pipeline.spectra.lamost.catalogue import check_identity, read_catalogue
-from pipeline.spectra.lamost.names import LamostFiles, Name, parse_name, sort_files
+from pipeline.spectra.lamost.names import Name, parse_name, sort_files
 from pipeline.spectra.lamost.selection import choose_rows
 from pipeline.spectra.lamost.spec_file import open_spec
+from pipeline.spectra.listed_files import ListedFiles
 from pipeline.spectra.science.rebin import lay_out
 from pipeline.spectra.science.restframe import normalise
 from pipeline.spectra.single_files import FileSpectrum, SingleFiles, find_night, tell_others
@@ -52,13 +52,9 @@ class LamostSurvey(SingleFiles):
         nearest = (path for form in ("", "*/") for path in Path(source).glob(f"{form}spec-*.fit*"))
         return any(parse_name(path.name) for path in nearest)
 
-    @cached_property
-    def files(self) -> LamostFiles:
-        """Its files, listed once."""
-        try:
-            return sort_files(self.location, self.source.list(""))
-        except DataError as error:
-            raise UserError(str(error)) from None
+    def sort_files(self, paths: Iterable[str]) -> ListedFiles[Name]:
+        """See `SingleFiles.sort_files`."""
+        return sort_files(self.location, paths)
 
     def catalogue(
         self, settings: TargetSettings, unreadable: dict[Shard, str], notes: list[str]
@@ -70,7 +66,7 @@ class LamostSurvey(SingleFiles):
 
     def list_shard(self, shard: Shard) -> list[str]:
         """See `SingleFiles.list_shard`."""
-        names = self.files.by_plan.get((shard.program, shard.healpix), [])
+        names = self.files.by_shard.get((shard.program, shard.healpix), [])
         return [self.files.paths[name] for name in names]
 
     def find_paths(
@@ -80,7 +76,7 @@ class LamostSurvey(SingleFiles):
 
         Where it does not, the headers of the plan's other files are asked.
         """
-        names = self.files.by_plan.get((shard.program, shard.healpix), [])
+        names = self.files.by_shard.get((shard.program, shard.healpix), [])
         by_fibre = {1000 * name.spectrograph + name.fibre: name for name in names}
         found: dict[int, Name] = {}
         for obsid in targetid.tolist():

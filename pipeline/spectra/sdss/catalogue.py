@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DataError, UserError
 from pipeline.fits.tables import iterate_columns, list_tables
-from pipeline.spectra.sdss.names import SpecFiles, make_targetid, split_targetid
+from pipeline.spectra.listed_files import ListedFiles
+from pipeline.spectra.sdss.names import make_targetid, split_targetid
 from pipeline.spectra.sdss.spec_file import open_spec
 from pipeline.spectra.single_files import FaultList
 from pipeline.spectra.survey import Columns
@@ -37,7 +38,7 @@ _FILES_AT_A_TIME = 1000
 
 
 def read_catalogue(
-    source: Source, files: SpecFiles, notes: list[str]
+    source: Source, files: ListedFiles[int], notes: list[str]
 ) -> Iterator[tuple[Columns, NDArray[np.str_]]]:
     """Yield the catalogue in blocks under our names, with the gate of rows without a spectrum.
 
@@ -47,7 +48,7 @@ def read_catalogue(
     Parameters
     ----------
     source : Source
-    files : SpecFiles
+    files : ListedFiles
     notes : list of str
         Filled with the faults of single files.
 
@@ -126,7 +127,9 @@ def convert(rows: Mapping[str, NDArray], where: object) -> dict[str, NDArray]:
     return found
 
 
-def _read_table(file: SourceFile, files: SpecFiles) -> Iterator[tuple[Columns, NDArray[np.str_]]]:
+def _read_table(
+    file: SourceFile, files: ListedFiles[int]
+) -> Iterator[tuple[Columns, NDArray[np.str_]]]:
     tables = list(list_tables(file))
     if not tables:
         raise DataError(f"{file}: no table in it; give spAll or specObj")

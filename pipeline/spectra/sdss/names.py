@@ -5,15 +5,12 @@ reduction as well (data model of specObj).
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.errors import UserError
+from pipeline.spectra.listed_files import ListedFiles, list_files
 
 _SPEC = re.compile(r"(?:.*/)?spec-(\d{4,6})-(\d{5})-(\d{4})\.fits(?:\.gz)?", re.ASCII)
 _TABLE = re.compile(r"(?:.*/)?(?:spAll|specObj)-[\w.-]+?\.fits(?:\.gz)?", re.ASCII)
@@ -33,55 +30,12 @@ def split_targetid(targetid: int) -> tuple[int, int, int]:
     return plate, *divmod(rest, _FIBRE)
 
 
-@dataclass(frozen=True)
-class SpecFiles:
-    """The files of a source.
-
-    Attributes
-    ----------
-    paths : dict of int to str
-        The first file of each spectrum, by TARGETID.
-    repeats : tuple of int
-        TARGETIDs of further files of the same spectra.
-    table : str
-        The summary catalogue; empty where there is none.
-    others : tuple of str
-        What is neither.
-    """
-
-    paths: dict[int, str]
-    repeats: tuple[int, ...]
-    table: str
-    others: tuple[str, ...]
-
-    @cached_property
-    def by_plate(self) -> dict[int, list[int]]:
-        """TARGETIDs of each plate, in order."""
-        plates: dict[int, list[int]] = defaultdict(list)
-        for targetid in sorted(self.paths):
-            plates[split_targetid(targetid)[0]].append(targetid)
-        return plates
+def parse_name(path: str) -> int | None:
+    """Read the TARGETID of a spectrum's file; None if it is none."""
+    match = _SPEC.fullmatch(path)
+    return int(make_targetid(*(int(word) for word in match.groups()))) if match else None
 
 
-def sort_files(location: str, names: Iterable[str]) -> SpecFiles:
-    """Tell spectra and the summary catalogue among the files of a source.
-
-    Raises
-    ------
-    UserError
-        If there are several catalogues: one of them must count.
-    """
-    paths: dict[int, str] = {}
-    repeats, tables, others = [], [], []
-    for name in sorted(names):
-        if match := _SPEC.fullmatch(name):
-            targetid = int(make_targetid(*(int(word) for word in match.groups())))
-            if paths.setdefault(targetid, name) != name:
-                repeats.append(targetid)
-        elif _TABLE.fullmatch(name):
-            tables.append(name)
-        else:
-            others.append(name)
-    if len(tables) > 1:
-        raise UserError(f"source {location}: {' and '.join(tables)} are catalogues; keep one")
-    return SpecFiles(paths, tuple(repeats), tables[0] if tables else "", tuple(others))
+def sort_files(location: str, paths: Iterable[str]) -> ListedFiles[int]:
+    """Tell spectra, by TARGETID, and the catalogue; a shard is a plate. See `list_files`."""
+    return list_files(location, paths, parse_name, _TABLE, lambda name: split_targetid(name)[0])

@@ -1,8 +1,7 @@
 """SDSS, BOSS and eBOSS as a survey: spec files, whole or lite, in any folders below the source."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog_schema.grids import Arm, Grid, Sampling
-from pipeline.errors import DataError, UserError
+from pipeline.errors import DataError
 from pipeline.lake.layout import Shard, is_remote
 from pipeline.settings.spectra import TargetSettings
+from pipeline.spectra.listed_files import ListedFiles
 from pipeline.spectra.sdss.catalogue import FIRST_BOSS_PLATE, IDENTITY, read_catalogue
-from pipeline.spectra.sdss.names import SpecFiles, make_targetid, sort_files, split_targetid
+from pipeline.spectra.sdss.names import make_targetid, parse_name, sort_files, split_targetid
 from pipeline.spectra.sdss.selection import choose_rows
 from pipeline.spectra.sdss.spec_file import LOG10_STEP, SpecFile, open_spec
 from pipeline.spectra.single_files import FileSpectrum, SingleFiles, find_night, tell_others
@@ -52,15 +52,11 @@ class SdssSurvey(SingleFiles):
         if is_remote(source) or not Path(source).is_dir():
             return False
         nearest = (path for form in ("", "*/") for path in Path(source).glob(f"{form}spec-*.fits*"))
-        return any(sort_files(source, [path.name]).paths for path in nearest)
+        return any(parse_name(path.name) for path in nearest)
 
-    @cached_property
-    def files(self) -> SpecFiles:
-        """Its files, listed once."""
-        try:
-            return sort_files(self.location, self.source.list(""))
-        except DataError as error:
-            raise UserError(str(error)) from None
+    def sort_files(self, paths: Iterable[str]) -> ListedFiles[int]:
+        """See `SingleFiles.sort_files`."""
+        return sort_files(self.location, paths)
 
     def catalogue(
         self, settings: TargetSettings, unreadable: dict[Shard, str], notes: list[str]
@@ -78,7 +74,7 @@ class SdssSurvey(SingleFiles):
     def list_shard(self, shard: Shard) -> list[str]:
         """See `SingleFiles.list_shard`."""
         files = self.files
-        return [files.paths[targetid] for targetid in files.by_plate.get(shard.healpix, [])]
+        return [files.paths[targetid] for targetid in files.by_shard.get(shard.healpix, [])]
 
     def find_paths(
         self, source: Source, shard: Shard, targetid: NDArray[np.int64]
