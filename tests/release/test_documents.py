@@ -17,6 +17,7 @@ import yaml
 from astropy.coordinates import SkyCoord
 from hypothesis import given
 from hypothesis import strategies as st
+from notebooks import run_notebook
 
 from catalog_schema import contents, kinds
 from catalog_schema.tables import QUASARS
@@ -130,21 +131,8 @@ def test_example_opens_the_release(released: Path, name: str) -> None:
 
 @pytest.mark.slow
 def test_notebook_runs_from_the_release(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Streamlit, where it ran before in this process, forbids the pictures of all that follow.
-    monkeypatch.delenv("MPLBACKEND", raising=False)
-    nbformat, nbclient = (pytest.importorskip(name) for name in ("nbformat", "nbclient"))
-    notebook = nbformat.read(released / "examples" / "quickstart.ipynb", as_version=4)
-    nbformat.validate(notebook)
-    assert all(not cell.get("outputs") for cell in notebook.cells)
-    where = {"metadata": {"path": str(released / "examples")}}
-    nbclient.NotebookClient(notebook, timeout=120, resources=where).execute()
-    kinds = {
-        kind
-        for cell in notebook.cells
-        for out in cell.get("outputs", ())
-        for kind in out.get("data", ())
-    }
-    assert {"text/html", "image/png"} <= kinds
+    examples = released / "examples"
+    run_notebook(examples / "quickstart.ipynb", examples, 120, monkeypatch)
 
 
 def test_example_plots_a_spectrum(released: Path, monkeypatch: pytest.MonkeyPatch) -> None:
