@@ -46,6 +46,11 @@ class Grid:
         place = self.start + self.step * np.asarray(pixel, np.float64)
         return np.power(10.0, place) if self.is_log else place
 
+    def to_pixel(self, wave: NDArray) -> NDArray[np.float64]:
+        """Return the place in pixels of a wavelength in Å, shape of `wave`."""
+        place = np.log10(wave) if self.is_log else np.asarray(wave, np.float64)
+        return np.asarray((place - self.start) / self.step)
+
     @property
     def rule(self) -> str:
         """How to compute the pixel centres, in numpy."""

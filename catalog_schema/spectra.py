@@ -56,7 +56,7 @@ WAIST = Waist(
     reasons=REASONS,
     classes=choose_classes(
         "QuasarClass",
-        {*EXAMPLES.values(), "changing_look"},
+        EXAMPLES.values(),
         normal="An ordinary quasar: nothing tells it from its peers.",
         star="A star taken for a quasar.",
         galaxy="A galaxy taken for a quasar.",

@@ -33,17 +33,30 @@ def choose(
     sample : ParentSample
         What may be of it is no control.
     """
-    kinds = {kind: drawn for kind, drawn in kinds.items() if kind not in sample.own}
     gate = np.select(list(fails.values()), list(fails), default="")
+    is_core = gate == ""
+    control = np.where(is_core, "", draw_controls(kinds, is_usable, targetid, sample))
+    parent = np.select(
+        [is_core, control != ""], [Parent.CORE.value, Parent.CONTROL.value], default=""
+    )
+    return Choice(parent, control, np.full(len(targetid), ""), gate)
+
+
+def draw_controls(
+    kinds: Mapping[ControlKind, tuple[NDArray[np.bool_], float]],
+    is_usable: NDArray[np.bool_],
+    targetid: NDArray[np.int64],
+    sample: ParentSample,
+) -> NDArray[np.str_]:
+    """Return the kind of control that each row may be drawn as, shape (n,); empty for none.
+
+    Parameters as of `choose`.
+    """
+    kinds = {kind: drawn for kind, drawn in kinds.items() if kind not in sample.own}
     masks = [mask for mask, _ in kinds.values()]
     share = np.select(masks, [fraction for _, fraction in kinds.values()], default=0.0)
-    is_drawn = (gate != "") & is_usable & (hash_to_unit(targetid) < share)
     kind = np.select(masks, [name.value for name in kinds], default="")
-    parent = np.select(
-        [gate == "", is_drawn], [Parent.CORE.value, Parent.CONTROL.value], default=""
-    )
-    nothing = np.full(len(targetid), "")
-    return Choice(parent, np.where(is_drawn, kind, ""), nothing, gate)
+    return np.where(is_usable & (hash_to_unit(targetid) < share), kind, "")
 
 
 def list_faults(fault: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:

@@ -102,3 +102,9 @@ def test_cut_keeps_the_pixels_between_two_wavelengths(low: float, high: float) -
 def test_ends_of_a_cut_are_kept() -> None:
     assert SAMPLING.cut(*SAMPLING.grid.ends)[0] == SAMPLING
     assert json.loads(SAMPLING.grid.describe())["size"] == SAMPLING.grid.size
+
+
+@given(linear | log, st.floats(-0.5, 1.5))
+def test_a_wavelength_is_found_again_at_its_place_in_pixels(grid: Grid, share: float) -> None:
+    place = np.array([share * grid.size])
+    np.testing.assert_allclose(grid.to_pixel(grid.to_wave(place)), place, rtol=1e-6, atol=1e-5)

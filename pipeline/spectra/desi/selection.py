@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from catalog_schema.desi import GOOD_FIBERSTATUS
 from catalog_schema.vocabulary import ControlKind, Parent, TargetClass
-from pipeline.science.draw import hash_to_unit
 from pipeline.settings.spectra import TargetSettings
+from pipeline.spectra.choosing import draw_controls
 from pipeline.spectra.desi.placement import find_misplaced
 from pipeline.spectra.survey import Choice, Columns
 
@@ -149,12 +149,7 @@ def _draw_controls(rows: Mapping[str, NDArray], settings: TargetSettings) -> NDA
         ControlKind.STAR: (is_clear & (rows["SPECTYPE"] == "STAR"), settings.star_fraction),
         ControlKind.QUASAR: (is_clear & (rows["SPECTYPE"] == "QSO"), settings.quasar_fraction),
     }
-    kinds = {kind: drawn for kind, drawn in kinds.items() if kind not in settings.parent.own}
-    masks = [mask for mask, _ in kinds.values()]
-    fraction = np.select(masks, [share for _, share in kinds.values()], default=0.0)
-    is_drawn = _is_usable(rows) & (hash_to_unit(rows["TARGETID"]) < fraction)
-    kind = np.select(masks, [name.value for name in kinds], default="")
-    return np.where(is_drawn, kind, "")
+    return draw_controls(kinds, _is_usable(rows), rows["TARGETID"], settings.parent)
 
 
 def _is_usable(rows: Mapping[str, NDArray]) -> NDArray[np.bool_]:

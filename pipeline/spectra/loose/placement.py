@@ -69,7 +69,7 @@ def place(
 
 
 def _keep(origin: str, wave: NDArray, flux: NDArray, ivar: NDArray, grid: Grid) -> Placed:
-    index = np.rint(_find_pixels(wave, grid)).astype(np.intp)
+    index = np.rint(grid.to_pixel(wave)).astype(np.intp)
     listed, count = np.unique(index, return_counts=True)
     if (count > 1).any():
         twice = grid.to_wave(listed[count > 1][0])
@@ -97,14 +97,9 @@ def _check_order(origin: str, wave: NDArray) -> None:
         )
 
 
-def _find_pixels(wave: NDArray, grid: Grid) -> NDArray[np.float64]:
-    place = np.log10(wave) if grid.is_log else wave
-    return np.asarray((place - grid.start) / grid.step)
-
-
 def _fits_grid(wave: NDArray, grid: Grid, tolerance: float = _TOLERANCE) -> bool:
     with np.errstate(all="ignore"):
-        pixels = _find_pixels(wave, grid)
+        pixels = grid.to_pixel(wave)
         is_near = np.abs(pixels - np.rint(pixels)) <= tolerance
     return bool((is_near & (pixels > -0.5) & (pixels < grid.size - 0.5)).all())
 

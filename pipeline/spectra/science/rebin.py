@@ -58,7 +58,7 @@ def lay_out(
     tolerance : float
         In pixels of the grid.
     """
-    pixel = (np.log10(wave) if grid.is_log else wave) / grid.step - grid.start / grid.step
+    pixel = grid.to_pixel(wave)
     nearest = np.rint(pixel).astype(np.int64)
     is_inside = (nearest >= 0) & (nearest < grid.size)
     n_beyond = int(np.count_nonzero(ivar[~is_inside] > 0))
